@@ -1,0 +1,268 @@
+//! [`Condvar`].
+
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::time::{Duration, Instant};
+
+use crate::facade::{Deadline, const_fn};
+use crate::mutex::MutexGuard;
+use crate::raw::condvar::RawCondvar;
+
+/// A condition variable: threads wait, without the lock, for others to change what a [`Mutex`](crate::Mutex) guards.
+///
+/// Use it when a thread can go on only once the guarded value has become something: a queue non-empty, a counter
+/// zero. For a plain flag an [`Event`](crate::Event) is simpler.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::{Condvar, Mutex};
+/// use std::thread;
+///
+/// static READY: Mutex<bool> = Mutex::new(false);
+/// static CHANGED: Condvar = Condvar::new();
+///
+/// thread::spawn(|| {
+///     *READY.lock() = true;
+///     CHANGED.notify_one();
+/// });
+/// let mut ready = READY.lock();
+/// CHANGED.wait_while(&mut ready, |ready| !*ready);
+/// assert!(*ready);
+/// ```
+///
+/// Waiting for work with a time-out, in a loop that tests what it waits for (`wait_while_for` is that loop):
+///
+/// ```
+/// use lockwork::{Condvar, Mutex};
+/// use std::time::{Duration, Instant};
+///
+/// let (jobs, added) = (Mutex::new(Vec::<u32>::new()), Condvar::new());
+/// let deadline = Instant::now() + Duration::from_millis(10);
+///
+/// let mut queue = jobs.lock();
+/// while queue.is_empty() {
+///     if added.wait_until(&mut queue, deadline).timed_out() {
+///         break;
+///     }
+/// }
+/// assert!(queue.is_empty(), "nobody added a job");
+/// ```
+///
+/// # Blocking
+///
+/// A wait queues, unlocks the mutex, spins for about a microsecond if nobody else waits, and parks. It allocates
+/// nothing. A notification moves the waiter to the queue of its mutex, so that it wakes up when it can lock, not
+/// before: a `notify_all` does not send a crowd after one lock.
+///
+/// # Fairness
+///
+/// First in, first out: a notification goes to the thread that has waited longest. Once notified, a thread locks by
+/// the rules of [`Mutex`](crate::Mutex#fairness), so another may lock first and change the value back: test what you
+/// wait for in a loop, or let `wait_while` do it.
+///
+/// # Memory ordering
+///
+/// None of its own: what a notifier did before it unlocked the mutex happens before the wait returns with it locked.
+///
+/// # Reentrancy and deadlock
+///
+/// A notification that comes while nobody waits is lost. Change the value under the mutex, and the loop above cannot
+/// miss it.
+///
+/// # Panics
+///
+/// No method panics on its own. If the predicate of a `wait_while` panics, the guard is locked, as it is whenever
+/// the predicate runs.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// From [`std::sync::Condvar`]: no spurious wake-ups; waits borrow the guard instead of taking it; notifications
+/// tell whom they woke; [`notify_many`](Self::notify_many). From `parking_lot::Condvar`: waiters with different
+/// mutexes may wait at the same time.
+///
+/// # Implementation notes
+///
+/// One word, which is a queue of waiters on their stacks. With nobody waiting, a notification is a load and a
+/// branch. The protocol and its proof stand in `docs/waiting.md`.
+pub struct Condvar {
+    raw: RawCondvar,
+}
+
+impl UnwindSafe for Condvar {}
+impl RefUnwindSafe for Condvar {}
+
+/// Whether a timed wait ended because its time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a wait that timed out was not notified"]
+pub struct WaitTimeoutResult(bool);
+
+impl WaitTimeoutResult {
+    /// `true` if the time was up before a notification came (or, of a `wait_while`, before the condition changed).
+    #[must_use]
+    pub const fn timed_out(&self) -> bool {
+        self.0
+    }
+}
+
+impl Condvar {
+    const_fn! {
+        /// Makes a condition variable for which nobody waits.
+        #[must_use]
+        #[inline]
+        pub fn new() -> Self {
+            Self { raw: RawCondvar::new() }
+        }
+    }
+
+    /// Unlocks, waits for a notification, and locks again.
+    ///
+    /// Returns only because of a notification. Another thread may have locked in between, so test what you wait for.
+    #[inline]
+    pub fn wait<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>) {
+        self.wait_deadline(guard, &Deadline::NEVER);
+    }
+
+    /// [`wait`](Self::wait) for `timeout` at most. [`Duration::MAX`] waits for ever; [`Duration::ZERO`] gives others
+    /// the lock for a moment.
+    ///
+    /// Locking again is not timed: it returns with the mutex locked, when it can be.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let (mutex, condvar) = (Mutex::new(()), Condvar::new());
+    /// assert!(condvar.wait_for(&mut mutex.lock(), Duration::from_millis(1)).timed_out());
+    /// ```
+    pub fn wait_for<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>, timeout: Duration) -> WaitTimeoutResult {
+        WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::after(timeout)))
+    }
+
+    /// [`wait`](Self::wait) until `deadline` at most. See [`wait_for`](Self::wait_for).
+    pub fn wait_until<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        deadline: Instant,
+    ) -> WaitTimeoutResult {
+        WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::at(deadline)))
+    }
+
+    /// Waits for as long as `condition` holds. Does not wait at all if it does not hold to begin with.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    ///
+    /// let (mutex, condvar) = (Mutex::new(3), Condvar::new());
+    /// condvar.wait_while(&mut mutex.lock(), |left| *left == 0);
+    /// ```
+    pub fn wait_while<T, F>(&self, guard: &mut MutexGuard<'_, T>, condition: F)
+    where
+        T: ?Sized,
+        F: FnMut(&mut T) -> bool,
+    {
+        let _ = self.wait_while_deadline(guard, condition, &Deadline::NEVER);
+    }
+
+    /// [`wait_while`](Self::wait_while) for `timeout` at most. Timed out means that the condition still held when the
+    /// time was up: it is tested once more at the end.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let (mutex, condvar) = (Mutex::new(0), Condvar::new());
+    /// let result = condvar.wait_while_for(&mut mutex.lock(), |left| *left == 0, Duration::from_millis(1));
+    /// assert!(result.timed_out());
+    /// ```
+    pub fn wait_while_for<T, F>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        condition: F,
+        timeout: Duration,
+    ) -> WaitTimeoutResult
+    where
+        T: ?Sized,
+        F: FnMut(&mut T) -> bool,
+    {
+        self.wait_while_deadline(guard, condition, &Deadline::after(timeout))
+    }
+
+    /// [`wait_while`](Self::wait_while) until `deadline` at most. See [`wait_while_for`](Self::wait_while_for).
+    pub fn wait_while_until<T, F>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        condition: F,
+        deadline: Instant,
+    ) -> WaitTimeoutResult
+    where
+        T: ?Sized,
+        F: FnMut(&mut T) -> bool,
+    {
+        self.wait_while_deadline(guard, condition, &Deadline::at(deadline))
+    }
+
+    /// Wakes the thread that has waited longest. Says whether there was one.
+    ///
+    /// May be called with or without the mutex locked. A notification with nobody waiting is not kept.
+    ///
+    /// ```
+    /// assert!(!lockwork::Condvar::new().notify_one());
+    /// ```
+    #[inline]
+    pub fn notify_one(&self) -> bool {
+        self.raw.notify(1) != 0
+    }
+
+    /// Wakes the `n` threads that have waited longest, or as many as there are. Says how many.
+    #[inline]
+    pub fn notify_many(&self, n: usize) -> usize {
+        self.raw.notify(n)
+    }
+
+    /// Wakes all threads that wait just now. Says how many.
+    #[inline]
+    pub fn notify_all(&self) -> usize {
+        self.raw.notify(usize::MAX)
+    }
+
+    /// Waits once. Says whether it was notified.
+    pub(crate) fn wait_deadline<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        deadline: &Deadline,
+    ) -> bool {
+        // SAFETY: the guard has the lock, and has it again when the wait returns.
+        MutexGuard::released(guard, |mutex| unsafe { self.raw.wait(mutex, deadline) })
+    }
+
+    pub(crate) fn wait_while_deadline<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        mut condition: impl FnMut(&mut T) -> bool,
+        deadline: &Deadline,
+    ) -> WaitTimeoutResult {
+        let mut notified = true;
+        loop {
+            if !condition(guard) {
+                return WaitTimeoutResult(false);
+            }
+            if !notified {
+                return WaitTimeoutResult(true);
+            }
+            notified = self.wait_deadline(guard, deadline);
+        }
+    }
+}
+
+impl Default for Condvar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Condvar").finish_non_exhaustive()
+    }
+}

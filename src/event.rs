@@ -1,0 +1,289 @@
+//! [`Event`] and [`AutoResetEvent`].
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::facade::{Deadline, const_fn};
+use crate::raw::event::{RawAutoResetEvent, RawEvent};
+
+/// A flag that threads can wait for. Once set it stays set, and lets everybody through, until it is cleared.
+///
+/// Use it to tell any number of threads that something has happened: start, stop, ready. To let one thread through
+/// for each signal use [`AutoResetEvent`]; to wait for a change of a value, a [`Condvar`](crate::Condvar).
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::Event;
+///
+/// let ready = Event::new();
+/// assert!(!ready.is_set());
+/// ready.set();
+/// ready.wait();
+/// ```
+///
+/// A worker that sleeps between two rounds of work, and stops at once when told to:
+///
+/// ```
+/// use lockwork::Event;
+/// use std::{thread, time::Duration};
+///
+/// static STOP: Event = Event::new();
+///
+/// let worker = thread::spawn(|| {
+///     let mut rounds = 0;
+///     while !STOP.wait_for(Duration::from_millis(1)) {
+///         rounds += 1;
+///     }
+///     rounds
+/// });
+/// STOP.set();
+/// worker.join().unwrap();
+/// ```
+///
+/// # Blocking
+///
+/// A wait queues, spins for about a microsecond if nobody else waits, and parks. It allocates nothing, and returns
+/// only when it was released or its time is up.
+///
+/// # Fairness
+///
+/// `set` releases every thread that waits at that moment, in the order in which they came, even if
+/// [`clear`](Self::clear) follows at once.
+///
+/// # Memory ordering
+///
+/// What a thread did before `set` happens before the return of a wait that it released, and before whatever follows
+/// an [`is_set`](Self::is_set) or a wait that found the event set.
+///
+/// # Panics
+///
+/// No method panics.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// Neither has one. Python's `threading.Event` has the same contract.
+///
+/// # Implementation notes
+///
+/// One word: a bit, and the queue of waiters on their stacks. With nobody waiting, `set` is one atomic exchange and
+/// `wait` of a set event one load. The protocol and its proof stand in `docs/waiting.md`.
+pub struct Event {
+    raw: RawEvent,
+}
+
+impl Event {
+    const_fn! {
+        /// Makes an event that is not set.
+        #[must_use]
+        #[inline]
+        pub fn new() -> Self {
+            Self { raw: RawEvent::new() }
+        }
+    }
+
+    /// Sets it and releases every thread that waits. Setting it twice is setting it once.
+    ///
+    /// ```
+    /// let event = lockwork::Event::new();
+    /// event.set();
+    /// assert!(event.is_set());
+    /// ```
+    #[inline]
+    pub fn set(&self) {
+        self.raw.set();
+    }
+
+    /// Clears it, so that waits block again. Does not touch threads that [`set`](Self::set) has released already.
+    #[inline]
+    pub fn clear(&self) {
+        self.raw.clear();
+    }
+
+    /// Whether it is set.
+    #[must_use]
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.raw.is_set()
+    }
+
+    /// Waits until it is set.
+    #[inline]
+    pub fn wait(&self) {
+        self.raw.wait_until(|| Deadline::NEVER);
+    }
+
+    /// Waits until it is set, for `timeout` at most. Says whether it was set.
+    ///
+    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let event = lockwork::Event::new();
+    /// assert!(!event.wait_for(Duration::from_millis(1)));
+    /// event.set();
+    /// assert!(event.wait_for(Duration::ZERO));
+    /// ```
+    #[inline]
+    pub fn wait_for(&self, timeout: Duration) -> bool {
+        self.raw.wait_until(|| Deadline::after(timeout))
+    }
+
+    /// Waits until it is set, until `deadline` at most. Says whether it was set.
+    #[inline]
+    pub fn wait_until(&self, deadline: Instant) -> bool {
+        self.raw.wait_until(|| Deadline::at(deadline))
+    }
+}
+
+impl Default for Event {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event").field("is_set", &self.is_set()).finish()
+    }
+}
+
+/// A signal for one thread at a time: each `set` lets one wait through.
+///
+/// Use it to hand one piece of news to one of several threads, or to wake the one thread that looks after something.
+/// Signals do not add up: for that use a semaphore. To release everybody use [`Event`].
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::AutoResetEvent;
+///
+/// let signal = AutoResetEvent::new();
+/// signal.set();
+/// signal.wait();
+/// assert!(!signal.try_wait(), "the wait has taken the signal");
+/// ```
+///
+/// A thread that tidies up whenever there is something to tidy, however often it was told:
+///
+/// ```
+/// use lockwork::AutoResetEvent;
+/// use std::{thread, time::Duration};
+///
+/// static DIRTY: AutoResetEvent = AutoResetEvent::new();
+///
+/// let tidier = thread::spawn(|| {
+///     let mut rounds = 0;
+///     while DIRTY.wait_for(Duration::from_millis(20)) {
+///         rounds += 1;
+///     }
+///     rounds
+/// });
+/// DIRTY.set();
+/// DIRTY.set();
+/// let rounds = tidier.join().unwrap();
+/// assert!((1..=2).contains(&rounds));
+/// ```
+///
+/// # Blocking
+///
+/// A wait queues, spins for about a microsecond if nobody else waits, and parks. It allocates nothing, and returns
+/// only when a signal was given to it or its time is up.
+///
+/// # Fairness
+///
+/// First in, first out. A signal is given to the thread that has waited longest; while nobody waits it is kept for
+/// the next to come, at most one.
+///
+/// # Memory ordering
+///
+/// What a thread did before `set` happens before the return of the wait that got its signal.
+///
+/// # Panics
+///
+/// No method panics.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// Neither has one. [`std::thread::park`] is the same for one known thread; a token in it belongs to that thread,
+/// a signal here to whoever waits.
+///
+/// # Implementation notes
+///
+/// One word: a bit, and the queue of waiters on their stacks. The protocol and its proof stand in
+/// `docs/waiting.md`.
+pub struct AutoResetEvent {
+    raw: RawAutoResetEvent,
+}
+
+impl AutoResetEvent {
+    const_fn! {
+        /// Makes an event without a signal.
+        #[must_use]
+        #[inline]
+        pub fn new() -> Self {
+            Self { raw: RawAutoResetEvent::new() }
+        }
+    }
+
+    /// Lets one wait through: that of the thread that has waited longest, or the next one to come. A signal that is
+    /// kept already stays the only one.
+    #[inline]
+    pub fn set(&self) {
+        self.raw.set();
+    }
+
+    /// Whether a signal is kept, which the next wait would take.
+    #[must_use]
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.raw.is_set()
+    }
+
+    /// Takes the signal if one is kept; never waits.
+    #[inline]
+    pub fn try_wait(&self) -> bool {
+        self.raw.try_wait()
+    }
+
+    /// Waits for a signal and takes it.
+    #[inline]
+    pub fn wait(&self) {
+        self.raw.wait_until(|| Deadline::NEVER);
+    }
+
+    /// Waits for a signal, for `timeout` at most. Says whether it got one.
+    ///
+    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever. A signal is never lost to a wait that gives
+    /// up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let signal = lockwork::AutoResetEvent::new();
+    /// assert!(!signal.wait_for(Duration::from_millis(1)));
+    /// ```
+    #[inline]
+    pub fn wait_for(&self, timeout: Duration) -> bool {
+        self.raw.wait_until(|| Deadline::after(timeout))
+    }
+
+    /// Waits for a signal, until `deadline` at most. Says whether it got one.
+    #[inline]
+    pub fn wait_until(&self, deadline: Instant) -> bool {
+        self.raw.wait_until(|| Deadline::at(deadline))
+    }
+}
+
+impl Default for AutoResetEvent {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for AutoResetEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AutoResetEvent").field("is_set", &self.is_set()).finish()
+    }
+}

@@ -1,0 +1,196 @@
+//! The model's arm: the same names on loom. The table in `facade` says where they differ.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is what the fence fences in")]
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use loom::cell::MutPtr;
+use loom::sync::Notify;
+
+pub(crate) mod atomic {
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+}
+
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$meta])* $vis fn $($rest)* };
+}
+pub(crate) use const_fn;
+
+macro_rules! model_only {
+    ($($item:item)*) => { $($item)* };
+}
+pub(crate) use model_only;
+
+pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
+    model
+}
+
+pub(crate) fn spin_hint() {
+    unreachable!("spin budgets are zero in a model");
+}
+
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::cell::UnsafeCell::new(value))
+    }
+
+    #[track_caller]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        self.0.with(f)
+    }
+
+    #[track_caller]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        self.0.with_mut(f)
+    }
+}
+
+/// loom's cell takes no unsized payload, so the payload lies in std's and a loom cell beside it is accessed whenever
+/// the payload may be: a missing edge between two accesses is a race on the witness.
+pub(crate) struct Payload<T: ?Sized> {
+    witness: loom::cell::UnsafeCell<()>,
+    value: std::cell::UnsafeCell<T>,
+}
+
+impl<T> Payload<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { witness: loom::cell::UnsafeCell::new(()), value: std::cell::UnsafeCell::new(value) }
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        drop(self.write());
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized> Payload<T> {
+    pub(crate) const fn as_ptr(&self) -> *mut T {
+        self.value.get()
+    }
+
+    #[track_caller]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        drop(self.write());
+        self.value.get_mut()
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&self) -> Writing {
+        Writing(Some(self.witness.get_mut()))
+    }
+}
+
+pub(crate) struct Writing(Option<MutPtr<()>>);
+
+impl Writing {
+    pub(crate) fn take(&mut self) -> Self {
+        Self(self.0.take())
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.0 = None;
+    }
+}
+
+// SAFETY: the pointer in it is to a `()` and is never dereferenced; it stands for the access alone, which belongs to
+// the guard and moves between threads only where the guard does.
+unsafe impl Send for Writing {}
+// SAFETY: as above, and `end` takes `&mut`.
+unsafe impl Sync for Writing {}
+
+impl std::fmt::Debug for Writing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writing")
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Deadline {
+    Never,
+    /// Passes at the first return from `park`.
+    Finite {
+        passed: Cell<bool>,
+    },
+}
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self::Never;
+
+    pub(crate) fn after(timeout: Duration) -> Self {
+        if timeout == Duration::MAX {
+            Self::Never
+        } else {
+            Self::Finite { passed: Cell::new(timeout.is_zero()) }
+        }
+    }
+
+    /// Models have no clock: any instant is one that may pass while the thread is parked.
+    pub(crate) fn at(_: Instant) -> Self {
+        Self::Finite { passed: Cell::new(false) }
+    }
+
+    pub(crate) fn has_passed(&self) -> bool {
+        matches!(self, Self::Finite { passed } if passed.get())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Parker(Arc<Notify>);
+
+impl Parker {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Notify::new()))
+    }
+
+    /// Without an end in sight: until the notification, with loom's one spurious return. With a deadline: until it
+    /// passes, which is now or when the others have had their turn. The caller looks at its own state first, so a
+    /// wake-up that came in that turn is found; a thread that nobody will ever wake times out and is no deadlock.
+    #[track_caller]
+    pub(crate) fn park(&self, deadline: &Deadline) {
+        match deadline {
+            Deadline::Never => self.0.wait(),
+            Deadline::Finite { passed } => {
+                // loom's only choice between two ways on: a notification that is there already is consumed at once,
+                // or the return is spurious, and spurious returns yield.
+                let now_or_later = Notify::new();
+                now_or_later.notify();
+                now_or_later.wait();
+                passed.set(true);
+            }
+        }
+    }
+
+    pub(crate) fn unparker(&self) -> Unparker {
+        Unparker(Arc::clone(&self.0))
+    }
+}
+
+pub(crate) struct Unparker(Arc<Notify>);
+
+impl Unparker {
+    #[track_caller]
+    pub(crate) fn unpark(self) {
+        self.0.notify();
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Backoff;
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    #[track_caller]
+    pub(crate) fn wait(&mut self) {
+        loom::thread::yield_now();
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct AbortOnUnwind;

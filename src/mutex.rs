@@ -1,0 +1,754 @@
+//! [`Mutex`] and its guards.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::facade::{Deadline, Payload, Writing, const_fn};
+use crate::raw::mutex::RawMutex;
+
+/// A mutual exclusion lock that owns the value it guards.
+///
+/// Use it when several threads change one value and each change is short. Where readers far outnumber writers and
+/// hold the lock for long, a reader-writer lock serves better; a single counter or flag is better off as an atomic.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::Mutex;
+///
+/// let total = Mutex::new(0);
+/// *total.lock() += 1;
+/// assert_eq!(total.into_inner(), 1);
+/// ```
+///
+/// A lock in a static, shared by threads, with a time-out as a way out:
+///
+/// ```
+/// use lockwork::Mutex;
+/// use std::{thread, time::Duration};
+///
+/// static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+///
+/// thread::scope(|s| {
+///     for id in 0..4 {
+///         s.spawn(move || match LOG.try_lock_for(Duration::from_secs(5)) {
+///             Some(mut log) => log.push(format!("hello from {id}")),
+///             None => eprintln!("somebody has held the log for five seconds"),
+///         });
+///     }
+/// });
+/// assert_eq!(LOG.lock().len(), 4);
+/// ```
+///
+/// # Blocking
+///
+/// A thread that finds the lock taken and nobody waiting spins for about a microsecond, then queues and parks. It
+/// allocates nothing: its place in the queue is on its stack.
+///
+/// # Fairness
+///
+/// A thread that comes by while the lock is free takes it, even if others wait; that is what keeps a contended lock
+/// busy. A waiter that has been woken and found the lock taken a few times is then handed it directly, so that every
+/// waiter gets its turn in bounded time. [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand it over at once.
+///
+/// # Memory ordering
+///
+/// What a thread did before it unlocked happens before what the next holder does.
+///
+/// # Reentrancy and deadlock
+///
+/// Locking a mutex that the same thread holds already waits for ever (the timed forms: until they time out). Two
+/// threads that each hold what the other wants wait for ever as well: lock in one order everywhere.
+///
+/// # Panics
+///
+/// No method panics on its own. A panic while a guard is alive unlocks the mutex and leaves the value as it is;
+/// there is no poisoning.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// From [`std::sync::Mutex`]: no poisoning, so `lock` returns the guard itself and `try_lock` an `Option`; timed,
+/// mapped and [`Arc`] guards. From `parking_lot::Mutex`: no process-wide table of waiters; hand-over by count rather
+/// than by time; the `Arc` guards need no feature, and are [`Send`] if `T` is.
+///
+/// # Implementation notes
+///
+/// One word beside the value: two state bits, and the queue of waiters, whose nodes live on their stacks. An
+/// uncontended lock and unlock are one atomic exchange each. The protocol and its proof stand in `docs/waiting.md`.
+pub struct Mutex<T: ?Sized> {
+    raw: RawMutex,
+    value: Payload<T>,
+}
+
+// SAFETY: a mutex hands its value to one thread at a time, so `T: Send` is enough.
+unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
+// SAFETY: as above; it gives no shared access to the value.
+unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
+
+impl<T: ?Sized> UnwindSafe for Mutex<T> {}
+impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
+
+impl<T> Mutex<T> {
+    const_fn! {
+        /// Makes an unlocked mutex that guards `value`.
+        ///
+        /// ```
+        /// static READY: lockwork::Mutex<bool> = lockwork::Mutex::new(false);
+        /// assert!(!*READY.lock());
+        /// ```
+        #[must_use]
+        #[inline]
+        pub fn new(value: T) -> Self {
+            Self { raw: RawMutex::new(), value: Payload::new(value) }
+        }
+    }
+
+    /// Takes the value out. No locking: the mutex is owned.
+    #[must_use]
+    #[inline]
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized> Mutex<T> {
+    /// Locks, waiting for as long as it takes.
+    ///
+    /// ```
+    /// let names = lockwork::Mutex::new(vec!["ada"]);
+    /// names.lock().push("grace");
+    /// assert_eq!(*names.lock(), ["ada", "grace"]);
+    /// ```
+    #[inline]
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.raw.lock();
+        self.guard()
+    }
+
+    /// Locks if nobody holds the lock just now; never waits.
+    ///
+    /// ```
+    /// let mutex = lockwork::Mutex::new(1);
+    /// let guard = mutex.lock();
+    /// assert!(mutex.try_lock().is_none());
+    /// drop(guard);
+    /// assert!(mutex.try_lock().is_some());
+    /// ```
+    #[inline]
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.raw.try_lock().then(|| self.guard())
+    }
+
+    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever.
+    ///
+    /// A call whose turn comes before the time is up succeeds, and one that gives up leaves nothing behind.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mutex = lockwork::Mutex::new(1);
+    /// let guard = mutex.lock();
+    /// assert!(mutex.try_lock_for(Duration::from_millis(1)).is_none());
+    /// drop(guard);
+    /// assert!(mutex.try_lock_for(Duration::MAX).is_some());
+    /// ```
+    #[inline]
+    pub fn try_lock_for(&self, timeout: Duration) -> Option<MutexGuard<'_, T>> {
+        self.raw.lock_until(|| Deadline::after(timeout)).then(|| self.guard())
+    }
+
+    /// Locks, waiting until `deadline` at most. A deadline in the past tries once.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let mutex = lockwork::Mutex::new(1);
+    /// assert!(mutex.try_lock_until(Instant::now() + Duration::from_secs(1)).is_some());
+    /// ```
+    #[inline]
+    pub fn try_lock_until(&self, deadline: Instant) -> Option<MutexGuard<'_, T>> {
+        self.raw.lock_until(|| Deadline::at(deadline)).then(|| self.guard())
+    }
+
+    /// Locks, waiting for as long as it takes; the guard keeps the mutex alive and may go to another thread.
+    ///
+    /// ```
+    /// use lockwork::Mutex;
+    /// use std::{sync::Arc, thread};
+    ///
+    /// let mutex = Arc::new(Mutex::new(1));
+    /// let guard = mutex.lock_arc();
+    /// thread::spawn(move || drop(guard)).join().unwrap();
+    /// assert!(!mutex.is_locked());
+    /// ```
+    #[inline]
+    pub fn lock_arc(self: &Arc<Self>) -> ArcMutexGuard<T> {
+        self.raw.lock();
+        self.guard_arc()
+    }
+
+    /// [`try_lock`](Self::try_lock) with a guard that keeps the mutex alive.
+    #[inline]
+    pub fn try_lock_arc(self: &Arc<Self>) -> Option<ArcMutexGuard<T>> {
+        self.raw.try_lock().then(|| self.guard_arc())
+    }
+
+    /// [`try_lock_for`](Self::try_lock_for) with a guard that keeps the mutex alive.
+    #[inline]
+    pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcMutexGuard<T>> {
+        self.raw.lock_until(|| Deadline::after(timeout)).then(|| self.guard_arc())
+    }
+
+    /// [`try_lock_until`](Self::try_lock_until) with a guard that keeps the mutex alive.
+    #[inline]
+    pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcMutexGuard<T>> {
+        self.raw.lock_until(|| Deadline::at(deadline)).then(|| self.guard_arc())
+    }
+
+    /// The value. No locking: the mutex is borrowed exclusively.
+    #[inline]
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    /// Where the value lives. Whoever dereferences it answers for holding the lock.
+    #[must_use]
+    #[inline]
+    pub const fn data_ptr(&self) -> *mut T {
+        self.value.as_ptr()
+    }
+
+    /// Whether somebody held the lock just now; it may be otherwise by the time the answer is looked at.
+    #[must_use]
+    #[inline]
+    pub fn is_locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
+    /// Unlocks without a guard, after the guard was given to [`mem::forget`].
+    ///
+    /// # Safety
+    ///
+    /// The lock is held, and whoever holds it gives it up: no guard of it is alive that will be used or dropped.
+    pub unsafe fn force_unlock(&self) {
+        // SAFETY: this function's contract.
+        unsafe { self.raw.unlock() };
+    }
+
+    /// [`force_unlock`](Self::force_unlock) that hands the lock to the first waiter, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`force_unlock`](Self::force_unlock).
+    pub unsafe fn force_unlock_fair(&self) {
+        // SAFETY: this function's contract.
+        unsafe { self.raw.unlock_fair() };
+    }
+
+    /// A guard for a lock that is held already, without one.
+    ///
+    /// # Safety
+    ///
+    /// The lock is held, no other guard of it will be used or dropped, and the guard stands in for the holder.
+    pub unsafe fn make_guard_unchecked(&self) -> MutexGuard<'_, T> {
+        self.guard()
+    }
+
+    /// The guard for a lock that was just taken.
+    #[inline]
+    fn guard(&self) -> MutexGuard<'_, T> {
+        MutexGuard { mutex: self, access: self.value.write(), marker: PhantomData }
+    }
+
+    #[inline]
+    fn guard_arc(self: &Arc<Self>) -> ArcMutexGuard<T> {
+        ArcMutexGuard { access: self.value.write(), mutex: Arc::clone(self), marker: PhantomData }
+    }
+}
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> From<T> for Mutex<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
+    /// Shows the value, or `<locked>`: never blocks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Mutex");
+        match self.try_lock() {
+            Some(guard) => shown.field("data", &&*guard),
+            None => shown.field("data", &format_args!("<locked>")),
+        }
+        .finish()
+    }
+}
+
+/// The right to use the value of a [`Mutex`], given by [`Mutex::lock`] and its kin. Dropping it unlocks.
+///
+/// Not [`Send`], as everywhere in the field; [`ArcMutexGuard`] is. Its methods are associated functions, called as
+/// `MutexGuard::map(guard, ..)`, so that they never hide one of the value's own.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct MutexGuard<'a, T: ?Sized> {
+    mutex: &'a Mutex<T>,
+    access: Writing,
+    /// Not `Send`.
+    marker: PhantomData<*const ()>,
+}
+
+// SAFETY: a shared guard gives shared access to the value, and `mutex`, which gives more, asks for `T: Send` too.
+unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
+
+impl<'a, T: ?Sized> MutexGuard<'a, T> {
+    /// The mutex that this guard has locked.
+    #[must_use]
+    pub fn mutex(this: &Self) -> &'a Mutex<T>
+    where
+        T: Send,
+    {
+        this.mutex
+    }
+
+    /// Narrows the guard to a part of the value.
+    ///
+    /// The result is of another type, which a condition variable does not take: it could not give the part back
+    /// unchanged after the wait.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, MutexGuard};
+    ///
+    /// let pair = Mutex::new((1, "one"));
+    /// let mut number = MutexGuard::map(pair.lock(), |pair| &mut pair.0);
+    /// *number = 2;
+    /// drop(number);
+    /// assert_eq!(*pair.lock(), (2, "one"));
+    /// ```
+    pub fn map<U: ?Sized, F>(this: Self, f: F) -> MappedMutexGuard<'a, U>
+    where
+        F: FnOnce(&mut T) -> &mut U,
+    {
+        match Self::try_map(this, |value| Some(f(value))) {
+            Ok(mapped) => mapped,
+            Err(_) => unreachable!("the part is always there"),
+        }
+    }
+
+    /// Narrows the guard to a part of the value, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Gives the guard back if `f` returns `None`.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, MutexGuard};
+    ///
+    /// let list = Mutex::new(vec![1, 2, 3]);
+    /// let last = MutexGuard::try_map(list.lock(), |list| list.last_mut());
+    /// assert_eq!(*last.unwrap(), 3);
+    /// assert!(MutexGuard::try_map(list.lock(), |list| list.get_mut(9)).is_err());
+    /// ```
+    pub fn try_map<U: ?Sized, F>(this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
+    where
+        F: FnOnce(&mut T) -> Option<&mut U>,
+    {
+        Self::try_map_or_err(this, |value| f(value).ok_or(())).map_err(|(this, ())| this)
+    }
+
+    /// Narrows the guard to a part of the value, or says why there is none.
+    ///
+    /// # Errors
+    ///
+    /// Gives the guard back, with what `f` returned.
+    pub fn try_map_or_err<U: ?Sized, F, E>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, (Self, E)>
+    where
+        F: FnOnce(&mut T) -> Result<&mut U, E>,
+    {
+        // SAFETY: the guard, which we own, has the lock. If `f` panics, the guard is dropped as usual.
+        match f(unsafe { &mut *this.mutex.value.as_ptr() }) {
+            Err(error) => Err((this, error)),
+            Ok(part) => {
+                let part = NonNull::from(part);
+                let (raw, access) = (&this.mutex.raw, this.access.take());
+                mem::forget(this);
+                Ok(MappedMutexGuard { raw, part, access, marker: PhantomData })
+            }
+        }
+    }
+
+    /// Unlocks, handing the lock to the thread that has waited longest, if one waits.
+    ///
+    /// Costs that thread's time to wake up, during which nobody runs in the lock. For a lock that is held for long
+    /// and taken again at once; elsewhere the ordinary unlock is fair enough.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, MutexGuard};
+    ///
+    /// let mutex = Mutex::new(1);
+    /// MutexGuard::unlock_fair(mutex.lock());
+    /// assert!(!mutex.is_locked());
+    /// ```
+    pub fn unlock_fair(mut this: Self) {
+        this.access.end();
+        // SAFETY: the guard has the lock, and goes without its drop.
+        unsafe { this.mutex.raw.unlock_fair() };
+        mem::forget(this);
+    }
+
+    /// Unlocks, runs `f`, and locks again, also if `f` panics.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, MutexGuard};
+    ///
+    /// let mutex = Mutex::new(1);
+    /// let mut guard = mutex.lock();
+    /// MutexGuard::unlocked(&mut guard, || *mutex.lock() = 2);
+    /// assert_eq!(*guard, 2);
+    /// ```
+    pub fn unlocked<F, U>(this: &mut Self, f: F) -> U
+    where
+        F: FnOnce() -> U,
+    {
+        Self::released(this, |raw| {
+            // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
+            unsafe { raw.unlock() };
+            run_and_lock(raw, f)
+        })
+    }
+
+    /// [`unlocked`](Self::unlocked) that hands the lock to the first waiter, if there is one.
+    pub fn unlocked_fair<F, U>(this: &mut Self, f: F) -> U
+    where
+        F: FnOnce() -> U,
+    {
+        Self::released(this, |raw| {
+            // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
+            unsafe { raw.unlock_fair() };
+            run_and_lock(raw, f)
+        })
+    }
+
+    /// Lets the first waiter have the lock and takes it again behind it. Does nothing if nobody waits.
+    ///
+    /// For a long loop under one lock that is to let others in now and then.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, MutexGuard};
+    ///
+    /// let mutex = Mutex::new(0);
+    /// let mut guard = mutex.lock();
+    /// for _ in 0..10 {
+    ///     *guard += 1;
+    ///     MutexGuard::bump(&mut guard);
+    /// }
+    /// assert_eq!(*guard, 10);
+    /// ```
+    pub fn bump(this: &mut Self) {
+        if this.mutex.raw.has_waiters() {
+            Self::unlocked_fair(this, || ());
+        }
+    }
+
+    /// Keeps the lock for ever and gives the value for the mutex's life.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, MutexGuard};
+    ///
+    /// static MUTEX: Mutex<u32> = Mutex::new(1);
+    /// let value: &'static mut u32 = MutexGuard::leak(MUTEX.lock());
+    /// *value = 2;
+    /// assert!(MUTEX.is_locked());
+    /// ```
+    #[must_use]
+    pub fn leak(mut this: Self) -> &'a mut T {
+        this.access.end();
+        let value = this.mutex.value.as_ptr();
+        mem::forget(this);
+        // SAFETY: nobody unlocks any more, so the exclusive access lasts as long as the mutex is borrowed.
+        unsafe { &mut *value }
+    }
+
+    /// Runs `f` while this guard gives no access to the value. `f` may unlock, and must have locked again when it
+    /// returns or panics.
+    #[inline]
+    pub(crate) fn released<R>(this: &mut Self, f: impl FnOnce(&RawMutex) -> R) -> R {
+        released(this.mutex, &mut this.access, f)
+    }
+}
+
+/// Runs `f` while a guard of `mutex` gives no access to the value. `f` may unlock, and must have locked again when it
+/// returns or panics.
+#[inline]
+fn released<T: ?Sized, R>(mutex: &Mutex<T>, access: &mut Writing, f: impl FnOnce(&RawMutex) -> R) -> R {
+    access.end();
+    let result = f(&mutex.raw);
+    *access = mutex.value.write();
+    result
+}
+
+/// Runs `f` without the lock and takes it afterwards, whatever happens.
+fn run_and_lock<R>(raw: &RawMutex, f: impl FnOnce() -> R) -> R {
+    struct LockAgain<'a>(&'a RawMutex);
+    impl Drop for LockAgain<'_> {
+        fn drop(&mut self) {
+            self.0.lock();
+        }
+    }
+    let _lock_again = LockAgain(raw);
+    f()
+}
+
+impl<T: ?Sized> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the guard has the lock, and is borrowed shared.
+        unsafe { &*self.mutex.value.as_ptr() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard has the lock, and is borrowed exclusively.
+        unsafe { &mut *self.mutex.value.as_ptr() }
+    }
+}
+
+impl<T: ?Sized> Drop for MutexGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.access.end();
+        // SAFETY: the guard has the lock, and is gone now.
+        unsafe { self.mutex.raw.unlock() };
+    }
+}
+
+/// The right to use a part of the value of a [`Mutex`], made by [`MutexGuard::map`]. Dropping it unlocks.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct MappedMutexGuard<'a, U: ?Sized> {
+    raw: &'a RawMutex,
+    part: NonNull<U>,
+    access: Writing,
+    /// Exclusive access to the part, and not `Send`: the pointer sees to the latter.
+    marker: PhantomData<&'a mut U>,
+}
+
+// SAFETY: a shared guard gives shared access to the part and nothing else.
+unsafe impl<U: ?Sized + Sync> Sync for MappedMutexGuard<'_, U> {}
+
+impl<'a, U: ?Sized> MappedMutexGuard<'a, U> {
+    /// Narrows the guard further. See [`MutexGuard::map`].
+    pub fn map<V: ?Sized, F>(this: Self, f: F) -> MappedMutexGuard<'a, V>
+    where
+        F: FnOnce(&mut U) -> &mut V,
+    {
+        match Self::try_map(this, |part| Some(f(part))) {
+            Ok(mapped) => mapped,
+            Err(_) => unreachable!("the part is always there"),
+        }
+    }
+
+    /// Narrows the guard further, if there is such a part. See [`MutexGuard::try_map`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the guard back if `f` returns `None`.
+    pub fn try_map<V: ?Sized, F>(this: Self, f: F) -> Result<MappedMutexGuard<'a, V>, Self>
+    where
+        F: FnOnce(&mut U) -> Option<&mut V>,
+    {
+        Self::try_map_or_err(this, |part| f(part).ok_or(())).map_err(|(this, ())| this)
+    }
+
+    /// Narrows the guard further, or says why it cannot be. See [`MutexGuard::try_map_or_err`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the guard back, with what `f` returned.
+    pub fn try_map_or_err<V: ?Sized, F, E>(
+        mut this: Self,
+        f: F,
+    ) -> Result<MappedMutexGuard<'a, V>, (Self, E)>
+    where
+        F: FnOnce(&mut U) -> Result<&mut V, E>,
+    {
+        // SAFETY: the guard, which we own, has the lock. If `f` panics, the guard is dropped as usual.
+        match f(unsafe { this.part.as_mut() }) {
+            Err(error) => Err((this, error)),
+            Ok(part) => {
+                let part = NonNull::from(part);
+                let (raw, access) = (this.raw, this.access.take());
+                mem::forget(this);
+                Ok(MappedMutexGuard { raw, part, access, marker: PhantomData })
+            }
+        }
+    }
+
+    /// Unlocks, handing the lock to the first waiter. See [`MutexGuard::unlock_fair`].
+    pub fn unlock_fair(mut this: Self) {
+        this.access.end();
+        // SAFETY: the guard has the lock, and goes without its drop.
+        unsafe { this.raw.unlock_fair() };
+        mem::forget(this);
+    }
+}
+
+impl<U: ?Sized> Deref for MappedMutexGuard<'_, U> {
+    type Target = U;
+
+    #[inline]
+    fn deref(&self) -> &U {
+        // SAFETY: the guard has the lock, and is borrowed shared.
+        unsafe { self.part.as_ref() }
+    }
+}
+
+impl<U: ?Sized> DerefMut for MappedMutexGuard<'_, U> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut U {
+        // SAFETY: the guard has the lock, and is borrowed exclusively.
+        unsafe { self.part.as_mut() }
+    }
+}
+
+impl<U: ?Sized> Drop for MappedMutexGuard<'_, U> {
+    #[inline]
+    fn drop(&mut self) {
+        self.access.end();
+        // SAFETY: the guard has the lock, and is gone now.
+        unsafe { self.raw.unlock() };
+    }
+}
+
+/// A guard that keeps its [`Mutex`] alive, given by [`Mutex::lock_arc`] and its kin. Dropping it unlocks.
+///
+/// It borrows nothing, so it can be stored and, if `T: Send`, be sent to and dropped in another thread.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct ArcMutexGuard<T: ?Sized> {
+    access: Writing,
+    mutex: Arc<Mutex<T>>,
+    /// Neither `Send` nor `Sync` by itself.
+    marker: PhantomData<*const ()>,
+}
+
+// SAFETY: any thread may unlock; exclusive access to the value moves along, so `T: Send`.
+unsafe impl<T: ?Sized + Send> Send for ArcMutexGuard<T> {}
+// SAFETY: a shared guard gives shared access to the value, so `T: Sync`; and clones of the `Arc`, which may be
+// locked after the guard is gone, so `T: Send`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for ArcMutexGuard<T> {}
+
+impl<T: ?Sized> ArcMutexGuard<T> {
+    /// The mutex that this guard has locked.
+    #[must_use]
+    pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
+        &this.mutex
+    }
+
+    /// Unlocks and returns the mutex.
+    #[must_use]
+    pub fn into_arc(mut this: Self) -> Arc<Mutex<T>> {
+        this.access.end();
+        // SAFETY: the guard has the lock, and goes without its drop.
+        unsafe { this.mutex.raw.unlock() };
+        this.without_drop()
+    }
+
+    /// Unlocks, handing the lock to the first waiter. See [`MutexGuard::unlock_fair`].
+    pub fn unlock_fair(mut this: Self) {
+        this.access.end();
+        // SAFETY: the guard has the lock, and goes without its drop.
+        unsafe { this.mutex.raw.unlock_fair() };
+        this.without_drop();
+    }
+
+    /// Unlocks, runs `f`, and locks again, also if `f` panics. See [`MutexGuard::unlocked`].
+    pub fn unlocked<F, U>(this: &mut Self, f: F) -> U
+    where
+        F: FnOnce() -> U,
+    {
+        released(&this.mutex, &mut this.access, |raw| {
+            // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
+            unsafe { raw.unlock() };
+            run_and_lock(raw, f)
+        })
+    }
+
+    /// Lets the first waiter have the lock and takes it again behind it. See [`MutexGuard::bump`].
+    pub fn bump(this: &mut Self) {
+        if this.mutex.raw.has_waiters() {
+            released(&this.mutex, &mut this.access, |raw| {
+                // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
+                unsafe { raw.unlock_fair() };
+                raw.lock();
+            });
+        }
+    }
+
+    fn without_drop(self) -> Arc<Mutex<T>> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is neither dropped nor used any more.
+        unsafe { ptr::read(&raw const this.mutex) }
+    }
+}
+
+impl<T: ?Sized> Deref for ArcMutexGuard<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the guard has the lock, and is borrowed shared.
+        unsafe { &*self.mutex.value.as_ptr() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for ArcMutexGuard<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard has the lock, and is borrowed exclusively.
+        unsafe { &mut *self.mutex.value.as_ptr() }
+    }
+}
+
+impl<T: ?Sized> Drop for ArcMutexGuard<T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.access.end();
+        // SAFETY: the guard has the lock, and is gone now.
+        unsafe { self.mutex.raw.unlock() };
+    }
+}
+
+/// Guards show what they guard.
+macro_rules! show_value {
+    ($($guard:ty),+) => { $(
+        impl<T: ?Sized + fmt::Debug> fmt::Debug for $guard {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+
+        impl<T: ?Sized + fmt::Display> fmt::Display for $guard {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+    )+ };
+}
+
+show_value!(MutexGuard<'_, T>, MappedMutexGuard<'_, T>, ArcMutexGuard<T>);

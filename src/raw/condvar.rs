@@ -1,0 +1,79 @@
+//! A condition variable in one word: a queue and nothing else.
+//!
+//! A waiter queues here while it still holds its mutex, then unlocks. A notification takes it out and moves it to
+//! the queue of its mutex, whose unlock wakes it when its turn to lock comes: it runs once, not twice.
+//!
+//! Invariants:
+//!
+//! 1. A waiter that was taken out here by a notifier returns as notified, one that took itself out as timed out:
+//!    which of the two is decided under the guard, once. A notification never goes to a waiter that reports a
+//!    time-out.
+//! 2. A waiter's tag is the address of its mutex, which outlives its wait: it is borrowed by the waiting call.
+//!
+//! Ordering: none of its own. What a notifier did before is handed over by the mutex.
+
+use crate::facade::{Deadline, const_fn};
+use crate::raw::mutex::RawMutex;
+use crate::wait::{Guard, Place, Queue, Spin, Waiter};
+
+#[derive(Debug)]
+pub(crate) struct RawCondvar {
+    queue: Queue,
+}
+
+impl RawCondvar {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { queue: Queue::new() }
+        }
+    }
+
+    /// Unlocks `mutex`, which the caller holds, waits for a notification, and locks it again. Says whether there was
+    /// one; otherwise the deadline has passed.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds `mutex`.
+    pub(crate) unsafe fn wait(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
+        let waiter = Waiter::new(&self.queue, (&raw const *mutex).cast(), false);
+        let publish = |guard: Guard<'_>| {
+            guard.release();
+            // SAFETY: this function's contract.
+            unsafe { mutex.unlock() };
+        };
+        let spin = Spin::for_signal();
+        let outcome = self.queue.guard().wait(waiter, Place::Back, publish, deadline, spin, Guard::release);
+        match outcome {
+            Some(outcome) => mutex.lock_requeued(outcome),
+            None => mutex.lock(),
+        }
+        outcome.is_some()
+    }
+
+    /// Notifies the first `limit` waiters. Says how many there were.
+    #[inline]
+    pub(crate) fn notify(&self, limit: usize) -> usize {
+        if self.queue.load().has_waiters() { self.notify_slow(limit) } else { 0 }
+    }
+
+    #[cold]
+    fn notify_slow(&self, limit: usize) -> usize {
+        let Ok(mut guard) = self.queue.guard_if(|word| word.has_waiters()) else {
+            return 0;
+        };
+        let mut notified = 0;
+        let mut dues = guard.take_while(|_| {
+            let wanted = notified < limit;
+            notified += usize::from(wanted);
+            wanted
+        });
+        guard.release();
+        while let Some(tag) = dues.tag() {
+            let same_mutex = dues.take_while(|waiter| waiter.tag() == tag);
+            // SAFETY: invariant 2, and its waiters are still to be woken, so the wait is not over. The waiters may
+            // return, and the mutex go, as soon as `requeue` lets go of its queue; it touches nothing afterwards.
+            unsafe { &*tag.cast::<RawMutex>() }.requeue(same_mutex);
+        }
+        notified
+    }
+}

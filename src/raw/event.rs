@@ -1,0 +1,164 @@
+//! Two events, each in one word: a queue and the bit SET.
+//!
+//! | SET | waiters | meaning |
+//! |---|---|---|
+//! | 0 | none | not set |
+//! | 0 | some | not set, waited for |
+//! | 1 | none | set: a wait returns at once |
+//!
+//! Invariants:
+//!
+//! 1. Nobody is queued while SET is set: a thread queues only if SET was clear when it took the guard, and SET is
+//!    never set while another thread has the guard.
+//! 2. `set` takes out those it releases in the same guarded section in which it sets SET, so a `clear` that follows
+//!    at once cannot keep them.
+//!
+//! Ordering: `set` is Release, a wait that returns has read or received that with Acquire. A `set` that finds SET
+//! set exchanges the word all the same: who waits after it sees what came before it, too.
+
+use std::ptr;
+
+use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::facade::{Deadline, const_fn};
+use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+
+const SET: usize = Word::bit(0);
+
+/// Stays set until it is cleared.
+#[derive(Debug)]
+pub(crate) struct RawEvent {
+    queue: Queue,
+}
+
+impl RawEvent {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { queue: Queue::new() }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        // Acquire (event.set): in `load_acquire`.
+        self.queue.load_acquire().has(SET)
+    }
+
+    pub(crate) fn set(&self) {
+        if let Some(mut guard) = set_unless_waited_for(&self.queue) {
+            let dues = guard.take_while(|_| true);
+            guard.finish(|word, _| word.with(SET));
+            dues.wake_all(Outcome::GRANTED);
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        loop {
+            let word = self.queue.load();
+            // Relaxed: takes news back, and gives none.
+            if !word.has(SET) || self.queue.try_change(word, word.without(SET), Relaxed) {
+                return;
+            }
+        }
+    }
+
+    /// Waits until it is set. The deadline is made only if it is needed.
+    #[inline]
+    pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        self.is_set() || self.wait_slow(&deadline())
+    }
+
+    #[cold]
+    fn wait_slow(&self, deadline: &Deadline) -> bool {
+        loop {
+            if let Some(released) = wait_while_clear(&self.queue, deadline) {
+                return released;
+            }
+            // It was set in between; what came with it must be seen too.
+            if self.is_set() {
+                return true;
+            }
+        }
+    }
+}
+
+/// Lets one thread through for each time it is set.
+#[derive(Debug)]
+pub(crate) struct RawAutoResetEvent {
+    queue: Queue,
+}
+
+impl RawAutoResetEvent {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { queue: Queue::new() }
+        }
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.queue.load_acquire().has(SET)
+    }
+
+    pub(crate) fn set(&self) {
+        if let Some(mut guard) = set_unless_waited_for(&self.queue) {
+            let first = guard.pop();
+            let kept = if first.is_none() { SET } else { 0 };
+            guard.finish(|word, _| word.with(kept));
+            if let Some(first) = first {
+                first.wake(Outcome::GRANTED);
+            }
+        }
+    }
+
+    pub(crate) fn try_wait(&self) -> bool {
+        loop {
+            let word = self.queue.load();
+            if !word.has(SET) {
+                return false;
+            }
+            // Acquire (event.set): what the setter did.
+            if self.queue.try_change(word, word.without(SET), Acquire) {
+                return true;
+            }
+        }
+    }
+
+    /// Waits for its turn. The deadline is made only if it is needed.
+    #[inline]
+    pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        self.try_wait() || self.wait_slow(&deadline())
+    }
+
+    #[cold]
+    fn wait_slow(&self, deadline: &Deadline) -> bool {
+        loop {
+            if let Some(released) = wait_while_clear(&self.queue, deadline) {
+                return released;
+            }
+            // It was set in between, perhaps for us.
+            if self.try_wait() {
+                return true;
+            }
+        }
+    }
+}
+
+/// Sets SET if nobody waits; else returns the guard, for the caller to decide whom to release.
+fn set_unless_waited_for(queue: &Queue) -> Option<Guard<'_>> {
+    loop {
+        // Somebody who has the guard may be about to queue: whether it is to be released must be known (invariant 1).
+        match queue.guard_if(|word| word.has_waiters() || word.is_guarded()) {
+            Ok(guard) => return Some(guard),
+            // Release (event.set): what the setter did.
+            Err(word) if queue.try_change(word, word.with(SET), Release) => return None,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Queues while SET is clear and says whether the thread was released before the deadline; `None` if SET was set.
+fn wait_while_clear(queue: &Queue, deadline: &Deadline) -> Option<bool> {
+    let waiter = Waiter::new(queue, ptr::null(), false);
+    let guard = queue.guard_if(|word| !word.has(SET)).ok()?;
+    let spin = Spin::for_signal();
+    Some(guard.wait(waiter, Place::Back, Guard::release, deadline, spin, Guard::release).is_some())
+}

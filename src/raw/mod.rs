@@ -1,0 +1,5 @@
+//! State machines: what a lock, a condition variable or an event does with its word, without payloads and guards.
+
+pub(crate) mod condvar;
+pub(crate) mod event;
+pub(crate) mod mutex;

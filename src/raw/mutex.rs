@@ -1,0 +1,248 @@
+//! A mutual exclusion lock in one word, which is its queue's word with two bits of its own.
+//!
+//! | LOCKED | WAKING | waiters | meaning |
+//! |---|---|---|---|
+//! | 0 | 0 | none | free |
+//! | 1 | 0 | none | held, uncontended |
+//! | 1 | 0 | some | held; the holder's unlock wakes the first waiter |
+//! | 0 | 1 | any | free; a woken waiter is on its way to take it |
+//! | 1 | 1 | any | held, though a woken waiter is on its way: another thread was faster |
+//! | 0 | 0 | some | only while the queue is guarded: the guard's holder wakes the first waiter before it is done |
+//!
+//! Invariants:
+//!
+//! 1. Whenever the queue is not guarded and somebody waits, LOCKED or WAKING is set: somebody will wake the first.
+//! 2. WAKING is set by the guard's holder alone, when it takes out a waiter to wake it, and cleared by that waiter
+//!    alone, in the exchange in which it takes the lock, queues again or gives up. So there is at most one thread on
+//!    its way, however many wait: an unlock wakes nobody while one is.
+//! 3. LOCKED is cleared by its holder alone. A grant leaves it set: the lock passes to the waiter without ever being
+//!    free.
+//!
+//! A waiter that is woken must compete with threads that come by (that is what makes a contended lock fast: the lock
+//! never rests while a thread wakes up). Each time it loses it goes back to the *front* of the queue, and after
+//! [`PATIENCE`] losses it is impatient: the next unlock grants it the lock. So each waiter gets the lock after a
+//! bounded number of unlocks once it is first, and the first leaves in bounded time: nobody starves. Counting
+//! losses instead of time needs no clock and is model-checked as it is.
+//!
+//! An unlock never waits for the queue's guard: while another thread has it, the unlock clears LOCKED and leaves the
+//! waking to that thread, whose [`settle`](RawMutex::settle) sees a free lock.
+//!
+//! Ordering: `mutex.unlock` is Release, taking the lock is Acquire; each exchange between two holders is a
+//! read-modify-write, so it extends the release sequence of the unlock it follows.
+//!
+//! Promised upward: exclusion; no lost wake-up; an uncontended lock and unlock are one exchange each; nothing in the
+//! word is touched after the exchange that releases it.
+
+use std::ptr;
+
+use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::facade::{Deadline, budget, const_fn};
+use crate::wait::{Due, Dues, Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+
+const LOCKED: usize = Word::bit(0);
+const WAKING: usize = Word::bit(1);
+
+/// How often a waiter lets others be faster. One in a model, so that a model can get there.
+pub(crate) const PATIENCE: u32 = budget(4, 1);
+
+#[derive(Debug)]
+pub(crate) struct RawMutex {
+    queue: Queue,
+}
+
+/// How a thread comes to the slow path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// From outside.
+    New,
+    /// Woken from the queue: it carries WAKING, and clears it with its next exchange.
+    Woken,
+}
+
+impl RawMutex {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { queue: Queue::new() }
+        }
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.queue.load().has(LOCKED)
+    }
+
+    #[inline]
+    pub(crate) fn try_lock(&self) -> bool {
+        let mut word = Word::EMPTY;
+        loop {
+            // Acquire (mutex.unlock): what earlier holders did.
+            if self.queue.try_change(word, word.with(LOCKED), Acquire) {
+                return true;
+            }
+            word = self.queue.load();
+            if word.has(LOCKED) {
+                return false;
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) {
+        // Acquire (mutex.unlock): what earlier holders did.
+        if !self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
+            self.lock_slow(Arrival::New, &Deadline::NEVER, PATIENCE);
+        }
+    }
+
+    /// Locks before the deadline, or says that it could not. The deadline is made only if it is needed.
+    #[inline]
+    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        self.try_lock() || self.lock_slow(Arrival::New, &deadline(), PATIENCE)
+    }
+
+    /// Locks on behalf of a waiter that was woken from this queue with `outcome`, having been requeued into it.
+    pub(crate) fn lock_requeued(&self, outcome: Outcome) {
+        if outcome != Outcome::GRANTED {
+            self.lock_slow(Arrival::Woken, &Deadline::NEVER, PATIENCE);
+        }
+    }
+
+    #[cold]
+    fn lock_slow(&self, arrival: Arrival, deadline: &Deadline, patience: u32) -> bool {
+        let mut carried = if arrival == Arrival::Woken { WAKING } else { 0 };
+        let mut losses = 0;
+        let mut spin = Spin::for_lock();
+        loop {
+            let word = self.queue.load();
+            if !word.has(LOCKED) {
+                // Acquire (mutex.unlock): what earlier holders did.
+                if self.queue.try_change(word, word.without(carried).with(LOCKED), Acquire) {
+                    return true;
+                }
+                continue;
+            }
+            // Only a thread that would be the next to run may spin: others wait already otherwise.
+            if (carried != 0 || !word.has_waiters()) && spin.again() {
+                continue;
+            }
+            if deadline.has_passed() {
+                // Invariant 1: LOCKED is set in the same exchange, so the holder's unlock wakes the next.
+                // Relaxed: nothing is taken or handed over.
+                if carried == 0 || self.queue.try_change(word, word.without(carried), Relaxed) {
+                    return false;
+                }
+                continue;
+            }
+            losses += u32::from(carried != 0);
+            let waiter = Waiter::new(&self.queue, ptr::null(), losses >= patience);
+            let Ok(guard) = self.queue.guard_if(|word| word.has(LOCKED)) else {
+                continue;
+            };
+            let place = if carried != 0 { Place::Front } else { Place::Back };
+            let publish = |guard: Guard<'_>| self.settle(guard, carried);
+            let leave = |guard: Guard<'_>| self.settle(guard, 0);
+            match guard.wait(waiter, place, publish, deadline, Spin::NONE, leave) {
+                None => return false,
+                Some(Outcome::GRANTED) => return true,
+                Some(_) => carried = WAKING,
+            }
+            spin = Spin::for_lock();
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller holds the lock, and gives it up.
+    #[inline]
+    pub(crate) unsafe fn unlock(&self) {
+        // Release (mutex.unlock): what this holder did.
+        if !self.queue.try_change(Word::of(LOCKED), Word::EMPTY, Release) {
+            self.unlock_slow();
+        }
+    }
+
+    #[cold]
+    fn unlock_slow(&self) {
+        loop {
+            let word = self.queue.load();
+            if !word.has_waiters() || word.has(WAKING) || word.is_guarded() {
+                // Nobody to wake, or somebody is on the way, or the guard's holder will see to it (invariant 1).
+                // Release (mutex.unlock): what this holder did.
+                if self.queue.try_change(word, word.without(LOCKED), Release) {
+                    return;
+                }
+            } else if let Some(guard) = self.queue.try_guard(word) {
+                return self.settle(guard, LOCKED);
+            }
+        }
+    }
+
+    /// Unlocks by handing the lock to the first waiter, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock, and gives it up.
+    pub(crate) unsafe fn unlock_fair(&self) {
+        match self.queue.guard_if(Word::has_waiters) {
+            Ok(mut guard) => {
+                let first = guard.pop();
+                // Invariant 3: LOCKED stays.
+                guard.release();
+                if let Some(first) = first {
+                    first.wake(Outcome::GRANTED);
+                }
+            }
+            // SAFETY: this function's contract.
+            Err(_) => unsafe { self.unlock() },
+        }
+    }
+
+    /// Whether a thread waits. Advice only.
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.queue.load().has_waiters()
+    }
+
+    /// Takes waiters of another queue into this one, where the next unlock finds them. If the lock is free, wakes
+    /// the first.
+    pub(crate) fn requeue(&self, dues: Dues) {
+        let mut guard = self.queue.guard();
+        guard.append(dues);
+        self.settle(guard, 0);
+    }
+
+    /// Ends a guarded section, clearing the `spent` bits, which are the caller's to clear. Restores invariant 1: if
+    /// the lock is free then and nobody is on the way, the first waiter is woken or, if impatient, given the lock.
+    fn settle(&self, guard: Guard<'_>, spent: usize) {
+        let mut first: Option<Due> = None;
+        let mut outcome = Outcome::WOKEN;
+        guard.finish(|word, guard| {
+            let word = word.without(spent);
+            if first.is_none() && !word.has(LOCKED | WAKING) {
+                first = guard.pop();
+            }
+            match &first {
+                None => word,
+                // The lock is taken for it here, or never let go of: `finish` is Acquire and Release.
+                Some(due) if due.is_impatient() && !word.has(LOCKED) => {
+                    outcome = Outcome::GRANTED;
+                    word.with(LOCKED)
+                }
+                Some(_) => {
+                    outcome = Outcome::WOKEN;
+                    word.with(WAKING)
+                }
+            }
+        });
+        if let Some(due) = first {
+            due.wake(outcome);
+        }
+    }
+
+    crate::facade::model_only! {
+        /// For models: locks as a thread that has been passed over `PATIENCE` times.
+        pub(crate) fn lock_impatiently(&self) {
+            if !self.try_lock() {
+                self.lock_slow(Arrival::New, &Deadline::NEVER, 0);
+            }
+        }
+    }
+}

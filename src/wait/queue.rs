@@ -1,0 +1,348 @@
+//! A queue of waiting threads in one word, beside three bits of its owner's.
+//!
+//! ```text
+//!   63                            4   3 2 1    0
+//!  ┌───────────────────────────────┬────────┬───────┐
+//!  │ first waiter, or null         │ owner  │ GUARD │
+//!  └───────────────────────────────┴────────┴───────┘
+//! ```
+//!
+//! | GUARD | first waiter | meaning | who changes what |
+//! |---|---|---|---|
+//! | 0 | null | nobody waits | anybody the owner's bits, or takes the guard |
+//! | 0 | set | a list of waiters; nobody is changing it | the same |
+//! | 1 | null | somebody has the guard; the list was empty before | the guard's holder the list; anybody the owner's bits |
+//! | 1 | set | somebody has the guard; the pointer is what the list was before | the same |
+//!
+//! Invariants:
+//!
+//! 1. The list changes only between the exchange that sets GUARD and the one that clears it, by the thread that made
+//!    both. What it has become is published by the second.
+//! 2. Everything is a compare-and-exchange of the whole word, so the owner's bits are never decided on an outdated
+//!    list, nor the list on outdated bits: [`Guard::finish`] decides again whenever a bit has changed.
+//! 3. The guard is held for a handful of instructions, never while user code runs or a thread parks, and no thread
+//!    ever has two.
+//! 4. A waiter that has been taken out ([`Due`]) is woken or put in a queue again by the thread that took it out.
+//!
+//! Ordering: taking the guard is Acquire and giving it back Release, so the list's plain fields are handed from
+//! holder to holder. The owner's exchanges name their own.
+//!
+//! Promised upward: first in, first out; no spurious returns; a waiter that times out is found in constant time.
+//! Limits: whoever needs the guard while another has it waits for it by [`Backoff`], not in a queue.
+
+use std::fmt;
+use std::ptr::{self, NonNull};
+
+use super::list::List;
+use super::spin::Spin;
+use super::waiter::{Outcome, Waiter};
+use crate::facade::atomic::{AtomicPtr, Ordering, Ordering::{AcqRel, Acquire, Relaxed}};
+use crate::facade::{AbortOnUnwind, Backoff, Deadline, const_fn};
+
+/// A value of a queue's word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(*mut Waiter);
+
+impl Word {
+    const GUARD: usize = 1;
+    const OWNER: usize = 0b1110;
+    const HEAD: usize = !(Self::GUARD | Self::OWNER);
+
+    /// No waiters, no guard, no bits.
+    pub(crate) const EMPTY: Self = Self(ptr::null_mut());
+
+    /// The owner's bit number `n`.
+    pub(crate) const fn bit(n: u32) -> usize {
+        let bit = 2 << n;
+        assert!(bit & Self::OWNER == bit, "the owner has bits 0, 1 and 2");
+        bit
+    }
+
+    /// No waiters, no guard, and these owner's bits.
+    pub(crate) const fn of(bits: usize) -> Self {
+        Self(ptr::without_provenance_mut(bits))
+    }
+
+    /// Whether any of these bits is set.
+    pub(crate) fn has(self, bits: usize) -> bool {
+        self.0.addr() & bits != 0
+    }
+
+    pub(crate) fn with(self, bits: usize) -> Self {
+        Self(self.0.map_addr(|addr| addr | bits))
+    }
+
+    pub(crate) fn without(self, bits: usize) -> Self {
+        Self(self.0.map_addr(|addr| addr & !bits))
+    }
+
+    /// Whether somebody waits; while the guard is held, whether somebody did before.
+    pub(crate) fn has_waiters(self) -> bool {
+        self.has(Self::HEAD)
+    }
+
+    pub(crate) fn is_guarded(self) -> bool {
+        self.has(Self::GUARD)
+    }
+
+    fn head(self) -> *const Waiter {
+        self.0.map_addr(|addr| addr & Self::HEAD)
+    }
+
+    /// The owner's bits of this one over another list, unguarded.
+    fn over(self, list: &List<Waiter>) -> Self {
+        let bits = self.0.addr() & Self::OWNER;
+        Self(list.head().cast_mut().map_addr(|addr| addr | bits))
+    }
+}
+
+const _: () = assert!(align_of::<Waiter>() > Word::OWNER | Word::GUARD);
+const _: () = assert!(Word::HEAD & (Word::OWNER | Word::GUARD) == 0);
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Word")
+            .field("has_waiters", &self.has_waiters())
+            .field("owner", &format_args!("{:#05b}", (self.0.addr() & Self::OWNER) >> 1))
+            .field("guarded", &self.is_guarded())
+            .finish()
+    }
+}
+
+/// Where a new waiter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Front,
+    Back,
+}
+
+/// The queue. See the module's page.
+pub(crate) struct Queue {
+    word: AtomicPtr<Waiter>,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.load().fmt(f)
+    }
+}
+
+impl Queue {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { word: AtomicPtr::new(Word::EMPTY.0) }
+        }
+    }
+
+    /// What the word is just now: a hint, to be confirmed by an exchange.
+    #[inline]
+    pub(crate) fn load(&self) -> Word {
+        // Relaxed: whoever acts on it exchanges the word and fails if it has changed.
+        Word(self.word.load(Relaxed))
+    }
+
+    /// The same with Acquire, for an owner whose bit alone is the news.
+    #[inline]
+    pub(crate) fn load_acquire(&self) -> Word {
+        // Acquire (queue.bits): pairs with whichever Release exchange set the bit.
+        Word(self.word.load(Acquire))
+    }
+
+    /// Changes the owner's bits if the word is still `current`. May fail for no reason: use it in a loop.
+    #[inline]
+    pub(crate) fn try_change(&self, current: Word, next: Word, success: Ordering) -> bool {
+        debug_assert_eq!(current.without(Word::OWNER), next.without(Word::OWNER), "invariant 1");
+        // Ordering named by the owner. Relaxed on failure: the caller looks again.
+        self.word.compare_exchange_weak(current.0, next.0, success, Relaxed).is_ok()
+    }
+
+    /// Takes the guard if `condition` holds at that very moment, else says what the word was. Waits for the guard,
+    /// but only for as long as the condition holds.
+    pub(crate) fn guard_if(&self, condition: impl Fn(Word) -> bool) -> Result<Guard<'_>, Word> {
+        let mut backoff = Backoff::new();
+        loop {
+            let word = self.load();
+            if !condition(word) {
+                return Err(word);
+            }
+            if word.is_guarded() {
+                backoff.wait();
+                continue;
+            }
+            if let Some(guard) = self.try_guard(word) {
+                return Ok(guard);
+            }
+        }
+    }
+
+    /// Takes the guard, waiting for it if need be.
+    pub(crate) fn guard(&self) -> Guard<'_> {
+        match self.guard_if(|_| true) {
+            Ok(guard) => guard,
+            Err(_) => unreachable!("the condition always holds"),
+        }
+    }
+
+    /// Takes the guard if the word is still `current`, which is not guarded.
+    pub(crate) fn try_guard(&self, current: Word) -> Option<Guard<'_>> {
+        debug_assert!(!current.is_guarded());
+        let guarded = current.with(Word::GUARD);
+        // Acquire (queue.guard): the list as the last holder left it. Relaxed on failure: nothing is taken.
+        self.word.compare_exchange_weak(current.0, guarded.0, Acquire, Relaxed).ok()?;
+        // SAFETY: the last holder published this head and does not use its list any more; its nodes are in the list
+        // until a holder of the guard, which is us alone, takes them out (invariant 1).
+        let list = unsafe { List::from_head(current.head()) };
+        Some(Guard { queue: self, list })
+    }
+}
+
+/// The right to change a queue's list. To be given back by [`finish`](Self::finish) or
+/// [`release`](Self::release); dropping it would leave the queue guarded for ever.
+#[must_use]
+pub(crate) struct Guard<'a> {
+    queue: &'a Queue,
+    list: List<Waiter>,
+}
+
+impl<'a> Guard<'a> {
+    pub(crate) fn has_waiters(&self) -> bool {
+        !self.list.is_empty()
+    }
+
+    /// Takes out the first waiter.
+    pub(crate) fn pop(&mut self) -> Option<Due> {
+        let waiter = self.list.pop_front()?;
+        // SAFETY: it was in our list, so its wait is not over, and is not before it is woken.
+        unsafe { waiter.as_ref() }.taken_out_of(self.queue);
+        Some(Due(waiter))
+    }
+
+    /// Takes out waiters from the front for as long as `wanted` says so of the next.
+    pub(crate) fn take_while(&mut self, mut wanted: impl FnMut(&Waiter) -> bool) -> Dues {
+        Dues(self.list.take_while(|waiter| {
+            let taken = wanted(waiter);
+            if taken {
+                waiter.taken_out_of(self.queue);
+            }
+            taken
+        }))
+    }
+
+    /// Takes out `waiter` if it still is in this queue, into which its own thread, the caller, put it.
+    fn remove(&mut self, waiter: &Waiter) -> bool {
+        let queued = waiter.is_at_home();
+        if queued {
+            // SAFETY: at home means in the list of the queue whose guard this is.
+            unsafe { self.list.remove(waiter) };
+        }
+        queued
+    }
+
+    /// Puts waiters of another queue behind those of this one.
+    pub(crate) fn append(&mut self, dues: Dues) {
+        self.list.append(dues.0);
+    }
+
+    /// Publishes the list and gives the guard back, with the owner's bits as `decide` wants them. It is asked again
+    /// if they have changed meanwhile, and may take out waiters each time.
+    pub(crate) fn finish(mut self, mut decide: impl FnMut(Word, &mut Self) -> Word) {
+        loop {
+            let current = self.queue.load();
+            let next = decide(current, &mut self).over(&self.list);
+            // Release (queue.guard): publishes the list, and whatever the owner's bits announce. Acquire: a decision
+            // may take what the bits offered on behalf of a waiter (`raw::mutex`, a grant), who then gets it from us.
+            let done = self.queue.word.compare_exchange_weak(current.0, next.0, AcqRel, Relaxed);
+            if done.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Publishes the list and gives the guard back.
+    pub(crate) fn release(self) {
+        self.finish(|word, _| word);
+    }
+
+    /// Queues `waiter`, runs `publish`, which ends the guarded section, and blocks until the waiter is woken or the
+    /// deadline passes. Then, if it is still in the queue, it is taken out, `leave` ends that guarded section, and
+    /// the result is `None`: nobody has woken it and nobody will.
+    ///
+    /// The waiter must still be in the same queue by then, or have been taken out of it for good: one that was moved
+    /// to another queue counts as due, and its wake-up is waited for.
+    pub(crate) fn wait(
+        mut self,
+        waiter: Waiter,
+        place: Place,
+        publish: impl FnOnce(Self),
+        deadline: &Deadline,
+        spin: Spin,
+        leave: impl FnOnce(Self),
+    ) -> Option<Outcome> {
+        let queue = self.queue;
+        // The node is reached from elsewhere until this function returns; it must not be left by a panic.
+        let abort = AbortOnUnwind;
+        let spin = if self.has_waiters() { Spin::NONE } else { spin };
+        match place {
+            // SAFETY: new, hence in no list; in place and alive until it has been taken out: by a waker, whose
+            // outcome we wait for, or by us below.
+            Place::Front => unsafe { self.list.push_front(&raw const waiter) },
+            // SAFETY: as above.
+            Place::Back => unsafe { self.list.push_back(&raw const waiter) },
+        }
+        publish(self);
+        let mut outcome = waiter.wait(deadline, spin);
+        if outcome.is_none() {
+            let mut guard = queue.guard();
+            if guard.remove(&waiter) {
+                leave(guard);
+            } else {
+                guard.release();
+                // Whoever took it out is about to wake it, or has moved it to where somebody will.
+                outcome = waiter.wait(&Deadline::NEVER, Spin::NONE);
+            }
+        }
+        std::mem::forget(abort);
+        outcome
+    }
+}
+
+/// A waiter that was taken out of its queue and is yet to be woken (invariant 4).
+#[must_use]
+pub(crate) struct Due(NonNull<Waiter>);
+
+impl Due {
+    pub(crate) fn is_impatient(&self) -> bool {
+        // SAFETY: alive, as it is not woken before this value is consumed.
+        unsafe { self.0.as_ref() }.is_impatient()
+    }
+
+    /// Ends its wait.
+    pub(crate) fn wake(self, outcome: Outcome) {
+        // SAFETY: taken out of its list, and woken once, as this consumes the right to.
+        unsafe { Waiter::wake(self.0, outcome) };
+    }
+}
+
+/// Waiters that were taken out of their queue, in order, and are yet to be woken or queued again (invariant 4).
+#[must_use]
+pub(crate) struct Dues(List<Waiter>);
+
+impl Dues {
+    /// The tag of the first, if there is one.
+    pub(crate) fn tag(&self) -> Option<*const ()> {
+        // SAFETY: a head that is not null is in this list, whose waiters are not woken before they leave it.
+        unsafe { self.0.head().as_ref() }.map(Waiter::tag)
+    }
+
+    /// Splits off waiters from the front for as long as `wanted` says so of the next.
+    pub(crate) fn take_while(&mut self, wanted: impl FnMut(&Waiter) -> bool) -> Self {
+        Self(self.0.take_while(wanted))
+    }
+
+    /// Ends the waits of all of them, first to last.
+    pub(crate) fn wake_all(mut self, outcome: Outcome) {
+        while let Some(waiter) = self.0.pop_front() {
+            Due(waiter).wake(outcome);
+        }
+    }
+}

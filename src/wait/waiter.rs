@@ -1,0 +1,170 @@
+//! One waiting thread: the node on its stack, and the one transition that ends its wait.
+//!
+//! | state | meaning | who leaves it |
+//! |---|---|---|
+//! | `WAITING` | not woken; the thread runs (it is on its way to `park`, or spins) | the thread, to `PARKED`; a waker, to an outcome |
+//! | `PARKED` | not woken; the thread is in `park`, or about to be, or just back from it | a waker, to an outcome |
+//! | an outcome | woken; the waker does not touch the node again | nobody |
+//!
+//! Invariants:
+//!
+//! 1. Only a thread that has taken the node out of its list stores an outcome, and it does so once. Being in a list
+//!    and being woken exclude each other, and the list changes under its queue's guard only: *taking the node out is
+//!    the one transition for which a wake-up and a time-out compete*.
+//! 2. The node outlives the store of its outcome, because its thread does not return before it has seen one or has
+//!    itself taken the node out. It may not outlive it by one instruction: a waker must have copied out beforehand
+//!    whatever it needs afterwards.
+//!
+//! Ordering: the outcome is stored with Release and read with Acquire, so what the waker did before the wake-up is
+//! visible to the woken. The node's other fields are written before it is put in a list and published by that
+//! queue's guard.
+
+use std::fmt;
+use std::ptr::{self, NonNull};
+
+use super::list::{Links, Node};
+use super::queue::Queue;
+use super::spin::Spin;
+use crate::facade::atomic::{AtomicU32, Ordering::{Acquire, Relaxed, Release}};
+use crate::facade::{AbortOnUnwind, Deadline, Parker, UnsafeCell};
+
+/// What a waker tells the thread it wakes. The meaning is the primitive's own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome(u32);
+
+const WAITING: u32 = 0;
+const PARKED: u32 = 1;
+
+impl Outcome {
+    /// What was waited for is there; look again.
+    pub(crate) const WOKEN: Self = Self(2);
+    /// What was waited for is the woken thread's own: it owes nobody a further look.
+    pub(crate) const GRANTED: Self = Self(3);
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self {
+            Self::WOKEN => "WOKEN",
+            Self::GRANTED => "GRANTED",
+            _ => "invalid",
+        })
+    }
+}
+
+/// A waiting thread's node. Aligned so that a pointer to it leaves [`Word`](super::queue::Word) four bits.
+#[repr(align(16))]
+pub(crate) struct Waiter {
+    links: Links<Waiter>,
+    state: AtomicU32,
+    /// The queue its thread put it in.
+    home: *const Queue,
+    /// Whether it has been in that queue ever since. Read and written under that queue's guard only.
+    at_home: UnsafeCell<bool>,
+    /// Wants what it waits for handed over, not offered: it has been passed over often enough.
+    impatient: bool,
+    /// What else its primitive must know of it before it can be woken.
+    tag: *const (),
+    parker: Parker,
+}
+
+// SAFETY: one field, which nothing but the list uses.
+unsafe impl Node for Waiter {
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
+}
+
+impl Waiter {
+    /// A node for the calling thread, in no list.
+    ///
+    /// # Panics
+    ///
+    /// If the thread is so far into its end that `std::thread::current` panics; nothing has been changed then.
+    pub(crate) fn new(home: &Queue, tag: *const (), impatient: bool) -> Self {
+        Self {
+            links: Links::new(),
+            state: AtomicU32::new(WAITING),
+            home,
+            at_home: UnsafeCell::new(true),
+            impatient,
+            tag,
+            parker: Parker::new(),
+        }
+    }
+
+    /// Whether it still is in the queue its thread put it in, whose guard the caller has.
+    pub(super) fn is_at_home(&self) -> bool {
+        // SAFETY: the caller has the guard, so nobody writes.
+        self.at_home.with(|at_home| unsafe { *at_home })
+    }
+
+    /// Notes that it was taken out of `queue`, whose guard the caller has.
+    pub(super) fn taken_out_of(&self, queue: &Queue) {
+        if ptr::eq(self.home, queue) {
+            // SAFETY: the caller has the guard of its home, so nobody else reads or writes.
+            self.at_home.with_mut(|at_home| unsafe { *at_home = false });
+        }
+    }
+
+    pub(crate) fn tag(&self) -> *const () {
+        self.tag
+    }
+
+    pub(crate) fn is_impatient(&self) -> bool {
+        self.impatient
+    }
+
+    /// Blocks until somebody has stored an outcome, or until the deadline. `None` decides nothing: the node may have
+    /// been taken out already, see [`Queue::wait`](super::queue::Queue::wait).
+    pub(super) fn wait(&self, deadline: &Deadline, mut spin: Spin) -> Option<Outcome> {
+        while spin.again() {
+            if let Some(outcome) = self.outcome() {
+                return Some(outcome);
+            }
+        }
+        // Relaxed: tells wakers to unpark, and carries nothing. Relaxed on failure: `outcome` reads it again.
+        let _ = self.state.compare_exchange(WAITING, PARKED, Relaxed, Relaxed);
+        loop {
+            if let Some(outcome) = self.outcome() {
+                return Some(outcome);
+            }
+            if deadline.has_passed() {
+                return None;
+            }
+            // Wakers reach this frame while the node is in a list, and a panic would end it.
+            let abort = AbortOnUnwind;
+            self.parker.park(deadline);
+            std::mem::forget(abort);
+        }
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        // Acquire (waiter.outcome): pairs with the store in `wake`.
+        match self.state.load(Acquire) {
+            WAITING | PARKED => None,
+            outcome => Some(Outcome(outcome)),
+        }
+    }
+
+    /// Ends the wait of `waiter`.
+    ///
+    /// # Safety
+    ///
+    /// `waiter` is alive and was taken out of its list by the caller, who has not woken it yet (invariant 1). The
+    /// node may be gone when this returns, and already while it runs (invariant 2), hence a pointer.
+    pub(super) unsafe fn wake(waiter: NonNull<Self>, outcome: Outcome) {
+        // SAFETY: alive until an outcome is stored. The reference is to an atomic, which may end during its call.
+        let state = unsafe { &(*waiter.as_ptr()).state };
+        // Release (waiter.outcome): hands over what the waker did. Relaxed on failure: the only other state is
+        // PARKED, and the parker was published with the node.
+        if state.compare_exchange(WAITING, outcome.0, Release, Relaxed).is_ok() {
+            return;
+        }
+        // SAFETY: alive, as no outcome is stored yet; copied out because after the store it is not (invariant 2).
+        let unparker = unsafe { &(*waiter.as_ptr()).parker }.unparker();
+        // Release (waiter.outcome): as above.
+        state.store(outcome.0, Release);
+        unparker.unpark();
+    }
+}
