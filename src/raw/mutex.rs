@@ -121,7 +121,7 @@ impl RawMutex {
                 continue;
             }
             // Only a thread that would be the next to run may spin: others wait already otherwise.
-            if (carried != 0 || !word.has_waiters()) && spin.again() {
+            if spin.again() {
                 continue;
             }
             if deadline.has_passed() {
@@ -138,7 +138,7 @@ impl RawMutex {
                 continue;
             };
             let place = if carried != 0 { Place::Front } else { Place::Back };
-            let publish = |guard: Guard<'_>| self.settle(guard, carried);
+            let publish = |guard: Guard<'_>| self.settle(guard, WAKING);
             let leave = |guard: Guard<'_>| self.settle(guard, 0);
             match guard.wait(waiter, place, publish, deadline, Spin::NONE, leave) {
                 None => return false,

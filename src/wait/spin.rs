@@ -1,38 +1,42 @@
 //! Bounded spinning before a thread parks.
+//!
+//! The pause between two looks is what matters. A thread that looks all the time takes the lock's cache line from
+//! its holder all the time; one that lets a dozen hints pass leaves the holder several short sections in peace, and
+//! comes hardly later. `docs/waiting.md` has the measurements.
 
 use crate::facade::{budget, spin_hint};
 
-/// A budget of spins that doubles its pauses. Empty from the start in a model.
+/// A budget of looks with a pause before each. Empty from the start in a model.
 #[derive(Debug)]
 pub(crate) struct Spin {
-    round: u32,
-    rounds: u32,
+    looks: u32,
+    hints: u32,
 }
 
 impl Spin {
-    /// Before a thread queues for a lock: `2^7 - 1` hints.
+    /// Before a thread queues for a lock.
     pub(crate) const fn for_lock() -> Self {
-        Self { round: 0, rounds: budget(7, 0) }
+        Self { looks: budget(10, 0), hints: 12 }
     }
 
-    /// Before the first thread of a queue parks.
+    /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often.
     pub(crate) const fn for_signal() -> Self {
-        Self { round: 0, rounds: budget(7, 0) }
+        Self { looks: budget(30, 0), hints: 4 }
     }
 
     /// None at all.
-    pub(crate) const NONE: Self = Self { round: 0, rounds: 0 };
+    pub(crate) const NONE: Self = Self { looks: 0, hints: 0 };
 
-    /// Spins once more, unless the budget is used up.
+    /// Pauses once more, unless the budget is used up.
     #[inline]
     pub(crate) fn again(&mut self) -> bool {
-        if self.round == self.rounds {
-            return false;
+        let left = self.looks > 0;
+        if left {
+            self.looks -= 1;
+            for _ in 0..self.hints {
+                spin_hint();
+            }
         }
-        for _ in 0..1 << self.round {
-            spin_hint();
-        }
-        self.round += 1;
-        true
+        left
     }
 }
