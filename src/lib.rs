@@ -3,6 +3,7 @@
 mod facade;
 mod wait;
 mod raw;
+mod buffer;
 mod condvar;
 mod event;
 mod mutex;
