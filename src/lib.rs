@@ -1,8 +1,8 @@
 //! Blocking synchronization primitives.
 
 mod facade;
-mod wait;
 mod raw;
+mod wait;
 mod buffer;
 mod condvar;
 mod event;
@@ -11,3 +11,8 @@ mod mutex;
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
+
+facade::model_only! {
+    #[doc(hidden)]
+    pub mod internals;
+}

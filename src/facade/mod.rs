@@ -17,6 +17,7 @@
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `wait::waiter` has the argument |
+//! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
 
 #[cfg(not(all(loom, feature = "loom")))]
@@ -30,4 +31,6 @@ mod arm;
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Parker, Payload, UnsafeCell, Writing, atomic, budget, spin_hint,
 };
-pub(crate) use arm::{const_fn, model_only};
+pub(crate) use arm::{const_fn, model_only, reached};
+#[cfg(all(loom, feature = "loom"))]
+pub(crate) use arm::{note, take_notes};

@@ -1,7 +1,8 @@
 //! The model's arm: the same names on loom. The table in `facade` says where they differ.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is what the fence fences in")]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,28 @@ macro_rules! model_only {
     ($($item:item)*) => { $($item)* };
 }
 pub(crate) use model_only;
+
+macro_rules! reached {
+    ($state:literal) => {
+        $crate::facade::note($state)
+    };
+}
+pub(crate) use reached;
+
+std::thread_local! {
+    /// loom runs all threads of a model as coroutines on the thread of its test, so this is one set for each test.
+    static REACHED: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Notes that the model on this thread has come to `state`.
+pub(crate) fn note(state: &'static str) {
+    REACHED.with_borrow_mut(|reached| reached.insert(state));
+}
+
+/// What was noted on this thread since this was asked last.
+pub(crate) fn take_notes() -> BTreeSet<&'static str> {
+    REACHED.take()
+}
 
 pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
     model
@@ -54,6 +77,12 @@ impl<T> UnsafeCell<T> {
 pub(crate) struct Payload<T: ?Sized> {
     witness: loom::cell::UnsafeCell<()>,
     value: std::cell::UnsafeCell<T>,
+}
+
+impl<T: ?Sized> std::fmt::Debug for Payload<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Payload")
+    }
 }
 
 impl<T> Payload<T> {

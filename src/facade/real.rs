@@ -21,6 +21,12 @@ macro_rules! model_only {
 }
 pub(crate) use model_only;
 
+/// Tells a model that it has come to a state that some model must have come to.
+macro_rules! reached {
+    ($state:literal) => {};
+}
+pub(crate) use reached;
+
 /// A number that a model needs smaller: the first one here.
 pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
     real

@@ -36,7 +36,7 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{Deadline, budget, const_fn};
+use crate::facade::{Deadline, budget, const_fn, reached};
 use crate::wait::{Due, Dues, Guard, Outcome, Place, Queue, Spin, Waiter, Word};
 
 const LOCKED: usize = Word::bit(0);
@@ -128,11 +128,15 @@ impl RawMutex {
                 // Invariant 1: LOCKED is set in the same exchange, so the holder's unlock wakes the next.
                 // Relaxed: nothing is taken or handed over.
                 if carried == 0 || self.queue.try_change(word, word.without(carried), Relaxed) {
+                    reached!("mutex given up by a waiter");
                     return false;
                 }
                 continue;
             }
-            losses += u32::from(carried != 0);
+            if carried != 0 {
+                reached!("mutex lost to another after a wake-up");
+                losses += 1;
+            }
             let waiter = Waiter::new(&self.queue, ptr::null(), losses >= patience);
             let Ok(guard) = self.queue.guard_if(|word| word.has(LOCKED)) else {
                 continue;
@@ -168,6 +172,9 @@ impl RawMutex {
                 // Nobody to wake, or somebody is on the way, or the guard's holder will see to it (invariant 1).
                 // Release (mutex.unlock): what this holder did.
                 if self.queue.try_change(word, word.without(LOCKED), Release) {
+                    if word.is_guarded() {
+                        reached!("mutex unlock left to the guard's holder");
+                    }
                     return;
                 }
             } else if let Some(guard) = self.queue.try_guard(word) {
@@ -223,6 +230,7 @@ impl RawMutex {
                 None => word,
                 // The lock is taken for it here, or never let go of: `finish` is Acquire and Release.
                 Some(due) if due.is_impatient() && !word.has(LOCKED) => {
+                    reached!("mutex granted");
                     outcome = Outcome::GRANTED;
                     word.with(LOCKED)
                 }

@@ -37,7 +37,7 @@ use super::list::List;
 use super::spin::Spin;
 use super::waiter::{Outcome, Waiter};
 use crate::facade::atomic::{AtomicPtr, Ordering, Ordering::{AcqRel, Acquire, Relaxed}};
-use crate::facade::{AbortOnUnwind, Backoff, Deadline, const_fn};
+use crate::facade::{AbortOnUnwind, Backoff, Deadline, const_fn, reached};
 
 /// A value of a queue's word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,6 +166,7 @@ impl Queue {
                 return Err(word);
             }
             if word.is_guarded() {
+                reached!("guard waited for");
                 backoff.wait();
                 continue;
             }
@@ -255,6 +256,7 @@ impl<'a> Guard<'a> {
             if done.is_ok() {
                 return;
             }
+            reached!("owner's bits change under the guard");
         }
     }
 
@@ -294,8 +296,10 @@ impl<'a> Guard<'a> {
         if outcome.is_none() {
             let mut guard = queue.guard();
             if guard.remove(&waiter) {
+                reached!("waiter leaves at its deadline");
                 leave(guard);
             } else {
+                reached!("waiter is due at its deadline");
                 guard.release();
                 // Whoever took it out is about to wake it, or has moved it to where somebody will.
                 outcome = waiter.wait(&Deadline::NEVER, Spin::NONE);

@@ -26,7 +26,7 @@ use super::list::{Links, Node};
 use super::queue::Queue;
 use super::spin::Spin;
 use crate::facade::atomic::{AtomicU32, Ordering::{Acquire, Relaxed, Release}};
-use crate::facade::{AbortOnUnwind, Deadline, Parker, UnsafeCell};
+use crate::facade::{AbortOnUnwind, Deadline, Parker, UnsafeCell, reached};
 
 /// What a waker tells the thread it wakes. The meaning is the primitive's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,6 +134,7 @@ impl Waiter {
             }
             // Wakers reach this frame while the node is in a list, and a panic would end it.
             let abort = AbortOnUnwind;
+            reached!("waiter parks");
             self.parker.park(deadline);
             std::mem::forget(abort);
         }
@@ -159,6 +160,7 @@ impl Waiter {
         // Release (waiter.outcome): hands over what the waker did. Relaxed on failure: the only other state is
         // PARKED, and the parker was published with the node.
         if state.compare_exchange(WAITING, outcome.0, Release, Relaxed).is_ok() {
+            reached!("waiter woken before it parks");
             return;
         }
         // SAFETY: alive, as no outcome is stored yet; copied out because after the store it is not (invariant 2).

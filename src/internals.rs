@@ -1,0 +1,166 @@
+//! What this crate's own models need and nobody else: the waiting core, and a few questions. Exists in the model
+//! build only, and follows no version.
+
+use std::collections::BTreeSet;
+use std::ptr;
+
+use crate::facade::{self, Deadline, Payload, Writing};
+use crate::raw::mutex::RawMutex;
+use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+
+/// Notes that a model has come to `state`.
+pub fn note(state: &'static str) {
+    facade::note(state);
+}
+
+/// What was noted since this was asked last, by the crate and by the model.
+#[must_use]
+pub fn take_notes() -> BTreeSet<&'static str> {
+    facade::take_notes()
+}
+
+const OPEN: usize = Word::bit(0);
+
+/// A gate on the bare waiting core: threads wait while it is closed.
+#[derive(Debug)]
+pub struct Gate(Queue);
+
+/// How a pass through a [`Gate`] went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// It was open.
+    Open,
+    /// Somebody let this thread through.
+    Released,
+    /// The time was up.
+    TimedOut,
+}
+
+impl Gate {
+    /// A closed gate.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Queue::new())
+    }
+
+    /// Waits while the gate is closed. `mark` is what [`release_marked`](Self::release_marked) looks at.
+    pub fn pass(&self, mark: usize, timed: bool) -> Pass {
+        let waiter = Waiter::new(&self.0, ptr::without_provenance(mark), false);
+        let Ok(guard) = self.0.guard_if(|word| !word.has(OPEN)) else {
+            let word = self.0.load_acquire();
+            assert!(word.has(OPEN));
+            return Pass::Open;
+        };
+        let deadline = if timed { Deadline::after(std::time::Duration::from_secs(1)) } else { Deadline::NEVER };
+        match guard.wait(waiter, Place::Back, Guard::release, &deadline, Spin::NONE, Guard::release) {
+            Some(_) => Pass::Released,
+            None => Pass::TimedOut,
+        }
+    }
+
+    /// Opens the gate and lets everybody through.
+    pub fn open(&self) {
+        let mut guard = self.0.guard();
+        let dues = guard.take_while(|_| true);
+        guard.finish(|word, _| word.with(OPEN));
+        dues.wake_all(Outcome::GRANTED);
+    }
+
+    /// Lets the first waiter through. Says whether there was one.
+    pub fn release_one(&self) -> bool {
+        let mut guard = self.0.guard();
+        let due = guard.pop();
+        guard.release();
+        due.map(|due| due.wake(Outcome::WOKEN)).is_some()
+    }
+
+    /// Lets those through at the front of the queue that have this mark.
+    pub fn release_marked(&self, mark: usize) -> usize {
+        let mut released = 0;
+        let mut guard = self.0.guard();
+        let dues = guard.take_while(|waiter| {
+            let wanted = waiter.tag().addr() == mark;
+            released += usize::from(wanted);
+            wanted
+        });
+        guard.release();
+        dues.wake_all(Outcome::WOKEN);
+        released
+    }
+
+    /// Moves all waiters behind those of another gate.
+    pub fn requeue(&self, other: &Self) {
+        let mut guard = self.0.guard();
+        let dues = guard.take_while(|_| true);
+        guard.release();
+        let mut guard = other.0.guard();
+        guard.append(dues);
+        guard.release();
+    }
+
+    /// Whether somebody is in the queue.
+    #[must_use]
+    pub fn has_waiters(&self) -> bool {
+        self.0.load().has_waiters()
+    }
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The bare lock, with a payload that notices when two threads have it.
+#[derive(Debug)]
+pub struct Lock {
+    raw: RawMutex,
+    payload: Payload<()>,
+}
+
+/// A [`Lock`] that is held.
+#[derive(Debug)]
+pub struct Held<'a> {
+    lock: &'a Lock,
+    access: Writing,
+}
+
+impl Lock {
+    /// An unlocked lock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { raw: RawMutex::new(), payload: Payload::new(()) }
+    }
+
+    /// Locks like everybody.
+    pub fn lock(&self) -> Held<'_> {
+        self.raw.lock();
+        Held { lock: self, access: self.payload.write() }
+    }
+
+    /// Locks as a thread that has been passed over so often that it wants the lock handed over.
+    pub fn lock_impatiently(&self) -> Held<'_> {
+        self.raw.lock_impatiently();
+        Held { lock: self, access: self.payload.write() }
+    }
+
+    /// Whether somebody is in the queue.
+    #[must_use]
+    pub fn has_waiters(&self) -> bool {
+        self.raw.has_waiters()
+    }
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.access.end();
+        // SAFETY: this value is the right to the lock, and goes.
+        unsafe { self.lock.raw.unlock() };
+    }
+}
