@@ -226,6 +226,12 @@ impl Condvar {
         self.raw.notify(usize::MAX)
     }
 
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.raw.has_waiters_now()
+        }
+    }
+
     /// Waits once. Says whether it was notified.
     pub(crate) fn wait_deadline<T: ?Sized>(
         &self,

@@ -107,6 +107,12 @@ impl Event {
         self.raw.is_set()
     }
 
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.raw.has_waiters_now()
+        }
+    }
+
     /// Waits until it is set.
     #[inline]
     pub fn wait(&self) {

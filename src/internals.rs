@@ -46,7 +46,7 @@ impl Gate {
     /// Waits while the gate is closed. `mark` is what [`release_marked`](Self::release_marked) looks at.
     pub fn pass(&self, mark: usize, timed: bool) -> Pass {
         let waiter = Waiter::new(&self.0, ptr::without_provenance(mark), false);
-        let Ok(guard) = self.0.guard_if(|word| !word.has(OPEN)) else {
+        let Ok(guard) = self.0.guard_if(Word::EMPTY, |word| !word.has(OPEN)) else {
             let word = self.0.load_acquire();
             assert!(word.has(OPEN));
             return Pass::Open;
@@ -101,7 +101,7 @@ impl Gate {
     /// Whether somebody is in the queue.
     #[must_use]
     pub fn has_waiters(&self) -> bool {
-        self.0.load().has_waiters()
+        self.0.has_waiters_now()
     }
 }
 
@@ -147,7 +147,7 @@ impl Lock {
     /// Whether somebody is in the queue.
     #[must_use]
     pub fn has_waiters(&self) -> bool {
-        self.raw.has_waiters()
+        self.raw.has_waiters_now()
     }
 }
 
@@ -163,4 +163,22 @@ impl Drop for Held<'_> {
         // SAFETY: this value is the right to the lock, and goes.
         unsafe { self.lock.raw.unlock() };
     }
+}
+
+/// Whether somebody is in the queue of a mutex.
+#[must_use]
+pub fn mutex_has_waiters<T: ?Sized>(mutex: &crate::Mutex<T>) -> bool {
+    mutex.has_waiters_now()
+}
+
+/// Whether somebody waits for a condition variable.
+#[must_use]
+pub fn condvar_has_waiters(condvar: &crate::Condvar) -> bool {
+    condvar.has_waiters_now()
+}
+
+/// Whether somebody waits for an event.
+#[must_use]
+pub fn event_has_waiters(event: &crate::Event) -> bool {
+    event.has_waiters_now()
 }

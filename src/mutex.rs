@@ -260,6 +260,12 @@ impl<T: ?Sized> Mutex<T> {
         self.guard()
     }
 
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.raw.has_waiters_now()
+        }
+    }
+
     /// The guard for a lock that was just taken.
     #[inline]
     fn guard(&self) -> MutexGuard<'_, T> {

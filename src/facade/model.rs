@@ -208,15 +208,26 @@ impl Unparker {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Backoff;
+pub(crate) struct Backoff {
+    round: u32,
+}
 
 impl Backoff {
+    /// Two threads that wait for a third by yielding can yield to each other without end, and each number of times
+    /// is an interleaving of its own. After this many in one place the interleaving is run to its end, with the
+    /// thread preferred that yielded least, and no others are explored from there.
+    const EXPLORED: u32 = 3;
+
     pub(crate) fn new() -> Self {
-        Self
+        Self::default()
     }
 
     #[track_caller]
     pub(crate) fn wait(&mut self) {
+        self.round += 1;
+        if self.round > Self::EXPLORED {
+            loom::skip_branch();
+        }
         loom::thread::yield_now();
     }
 }

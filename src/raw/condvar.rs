@@ -14,7 +14,7 @@
 
 use crate::facade::{Deadline, const_fn};
 use crate::raw::mutex::RawMutex;
-use crate::wait::{Guard, Place, Queue, Spin, Waiter};
+use crate::wait::{Guard, Place, Queue, Spin, Waiter, Word};
 
 #[derive(Debug)]
 pub(crate) struct RawCondvar {
@@ -50,15 +50,22 @@ impl RawCondvar {
         outcome.is_some()
     }
 
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.queue.has_waiters_now()
+        }
+    }
+
     /// Notifies the first `limit` waiters. Says how many there were.
     #[inline]
     pub(crate) fn notify(&self, limit: usize) -> usize {
-        if self.queue.load().has_waiters() { self.notify_slow(limit) } else { 0 }
+        let word = self.queue.load();
+        if word.has_waiters() { self.notify_slow(word, limit) } else { 0 }
     }
 
     #[cold]
-    fn notify_slow(&self, limit: usize) -> usize {
-        let Ok(mut guard) = self.queue.guard_if(|word| word.has_waiters()) else {
+    fn notify_slow(&self, word: Word, limit: usize) -> usize {
+        let Ok(mut guard) = self.queue.guard_if(word, Word::has_waiters) else {
             return 0;
         };
         let mut notified = 0;

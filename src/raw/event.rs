@@ -43,6 +43,12 @@ impl RawEvent {
         self.queue.load_acquire().has(SET)
     }
 
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.queue.has_waiters_now()
+        }
+    }
+
     pub(crate) fn set(&self) {
         if let Some(mut guard) = set_unless_waited_for(&self.queue) {
             let dues = guard.take_while(|_| true);
@@ -52,11 +58,12 @@ impl RawEvent {
     }
 
     pub(crate) fn clear(&self) {
-        loop {
-            let word = self.queue.load();
+        let mut word = self.queue.load();
+        while word.has(SET) {
             // Relaxed: takes news back, and gives none.
-            if !word.has(SET) || self.queue.try_change(word, word.without(SET), Relaxed) {
-                return;
+            match self.queue.try_change(word, word.without(SET), Relaxed) {
+                Ok(()) => return,
+                Err(actual) => word = actual,
             }
         }
     }
@@ -110,16 +117,15 @@ impl RawAutoResetEvent {
     }
 
     pub(crate) fn try_wait(&self) -> bool {
-        loop {
-            let word = self.queue.load();
-            if !word.has(SET) {
-                return false;
-            }
+        let mut word = self.queue.load();
+        while word.has(SET) {
             // Acquire (event.set): what the setter did.
-            if self.queue.try_change(word, word.without(SET), Acquire) {
-                return true;
+            match self.queue.try_change(word, word.without(SET), Acquire) {
+                Ok(()) => return true,
+                Err(actual) => word = actual,
             }
         }
+        false
     }
 
     /// Waits for its turn. The deadline is made only if it is needed.
@@ -144,13 +150,17 @@ impl RawAutoResetEvent {
 
 /// Sets SET if nobody waits; else returns the guard, for the caller to decide whom to release.
 fn set_unless_waited_for(queue: &Queue) -> Option<Guard<'_>> {
+    let mut word = Word::EMPTY;
     loop {
         // Somebody who has the guard may be about to queue: whether it is to be released must be known (invariant 1).
-        match queue.guard_if(|word| word.has_waiters() || word.is_guarded()) {
+        match queue.guard_if(word, |word| word.has_waiters() || word.is_guarded()) {
             Ok(guard) => return Some(guard),
-            // Release (event.set): what the setter did.
-            Err(word) if queue.try_change(word, word.with(SET), Release) => return None,
-            Err(_) => {}
+            Err(actual) => word = actual,
+        }
+        // Release (event.set): what the setter did.
+        match queue.try_change(word, word.with(SET), Release) {
+            Ok(()) => return None,
+            Err(actual) => word = actual,
         }
     }
 }
@@ -158,7 +168,7 @@ fn set_unless_waited_for(queue: &Queue) -> Option<Guard<'_>> {
 /// Queues while SET is clear and says whether the thread was released before the deadline; `None` if SET was set.
 fn wait_while_clear(queue: &Queue, deadline: &Deadline) -> Option<bool> {
     let waiter = Waiter::new(queue, ptr::null(), false);
-    let guard = queue.guard_if(|word| !word.has(SET)).ok()?;
+    let guard = queue.guard_if(Word::EMPTY, |word| !word.has(SET)).ok()?;
     let spin = Spin::for_signal();
     Some(guard.wait(waiter, Place::Back, Guard::release, deadline, spin, Guard::release).is_some())
 }

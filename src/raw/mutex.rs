@@ -50,15 +50,6 @@ pub(crate) struct RawMutex {
     queue: Queue,
 }
 
-/// How a thread comes to the slow path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Arrival {
-    /// From outside.
-    New,
-    /// Woken from the queue: it carries WAKING, and clears it with its next exchange.
-    Woken,
-}
-
 impl RawMutex {
     const_fn! {
         pub(crate) fn new() -> Self {
@@ -73,63 +64,73 @@ impl RawMutex {
     #[inline]
     pub(crate) fn try_lock(&self) -> bool {
         let mut word = Word::EMPTY;
-        loop {
+        while !word.has(LOCKED) {
             // Acquire (mutex.unlock): what earlier holders did.
-            if self.queue.try_change(word, word.with(LOCKED), Acquire) {
-                return true;
-            }
-            word = self.queue.load();
-            if word.has(LOCKED) {
-                return false;
+            match self.queue.try_change(word, word.with(LOCKED), Acquire) {
+                Ok(()) => return true,
+                Err(actual) => word = actual,
             }
         }
+        false
     }
 
     #[inline]
     pub(crate) fn lock(&self) {
         // Acquire (mutex.unlock): what earlier holders did.
-        if !self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
-            self.lock_slow(Arrival::New, &Deadline::NEVER, PATIENCE);
+        if let Err(word) = self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
+            self.lock_slow(word, 0, &Deadline::NEVER, PATIENCE);
         }
     }
 
     /// Locks before the deadline, or says that it could not. The deadline is made only if it is needed.
     #[inline]
     pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        self.try_lock() || self.lock_slow(Arrival::New, &deadline(), PATIENCE)
+        // Acquire (mutex.unlock): what earlier holders did.
+        match self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
+            Ok(()) => true,
+            Err(word) => self.lock_slow(word, 0, &deadline(), PATIENCE),
+        }
     }
 
     /// Locks on behalf of a waiter that was woken from this queue with `outcome`, having been requeued into it.
     pub(crate) fn lock_requeued(&self, outcome: Outcome) {
         if outcome != Outcome::GRANTED {
-            self.lock_slow(Arrival::Woken, &Deadline::NEVER, PATIENCE);
+            self.lock_slow(Word::of(WAKING), WAKING, &Deadline::NEVER, PATIENCE);
         }
     }
 
+    /// `word` is what the caller last saw, or supposes. `carried` is WAKING for a thread that was woken from the
+    /// queue, which must clear that bit with its next exchange, and otherwise nothing.
     #[cold]
-    fn lock_slow(&self, arrival: Arrival, deadline: &Deadline, patience: u32) -> bool {
-        let mut carried = if arrival == Arrival::Woken { WAKING } else { 0 };
+    fn lock_slow(&self, mut word: Word, mut carried: usize, deadline: &Deadline, patience: u32) -> bool {
         let mut losses = 0;
         let mut spin = Spin::for_lock();
         loop {
-            let word = self.queue.load();
             if !word.has(LOCKED) {
                 // Acquire (mutex.unlock): what earlier holders did.
-                if self.queue.try_change(word, word.without(carried).with(LOCKED), Acquire) {
-                    return true;
+                match self.queue.try_change(word, word.without(carried).with(LOCKED), Acquire) {
+                    Ok(()) => return true,
+                    Err(actual) => word = actual,
                 }
                 continue;
             }
             // Only a thread that would be the next to run may spin: others wait already otherwise.
             if spin.again() {
+                word = self.queue.load();
                 continue;
             }
             if deadline.has_passed() {
                 // Invariant 1: LOCKED is set in the same exchange, so the holder's unlock wakes the next.
                 // Relaxed: nothing is taken or handed over.
-                if carried == 0 || self.queue.try_change(word, word.without(carried), Relaxed) {
-                    reached!("mutex given up by a waiter");
+                if carried == 0 {
                     return false;
+                }
+                match self.queue.try_change(word, word.without(carried), Relaxed) {
+                    Ok(()) => {
+                        reached!("mutex given up by a woken waiter");
+                        return false;
+                    }
+                    Err(actual) => word = actual,
                 }
                 continue;
             }
@@ -138,8 +139,12 @@ impl RawMutex {
                 losses += 1;
             }
             let waiter = Waiter::new(&self.queue, ptr::null(), losses >= patience);
-            let Ok(guard) = self.queue.guard_if(|word| word.has(LOCKED)) else {
-                continue;
+            let guard = match self.queue.guard_if(word, |word| word.has(LOCKED)) {
+                Ok(guard) => guard,
+                Err(actual) => {
+                    word = actual;
+                    continue;
+                }
             };
             let place = if carried != 0 { Place::Front } else { Place::Back };
             let publish = |guard: Guard<'_>| self.settle(guard, WAKING);
@@ -150,6 +155,7 @@ impl RawMutex {
                 Some(_) => carried = WAKING,
             }
             spin = Spin::for_lock();
+            word = Word::of(WAKING);
         }
     }
 
@@ -159,26 +165,31 @@ impl RawMutex {
     #[inline]
     pub(crate) unsafe fn unlock(&self) {
         // Release (mutex.unlock): what this holder did.
-        if !self.queue.try_change(Word::of(LOCKED), Word::EMPTY, Release) {
-            self.unlock_slow();
+        if let Err(actual) = self.queue.try_change(Word::of(LOCKED), Word::EMPTY, Release) {
+            self.unlock_slow(actual);
         }
     }
 
     #[cold]
-    fn unlock_slow(&self) {
+    fn unlock_slow(&self, mut word: Word) {
         loop {
-            let word = self.queue.load();
             if !word.has_waiters() || word.has(WAKING) || word.is_guarded() {
                 // Nobody to wake, or somebody is on the way, or the guard's holder will see to it (invariant 1).
                 // Release (mutex.unlock): what this holder did.
-                if self.queue.try_change(word, word.without(LOCKED), Release) {
-                    if word.is_guarded() {
-                        reached!("mutex unlock left to the guard's holder");
+                match self.queue.try_change(word, word.without(LOCKED), Release) {
+                    Ok(()) => {
+                        if word.is_guarded() {
+                            reached!("mutex unlock left to the guard's holder");
+                        }
+                        return;
                     }
-                    return;
+                    Err(actual) => word = actual,
                 }
-            } else if let Some(guard) = self.queue.try_guard(word) {
-                return self.settle(guard, LOCKED);
+            } else {
+                match self.queue.try_guard(word) {
+                    Ok(guard) => return self.settle(guard, LOCKED),
+                    Err(actual) => word = actual,
+                }
             }
         }
     }
@@ -189,17 +200,28 @@ impl RawMutex {
     ///
     /// The caller holds the lock, and gives it up.
     pub(crate) unsafe fn unlock_fair(&self) {
-        match self.queue.guard_if(Word::has_waiters) {
-            Ok(mut guard) => {
-                let first = guard.pop();
-                // Invariant 3: LOCKED stays.
-                guard.release();
-                if let Some(first) = first {
-                    first.wake(Outcome::GRANTED);
+        let mut word = Word::of(LOCKED);
+        loop {
+            if word.has_waiters() {
+                match self.queue.guard_if(word, Word::has_waiters) {
+                    Ok(mut guard) => {
+                        let first = guard.pop();
+                        // Invariant 3: LOCKED stays.
+                        guard.release();
+                        if let Some(first) = first {
+                            first.wake(Outcome::GRANTED);
+                        }
+                        return;
+                    }
+                    Err(actual) => word = actual,
                 }
+                continue;
             }
-            // SAFETY: this function's contract.
-            Err(_) => unsafe { self.unlock() },
+            // Release (mutex.unlock): what this holder did.
+            match self.queue.try_change(word, word.without(LOCKED), Release) {
+                Ok(()) => return,
+                Err(actual) => word = actual,
+            }
         }
     }
 
@@ -246,11 +268,15 @@ impl RawMutex {
     }
 
     crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.queue.has_waiters_now()
+        }
+    }
+
+    crate::facade::model_only! {
         /// For models: locks as a thread that has been passed over `PATIENCE` times.
         pub(crate) fn lock_impatiently(&self) {
-            if !self.try_lock() {
-                self.lock_slow(Arrival::New, &Deadline::NEVER, 0);
-            }
+            self.lock_slow(Word::EMPTY, 0, &Deadline::NEVER, 0);
         }
     }
 }

@@ -148,52 +148,79 @@ impl Queue {
         Word(self.word.load(Acquire))
     }
 
-    /// Changes the owner's bits if the word is still `current`. May fail for no reason: use it in a loop.
-    #[inline]
-    pub(crate) fn try_change(&self, current: Word, next: Word, success: Ordering) -> bool {
-        debug_assert_eq!(current.without(Word::OWNER), next.without(Word::OWNER), "invariant 1");
-        // Ordering named by the owner. Relaxed on failure: the caller looks again.
-        self.word.compare_exchange_weak(current.0, next.0, success, Relaxed).is_ok()
+    crate::facade::model_only! {
+        /// For models: whether somebody waits at this point of the word's history. An exchange of the word with
+        /// itself, because loom forgets a load when the same thread accesses the word again, and then misses
+        /// interleavings.
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            let mut word = self.load();
+            while let Err(actual) = self.try_change(word, word, Relaxed) {
+                word = actual;
+            }
+            word.has_waiters()
+        }
     }
 
-    /// Takes the guard if `condition` holds at that very moment, else says what the word was. Waits for the guard,
-    /// but only for as long as the condition holds.
-    pub(crate) fn guard_if(&self, condition: impl Fn(Word) -> bool) -> Result<Guard<'_>, Word> {
+    /// Changes the owner's bits if the word is still `current`, else says what it is. May fail for no reason: use it
+    /// in a loop.
+    #[inline]
+    pub(crate) fn try_change(&self, current: Word, next: Word, success: Ordering) -> Result<(), Word> {
+        debug_assert_eq!(current.without(Word::OWNER), next.without(Word::OWNER), "invariant 1");
+        // Ordering named by the owner. Relaxed on failure: the caller decides anew and exchanges again.
+        match self.word.compare_exchange_weak(current.0, next.0, success, Relaxed) {
+            Ok(_) => Ok(()),
+            Err(actual) => Err(Word(actual)),
+        }
+    }
+
+    /// Takes the guard if `condition` holds at that very moment. Waits for the guard, but only for as long as the
+    /// condition holds; else returns the word for which it does not.
+    ///
+    /// `word` is what the caller last saw, or supposes: the exchange finds out. (A load would, too, but it may be
+    /// outdated again by the time of the exchange.)
+    pub(crate) fn guard_if(
+        &self,
+        mut word: Word,
+        condition: impl Fn(Word) -> bool,
+    ) -> Result<Guard<'_>, Word> {
         let mut backoff = Backoff::new();
         loop {
-            let word = self.load();
             if !condition(word) {
                 return Err(word);
             }
             if word.is_guarded() {
                 reached!("guard waited for");
                 backoff.wait();
+                word = self.load();
                 continue;
             }
-            if let Some(guard) = self.try_guard(word) {
-                return Ok(guard);
+            match self.try_guard(word) {
+                Ok(guard) => return Ok(guard),
+                Err(actual) => word = actual,
             }
         }
     }
 
     /// Takes the guard, waiting for it if need be.
     pub(crate) fn guard(&self) -> Guard<'_> {
-        match self.guard_if(|_| true) {
+        match self.guard_if(Word::EMPTY, |_| true) {
             Ok(guard) => guard,
             Err(_) => unreachable!("the condition always holds"),
         }
     }
 
-    /// Takes the guard if the word is still `current`, which is not guarded.
-    pub(crate) fn try_guard(&self, current: Word) -> Option<Guard<'_>> {
+    /// Takes the guard if the word is still `current`, which is not guarded, else says what it is.
+    pub(crate) fn try_guard(&self, current: Word) -> Result<Guard<'_>, Word> {
         debug_assert!(!current.is_guarded());
         let guarded = current.with(Word::GUARD);
         // Acquire (queue.guard): the list as the last holder left it. Relaxed on failure: nothing is taken.
-        self.word.compare_exchange_weak(current.0, guarded.0, Acquire, Relaxed).ok()?;
+        if let Err(actual) = self.word.compare_exchange_weak(current.0, guarded.0, Acquire, Relaxed) {
+            return Err(Word(actual));
+        }
         // SAFETY: the last holder published this head and does not use its list any more; its nodes are in the list
         // until a holder of the guard, which is us alone, takes them out (invariant 1).
         let list = unsafe { List::from_head(current.head()) };
-        Some(Guard { queue: self, list })
+        Ok(Guard { queue: self, word: guarded, list })
     }
 }
 
@@ -202,6 +229,8 @@ impl Queue {
 #[must_use]
 pub(crate) struct Guard<'a> {
     queue: &'a Queue,
+    /// The word as it was last seen.
+    word: Word,
     list: List<Waiter>,
 }
 
@@ -248,15 +277,14 @@ impl<'a> Guard<'a> {
     /// if they have changed meanwhile, and may take out waiters each time.
     pub(crate) fn finish(mut self, mut decide: impl FnMut(Word, &mut Self) -> Word) {
         loop {
-            let current = self.queue.load();
+            let current = self.word;
             let next = decide(current, &mut self).over(&self.list);
             // Release (queue.guard): publishes the list, and whatever the owner's bits announce. Acquire: a decision
             // may take what the bits offered on behalf of a waiter (`raw::mutex`, a grant), who then gets it from us.
             let done = self.queue.word.compare_exchange_weak(current.0, next.0, AcqRel, Relaxed);
-            if done.is_ok() {
-                return;
-            }
+            let Err(actual) = done else { return };
             reached!("owner's bits change under the guard");
+            self.word = Word(actual);
         }
     }
 

@@ -1,0 +1,181 @@
+//! `lockwork::BoundedBuffer`.
+
+use lockwork::{BoundedBuffer, GetError, GetTimeoutError, PutError, PutTimeoutError};
+
+use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+
+const THREE: &str = "three threads";
+const TIMED: &str = "two threads, but four critical sections and a wait";
+
+/// One place, two producers, one consumer: full and empty again and again, and every item arrives once.
+#[test]
+fn two_producers_and_a_consumer_through_one_place() {
+    let states = ["full", "empty", "first then second", "second then first", "waiter parks"];
+    model_bounded(3, THREE, &states, || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        let producers = [1, 2].map(|item| {
+            let buffer = Arc::clone(&buffer);
+            thread::spawn(move || {
+                if buffer.is_full() {
+                    reach("full");
+                }
+                buffer.put(item).unwrap();
+            })
+        });
+        if buffer.is_empty() {
+            reach("empty");
+        }
+        match (buffer.get(), buffer.get()) {
+            (Ok(1), Ok(2)) => reach("first then second"),
+            (Ok(2), Ok(1)) => reach("second then first"),
+            other => panic!("lost or doubled: {other:?}"),
+        }
+        for producer in producers {
+            producer.join().unwrap();
+        }
+        assert!(buffer.is_empty());
+    });
+}
+
+/// Close against a put that waits for room: the item comes back, or it is there to be got.
+#[test]
+fn close_against_put_loses_nothing() {
+    model(&["came back", "went in"], || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        let other = Arc::clone(&buffer);
+        let producer = thread::spawn(move || match other.put(1) {
+            Ok(()) => true,
+            Err(PutError(item)) => {
+                assert_eq!(item, 1);
+                false
+            }
+        });
+        buffer.close();
+        let went_in = producer.join().unwrap();
+        assert_eq!(buffer.get(), if went_in { Ok(1) } else { Err(GetError) });
+        reach(if went_in { "went in" } else { "came back" });
+    });
+}
+
+/// Close wakes everybody who waits, on both sides.
+#[test]
+fn close_wakes_those_who_wait() {
+    model_bounded(3, THREE, &["full", "waiter parks"], || {
+        let full = Arc::new((BoundedBuffer::new(1), BoundedBuffer::<u32>::new(1)));
+        full.0.put(0).unwrap();
+        let other = Arc::clone(&full);
+        let putter = thread::spawn(move || {
+            reach("full");
+            assert_eq!(other.0.put(1), Err(PutError(1)));
+        });
+        let other = Arc::clone(&full);
+        let getter = thread::spawn(move || assert_eq!(other.1.get(), Err(GetError)));
+        full.0.close();
+        full.1.close();
+        putter.join().unwrap();
+        getter.join().unwrap();
+        assert_eq!(full.0.get(), Ok(0));
+    });
+}
+
+/// A timed get against a put: it gets the item or the item stays.
+#[test]
+fn timed_get_takes_the_item_or_leaves_it() {
+    model_bounded(4, TIMED, &["got", "timed out"], || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        let other = Arc::clone(&buffer);
+        let getter = thread::spawn(move || other.get_for(SOON));
+        buffer.put(1).unwrap();
+        match getter.join().unwrap() {
+            Ok(item) => {
+                assert_eq!(item, 1);
+                assert!(buffer.is_empty());
+                reach("got");
+            }
+            Err(error) => {
+                assert_eq!(error, GetTimeoutError::Timeout);
+                assert_eq!(buffer.try_get(), Ok(1));
+                reach("timed out");
+            }
+        }
+    });
+}
+
+/// A timed put against a get: it puts the item or gives it back.
+#[test]
+fn timed_put_puts_the_item_or_gives_it_back() {
+    model_bounded(4, TIMED, &["put", "timed out"], || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        buffer.put(1).unwrap();
+        let other = Arc::clone(&buffer);
+        let putter = thread::spawn(move || other.put_for(2, SOON));
+        assert_eq!(buffer.get(), Ok(1));
+        match putter.join().unwrap() {
+            Ok(()) => {
+                assert_eq!(buffer.try_get(), Ok(2));
+                reach("put");
+            }
+            Err(error) => {
+                assert_eq!(error, PutTimeoutError::Timeout(2));
+                assert!(buffer.is_empty());
+                reach("timed out");
+            }
+        }
+    });
+}
+
+/// Two getters, one of them timed, and one item: if the timed one gives up, the other has it.
+#[test]
+fn getter_that_gives_up_leaves_the_item_to_the_other() {
+    model_bounded(3, THREE, &["to the timed", "to the patient"], || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        let other = Arc::clone(&buffer);
+        let timed = thread::spawn(move || other.get_for(SOON).ok());
+        let other = Arc::clone(&buffer);
+        let patient = thread::spawn(move || other.get().ok());
+        buffer.put(1).unwrap();
+        let timed = timed.join().unwrap();
+        if timed.is_some() {
+            buffer.close();
+            assert_eq!(patient.join().unwrap(), None);
+            reach("to the timed");
+        } else {
+            assert_eq!(patient.join().unwrap(), Some(1));
+            reach("to the patient");
+        }
+    });
+}
+
+/// Batches: what goes in together wakes those it is for, and everything comes out.
+#[test]
+fn batches_arrive_whole() {
+    model_bounded(4, "two threads; three rounds through one lock", &["waiter parks"], || {
+        let buffer = Arc::new(BoundedBuffer::new(2));
+        let other = Arc::clone(&buffer);
+        let producer = thread::spawn(move || assert_eq!(other.put_all(0..3), Ok(3)));
+        let mut got = Vec::new();
+        while got.len() < 3 {
+            buffer.get_many(&mut got, 2).unwrap();
+        }
+        producer.join().unwrap();
+        assert_eq!(got, [0, 1, 2]);
+    });
+}
+
+/// `join` waits until each item has been reported done.
+#[test]
+fn join_waits_for_task_done() {
+    model_bounded(4, TIMED, &["waiter parks"], || {
+        let buffer = Arc::new((BoundedBuffer::new(1), crate::support::Plain::new(0)));
+        buffer.0.put(1).unwrap();
+        let other = Arc::clone(&buffer);
+        let worker = thread::spawn(move || {
+            other.0.get().unwrap();
+            other.1.set(1);
+            other.0.task_done();
+        });
+        buffer.0.join();
+        assert_eq!(buffer.1.get(), 1);
+        worker.join().unwrap();
+    });
+}

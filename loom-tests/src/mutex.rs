@@ -1,0 +1,234 @@
+//! `lockwork::Mutex`, and the raw lock where only it can get somewhere.
+
+use lockwork::internals::Lock;
+use lockwork::{Mutex, MutexGuard};
+
+use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+
+const THREE: &str = "three threads";
+const LONG: &str = "two threads, but three critical sections and a question";
+
+/// Two lockers: they exclude each other, each sees what the other did, and neither sleeps for ever.
+#[test]
+fn two_lockers_exclude_each_other() {
+    let states = ["waiter parks", "mutex unlock left to the guard's holder", "second"];
+    model(&states, || {
+        let mutex = Arc::new(Mutex::new(0));
+        let other = Arc::clone(&mutex);
+        let locker = thread::spawn(move || {
+            let mut value = other.lock();
+            *value += 1;
+            if *value == 2 {
+                reach("second");
+            }
+        });
+        *mutex.lock() += 1;
+        locker.join().unwrap();
+        assert_eq!(*mutex.lock(), 2);
+        assert!(!mutex.is_locked());
+    });
+}
+
+/// Each locks twice, so that a woken thread may find the lock taken again.
+#[test]
+fn woken_waiter_that_lost_is_granted_the_lock() {
+    let why = "two threads, but four critical sections";
+    let states = ["mutex lost to another after a wake-up", "mutex granted", "waiter parks"];
+    model_bounded(4, why, &states, || {
+        let mutex = Arc::new(Mutex::new(0));
+        let other = Arc::clone(&mutex);
+        let locker = thread::spawn(move || *other.lock() += 1);
+        for _ in 0..3 {
+            *mutex.lock() += 1;
+        }
+        locker.join().unwrap();
+        assert_eq!(*mutex.lock(), 4);
+    });
+}
+
+/// `try_lock` excludes and sees like `lock`, and leaves no trace when it fails.
+#[test]
+fn try_lock_excludes_and_sees() {
+    model(&["got it second", "did not get it"], || {
+        let mutex = Arc::new(Mutex::new(0));
+        let other = Arc::clone(&mutex);
+        let locker = thread::spawn(move || *other.lock() += 1);
+        match mutex.try_lock() {
+            Some(mut value) => {
+                *value += 1;
+                if *value == 2 {
+                    reach("got it second");
+                }
+            }
+            None => reach("did not get it"),
+        }
+        locker.join().unwrap();
+        assert!(!mutex.is_locked());
+    });
+}
+
+/// Time-out against unlock, in both orders: a timed lock succeeds or leaves nothing behind.
+#[test]
+fn timed_lock_succeeds_or_leaves_nothing() {
+    let states = ["locked after a wait", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    model(&states, || {
+        let mutex = Arc::new(Mutex::new(0));
+        let guard = mutex.lock();
+        let other = Arc::clone(&mutex);
+        let timed = thread::spawn(move || match other.try_lock_for(SOON) {
+            Some(mut value) => {
+                if *value == 1 {
+                    reach("locked after a wait");
+                }
+                *value += 1;
+                true
+            }
+            None => {
+                reach("timed out");
+                false
+            }
+        });
+        let mut guard = guard;
+        *guard += 1;
+        drop(guard);
+        let locked = timed.join().unwrap();
+        assert_eq!(*mutex.try_lock().expect("nobody holds it"), 1 + usize::from(locked));
+    });
+}
+
+/// A waiter whose time is up when it has been woken, but finds the lock taken, passes its wake-up on: the one behind
+/// it is woken by the thread that was faster.
+#[test]
+fn woken_waiter_that_gives_up_strands_nobody() {
+    let states = ["mutex given up by a woken waiter", "waiter leaves at its deadline", "timed out"];
+    model_bounded(3, THREE, &states, || {
+        let mutex = Arc::new(Mutex::new(0));
+        let guard = mutex.lock();
+        let other = Arc::clone(&mutex);
+        let timed = thread::spawn(move || match other.try_lock_for(SOON) {
+            Some(mut value) => *value += 1,
+            None => reach("timed out"),
+        });
+        let other = Arc::clone(&mutex);
+        let patient = thread::spawn(move || *other.lock() += 1);
+        drop(guard);
+        *mutex.lock() += 1;
+        timed.join().unwrap();
+        patient.join().unwrap();
+        assert!((2..=3).contains(&*mutex.try_lock().expect("nobody holds it")));
+    });
+}
+
+/// Three lockers: whoever is queued gets its turn.
+#[test]
+fn three_lockers_all_get_through() {
+    let states = ["waiter parks", "mutex unlock left to the guard's holder", "mutex lost to another after a wake-up"];
+    model_bounded(3, THREE, &states, || {
+        let mutex = Arc::new(Mutex::new(0));
+        let lockers = [(); 2].map(|()| {
+            let mutex = Arc::clone(&mutex);
+            thread::spawn(move || *mutex.lock() += 1)
+        });
+        *mutex.lock() += 1;
+        for locker in lockers {
+            locker.join().unwrap();
+        }
+        assert_eq!(*mutex.lock(), 3);
+    });
+}
+
+/// An unlock that leaves the waking to the guard's holder: an impatient waiter is granted the lock by that holder, and
+/// sees what the unlocker did though it never met it.
+#[test]
+fn grant_by_the_guards_holder_carries_the_unlockers_writes() {
+    let states = ["granted by another", "mutex granted", "mutex unlock left to the guard's holder"];
+    model_bounded(3, THREE, &states, || {
+        let lock = Arc::new(Lock::new());
+        let held = lock.lock();
+        let other = Arc::clone(&lock);
+        let impatient = thread::spawn(move || drop(other.lock_impatiently()));
+        let other = Arc::clone(&lock);
+        let queueing = thread::spawn(move || drop(other.lock()));
+        if lock.has_waiters() {
+            reach("granted by another");
+        }
+        drop(held);
+        impatient.join().unwrap();
+        queueing.join().unwrap();
+    });
+}
+
+/// `unlock_fair` gives the lock to a waiter, never to the thread that comes back at once.
+#[test]
+fn fair_unlock_hands_over() {
+    model_bounded(4, LONG, &["handed over", "nobody waited"], || {
+        let mutex = Arc::new(Mutex::new(0));
+        let guard = mutex.lock();
+        let other = Arc::clone(&mutex);
+        let waiter = thread::spawn(move || *other.lock() += 1);
+        let waited = lockwork::internals::mutex_has_waiters(MutexGuard::mutex(&guard));
+        MutexGuard::unlock_fair(guard);
+        let value = *mutex.lock();
+        if waited {
+            assert_eq!(value, 1, "the waiter was to be first");
+            reach("handed over");
+        } else {
+            reach("nobody waited");
+        }
+        waiter.join().unwrap();
+    });
+}
+
+/// `bump` lets a waiter in, in the middle of a critical section.
+#[test]
+fn bump_lets_a_waiter_in() {
+    model_bounded(4, LONG, &["let in"], || {
+        let mutex = Arc::new(Mutex::new(0));
+        let mut guard = mutex.lock();
+        let other = Arc::clone(&mutex);
+        let waiter = thread::spawn(move || *other.lock() += 1);
+        let waited = lockwork::internals::mutex_has_waiters(MutexGuard::mutex(&guard));
+        MutexGuard::bump(&mut guard);
+        if waited {
+            assert_eq!(*guard, 1);
+            reach("let in");
+        }
+        drop(guard);
+        waiter.join().unwrap();
+    });
+}
+
+/// A panic in a critical section unlocks.
+#[test]
+fn panic_while_held_unlocks() {
+    model(&["panicked first", "waiter parks"], || {
+        let mutex = Arc::new(Mutex::new(0));
+        let other = Arc::clone(&mutex);
+        let panicking = thread::spawn(move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let _guard = other.lock();
+                std::panic::resume_unwind(Box::new("inside"));
+            }));
+            assert!(result.is_err());
+        });
+        *mutex.lock() += 1;
+        if panicking.join().is_ok() {
+            reach("panicked first");
+        }
+        assert_eq!(*mutex.try_lock().expect("unlocked by the panic"), 1);
+    });
+}
+
+/// Guards that belong to an `Arc` unlock like any other.
+#[test]
+fn arc_guard_locks_and_unlocks() {
+    model(&["waiter parks"], || {
+        let mutex = Arc::new(Mutex::new(0));
+        let guard = mutex.lock_arc();
+        let other = Arc::clone(&mutex);
+        let waiter = thread::spawn(move || *other.lock_arc() += 1);
+        drop(guard);
+        waiter.join().unwrap();
+        assert_eq!(*mutex.lock(), 1);
+    });
+}

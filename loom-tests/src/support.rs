@@ -1,0 +1,74 @@
+//! How a model is run, and how it proves that it was about something.
+
+use lockwork::internals;
+pub(crate) use loom::cell::UnsafeCell;
+pub(crate) use loom::thread;
+pub(crate) use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+pub(crate) use std::time::Duration;
+
+/// Any finite time-out: in a model it may pass at once, or when everybody else is done.
+pub(crate) const SOON: Duration = Duration::from_secs(1);
+
+/// Explores all interleavings of `body`, and checks that each state in `must_reach` was reached in one of them.
+pub(crate) fn model(must_reach: &[&str], body: impl Fn() + Sync + Send + 'static) {
+    run(None, must_reach, body);
+}
+
+/// The same with at most `bound` preemptions in one interleaving, for a model that does not end within a minute
+/// otherwise. `why` says what makes it large.
+pub(crate) fn model_bounded(
+    bound: usize,
+    why: &str,
+    must_reach: &[&str],
+    body: impl Fn() + Sync + Send + 'static,
+) {
+    assert!(bound >= 3, "fewer than three preemptions have hidden a real bug before");
+    assert!(!why.is_empty());
+    run(Some(bound), must_reach, body);
+}
+
+fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = bound;
+    builder.max_branches = 10_000;
+    let _ = internals::take_notes();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        body();
+    });
+    eprintln!("{} interleavings", runs.load(Ordering::Relaxed));
+    let reached = internals::take_notes();
+    for state in must_reach {
+        assert!(reached.contains(state), "the model never reached «{state}», only {reached:?}");
+    }
+}
+
+/// Notes that the model has come to `state`.
+pub(crate) fn reach(state: &'static str) {
+    internals::note(state);
+}
+
+/// A plain value that only a happens-before edge protects: loom reports any access without one as a race.
+pub(crate) struct Plain(UnsafeCell<usize>);
+
+impl Plain {
+    pub(crate) fn new(value: usize) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        // SAFETY: the model has an edge here, or loom reports that it has none.
+        self.0.with(|value| unsafe { *value })
+    }
+
+    pub(crate) fn set(&self, value: usize) {
+        // SAFETY: as above.
+        self.0.with_mut(|old| unsafe { *old = value });
+    }
+}
+
+// SAFETY: whether accesses are ordered is what the models are to find out.
+unsafe impl Sync for Plain {}
