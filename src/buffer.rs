@@ -1,1 +1,1250 @@
-//! To come.
+//! [`BoundedBuffer`], its iterators and its errors.
+
+use std::cell::LazyCell;
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::mem;
+use std::time::{Duration, Instant};
+
+use crate::condvar::Condvar;
+use crate::facade::{Deadline, const_fn};
+use crate::mutex::{Mutex, MutexGuard};
+
+/// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
+/// is empty.
+///
+/// Use it to hand work from threads that make it to threads that do it, so that neither side runs away from the
+/// other. Any number of threads may put and any number may get, through a reference or an [`Arc`](std::sync::Arc);
+/// there are no sender and receiver halves. To guard a value that stays where it is use a [`Mutex`]; to signal
+/// without handing anything over, an [`Event`](crate::Event).
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::BoundedBuffer;
+///
+/// let buffer = BoundedBuffer::new(2);
+/// buffer.put("first").unwrap();
+/// buffer.put("second").unwrap();
+/// assert!(buffer.try_put("third").is_err(), "it is full");
+/// assert_eq!(buffer.get(), Ok("first"));
+/// ```
+///
+/// Workers that take jobs from a static buffer until it is closed and everything in it is done:
+///
+/// ```
+/// use lockwork::{BoundedBuffer, Mutex};
+/// use std::thread;
+///
+/// static JOBS: BoundedBuffer<u64> = BoundedBuffer::new(4);
+/// static SQUARES: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+///
+/// thread::scope(|s| {
+///     for _ in 0..3 {
+///         s.spawn(|| {
+///             for job in &JOBS {
+///                 SQUARES.lock().push(job * job);
+///             }
+///         });
+///     }
+///     JOBS.put_all(1..=20).expect("nobody has closed it yet");
+///     JOBS.close();
+/// });
+/// assert_eq!(SQUARES.lock().iter().sum::<u64>(), 2870);
+/// ```
+///
+/// # Blocking
+///
+/// Every call locks a [`Mutex`] for the few instructions in which it moves items; the `try_` forms wait for nothing
+/// else. A call that must wait for room, or for an item, waits as [`Condvar`] does: it spins for about a microsecond
+/// if nobody else waits, then parks. The time limits of the `_for` and `_until` forms are for that wait.
+///
+/// Memory for items is allocated as the buffer fills for the first time, never for more than its capacity, and kept.
+///
+/// # Fairness
+///
+/// Items leave in the order in which they came in; those of one thread in the order in which it put them. Among
+/// threads that wait, the one that has waited longest is woken first; a thread that comes by at that moment may take
+/// the item or the room before it, and then it waits again.
+///
+/// # Memory ordering
+///
+/// What a thread did before it put an item happens before the get that returns the item; what it did before it
+/// freed room, before the put that fills it. What a thread did before [`close`](Self::close) happens before whatever
+/// follows a call that found the buffer closed, and what it did before [`task_done`](Self::task_done) before the
+/// return of a [`join`](Self::join) that the call released.
+///
+/// # Reentrancy and deadlock
+///
+/// None of the caller's code runs while the buffer is locked: neither destructors of items nor the iterator given to
+/// [`put_all`](Self::put_all). All of them may use the buffer. A thread that puts into a full buffer from which it
+/// alone would get waits for ever; so does one that gets from an empty buffer that nobody fills or closes.
+///
+/// # Panics
+///
+/// [`new`](Self::new) panics if the capacity is 0, [`task_done`](Self::task_done) if it is called more often than
+/// items were put. A panic in the iterator given to [`put_all`](Self::put_all) leaves what was put before in the
+/// buffer.
+///
+/// # Differences from `std`, crossbeam and Python
+///
+/// From [`std::sync::mpsc::sync_channel`] and `crossbeam_channel::bounded`: one shared object instead of two halves,
+/// so it is closed by [`close`](Self::close) and not by dropping; it can live in a static; it moves items in batches
+/// and counts those that are not done yet; a capacity of 0, a rendezvous, is not offered. From std's alone: many
+/// consumers, and time-outs on both sides. crossbeam's also take part in `select!`.
+///
+/// From Python's `queue.Queue`: always bounded, and the errors of a put give the item back. `task_done` and `join`
+/// have the same contract; [`close`](Self::close) is `shutdown()`, and [`close_now`](Self::close_now), which is
+/// `shutdown(immediate=True)`, returns what was left.
+///
+/// # Implementation notes
+///
+/// A [`VecDeque`] behind a [`Mutex`], with a [`Condvar`] for each of the three things that threads wait for: room,
+/// items, and the end of all work. Notifications are sent after unlocking, one for each item or each piece of room;
+/// with nobody waiting each is a load and a branch.
+pub struct BoundedBuffer<T> {
+    capacity: usize,
+    state: Mutex<State<T>>,
+    /// Notified once for each place that became free, and all when the buffer is closed.
+    room: Condvar,
+    /// Notified once for each item that was put, and all when the buffer is closed.
+    items: Condvar,
+    /// All are notified when no item is unfinished any more.
+    finished: Condvar,
+}
+
+/// What the lock guards.
+///
+/// No wake-up is lost: as long as a thread waits un-notified for an item, there are no more items than notified
+/// getters that have not run yet and notifications still to be sent. A put adds one to both sides. A notified getter
+/// that runs takes an item, or finds none, in which case the left side is 0; it never leaves one behind. A getter
+/// that reports a time-out was not notified. The same holds for room and putters; the two exceptions, threads that
+/// leave what they were woken for, are written where they occur.
+struct State<T> {
+    queue: VecDeque<T>,
+    closed: bool,
+    /// Items put and not yet reported done. Wider than a length: whoever never reports must not overflow it.
+    unfinished: u64,
+    /// How often `unfinished` has come down to 0. Tells a joiner that it did, even if it is up again.
+    rounds: u64,
+}
+
+impl<T> State<T> {
+    /// Makes memory for `additional` more items, for which there is room in a buffer of `capacity`.
+    fn reserve(&mut self, additional: usize, capacity: usize) {
+        let (len, allocated) = (self.queue.len(), self.queue.capacity());
+        if allocated - len < additional {
+            let wanted = allocated.saturating_mul(2).max(len + additional).max(4).min(capacity);
+            self.queue.reserve_exact(wanted - len);
+        }
+    }
+
+    /// Takes `n` items off the unfinished ones, or as many as there are: some of those in the queue may have been
+    /// reported done already. Says whether the last of them went.
+    fn finish(&mut self, n: usize) -> bool {
+        let n = self.unfinished.min(n as u64);
+        self.unfinished -= n;
+        let finished = n != 0 && self.unfinished == 0;
+        self.rounds += u64::from(finished);
+        finished
+    }
+}
+
+impl<T> BoundedBuffer<T> {
+    /// The most items that `put_all` takes from its iterator before it puts them.
+    const CHUNK: usize = 64;
+
+    const_fn! {
+        /// Makes an empty, open buffer with room for `capacity` items.
+        ///
+        /// Allocates nothing yet.
+        ///
+        /// # Panics
+        ///
+        /// Panics if `capacity` is 0.
+        ///
+        /// ```
+        /// use lockwork::BoundedBuffer;
+        ///
+        /// static LINES: BoundedBuffer<String> = BoundedBuffer::new(100);
+        /// assert_eq!(LINES.capacity(), 100);
+        /// ```
+        #[must_use]
+        #[track_caller]
+        pub fn new(capacity: usize) -> Self {
+            assert!(capacity != 0, "BoundedBuffer::new: the capacity must not be 0");
+            let state = State { queue: VecDeque::new(), closed: false, unfinished: 0, rounds: 0 };
+            Self {
+                capacity,
+                state: Mutex::new(state),
+                room: Condvar::new(),
+                items: Condvar::new(),
+                finished: Condvar::new(),
+            }
+        }
+    }
+
+    /// Puts an item at the end, waiting while the buffer is full.
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if the buffer is closed, or is closed while the call waits.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, PutError};
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put(1).unwrap();
+    /// buffer.close();
+    /// assert_eq!(buffer.put(2), Err(PutError(2)));
+    /// ```
+    pub fn put(&self, item: T) -> Result<(), PutError<T>> {
+        self.put_by(item, || Deadline::NEVER).map_err(|error| PutError(error.into_inner()))
+    }
+
+    /// Puts an item at the end if there is room just now.
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if the buffer is full or closed.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, TryPutError};
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// assert_eq!(buffer.try_put(1), Ok(()));
+    /// assert_eq!(buffer.try_put(2), Err(TryPutError::Full(2)));
+    /// buffer.close();
+    /// assert_eq!(buffer.try_put(3), Err(TryPutError::Closed(3)));
+    /// ```
+    pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
+        let state = self.state.lock();
+        if state.closed {
+            Err(TryPutError::Closed(item))
+        } else if self.is_full_locked(&state) {
+            Err(TryPutError::Full(item))
+        } else {
+            self.push(state, item);
+            Ok(())
+        }
+    }
+
+    /// Puts an item at the end, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if there was no room in time, or if the buffer is closed or is closed while the call
+    /// waits.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, PutTimeoutError};
+    /// use std::time::Duration;
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put(1).unwrap();
+    /// assert_eq!(buffer.put_for(2, Duration::from_millis(1)), Err(PutTimeoutError::Timeout(2)));
+    /// ```
+    pub fn put_for(&self, item: T, timeout: Duration) -> Result<(), PutTimeoutError<T>> {
+        self.put_by(item, || Deadline::after(timeout))
+    }
+
+    /// Puts an item at the end, waiting until `deadline` at most while the buffer is full. A deadline in the past
+    /// tries once.
+    ///
+    /// # Errors
+    ///
+    /// As [`put_for`](Self::put_for).
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (buffer, deadline) = (BoundedBuffer::new(2), Instant::now() + Duration::from_millis(5));
+    /// assert!(buffer.put_until('a', deadline).is_ok());
+    /// assert!(buffer.put_until('b', deadline).is_ok());
+    /// assert!(buffer.put_until('c', deadline).unwrap_err().is_timeout());
+    /// ```
+    pub fn put_until(&self, item: T, deadline: Instant) -> Result<(), PutTimeoutError<T>> {
+        self.put_by(item, || Deadline::at(deadline))
+    }
+
+    /// Puts all items of an iterator at the end, in order, waiting for room as often as need be. Returns how many
+    /// there were.
+    ///
+    /// Items of other threads may come in between. The iterator runs without the lock. If it promises more items
+    /// (by the lower bound of its [`size_hint`](Iterator::size_hint)), up to 64 for which there seems to be room are
+    /// taken from it and put together; one that promises nothing, such as another buffer's [`iter`](Self::iter), has
+    /// every item put before it is asked for the next. It is not asked again once it has ended.
+    ///
+    /// There is no timed form, for nobody could bound the iterator's own time: use [`put_until`](Self::put_until) in a
+    /// loop.
+    ///
+    /// If the iterator panics, what was put stays in the buffer, and items taken but not yet put are dropped.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the buffer is closed before everything was put. The error says how many items were put, and gives
+    /// back those that were taken from the iterator and not put. To keep the others too, pass the iterator by
+    /// reference.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(10);
+    /// assert_eq!(buffer.put_all(["a", "b"]), Ok(2));
+    /// buffer.close();
+    ///
+    /// let mut more = ["c", "d"].into_iter();
+    /// let error = buffer.put_all(more.by_ref()).unwrap_err();
+    /// assert_eq!(error.put, 0);
+    /// let unsent: Vec<_> = error.rest.into_iter().chain(more).collect();
+    /// assert_eq!(unsent, ["c", "d"]);
+    /// ```
+    pub fn put_all<I>(&self, items: I) -> Result<usize, PutAllError<T>>
+    where
+        I: IntoIterator<Item = T>,
+    {
+        let mut items = items.into_iter();
+        let mut chunk = VecDeque::new();
+        let (mut put, mut room) = (0, self.capacity);
+        loop {
+            let limit = items.size_hint().0.min(room).clamp(1, Self::CHUNK);
+            chunk.extend(items.by_ref().take(limit));
+            let ended = chunk.len() < limit;
+            while !chunk.is_empty() {
+                match self.put_some(&mut chunk) {
+                    Some((moved, left)) => {
+                        put += moved;
+                        room = left;
+                    }
+                    None => return Err(PutAllError { put, rest: chunk.into() }),
+                }
+            }
+            if ended {
+                return Ok(put);
+            }
+        }
+    }
+
+    /// Takes the first item, waiting while the buffer is empty.
+    ///
+    /// # Errors
+    ///
+    /// Fails once the buffer is closed and empty.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, GetError};
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put(1).unwrap();
+    /// buffer.close();
+    /// assert_eq!(buffer.get(), Ok(1));
+    /// assert_eq!(buffer.get(), Err(GetError));
+    /// ```
+    pub fn get(&self) -> Result<T, GetError> {
+        self.get_by(|| Deadline::NEVER).map_err(|_| GetError)
+    }
+
+    /// Takes the first item if there is one just now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the buffer is empty, and says whether it is closed as well.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, TryGetError};
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// assert_eq!(buffer.try_get(), Err(TryGetError::Empty));
+    /// buffer.put(1).unwrap();
+    /// buffer.close();
+    /// assert_eq!(buffer.try_get(), Ok(1));
+    /// assert_eq!(buffer.try_get(), Err(TryGetError::Closed));
+    /// ```
+    pub fn try_get(&self) -> Result<T, TryGetError> {
+        let state = self.state.lock();
+        let closed = state.closed;
+        self.pop(state).ok_or(if closed { TryGetError::Closed } else { TryGetError::Empty })
+    }
+
+    /// Takes the first item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there was no item in time, or once the buffer is closed and empty.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, GetTimeoutError};
+    /// use std::time::Duration;
+    ///
+    /// let buffer = BoundedBuffer::<i32>::new(1);
+    /// assert_eq!(buffer.get_for(Duration::from_millis(1)), Err(GetTimeoutError::Timeout));
+    /// ```
+    pub fn get_for(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
+        self.get_by(|| Deadline::after(timeout))
+    }
+
+    /// Takes the first item, waiting until `deadline` at most while the buffer is empty. A deadline in the past
+    /// tries once.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_for`](Self::get_for).
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, GetTimeoutError};
+    /// use std::time::Instant;
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put(1).unwrap();
+    /// let now = Instant::now();
+    /// assert_eq!(buffer.get_until(now), Ok(1));
+    /// assert_eq!(buffer.get_until(now), Err(GetTimeoutError::Timeout));
+    /// ```
+    pub fn get_until(&self, deadline: Instant) -> Result<T, GetTimeoutError> {
+        self.get_by(|| Deadline::at(deadline))
+    }
+
+    /// Waits while the buffer is empty, then takes what is there, `max` items at most, and appends it to `out`.
+    /// Returns how many items it took: at least one, unless `max` is 0, which never waits and never fails.
+    ///
+    /// The items are neighbours: no other thread gets one in between. Memory for them is allocated without the lock.
+    ///
+    /// # Errors
+    ///
+    /// Fails once the buffer is closed and empty, and leaves `out` as it was.
+    ///
+    /// # Panics
+    ///
+    /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, GetError};
+    ///
+    /// let buffer = BoundedBuffer::new(10);
+    /// buffer.put_all(1..=5).unwrap();
+    /// buffer.close();
+    ///
+    /// let mut batch = Vec::new();
+    /// assert_eq!(buffer.get_many(&mut batch, 3), Ok(3));
+    /// assert_eq!(buffer.get_many(&mut batch, 3), Ok(2));
+    /// assert_eq!(buffer.get_many(&mut batch, 3), Err(GetError));
+    /// assert_eq!(batch, [1, 2, 3, 4, 5]);
+    /// ```
+    pub fn get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, GetError> {
+        self.get_many_by(out, max, || Deadline::NEVER).map_err(|_| GetError)
+    }
+
+    /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns how many items it took: at
+    /// least one, unless `max` is 0, which never fails. See [`get_many`](Self::get_many).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the buffer is empty, and says whether it is closed as well; leaves `out` as it was.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_many`](Self::get_many).
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, TryGetError};
+    ///
+    /// let (buffer, mut batch) = (BoundedBuffer::new(3), Vec::new());
+    /// assert_eq!(buffer.try_get_many(&mut batch, 3), Err(TryGetError::Empty));
+    /// buffer.put_all(["a", "b"]).unwrap();
+    /// assert_eq!(buffer.try_get_many(&mut batch, 3), Ok(2));
+    /// assert_eq!(batch, ["a", "b"]);
+    /// ```
+    pub fn try_get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, TryGetError> {
+        self.get_many_by(out, max, || Deadline::after(Duration::ZERO)).map_err(|error| match error {
+            GetTimeoutError::Timeout => TryGetError::Empty,
+            GetTimeoutError::Closed => TryGetError::Closed,
+        })
+    }
+
+    /// [`get_many`](Self::get_many) that waits `timeout` at most for the first item. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there was no item in time, or once the buffer is closed and empty; leaves `out` as it was.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_many`](Self::get_many).
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    /// use std::time::Duration;
+    ///
+    /// let (buffer, mut batch) = (BoundedBuffer::new(3), Vec::new());
+    /// buffer.put_all([1, 2, 3]).unwrap();
+    /// assert_eq!(buffer.get_many_for(&mut batch, 10, Duration::from_millis(1)), Ok(3));
+    /// assert!(buffer.get_many_for(&mut batch, 10, Duration::from_millis(1)).unwrap_err().is_timeout());
+    /// ```
+    pub fn get_many_for(
+        &self,
+        out: &mut Vec<T>,
+        max: usize,
+        timeout: Duration,
+    ) -> Result<usize, GetTimeoutError> {
+        self.get_many_by(out, max, || Deadline::after(timeout))
+    }
+
+    /// [`get_many`](Self::get_many) that waits until `deadline` at most for the first item. A deadline in the past
+    /// tries once.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_many_for`](Self::get_many_for).
+    ///
+    /// # Panics
+    ///
+    /// As [`get_many`](Self::get_many).
+    pub fn get_many_until(
+        &self,
+        out: &mut Vec<T>,
+        max: usize,
+        deadline: Instant,
+    ) -> Result<usize, GetTimeoutError> {
+        self.get_many_by(out, max, || Deadline::at(deadline))
+    }
+
+    /// Closes the buffer: no more items come in. Putting fails from now on, also for threads that wait for room;
+    /// getting takes what is there and then fails.
+    ///
+    /// Closing it twice is closing it once; it cannot be opened again.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(2);
+    /// buffer.put(1).unwrap();
+    /// buffer.close();
+    /// assert!(buffer.put(2).is_err());
+    /// assert_eq!(buffer.get(), Ok(1));
+    /// assert!(buffer.get().is_err());
+    /// ```
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        let was_closed = mem::replace(&mut state.closed, true);
+        drop(state);
+        self.closed(was_closed);
+    }
+
+    /// [Closes](Self::close) the buffer and empties it: getting fails from now on too. Returns what was in it, in
+    /// order.
+    ///
+    /// The items returned count as done. Threads in [`join`](Self::join) are released if no others are unfinished;
+    /// otherwise they wait for those that have been taken and not been reported done. May follow `close`; the second
+    /// time there is nothing left to return.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(2);
+    /// buffer.put_all([1, 2]).unwrap();
+    /// assert_eq!(buffer.close_now(), [1, 2]);
+    /// assert!(buffer.get().is_err());
+    /// assert_eq!(buffer.unfinished(), 0);
+    /// ```
+    #[allow(clippy::must_use_candidate, reason = "the items may be of no interest: it is called to close")]
+    pub fn close_now(&self) -> Vec<T> {
+        let mut state = self.state.lock();
+        let was_closed = mem::replace(&mut state.closed, true);
+        let left = mem::take(&mut state.queue);
+        let finished = state.finish(left.len());
+        drop(state);
+        self.closed(was_closed);
+        if finished {
+            self.finished.notify_all();
+        }
+        left.into()
+    }
+
+    /// Whether it was closed just now. Once closed it stays closed.
+    ///
+    /// ```
+    /// let buffer = lockwork::BoundedBuffer::<u8>::new(1);
+    /// assert!(!buffer.is_closed());
+    /// buffer.close();
+    /// assert!(buffer.is_closed());
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
+    /// How many items were in it just now; it may be otherwise by the time the answer is looked at.
+    ///
+    /// ```
+    /// let buffer = lockwork::BoundedBuffer::new(3);
+    /// buffer.put('a').unwrap();
+    /// assert_eq!(buffer.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state.lock().queue.len()
+    }
+
+    /// Whether it was empty just now; it may be otherwise by the time the answer is looked at.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether it was full just now; it may be otherwise by the time the answer is looked at.
+    ///
+    /// ```
+    /// let buffer = lockwork::BoundedBuffer::new(1);
+    /// assert!(buffer.is_empty() && !buffer.is_full());
+    /// buffer.put('a').unwrap();
+    /// assert!(buffer.is_full() && !buffer.is_empty());
+    /// ```
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity
+    }
+
+    /// How many items it has room for: what was given to [`new`](Self::new).
+    #[must_use]
+    #[inline]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// An iterator that takes items, waiting while the buffer is empty, and ends when it is closed and empty.
+    ///
+    /// `for item in &buffer` uses it. Any number of threads may iterate at the same time; each item goes to one.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(3);
+    /// buffer.put_all([1, 2, 3]).unwrap();
+    /// buffer.close();
+    /// assert_eq!(buffer.iter().sum::<i32>(), 6);
+    /// ```
+    pub fn iter(&self) -> BufferIter<'_, T> {
+        BufferIter { buffer: self }
+    }
+
+    /// An iterator that takes items and ends, for the time being, whenever the buffer is empty. Never waits.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(3);
+    /// buffer.put_all([1, 2]).unwrap();
+    /// assert!(buffer.try_iter().eq([1, 2]));
+    /// assert!(buffer.try_iter().eq([]));
+    /// ```
+    pub fn try_iter(&self) -> BufferTryIter<'_, T> {
+        BufferTryIter { buffer: self }
+    }
+
+    /// Reports that the work on one item taken from the buffer is done. See [`join`](Self::join).
+    ///
+    /// Whoever does not use `join` need not call it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no item is unfinished: it was called more often than items were put.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put("work").unwrap();
+    /// buffer.get().unwrap();
+    /// assert_eq!(buffer.unfinished(), 1);
+    /// buffer.task_done();
+    /// assert_eq!(buffer.unfinished(), 0);
+    /// ```
+    #[track_caller]
+    pub fn task_done(&self) {
+        if self.try_task_done().is_err() {
+            panic!("BoundedBuffer::task_done: called more often than items were put");
+        }
+    }
+
+    /// [`task_done`](Self::task_done) that does not panic.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and changes nothing, if no item is unfinished.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, TaskDoneError};
+    ///
+    /// let buffer = BoundedBuffer::<u8>::new(1);
+    /// assert_eq!(buffer.try_task_done(), Err(TaskDoneError));
+    /// ```
+    pub fn try_task_done(&self) -> Result<(), TaskDoneError> {
+        let mut state = self.state.lock();
+        if state.unfinished == 0 {
+            return Err(TaskDoneError);
+        }
+        let finished = state.finish(1);
+        drop(state);
+        if finished {
+            self.finished.notify_all();
+        }
+        Ok(())
+    }
+
+    /// How many items were put and not yet reported done, be they in the buffer or taken from it.
+    ///
+    /// ```
+    /// let buffer = lockwork::BoundedBuffer::new(2);
+    /// buffer.put_all([1, 2]).unwrap();
+    /// buffer.get().unwrap();
+    /// assert_eq!(buffer.unfinished(), 2);
+    /// ```
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        usize::try_from(self.state.lock().unfinished).unwrap_or(usize::MAX)
+    }
+
+    /// Waits until every item that was put has been reported done by [`task_done`](Self::task_done).
+    ///
+    /// Returns at once if none is unfinished. Otherwise returns when the number has come down to 0, even if more
+    /// items are put right after. Closing the buffer does not end the wait; [`close_now`](Self::close_now) does if
+    /// nobody is at work on an item that was taken before.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    /// use std::thread;
+    ///
+    /// static JOBS: BoundedBuffer<u32> = BoundedBuffer::new(4);
+    ///
+    /// thread::spawn(|| {
+    ///     for _job in &JOBS {
+    ///         // work on it, then
+    ///         JOBS.task_done();
+    ///     }
+    /// });
+    /// JOBS.put_all(0..10).unwrap();
+    /// JOBS.join();
+    /// assert_eq!(JOBS.unfinished(), 0);
+    /// ```
+    pub fn join(&self) {
+        self.join_by(|| Deadline::NEVER);
+    }
+
+    /// [`join`](Self::join) for `timeout` at most. Says whether everything was done. [`Duration::ZERO`] asks and does
+    /// not wait, [`Duration::MAX`] waits for ever.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    /// use std::time::Duration;
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// assert!(buffer.join_for(Duration::ZERO));
+    /// buffer.put(1).unwrap();
+    /// assert!(!buffer.join_for(Duration::from_millis(1)));
+    /// ```
+    #[must_use = "it may have timed out"]
+    pub fn join_for(&self, timeout: Duration) -> bool {
+        self.join_by(|| Deadline::after(timeout))
+    }
+
+    /// [`join`](Self::join) until `deadline` at most. Says whether everything was done. A deadline in the past asks
+    /// and does not wait.
+    #[must_use = "it may have timed out"]
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        self.join_by(|| Deadline::at(deadline))
+    }
+
+    fn put_by(&self, item: T, deadline: impl FnOnce() -> Deadline) -> Result<(), PutTimeoutError<T>> {
+        let mut state = self.state.lock();
+        self.wait_for_room(&mut state, &LazyCell::new(deadline));
+        if state.closed {
+            Err(PutTimeoutError::Closed(item))
+        } else if self.is_full_locked(&state) {
+            Err(PutTimeoutError::Timeout(item))
+        } else {
+            self.push(state, item);
+            Ok(())
+        }
+    }
+
+    fn get_by(&self, deadline: impl FnOnce() -> Deadline) -> Result<T, GetTimeoutError> {
+        let mut state = self.state.lock();
+        self.wait_for_item(&mut state, &LazyCell::new(deadline));
+        let closed = state.closed;
+        self.pop(state).ok_or(if closed { GetTimeoutError::Closed } else { GetTimeoutError::Timeout })
+    }
+
+    fn get_many_by(
+        &self,
+        out: &mut Vec<T>,
+        max: usize,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<usize, GetTimeoutError> {
+        if max == 0 {
+            return Ok(0);
+        }
+        let deadline = LazyCell::new(deadline);
+        loop {
+            let mut state = self.state.lock();
+            self.wait_for_item(&mut state, &deadline);
+            let count = state.queue.len().min(max);
+            if count == 0 {
+                return Err(if state.closed { GetTimeoutError::Closed } else { GetTimeoutError::Timeout });
+            }
+            if out.capacity() - out.len() >= count {
+                out.extend(state.queue.drain(..count));
+                drop(state);
+                self.room.notify_many(count);
+                return Ok(count);
+            }
+            drop(state);
+            // We may have been woken for an item that we leave for now, and for good if the allocation panics:
+            // somebody else may have it.
+            self.items.notify_one();
+            out.reserve(count);
+        }
+    }
+
+    fn join_by(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        let mut state = self.state.lock();
+        let rounds = state.rounds;
+        let unfinished = |state: &State<T>| state.unfinished != 0 && state.rounds == rounds;
+        Self::wait_while(&self.finished, &mut state, unfinished, &LazyCell::new(deadline));
+        !unfinished(&state)
+    }
+
+    /// Waits for room, then moves items from the front of `chunk`, which has some, as far as there is room. Returns
+    /// how many, and how much room is left; or nothing if the buffer is closed.
+    fn put_some(&self, chunk: &mut VecDeque<T>) -> Option<(usize, usize)> {
+        let mut state = self.state.lock();
+        self.wait_for_room(&mut state, &LazyCell::new(|| Deadline::NEVER));
+        if state.closed {
+            return None;
+        }
+        let room = self.capacity - state.queue.len();
+        let moved = chunk.len().min(room);
+        state.reserve(moved, self.capacity);
+        state.queue.extend(chunk.drain(..moved));
+        state.unfinished += moved as u64;
+        drop(state);
+        // Before anything that waits: getters must know of these before we wait for the room that they make.
+        self.items.notify_many(moved);
+        Some((moved, room - moved))
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State<T>>, item: T) {
+        state.reserve(1, self.capacity);
+        state.queue.push_back(item);
+        state.unfinished += 1;
+        drop(state);
+        self.items.notify_one();
+    }
+
+    fn pop(&self, mut state: MutexGuard<'_, State<T>>) -> Option<T> {
+        let item = state.queue.pop_front()?;
+        drop(state);
+        self.room.notify_one();
+        Some(item)
+    }
+
+    /// Wakes those whose wait a closing ends, unless an earlier one did.
+    fn closed(&self, before: bool) {
+        if !before {
+            // A putter that was woken for room and finds the buffer closed leaves the room: all others find it closed
+            // as well.
+            self.room.notify_all();
+            self.items.notify_all();
+        }
+    }
+
+    fn is_full_locked(&self, state: &State<T>) -> bool {
+        state.queue.len() == self.capacity
+    }
+
+    fn wait_for_room<D>(&self, state: &mut MutexGuard<'_, State<T>>, deadline: &LazyCell<Deadline, D>)
+    where
+        D: FnOnce() -> Deadline,
+    {
+        let blocked = |state: &State<T>| !state.closed && self.is_full_locked(state);
+        Self::wait_while(&self.room, state, blocked, deadline);
+    }
+
+    fn wait_for_item<D>(&self, state: &mut MutexGuard<'_, State<T>>, deadline: &LazyCell<Deadline, D>)
+    where
+        D: FnOnce() -> Deadline,
+    {
+        let blocked = |state: &State<T>| !state.closed && state.queue.is_empty();
+        Self::wait_while(&self.items, state, blocked, deadline);
+    }
+
+    /// Waits while `blocked` holds and the deadline, made only if it does, has not passed. What came of it can be
+    /// seen in the state, which stays locked.
+    fn wait_while<D>(
+        condvar: &Condvar,
+        state: &mut MutexGuard<'_, State<T>>,
+        blocked: impl Fn(&State<T>) -> bool,
+        deadline: &LazyCell<Deadline, D>,
+    ) where
+        D: FnOnce() -> Deadline,
+    {
+        if blocked(state) && !deadline.has_passed() {
+            // Tests once more when the time is up.
+            let _ = condvar.wait_while_deadline(state, |state| blocked(state), deadline);
+        }
+    }
+}
+
+impl<'a, T> IntoIterator for &'a BoundedBuffer<T> {
+    type Item = T;
+    type IntoIter = BufferIter<'a, T>;
+
+    /// [`iter`](BoundedBuffer::iter).
+    fn into_iter(self) -> BufferIter<'a, T> {
+        self.iter()
+    }
+}
+
+impl<T> fmt::Debug for BoundedBuffer<T> {
+    /// Shows how full it is, or `<locked>`: never blocks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = self.state.try_lock().map(|state| (state.queue.len(), state.closed));
+        let mut shown = f.debug_struct("BoundedBuffer");
+        match seen {
+            Some((len, closed)) => shown.field("len", &len).field("closed", &closed),
+            None => shown.field("len", &format_args!("<locked>")),
+        }
+        .field("capacity", &self.capacity)
+        .finish_non_exhaustive()
+    }
+}
+
+/// Takes items from a [`BoundedBuffer`] and waits for them, see [`BoundedBuffer::iter`].
+#[must_use = "an iterator takes nothing until it is asked to"]
+pub struct BufferIter<'a, T> {
+    buffer: &'a BoundedBuffer<T>,
+}
+
+impl<T> Iterator for BufferIter<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.buffer.get().ok()
+    }
+}
+
+/// A buffer that is closed and empty stays so.
+impl<T> FusedIterator for BufferIter<'_, T> {}
+
+/// Takes items from a [`BoundedBuffer`] and does not wait for them, see [`BoundedBuffer::try_iter`].
+///
+/// Not a [`FusedIterator`]: it goes on when there are items again.
+#[must_use = "an iterator takes nothing until it is asked to"]
+pub struct BufferTryIter<'a, T> {
+    buffer: &'a BoundedBuffer<T>,
+}
+
+impl<T> Iterator for BufferTryIter<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.buffer.try_get().ok()
+    }
+}
+
+/// Iterators are references with a purpose.
+macro_rules! iterator {
+    ($($name:ident),+) => { $(
+        impl<T> Clone for $name<'_, T> {
+            fn clone(&self) -> Self {
+                Self { buffer: self.buffer }
+            }
+        }
+
+        impl<T> fmt::Debug for $name<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("buffer", self.buffer).finish()
+            }
+        }
+    )+ };
+}
+
+iterator!(BufferIter, BufferTryIter);
+
+/// The buffer is closed: what [`BoundedBuffer::put`] returns, with the item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PutError<T>(pub T);
+
+/// Why [`BoundedBuffer::try_put`] did not put the item, and the item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TryPutError<T> {
+    /// There was no room.
+    Full(T),
+    /// The buffer is closed.
+    Closed(T),
+}
+
+/// Why [`BoundedBuffer::put_for`] or [`BoundedBuffer::put_until`] did not put the item, and the item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum PutTimeoutError<T> {
+    /// There was no room in time.
+    Timeout(T),
+    /// The buffer is closed.
+    Closed(T),
+}
+
+/// The buffer is closed: what [`BoundedBuffer::put_all`] returns, with what it could not put.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PutAllError<T> {
+    /// How many items were put.
+    pub put: usize,
+    /// The items that were taken from the iterator and not put, in order. At least one.
+    pub rest: Vec<T>,
+}
+
+/// The buffer is closed and empty: what [`BoundedBuffer::get`] and [`BoundedBuffer::get_many`] return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetError;
+
+/// Why [`BoundedBuffer::try_get`] got nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryGetError {
+    /// There was no item.
+    Empty,
+    /// The buffer is closed and empty.
+    Closed,
+}
+
+/// Why [`BoundedBuffer::get_for`] or [`BoundedBuffer::get_until`] got nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GetTimeoutError {
+    /// There was no item in time.
+    Timeout,
+    /// The buffer is closed and empty.
+    Closed,
+}
+
+/// No item is unfinished: what [`BoundedBuffer::try_task_done`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskDoneError;
+
+impl<T> PutError<T> {
+    /// The item.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> TryPutError<T> {
+    /// The item.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(item) | Self::Closed(item) => item,
+        }
+    }
+
+    /// Whether there was no room.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::Full(_))
+    }
+
+    /// Whether the buffer is closed.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+}
+
+impl<T> PutTimeoutError<T> {
+    /// The item.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Timeout(item) | Self::Closed(item) => item,
+        }
+    }
+
+    /// Whether there was no room in time.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout(_))
+    }
+
+    /// Whether the buffer is closed.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+}
+
+impl<T> PutAllError<T> {
+    /// The items that were taken from the iterator and not put, in order.
+    #[must_use]
+    pub fn into_inner(self) -> Vec<T> {
+        self.rest
+    }
+}
+
+impl TryGetError {
+    /// Whether there was no item.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    /// Whether the buffer is closed and empty.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+}
+
+impl GetTimeoutError {
+    /// Whether there was no item in time.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout)
+    }
+
+    /// Whether the buffer is closed and empty.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+}
+
+impl<T> From<PutError<T>> for TryPutError<T> {
+    fn from(error: PutError<T>) -> Self {
+        Self::Closed(error.0)
+    }
+}
+
+impl<T> From<PutError<T>> for PutTimeoutError<T> {
+    fn from(error: PutError<T>) -> Self {
+        Self::Closed(error.0)
+    }
+}
+
+impl From<GetError> for TryGetError {
+    fn from(_: GetError) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<GetError> for GetTimeoutError {
+    fn from(_: GetError) -> Self {
+        Self::Closed
+    }
+}
+
+impl<T> fmt::Debug for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PutError(..)")
+    }
+}
+
+impl<T> fmt::Debug for TryPutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Debug for PutTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "Timeout(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Debug for PutAllError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rest = format_args!("[..; {}]", self.rest.len());
+        f.debug_struct("PutAllError").field("put", &self.put).field("rest", &rest).finish()
+    }
+}
+
+/// What an error says, whatever its item is.
+const CLOSED: &str = "the buffer is closed";
+const CLOSED_AND_EMPTY: &str = "the buffer is closed and empty";
+
+impl<T> fmt::Display for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CLOSED)
+    }
+}
+
+impl<T> fmt::Display for TryPutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the buffer is full",
+            Self::Closed(_) => CLOSED,
+        })
+    }
+}
+
+impl<T> fmt::Display for PutTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "timed out waiting for room in the buffer",
+            Self::Closed(_) => CLOSED,
+        })
+    }
+}
+
+impl<T> fmt::Display for PutAllError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the buffer was closed after {} items were put", self.put)
+    }
+}
+
+impl fmt::Display for GetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CLOSED_AND_EMPTY)
+    }
+}
+
+impl fmt::Display for TryGetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the buffer is empty",
+            Self::Closed => CLOSED_AND_EMPTY,
+        })
+    }
+}
+
+impl fmt::Display for GetTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "timed out waiting for an item in the buffer",
+            Self::Closed => CLOSED_AND_EMPTY,
+        })
+    }
+}
+
+impl fmt::Display for TaskDoneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("more tasks reported done than items were put")
+    }
+}
+
+impl<T> Error for PutError<T> {}
+impl<T> Error for TryPutError<T> {}
+impl<T> Error for PutTimeoutError<T> {}
+impl<T> Error for PutAllError<T> {}
+impl Error for GetError {}
+impl Error for TryGetError {}
+impl Error for GetTimeoutError {}
+impl Error for TaskDoneError {}

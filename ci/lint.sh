@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Formatting, clippy, documentation, and that the crate alone has no dependency.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --locked -- -D warnings
+RUSTFLAGS="--cfg loom -D warnings" cargo clippy --locked --package lockwork --package loom-tests \
+    --features lockwork/loom,loom-tests/model --lib --tests --target-dir target/loom
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+tree=$(cargo tree --locked --edges normal --prefix none --package lockwork)
+if [ "$(wc -l <<<"$tree")" -ne 1 ]; then
+    echo "the default build has dependencies:" >&2
+    echo "$tree" >&2
+    exit 1
+fi
+cargo build --locked --benches --examples

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# The tests that README gives, but for the models; then the stress tests on one core, where preemption is different.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo test --workspace --locked
+if command -v taskset >/dev/null; then
+    taskset -c 0 cargo test --locked --test lockwork -- mutex condvar event buffer park_token
+fi
