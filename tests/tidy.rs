@@ -1,1 +1,188 @@
-//! To come.
+//! The house rules that a program can check: who may import what, and where `cfg(loom)` and atomics may stand.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floor of a module: an import goes down or stays level, never up.
+fn floor(module: &str) -> Option<u8> {
+    Some(match module {
+        "facade" => 0,
+        "wait" => 1,
+        "raw" => 2,
+        "mutex" | "condvar" | "event" => 3,
+        "buffer" => 4,
+        "internals" => 5,
+        _ => return None,
+    })
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Each source file: its path below `src`, its top module, and its code without comments.
+fn sources() -> Vec<(String, String, String)> {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    assert!(files.len() > 10, "found only {files:?}");
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&src).unwrap().to_string_lossy().replace('\\', "/");
+            let module = name.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            let code: Vec<&str> =
+                text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+            (name, module, code.join("\n"))
+        })
+        .collect()
+}
+
+/// The modules that a text names as `crate::module`.
+fn imports(code: &str) -> Vec<String> {
+    code.match_indices("crate::")
+        .map(|(at, prefix)| {
+            code[at + prefix.len()..]
+                .chars()
+                .take_while(|character| character.is_alphanumeric() || *character == '_')
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn imports_go_down() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (name, module, code) in sources() {
+        if module == "lib" {
+            continue;
+        }
+        let own = floor(&module).unwrap_or_else(|| panic!("src/{name} is on no floor: add it to tests/tidy.rs"));
+        for import in imports(&code) {
+            // Names at the crate root are public types, which documentation and applications use.
+            let Some(imported) = floor(&import) else { continue };
+            seen += 1;
+            let typed_reaches_core = own == 3 && imported == 1;
+            let composed_reaches_raw = own == 4 && (imported == 1 || imported == 2);
+            if imported > own || typed_reaches_core || composed_reaches_raw {
+                wrong.push(format!("src/{name} imports crate::{import}"));
+            }
+        }
+    }
+    assert!(seen > 10, "found only {seen} imports");
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn only_the_facade_knows_the_model_checker() {
+    let wrong: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, module, code)| module != "facade" && (code.contains("cfg(loom") || code.contains("cfg(all(loom")))
+        .map(|(name, ..)| name)
+        .collect();
+    assert_eq!(wrong, [""; 0], "cfg(loom) stands outside src/facade");
+}
+
+#[test]
+fn only_the_facade_reaches_for_std_atomics_and_threads() {
+    let fenced = ["std::sync::atomic", "core::sync::atomic", "UnsafeCell<", "std::thread", "Instant::now", "spin_loop"];
+    let mut wrong = Vec::new();
+    for (name, module, code) in sources() {
+        // `UnsafeCell` of the facade is fine; what counts is where the name comes from.
+        let imports_facade_cell = code.contains("facade::{") && code.contains("UnsafeCell");
+        for word in fenced {
+            let allowed = module == "facade" || (word == "UnsafeCell<" && imports_facade_cell) || name == "wait/list.rs";
+            if !allowed && code.contains(word) {
+                wrong.push(format!("src/{name}: {word}"));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+/// A file that names a memory ordering has a module of models with its name, or that of its folder.
+#[test]
+fn whoever_orders_memory_has_a_model() {
+    let models = root().join("loom-tests/src");
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (name, module, code) in sources() {
+        let orders = ["Acquire", "Release", "AcqRel"].iter().any(|ordering| code.contains(ordering));
+        if module == "facade" || !orders {
+            continue;
+        }
+        seen += 1;
+        let base = name.rsplit('/').next().unwrap().to_owned();
+        let folder = format!("{module}.rs");
+        let has_model = [base, folder].iter().any(|file| {
+            fs::read_to_string(models.join(file)).is_ok_and(|text| text.contains("#[test]") && text.contains("model"))
+        });
+        if !has_model {
+            wrong.push(name);
+        }
+    }
+    assert!(seen > 3, "found only {seen} files with orderings");
+    assert_eq!(wrong, [""; 0], "no model in loom-tests");
+}
+
+/// What the documentation says of an ordering names a model that exists.
+#[test]
+fn each_row_of_the_orderings_names_a_model_that_exists() {
+    let table = fs::read_to_string(root().join("docs/orderings.md")).unwrap();
+    let mut named = 0;
+    for row in table.lines().filter(|line| line.starts_with('|') && line.contains("`loom-tests/")) {
+        for name in row.split('`').filter(|part| part.starts_with("loom-tests/")) {
+            let (file, test) = name.split_once("::").unwrap_or_else(|| panic!("no test in {name}"));
+            let text = fs::read_to_string(root().join(file.replacen("loom-tests/", "loom-tests/src/", 1)))
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(text.contains(&format!("fn {test}(")), "{name} does not exist");
+            named += 1;
+        }
+    }
+    assert!(named > 5, "found only {named} models in docs/orderings.md");
+}
+
+/// Every `[text](path)` in the documents that is a path leads somewhere.
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut documents: Vec<PathBuf> = ["README.md", "CHANGELOG.md"].iter().map(|name| root().join(name)).collect();
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                documents.push(path);
+            }
+        }
+    }
+    let mut wrong = Vec::new();
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for (at, _) in text.match_indices("](") {
+            let target: String = text[at + 2..].chars().take_while(|&character| character != ')').collect();
+            let path = target.split('#').next().unwrap();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            if !document.parent().unwrap().join(path).exists() {
+                wrong.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
