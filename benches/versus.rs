@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 mod support;
 use support::{
-    Crossbeam, Lock, Ours, OursBuffer, OursCondvar, OursEvent, ParkingLot, ParkingLotCondvar, Queue, Signal, Std,
-    StdChannel, StdCondvar, Usync, iterations, work,
+    Crossbeam, Lock, Ours, OursBuffer, OursCondvar, OursEvent, ParkingLot, ParkingLotCondvar, Queue, Signal,
+    Std, StdChannel, StdCondvar, Usync, iterations, work,
 };
 
 /// What one contender did in one round.
@@ -127,7 +127,11 @@ fn through_queue<Q: Queue>(producers: usize, consumers: usize, capacity: usize, 
     thread::scope(|s| {
         let (cpu, started) = (cpu_time(), Instant::now());
         let consumers: Vec<_> = (0..consumers)
-            .map(|_| s.spawn(|| std::iter::repeat_with(|| queue.get()).take_while(|&item| item != 0).count() as u64))
+            .map(|_| {
+                s.spawn(|| {
+                    std::iter::repeat_with(|| queue.get()).take_while(|&item| item != 0).count() as u64
+                })
+            })
             .collect();
         let producers: Vec<_> = (0..producers)
             .map(|_| {
@@ -169,7 +173,7 @@ impl Options {
     fn from_arguments() -> Self {
         let mut options = Self { filter: String::new(), rounds: 5, time: Duration::from_millis(150) };
         let mut arguments = std::env::args().skip(1);
-        let number = |name: &str, value: Option<String>| {
+        let number = |name: &str, value: Option<String>| -> u64 {
             value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} takes a number"))
         };
         while let Some(argument) = arguments.next() {
@@ -199,7 +203,8 @@ impl Options {
             values.sort_by(f64::total_cmp);
             values[values.len() / 2]
         };
-        let speed: Vec<f64> = rounds.iter().map(|rounds| median(rounds, |r| r.operations_per_second)).collect();
+        let speed: Vec<f64> =
+            rounds.iter().map(|rounds| median(rounds, |r| r.operations_per_second)).collect();
         let best_peer = speed[1..].iter().copied().fold(0.0, f64::max);
         println!("{workload}");
         for (index, (name, _)) in contenders.iter().enumerate() {
@@ -247,7 +252,9 @@ fn main() {
             (ParkingLotCondvar::NAME, &ping_pong::<ParkingLotCondvar>),
         ],
     );
-    for (producers, consumers, capacity) in [(1, 1, 1), (1, 1, 64), (2, 2, 64), (4, 1, 64), (1, 4, 64), (4, 4, 64)] {
+    for (producers, consumers, capacity) in
+        [(1, 1, 1), (1, 1, 64), (2, 2, 64), (4, 1, 64), (1, 4, 64), (4, 4, 64)]
+    {
         options.compare(
             &format!("buffer, {producers} producers, {consumers} consumers, capacity {capacity}"),
             &[

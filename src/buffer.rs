@@ -552,7 +552,6 @@ impl<T> BoundedBuffer<T> {
     /// assert!(buffer.get().is_err());
     /// assert_eq!(buffer.unfinished(), 0);
     /// ```
-    #[allow(clippy::must_use_candidate, reason = "the items may be of no interest: it is called to close")]
     pub fn close_now(&self) -> Vec<T> {
         let mut state = self.state.lock();
         let was_closed = mem::replace(&mut state.closed, true);

@@ -44,17 +44,17 @@
 //! `const fn`, a finite time-out may pass at once or when all other threads have gone as far as they can, and an access
 //! to a guarded value without its lock is reported as a race. Without the feature a stray `--cfg loom` changes nothing.
 
-mod facade;
-mod raw;
-mod wait;
 mod buffer;
 mod condvar;
 mod event;
+mod facade;
 mod mutex;
+mod raw;
+mod wait;
 
 pub use buffer::{
-    BoundedBuffer, BufferIter, BufferTryIter, GetError, GetTimeoutError, PutAllError, PutError, PutTimeoutError,
-    TaskDoneError, TryGetError, TryPutError,
+    BoundedBuffer, BufferIter, BufferTryIter, GetError, GetTimeoutError, PutAllError, PutError,
+    PutTimeoutError, TaskDoneError, TryGetError, TryPutError,
 };
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};

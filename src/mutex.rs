@@ -586,10 +586,7 @@ impl<'a, U: ?Sized> MappedMutexGuard<'a, U> {
     /// # Errors
     ///
     /// Gives the guard back, with what `f` returned.
-    pub fn try_map_or_err<V: ?Sized, F, E>(
-        mut this: Self,
-        f: F,
-    ) -> Result<MappedMutexGuard<'a, V>, (Self, E)>
+    pub fn try_map_or_err<V: ?Sized, F, E>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, V>, (Self, E)>
     where
         F: FnOnce(&mut U) -> Result<&mut V, E>,
     {

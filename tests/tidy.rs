@@ -70,7 +70,8 @@ fn imports_go_down() {
         if module == "lib" {
             continue;
         }
-        let own = floor(&module).unwrap_or_else(|| panic!("src/{name} is on no floor: add it to tests/tidy.rs"));
+        let own =
+            floor(&module).unwrap_or_else(|| panic!("src/{name} is on no floor: add it to tests/tidy.rs"));
         for import in imports(&code) {
             // Names at the crate root are public types, which documentation and applications use.
             let Some(imported) = floor(&import) else { continue };
@@ -90,7 +91,9 @@ fn imports_go_down() {
 fn only_the_facade_knows_the_model_checker() {
     let wrong: Vec<String> = sources()
         .into_iter()
-        .filter(|(_, module, code)| module != "facade" && (code.contains("cfg(loom") || code.contains("cfg(all(loom")))
+        .filter(|(_, module, code)| {
+            module != "facade" && (code.contains("cfg(loom") || code.contains("cfg(all(loom"))
+        })
         .map(|(name, ..)| name)
         .collect();
     assert_eq!(wrong, [""; 0], "cfg(loom) stands outside src/facade");
@@ -98,13 +101,22 @@ fn only_the_facade_knows_the_model_checker() {
 
 #[test]
 fn only_the_facade_reaches_for_std_atomics_and_threads() {
-    let fenced = ["std::sync::atomic", "core::sync::atomic", "UnsafeCell<", "std::thread", "Instant::now", "spin_loop"];
+    let fenced = [
+        "std::sync::atomic",
+        "core::sync::atomic",
+        "UnsafeCell<",
+        "std::thread",
+        "Instant::now",
+        "spin_loop",
+    ];
     let mut wrong = Vec::new();
     for (name, module, code) in sources() {
         // `UnsafeCell` of the facade is fine; what counts is where the name comes from.
         let imports_facade_cell = code.contains("facade::{") && code.contains("UnsafeCell");
         for word in fenced {
-            let allowed = module == "facade" || (word == "UnsafeCell<" && imports_facade_cell) || name == "wait/list.rs";
+            let allowed = module == "facade"
+                || (word == "UnsafeCell<" && imports_facade_cell)
+                || name == "wait/list.rs";
             if !allowed && code.contains(word) {
                 wrong.push(format!("src/{name}: {word}"));
             }
@@ -128,7 +140,8 @@ fn whoever_orders_memory_has_a_model() {
         let base = name.rsplit('/').next().unwrap().to_owned();
         let folder = format!("{module}.rs");
         let has_model = [base, folder].iter().any(|file| {
-            fs::read_to_string(models.join(file)).is_ok_and(|text| text.contains("#[test]") && text.contains("model"))
+            fs::read_to_string(models.join(file))
+                .is_ok_and(|text| text.contains("#[test]") && text.contains("model"))
         });
         if !has_model {
             wrong.push(name);
@@ -158,7 +171,8 @@ fn each_row_of_the_orderings_names_a_model_that_exists() {
 /// Every `[text](path)` in the documents that is a path leads somewhere.
 #[test]
 fn links_between_documents_lead_somewhere() {
-    let mut documents: Vec<PathBuf> = ["README.md", "CHANGELOG.md"].iter().map(|name| root().join(name)).collect();
+    let mut documents: Vec<PathBuf> =
+        ["README.md", "CHANGELOG.md"].iter().map(|name| root().join(name)).collect();
     let mut folders = vec![root().join("docs")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -1,13 +1,17 @@
 //! One trait for each family of primitives, implemented once for each contender.
 #![allow(dead_code, reason = "each benchmark uses its family")]
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the peers are what this compares with")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the peers are what this compares with"
+)]
 
 use std::hint::black_box;
 use std::sync::{self, PoisonError};
 use std::time::Duration;
 
 /// A mutual exclusion lock around a counter.
-pub trait Lock: Send + Sync + 'static {
+pub(crate) trait Lock: Send + Sync + 'static {
     /// Whose it is.
     const NAME: &'static str;
     /// An unlocked one.
@@ -19,7 +23,7 @@ pub trait Lock: Send + Sync + 'static {
 macro_rules! lock {
     ($name:ident, $type:ty, $label:literal, $guard:ident => $value:expr) => {
         /// A contender.
-        pub struct $name($type);
+        pub(crate) struct $name($type);
 
         impl Lock for $name {
             const NAME: &'static str = $label;
@@ -44,7 +48,7 @@ lock!(ParkingLot, parking_lot::Mutex<u64>, "parking_lot", guard => guard);
 lock!(Usync, usync::Mutex<u64>, "usync", guard => guard);
 
 /// A flag under a lock, to wait for and to change.
-pub trait Signal: Send + Sync + 'static {
+pub(crate) trait Signal: Send + Sync + 'static {
     /// Whose it is.
     const NAME: &'static str;
     /// At 0.
@@ -58,7 +62,7 @@ pub trait Signal: Send + Sync + 'static {
 }
 
 /// Condition variable and mutex.
-pub struct OursCondvar(lockwork::Mutex<u64>, lockwork::Condvar);
+pub(crate) struct OursCondvar(lockwork::Mutex<u64>, lockwork::Condvar);
 
 impl Signal for OursCondvar {
     const NAME: &'static str = "lockwork";
@@ -82,7 +86,7 @@ impl Signal for OursCondvar {
 }
 
 /// Condition variable and mutex.
-pub struct StdCondvar(sync::Mutex<u64>, sync::Condvar);
+pub(crate) struct StdCondvar(sync::Mutex<u64>, sync::Condvar);
 
 impl Signal for StdCondvar {
     const NAME: &'static str = "std";
@@ -106,7 +110,7 @@ impl Signal for StdCondvar {
 }
 
 /// Condition variable and mutex.
-pub struct ParkingLotCondvar(parking_lot::Mutex<u64>, parking_lot::Condvar);
+pub(crate) struct ParkingLotCondvar(parking_lot::Mutex<u64>, parking_lot::Condvar);
 
 impl Signal for ParkingLotCondvar {
     const NAME: &'static str = "parking_lot";
@@ -130,7 +134,7 @@ impl Signal for ParkingLotCondvar {
 }
 
 /// A signal for one thread, as an event that resets itself.
-pub struct OursEvent(lockwork::AutoResetEvent);
+pub(crate) struct OursEvent(lockwork::AutoResetEvent);
 
 impl Signal for OursEvent {
     const NAME: &'static str = "lockwork event";
@@ -153,7 +157,7 @@ impl Signal for OursEvent {
 }
 
 /// A bounded queue of many producers and consumers.
-pub trait Queue: Send + Sync + 'static {
+pub(crate) trait Queue: Send + Sync + 'static {
     /// Whose it is.
     const NAME: &'static str;
     /// An empty one.
@@ -165,7 +169,7 @@ pub trait Queue: Send + Sync + 'static {
 }
 
 /// Ours.
-pub struct OursBuffer(lockwork::BoundedBuffer<u64>);
+pub(crate) struct OursBuffer(lockwork::BoundedBuffer<u64>);
 
 impl Queue for OursBuffer {
     const NAME: &'static str = "lockwork";
@@ -184,7 +188,7 @@ impl Queue for OursBuffer {
 }
 
 /// A lock-free ring with blocking at both ends.
-pub struct Crossbeam(crossbeam_channel::Sender<u64>, crossbeam_channel::Receiver<u64>);
+pub(crate) struct Crossbeam(crossbeam_channel::Sender<u64>, crossbeam_channel::Receiver<u64>);
 
 impl Queue for Crossbeam {
     const NAME: &'static str = "crossbeam";
@@ -204,7 +208,7 @@ impl Queue for Crossbeam {
 }
 
 /// `std`'s channel, whose one receiver stands behind a lock here.
-pub struct StdChannel(sync::mpsc::SyncSender<u64>, sync::Mutex<sync::mpsc::Receiver<u64>>);
+pub(crate) struct StdChannel(sync::mpsc::SyncSender<u64>, sync::Mutex<sync::mpsc::Receiver<u64>>);
 
 impl Queue for StdChannel {
     const NAME: &'static str = "std";
@@ -225,14 +229,14 @@ impl Queue for StdChannel {
 
 /// Spends about `iterations` times a third of a nanosecond.
 #[inline]
-pub fn work(iterations: u32) {
+pub(crate) fn work(iterations: u32) {
     for iteration in 0..iterations {
         black_box(iteration);
     }
 }
 
 /// How many iterations of [`work`] last that long here.
-pub fn iterations(time: Duration) -> u32 {
+pub(crate) fn iterations(time: Duration) -> u32 {
     let mut best = f64::MAX;
     for _ in 0..5 {
         let started = std::time::Instant::now();

@@ -77,8 +77,13 @@ fn wait_returns_only_when_notified() {
 /// A notification and a time-out: the notifier was told of a waiter exactly if that waiter reports a notification.
 #[test]
 fn timeout_and_notification_agree() {
-    let states =
-        ["notified", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline", "waiter parks"];
+    let states = [
+        "notified",
+        "timed out",
+        "waiter leaves at its deadline",
+        "waiter is due at its deadline",
+        "waiter parks",
+    ];
     model(&states, || {
         let shared = pair();
         let other = Arc::clone(&shared);

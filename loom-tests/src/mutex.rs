@@ -70,7 +70,12 @@ fn try_lock_excludes_and_sees() {
 /// Time-out against unlock, in both orders: a timed lock succeeds or leaves nothing behind.
 #[test]
 fn timed_lock_succeeds_or_leaves_nothing() {
-    let states = ["locked after a wait", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = [
+        "locked after a wait",
+        "timed out",
+        "waiter leaves at its deadline",
+        "waiter is due at its deadline",
+    ];
     model(&states, || {
         let mutex = Arc::new(Mutex::new(0));
         let guard = mutex.lock();
@@ -122,7 +127,8 @@ fn woken_waiter_that_gives_up_strands_nobody() {
 /// Three lockers: whoever is queued gets its turn.
 #[test]
 fn three_lockers_all_get_through() {
-    let states = ["waiter parks", "mutex unlock left to the guard's holder", "mutex lost to another after a wake-up"];
+    let states =
+        ["waiter parks", "mutex unlock left to the guard's holder", "mutex lost to another after a wake-up"];
     model_bounded(3, THREE, &states, || {
         let mutex = Arc::new(Mutex::new(0));
         let lockers = [(); 2].map(|()| {

@@ -1,4 +1,5 @@
 //! How a model is run, and how it proves that it was about something.
+#![allow(clippy::disallowed_types, reason = "the counter of interleavings is outside the model")]
 
 use lockwork::internals;
 pub(crate) use loom::cell::UnsafeCell;
@@ -30,7 +31,7 @@ pub(crate) fn model_bounded(
 
 fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = bound;
+    builder.preemption_bound = bound.filter(|_| std::env::var_os("UNBOUNDED").is_none());
     builder.max_branches = 10_000;
     let _ = internals::take_notes();
     let runs = Arc::new(AtomicUsize::new(0));

@@ -8,22 +8,25 @@ use crate::support::{Arc, Plain, model, model_bounded, reach, thread};
 /// what the opener did before is visible.
 #[test]
 fn opening_releases_whoever_found_it_closed() {
-    model(&["was open", "released", "waiter parks", "waiter woken before it parks", "guard waited for"], || {
-        let shared = Arc::new((Gate::new(), Plain::new(0)));
-        let other = Arc::clone(&shared);
-        let waiter = thread::spawn(move || {
-            match other.0.pass(0, false) {
-                Pass::Open => reach("was open"),
-                Pass::Released => reach("released"),
-                Pass::TimedOut => unreachable!("no deadline"),
-            }
-            assert_eq!(other.1.get(), 1);
-        });
-        shared.1.set(1);
-        shared.0.open();
-        waiter.join().unwrap();
-        assert!(!shared.0.has_waiters());
-    });
+    model(
+        &["was open", "released", "waiter parks", "waiter woken before it parks", "guard waited for"],
+        || {
+            let shared = Arc::new((Gate::new(), Plain::new(0)));
+            let other = Arc::clone(&shared);
+            let waiter = thread::spawn(move || {
+                match other.0.pass(0, false) {
+                    Pass::Open => reach("was open"),
+                    Pass::Released => reach("released"),
+                    Pass::TimedOut => unreachable!("no deadline"),
+                }
+                assert_eq!(other.1.get(), 1);
+            });
+            shared.1.set(1);
+            shared.0.open();
+            waiter.join().unwrap();
+            assert!(!shared.0.has_waiters());
+        },
+    );
 }
 
 /// Time-out against wake-up: exactly one of them happens, and both sides agree which.

@@ -234,3 +234,7 @@ impl Backoff {
 
 #[derive(Debug)]
 pub(crate) struct AbortOnUnwind;
+
+impl AbortOnUnwind {
+    pub(crate) fn disarm(self) {}
+}

@@ -5,8 +5,63 @@ use std::cell::Cell;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+/// The atomics, with the operations that are used and no others. Types of their own, so that the fence tells them
+/// from `std`'s.
 pub(crate) mod atomic {
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+    pub(crate) use std::sync::atomic::Ordering;
+
+    macro_rules! atomic {
+        ($(#[$meta:meta])* $name:ident $(<$generic:ident>)?, $value:ty, { $($operations:tt)* }) => {
+            $(#[$meta])*
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub(crate) struct $name $(<$generic>)? (std::sync::atomic::$name $(<$generic>)?);
+
+            impl $(<$generic>)? $name $(<$generic>)? {
+                pub(crate) const fn new(value: $value) -> Self {
+                    Self(std::sync::atomic::$name::new(value))
+                }
+
+                #[inline]
+                pub(crate) fn load(&self, order: Ordering) -> $value {
+                    self.0.load(order)
+                }
+
+                $($operations)*
+            }
+        };
+    }
+
+    atomic!(AtomicPtr<T>, *mut T, {
+        #[inline]
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            current: *mut T,
+            new: *mut T,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<*mut T, *mut T> {
+            self.0.compare_exchange_weak(current, new, success, failure)
+        }
+    });
+
+    atomic!(AtomicU32, u32, {
+        #[inline]
+        pub(crate) fn store(&self, value: u32, order: Ordering) {
+            self.0.store(value, order);
+        }
+
+        #[inline]
+        pub(crate) fn compare_exchange(
+            &self,
+            current: u32,
+            new: u32,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u32, u32> {
+            self.0.compare_exchange(current, new, success, failure)
+        }
+    });
 }
 
 /// `const fn` here, plain `fn` in a model, where no loom type can be made in a constant.
@@ -219,6 +274,12 @@ impl Backoff {
 /// Ends the process if it is dropped by an unwinding thread: the frame it stands in is known to others.
 #[derive(Debug)]
 pub(crate) struct AbortOnUnwind;
+
+impl AbortOnUnwind {
+    pub(crate) fn disarm(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for AbortOnUnwind {
     fn drop(&mut self) {

@@ -36,7 +36,10 @@ use std::ptr::{self, NonNull};
 use super::list::List;
 use super::spin::Spin;
 use super::waiter::{Outcome, Waiter};
-use crate::facade::atomic::{AtomicPtr, Ordering, Ordering::{AcqRel, Acquire, Relaxed}};
+use crate::facade::atomic::{
+    AtomicPtr, Ordering,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 use crate::facade::{AbortOnUnwind, Backoff, Deadline, const_fn, reached};
 
 /// A value of a queue's word.
@@ -333,7 +336,7 @@ impl<'a> Guard<'a> {
                 outcome = waiter.wait(&Deadline::NEVER, Spin::NONE);
             }
         }
-        std::mem::forget(abort);
+        abort.disarm();
         outcome
     }
 }

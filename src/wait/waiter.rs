@@ -25,8 +25,11 @@ use std::ptr::{self, NonNull};
 use super::list::{Links, Node};
 use super::queue::Queue;
 use super::spin::Spin;
-use crate::facade::atomic::{AtomicU32, Ordering::{Acquire, Relaxed, Release}};
-use crate::facade::{AbortOnUnwind, Deadline, Parker, UnsafeCell, reached};
+use crate::facade::atomic::{
+    AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::facade::{Deadline, Parker, UnsafeCell, reached};
 
 /// What a waker tells the thread it wakes. The meaning is the primitive's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,11 +135,8 @@ impl Waiter {
             if deadline.has_passed() {
                 return None;
             }
-            // Wakers reach this frame while the node is in a list, and a panic would end it.
-            let abort = AbortOnUnwind;
             reached!("waiter parks");
             self.parker.park(deadline);
-            std::mem::forget(abort);
         }
     }
 
