@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
-RUSTFLAGS="--cfg loom -D warnings" cargo clippy --locked --package lockwork --package loom-tests \
-    --features lockwork/loom,loom-tests/model --lib --tests --target-dir target/loom
+RUSTFLAGS="--cfg loom -D warnings" cargo clippy --locked --package loom-tests --features model --all-targets \
+    --target-dir target/loom
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 tree=$(cargo tree --locked --edges normal --prefix none --package lockwork)
 if [ "$(wc -l <<<"$tree")" -ne 1 ]; then

@@ -29,10 +29,6 @@ impl Plain {
     }
 }
 
-fn sleepers(n: usize) -> Vec<Sleeper> {
-    (0..n).map(|_| Sleeper::new()).collect()
-}
-
 /// The forms of a wait that ends by a `set`.
 const WAITS: [fn(&Event) -> bool; 4] = [
     |event| {
@@ -96,7 +92,7 @@ fn set_releases_everybody() {
         for parties in PARTIES {
             let (event, released) = (Event::new(), AtomicUsize::new(0));
             for _ in 0..2 {
-                let sleepers = sleepers(parties);
+                let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {
                     for (sleeper, wait) in sleepers.iter().zip(WAITS.iter().cycle()) {
                         let (event, released) = (&event, &released);
@@ -107,7 +103,7 @@ fn set_releases_everybody() {
                             released.fetch_add(1, Relaxed);
                         });
                     }
-                    sleepers.iter().for_each(Sleeper::until_asleep);
+                    Sleeper::until_all_asleep(&sleepers);
                     assert_eq!(released.load(Relaxed), 0);
                     event.set();
                 });
@@ -153,7 +149,7 @@ fn set_and_clear_at_once_release_everybody_who_waits() {
         for parties in PARTIES {
             let event = Event::new();
             for _ in 0..rounds(40) {
-                let sleepers = sleepers(parties);
+                let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {
                     for (sleeper, wait) in sleepers.iter().zip(WAITS.iter().cycle()) {
                         let event = &event;
@@ -162,7 +158,7 @@ fn set_and_clear_at_once_release_everybody_who_waits() {
                             assert!(wait(event));
                         });
                     }
-                    sleepers.iter().for_each(Sleeper::until_asleep);
+                    Sleeper::until_all_asleep(&sleepers);
                     event.set();
                     event.clear();
                     // Nobody sets it again, so all of them were released by that.
@@ -391,7 +387,7 @@ fn each_set_releases_the_first_in_line() {
         for parties in PARTIES {
             for _ in 0..rounds(10) {
                 let (event, released) = (AutoResetEvent::new(), Mutex::new(Vec::new()));
-                let sleepers = sleepers(parties);
+                let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {
                     for (number, (sleeper, wait)) in
                         sleepers.iter().zip(AUTO_WAITS.iter().cycle()).enumerate()
@@ -425,7 +421,7 @@ fn sets_in_a_row_release_one_waiter_each() {
     watchdog("sets_in_a_row_release_one_waiter_each", || {
         for parties in PARTIES {
             for _ in 0..rounds(20) {
-                let (event, sleepers) = (AutoResetEvent::new(), sleepers(parties));
+                let (event, sleepers) = (AutoResetEvent::new(), Sleeper::several(parties));
                 thread::scope(|s| {
                     for (sleeper, wait) in sleepers.iter().zip(AUTO_WAITS.iter().cycle()) {
                         let event = &event;
@@ -434,7 +430,7 @@ fn sets_in_a_row_release_one_waiter_each() {
                             assert!(wait(event));
                         });
                     }
-                    sleepers.iter().for_each(Sleeper::until_asleep);
+                    Sleeper::until_all_asleep(&sleepers);
                     // Nobody sets it again: none of these may be merged with another.
                     (0..parties).for_each(|_| event.set());
                 });

@@ -302,7 +302,7 @@ fn held_lock_keeps_others_out() {
     watchdog("held_lock_keeps_others_out", || {
         for parties in PARTIES {
             let (mutex, got_in) = (Mutex::new(()), AtomicUsize::new(0));
-            let sleepers: Vec<_> = (0..parties).map(|_| Sleeper::new()).collect();
+            let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
                 let guard = mutex.lock();
                 for sleeper in &sleepers {
@@ -312,7 +312,7 @@ fn held_lock_keeps_others_out() {
                         got_in.fetch_add(1, Relaxed);
                     });
                 }
-                sleepers.iter().for_each(Sleeper::until_asleep);
+                Sleeper::until_all_asleep(&sleepers);
                 assert_eq!(got_in.load(Relaxed), 0);
                 drop(guard);
             });
@@ -552,37 +552,84 @@ fn unlocks_and_timeouts_race() {
     });
 }
 
+/// Rounds that several threads begin together, without blocking and without starting threads for each.
+#[derive(Debug, Default)]
+struct Rounds {
+    number: AtomicUsize,
+    began: AtomicUsize,
+    finished: AtomicUsize,
+}
+
+impl Rounds {
+    const OVER: usize = usize::MAX;
+
+    /// For each round but the last, which only says that it is over.
+    fn follow(&self, mut body: impl FnMut(usize)) {
+        for number in 1.. {
+            eventually(|| self.number.load(Relaxed) >= number);
+            if self.number.load(Relaxed) == Self::OVER {
+                return;
+            }
+            self.began.fetch_add(1, Relaxed);
+            body(number);
+            self.finished.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Begins round `number` and waits until `followers` threads have done so, too.
+    fn begin(&self, number: usize, followers: usize) {
+        self.number.store(number, Relaxed);
+        eventually(|| self.began.load(Relaxed) == number * followers);
+    }
+
+    fn finish(&self, number: usize, followers: usize) {
+        eventually(|| self.finished.load(Relaxed) == number * followers);
+    }
+}
+
 #[test]
 fn last_unlock_wakes_somebody_whoever_comes_or_goes() {
-    // The unlock falls into the moments in which others queue and give up, and nobody unlocks after it but whom it
+    // The unlock falls into the moments in which another queues or gives up, and nobody unlocks after it but whom it
     // wakes: a wake-up left to a thread that has just gone would be missed for good.
     watchdog("last_unlock_wakes_somebody_whoever_comes_or_goes", || {
-        for round in 0..rounds(200) {
-            let (mutex, began, unlock) = (Mutex::new(0), AtomicUsize::new(0), AtomicBool::new(false));
-            thread::scope(|s| {
-                let guard = mutex.lock();
-                s.spawn(|| {
-                    began.fetch_add(1, Relaxed);
-                    *mutex.lock() += 1;
-                });
-                s.spawn(|| {
-                    began.fetch_add(1, Relaxed);
-                    let mut timeout = round as u64;
-                    while !unlock.load(Relaxed) {
-                        timeout += 1;
-                        // About as long as it takes to queue and not yet to park.
-                        if mutex.try_lock_for(Duration::from_nanos(timeout % 4 * 700)).is_some() {
+        // How long an attempt takes that gives up before it queues: one that takes hardly longer queues and does not
+        // park.
+        let attempt = {
+            let mutex = Mutex::new(());
+            let _guard = mutex.lock();
+            let once = |_| {
+                let start = Instant::now();
+                assert!(mutex.try_lock_for(Duration::from_nanos(1)).is_none());
+                start.elapsed()
+            };
+            (0..20).map(once).min().expect("twenty")
+        };
+        let (mutex, together, unlocked) = (Mutex::new(0), Rounds::default(), AtomicUsize::new(0));
+        thread::scope(|s| {
+            s.spawn(|| together.follow(|_| *mutex.lock() += 1));
+            s.spawn(|| {
+                together.follow(|number| {
+                    for longer in (0..16).cycle() {
+                        let timeout = attempt + Duration::from_nanos(longer * 100);
+                        if unlocked.load(Relaxed) == number || mutex.try_lock_for(timeout).is_some() {
                             break;
                         }
                     }
                 });
-                eventually(|| began.load(Relaxed) == 2);
-                (0..round * 7 % 500).for_each(|_| std::hint::spin_loop());
-                unlock.store(true, Relaxed);
-                drop(guard);
             });
-            assert_eq!(mutex.into_inner(), 1);
-        }
+            let (start, mut number) = (Instant::now(), 0);
+            while start.elapsed() < Duration::from_millis(500) && number < rounds(5000) {
+                number += 1;
+                let guard = mutex.lock();
+                together.begin(number, 2);
+                spin_for(2 * attempt + Duration::from_nanos(number as u64 % 64 * 100));
+                unlocked.store(number, Relaxed);
+                drop(guard);
+                together.finish(number, 2);
+            }
+            together.number.store(Rounds::OVER, Relaxed);
+            assert_eq!(*mutex.lock(), number);
+        });
     });
 }
 
@@ -614,7 +661,7 @@ fn panic_while_held_lets_waiters_in() {
     watchdog("panic_while_held_lets_waiters_in", || {
         for parties in PARTIES {
             let mutex = Mutex::new(0);
-            let sleepers: Vec<_> = (0..parties).map(|_| Sleeper::new()).collect();
+            let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
                 let guard = mutex.lock();
                 for sleeper in &sleepers {
@@ -623,7 +670,7 @@ fn panic_while_held_lets_waiters_in() {
                         *mutex.lock() += 1;
                     });
                 }
-                sleepers.iter().for_each(Sleeper::until_asleep);
+                Sleeper::until_all_asleep(&sleepers);
                 let unwound = catch_unwind(AssertUnwindSafe(move || {
                     let _guard = guard;
                     unwind();
@@ -865,60 +912,111 @@ fn spin_for(time: Duration) {
     }
 }
 
+/// Has seven threads lock `turns` times each, against hogs who hold the lock for `section` at a time and come back
+/// for it at once.
+fn feed_victims(hogs: usize, section: Duration, turns: usize) {
+    const VICTIMS: usize = 7;
+    let (mutex, fed, sections) = (&Mutex::new(0), &AtomicUsize::new(0), &AtomicUsize::new(0));
+    thread::scope(|s| {
+        for _ in 0..hogs {
+            s.spawn(move || {
+                while fed.load(Relaxed) < VICTIMS {
+                    if let Some(mut guard) = mutex.try_lock() {
+                        sections.fetch_add(1, Relaxed);
+                        spin_for(section);
+                        *guard = black_box(*guard);
+                    }
+                }
+            });
+        }
+        for _ in 0..VICTIMS {
+            s.spawn(move || {
+                for _ in 0..turns {
+                    let seen = sections.load(Relaxed);
+                    eventually(|| sections.load(Relaxed) != seen);
+                    *mutex.lock() += 1;
+                }
+                fed.fetch_add(1, Relaxed);
+            });
+        }
+    });
+    assert_eq!(*mutex.lock(), VICTIMS * turns);
+}
+
 #[test]
 fn hogs_do_not_starve_others() {
     // One of the hogs is always there when the other unlocks, long before a waiter has woken up.
-    watchdog("hogs_do_not_starve_others", || {
-        const VICTIMS: usize = 7;
-        let turns = rounds(5);
-        let (mutex, fed) = (&Mutex::new(0), &AtomicUsize::new(0));
-        thread::scope(|s| {
-            for _ in 0..2 {
-                s.spawn(move || {
-                    while fed.load(Relaxed) < VICTIMS {
-                        if let Some(_guard) = mutex.try_lock() {
-                            spin_for(Duration::from_micros(100));
-                        }
-                    }
-                });
-            }
-            for _ in 0..VICTIMS {
-                s.spawn(move || {
-                    for _ in 0..turns {
-                        *mutex.lock() += 1;
-                    }
-                    fed.fetch_add(1, Relaxed);
-                });
-            }
-        });
-        assert_eq!(*mutex.lock(), VICTIMS * turns);
-    });
+    watchdog("hogs_do_not_starve_others", || feed_victims(2, Duration::from_millis(1), rounds(5)));
 }
 
 #[test]
 fn busy_lock_does_not_starve_others() {
     // Sections and pauses too short to tell apart.
-    watchdog("busy_lock_does_not_starve_others", || {
-        const VICTIMS: usize = 7;
-        let turns = rounds(20);
-        let (mutex, fed) = (&Mutex::new(0), &AtomicUsize::new(0));
-        thread::scope(|s| {
-            s.spawn(move || {
-                while fed.load(Relaxed) < VICTIMS {
-                    let mut guard = mutex.lock();
-                    *guard = black_box(*guard);
+    watchdog("busy_lock_does_not_starve_others", || feed_victims(1, Duration::ZERO, rounds(50)));
+}
+
+#[test]
+fn waiter_is_passed_over_a_few_times_only() {
+    if !Sleeper::SURE {
+        return;
+    }
+    watchdog("waiter_is_passed_over_a_few_times_only", || {
+        for _ in 0..rounds(20) {
+            let (mutex, sleeper) = (Mutex::new(false), Sleeper::new());
+            thread::scope(|s| {
+                let mut guard = mutex.lock();
+                s.spawn(|| {
+                    sleeper.about_to_block();
+                    *mutex.lock() = true;
+                });
+                let (mut naps, mut passed_over) = (sleeper.until_asleep(), 0);
+                loop {
+                    drop(guard);
+                    guard = match mutex.try_lock() {
+                        Some(guard) if !*guard => guard,
+                        // It was faster, or the lock was kept for it.
+                        _ => break,
+                    };
+                    // It wakes up, finds that we have come back, and goes to sleep again.
+                    naps = sleeper.until_asleep_again(naps);
+                    passed_over += 1;
+                    assert!(passed_over < 10, "nothing is done for it");
                 }
             });
-            for _ in 0..VICTIMS {
-                s.spawn(move || {
-                    for _ in 0..turns {
-                        *mutex.lock() += 1;
-                    }
-                    fed.fetch_add(1, Relaxed);
+        }
+    });
+}
+
+#[test]
+fn waiter_that_is_passed_over_keeps_its_place() {
+    if !Sleeper::SURE {
+        return;
+    }
+    watchdog("waiter_that_is_passed_over_keeps_its_place", || {
+        for _ in 0..rounds(20) {
+            let (mutex, sleepers) = (Mutex::new(Vec::new()), [Sleeper::new(), Sleeper::new()]);
+            thread::scope(|s| {
+                let guard = mutex.lock();
+                let naps = [0, 1].map(|number| {
+                    let (mutex, sleeper) = (&mutex, &sleepers[number]);
+                    s.spawn(move || {
+                        sleeper.about_to_block();
+                        mutex.lock().push(number);
+                    });
+                    sleeper.until_asleep()
                 });
-            }
-        });
-        assert_eq!(*mutex.lock(), VICTIMS * turns);
+                drop(guard);
+                let Some(guard) = mutex.try_lock() else {
+                    return;
+                };
+                if guard.is_empty() {
+                    // The first was woken and has lost.
+                    sleepers[0].until_asleep_again(naps[0]);
+                    MutexGuard::unlock_fair(guard);
+                }
+            });
+            assert_eq!(mutex.into_inner(), [0, 1]);
+        }
     });
 }
 

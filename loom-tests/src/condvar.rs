@@ -217,53 +217,45 @@ fn waiters_of_two_mutexes_each_get_their_own() {
     });
 }
 
-/// First in, first out.
+/// First in, first out: of two waiters the one that came first is notified, and it notifies the other.
 #[test]
 fn first_waiter_is_notified_first() {
+    const OVER: usize = 9;
     model_bounded(3, THREE, &["in order"], || {
         let shared = pair();
-        let other = Arc::clone(&shared);
-        let first = thread::spawn(move || {
-            let mut value = other.0.lock();
-            *value += 1;
-            while *value < 3 {
-                other.1.wait(&mut value);
-            }
-            assert_eq!(*value, 3, "the second came first");
-            *value = 4;
+        let waiters = [(); 2].map(|()| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut value = shared.0.lock();
+                if *value == OVER {
+                    return;
+                }
+                *value += 1;
+                let place = *value;
+                shared.1.wait(&mut value);
+                if *value == OVER {
+                    return;
+                }
+                assert_eq!(*value, place + 1, "the other came first");
+                *value += 1;
+                if place == 1 {
+                    assert!(shared.1.notify_one());
+                } else {
+                    reach("in order");
+                }
+            })
         });
-        let other = Arc::clone(&shared);
-        let second = thread::spawn(move || {
-            let mut value = other.0.lock();
-            if *value == 1 {
-                *value = 2;
-                other.1.wait(&mut value);
-                assert_eq!(*value, 4, "the first was to be notified first");
-                reach("in order");
-            }
-        });
-        loop {
-            let mut value = shared.0.lock();
-            if *value == 2 {
-                *value = 3;
-                assert!(shared.1.notify_one());
-                drop(value);
-                first.join().unwrap();
-                assert!(shared.1.notify_one());
-                break;
-            }
-            if *value == 1 {
-                // The second is not there yet, and will not wait any more.
-                *value = 3;
-                drop(value);
-                shared.1.notify_all();
-                first.join().unwrap();
-                break;
-            }
-            drop(value);
-            thread::yield_now();
+        let mut value = shared.0.lock();
+        if *value == 2 {
+            assert!(shared.1.notify_one());
+        } else {
+            *value = OVER;
+            shared.1.notify_all();
         }
-        second.join().unwrap();
+        drop(value);
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
         assert!(!condvar_has_waiters(&shared.1));
     });
 }

@@ -41,7 +41,7 @@ impl RawCondvar {
             // SAFETY: this function's contract.
             unsafe { mutex.unlock() };
         };
-        let spin = Spin::for_signal();
+        let spin = Spin::for_turn();
         let outcome = self.queue.guard().wait(waiter, Place::Back, publish, deadline, spin, Guard::release);
         match outcome {
             Some(outcome) => mutex.lock_requeued(outcome),

@@ -169,6 +169,6 @@ fn set_unless_waited_for(queue: &Queue) -> Option<Guard<'_>> {
 fn wait_while_clear(queue: &Queue, deadline: &Deadline) -> Option<bool> {
     let waiter = Waiter::new(queue, ptr::null(), false);
     let guard = queue.guard_if(Word::EMPTY, |word| !word.has(SET)).ok()?;
-    let spin = Spin::for_signal();
+    let spin = Spin::for_turn();
     Some(guard.wait(waiter, Place::Back, Guard::release, deadline, spin, Guard::release).is_some())
 }

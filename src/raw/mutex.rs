@@ -12,9 +12,10 @@
 //! Invariants:
 //!
 //! 1. Whenever the queue is not guarded and somebody waits, LOCKED or WAKING is set: somebody will wake the first.
-//! 2. WAKING is set by the guard's holder alone, when it takes out a waiter to wake it, and cleared by that waiter
-//!    alone, in the exchange in which it takes the lock, queues again or gives up. So there is at most one thread on
-//!    its way, however many wait: an unlock wakes nobody while one is.
+//! 2. WAKING is set by a guard's holder alone, when it takes out a waiter to wake it. It is cleared in the exchange in
+//!    which a woken waiter takes the lock, queues again or gives up, and in which any thread queues. So while it is
+//!    set a woken waiter has yet to come, and unlocking wakes nobody else: for each thread that goes to sleep one is
+//!    woken, and no more.
 //! 3. LOCKED is cleared by its holder alone. A grant leaves it set: the lock passes to the waiter without ever being
 //!    free.
 //!

@@ -1,7 +1,7 @@
 //! Bounded spinning before a thread parks.
 //!
 //! The pause between two looks is what matters. A thread that looks all the time takes the lock's cache line from
-//! its holder all the time; one that lets a dozen hints pass leaves the holder several short sections in peace, and
+//! its holder all the time; one that lets sixteen hints pass leaves the holder several short sections in peace, and
 //! comes hardly later. `docs/waiting.md` has the measurements.
 
 use crate::facade::{budget, spin_hint};
@@ -16,11 +16,11 @@ pub(crate) struct Spin {
 impl Spin {
     /// Before a thread queues for a lock.
     pub(crate) const fn for_lock() -> Self {
-        Self { looks: budget(10, 0), hints: 12 }
+        Self { looks: budget(8, 0), hints: 16 }
     }
 
     /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often.
-    pub(crate) const fn for_signal() -> Self {
+    pub(crate) const fn for_turn() -> Self {
         Self { looks: budget(30, 0), hints: 4 }
     }
 

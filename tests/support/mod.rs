@@ -96,6 +96,10 @@ impl Sleeper {
         Self(AtomicU32::new(Self::RUNNING))
     }
 
+    pub(crate) fn several(n: usize) -> Vec<Self> {
+        (0..n).map(|_| Self::new()).collect()
+    }
+
     /// Of the thread that is to be watched: the last thing before the call that may block.
     pub(crate) fn about_to_block(&self) {
         let id = if Self::SURE {
@@ -108,21 +112,39 @@ impl Sleeper {
         self.0.store(id, Relaxed);
     }
 
-    /// Waits until the thread sleeps, or is gone.
+    /// Waits until the thread sleeps, or is gone. Returns how often it has gone to sleep in its life.
     #[track_caller]
-    pub(crate) fn until_asleep(&self) {
-        eventually(|| self.0.load(Relaxed) != Self::RUNNING);
-        if Self::SURE {
-            let stat = format!("/proc/self/task/{}/stat", self.0.load(Relaxed));
-            // The state is the first field behind the name, which is in brackets and may contain anything.
-            eventually(|| {
-                std::fs::read_to_string(&stat).map_or(true, |stat| {
-                    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
-                })
-            });
-        } else {
-            (0..100).for_each(|_| thread::yield_now());
+    pub(crate) fn until_asleep(&self) -> u64 {
+        self.until_asleep_again(0)
+    }
+
+    #[track_caller]
+    pub(crate) fn until_all_asleep(sleepers: &[Self]) {
+        for sleeper in sleepers {
+            sleeper.until_asleep();
         }
+    }
+
+    /// [`until_asleep`](Self::until_asleep) of a thread that had gone to sleep `naps` times when it was woken up.
+    #[track_caller]
+    pub(crate) fn until_asleep_again(&self, naps: u64) -> u64 {
+        eventually(|| self.0.load(Relaxed) != Self::RUNNING);
+        if !Self::SURE {
+            (0..100).for_each(|_| thread::yield_now());
+            return naps + 1;
+        }
+        let status = format!("/proc/self/task/{}/status", self.0.load(Relaxed));
+        let mut seen = naps;
+        eventually(|| {
+            let Ok(status) = std::fs::read_to_string(&status) else {
+                return true;
+            };
+            let field =
+                |name| status.lines().find_map(|line| line.strip_prefix(name)).expect("procfs").trim();
+            seen = field("voluntary_ctxt_switches:").parse().expect("a number");
+            field("State:").starts_with('S') && seen > naps
+        });
+        seen
     }
 }
 
