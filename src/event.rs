@@ -1,6 +1,7 @@
 //! [`Event`] and [`AutoResetEvent`].
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::facade::{Deadline, const_fn};
@@ -143,6 +144,9 @@ impl Event {
     }
 }
 
+impl UnwindSafe for Event {}
+impl RefUnwindSafe for Event {}
+
 impl Default for Event {
     fn default() -> Self {
         Self::new()
@@ -281,6 +285,9 @@ impl AutoResetEvent {
         self.raw.wait_until(|| Deadline::at(deadline))
     }
 }
+
+impl UnwindSafe for AutoResetEvent {}
+impl RefUnwindSafe for AutoResetEvent {}
 
 impl Default for AutoResetEvent {
     fn default() -> Self {

@@ -48,8 +48,8 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Blocking
 ///
-/// A thread that finds the lock taken and nobody waiting spins for about a microsecond, then queues and parks. It
-/// allocates nothing: its place in the queue is on its stack.
+/// A thread that finds the lock taken spins for a microsecond or two, then queues and parks. It allocates nothing: its
+/// place in the queue is on its stack.
 ///
 /// # Fairness
 ///
@@ -394,7 +394,8 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         }
     }
 
-    /// Unlocks, handing the lock to the thread that has waited longest, if one waits.
+    /// Unlocks, handing the lock to the thread that has waited longest, if one waits. (A thread that has been woken
+    /// to try for the lock and has not got to it yet does not count as waiting; it comes next.)
     ///
     /// Costs that thread's time to wake up, during which nobody runs in the lock. For a lock that is held for long
     /// and taken again at once; elsewhere the ordinary unlock is fair enough.

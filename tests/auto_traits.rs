@@ -75,8 +75,8 @@ table! {
 
 // Without a payload.
 assert_impl_all!(Condvar: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
-assert_impl_all!(Event: Send, Sync, Unpin, RefUnwindSafe);
-assert_impl_all!(AutoResetEvent: Send, Sync, Unpin, RefUnwindSafe);
+assert_impl_all!(Event: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(AutoResetEvent: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(WaitTimeoutResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
 assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);

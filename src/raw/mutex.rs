@@ -115,11 +115,6 @@ impl RawMutex {
                 }
                 continue;
             }
-            // Only a thread that would be the next to run may spin: others wait already otherwise.
-            if spin.again() {
-                word = self.queue.load();
-                continue;
-            }
             if deadline.has_passed() {
                 // Invariant 1: LOCKED is set in the same exchange, so the holder's unlock wakes the next.
                 // Relaxed: nothing is taken or handed over.
@@ -133,6 +128,10 @@ impl RawMutex {
                     }
                     Err(actual) => word = actual,
                 }
+                continue;
+            }
+            if spin.again() {
+                word = self.queue.load();
                 continue;
             }
             if carried != 0 {

@@ -119,7 +119,7 @@ impl Waiter {
     }
 
     /// Blocks until somebody has stored an outcome, or until the deadline. `None` decides nothing: the node may have
-    /// been taken out already, see [`Queue::wait`](super::queue::Queue::wait).
+    /// been taken out already, see [`Guard::wait`](super::queue::Guard::wait).
     pub(super) fn wait(&self, deadline: &Deadline, mut spin: Spin) -> Option<Outcome> {
         while spin.again() {
             if let Some(outcome) = self.outcome() {
