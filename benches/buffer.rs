@@ -1,4 +1,5 @@
 //! One item in and out on one thread.
+#![allow(missing_docs, reason = "criterion's macro makes a function without")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 

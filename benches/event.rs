@@ -1,4 +1,5 @@
 //! Setting and taking a signal on one thread.
+#![allow(missing_docs, reason = "criterion's macro makes a function without")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 

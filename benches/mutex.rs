@@ -1,4 +1,5 @@
 //! The uncontended lock. Contention is `versus`'s: a mean says little about it.
+#![allow(missing_docs, reason = "criterion's macro makes a function without")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 

@@ -12,7 +12,7 @@ sanitizer=${1:?thread or address}
 shift
 host=x86_64-unknown-linux-gnu
 
-if [ ! -x /usr/bin/cargo ] || [ ! -d /usr/lib/rustlib/src/rust ] && [ ! -d /usr/src/rustc-web ]; then
+if [ ! -x /usr/bin/cargo ] || [ ! -d /usr/lib/rustlib/src/rust ]; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         rustc-web cargo-web rust-web-src >/dev/null

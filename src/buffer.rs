@@ -747,14 +747,12 @@ impl<T> BoundedBuffer<T> {
     /// buffer.put(1).unwrap();
     /// assert!(!buffer.join_for(Duration::from_millis(1)));
     /// ```
-    #[must_use = "it may have timed out"]
     pub fn join_for(&self, timeout: Duration) -> bool {
         self.join_by(|| Deadline::after(timeout))
     }
 
     /// [`join`](Self::join) until `deadline` at most. Says whether everything was done. A deadline in the past asks
     /// and does not wait.
-    #[must_use = "it may have timed out"]
     pub fn join_until(&self, deadline: Instant) -> bool {
         self.join_by(|| Deadline::at(deadline))
     }

@@ -59,7 +59,7 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Panics
 ///
-/// No method panics.
+/// No method panics, but for a wait in a thread whose thread-local data are gone, where [`std::thread::current`] does.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -212,7 +212,7 @@ impl fmt::Debug for Event {
 ///
 /// # Panics
 ///
-/// No method panics.
+/// No method panics, but for a wait in a thread whose thread-local data are gone, where [`std::thread::current`] does.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -88,6 +88,23 @@ impl Gate {
         released
     }
 
+    /// The marks of those who wait, first to last.
+    #[must_use]
+    pub fn waiters(&self) -> Vec<usize> {
+        let mut guard = self.0.guard();
+        let mut all = Vec::new();
+        let mut taken = Vec::new();
+        while let Some(due) = guard.pop() {
+            all.push(due.tag().addr());
+            taken.push(due);
+        }
+        for due in taken.into_iter().rev() {
+            guard.put_back(due);
+        }
+        guard.release();
+        all
+    }
+
     /// Moves all waiters behind those of another gate.
     pub fn requeue(&self, other: &Self) {
         let mut guard = self.0.guard();
@@ -145,12 +162,6 @@ impl Lock {
     pub fn lock_impatiently(&self) -> Held<'_> {
         self.raw.lock_impatiently();
         Held { lock: self, access: self.payload.write() }
-    }
-
-    /// Whether somebody is in the queue.
-    #[must_use]
-    pub fn has_waiters(&self) -> bool {
-        self.raw.has_waiters_now()
     }
 }
 

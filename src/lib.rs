@@ -27,12 +27,12 @@
 //!
 //! # Rules for everything
 //!
-//! * Each blocking call has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one that ends at an
+//! * Each wait for something has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one that ends at an
 //!   [`Instant`](std::time::Instant) (`_until`). `Duration::MAX` means for ever, zero means "try once". A call whose
 //!   turn came before its deadline succeeds, and one that timed out leaves nothing behind.
 //! * Locks never poison: a panic while a guard is alive unlocks.
-//! * Waiting allocates nothing, and returns for the reason its documentation gives and for no other.
-//! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set once
+//! * Waiting allocates nothing (but for the handle that `std` makes once for a thread it has not made), and returns for the reason its documentation gives and for no other.
+//! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set
 //!   without anybody having set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static.
 //! * There is no dependency, no global state, and no background thread.

@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, Payload, Writing, const_fn};
+use crate::facade::{AbortOnUnwind, Deadline, Payload, Writing, const_fn};
 use crate::raw::mutex::RawMutex;
 
 /// A mutual exclusion lock that owns the value it guards.
@@ -55,7 +55,7 @@ use crate::raw::mutex::RawMutex;
 ///
 /// A thread that comes by while the lock is free takes it, even if others wait; that is what keeps a contended lock
 /// busy. A waiter that has been woken and found the lock taken a few times is then handed it directly, so that every
-/// waiter gets its turn in bounded time. [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand it over at once.
+/// waiter gets its turn after a bounded number of wake-ups. [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand it over at once.
 ///
 /// # Memory ordering
 ///
@@ -68,8 +68,9 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Panics
 ///
-/// No method panics on its own. A panic while a guard is alive unlocks the mutex and leaves the value as it is;
-/// there is no poisoning.
+/// No method panics on its own, but for one that has to wait in a thread whose thread-local data are gone, where
+/// [`std::thread::current`] does. A panic while a guard is alive unlocks the mutex and leaves the value as it is; there
+/// is no poisoning.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -394,8 +395,8 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         }
     }
 
-    /// Unlocks, handing the lock to the thread that has waited longest, if one waits. (A thread that has been woken
-    /// to try for the lock and has not got to it yet does not count as waiting; it comes next.)
+    /// Unlocks, handing the lock to the first thread in the queue, if there is one. (A thread that has been woken to
+    /// try for the lock and has not got to it yet is not in the queue.)
     ///
     /// Costs that thread's time to wake up, during which nobody runs in the lock. For a lock that is held for long
     /// and taken again at once; elsewhere the ordinary unlock is fair enough.
@@ -510,7 +511,11 @@ fn run_and_lock<R>(raw: &RawMutex, f: impl FnOnce() -> R) -> R {
     struct LockAgain<'a>(&'a RawMutex);
     impl Drop for LockAgain<'_> {
         fn drop(&mut self) {
+            // A guard that unlocks what it has not locked would let two threads in: `lock` panics in a thread that is
+            // so far into its end that it has no handle any more.
+            let abort = AbortOnUnwind;
             self.0.lock();
+            abort.disarm();
         }
     }
     let _lock_again = LockAgain(raw);
@@ -699,7 +704,7 @@ impl<T: ?Sized> ArcMutexGuard<T> {
             released(&this.mutex, &mut this.access, |raw| {
                 // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
                 unsafe { raw.unlock_fair() };
-                raw.lock();
+                run_and_lock(raw, || ());
             });
         }
     }

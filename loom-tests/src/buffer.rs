@@ -10,7 +10,7 @@ const TIMED: &str = "two threads, but four critical sections and a wait";
 /// One place, two producers, one consumer: full and empty again and again, and every item arrives once.
 #[test]
 fn two_producers_and_a_consumer_through_one_place() {
-    let states = ["first then second", "second then first", "waiter parks"];
+    let states = ["first then second", "second then first", "condvar waiter notified"];
     model_bounded(3, THREE, &states, || {
         let buffer = Arc::new(BoundedBuffer::new(1));
         let producers = [1, 2].map(|item| {
@@ -52,12 +52,11 @@ fn close_against_put_loses_nothing() {
 /// Close wakes everybody who waits, on both sides.
 #[test]
 fn close_wakes_those_who_wait() {
-    model_bounded(3, THREE, &["full", "waiter parks"], || {
+    model_bounded(3, THREE, &["condvar waiter notified"], || {
         let full = Arc::new((BoundedBuffer::new(1), BoundedBuffer::<u32>::new(1)));
         full.0.put(0).unwrap();
         let other = Arc::clone(&full);
         let putter = thread::spawn(move || {
-            reach("full");
             assert_eq!(other.0.put(1), Err(PutError(1)));
         });
         let other = Arc::clone(&full);
@@ -141,7 +140,7 @@ fn getter_that_gives_up_leaves_the_item_to_the_other() {
 /// Batches: what goes in together wakes those it is for, and everything comes out.
 #[test]
 fn batches_arrive_whole() {
-    model_bounded(3, "two threads, but three rounds through one lock", &["waiter parks"], || {
+    model_bounded(3, "two threads, but three rounds through one lock", &["condvar waiter notified"], || {
         let buffer = Arc::new(BoundedBuffer::new(2));
         let other = Arc::clone(&buffer);
         let producer = thread::spawn(move || assert_eq!(other.put_all(0..3), Ok(3)));
@@ -157,7 +156,7 @@ fn batches_arrive_whole() {
 /// `join` waits until each item has been reported done.
 #[test]
 fn join_waits_for_task_done() {
-    model_bounded(4, TIMED, &["waiter parks"], || {
+    model_bounded(4, TIMED, &["condvar waiter notified"], || {
         let buffer = Arc::new((BoundedBuffer::new(1), crate::support::Plain::new(0)));
         buffer.0.put(1).unwrap();
         let other = Arc::clone(&buffer);

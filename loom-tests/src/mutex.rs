@@ -29,7 +29,7 @@ fn two_lockers_exclude_each_other() {
     });
 }
 
-/// Each locks twice, so that a woken thread may find the lock taken again.
+/// One locks three times, so that a thread it has woken may find the lock taken again.
 #[test]
 fn woken_waiter_that_lost_is_granted_the_lock() {
     let why = "two threads, but four critical sections";
@@ -147,7 +147,7 @@ fn three_lockers_all_get_through() {
 /// sees what the unlocker did though it never met it.
 #[test]
 fn grant_by_the_guards_holder_carries_the_unlockers_writes() {
-    let states = ["granted by another", "mutex granted", "mutex unlock left to the guard's holder"];
+    let states = ["mutex granted by the guard's holder"];
     model_bounded(3, THREE, &states, || {
         let lock = Arc::new(Lock::new());
         let held = lock.lock();
@@ -155,10 +155,26 @@ fn grant_by_the_guards_holder_carries_the_unlockers_writes() {
         let impatient = thread::spawn(move || drop(other.lock_impatiently()));
         let other = Arc::clone(&lock);
         let queueing = thread::spawn(move || drop(other.lock()));
-        if lock.has_waiters() {
-            reach("granted by another");
-        }
         drop(held);
+        impatient.join().unwrap();
+        queueing.join().unwrap();
+    });
+}
+
+/// The guard's holder was about to give the lock to a waiter when a third thread took it: the waiter stays queued, and
+/// gets the lock from that thread.
+#[test]
+fn waiter_whose_lock_was_taken_before_its_grant_stays_queued() {
+    let states = ["mutex taken before its guard's holder could wake a waiter for it", "mutex granted"];
+    model_bounded(3, THREE, &states, || {
+        let lock = Arc::new(Lock::new());
+        let held = lock.lock();
+        let other = Arc::clone(&lock);
+        let impatient = thread::spawn(move || drop(other.lock_impatiently()));
+        let other = Arc::clone(&lock);
+        let queueing = thread::spawn(move || drop(other.lock()));
+        drop(held);
+        drop(lock.lock());
         impatient.join().unwrap();
         queueing.join().unwrap();
     });

@@ -4,6 +4,8 @@ use lockwork::internals::{Gate, Pass};
 
 use crate::support::{Arc, Plain, model, model_bounded, reach, thread};
 
+const THREE: &str = "three threads";
+
 /// Wake against enqueue: a thread that found the gate closed is let through by the opening, whenever it comes; and
 /// what the opener did before is visible.
 #[test]
@@ -66,52 +68,51 @@ fn timeout_and_release_agree() {
 /// A waiter that leaves does not take another's release with it, nor damage the list, wherever it stood.
 #[test]
 fn leaving_waiter_keeps_the_others_queued() {
-    let why = "three threads";
-    let states = ["first left", "second left", "both released", "waiter leaves at its deadline"];
-    model_bounded(3, why, &states, || {
+    let states = ["first left", "last left", "both released", "waiter leaves at its deadline"];
+    model_bounded(3, THREE, &states, || {
         let gate = Arc::new(Gate::new());
         let other = Arc::clone(&gate);
-        let timed = thread::spawn(move || other.pass(0, true));
+        let timed = thread::spawn(move || other.pass(1, true));
         let other = Arc::clone(&gate);
-        let patient = thread::spawn(move || other.pass(0, false));
-        let first = gate.release_one();
+        let patient = thread::spawn(move || other.pass(2, false));
+        let stood = gate.waiters();
         gate.open();
         let timed = timed.join().unwrap();
-        let patient = patient.join().unwrap();
-        assert_ne!(patient, Pass::TimedOut);
+        assert_ne!(patient.join().unwrap(), Pass::TimedOut);
         assert!(!gate.has_waiters());
-        match (first, timed, patient) {
-            (true, Pass::TimedOut, Pass::Released) => reach("first left"),
-            (false, Pass::TimedOut, _) => reach("second left"),
-            (_, Pass::Released, Pass::Released) => reach("both released"),
+        match (&stood[..], timed) {
+            ([1, 2], Pass::TimedOut) => reach("first left"),
+            ([2, 1], Pass::TimedOut) => reach("last left"),
+            ([1, 2], Pass::Released) => reach("both released"),
             _ => {}
         }
     });
 }
 
-/// A predicate takes waiters from the front only, in order.
+/// A predicate takes waiters from the front, and stops at the first that it does not want.
 #[test]
-fn predicate_takes_from_the_front() {
-    let why = "three threads";
-    model_bounded(3, why, &["one of two", "two of two", "blocked by the first"], || {
+fn predicate_stops_at_the_first_it_does_not_want() {
+    model_bounded(3, THREE, &["first of two", "second of two", "both in a row"], || {
         let gate = Arc::new(Gate::new());
         let other = Arc::clone(&gate);
-        let first = thread::spawn(move || other.pass(1, false));
+        let one = thread::spawn(move || other.pass(1, false));
         let other = Arc::clone(&gate);
-        let second = thread::spawn(move || other.pass(2, false));
-        let ones = gate.release_marked(1);
-        let twos = gate.release_marked(2);
-        gate.open();
-        assert!(ones <= 1 && twos <= 1);
-        let released = usize::from(first.join().unwrap() == Pass::Released)
-            + usize::from(second.join().unwrap() == Pass::Released);
-        assert!(ones + twos <= released, "more were said to be released than were");
-        match (ones, twos, released) {
-            (0, 0, 2) => reach("blocked by the first"),
-            (1, 0, _) | (0, 1, _) => reach("one of two"),
-            (1, 1, 2) => reach("two of two"),
-            _ => {}
+        let two = thread::spawn(move || other.pass(2, false));
+        // Both wait, in an order that the marks tell.
+        if gate.waiters() == [1, 2] {
+            assert_eq!(gate.release_marked(2), 0, "the first is not wanted");
+            assert_eq!(gate.release_marked(1), 1);
+            reach("first of two");
+            assert_eq!(gate.release_marked(2), 1);
+            reach("both in a row");
+        } else if gate.waiters() == [2, 1] {
+            assert_eq!(gate.release_marked(1), 0, "the first is not wanted");
+            reach("second of two");
         }
+        gate.open();
+        one.join().unwrap();
+        two.join().unwrap();
+        assert!(!gate.has_waiters());
     });
 }
 

@@ -6,7 +6,7 @@
 //!
 //! | name | real | model | what the model does not see, and what does |
 //! |---|---|---|---|
-//! | `atomic::*` | `std::sync::atomic` | `loom::sync::atomic` | a weak exchange never fails spuriously in loom: every use stands in a loop, `tests/` run on ARM under qemu |
+//! | `atomic::*` | `std::sync::atomic` | `loom::sync::atomic` | a weak exchange never fails spuriously in loom: every use stands in a loop, or has one behind it |
 //! | `UnsafeCell` | `std::cell::UnsafeCell` by closure | `loom::cell::UnsafeCell` | nothing: every access is tracked |
 //! | `Payload` | `std::cell::UnsafeCell` | the same, and a loom cell beside it as a witness | accesses through `Payload::as_ptr` outside a guard: ThreadSanitizer runs |
 //! | `Writing` | zero-sized | the witness's access, from lock to unlock | nothing: it sees more than `real`, an overlap without any access is reported too |

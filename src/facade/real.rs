@@ -271,7 +271,8 @@ impl Backoff {
     }
 }
 
-/// Ends the process if it is dropped by an unwinding thread: the frame it stands in is known to others.
+/// Ends the process if it is dropped by an unwinding thread: others rely on the frame it stands in, or on a lock that
+/// this thread would go without.
 #[derive(Debug)]
 pub(crate) struct AbortOnUnwind;
 
@@ -283,7 +284,9 @@ impl AbortOnUnwind {
 
 impl Drop for AbortOnUnwind {
     fn drop(&mut self) {
-        eprintln!("lockwork: thread::park panicked while the waiting thread was queued; aborting");
+        eprintln!(
+            "lockwork: std::thread panicked while others relied on this thread's frame or lock; aborting"
+        );
         std::process::abort();
     }
 }

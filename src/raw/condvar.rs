@@ -12,7 +12,7 @@
 //!
 //! Ordering: none of its own. What a notifier did before is handed over by the mutex.
 
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{Deadline, const_fn, reached};
 use crate::raw::mutex::RawMutex;
 use crate::wait::{Guard, Place, Queue, Spin, Waiter, Word};
 
@@ -46,6 +46,9 @@ impl RawCondvar {
         match outcome {
             Some(outcome) => mutex.lock_requeued(outcome),
             None => mutex.lock(),
+        }
+        if outcome.is_some() {
+            reached!("condvar waiter notified");
         }
         outcome.is_some()
     }

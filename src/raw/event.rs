@@ -77,6 +77,9 @@ impl RawEvent {
     #[cold]
     fn wait_slow(&self, deadline: &Deadline) -> bool {
         loop {
+            if deadline.has_passed() {
+                return false;
+            }
             if let Some(released) = wait_while_clear(&self.queue, deadline) {
                 return released;
             }
@@ -137,6 +140,9 @@ impl RawAutoResetEvent {
     #[cold]
     fn wait_slow(&self, deadline: &Deadline) -> bool {
         loop {
+            if deadline.has_passed() {
+                return false;
+            }
             if let Some(released) = wait_while_clear(&self.queue, deadline) {
                 return released;
             }

@@ -11,7 +11,8 @@
 //!
 //! Invariants:
 //!
-//! 1. Whenever the queue is not guarded and somebody waits, LOCKED or WAKING is set: somebody will wake the first.
+//! 1. Whenever the queue is not guarded and somebody waits, LOCKED is set or a woken waiter is on its way, which will
+//!    lock, queue or give up, and leaves LOCKED set in the same exchange: somebody will wake the first.
 //! 2. WAKING is set by a guard's holder alone, when it takes out a waiter to wake it. It is cleared in the exchange in
 //!    which a woken waiter takes the lock, queues again or gives up, and in which any thread queues. So while it is
 //!    set a woken waiter has yet to come, and unlocking wakes nobody else: for each thread that goes to sleep one is
@@ -21,9 +22,10 @@
 //!
 //! A waiter that is woken must compete with threads that come by (that is what makes a contended lock fast: the lock
 //! never rests while a thread wakes up). Each time it loses it goes back to the *front* of the queue, and after
-//! [`PATIENCE`] losses it is impatient: the next unlock grants it the lock. So each waiter gets the lock after a
-//! bounded number of unlocks once it is first, and the first leaves in bounded time: nobody starves. Counting
-//! losses instead of time needs no clock and is model-checked as it is.
+//! [`PATIENCE`] losses it is impatient: it is not woken again but granted the lock, by the next unlock that finds nobody
+//! on the way. Only threads that were on their way when it became first can come in front of it, and each of those is
+//! woken `PATIENCE + 1` times at most, so each waiter gets the lock after a bounded number of wake-ups. Counting losses
+//! instead of time needs no clock and is model-checked as it is.
 //!
 //! An unlock never waits for the queue's guard: while another thread has it, the unlock clears LOCKED and leaves the
 //! waking to that thread, whose [`settle`](RawMutex::settle) sees a free lock.
@@ -244,15 +246,25 @@ impl RawMutex {
         let mut first: Option<Due> = None;
         let mut outcome = Outcome::WOKEN;
         guard.finish(|word, guard| {
-            let word = word.without(spent);
-            if first.is_none() && !word.has(LOCKED | WAKING) {
-                first = guard.pop();
+            // Decided anew each time: a waiter that was to be woken for a lock which is taken by now stays in the
+            // queue, or it would lose a race that it was never in.
+            if let Some(due) = first.take() {
+                reached!("mutex taken before its guard's holder could wake a waiter for it");
+                guard.put_back(due);
             }
+            let word = word.without(spent);
+            if word.has(LOCKED | WAKING) {
+                return word;
+            }
+            first = guard.pop();
             match &first {
                 None => word,
-                // The lock is taken for it here, or never let go of: `finish` is Acquire and Release.
-                Some(due) if due.is_impatient() && !word.has(LOCKED) => {
+                Some(due) if due.is_impatient() => {
+                    // The lock is taken for it here, or never let go of: `finish` is Acquire and Release.
                     reached!("mutex granted");
+                    if spent != LOCKED {
+                        reached!("mutex granted by the guard's holder");
+                    }
                     outcome = Outcome::GRANTED;
                     word.with(LOCKED)
                 }
@@ -271,9 +283,7 @@ impl RawMutex {
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.queue.has_waiters_now()
         }
-    }
 
-    crate::facade::model_only! {
         /// For models: locks as a thread that has been passed over `PATIENCE` times.
         pub(crate) fn lock_impatiently(&self) {
             self.lock_slow(Word::EMPTY, 0, &Deadline::NEVER, 0);

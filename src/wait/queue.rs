@@ -88,8 +88,11 @@ impl Word {
         self.has(Self::GUARD)
     }
 
+    /// The first waiter. An exchange compares addresses only: a thread that waits, leaves and waits again may stand
+    /// at the same address with a new node, and then a word from before its return is as good as a new one, but for the
+    /// pointer's provenance. So the nodes' provenance is exposed, and the address is what counts.
     fn head(self) -> *const Waiter {
-        self.0.map_addr(|addr| addr & Self::HEAD)
+        ptr::with_exposed_provenance(self.0.addr() & Self::HEAD)
     }
 
     /// The owner's bits of this one over another list, unguarded.
@@ -250,6 +253,14 @@ impl<'a> Guard<'a> {
         Some(Due(waiter))
     }
 
+    /// Puts the waiter that was popped last back in its place: nothing has happened.
+    pub(crate) fn put_back(&mut self, due: Due) {
+        // SAFETY: it is in no list, and its wait is not over before it is woken, which `due` was the right to do.
+        unsafe { self.list.push_front(due.0.as_ptr()) };
+        // SAFETY: as above.
+        unsafe { due.0.as_ref() }.put_back_into(self.queue);
+    }
+
     /// Takes out waiters from the front for as long as `wanted` says so of the next.
     pub(crate) fn take_while(&mut self, mut wanted: impl FnMut(&Waiter) -> bool) -> Dues {
         Dues(self.list.take_while(|waiter| {
@@ -298,7 +309,8 @@ impl<'a> Guard<'a> {
 
     /// Queues `waiter`, runs `publish`, which ends the guarded section, and blocks until the waiter is woken or the
     /// deadline passes. Then, if it is still in the queue, it is taken out, `leave` ends that guarded section, and
-    /// the result is `None`: nobody has woken it and nobody will.
+    /// the result is `None`: nobody has woken it and nobody will. If it is not, `leave` ends that section as well, and
+    /// its wake-up, which is on its way, is waited for.
     ///
     /// The waiter must still be in the same queue by then, or have been taken out of it for good: one that was moved
     /// to another queue counts as due, and its wake-up is waited for.
@@ -312,6 +324,8 @@ impl<'a> Guard<'a> {
         leave: impl FnOnce(Self),
     ) -> Option<Outcome> {
         let queue = self.queue;
+        // For whoever takes the guard: see `Word::head`.
+        let _ = (&raw const waiter).expose_provenance();
         // The node is reached from elsewhere until this function returns; it must not be left by a panic.
         let abort = AbortOnUnwind;
         let spin = if self.has_waiters() { Spin::NONE } else { spin };
@@ -331,7 +345,8 @@ impl<'a> Guard<'a> {
                 leave(guard);
             } else {
                 reached!("waiter is due at its deadline");
-                guard.release();
+                // Not ours to leave, but ours to end: what was left to the guard's holder is left to us.
+                leave(guard);
                 // Whoever took it out is about to wake it, or has moved it to where somebody will.
                 outcome = waiter.wait(&Deadline::NEVER, Spin::NONE);
             }
@@ -349,6 +364,13 @@ impl Due {
     pub(crate) fn is_impatient(&self) -> bool {
         // SAFETY: alive, as it is not woken before this value is consumed.
         unsafe { self.0.as_ref() }.is_impatient()
+    }
+
+    crate::facade::model_only! {
+        pub(crate) fn tag(&self) -> *const () {
+            // SAFETY: alive, as it is not woken before this value is consumed.
+            unsafe { self.0.as_ref() }.tag()
+        }
     }
 
     /// Ends its wait.

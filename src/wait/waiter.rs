@@ -118,6 +118,14 @@ impl Waiter {
         self.impatient
     }
 
+    /// Notes that it was put back into `queue`, whose guard the caller has and out of which it was taken last.
+    pub(super) fn put_back_into(&self, queue: &Queue) {
+        if ptr::eq(self.home, queue) {
+            // SAFETY: the caller has the guard of its home, so nobody else reads or writes.
+            self.at_home.with_mut(|at_home| unsafe { *at_home = true });
+        }
+    }
+
     /// Blocks until somebody has stored an outcome, or until the deadline. `None` decides nothing: the node may have
     /// been taken out already, see [`Guard::wait`](super::queue::Guard::wait).
     pub(super) fn wait(&self, deadline: &Deadline, mut spin: Spin) -> Option<Outcome> {
