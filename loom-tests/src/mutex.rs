@@ -166,7 +166,7 @@ fn grant_by_the_guards_holder_carries_the_unlockers_writes() {
 #[test]
 fn waiter_whose_lock_was_taken_before_its_grant_stays_queued() {
     let states = ["mutex taken before its guard's holder could wake a waiter for it", "mutex granted"];
-    model_bounded(3, THREE, &states, || {
+    model_bounded(4, "three threads; with three preemptions it does not get there", &states, || {
         let lock = Arc::new(Lock::new());
         let held = lock.lock();
         let other = Arc::clone(&lock);
