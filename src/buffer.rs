@@ -1168,8 +1168,10 @@ impl<T> fmt::Debug for PutTimeoutError<T> {
 
 impl<T> fmt::Debug for PutAllError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rest = format_args!("[..; {}]", self.rest.len());
-        f.debug_struct("PutAllError").field("put", &self.put).field("rest", &rest).finish()
+        f.debug_struct("PutAllError")
+            .field("put", &self.put)
+            .field("rest", &format_args!("[..; {}]", self.rest.len()))
+            .finish()
     }
 }
 
