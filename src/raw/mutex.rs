@@ -132,7 +132,8 @@ impl RawMutex {
                 }
                 continue;
             }
-            if spin.again() {
+            // Not while another is on its way: it may be waiting for this very processor.
+            if (carried != 0 || !word.has(WAKING)) && spin.again() {
                 word = self.queue.load();
                 continue;
             }
