@@ -49,6 +49,23 @@ fn close_against_put_loses_nothing() {
     });
 }
 
+/// Close against two producers that fight for one place: whatever was accepted is there to be got, once.
+#[test]
+fn close_against_two_producers_keeps_what_was_accepted() {
+    model_bounded(3, THREE, &["none", "one", "condvar waiter notified"], || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        let producers = [1, 2].map(|item| {
+            let buffer = Arc::clone(&buffer);
+            thread::spawn(move || if buffer.put(item).is_ok() { Some(item) } else { None })
+        });
+        buffer.close();
+        let accepted: Vec<u32> =
+            producers.into_iter().filter_map(|producer| producer.join().unwrap()).collect();
+        assert_eq!(buffer.iter().collect::<Vec<_>>(), accepted);
+        reach(if accepted.is_empty() { "none" } else { "one" });
+    });
+}
+
 /// Close wakes everybody who waits, on both sides.
 #[test]
 fn close_wakes_those_who_wait() {
