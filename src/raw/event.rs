@@ -71,23 +71,7 @@ impl RawEvent {
     /// Waits until it is set. The deadline is made only if it is needed.
     #[inline]
     pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        self.is_set() || self.wait_slow(&deadline())
-    }
-
-    #[cold]
-    fn wait_slow(&self, deadline: &Deadline) -> bool {
-        loop {
-            if deadline.has_passed() {
-                return false;
-            }
-            if let Some(released) = wait_while_clear(&self.queue, deadline) {
-                return released;
-            }
-            // It was set in between; what came with it must be seen too.
-            if self.is_set() {
-                return true;
-            }
-        }
+        self.is_set() || wait_slow(&self.queue, &deadline(), || self.is_set())
     }
 }
 
@@ -134,23 +118,7 @@ impl RawAutoResetEvent {
     /// Waits for its turn. The deadline is made only if it is needed.
     #[inline]
     pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        self.try_wait() || self.wait_slow(&deadline())
-    }
-
-    #[cold]
-    fn wait_slow(&self, deadline: &Deadline) -> bool {
-        loop {
-            if deadline.has_passed() {
-                return false;
-            }
-            if let Some(released) = wait_while_clear(&self.queue, deadline) {
-                return released;
-            }
-            // It was set in between, perhaps for us.
-            if self.try_wait() {
-                return true;
-            }
-        }
+        self.try_wait() || wait_slow(&self.queue, &deadline(), || self.try_wait())
     }
 }
 
@@ -171,10 +139,19 @@ fn set_unless_waited_for(queue: &Queue) -> Option<Guard<'_>> {
     }
 }
 
-/// Queues while SET is clear and says whether the thread was released before the deadline; `None` if SET was set.
-fn wait_while_clear(queue: &Queue, deadline: &Deadline) -> Option<bool> {
-    let waiter = Waiter::new(queue, ptr::null(), false);
-    let guard = queue.guard_if(Word::EMPTY, |word| !word.has(SET)).ok()?;
-    let spin = Spin::for_turn();
-    Some(guard.wait(waiter, Place::Back, Guard::release, deadline, spin, Guard::release).is_some())
+/// Queues while SET is clear, and says whether the thread was released before the deadline. Where SET was set in
+/// between, `found` does what a wait does then, and says whether it was in time.
+#[cold]
+fn wait_slow(queue: &Queue, deadline: &Deadline, found: impl Fn() -> bool) -> bool {
+    while !deadline.has_passed() {
+        let waiter = Waiter::new(queue, ptr::null(), false);
+        if let Ok(guard) = queue.guard_if(Word::EMPTY, |word| !word.has(SET)) {
+            let spin = Spin::for_turn();
+            return guard.wait(waiter, Place::Back, Guard::release, deadline, spin, Guard::release).is_some();
+        }
+        if found() {
+            return true;
+        }
+    }
+    false
 }
