@@ -16,8 +16,8 @@ pub(crate) fn model(must_reach: &[&str], body: impl Fn() + Sync + Send + 'static
     run(None, must_reach, body);
 }
 
-/// The same with at most `bound` preemptions in one interleaving, for a model that does not end within a minute
-/// otherwise. `why` says what makes it large.
+/// The same with at most `bound` preemptions in one interleaving, for a model of three threads or a long one of two;
+/// `why` says which. With `UNBOUNDED` in the environment the bounds are lifted, for whoever has the time.
 pub(crate) fn model_bounded(
     bound: usize,
     why: &str,
