@@ -282,7 +282,8 @@ impl<T> BoundedBuffer<T> {
     /// There is no timed form, for nobody could bound the iterator's own time: use [`put_until`](Self::put_until) in a
     /// loop.
     ///
-    /// If the iterator panics, what was put stays in the buffer, and items taken but not yet put are dropped.
+    /// If the iterator panics, what was put stays in the buffer, and what was taken from it before is put as well, as
+    /// far as there is room without waiting.
     ///
     /// # Errors
     ///
@@ -308,19 +309,20 @@ impl<T> BoundedBuffer<T> {
         I: IntoIterator<Item = T>,
     {
         let mut items = items.into_iter();
-        let mut chunk = VecDeque::new();
+        let mut chunk = Chunk { buffer: self, items: VecDeque::new() };
         let (mut put, mut room) = (0, self.capacity);
         loop {
             let limit = items.size_hint().0.min(room).clamp(1, Self::CHUNK);
-            chunk.extend(items.by_ref().take(limit));
-            let ended = chunk.len() < limit;
-            while !chunk.is_empty() {
-                match self.put_some(&mut chunk) {
+            // One by one: what was taken before a panic is in the chunk.
+            items.by_ref().take(limit).for_each(|item| chunk.items.push_back(item));
+            let ended = chunk.items.len() < limit;
+            while !chunk.items.is_empty() {
+                match self.put_some(&mut chunk.items, || Deadline::NEVER) {
                     Some((moved, left)) => {
                         put += moved;
                         room = left;
                     }
-                    None => return Err(PutAllError { put, rest: chunk.into() }),
+                    None => return Err(PutAllError { put, rest: mem::take(&mut chunk.items).into() }),
                 }
             }
             if ended {
@@ -818,9 +820,13 @@ impl<T> BoundedBuffer<T> {
 
     /// Waits for room, then moves items from the front of `chunk`, which has some, as far as there is room. Returns
     /// how many, and how much room is left; or nothing if the buffer is closed.
-    fn put_some(&self, chunk: &mut VecDeque<T>) -> Option<(usize, usize)> {
+    fn put_some(
+        &self,
+        chunk: &mut VecDeque<T>,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Option<(usize, usize)> {
         let mut state = self.state.lock();
-        self.wait_for_room(&mut state, &LazyCell::new(|| Deadline::NEVER));
+        self.wait_for_room(&mut state, &LazyCell::new(deadline));
         if state.closed {
             return None;
         }
@@ -893,6 +899,21 @@ impl<T> BoundedBuffer<T> {
         if blocked(state) && !deadline.has_passed() {
             // Tests once more when the time is up.
             let _ = condvar.wait_while_deadline(state, |state| blocked(state), deadline);
+        }
+    }
+}
+
+/// Items on their way from an iterator into a buffer.
+struct Chunk<'a, T> {
+    buffer: &'a BoundedBuffer<T>,
+    items: VecDeque<T>,
+}
+
+impl<T> Drop for Chunk<'_, T> {
+    /// Only an iterator that panics leaves items here. They came before the panic, and are put if they can be now.
+    fn drop(&mut self) {
+        if !self.items.is_empty() {
+            let _ = self.buffer.put_some(&mut self.items, || Deadline::after(Duration::ZERO));
         }
     }
 }
