@@ -61,29 +61,37 @@ pub(crate) trait Signal: Send + Sync + 'static {
     fn notify_nobody(&self);
 }
 
-/// Condition variable and mutex.
-pub(crate) struct OursCondvar(lockwork::Mutex<u64>, lockwork::Condvar);
+/// Condition variable and mutex, of crates whose waits borrow the guard.
+macro_rules! condvar {
+    ($name:ident, $mutex:ty, $condvar:ty, $label:literal) => {
+        /// A contender.
+        pub(crate) struct $name($mutex, $condvar);
 
-impl Signal for OursCondvar {
-    const NAME: &'static str = "lockwork";
+        impl Signal for $name {
+            const NAME: &'static str = $label;
 
-    fn new() -> Self {
-        Self(lockwork::Mutex::new(0), lockwork::Condvar::new())
-    }
+            fn new() -> Self {
+                Self(<$mutex>::new(0), <$condvar>::new())
+            }
 
-    fn set(&self, to: u64) {
-        *self.0.lock() = to;
-        self.1.notify_one();
-    }
+            fn set(&self, to: u64) {
+                *self.0.lock() = to;
+                self.1.notify_one();
+            }
 
-    fn wait_for(&self, wanted: u64) {
-        self.1.wait_while(&mut self.0.lock(), |value| *value < wanted);
-    }
+            fn wait_for(&self, wanted: u64) {
+                self.1.wait_while(&mut self.0.lock(), |value| *value < wanted);
+            }
 
-    fn notify_nobody(&self) {
-        black_box(self.1.notify_one());
-    }
+            fn notify_nobody(&self) {
+                black_box(self.1.notify_one());
+            }
+        }
+    };
 }
+
+condvar!(OursCondvar, lockwork::Mutex<u64>, lockwork::Condvar, "lockwork");
+condvar!(ParkingLotCondvar, parking_lot::Mutex<u64>, parking_lot::Condvar, "parking_lot");
 
 /// Condition variable and mutex.
 pub(crate) struct StdCondvar(sync::Mutex<u64>, sync::Condvar);
@@ -106,30 +114,6 @@ impl Signal for StdCondvar {
 
     fn notify_nobody(&self) {
         self.1.notify_one();
-    }
-}
-
-/// Condition variable and mutex.
-pub(crate) struct ParkingLotCondvar(parking_lot::Mutex<u64>, parking_lot::Condvar);
-
-impl Signal for ParkingLotCondvar {
-    const NAME: &'static str = "parking_lot";
-
-    fn new() -> Self {
-        Self(parking_lot::Mutex::new(0), parking_lot::Condvar::new())
-    }
-
-    fn set(&self, to: u64) {
-        *self.0.lock() = to;
-        self.1.notify_one();
-    }
-
-    fn wait_for(&self, wanted: u64) {
-        self.1.wait_while(&mut self.0.lock(), |value| *value < wanted);
-    }
-
-    fn notify_nobody(&self) {
-        black_box(self.1.notify_one());
     }
 }
 

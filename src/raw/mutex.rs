@@ -12,7 +12,7 @@
 //! Invariants:
 //!
 //! 1. Whenever the queue is not guarded and somebody waits, LOCKED is set or a woken waiter is on its way, which will
-//!    lock, queue or give up, and leaves LOCKED set in the same exchange: somebody will wake the first.
+//!    lock, queue or give up, each in an exchange that leaves LOCKED set or wakes the first: somebody will wake it.
 //! 2. WAKING is set by a guard's holder alone, when it takes out a waiter to wake it. It is cleared in the exchange in
 //!    which a woken waiter takes the lock, queues again or gives up, and in which any thread queues. So while it is
 //!    set a woken waiter has yet to come, and unlocking wakes nobody else: for each thread that goes to sleep one is

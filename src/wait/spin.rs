@@ -2,7 +2,7 @@
 //!
 //! The pause between two looks is what matters. A thread that looks all the time takes the lock's cache line from
 //! its holder all the time; one that lets sixteen hints pass leaves the holder several short sections in peace, and
-//! comes hardly later. `docs/waiting.md` has the measurements.
+//! comes hardly later. `docs/benchmarks.md` has the measurements, and what it costs.
 
 use crate::facade::{budget, spin_hint};
 
