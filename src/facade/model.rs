@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use loom::cell::MutPtr;
+use loom::cell::{ConstPtr, MutPtr};
 use loom::sync::Notify;
 
 pub(crate) mod atomic {
@@ -111,31 +111,43 @@ impl<T: ?Sized> Payload<T> {
     pub(crate) fn write(&self) -> Writing {
         Writing(Some(self.witness.get_mut()))
     }
-}
 
-pub(crate) struct Writing(Option<MutPtr<()>>);
-
-impl Writing {
-    pub(crate) fn take(&mut self) -> Self {
-        Self(self.0.take())
-    }
-
-    pub(crate) fn end(&mut self) {
-        self.0 = None;
+    #[track_caller]
+    pub(crate) fn read(&self) -> Reading {
+        Reading(Some(self.witness.get()))
     }
 }
 
-// SAFETY: the pointer in it is to a `()` and is never dereferenced; it stands for the access alone, which belongs to
-// the guard and moves between threads only where the guard does.
-unsafe impl Send for Writing {}
-// SAFETY: as above, and `end` takes `&mut`.
-unsafe impl Sync for Writing {}
+macro_rules! access {
+    ($name:ident, $pointer:ty) => {
+        pub(crate) struct $name(Option<$pointer>);
 
-impl std::fmt::Debug for Writing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Writing")
-    }
+        impl $name {
+            pub(crate) fn take(&mut self) -> Self {
+                Self(self.0.take())
+            }
+
+            pub(crate) fn end(&mut self) {
+                self.0 = None;
+            }
+        }
+
+        // SAFETY: the pointer in it is to a `()` and is never dereferenced; it stands for the access alone, which
+        // belongs to the guard and moves between threads only where the guard does.
+        unsafe impl Send for $name {}
+        // SAFETY: as above, and `end` takes `&mut`.
+        unsafe impl Sync for $name {}
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    };
 }
+
+access!(Writing, MutPtr<()>);
+access!(Reading, ConstPtr<()>);
 
 #[derive(Debug)]
 pub(crate) enum Deadline {

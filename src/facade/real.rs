@@ -143,22 +143,41 @@ impl<T: ?Sized> Payload<T> {
     pub(crate) fn write(&self) -> Writing {
         Writing
     }
+
+    /// Begins a shared access that lasts until the value it returns is ended or dropped.
+    #[inline]
+    pub(crate) fn read(&self) -> Reading {
+        Reading
+    }
 }
 
-/// An exclusive access to a [`Payload`] under way. Nothing in this arm.
-#[derive(Debug)]
-pub(crate) struct Writing;
+macro_rules! access {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug)]
+        pub(crate) struct $name;
 
-impl Writing {
-    /// Moves the access out of a guard that is being turned into another.
-    #[inline]
-    pub(crate) fn take(&mut self) -> Self {
-        Self
-    }
+        impl $name {
+            /// Moves the access out of a guard that is being turned into another.
+            #[inline]
+            pub(crate) fn take(&mut self) -> Self {
+                Self
+            }
 
-    /// Ends the access: to be called before the lock is released.
-    #[inline]
-    pub(crate) fn end(&mut self) {}
+            /// Ends the access: to be called before the lock is released.
+            #[inline]
+            pub(crate) fn end(&mut self) {}
+        }
+    };
+}
+
+access! {
+    /// An exclusive access to a [`Payload`] under way. Nothing in this arm.
+    Writing
+}
+access! {
+    /// A shared access to a [`Payload`] under way. Nothing in this arm.
+    Reading
 }
 
 /// A moment after which a call no longer waits; or never.
