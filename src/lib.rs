@@ -3,6 +3,7 @@
 //! | to | use |
 //! |---|---|
 //! | change a value from several threads, one at a time | [`Mutex`] |
+//! | read a value from many threads and change it now and then | [`RwLock`] |
 //! | wait until a guarded value has become something | [`Condvar`] |
 //! | tell any number of threads that something has happened | [`Event`] |
 //! | let one thread through for each signal | [`AutoResetEvent`] |
@@ -50,6 +51,7 @@ mod event;
 mod facade;
 mod mutex;
 mod raw;
+mod rwlock;
 mod wait;
 
 pub use buffer::{
@@ -59,6 +61,10 @@ pub use buffer::{
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
+pub use rwlock::{
+    ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, MappedRwLockReadGuard,
+    MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+};
 
 facade::model_only! {
     #[doc(hidden)]

@@ -29,8 +29,8 @@ mod arm;
 mod arm;
 
 pub(crate) use arm::{
-    AbortOnUnwind, Backoff, Deadline, Parker, Payload, Reading, UnsafeCell, Writing, atomic, budget,
-    spin_hint,
+    AbortOnUnwind, Backoff, Deadline, Parker, Payload, Reading, Rounds, UnsafeCell, Writing, atomic, budget,
+    seats, spin_hint,
 };
 pub(crate) use arm::{const_fn, model_only, reached};
 #[cfg(all(loom, feature = "loom"))]

@@ -11,6 +11,61 @@ use loom::sync::Notify;
 
 pub(crate) mod atomic {
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+    #[track_caller]
+    pub(crate) fn exchange_in_order(word: &AtomicU32, current: u32, new: u32) -> bool {
+        word.compare_exchange(current, new, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    #[track_caller]
+    pub(crate) fn load_in_order(word: &AtomicU32) -> u32 {
+        loom::sync::atomic::fence(Ordering::SeqCst);
+        word.load(Ordering::Acquire)
+    }
+
+    #[track_caller]
+    pub(crate) fn fence_in_order() {
+        loom::sync::atomic::fence(Ordering::SeqCst);
+    }
+}
+
+/// Two lines with one place each.
+pub(crate) mod seats {
+    use std::cell::Cell;
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use super::atomic::AtomicU32;
+
+    loom::lazy_static! {
+        static ref TABLE: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+    }
+
+    loom::thread_local! {
+        static LINE: Cell<usize> = {
+            // loom numbers the threads of a run; the hash of a number is the same in every run.
+            let mut hasher = DefaultHasher::new();
+            loom::thread::current().id().hash(&mut hasher);
+            Cell::new(hasher.finish() as usize % 2)
+        };
+    }
+
+    pub(crate) fn mine(_lock: u32) -> &'static AtomicU32 {
+        &TABLE.get()[LINE.with(Cell::get)]
+    }
+
+    pub(crate) fn all(_lock: u32) -> impl Iterator<Item = &'static AtomicU32> {
+        TABLE.get().iter()
+    }
+
+    std::thread_local! {
+        static LOCKS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// Numbers go on over the runs of a model. Nothing is decided by one but by whether two are the same.
+    pub(crate) fn new_lock() -> u32 {
+        LOCKS.set(LOCKS.get() + 1);
+        LOCKS.get()
+    }
 }
 
 macro_rules! const_fn {
@@ -176,6 +231,30 @@ impl Deadline {
 
     pub(crate) fn has_passed(&self) -> bool {
         matches!(self, Self::Finite { passed } if passed.get())
+    }
+}
+
+/// Each round may end at once or when the others have had their turn; so does the deadline, in the first.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    backoff: Backoff,
+}
+
+impl Rounds {
+    pub(crate) fn new() -> Self {
+        Self { backoff: Backoff::new() }
+    }
+
+    #[track_caller]
+    pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
+        self.backoff.round += 1;
+        if self.backoff.round > Backoff::EXPLORED {
+            loom::skip_branch();
+        }
+        if let Deadline::Finite { passed } = deadline {
+            passed.set(true);
+        }
+        Deadline::Finite { passed: Cell::new(false) }
     }
 }
 

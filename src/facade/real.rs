@@ -61,7 +61,101 @@ pub(crate) mod atomic {
         ) -> Result<u32, u32> {
             self.0.compare_exchange(current, new, success, failure)
         }
+
+        #[inline]
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            current: u32,
+            new: u32,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u32, u32> {
+            self.0.compare_exchange_weak(current, new, success, failure)
+        }
+
+        #[inline]
+        pub(crate) fn fetch_sub(&self, value: u32, order: Ordering) -> u32 {
+            self.0.fetch_sub(value, order)
+        }
     });
+
+    /// The first half of a handshake over two words: exchanges this one. Whoever then loads the other by
+    /// [`load_in_order`] and whoever changes the other and then this side of a [`fence_in_order`] loads this one cannot both miss
+    /// what the other did: all three stand in one total order.
+    #[inline]
+    pub(crate) fn exchange_in_order(word: &AtomicU32, current: u32, new: u32) -> bool {
+        word.0.compare_exchange(current, new, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    /// The second half of the same.
+    #[inline]
+    pub(crate) fn load_in_order(word: &AtomicU32) -> u32 {
+        word.0.load(Ordering::SeqCst)
+    }
+
+    /// The other side of the same: stands between the change of the one word and the load of the other.
+    #[inline]
+    pub(crate) fn fence_in_order() {
+        std::sync::atomic::fence(Ordering::SeqCst);
+    }
+}
+
+/// Where readers sit that do not count themselves in their lock's word: one table for the process, never larger.
+/// Each thread has a line of it, and each lock its place in every line, found by the lock's number.
+pub(crate) mod seats {
+    use std::cell::Cell;
+
+    use super::atomic::AtomicU32;
+
+    /// More threads than these share lines, which costs them speed and nothing else.
+    const LINES: usize = 32;
+    const PLACES: usize = 32;
+
+    /// Two cache lines, because processors fetch them in pairs.
+    #[repr(align(128))]
+    struct Line([AtomicU32; PLACES]);
+
+    static TABLE: [Line; LINES] = [const { Line([const { AtomicU32::new(0) }; PLACES]) }; LINES];
+    static THREADS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    static LOCKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+
+    thread_local! {
+        static LINE: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+
+    #[cold]
+    fn new_line() -> usize {
+        // Relaxed: spreads threads over lines, and nothing depends on which.
+        let line = THREADS.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % LINES;
+        LINE.set(line);
+        line
+    }
+
+    /// The calling thread's seat for the lock of this number.
+    #[inline]
+    pub(crate) fn mine(lock: u32) -> &'static AtomicU32 {
+        let line = match LINE.get() {
+            usize::MAX => new_line(),
+            line => line,
+        };
+        &TABLE[line % LINES].0[lock as usize % PLACES]
+    }
+
+    /// All seats in which a reader of this lock may sit.
+    pub(crate) fn all(lock: u32) -> impl Iterator<Item = &'static AtomicU32> {
+        TABLE.iter().map(move |line| &line.0[lock as usize % PLACES])
+    }
+
+    /// A number that no other lock has or had, or zero if there are none left.
+    pub(crate) fn new_lock() -> u32 {
+        // Relaxed: the number is all that matters.
+        let next = LOCKS.fetch_update(
+            std::sync::atomic::Ordering::Relaxed,
+            std::sync::atomic::Ordering::Relaxed,
+            |next| next.checked_add(1),
+        );
+        next.unwrap_or(0)
+    }
 }
 
 /// `const fn` here, plain `fn` in a model, where no loom type can be made in a constant.
@@ -199,6 +293,32 @@ impl Deadline {
     /// Whether it has passed. Reads the clock unless it never does.
     pub(crate) fn has_passed(&self) -> bool {
         self.0.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+/// Deadlines of waits after which a waiter looks for itself, because the one that should wake it may have missed it.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    began: Instant,
+    last: Duration,
+}
+
+impl Rounds {
+    /// Each round lasts an eighth of the time that has passed, so looking costs next to nothing however long it
+    /// takes, and what was missed is found late by an eighth at most, and never by more than the longest round.
+    const SHORTEST: Duration = Duration::from_micros(50);
+    const LONGEST: Duration = Duration::from_millis(10);
+
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), last: Duration::ZERO }
+    }
+
+    /// The end of the next round, which is `deadline` if that comes first.
+    pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
+        let now = Instant::now();
+        self.last = ((now - self.began) / 8).max(self.last).clamp(Self::SHORTEST, Self::LONGEST);
+        let end = now + self.last;
+        Deadline(Some(deadline.0.map_or(end, |at| at.min(end))))
     }
 }
 

@@ -3,3 +3,4 @@
 pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod mutex;
+pub(crate) mod rwlock;

@@ -176,6 +176,19 @@ impl<N: Node> List<N> {
         taken
     }
 
+    /// The nodes, first to last.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &N> {
+        let mut next = self.head;
+        std::iter::from_fn(move || {
+            // SAFETY: null, or in this list, hence alive, and the list does not change while it is borrowed.
+            let node = unsafe { next.as_ref() }?;
+            // SAFETY: in this list.
+            let after = unsafe { get(next) }.next;
+            next = if ptr::eq(after, self.head) { ptr::null() } else { after };
+            Some(node)
+        })
+    }
+
     /// Moves all nodes of `other` behind those of this list.
     pub(crate) fn append(&mut self, other: Self) {
         if self.is_empty() {

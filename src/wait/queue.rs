@@ -253,6 +253,24 @@ impl<'a> Guard<'a> {
         Some(Due(waiter))
     }
 
+    /// The waiters, first to last.
+    pub(crate) fn waiters(&self) -> impl Iterator<Item = &Waiter> {
+        self.list.iter()
+    }
+
+    /// Takes out a waiter that [`waiters`](Self::waiters) gave, after which nothing was taken out.
+    ///
+    /// # Safety
+    ///
+    /// `waiter` is in this queue.
+    pub(crate) unsafe fn take(&mut self, waiter: NonNull<Waiter>) -> Due {
+        // SAFETY: this function's contract.
+        unsafe { self.list.remove(waiter.as_ptr()) };
+        // SAFETY: it was in our list, so its wait is not over, and is not before it is woken.
+        unsafe { waiter.as_ref() }.taken_out_of(self.queue);
+        Due(waiter)
+    }
+
     /// Puts the waiter that was popped last back in its place: nothing has happened.
     pub(crate) fn put_back(&mut self, due: Due) {
         // SAFETY: it is in no list, and its wait is not over before it is woken, which `due` was the right to do.

@@ -1,0 +1,849 @@
+//! A reader-writer lock in two words: its queue's, and one with the lock's state and number of readers; and a third,
+//! half as long, with the lock's own number, under which readers sit down elsewhere.
+//!
+//! | WRITER | PENDING | UPGRADABLE | readers | meaning |
+//! |---|---|---|---|---|
+//! | 0 | 0 | 0 | 0 | free |
+//! | 0 | 0 | 0 | n | read-locked |
+//! | 0 | 0 | 1 | n | read-locked, once by the upgradable reader |
+//! | 1 | 0 | 0 | 0 | write-locked |
+//! | 1 | 1 | 0 | n | a writer (or the upgradable reader, upgrading) waits until the readers have left; none come in, but for recursive ones |
+//!
+//! | bit | meaning |
+//! |---|---|
+//! | SEATS | readers may be in who are not counted, but sit (below); more may sit down unless WRITER or HOLD is set |
+//! | QUEUED | somebody is in the queue |
+//! | HOLD | a writer is in the queue: new readers queue up behind it |
+//! | WAKING | a woken waiter is on its way |
+//!
+//! WRITER and UPGRADABLE together are the *token*: one thread at most has either.
+//!
+//! **Seats.** Two readers that count themselves in one word take its cache line from each other, which costs more than
+//! everything else they do. So once some reads have come in a row, with no writer between them, SEATS is set, and a
+//! reader does not count itself but writes the lock's number into its own thread's seat for it, in a table that all locks share
+//! (`facade::seats`). It leaves by emptying the seat. A writer sets WRITER, then waits until no seat holds its number,
+//! and clears SEATS. The reader writes the seat and then looks at the state; the writer writes the state and then looks
+//! at the seats; both do so in one total order, so one of them sees the other: the reader gives way.
+//!
+//! Invariants:
+//!
+//! 1. QUEUED and HOLD say what the queue holds, whenever it is not guarded; they are changed by guard's holders alone.
+//! 2. Whenever the queue is not guarded and a waiter could go on (see `Plan`), WAKING is set, and the woken waiter on
+//!    its way will look after the others: when it comes in, queues again or gives up; or a reader or an upgradable reader that
+//!    was granted the lock is on its way, which does the same when it comes.
+//! 3. WRITER, UPGRADABLE and the count are changed by those who come and go, and by a guard's holder on behalf of a
+//!    waiter.
+//! 4. PENDING is cleared by the writer that set it, in an exchange in which there are no counted readers, after it has
+//!    seen each seat empty since WRITER was set.
+//! 5. Who leaves may touch the lock once more after the exchange by which it leaves: the lock must outlive the call.
+//!
+//! As in the mutex, a free lock goes to whoever comes first, and a waiter that has been woken and lost a few times is
+//! granted the lock ([`PATIENCE`]). One waiter is woken at a time: a reader that comes in wakes the next reader in front
+//! of the first waiting writer, so readers that queued together go in together, and the thread that unlocks pays for one
+//! wake-up only.
+//!
+//! Ordering: `rwlock.write` (a writer's release to whoever comes next) and `rwlock.read` (a reader's release to the
+//! next writer) are Release and Acquire on the state, or on the seat. All changes of the state are read-modify-writes, so
+//! each extends the release sequences of those before it.
+//!
+//! Promised upward: exclusion; no lost wake-up; a waiting writer stops new readers; a timed-out one lets them in again;
+//! uncontended writing is one exchange each way, reading the same, or one exchange and a store.
+
+use std::fmt;
+use std::ptr::{self, NonNull};
+
+use super::mutex::PATIENCE;
+use crate::facade::atomic::{
+    AtomicU32,
+    Ordering::{self, AcqRel, Acquire, Relaxed, Release},
+    exchange_in_order, fence_in_order, load_in_order,
+};
+use crate::facade::{Deadline, Rounds, budget, const_fn, reached, seats};
+use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter};
+
+/// What the lock's word says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State(u32);
+
+const WRITER: u32 = 1;
+const PENDING: u32 = WRITER << 1;
+const UPGRADABLE: u32 = PENDING << 1;
+const QUEUED: u32 = UPGRADABLE << 1;
+const HOLD: u32 = QUEUED << 1;
+const WAKING: u32 = HOLD << 1;
+const SEATS: u32 = WAKING << 1;
+/// One read without a writer since the last.
+const CALM: u32 = SEATS << 1;
+const CALM_MASK: u32 = READER - CALM;
+/// One counted reader.
+const READER: u32 = CALM << 4;
+const TOKEN: u32 = WRITER | UPGRADABLE;
+
+/// After so many reads in a row readers sit down.
+const CALM_ENOUGH: u32 = budget(8, 1);
+
+const _: () = assert!(CALM_ENOUGH * CALM <= CALM_MASK);
+
+impl State {
+    const fn has(self, bits: u32) -> bool {
+        self.0 & bits != 0
+    }
+
+    const fn with(self, bits: u32) -> Self {
+        Self(self.0 | bits)
+    }
+
+    const fn without(self, bits: u32) -> Self {
+        Self(self.0 & !bits)
+    }
+
+    /// How many readers are in, but for those who sit.
+    const fn readers(self) -> u32 {
+        self.0 / READER
+    }
+
+    const fn has_readers(self) -> bool {
+        self.readers() != 0
+    }
+
+    const fn is_full(self) -> bool {
+        self.readers() == u32::MAX / READER
+    }
+
+    const fn one_more(self) -> Self {
+        Self(self.0 + READER)
+    }
+
+    const fn one_less(self) -> Self {
+        Self(self.0 - READER)
+    }
+
+    /// A writer has it, or will when the readers have left.
+    const fn taken_for_writing(self) -> Self {
+        let pending = if self.has_readers() || self.has(SEATS) { PENDING } else { 0 };
+        self.without(CALM_MASK).with(WRITER | pending)
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (WRITER, "WRITER"),
+            (PENDING, "PENDING"),
+            (UPGRADABLE, "UPGRADABLE"),
+            (QUEUED, "QUEUED"),
+            (HOLD, "HOLD"),
+            (WAKING, "WAKING"),
+            (SEATS, "SEATS"),
+        ];
+        let mut list = f.debug_list();
+        for (_, name) in names.iter().filter(|(bit, _)| self.has(*bit)) {
+            list.entry(&format_args!("{name}"));
+        }
+        list.entry(&format_args!("{} readers", self.readers())).finish()
+    }
+}
+
+/// How a thread wants the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Read,
+    /// Reads as well, and may do so already: waiting writers do not stop it.
+    ReadAgain,
+    Upgradable,
+    Write,
+}
+
+impl Kind {
+    /// The state after it has come in, if it may. `carried` is WAKING for a thread that was woken from the queue, which
+    /// stands before whoever still waits.
+    #[inline]
+    const fn enter(self, state: State, carried: u32) -> Option<State> {
+        let held_back = carried == 0 && state.has(HOLD);
+        let next = match self {
+            Self::Read if state.has(WRITER) || held_back => return None,
+            Self::ReadAgain if state.has(WRITER) && !state.has(PENDING) => return None,
+            Self::Read | Self::ReadAgain if state.is_full() => return None,
+            Self::Read | Self::ReadAgain => state.one_more(),
+            Self::Upgradable if state.has(TOKEN) || held_back => return None,
+            Self::Upgradable => state.with(UPGRADABLE),
+            Self::Write if state.has(TOKEN) => return None,
+            Self::Write => state.taken_for_writing(),
+        };
+        Some(next.without(carried))
+    }
+
+    const fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::ReadAgain)
+    }
+
+    /// What a waiter's tag says of it.
+    const fn tag(self) -> usize {
+        match self {
+            Self::Read | Self::ReadAgain => READS,
+            Self::Upgradable => UPGRADES,
+            Self::Write => WRITES,
+        }
+    }
+}
+
+const READS: usize = 1;
+const UPGRADES: usize = 2;
+const WRITES: usize = 3;
+/// Has WRITER and PENDING, and waits until no reader is counted.
+const DRAINS: usize = 4;
+/// Has WRITER and PENDING, and waits until nobody sits.
+const CLEARS: usize = 5;
+
+/// Why a guarded section ends, beside what has become of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Change,
+    /// Whoever is next is to be granted the lock, not just woken.
+    Fair,
+    /// A reader has left.
+    Left,
+}
+
+/// What a guard's holder decides for a state and a queue: who goes on, and what the state is then.
+struct Plan {
+    next: State,
+    chosen: Option<(NonNull<Waiter>, Outcome)>,
+}
+
+impl Plan {
+    /// The first waiter that can go on does, if nobody is on the way already:
+    ///
+    /// * a reader unless a writer has the lock, an upgradable reader if the token is free, both if no writer stands
+    ///   before them in the queue;
+    /// * a writer if the token is free and there are no counted readers;
+    /// * the one writer that is PENDING if what it waits for has happened, whoever else is on the way.
+    fn new(guard: &Guard<'_>, state: State, cause: Cause) -> Self {
+        let mut plan = Self { next: state.without(QUEUED | HOLD), chosen: None };
+        let others = !state.has(WRITER) && (!state.has(WAKING) || cause == Cause::Fair);
+        let mut behind_writer = false;
+        for waiter in guard.waiters() {
+            let tag = waiter.tag().addr();
+            let goes = plan.chosen.is_none()
+                && match tag {
+                    DRAINS => !state.has_readers(),
+                    CLEARS => cause == Cause::Left && !state.has_readers(),
+                    READS => others && !behind_writer && !state.is_full(),
+                    UPGRADES => others && !behind_writer && !state.has(TOKEN),
+                    _ => others && !behind_writer && !state.has(TOKEN) && !state.has_readers(),
+                };
+            if goes {
+                plan.choose(waiter, tag, cause);
+                continue;
+            }
+            plan.next = plan.next.with(QUEUED);
+            if tag == WRITES {
+                plan.next = plan.next.with(HOLD);
+                behind_writer = true;
+            }
+            if behind_writer && !state.has(PENDING) {
+                // Nobody behind it goes on, and both bits are known.
+                break;
+            }
+        }
+        plan
+    }
+
+    fn choose(&mut self, waiter: &Waiter, tag: usize, cause: Cause) {
+        let granted = cause == Cause::Fair || waiter.is_impatient();
+        let outcome = match tag {
+            DRAINS | CLEARS => Outcome::WOKEN,
+            _ if !granted => {
+                self.next = self.next.with(WAKING);
+                Outcome::WOKEN
+            }
+            _ => {
+                reached!("rwlock granted");
+                self.next = match tag {
+                    READS => self.next.one_more(),
+                    UPGRADES => self.next.with(UPGRADABLE),
+                    _ => self.next.taken_for_writing(),
+                };
+                Outcome::GRANTED
+            }
+        };
+        self.chosen = Some((NonNull::from(waiter), outcome));
+    }
+}
+
+/// How a reader is in, to be given back when it leaves.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(crate) struct Pass(Option<&'static AtomicU32>);
+
+impl Pass {
+    const COUNTED: Self = Self(None);
+}
+
+#[derive(Debug)]
+pub(crate) struct RawRwLock {
+    queue: Queue,
+    state: AtomicU32,
+    /// The number under which readers sit, zero until they do. Never changed once it is set.
+    number: AtomicU32,
+}
+
+impl RawRwLock {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { queue: Queue::new(), state: AtomicU32::new(0), number: AtomicU32::new(0) }
+        }
+    }
+
+    #[inline]
+    fn load(&self) -> State {
+        // Relaxed: whoever acts on it exchanges the state and fails if it has changed.
+        State(self.state.load(Relaxed))
+    }
+
+    /// Changes the state if it is `current`. May fail for no reason.
+    #[inline]
+    fn try_change(&self, current: State, next: State, success: Ordering) -> Result<(), State> {
+        // Ordering named by the caller. Relaxed on failure: nothing has been taken.
+        match self.state.compare_exchange_weak(current.0, next.0, success, Relaxed) {
+            Ok(_) => Ok(()),
+            Err(actual) => Err(State(actual)),
+        }
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        let state = self.load();
+        state.has(TOKEN) || state.has_readers() || (state.has(SEATS) && self.somebody_sits())
+    }
+
+    pub(crate) fn is_write_locked(&self) -> bool {
+        let state = self.load();
+        state.has(WRITER) && !state.has(PENDING)
+    }
+
+    /// Whether a thread is in the queue. Advice only.
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.load().has(QUEUED)
+    }
+
+    // Readers.
+
+    /// Reads, waiting until the deadline, which is made only if it is needed.
+    #[inline]
+    pub(crate) fn read(&self, kind: Kind, deadline: impl FnOnce() -> Deadline) -> Option<Pass> {
+        match self.read_at_once(kind) {
+            Some(pass) => Some(pass),
+            None => self.acquire(kind, &deadline()).then_some(Pass::COUNTED),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn try_read(&self, kind: Kind) -> Option<Pass> {
+        match self.read_at_once(kind) {
+            Some(pass) => Some(pass),
+            None => self.try_acquire(kind).then_some(Pass::COUNTED),
+        }
+    }
+
+    /// Reads if that takes no more than a try.
+    #[inline]
+    fn read_at_once(&self, kind: Kind) -> Option<Pass> {
+        let state = self.load();
+        if state.has(SEATS) {
+            return self.sit();
+        }
+        // Some reads after the last writer. With anything else going on in the lock, the long way.
+        if state.has(SEATS - 1) || state.0 & CALM_MASK == CALM_ENOUGH * CALM || state.is_full() {
+            return None;
+        }
+        debug_assert!(kind.reads());
+        // Acquire (rwlock.write): what the last writer did.
+        self.try_change(state, State(state.one_more().0 + CALM), Acquire).ok().map(|()| Pass::COUNTED)
+    }
+
+    /// Writes the lock's number into the thread's own seat, if that is empty and the lock open to readers.
+    #[inline]
+    fn sit(&self) -> Option<Pass> {
+        // Relaxed: the number never changes; zero if it is not visible here yet.
+        let number = self.number.load(Relaxed);
+        if number == 0 {
+            return None;
+        }
+        let seat = seats::mine(number);
+        // In order with the load below, against `drain` (module's page: seats).
+        if !exchange_in_order(seat, 0, number) {
+            return None;
+        }
+        // Acquire (rwlock.write): what the last writer did.
+        let state = State(load_in_order(&self.state));
+        if state.0 & (SEATS | WRITER | HOLD) != SEATS {
+            reached!("reader gives its seat up");
+            self.stand_up(seat);
+            return None;
+        }
+        reached!("reader sits");
+        Some(Pass(Some(seat)))
+    }
+
+    /// # Safety
+    ///
+    /// The caller has `pass` from this lock, and is no longer in afterwards.
+    #[inline]
+    pub(crate) unsafe fn unlock_read(&self, pass: Pass) {
+        match pass.0 {
+            Some(seat) => self.stand_up(seat),
+            None => self.uncount(),
+        }
+    }
+
+    #[inline]
+    fn stand_up(&self, seat: &AtomicU32) {
+        // Release (rwlock.read): that this reader is done reading.
+        seat.store(0, Release);
+        // May be older than the store: a writer that has just begun to wait would be missed, and finds out by itself
+        // (`drain`). What an exchange would cost here is half of what reading costs.
+        if self.load().has(PENDING) {
+            self.settle(self.queue.guard(), |state| state, Cause::Left);
+        }
+    }
+
+    #[inline]
+    fn uncount(&self) {
+        // Release (rwlock.read): that this reader is done reading.
+        let before = State(self.state.fetch_sub(READER, Release));
+        if before.readers() == 1 && before.has(QUEUED) {
+            self.last_reader_left(before);
+        }
+    }
+
+    #[cold]
+    fn last_reader_left(&self, before: State) {
+        // Else whoever is on the way looks after the queue (invariant 2).
+        if before.has(PENDING) || !before.has(WAKING) {
+            self.settle(self.queue.guard(), |state| state, Cause::Left);
+        }
+    }
+
+    /// Gives up reading, in favour of the first in the queue.
+    ///
+    /// # Safety
+    ///
+    /// As for [`unlock_read`](Self::unlock_read).
+    pub(crate) unsafe fn unlock_read_fair(&self, pass: Pass) {
+        if pass.0.is_none() {
+            self.change_fairly(State::one_less);
+        } else {
+            // SAFETY: this function's contract.
+            unsafe { self.unlock_read(pass) };
+        }
+    }
+
+    // The upgradable reader.
+
+    #[inline]
+    pub(crate) fn upgradable(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        // Acquire (rwlock.write): what the last writer did.
+        self.try_change(State(0), State(UPGRADABLE), Acquire).is_ok()
+            || self.acquire(Kind::Upgradable, &deadline())
+    }
+
+    pub(crate) fn try_upgradable(&self) -> bool {
+        self.try_acquire(Kind::Upgradable)
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the upgradable reader, and no longer is afterwards.
+    pub(crate) unsafe fn unlock_upgradable(&self) {
+        self.change(|state| state.without(UPGRADABLE));
+    }
+
+    /// # Safety
+    ///
+    /// As for [`unlock_upgradable`](Self::unlock_upgradable).
+    pub(crate) unsafe fn unlock_upgradable_fair(&self) {
+        self.change_fairly(|state| state.without(UPGRADABLE));
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the upgradable reader, and a reader afterwards.
+    pub(crate) unsafe fn downgrade_upgradable(&self) -> Pass {
+        self.change(|state| state.without(UPGRADABLE).one_more());
+        Pass::COUNTED
+    }
+
+    /// Waits until the other readers have left, or until the deadline.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the upgradable reader. If the result is true it is the writer instead.
+    pub(crate) unsafe fn upgrade(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        if !self.pend_upgrade() || self.drain(&deadline()) {
+            return true;
+        }
+        self.withdraw_upgrade();
+        false
+    }
+
+    /// # Safety
+    ///
+    /// As for [`upgrade`](Self::upgrade).
+    pub(crate) unsafe fn try_upgrade(&self) -> bool {
+        if self.load().has_readers() {
+            return false;
+        }
+        if !self.pend_upgrade() {
+            return true;
+        }
+        fence_in_order();
+        if self.is_drained() {
+            return true;
+        }
+        self.withdraw_upgrade();
+        false
+    }
+
+    /// Trades UPGRADABLE for WRITER. Says whether there may be readers to wait for.
+    fn pend_upgrade(&self) -> bool {
+        let mut state = self.load();
+        loop {
+            let next = state.without(UPGRADABLE).taken_for_writing();
+            // Acquire (rwlock.read): if there are none, what the readers that have left did.
+            match self.try_change(state, next, Acquire) {
+                Ok(()) => return next.has(PENDING),
+                Err(actual) => state = actual,
+            }
+        }
+    }
+
+    fn withdraw_upgrade(&self) {
+        reached!("rwlock upgrade withdrawn");
+        self.change(|state| state.without(WRITER | PENDING).with(UPGRADABLE));
+    }
+
+    // The writer.
+
+    #[inline]
+    pub(crate) fn write(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        // Acquire (rwlock.write, rwlock.read): what earlier holders did.
+        self.try_change(State(0), State(WRITER), Acquire).is_ok() || self.write_slow(&deadline())
+    }
+
+    #[cold]
+    fn write_slow(&self, deadline: &Deadline) -> bool {
+        if !self.acquire(Kind::Write, deadline) {
+            return false;
+        }
+        if !self.load().has(PENDING) || self.drain(deadline) {
+            return true;
+        }
+        self.withdraw_write();
+        false
+    }
+
+    pub(crate) fn try_write(&self) -> bool {
+        // Acquire (rwlock.write, rwlock.read): what earlier holders did.
+        if self.try_change(State(0), State(WRITER), Acquire).is_ok() {
+            return true;
+        }
+        if self.load().has_readers() || !self.try_acquire(Kind::Write) {
+            return false;
+        }
+        if !self.load().has(PENDING) {
+            return true;
+        }
+        fence_in_order();
+        if self.is_drained() {
+            return true;
+        }
+        self.withdraw_write();
+        false
+    }
+
+    fn withdraw_write(&self) {
+        reached!("rwlock write withdrawn");
+        self.change(|state| state.without(WRITER | PENDING));
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the writer, and no longer is afterwards.
+    #[inline]
+    pub(crate) unsafe fn unlock_write(&self) {
+        // Release (rwlock.write): what this writer did.
+        if self.try_change(State(WRITER), State(0), Release).is_err() {
+            self.unlock_write_slow();
+        }
+    }
+
+    #[cold]
+    fn unlock_write_slow(&self) {
+        self.change(|state| state.without(WRITER));
+    }
+
+    /// # Safety
+    ///
+    /// As for [`unlock_write`](Self::unlock_write).
+    pub(crate) unsafe fn unlock_write_fair(&self) {
+        self.change_fairly(|state| state.without(WRITER));
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the writer, and a reader afterwards.
+    pub(crate) unsafe fn downgrade(&self) -> Pass {
+        self.change(|state| state.without(WRITER).one_more());
+        Pass::COUNTED
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the writer, and the upgradable reader afterwards.
+    pub(crate) unsafe fn downgrade_to_upgradable(&self) {
+        self.change(|state| state.without(WRITER).with(UPGRADABLE));
+    }
+
+    fn somebody_sits(&self) -> bool {
+        // Relaxed: zero only if nobody ever could sit, see `open_seats`.
+        let number = self.number.load(Relaxed);
+        // Acquire (rwlock.read): if the seat was emptied, what its reader did is done.
+        number != 0 && seats::all(number).any(|seat| seat.load(Acquire) == number)
+    }
+
+    /// For the PENDING writer: clears PENDING if all readers have left (invariant 4).
+    fn is_drained(&self) -> bool {
+        if self.load().has(SEATS) && self.somebody_sits() {
+            return false;
+        }
+        let mut state = self.load();
+        while !state.has_readers() {
+            // Acquire (rwlock.read): what the counted readers did.
+            match self.try_change(state, state.without(PENDING | SEATS), Acquire) {
+                Ok(()) => return true,
+                Err(actual) => state = actual,
+            }
+        }
+        false
+    }
+
+    /// For the PENDING writer: waits until all readers have left, or until the deadline.
+    #[cold]
+    fn drain(&self, deadline: &Deadline) -> bool {
+        // In order after the exchange that set WRITER, against `sit` (module's page: seats).
+        fence_in_order();
+        let mut spin = Spin::for_lock();
+        let mut rounds = None;
+        loop {
+            if self.is_drained() {
+                return true;
+            }
+            if deadline.has_passed() {
+                return false;
+            }
+            if spin.again() {
+                continue;
+            }
+            let guard = self.queue.guard();
+            // Asked again under the guard: whoever stands up from now on and sees PENDING finds us in the queue.
+            let seated = self.load().has(SEATS) && self.somebody_sits();
+            // One that stands up and does not see PENDING yet wakes nobody, so we look for ourselves now and then.
+            let round;
+            let (tag, end) = if seated {
+                reached!("writer waits for a seat");
+                round = rounds.get_or_insert_with(Rounds::new).next(deadline);
+                (CLEARS, &round)
+            } else {
+                (DRAINS, deadline)
+            };
+            let waiter = Waiter::new(&self.queue, ptr::without_provenance(tag), false);
+            let settle = |guard: Guard<'_>| self.settle(guard, |state| state, Cause::Change);
+            let _ = guard.wait(waiter, Place::Front, settle, end, Spin::NONE, settle);
+        }
+    }
+
+    // All of them.
+
+    /// Tries to come in for as long as the state allows it.
+    #[cold]
+    fn try_acquire(&self, kind: Kind) -> bool {
+        let mut state = self.load();
+        while let Some(next) = kind.enter(state, 0) {
+            // Acquire (rwlock.write, rwlock.read): what earlier holders did.
+            match self.try_change(state, next, Acquire) {
+                Ok(()) => {
+                    if kind.reads() {
+                        self.open_seats(next);
+                    }
+                    return true;
+                }
+                Err(actual) => state = actual,
+            }
+        }
+        self.check_full(kind, state);
+        false
+    }
+
+    /// Comes in, waiting until the deadline.
+    #[cold]
+    fn acquire(&self, kind: Kind, deadline: &Deadline) -> bool {
+        let mut carried = 0;
+        let mut losses = 0;
+        let mut spin = Spin::for_lock();
+        let mut state = self.load();
+        loop {
+            if let Some(next) = kind.enter(state, carried) {
+                // Acquire (rwlock.write, rwlock.read): what earlier holders did.
+                match self.try_change(state, next, Acquire) {
+                    Ok(()) => {
+                        self.arrive(kind, carried, next);
+                        return true;
+                    }
+                    Err(actual) => state = actual,
+                }
+                continue;
+            }
+            if carried == 0 {
+                self.check_full(kind, state);
+            }
+            if deadline.has_passed() {
+                if carried != 0 {
+                    reached!("rwlock given up by a woken waiter");
+                    self.change(|state| state.without(WAKING));
+                }
+                return false;
+            }
+            // Not while another is on its way: it may be waiting for this very processor.
+            if (carried != 0 || !state.has(WAKING)) && spin.again() {
+                state = self.load();
+                continue;
+            }
+            if carried != 0 {
+                reached!("rwlock lost to another after a wake-up");
+                losses += 1;
+            }
+            let waiter = Waiter::new(&self.queue, ptr::without_provenance(kind.tag()), losses >= PATIENCE);
+            let place = if carried != 0 { Place::Front } else { Place::Back };
+            // Queues first and looks then: if it can go on by now, the plan says so. One more asleep, one more may be
+            // woken, as in the mutex; but not past readers that are on their way into a lock without a writer.
+            let publish = |guard: Guard<'_>| {
+                let change = |state: State| {
+                    if carried != 0 || state.has(WRITER) { state.without(WAKING) } else { state }
+                };
+                self.settle(guard, change, Cause::Change);
+            };
+            let leave = |guard: Guard<'_>| self.settle(guard, |state| state, Cause::Change);
+            match self.queue.guard().wait(waiter, place, publish, deadline, Spin::NONE, leave) {
+                None => return false,
+                Some(Outcome::GRANTED) => {
+                    self.arrive(kind, WAKING, self.load());
+                    return true;
+                }
+                Some(_) => carried = WAKING,
+            }
+            spin = Spin::for_lock();
+            state = self.load();
+        }
+    }
+
+    /// What a thread does that has just come in by the long way.
+    fn arrive(&self, kind: Kind, carried: u32, state: State) {
+        if carried != 0 && kind != Kind::Write && state.has(QUEUED) {
+            reached!("reader lets the next in");
+            self.settle(self.queue.guard(), |state| state, Cause::Change);
+        } else if kind.reads() {
+            self.open_seats(state);
+        }
+    }
+
+    /// Lets readers sit from now on, if some reads have come in a row and nothing else is going on.
+    fn open_seats(&self, state: State) {
+        if state.has(SEATS - 1) || state.0 & CALM_MASK != CALM_ENOUGH * CALM {
+            return;
+        }
+        // Relaxed: read again by whoever sits or waits for those who do.
+        if self.number.load(Relaxed) == 0 {
+            let number = seats::new_lock();
+            // Relaxed: who reads SEATS below with Acquire sees it, and who does not sits down under no number.
+            let _ = self.number.compare_exchange(0, number, Relaxed, Relaxed);
+            if number == 0 {
+                return;
+            }
+        }
+        // Release (rwlock.number): the number, for the writer that will look for it. It does not matter if it fails.
+        let _ = self.try_change(state, state.without(CALM_MASK).with(SEATS), Release);
+    }
+
+    /// Makes a change by which somebody leaves or steps back, and wakes who can go on.
+    fn change(&self, change: impl Fn(State) -> State) {
+        let mut state = self.load();
+        loop {
+            let next = change(state);
+            if next.has(QUEUED) && !next.has(WAKING) {
+                return self.settle(self.queue.guard(), change, Cause::Change);
+            }
+            // Release (rwlock.write): what the leaving thread did.
+            match self.try_change(state, next, Release) {
+                Ok(()) => return,
+                Err(actual) => state = actual,
+            }
+        }
+    }
+
+    /// The same, and grants the lock to the first that can go on then.
+    fn change_fairly(&self, change: impl Fn(State) -> State) {
+        if self.has_waiters() {
+            self.settle(self.queue.guard(), change, Cause::Fair);
+        } else {
+            self.change(change);
+        }
+    }
+
+    /// Ends a guarded section: makes a change, brings the bits up to date with the queue, and lets the first that can go
+    /// on do so (invariants 1 and 2).
+    fn settle(&self, mut guard: Guard<'_>, change: impl Fn(State) -> State, cause: Cause) {
+        let mut state = self.load();
+        let plan = loop {
+            let plan = Plan::new(&guard, change(state), cause);
+            // Release (rwlock.write): what the leaving thread did. Acquire: the same on behalf of a waiter that is
+            // granted the lock, which gets it from us.
+            match self.try_change(state, plan.next, AcqRel) {
+                Ok(()) => break plan,
+                Err(actual) => state = actual,
+            }
+        };
+        let due = plan.chosen.map(|(waiter, outcome)| {
+            // SAFETY: the plan is of this queue, which has not changed since.
+            (unsafe { guard.take(waiter) }, outcome)
+        });
+        guard.release();
+        if let Some((due, outcome)) = due {
+            due.wake(outcome);
+        }
+    }
+
+    #[track_caller]
+    fn check_full(&self, kind: Kind, state: State) {
+        assert!(!(kind.reads() && state.is_full()), "RwLock::read: too many readers at once");
+    }
+
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.queue.has_waiters_now()
+        }
+    }
+}
+
+impl Drop for RawRwLock {
+    /// Empties the seats of readers that were forgotten.
+    fn drop(&mut self) {
+        if self.load().has(SEATS) {
+            // Relaxed: nobody else has the lock any more.
+            let number = self.number.load(Relaxed);
+            for seat in seats::all(number) {
+                // Relaxed: carries nothing. Another lock's number stays.
+                let _ = seat.compare_exchange(number, 0, Relaxed, Relaxed);
+            }
+        }
+    }
+}
