@@ -196,3 +196,9 @@ pub fn condvar_has_waiters(condvar: &crate::Condvar) -> bool {
 pub fn event_has_waiters(event: &crate::Event) -> bool {
     event.has_waiters_now()
 }
+
+/// Whether somebody is in the queue of a reader-writer lock.
+#[must_use]
+pub fn rwlock_has_waiters<T: ?Sized>(lock: &crate::RwLock<T>) -> bool {
+    lock.has_waiters_now()
+}

@@ -32,29 +32,36 @@ pub(crate) mod atomic {
 /// Two lines with one place each.
 pub(crate) mod seats {
     use std::cell::Cell;
-    use std::hash::{DefaultHasher, Hash, Hasher};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::atomic::AtomicU32;
 
+    struct Table {
+        seats: [AtomicU32; 2],
+        /// Not the model's: threads are numbered in the order in which they first come here, which the schedule decides.
+        threads: AtomicUsize,
+    }
+
     loom::lazy_static! {
-        static ref TABLE: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+        static ref TABLE: Table =
+            Table { seats: [AtomicU32::new(0), AtomicU32::new(0)], threads: AtomicUsize::new(0) };
     }
 
     loom::thread_local! {
-        static LINE: Cell<usize> = {
-            // loom numbers the threads of a run; the hash of a number is the same in every run.
-            let mut hasher = DefaultHasher::new();
-            loom::thread::current().id().hash(&mut hasher);
-            Cell::new(hasher.finish() as usize % 2)
-        };
+        static LINE: usize = TABLE.threads.fetch_add(1, Ordering::Relaxed) % 2;
+    }
+
+    fn seats() -> &'static [AtomicU32; 2] {
+        let table: &'static Table = &TABLE;
+        &table.seats
     }
 
     pub(crate) fn mine(_lock: u32) -> &'static AtomicU32 {
-        &TABLE.get()[LINE.with(Cell::get)]
+        &seats()[LINE.with(|line| *line)]
     }
 
     pub(crate) fn all(_lock: u32) -> impl Iterator<Item = &'static AtomicU32> {
-        TABLE.get().iter()
+        seats().iter()
     }
 
     std::thread_local! {
@@ -237,19 +244,22 @@ impl Deadline {
 /// Each round may end at once or when the others have had their turn; so does the deadline, in the first.
 #[derive(Debug)]
 pub(crate) struct Rounds {
-    backoff: Backoff,
+    round: u32,
 }
 
 impl Rounds {
+    const EXPLORED: u32 = 1;
+
     pub(crate) fn new() -> Self {
-        Self { backoff: Backoff::new() }
+        Self { round: 0 }
     }
 
     #[track_caller]
     pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
-        self.backoff.round += 1;
-        if self.backoff.round > Backoff::EXPLORED {
+        self.round += 1;
+        if self.round > Self::EXPLORED {
             loom::skip_branch();
+            loom::thread::yield_now();
         }
         if let Deadline::Finite { passed } = deadline {
             passed.set(true);

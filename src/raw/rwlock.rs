@@ -332,57 +332,57 @@ impl RawRwLock {
     #[inline]
     pub(crate) fn read(&self, kind: Kind, deadline: impl FnOnce() -> Deadline) -> Option<Pass> {
         match self.read_at_once(kind) {
-            Some(pass) => Some(pass),
-            None => self.acquire(kind, &deadline()).then_some(Pass::COUNTED),
+            Ok(pass) => Some(pass),
+            Err(state) => self.acquire(kind, state, &deadline()).then_some(Pass::COUNTED),
         }
     }
 
     #[inline]
     pub(crate) fn try_read(&self, kind: Kind) -> Option<Pass> {
         match self.read_at_once(kind) {
-            Some(pass) => Some(pass),
-            None => self.try_acquire(kind).then_some(Pass::COUNTED),
+            Ok(pass) => Some(pass),
+            Err(state) => self.try_acquire(kind, state).is_some().then_some(Pass::COUNTED),
         }
     }
 
-    /// Reads if that takes no more than a try.
+    /// Reads if that takes no more than a try, else says what the state was.
     #[inline]
-    fn read_at_once(&self, kind: Kind) -> Option<Pass> {
+    fn read_at_once(&self, kind: Kind) -> Result<Pass, State> {
         let state = self.load();
         if state.has(SEATS) {
-            return self.sit();
+            return self.sit(state);
         }
         // Some reads after the last writer. With anything else going on in the lock, the long way.
         if state.has(SEATS - 1) || state.0 & CALM_MASK == CALM_ENOUGH * CALM || state.is_full() {
-            return None;
+            return Err(state);
         }
         debug_assert!(kind.reads());
         // Acquire (rwlock.write): what the last writer did.
-        self.try_change(state, State(state.one_more().0 + CALM), Acquire).ok().map(|()| Pass::COUNTED)
+        self.try_change(state, State(state.one_more().0 + CALM), Acquire).map(|()| Pass::COUNTED)
     }
 
     /// Writes the lock's number into the thread's own seat, if that is empty and the lock open to readers.
     #[inline]
-    fn sit(&self) -> Option<Pass> {
+    fn sit(&self, state: State) -> Result<Pass, State> {
         // Relaxed: the number never changes; zero if it is not visible here yet.
         let number = self.number.load(Relaxed);
         if number == 0 {
-            return None;
+            return Err(state);
         }
         let seat = seats::mine(number);
         // In order with the load below, against `drain` (module's page: seats).
         if !exchange_in_order(seat, 0, number) {
-            return None;
+            return Err(state);
         }
         // Acquire (rwlock.write): what the last writer did.
         let state = State(load_in_order(&self.state));
         if state.0 & (SEATS | WRITER | HOLD) != SEATS {
             reached!("reader gives its seat up");
             self.stand_up(seat);
-            return None;
+            return Err(state);
         }
         reached!("reader sits");
-        Some(Pass(Some(seat)))
+        Ok(Pass(Some(seat)))
     }
 
     /// # Safety
@@ -402,8 +402,9 @@ impl RawRwLock {
         seat.store(0, Release);
         // May be older than the store: a writer that has just begun to wait would be missed, and finds out by itself
         // (`drain`). What an exchange would cost here is half of what reading costs.
-        if self.load().has(PENDING) {
-            self.settle(self.queue.guard(), |state| state, Cause::Left);
+        let state = self.load();
+        if state.has(PENDING) {
+            self.settle(self.queue.guard(), state, |state| state, Cause::Left);
         }
     }
 
@@ -420,7 +421,7 @@ impl RawRwLock {
     fn last_reader_left(&self, before: State) {
         // Else whoever is on the way looks after the queue (invariant 2).
         if before.has(PENDING) || !before.has(WAKING) {
-            self.settle(self.queue.guard(), |state| state, Cause::Left);
+            self.settle(self.queue.guard(), before.one_less(), |state| state, Cause::Left);
         }
     }
 
@@ -443,19 +444,21 @@ impl RawRwLock {
     #[inline]
     pub(crate) fn upgradable(&self, deadline: impl FnOnce() -> Deadline) -> bool {
         // Acquire (rwlock.write): what the last writer did.
-        self.try_change(State(0), State(UPGRADABLE), Acquire).is_ok()
-            || self.acquire(Kind::Upgradable, &deadline())
+        match self.try_change(State(0), State(UPGRADABLE), Acquire) {
+            Ok(()) => true,
+            Err(state) => self.acquire(Kind::Upgradable, state, &deadline()),
+        }
     }
 
     pub(crate) fn try_upgradable(&self) -> bool {
-        self.try_acquire(Kind::Upgradable)
+        self.try_acquire(Kind::Upgradable, State(0)).is_some()
     }
 
     /// # Safety
     ///
     /// The caller is the upgradable reader, and no longer is afterwards.
     pub(crate) unsafe fn unlock_upgradable(&self) {
-        self.change(|state| state.without(UPGRADABLE));
+        self.change(State(UPGRADABLE), |state| state.without(UPGRADABLE));
     }
 
     /// # Safety
@@ -469,7 +472,7 @@ impl RawRwLock {
     ///
     /// The caller is the upgradable reader, and a reader afterwards.
     pub(crate) unsafe fn downgrade_upgradable(&self) -> Pass {
-        self.change(|state| state.without(UPGRADABLE).one_more());
+        self.change(State(UPGRADABLE), |state| state.without(UPGRADABLE).one_more());
         Pass::COUNTED
     }
 
@@ -479,7 +482,8 @@ impl RawRwLock {
     ///
     /// The caller is the upgradable reader. If the result is true it is the writer instead.
     pub(crate) unsafe fn upgrade(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        if !self.pend_upgrade() || self.drain(&deadline()) {
+        let state = self.pend_upgrade();
+        if !state.has(PENDING) || self.drain(state, &deadline()) {
             return true;
         }
         self.withdraw_upgrade();
@@ -493,25 +497,21 @@ impl RawRwLock {
         if self.load().has_readers() {
             return false;
         }
-        if !self.pend_upgrade() {
-            return true;
-        }
-        fence_in_order();
-        if self.is_drained() {
+        if self.is_drained_now(self.pend_upgrade()) {
             return true;
         }
         self.withdraw_upgrade();
         false
     }
 
-    /// Trades UPGRADABLE for WRITER. Says whether there may be readers to wait for.
-    fn pend_upgrade(&self) -> bool {
-        let mut state = self.load();
+    /// Trades UPGRADABLE for WRITER, and for PENDING if there may be readers to wait for.
+    fn pend_upgrade(&self) -> State {
+        let mut state = State(UPGRADABLE);
         loop {
             let next = state.without(UPGRADABLE).taken_for_writing();
             // Acquire (rwlock.read): if there are none, what the readers that have left did.
             match self.try_change(state, next, Acquire) {
-                Ok(()) => return next.has(PENDING),
+                Ok(()) => return next,
                 Err(actual) => state = actual,
             }
         }
@@ -519,7 +519,7 @@ impl RawRwLock {
 
     fn withdraw_upgrade(&self) {
         reached!("rwlock upgrade withdrawn");
-        self.change(|state| state.without(WRITER | PENDING).with(UPGRADABLE));
+        self.change(State(WRITER | PENDING), |state| state.without(WRITER | PENDING).with(UPGRADABLE));
     }
 
     // The writer.
@@ -527,15 +527,19 @@ impl RawRwLock {
     #[inline]
     pub(crate) fn write(&self, deadline: impl FnOnce() -> Deadline) -> bool {
         // Acquire (rwlock.write, rwlock.read): what earlier holders did.
-        self.try_change(State(0), State(WRITER), Acquire).is_ok() || self.write_slow(&deadline())
+        match self.try_change(State(0), State(WRITER), Acquire) {
+            Ok(()) => true,
+            Err(state) => self.write_slow(state, &deadline()),
+        }
     }
 
     #[cold]
-    fn write_slow(&self, deadline: &Deadline) -> bool {
-        if !self.acquire(Kind::Write, deadline) {
+    fn write_slow(&self, state: State, deadline: &Deadline) -> bool {
+        if !self.acquire(Kind::Write, state, deadline) {
             return false;
         }
-        if !self.load().has(PENDING) || self.drain(deadline) {
+        let state = self.load();
+        if !state.has(PENDING) || self.drain(state, deadline) {
             return true;
         }
         self.withdraw_write();
@@ -544,17 +548,12 @@ impl RawRwLock {
 
     pub(crate) fn try_write(&self) -> bool {
         // Acquire (rwlock.write, rwlock.read): what earlier holders did.
-        if self.try_change(State(0), State(WRITER), Acquire).is_ok() {
-            return true;
-        }
-        if self.load().has_readers() || !self.try_acquire(Kind::Write) {
+        let Err(state) = self.try_change(State(0), State(WRITER), Acquire) else { return true };
+        if state.has_readers() {
             return false;
         }
-        if !self.load().has(PENDING) {
-            return true;
-        }
-        fence_in_order();
-        if self.is_drained() {
+        let Some(state) = self.try_acquire(Kind::Write, state) else { return false };
+        if self.is_drained_now(state) {
             return true;
         }
         self.withdraw_write();
@@ -563,7 +562,7 @@ impl RawRwLock {
 
     fn withdraw_write(&self) {
         reached!("rwlock write withdrawn");
-        self.change(|state| state.without(WRITER | PENDING));
+        self.change(State(WRITER | PENDING), |state| state.without(WRITER | PENDING));
     }
 
     /// # Safety
@@ -572,14 +571,14 @@ impl RawRwLock {
     #[inline]
     pub(crate) unsafe fn unlock_write(&self) {
         // Release (rwlock.write): what this writer did.
-        if self.try_change(State(WRITER), State(0), Release).is_err() {
-            self.unlock_write_slow();
+        if let Err(state) = self.try_change(State(WRITER), State(0), Release) {
+            self.unlock_write_slow(state);
         }
     }
 
     #[cold]
-    fn unlock_write_slow(&self) {
-        self.change(|state| state.without(WRITER));
+    fn unlock_write_slow(&self, state: State) {
+        self.change(state, |state| state.without(WRITER));
     }
 
     /// # Safety
@@ -593,7 +592,7 @@ impl RawRwLock {
     ///
     /// The caller is the writer, and a reader afterwards.
     pub(crate) unsafe fn downgrade(&self) -> Pass {
-        self.change(|state| state.without(WRITER).one_more());
+        self.change(State(WRITER), |state| state.without(WRITER).one_more());
         Pass::COUNTED
     }
 
@@ -601,7 +600,7 @@ impl RawRwLock {
     ///
     /// The caller is the writer, and the upgradable reader afterwards.
     pub(crate) unsafe fn downgrade_to_upgradable(&self) {
-        self.change(|state| state.without(WRITER).with(UPGRADABLE));
+        self.change(State(WRITER), |state| state.without(WRITER).with(UPGRADABLE));
     }
 
     fn somebody_sits(&self) -> bool {
@@ -611,12 +610,22 @@ impl RawRwLock {
         number != 0 && seats::all(number).any(|seat| seat.load(Acquire) == number)
     }
 
-    /// For the PENDING writer: clears PENDING if all readers have left (invariant 4).
-    fn is_drained(&self) -> bool {
-        if self.load().has(SEATS) && self.somebody_sits() {
+    /// For the writer: whether all readers have left, or, if it is not PENDING, had before. Clears PENDING then
+    /// (invariant 4).
+    fn is_drained_now(&self, state: State) -> bool {
+        if !state.has(PENDING) {
+            return true;
+        }
+        // In order after the exchange that set WRITER, against `sit` (module's page: seats).
+        fence_in_order();
+        self.is_drained(state)
+    }
+
+    fn is_drained(&self, mut state: State) -> bool {
+        // SEATS is not set while WRITER is, so it is as the exchange that set WRITER found it.
+        if state.has(SEATS) && self.somebody_sits() {
             return false;
         }
-        let mut state = self.load();
         while !state.has_readers() {
             // Acquire (rwlock.read): what the counted readers did.
             match self.try_change(state, state.without(PENDING | SEATS), Acquire) {
@@ -629,24 +638,25 @@ impl RawRwLock {
 
     /// For the PENDING writer: waits until all readers have left, or until the deadline.
     #[cold]
-    fn drain(&self, deadline: &Deadline) -> bool {
-        // In order after the exchange that set WRITER, against `sit` (module's page: seats).
+    fn drain(&self, mut state: State, deadline: &Deadline) -> bool {
+        // As in `is_drained_now`.
         fence_in_order();
         let mut spin = Spin::for_lock();
         let mut rounds = None;
         loop {
-            if self.is_drained() {
+            if self.is_drained(state) {
                 return true;
             }
             if deadline.has_passed() {
                 return false;
             }
             if spin.again() {
+                state = self.load();
                 continue;
             }
             let guard = self.queue.guard();
             // Asked again under the guard: whoever stands up from now on and sees PENDING finds us in the queue.
-            let seated = self.load().has(SEATS) && self.somebody_sits();
+            let seated = state.has(SEATS) && self.somebody_sits();
             // One that stands up and does not see PENDING yet wakes nobody, so we look for ourselves now and then.
             let round;
             let (tag, end) = if seated {
@@ -657,17 +667,18 @@ impl RawRwLock {
                 (DRAINS, deadline)
             };
             let waiter = Waiter::new(&self.queue, ptr::without_provenance(tag), false);
-            let settle = |guard: Guard<'_>| self.settle(guard, |state| state, Cause::Change);
+            let settle = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Change);
             let _ = guard.wait(waiter, Place::Front, settle, end, Spin::NONE, settle);
+            state = self.load();
         }
     }
 
     // All of them.
 
-    /// Tries to come in for as long as the state allows it.
+    /// Tries to come in for as long as the state allows it. Says what the state is then. `state` is what the caller last
+    /// saw, or supposes: the exchange finds out.
     #[cold]
-    fn try_acquire(&self, kind: Kind) -> bool {
-        let mut state = self.load();
+    fn try_acquire(&self, kind: Kind, mut state: State) -> Option<State> {
         while let Some(next) = kind.enter(state, 0) {
             // Acquire (rwlock.write, rwlock.read): what earlier holders did.
             match self.try_change(state, next, Acquire) {
@@ -675,22 +686,21 @@ impl RawRwLock {
                     if kind.reads() {
                         self.open_seats(next);
                     }
-                    return true;
+                    return Some(next);
                 }
                 Err(actual) => state = actual,
             }
         }
         self.check_full(kind, state);
-        false
+        None
     }
 
     /// Comes in, waiting until the deadline.
     #[cold]
-    fn acquire(&self, kind: Kind, deadline: &Deadline) -> bool {
+    fn acquire(&self, kind: Kind, mut state: State, deadline: &Deadline) -> bool {
         let mut carried = 0;
         let mut losses = 0;
         let mut spin = Spin::for_lock();
-        let mut state = self.load();
         loop {
             if let Some(next) = kind.enter(state, carried) {
                 // Acquire (rwlock.write, rwlock.read): what earlier holders did.
@@ -709,7 +719,7 @@ impl RawRwLock {
             if deadline.has_passed() {
                 if carried != 0 {
                     reached!("rwlock given up by a woken waiter");
-                    self.change(|state| state.without(WAKING));
+                    self.change(state, |state| state.without(WAKING));
                 }
                 return false;
             }
@@ -730,9 +740,9 @@ impl RawRwLock {
                 let change = |state: State| {
                     if carried != 0 || state.has(WRITER) { state.without(WAKING) } else { state }
                 };
-                self.settle(guard, change, Cause::Change);
+                self.settle(guard, state, change, Cause::Change);
             };
-            let leave = |guard: Guard<'_>| self.settle(guard, |state| state, Cause::Change);
+            let leave = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Change);
             match self.queue.guard().wait(waiter, place, publish, deadline, Spin::NONE, leave) {
                 None => return false,
                 Some(Outcome::GRANTED) => {
@@ -742,7 +752,7 @@ impl RawRwLock {
                 Some(_) => carried = WAKING,
             }
             spin = Spin::for_lock();
-            state = self.load();
+            state = State(WAKING);
         }
     }
 
@@ -750,7 +760,7 @@ impl RawRwLock {
     fn arrive(&self, kind: Kind, carried: u32, state: State) {
         if carried != 0 && kind != Kind::Write && state.has(QUEUED) {
             reached!("reader lets the next in");
-            self.settle(self.queue.guard(), |state| state, Cause::Change);
+            self.settle(self.queue.guard(), state, |state| state, Cause::Change);
         } else if kind.reads() {
             self.open_seats(state);
         }
@@ -774,13 +784,13 @@ impl RawRwLock {
         let _ = self.try_change(state, state.without(CALM_MASK).with(SEATS), Release);
     }
 
-    /// Makes a change by which somebody leaves or steps back, and wakes who can go on.
-    fn change(&self, change: impl Fn(State) -> State) {
-        let mut state = self.load();
+    /// Makes a change by which somebody leaves or steps back, and wakes who can go on. `state` is what the caller last
+    /// saw, or supposes.
+    fn change(&self, mut state: State, change: impl Fn(State) -> State) {
         loop {
             let next = change(state);
             if next.has(QUEUED) && !next.has(WAKING) {
-                return self.settle(self.queue.guard(), change, Cause::Change);
+                return self.settle(self.queue.guard(), state, change, Cause::Change);
             }
             // Release (rwlock.write): what the leaving thread did.
             match self.try_change(state, next, Release) {
@@ -792,17 +802,17 @@ impl RawRwLock {
 
     /// The same, and grants the lock to the first that can go on then.
     fn change_fairly(&self, change: impl Fn(State) -> State) {
-        if self.has_waiters() {
-            self.settle(self.queue.guard(), change, Cause::Fair);
+        let state = self.load();
+        if state.has(QUEUED) {
+            self.settle(self.queue.guard(), state, change, Cause::Fair);
         } else {
-            self.change(change);
+            self.change(state, change);
         }
     }
 
     /// Ends a guarded section: makes a change, brings the bits up to date with the queue, and lets the first that can go
     /// on do so (invariants 1 and 2).
-    fn settle(&self, mut guard: Guard<'_>, change: impl Fn(State) -> State, cause: Cause) {
-        let mut state = self.load();
+    fn settle(&self, mut guard: Guard<'_>, mut state: State, change: impl Fn(State) -> State, cause: Cause) {
         let plan = loop {
             let plan = Plan::new(&guard, change(state), cause);
             // Release (rwlock.write): what the leaving thread did. Acquire: the same on behalf of a waiter that is
@@ -828,8 +838,13 @@ impl RawRwLock {
     }
 
     crate::facade::model_only! {
+        /// For models: whether somebody is in the queue at this point of the state's history (see the queue's).
         pub(crate) fn has_waiters_now(&self) -> bool {
-            self.queue.has_waiters_now()
+            let mut state = self.load();
+            while let Err(actual) = self.try_change(state, state, Relaxed) {
+                state = actual;
+            }
+            state.has(QUEUED)
         }
     }
 }

@@ -1,0 +1,537 @@
+//! `lockwork::RwLock`. In a model readers sit down from the third read on, if no writer came in between.
+
+use lockwork::internals::rwlock_has_waiters;
+use lockwork::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
+
+use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+
+const THREE: &str = "three threads";
+const SEATS: &str = "two threads, but a handshake over three words and a queue";
+
+/// A model of two threads, bounded where readers sit.
+fn model_with(seats: bool, must_reach: &[&str], body: impl Fn() + Sync + Send + 'static) {
+    if seats {
+        model_bounded(3, SEATS, must_reach, body);
+    } else {
+        model(must_reach, body);
+    }
+}
+
+/// A lock in which readers sit.
+fn seated() -> Arc<RwLock<usize>> {
+    let lock = Arc::new(RwLock::new(0));
+    for _ in 0..2 {
+        assert_eq!(*lock.read(), 0);
+    }
+    lock
+}
+
+/// Two writers exclude each other, each sees what the other did, and neither sleeps for ever.
+#[test]
+fn two_writers_exclude_each_other() {
+    model(&["waiter parks", "second"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || {
+            let mut value = other.write();
+            *value += 1;
+            if *value == 2 {
+                reach("second");
+            }
+        });
+        *lock.write() += 1;
+        writer.join().unwrap();
+        assert_eq!(*lock.read(), 2);
+        assert!(!lock.is_locked());
+    });
+}
+
+/// A reader and a writer exclude each other and see each other, in a lock where readers are counted.
+#[test]
+fn counted_reader_and_writer_exclude_each_other() {
+    model(&["waiter parks", "read before", "read after"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || match *other.read() {
+            0 => reach("read before"),
+            _ => reach("read after"),
+        });
+        *lock.write() += 1;
+        reader.join().unwrap();
+        assert!(!lock.is_locked());
+    });
+}
+
+/// The same where readers sit: one of the two gives way.
+#[test]
+fn seated_reader_and_writer_exclude_each_other() {
+    let states = [
+        "reader sits",
+        "reader gives its seat up",
+        "writer waits for a seat",
+        "waiter parks",
+        "read before",
+        "read after",
+    ];
+    model_bounded(4, SEATS, &states, || {
+        let lock = seated();
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || match *other.read() {
+            0 => reach("read before"),
+            _ => reach("read after"),
+        });
+        *lock.write() += 1;
+        reader.join().unwrap();
+        assert!(!lock.is_locked());
+    });
+}
+
+/// Seats open again after a writer, and the reader that sits then sees what the writer did: it has no other edge to it.
+#[test]
+fn seats_open_again_after_a_writer() {
+    model_bounded(3, SEATS, &["reader sits", "read after"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || {
+            *other.write() += 1;
+            for _ in 0..2 {
+                assert_eq!(*other.read(), 1);
+            }
+        });
+        if *lock.read() == 1 {
+            reach("read after");
+        }
+        writer.join().unwrap();
+    });
+}
+
+/// `try_write` succeeds or leaves nothing behind, seats or not.
+#[test]
+fn try_write_excludes_and_leaves_nothing() {
+    for seats in [false, true] {
+        model_with(seats, &["wrote", "did not write"], move || {
+            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let other = Arc::clone(&lock);
+            let reader = thread::spawn(move || {
+                let value = other.read();
+                assert_eq!(*value, *value);
+            });
+            match lock.try_write() {
+                Some(mut value) => {
+                    *value += 1;
+                    reach("wrote");
+                }
+                None => reach("did not write"),
+            }
+            reader.join().unwrap();
+            assert!(!lock.is_locked());
+            assert!(lock.try_write().is_some());
+        });
+    }
+}
+
+/// `try_read` and `try_upgradable_read` against a writer.
+#[test]
+fn try_read_excludes_and_sees() {
+    model(&["read before", "read after", "did not read"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        match lock.try_read().map(|value| *value) {
+            Some(0) => reach("read before"),
+            Some(_) => reach("read after"),
+            None => reach("did not read"),
+        }
+        if let Some(value) = lock.try_upgradable_read() {
+            assert!(*value <= 1);
+        }
+        writer.join().unwrap();
+        assert!(!lock.is_locked());
+    });
+}
+
+/// Time-out of a writer against the reader's leaving, in both orders.
+#[test]
+fn timed_write_succeeds_or_leaves_nothing() {
+    for seats in [false, true] {
+        let states = ["wrote", "timed out", "rwlock write withdrawn", "waiter leaves at its deadline"];
+        model_with(seats, &states, move || {
+            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let reader = lock.read();
+            let other = Arc::clone(&lock);
+            let writer = thread::spawn(move || match other.try_write_for(SOON) {
+                Some(mut value) => {
+                    *value += 1;
+                    reach("wrote");
+                    1
+                }
+                None => {
+                    reach("timed out");
+                    0
+                }
+            });
+            assert_eq!(*reader, 0);
+            drop(reader);
+            let written = writer.join().unwrap();
+            assert_eq!(*lock.try_read().expect("no writer is left"), written);
+            assert!(!rwlock_has_waiters(&lock));
+            assert!(lock.try_write().is_some());
+        });
+    }
+}
+
+/// Time-out of a reader against the writer's leaving, in both orders.
+#[test]
+fn timed_read_succeeds_or_leaves_nothing() {
+    let states = ["read", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    model(&states, || {
+        let lock = Arc::new(RwLock::new(0));
+        let mut value = lock.write();
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || match other.try_read_for(SOON) {
+            Some(value) => {
+                assert_eq!(*value, 1);
+                reach("read");
+            }
+            None => reach("timed out"),
+        });
+        *value += 1;
+        drop(value);
+        reader.join().unwrap();
+        assert!(!rwlock_has_waiters(&lock));
+        assert!(lock.try_write().is_some());
+    });
+}
+
+/// A writer that gives up lets those in whom it held back, although the reader it waited for stays.
+#[test]
+fn readers_held_back_by_a_writer_that_gives_up_come_in() {
+    for seats in [false, true] {
+        model_bounded(3, THREE, &["timed out", "waiter parks", "rwlock write withdrawn"], move || {
+            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let outer = lock.read();
+            let other = Arc::clone(&lock);
+            let writer = thread::spawn(move || {
+                if other.try_write_for(SOON).is_none() {
+                    reach("timed out");
+                }
+            });
+            let other = Arc::clone(&lock);
+            // Comes in at the latest when the writer has given up, which it has to: `outer` stays.
+            let reader = thread::spawn(move || assert_eq!(*other.read(), 0));
+            reader.join().unwrap();
+            writer.join().unwrap();
+            drop(outer);
+        });
+    }
+}
+
+/// A writer in the queue that gives up there lets those in who queued behind it.
+#[test]
+fn readers_queued_behind_a_writer_that_gives_up_come_in() {
+    let states = ["timed out", "waiter leaves at its deadline", "queued behind"];
+    model_bounded(3, THREE, &states, || {
+        let lock = Arc::new(RwLock::new(0));
+        let upgradable = lock.upgradable_read();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || {
+            if other.try_write_for(SOON).is_none() {
+                reach("timed out");
+            }
+        });
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || {
+            if rwlock_has_waiters(&other) {
+                reach("queued behind");
+            }
+            assert_eq!(*other.read(), 0);
+        });
+        reader.join().unwrap();
+        writer.join().unwrap();
+        drop(upgradable);
+    });
+}
+
+/// A read within a read comes in although a writer waits, who comes in when both have left.
+#[test]
+fn recursive_read_joins_although_a_writer_waits() {
+    for seats in [false, true] {
+        model_with(seats, &["waiter parks"], move || {
+            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let outer = lock.read();
+            let other = Arc::clone(&lock);
+            let writer = thread::spawn(move || *other.write() += 1);
+            let inner = lock.read_recursive();
+            assert_eq!(*inner, *outer);
+            drop(outer);
+            assert_eq!(*inner, 0);
+            drop(inner);
+            writer.join().unwrap();
+            assert_eq!(*lock.read(), 1);
+        });
+    }
+}
+
+/// Readers that wait for a writer go in together: each waits inside for the other.
+#[test]
+fn waiting_readers_go_in_together() {
+    let states = ["reader lets the next in", "waiter parks"];
+    model_bounded(3, THREE, &states, || {
+        let lock = Arc::new(RwLock::new(0));
+        let met = Arc::new((lockwork::Event::new(), lockwork::Event::new()));
+        let mut value = lock.write();
+        let (other, meeting) = (Arc::clone(&lock), Arc::clone(&met));
+        let one = thread::spawn(move || {
+            let value = other.read();
+            meeting.0.set();
+            meeting.1.wait();
+            assert_eq!(*value, 1);
+        });
+        let (other, meeting) = (Arc::clone(&lock), Arc::clone(&met));
+        let two = thread::spawn(move || {
+            let value = other.read();
+            meeting.1.set();
+            meeting.0.wait();
+            assert_eq!(*value, 1);
+        });
+        *value += 1;
+        drop(value);
+        one.join().unwrap();
+        two.join().unwrap();
+        assert!(lock.try_write().is_some());
+    });
+}
+
+/// Two readers and a writer, whoever comes first.
+#[test]
+fn two_readers_and_a_writer_all_get_through() {
+    model_bounded(3, THREE, &["waiter parks", "read before", "read after"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let readers = [(); 2].map(|()| {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || match *lock.read() {
+                0 => reach("read before"),
+                _ => reach("read after"),
+            })
+        });
+        *lock.write() += 1;
+        for reader in readers {
+            reader.join().unwrap();
+        }
+        assert_eq!(*lock.try_read().expect("no writer is left"), 1);
+        assert!(!rwlock_has_waiters(&lock));
+    });
+}
+
+/// The same with two writers and a reader, and with a queue that holds a writer before a reader or behind it.
+#[test]
+fn two_writers_and_a_reader_all_get_through() {
+    let states = ["waiter parks", "rwlock lost to another after a wake-up"];
+    model_bounded(3, THREE, &states, || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || assert!(*other.read() <= 2));
+        *lock.write() += 1;
+        writer.join().unwrap();
+        reader.join().unwrap();
+        assert_eq!(*lock.try_read().expect("no writer is left"), 2);
+        assert!(!rwlock_has_waiters(&lock));
+    });
+}
+
+/// A reader that has been woken and lost is granted the lock by the next writer that leaves.
+#[test]
+fn woken_reader_that_lost_is_granted_the_lock() {
+    let why = "two threads, but four critical sections";
+    let states = ["rwlock lost to another after a wake-up", "rwlock granted", "waiter parks"];
+    model_bounded(4, why, &states, || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || assert!(*other.read() <= 3));
+        for _ in 0..3 {
+            *lock.write() += 1;
+        }
+        reader.join().unwrap();
+        assert!(lock.try_write().is_some());
+    });
+}
+
+/// A woken waiter that gives up strands nobody.
+#[test]
+fn woken_waiter_that_gives_up_strands_nobody() {
+    let states = ["rwlock given up by a woken waiter", "timed out"];
+    model_bounded(3, THREE, &states, || {
+        let lock = Arc::new(RwLock::new(0));
+        let guard = lock.write();
+        let other = Arc::clone(&lock);
+        let timed = thread::spawn(move || match other.try_read_for(SOON) {
+            Some(value) => assert!(*value <= 2),
+            None => reach("timed out"),
+        });
+        let other = Arc::clone(&lock);
+        let patient = thread::spawn(move || *other.write() += 1);
+        drop(guard);
+        *lock.write() += 1;
+        timed.join().unwrap();
+        patient.join().unwrap();
+        assert_eq!(*lock.try_read().expect("no writer is left"), 2);
+    });
+}
+
+/// The upgradable reader becomes the writer when the other reader has left; nobody writes in between.
+#[test]
+fn upgrade_waits_for_readers() {
+    for seats in [false, true] {
+        model_with(seats, &["waiter parks", "read before", "read after"], move || {
+            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let other = Arc::clone(&lock);
+            let reader = thread::spawn(move || match *other.read() {
+                0 => reach("read before"),
+                _ => reach("read after"),
+            });
+            let upgradable = lock.upgradable_read();
+            assert_eq!(*upgradable, 0);
+            let mut writer = upgradable.upgrade();
+            *writer += 1;
+            drop(writer);
+            reader.join().unwrap();
+            assert!(!lock.is_locked());
+        });
+    }
+}
+
+/// Time-out of an upgrade against the reader's leaving; the upgradable reader stays one.
+#[test]
+fn timed_upgrade_succeeds_or_stays() {
+    for seats in [false, true] {
+        model_with(seats, &["upgraded", "stayed", "rwlock upgrade withdrawn"], move || {
+            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let other = Arc::clone(&lock);
+            let reader = thread::spawn(move || assert!(*other.read() <= 1));
+            match lock.upgradable_read().try_upgrade_for(SOON) {
+                Ok(mut writer) => {
+                    *writer += 1;
+                    reach("upgraded");
+                }
+                Err(upgradable) => {
+                    assert_eq!(*upgradable, 0);
+                    assert!(lock.try_write().is_none());
+                    reach("stayed");
+                }
+            }
+            reader.join().unwrap();
+            assert!(!lock.is_locked());
+            assert!(!rwlock_has_waiters(&lock));
+        });
+    }
+}
+
+/// The same without waiting.
+#[test]
+fn try_upgrade_succeeds_or_stays() {
+    for seats in [false, true] {
+        model_with(seats, &["upgraded", "stayed"], move || {
+            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let other = Arc::clone(&lock);
+            let reader = thread::spawn(move || assert!(*other.read() <= 1));
+            match lock.upgradable_read().try_upgrade() {
+                Ok(mut writer) => {
+                    *writer += 1;
+                    reach("upgraded");
+                }
+                Err(upgradable) => {
+                    assert_eq!(*upgradable, 0);
+                    reach("stayed");
+                }
+            }
+            reader.join().unwrap();
+            assert!(!lock.is_locked());
+            assert!(!rwlock_has_waiters(&lock));
+        });
+    }
+}
+
+/// Two upgradable readers exclude each other; each sees what the other wrote.
+#[test]
+fn two_upgraders_come_one_after_the_other() {
+    model(&["waiter parks", "second"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let upgrader = thread::spawn(move || {
+            let mut writer = other.upgradable_read().upgrade();
+            *writer += 1;
+            if *writer == 2 {
+                reach("second");
+            }
+        });
+        *lock.upgradable_read().upgrade() += 1;
+        upgrader.join().unwrap();
+        assert_eq!(*lock.try_read().expect("no writer is left"), 2);
+        assert!(!rwlock_has_waiters(&lock));
+    });
+}
+
+/// A writer that becomes a reader lets a waiting one in, with what it wrote, and keeps the next writer out.
+#[test]
+fn downgrade_lets_readers_in_and_keeps_writers_out() {
+    model(&["waiter parks"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let mut writer = lock.write();
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || assert_eq!(*other.read(), 1));
+        *writer += 1;
+        let still = RwLockWriteGuard::downgrade(writer);
+        // Gets in and out while we are in.
+        reader.join().unwrap();
+        assert!(lock.try_write().is_none());
+        drop(still);
+        assert!(!lock.is_locked());
+    });
+}
+
+/// The other ways down: to the upgradable reader, and from there to a reader, which lets a waiting upgradable one in.
+#[test]
+fn downgrades_by_steps_let_others_in() {
+    model(&["waiter parks"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let mut writer = lock.write();
+        let other = Arc::clone(&lock);
+        let second = thread::spawn(move || assert_eq!(*other.upgradable_read(), 1));
+        *writer += 1;
+        let upgradable: RwLockUpgradableReadGuard<'_, _> = RwLockWriteGuard::downgrade_to_upgradable(writer);
+        let reader: RwLockReadGuard<'_, _> = upgradable.downgrade();
+        second.join().unwrap();
+        assert_eq!(*reader, 1);
+        drop(reader);
+        assert!(!lock.is_locked());
+    });
+}
+
+/// A fair unlock hands the lock over: the waiter has it before anybody else can.
+#[test]
+fn fair_unlock_hands_over() {
+    model_bounded(
+        4,
+        "two threads, but a question and a third lock",
+        &["rwlock granted", "nobody waited"],
+        || {
+            let lock = Arc::new(RwLock::new(0));
+            let mut guard = lock.write();
+            let other = Arc::clone(&lock);
+            let writer = thread::spawn(move || *other.write() += 1);
+            let waits = rwlock_has_waiters(&lock);
+            *guard += 1;
+            RwLockWriteGuard::unlock_fair(guard);
+            if waits {
+                let value = lock.read();
+                assert_eq!(*value, 2);
+            } else {
+                reach("nobody waited");
+            }
+            writer.join().unwrap();
+            assert!(!lock.is_locked());
+        },
+    );
+}
