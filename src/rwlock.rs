@@ -109,7 +109,7 @@ use crate::raw::rwlock::{Kind, Pass, RawRwLock};
 /// uncontended is one atomic exchange each way. When some reads have come in a row, readers stop counting themselves in
 /// the state, where they would take the cache line from each other, and use seats of their own thread, in one table of
 /// four kilobytes for the process: an exchange to come in and a store to leave, shared with nobody. A writer looks at
-/// 32 seats then, and turns that off again. The protocol and its proof stand in `docs/waiting.md`.
+/// 32 seats at most then, and turns that off again. The protocol and its proof stand in `docs/waiting.md`.
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
     value: Payload<T>,

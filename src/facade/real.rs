@@ -125,8 +125,9 @@ pub(crate) mod seats {
 
     #[cold]
     fn new_line() -> usize {
-        // Relaxed: spreads threads over lines, and nothing depends on which.
-        let line = THREADS.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % LINES;
+        // SeqCst: in the same order as the exchange of the seat that follows, so a writer that is to see the seat sees
+        // the line first (`all`).
+        let line = THREADS.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % LINES;
         LINE.set(line);
         line
     }
@@ -141,9 +142,12 @@ pub(crate) mod seats {
         &TABLE[line % LINES].0[lock as usize % PLACES]
     }
 
-    /// All seats in which a reader of this lock may sit.
+    /// All seats in which a reader of this lock may sit. Behind a [`fence_in_order`](super::atomic::fence_in_order), none
+    /// is left out whose reader came first.
     pub(crate) fn all(lock: u32) -> impl Iterator<Item = &'static AtomicU32> {
-        TABLE.iter().map(move |line| &line.0[lock as usize % PLACES])
+        // Relaxed: in order behind the caller's fence.
+        let threads = THREADS.load(std::sync::atomic::Ordering::Relaxed);
+        TABLE[..threads.min(LINES)].iter().map(move |line| &line.0[lock as usize % PLACES])
     }
 
     /// A number that no other lock has or had, or zero if there are none left.

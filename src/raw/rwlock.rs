@@ -76,11 +76,11 @@ const SEATS: u32 = WAKING << 1;
 const CALM: u32 = SEATS << 1;
 const CALM_MASK: u32 = READER - CALM;
 /// One counted reader.
-const READER: u32 = CALM << 4;
+const READER: u32 = CALM << 5;
 const TOKEN: u32 = WRITER | UPGRADABLE;
 
 /// After so many reads in a row readers sit down.
-const CALM_ENOUGH: u32 = budget(8, 1);
+const CALM_ENOUGH: u32 = budget(20, 1);
 
 const _: () = assert!(CALM_ENOUGH * CALM <= CALM_MASK);
 
@@ -527,10 +527,12 @@ impl RawRwLock {
     #[inline]
     pub(crate) fn write(&self, deadline: impl FnOnce() -> Deadline) -> bool {
         // Acquire (rwlock.write, rwlock.read): what earlier holders did.
-        match self.try_change(State(0), State(WRITER), Acquire) {
-            Ok(()) => true,
-            Err(state) => self.write_slow(state, &deadline()),
+        let Err(state) = self.try_change(State(0), State(WRITER), Acquire) else { return true };
+        // Free as well, but somebody has read since the last writer.
+        if state.without(CALM_MASK) == State(0) && self.try_change(state, State(WRITER), Acquire).is_ok() {
+            return true;
         }
+        self.write_slow(state, &deadline())
     }
 
     #[cold]
