@@ -45,6 +45,32 @@ pub(crate) mod atomic {
         }
     });
 
+    atomic!(AtomicU64, u64, {
+        #[inline]
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            current: u64,
+            new: u64,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u64, u64> {
+            self.0.compare_exchange_weak(current, new, success, failure)
+        }
+    });
+
+    atomic!(AtomicUsize, usize, {
+        #[inline]
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            current: usize,
+            new: usize,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<usize, usize> {
+            self.0.compare_exchange_weak(current, new, success, failure)
+        }
+    });
+
     atomic!(AtomicU32, u32, {
         #[inline]
         pub(crate) fn store(&self, value: u32, order: Ordering) {
@@ -91,6 +117,11 @@ pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
 #[inline]
 pub(crate) fn spin_hint() {
     std::hint::spin_loop();
+}
+
+/// Lets other threads have the processor.
+pub(crate) fn yield_now() {
+    thread::yield_now();
 }
 
 /// A cell whose accesses the model can see.

@@ -1,0 +1,544 @@
+//! A barrier: rounds in which a given number of threads wait for one another. One word for the round, and a queue.
+//!
+//! ```text
+//!   63                28       26        25       24      23            0
+//!  ┌────────────────────┬──────────┬─────────┬────────┬───────────────┐
+//!  │ generation         │ SLEEPERS │ ABORTED │ BROKEN │ count         │
+//!  └────────────────────┴──────────┴─────────┴────────┴───────────────┘
+//! ```
+//!
+//! The generation is the number of the round. Its *members* are the threads that have arrived in it and have not left;
+//! the count is how many they are. A member is *asleep* if its node is in the queue, else *in limbo*: it spins, is on
+//! its way to the queue or back from it, or is the last to arrive and runs the action.
+//!
+//! | BROKEN | ABORTED | count | meaning | a thread that comes |
+//! |---|---|---|---|---|
+//! | 0 | 0 | less than parties | filling; at 0 nobody is inside | arrives: its index is the count |
+//! | 0 | 0 | parties | all are there, the last runs the action | waits to enter |
+//! | 1 | 0 | some | broken by a time-out, a panic or `reset`; not all members have left | waits to enter |
+//! | 1 | 1 | any | aborted | is told so, and does not arrive |
+//!
+//! Any state but "nobody is inside" may have SLEEPERS: somebody went to sleep in it, to be released or to enter. BROKEN
+//! without ABORTED and with a count of 0 does not exist: that exchange begins the next generation instead.
+//!
+//! Invariants:
+//!
+//! 1. A generation ends in one exchange, which counts it up and clears all else, and in one of two ways. It *trips* out
+//!    of a state without BROKEN, in the last arrival's exchange or, with an action, in one that this thread makes when
+//!    the action is done. Or it was broken, and ends with the exchange in which its last member leaves, or for one that
+//!    was aborted in `reset`'s after that.
+//! 2. So a broken generation stays the present one for as long as it has members. A member that sees another
+//!    generation therefore knows that its own has tripped; one that sees its own with BROKEN knows that it has not and
+//!    will not. Whatever abort, reset or time-out follows cannot change what a member learns.
+//! 3. BROKEN is set once in a generation, in one exchange that competes with the one that trips it. A time-out is such
+//!    an exchange.
+//! 4. A node is queued under the queue's guard, after an exchange of the state, under the same guard, that has found
+//!    the node's generation where it must wait and has set SLEEPERS. Every exchange that ends such waiting (trips,
+//!    breaks, aborts, ends) sees SLEEPERS, and its maker then takes the guard and takes out the nodes concerned. So no
+//!    node is left behind, and with nobody asleep nobody takes the guard.
+//! 5. Nodes stand in the order of their generations. Whoever takes out those of a generation takes out earlier ones,
+//!    too, whose own waker is not there yet; the members among them have tripped (by 2 and 6).
+//! 6. Whoever takes members of a broken generation out of the queue takes them off the count before it wakes them.
+//!    Each member in limbo takes itself off. So a member is counted until it is known to know.
+//!
+//! Ordering: `barrier.arrive`: each arrival is Release and the last one Acquire, so the action and then everybody sees
+//! what all members did before. `barrier.trip`: the exchange that trips is Release, and who sees another generation
+//! has Acquire. `barrier.break`: the same for the exchange that sets BROKEN. All changes are read-modify-writes, so each
+//! continues the release sequences of those before.
+//!
+//! Promised upward: a member that was released gets its result; a round breaks for all its members or for none;
+//! an arrival is one successful exchange, and without an action the last arrival trips in the same.
+//!
+//! Limits: 2^24 - 1 threads inside at a time. A thread that is stopped in limbo for exactly 2^37 rounds of others, which
+//! takes more threads than parties and hours at full speed, mistakes them for none. Needs 64-bit atomics.
+
+use std::fmt;
+use std::ptr;
+
+use crate::facade::atomic::{
+    AtomicU64, Ordering,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use crate::facade::{Deadline, const_fn, reached};
+use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter};
+
+/// A value of a barrier's state word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State(u64);
+
+impl State {
+    const COUNT: u64 = (1 << 24) - 1;
+    const BROKEN: u64 = 1 << 24;
+    const ABORTED: u64 = 1 << 25;
+    const SLEEPERS: u64 = 1 << 26;
+    const GENERATION: u64 = 1 << 27;
+
+    /// Nobody is inside, in the first generation.
+    const FRESH: Self = Self(0);
+
+    const fn has(self, bits: u64) -> bool {
+        self.0 & bits != 0
+    }
+
+    const fn with(self, bits: u64) -> Self {
+        Self(self.0 | bits)
+    }
+
+    const fn without(self, bits: u64) -> Self {
+        Self(self.0 & !bits)
+    }
+
+    const fn is_broken(self) -> bool {
+        self.has(Self::BROKEN)
+    }
+
+    const fn is_aborted(self) -> bool {
+        self.has(Self::ABORTED)
+    }
+
+    const fn has_sleepers(self) -> bool {
+        self.has(Self::SLEEPERS)
+    }
+
+    const fn count(self) -> u64 {
+        self.0 & Self::COUNT
+    }
+
+    const fn generation(self) -> Generation {
+        Generation(self.0 / Self::GENERATION)
+    }
+
+    /// One member more.
+    const fn arrived(self) -> Self {
+        assert!(self.count() < Self::COUNT, "Barrier::wait: too many threads in one barrier");
+        Self(self.0 + 1)
+    }
+
+    /// Nobody inside, one generation later (invariant 1).
+    const fn next_generation(self) -> Self {
+        Self((self.0 & !(Self::GENERATION - 1)).wrapping_add(Self::GENERATION))
+    }
+
+    /// Broken if it was not, with so many members fewer; ended if there are none left, unless it is aborted.
+    const fn broken_without(self, members: u64) -> Self {
+        if self.count() == members && !self.is_aborted() {
+            self.next_generation()
+        } else {
+            Self(self.with(Self::BROKEN).0 - members)
+        }
+    }
+}
+
+const _: () = assert!(State::COUNT & (State::BROKEN | State::ABORTED | State::SLEEPERS) == 0);
+const _: () = assert!(State::GENERATION > State::SLEEPERS && State::GENERATION.is_power_of_two());
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("generation", &self.generation().0)
+            .field("count", &self.count())
+            .field("broken", &self.is_broken())
+            .field("aborted", &self.is_aborted())
+            .field("sleepers", &self.has_sleepers())
+            .finish()
+    }
+}
+
+/// The number of a round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Generation(u64);
+
+/// What a node in the queue waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The end of the round that it is a member of.
+    Member,
+    /// Until the present round lets somebody in again.
+    Entrant,
+}
+
+impl Generation {
+    /// What a waiter's tag says: the generation, as far as it fits, over the role.
+    const fn tag(self, role: Role) -> *const () {
+        ptr::without_provenance(((self.0 as usize) << 1) | matches!(role, Role::Member) as usize)
+    }
+
+    /// Whether the waiter queued in this generation or, nodes in a queue being close together, in an earlier one.
+    fn is_not_before(self, waiter: &Waiter) -> bool {
+        let lead = self.tag(Role::Entrant).addr().wrapping_sub(waiter.tag().addr() & !1);
+        lead as isize >= 0
+    }
+
+    /// Whether the waiter queued in this generation.
+    fn is_that_of(self, waiter: &Waiter) -> bool {
+        waiter.tag().addr() & !1 == self.tag(Role::Entrant).addr()
+    }
+}
+
+fn is_member(waiter: &Waiter) -> bool {
+    waiter.tag().addr() & 1 != 0
+}
+
+/// A member is told that its round has tripped. (An entrant is told to look again, by either.)
+const TRIPPED: Outcome = Outcome::GRANTED;
+/// A member is told that its round was broken, and that it is not counted any more.
+const EXPELLED: Outcome = Outcome::WOKEN;
+
+/// What the last to arrive runs.
+pub(crate) type Action = dyn Fn() + Send + Sync;
+
+/// A place in a round that has tripped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Met {
+    /// How many arrived before.
+    pub(crate) index: usize,
+    /// Whether it was the last.
+    pub(crate) last: bool,
+}
+
+/// The round did not trip for this thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Broken;
+
+/// How a try to arrive ended.
+enum Arrival {
+    /// In the last place; the state is the one before.
+    Last(State),
+    /// In another place; the state is the one before.
+    Early(State),
+    /// Not at all: nobody may enter just now.
+    Closed(State),
+}
+
+#[derive(Debug)]
+pub(crate) struct RawBarrier {
+    state: AtomicU64,
+    queue: Queue,
+    parties: usize,
+}
+
+impl RawBarrier {
+    const_fn! {
+        pub(crate) fn new(parties: usize) -> Self {
+            let parties = if parties == 0 { 1 } else { parties };
+            Self { state: AtomicU64::new(State::FRESH.0), queue: Queue::new(), parties }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn parties(&self) -> usize {
+        self.parties
+    }
+
+    /// How many are inside, of a round that is not broken.
+    pub(crate) fn waiting(&self) -> usize {
+        let state = self.load();
+        if state.is_broken() { 0 } else { state.count() as usize }
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.load().is_aborted()
+    }
+
+    #[inline]
+    fn load(&self) -> State {
+        // Acquire (barrier.trip, barrier.break): whoever learns from it how a round ended has what goes with that.
+        State(self.state.load(Acquire))
+    }
+
+    /// Changes the state if it is still `current`, else says what it is. May fail for no reason: use it in a loop.
+    #[inline]
+    fn try_change(&self, current: State, next: State, success: Ordering) -> Result<(), State> {
+        // Ordering named by the caller. Acquire on failure (barrier.trip, barrier.break): as in `load`.
+        match self.state.compare_exchange_weak(current.0, next.0, success, Acquire) {
+            Ok(_) => Ok(()),
+            Err(actual) => Err(State(actual)),
+        }
+    }
+
+    /// Arrives, and waits until all have. The last to arrive runs `action` before anybody is released. The deadline is
+    /// made only if it is needed.
+    #[inline]
+    pub(crate) fn wait(
+        &self,
+        deadline: impl FnOnce() -> Deadline,
+        action: Option<&Action>,
+    ) -> Result<Met, Broken> {
+        // A guess: the exchange finds out, and takes the cache line for itself at once, which a load does not.
+        match self.arrive(State::FRESH, action.is_some()) {
+            Arrival::Last(before) => self.lead(before, action),
+            Arrival::Early(before) => self.meet(before, &deadline()),
+            Arrival::Closed(mut state) => {
+                let deadline = deadline();
+                loop {
+                    state = self.enter(state, &deadline)?;
+                    match self.arrive(state, action.is_some()) {
+                        Arrival::Last(before) => return self.lead(before, action),
+                        Arrival::Early(before) => return self.meet(before, &deadline),
+                        Arrival::Closed(actual) => state = actual,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether nobody may arrive: an action runs, or members of a broken round have yet to leave it.
+    fn is_closed(&self, state: State) -> bool {
+        state.is_broken() || state.count() == self.parties as u64
+    }
+
+    #[inline]
+    fn arrive(&self, mut state: State, has_action: bool) -> Arrival {
+        loop {
+            if self.is_closed(state) {
+                return Arrival::Closed(state);
+            }
+            let arrived = state.arrived();
+            let is_last = arrived.count() == self.parties as u64;
+            let next = if is_last && !has_action { state.next_generation() } else { arrived };
+            // Release (barrier.arrive): what this member did before. Acquire, for the last (barrier.arrive): what the
+            // others did. If this trips the round, it is the Release of barrier.trip, too.
+            match self.try_change(state, next, AcqRel) {
+                Ok(()) if is_last => return Arrival::Last(state),
+                Ok(()) => return Arrival::Early(state),
+                Err(actual) => state = actual,
+            }
+        }
+    }
+
+    /// The last to arrive: runs the action, trips the round and releases who sleeps in it.
+    #[inline]
+    fn lead(&self, mut state: State, action: Option<&Action>) -> Result<Met, Broken> {
+        if let Some(action) = action {
+            state = state.arrived();
+            let inside = Inside { barrier: self, state };
+            action();
+            loop {
+                if state.is_broken() {
+                    reached!("barrier broken during the action");
+                    drop(inside);
+                    return Err(Broken);
+                }
+                // Release (barrier.trip): what the action did, and what this member has from the others.
+                match self.try_change(state, state.next_generation(), Release) {
+                    Ok(()) => break,
+                    Err(actual) => state = actual,
+                }
+            }
+            inside.released();
+        }
+        if state.has_sleepers() {
+            reached!("barrier releases a sleeper");
+            self.release(state.generation());
+        }
+        Ok(Met { index: self.parties - 1, last: true })
+    }
+
+    /// Not the last: waits until the round trips, breaks, or is broken by this very deadline.
+    fn meet(&self, before: State, deadline: &Deadline) -> Result<Met, Broken> {
+        let generation = before.generation();
+        let met = Met { index: before.count() as usize, last: false };
+        let inside = Inside { barrier: self, state: before.arrived() };
+        let mut spin = if deadline.has_passed() { Spin::NONE } else { Spin::for_round() };
+        while spin.again() {
+            let state = self.load();
+            if state.generation() != generation {
+                reached!("barrier member released in limbo");
+                inside.released();
+                return Ok(met);
+            }
+            if state.is_broken() {
+                // Leaves, by its drop.
+                return Err(Broken);
+            }
+        }
+        if !deadline.has_passed() {
+            match self.sleep(before.arrived(), Role::Member, deadline) {
+                Slept::Woken(TRIPPED) => {
+                    inside.released();
+                    return Ok(met);
+                }
+                Slept::Woken(_) => {
+                    // Expelled, hence not counted any more (invariant 6).
+                    inside.released();
+                    return Err(Broken);
+                }
+                Slept::TimedOut | Slept::NotNow(_) => {}
+            }
+        }
+        if inside.give_up() { Err(Broken) } else { Ok(met) }
+    }
+
+    /// Waits until somebody may arrive again, and says what it saw then.
+    #[cold]
+    fn enter(&self, mut state: State, deadline: &Deadline) -> Result<State, Broken> {
+        while self.is_closed(state) {
+            if state.is_aborted() || deadline.has_passed() {
+                return Err(Broken);
+            }
+            reached!("barrier entrant waits");
+            state = match self.sleep(state, Role::Entrant, deadline) {
+                // A guess, as in `wait`.
+                Slept::Woken(_) => State::FRESH,
+                Slept::NotNow(actual) => actual,
+                Slept::TimedOut => return Err(Broken),
+            };
+        }
+        Ok(state)
+    }
+
+    /// Queues for as long as what is to be waited for in the generation of `state` is still to be waited for.
+    fn sleep(&self, mut state: State, role: Role, deadline: &Deadline) -> Slept {
+        let generation = state.generation();
+        let waiter = Waiter::new(&self.queue, generation.tag(role), false);
+        let guard = self.queue.guard();
+        loop {
+            let must_wait = state.generation() == generation
+                && match role {
+                    Role::Member => !state.is_broken(),
+                    Role::Entrant => self.is_closed(state) && !state.is_aborted(),
+                };
+            if !must_wait {
+                guard.release();
+                return Slept::NotNow(state);
+            }
+            // Relaxed: tells wakers to take the guard, and carries nothing; what they use was published with the node.
+            match self.try_change(state, state.with(State::SLEEPERS), Relaxed) {
+                Ok(()) => break,
+                Err(actual) => state = actual,
+            }
+        }
+        match guard.wait(waiter, Place::Back, Guard::release, deadline, Spin::NONE, Guard::release) {
+            Some(outcome) => Slept::Woken(outcome),
+            None => Slept::TimedOut,
+        }
+    }
+
+    /// Wakes who sleeps in this generation, which has ended, or in one before it. No members of a broken one: those
+    /// were taken out before it could end (invariant 6).
+    #[cold]
+    fn release(&self, generation: Generation) {
+        let mut guard = self.queue.guard();
+        let dues = guard.take_while(|waiter| generation.is_not_before(waiter));
+        guard.release();
+        dues.wake_all(TRIPPED);
+    }
+
+    /// Wakes who sleeps in the generation of `state`, which is broken.
+    #[cold]
+    fn expel(&self, state: State) {
+        let generation = state.generation();
+        let mut members = 0;
+        let mut guard = self.queue.guard();
+        let mut earlier = guard.take_while(|waiter| generation.is_not_before(waiter));
+        guard.release();
+        let tripped = earlier.take_while(|waiter| !generation.is_that_of(waiter));
+        let expelled = earlier.take_while(|waiter| {
+            members += u64::from(is_member(waiter));
+            true
+        });
+        if members > 0 {
+            self.leave(state, members);
+        }
+        tripped.wake_all(TRIPPED);
+        expelled.wake_all(EXPELLED);
+    }
+
+    /// Takes members off the count of the generation of `state`, and breaks it if it is not broken yet. Says `false`
+    /// and does nothing if it has tripped, which only a member in limbo can be unaware of.
+    fn leave(&self, mut state: State, members: u64) -> bool {
+        let generation = state.generation();
+        loop {
+            if state.generation() != generation {
+                return false;
+            }
+            let next = state.broken_without(members);
+            // Release (barrier.break): what this thread did before. Acquire (barrier.trip): for members of earlier
+            // generations whom this thread may wake (invariant 5).
+            match self.try_change(state, next, AcqRel) {
+                Ok(()) if !state.has_sleepers() => {}
+                Ok(()) if next.generation() != generation => self.release(generation),
+                Ok(()) if !state.is_broken() => self.expel(next),
+                Ok(()) => {}
+                Err(actual) => {
+                    state = actual;
+                    continue;
+                }
+            }
+            return true;
+        }
+    }
+
+    pub(crate) fn abort(&self) {
+        let mut state = State::FRESH;
+        while !state.is_aborted() {
+            let next = state.with(State::BROKEN | State::ABORTED);
+            // AcqRel (barrier.break, barrier.trip): as in `leave`.
+            match self.try_change(state, next, AcqRel) {
+                Ok(()) if state.has_sleepers() => return self.expel(next),
+                Ok(()) => return,
+                Err(actual) => state = actual,
+            }
+        }
+    }
+
+    pub(crate) fn reset(&self) {
+        let mut state = self.load();
+        loop {
+            let next = match (state.is_broken(), state.count()) {
+                (false, 0) => return,
+                (false, _) => state.with(State::BROKEN),
+                // Aborted, and everybody has left.
+                (true, 0) => state.next_generation(),
+                (true, _) => state.without(State::ABORTED),
+            };
+            // AcqRel (barrier.break, barrier.trip): as in `leave`.
+            match self.try_change(state, next, AcqRel) {
+                Ok(()) if state.has_sleepers() && !state.is_broken() => return self.expel(next),
+                Ok(()) => return,
+                Err(actual) => state = actual,
+            }
+        }
+    }
+}
+
+/// How a sleep ended.
+enum Slept {
+    /// By a waker, which took the node out.
+    Woken(Outcome),
+    /// By the deadline: nobody has taken the node out.
+    TimedOut,
+    /// It did not begin, because there was nothing to wait for in this state.
+    NotNow(State),
+}
+
+/// A member in limbo. If it is dropped, be it by a panic, the member leaves: it breaks the round if it can.
+struct Inside<'a> {
+    barrier: &'a RawBarrier,
+    /// As it was left by the arrival.
+    state: State,
+}
+
+impl Inside<'_> {
+    /// The member is not counted any more.
+    fn released(self) {
+        std::mem::forget(self);
+    }
+
+    /// Breaks the round, or takes part in its being broken. Says `false` if it has tripped.
+    fn give_up(self) -> bool {
+        let left = self.leave();
+        self.released();
+        left
+    }
+
+    fn leave(&self) -> bool {
+        self.barrier.leave(self.state, 1)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
