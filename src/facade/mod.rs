@@ -15,6 +15,7 @@
 //! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it | a deadline that passes while the thread runs, and a second park before the same deadline: `tests/*` with real clocks |
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
+//! | `Hint` | a relaxed flag | its first value | that it changes: it only chooses how long a thread spins |
 //! | `spin_hint`, `yield_now` | `std::hint::spin_loop`, `std::thread::yield_now` | never reached, their budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
@@ -29,7 +30,7 @@ mod arm;
 mod arm;
 
 pub(crate) use arm::{
-    AbortOnUnwind, Backoff, Deadline, Parker, Payload, Reading, UnsafeCell, Writing, atomic, budget,
+    AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, Reading, UnsafeCell, Writing, atomic, budget,
     spin_hint, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, reached};

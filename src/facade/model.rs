@@ -49,6 +49,22 @@ pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
     model
 }
 
+/// Never changes: what is done on advice must be right whatever the advice.
+#[derive(Debug)]
+pub(crate) struct Hint(bool);
+
+impl Hint {
+    pub(crate) fn new(value: bool) -> Self {
+        Self(value)
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0
+    }
+
+    pub(crate) fn set(&self, _: bool) {}
+}
+
 pub(crate) fn spin_hint() {
     unreachable!("spin budgets are zero in a model");
 }

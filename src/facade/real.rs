@@ -113,6 +113,31 @@ pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
     real
 }
 
+/// Advice from one thread to others, of which it matters little whether and when it arrives.
+#[derive(Debug)]
+pub(crate) struct Hint(std::sync::atomic::AtomicBool);
+
+impl Hint {
+    pub(crate) const fn new(value: bool) -> Self {
+        Self(std::sync::atomic::AtomicBool::new(value))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> bool {
+        // Relaxed: advice only.
+        self.0.load(atomic::Ordering::Relaxed)
+    }
+
+    /// Leaves the cache line alone if there is nothing new.
+    #[inline]
+    pub(crate) fn set(&self, value: bool) {
+        if self.get() != value {
+            // Relaxed: advice only.
+            self.0.store(value, atomic::Ordering::Relaxed);
+        }
+    }
+}
+
 /// Tells the processor that this thread spins.
 #[inline]
 pub(crate) fn spin_hint() {

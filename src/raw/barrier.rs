@@ -60,7 +60,7 @@ use crate::facade::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use crate::facade::{Deadline, const_fn, reached};
-use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter};
+use crate::wait::{Guard, Habit, Outcome, Place, Queue, Spin, Waiter};
 
 /// A value of a barrier's state word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,9 @@ impl State {
 
     /// Nobody is inside, in the first generation.
     const FRESH: Self = Self(0);
+
+    /// No state: see the table.
+    const IMPOSSIBLE: Self = Self(Self::BROKEN);
 
     const fn has(self, bits: u64) -> bool {
         self.0 & bits != 0
@@ -215,13 +218,14 @@ pub(crate) struct RawBarrier {
     state: AtomicU64,
     queue: Queue,
     parties: usize,
+    habit: Habit,
 }
 
 impl RawBarrier {
     const_fn! {
         pub(crate) fn new(parties: usize) -> Self {
             let parties = if parties == 0 { 1 } else { parties };
-            Self { state: AtomicU64::new(State::FRESH.0), queue: Queue::new(), parties }
+            Self { state: AtomicU64::new(State::FRESH.0), queue: Queue::new(), parties, habit: Habit::new() }
         }
     }
 
@@ -246,6 +250,17 @@ impl RawBarrier {
         State(self.state.load(Acquire))
     }
 
+    /// What the state is, by an exchange that fails: other than a load it takes the cache line for this processor alone,
+    /// so that the exchange that follows need not wait for it a second time. Nothing else of the barrier may be read
+    /// before, because all of it may lie in the same line.
+    #[inline]
+    fn load_to_change(&self) -> State {
+        match self.try_change(State::IMPOSSIBLE, State::IMPOSSIBLE, Acquire) {
+            Ok(()) => State::IMPOSSIBLE,
+            Err(actual) => actual,
+        }
+    }
+
     /// Changes the state if it is still `current`, else says what it is. May fail for no reason: use it in a loop.
     #[inline]
     fn try_change(&self, current: State, next: State, success: Ordering) -> Result<(), State> {
@@ -264,8 +279,7 @@ impl RawBarrier {
         deadline: impl FnOnce() -> Deadline,
         action: Option<&Action>,
     ) -> Result<Met, Broken> {
-        // A guess: the exchange finds out, and takes the cache line for itself at once, which a load does not.
-        match self.arrive(State::FRESH, action.is_some()) {
+        match self.arrive(self.load_to_change(), action.is_some()) {
             Arrival::Last(before) => self.lead(before, action),
             Arrival::Early(before) => self.meet(before, &deadline()),
             Arrival::Closed(mut state) => {
@@ -339,11 +353,12 @@ impl RawBarrier {
         let generation = before.generation();
         let met = Met { index: before.count() as usize, last: false };
         let inside = Inside { barrier: self, state: before.arrived() };
-        let mut spin = if deadline.has_passed() { Spin::NONE } else { Spin::for_round() };
+        let mut spin = if deadline.has_passed() { Spin::NONE } else { self.habit.spin(generation.0) };
         while spin.again() {
             let state = self.load();
             if state.generation() != generation {
                 reached!("barrier member released in limbo");
+                self.habit.learn(&spin);
                 inside.released();
                 return Ok(met);
             }
@@ -352,6 +367,7 @@ impl RawBarrier {
                 return Err(Broken);
             }
         }
+        self.habit.learn(&spin);
         if !deadline.has_passed() {
             match self.sleep(before.arrived(), Role::Member, deadline) {
                 Slept::Woken(TRIPPED) => {
@@ -378,8 +394,7 @@ impl RawBarrier {
             }
             reached!("barrier entrant waits");
             state = match self.sleep(state, Role::Entrant, deadline) {
-                // A guess, as in `wait`.
-                Slept::Woken(_) => State::FRESH,
+                Slept::Woken(_) => self.load_to_change(),
                 Slept::NotNow(actual) => actual,
                 Slept::TimedOut => return Err(Broken),
             };
