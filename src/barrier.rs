@@ -274,10 +274,7 @@ impl Barrier {
     }
 
     #[inline]
-    fn wait_deadline(
-        &self,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> Result<BarrierWaitResult, BrokenBarrier> {
+    fn wait_deadline(&self, deadline: impl FnOnce() -> Deadline) -> Result<BarrierWaitResult, BrokenBarrier> {
         match self.raw.wait(deadline, self.action.as_deref()) {
             Ok(Met { index, last }) => Ok(BarrierWaitResult { is_leader: last, index }),
             Err(Broken) => Err(BrokenBarrier),

@@ -168,9 +168,9 @@ impl Latch {
         self.wait();
     }
 
-    /// Adds one to the count, unless it is open. Says whether it did.
-    pub(crate) fn count_up(&self) -> bool {
-        self.raw.count_up()
+    /// Adds one to the count, unless it is open.
+    pub(crate) fn count_up(&self) {
+        self.raw.count_up();
     }
 }
 

@@ -9,8 +9,8 @@ fn floor(module: &str) -> Option<u8> {
         "facade" => 0,
         "wait" => 1,
         "raw" => 2,
-        "mutex" | "condvar" | "event" => 3,
-        "buffer" => 4,
+        "mutex" | "condvar" | "event" | "barrier" | "latch" => 3,
+        "buffer" | "wait_group" => 4,
         "internals" => 5,
         _ => return None,
     })

@@ -41,10 +41,10 @@
 //! 6. Whoever takes members of a broken generation out of the queue takes them off the count before it wakes them.
 //!    Each member in limbo takes itself off. So a member is counted until it is known to know.
 //!
-//! Ordering: `barrier.arrive`: each arrival is Release and the last one Acquire, so the action and then everybody sees
-//! what all members did before. `barrier.trip`: the exchange that trips is Release, and who sees another generation
-//! has Acquire. `barrier.break`: the same for the exchange that sets BROKEN. All changes are read-modify-writes, so each
-//! continues the release sequences of those before.
+//! Ordering: every change is Release and is made from a state that was read with Acquire, so it hands on all that was
+//! handed to it. `barrier.arrive`: from each arrival to the last one, and so to the action. `barrier.trip`: from the
+//! exchange that trips to whoever sees another generation, or is woken by one who has. `barrier.break`: from the
+//! exchange that breaks to whoever sees BROKEN, or is woken by one who has. There are no plain stores.
 //!
 //! Promised upward: a member that was released gets its result; a round breaks for all its members or for none;
 //! an arrival is one successful exchange, and without an action the last arrival trips in the same.
@@ -56,8 +56,8 @@ use std::fmt;
 use std::ptr;
 
 use crate::facade::atomic::{
-    AtomicU64, Ordering,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+    AtomicU64,
+    Ordering::{Acquire, Release},
 };
 use crate::facade::{Deadline, const_fn, reached};
 use crate::wait::{Guard, Habit, Outcome, Place, Queue, Spin, Waiter};
@@ -255,7 +255,7 @@ impl RawBarrier {
     /// before, because all of it may lie in the same line.
     #[inline]
     fn load_to_change(&self) -> State {
-        match self.try_change(State::IMPOSSIBLE, State::IMPOSSIBLE, Acquire) {
+        match self.try_change(State::IMPOSSIBLE, State::IMPOSSIBLE) {
             Ok(()) => State::IMPOSSIBLE,
             Err(actual) => actual,
         }
@@ -263,9 +263,11 @@ impl RawBarrier {
 
     /// Changes the state if it is still `current`, else says what it is. May fail for no reason: use it in a loop.
     #[inline]
-    fn try_change(&self, current: State, next: State, success: Ordering) -> Result<(), State> {
-        // Ordering named by the caller. Acquire on failure (barrier.trip, barrier.break): as in `load`.
-        match self.state.compare_exchange_weak(current.0, next.0, success, Acquire) {
+    fn try_change(&self, current: State, next: State) -> Result<(), State> {
+        // Release (barrier.arrive, barrier.trip, barrier.break): what this thread did before, and what it has from
+        // others. Acquire on failure (all three): as in `load`. Not needed on success: `current` was read with
+        // Acquire, made by this thread, or is the first state of all, and no state that it matters for comes back.
+        match self.state.compare_exchange_weak(current.0, next.0, Release, Acquire) {
             Ok(_) => Ok(()),
             Err(actual) => Err(State(actual)),
         }
@@ -312,7 +314,7 @@ impl RawBarrier {
             let next = if is_last && !has_action { state.next_generation() } else { arrived };
             // Release (barrier.arrive): what this member did before. Acquire, for the last (barrier.arrive): what the
             // others did. If this trips the round, it is the Release of barrier.trip, too.
-            match self.try_change(state, next, AcqRel) {
+            match self.try_change(state, next) {
                 Ok(()) if is_last => return Arrival::Last(state),
                 Ok(()) => return Arrival::Early(state),
                 Err(actual) => state = actual,
@@ -333,8 +335,7 @@ impl RawBarrier {
                     drop(inside);
                     return Err(Broken);
                 }
-                // Release (barrier.trip): what the action did, and what this member has from the others.
-                match self.try_change(state, state.next_generation(), Release) {
+                match self.try_change(state, state.next_generation()) {
                     Ok(()) => break,
                     Err(actual) => state = actual,
                 }
@@ -417,8 +418,7 @@ impl RawBarrier {
                 guard.release();
                 return Slept::NotNow(state);
             }
-            // Relaxed: tells wakers to take the guard, and carries nothing; what they use was published with the node.
-            match self.try_change(state, state.with(State::SLEEPERS), Relaxed) {
+            match self.try_change(state, state.with(State::SLEEPERS)) {
                 Ok(()) => break,
                 Err(actual) => state = actual,
             }
@@ -468,9 +468,7 @@ impl RawBarrier {
                 return false;
             }
             let next = state.broken_without(members);
-            // Release (barrier.break): what this thread did before. Acquire (barrier.trip): for members of earlier
-            // generations whom this thread may wake (invariant 5).
-            match self.try_change(state, next, AcqRel) {
+            match self.try_change(state, next) {
                 Ok(()) if !state.has_sleepers() => {}
                 Ok(()) if next.generation() != generation => self.release(generation),
                 Ok(()) if !state.is_broken() => self.expel(next),
@@ -488,8 +486,7 @@ impl RawBarrier {
         let mut state = State::FRESH;
         while !state.is_aborted() {
             let next = state.with(State::BROKEN | State::ABORTED);
-            // AcqRel (barrier.break, barrier.trip): as in `leave`.
-            match self.try_change(state, next, AcqRel) {
+            match self.try_change(state, next) {
                 Ok(()) if state.has_sleepers() => return self.expel(next),
                 Ok(()) => return,
                 Err(actual) => state = actual,
@@ -507,8 +504,7 @@ impl RawBarrier {
                 (true, 0) => state.next_generation(),
                 (true, _) => state.without(State::ABORTED),
             };
-            // AcqRel (barrier.break, barrier.trip): as in `leave`.
-            match self.try_change(state, next, AcqRel) {
+            match self.try_change(state, next) {
                 Ok(()) if state.has_sleepers() && !state.is_broken() => return self.expel(next),
                 Ok(()) => return,
                 Err(actual) => state = actual,

@@ -68,19 +68,19 @@ impl RawLatch {
         reached!("latch counted down below zero");
     }
 
-    /// Adds one to the count, unless it is 0. Says whether it did.
-    pub(crate) fn count_up(&self) -> bool {
+    /// Adds one to the count, unless it is 0.
+    pub(crate) fn count_up(&self) {
+        // A guess: the exchange finds out.
         let mut count: usize = 1;
         while count > 0 {
             let more = count.checked_add(1).expect("WaitGroup::clone: too many members");
-            // Relaxed: whoever counts up has a count of its own that keeps it from 0, or finds 0 with Acquire below.
-            // Acquire on failure (latch.count): as in `count`.
-            match self.count.compare_exchange_weak(count, more, Relaxed, Acquire) {
-                Ok(_) => return true,
+            // Relaxed: nothing is handed over. Relaxed on failure: nothing is taken, and the caller is not told.
+            match self.count.compare_exchange_weak(count, more, Relaxed, Relaxed) {
+                Ok(_) => return,
                 Err(actual) => count = actual,
             }
         }
-        false
+        reached!("latch open before it could be counted up");
     }
 
     /// Waits until the count is 0. The deadline is made only if it is needed.
