@@ -9,7 +9,7 @@ use crate::latch::Latch;
 /// A group of threads that can be waited for: each has a handle, and waiting ends when all others have dropped theirs.
 ///
 /// Use it to wait for threads whose number is not known beforehand, since each handle can be cloned. Where it is known a
-/// [`Latch`](crate::Latch) allocates nothing.
+/// [`Latch`] allocates nothing.
 ///
 /// # Examples
 ///
@@ -80,7 +80,7 @@ use crate::latch::Latch;
 ///
 /// # Implementation notes
 ///
-/// A shared [`Latch`](crate::Latch) whose count is the number of members. It is open for good when that is 0.
+/// A shared [`Latch`] whose count is the number of members. It is open for good when that is 0.
 pub struct WaitGroup {
     latch: Arc<Latch>,
 }

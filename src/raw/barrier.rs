@@ -1,7 +1,7 @@
 //! A barrier: rounds in which a given number of threads wait for one another. One word for the round, and a queue.
 //!
 //! ```text
-//!   63                28       26        25       24      23            0
+//!   63                27      26        25       24     23             0
 //!  ┌────────────────────┬──────────┬─────────┬────────┬───────────────┐
 //!  │ generation         │ SLEEPERS │ ABORTED │ BROKEN │ count         │
 //!  └────────────────────┴──────────┴─────────┴────────┴───────────────┘
@@ -148,38 +148,51 @@ impl fmt::Debug for State {
 }
 
 /// The number of a round.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Generation(u64);
 
 /// What a node in the queue waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
+    /// That the present round lets somebody in again.
+    Entrant = 0,
     /// The end of the round that it is a member of.
-    Member,
-    /// Until the present round lets somebody in again.
-    Entrant,
+    Member = 1,
 }
 
 impl Generation {
+    /// Where a tag has the generation: so high that the difference of two tags overflows as that of the numbers does.
+    const SHIFT: u32 = if usize::BITS > u64::BITS - State::GENERATION.trailing_zeros() {
+        usize::BITS - (u64::BITS - State::GENERATION.trailing_zeros())
+    } else {
+        1
+    };
+
     /// What a waiter's tag says: the generation, as far as it fits, over the role.
     const fn tag(self, role: Role) -> *const () {
-        ptr::without_provenance(((self.0 as usize) << 1) | matches!(role, Role::Member) as usize)
+        ptr::without_provenance(((self.0 as usize) << Self::SHIFT) | role as usize)
     }
 
-    /// Whether the waiter queued in this generation or, nodes in a queue being close together, in an earlier one.
+    /// How many generations lie between that of the tag and this one, times a power of two; less than 0 if that of the
+    /// tag is later. All nodes in a queue are close together, in a number that begins anew when it is used up.
+    fn distance(self, tag: *const ()) -> isize {
+        let first = self.tag(Role::Entrant).addr();
+        first.wrapping_sub(tag.addr() & !(Role::Member as usize)) as isize
+    }
+
+    /// Whether the waiter queued in this generation or in an earlier one.
     fn is_not_before(self, waiter: &Waiter) -> bool {
-        let lead = self.tag(Role::Entrant).addr().wrapping_sub(waiter.tag().addr() & !1);
-        lead as isize >= 0
+        self.distance(waiter.tag()) >= 0
     }
 
     /// Whether the waiter queued in this generation.
     fn is_that_of(self, waiter: &Waiter) -> bool {
-        waiter.tag().addr() & !1 == self.tag(Role::Entrant).addr()
+        self.distance(waiter.tag()) == 0
     }
 }
 
 fn is_member(waiter: &Waiter) -> bool {
-    waiter.tag().addr() & 1 != 0
+    waiter.tag().addr() & Role::Member as usize != 0
 }
 
 /// A member is told that its round has tripped. (An entrant is told to look again, by either.)
@@ -250,7 +263,7 @@ impl RawBarrier {
         State(self.state.load(Acquire))
     }
 
-    /// What the state is, by an exchange that fails: other than a load it takes the cache line for this processor alone,
+    /// What the state is, by an exchange that fails: unlike a load it takes the cache line for this processor alone,
     /// so that the exchange that follows need not wait for it a second time. Nothing else of the barrier may be read
     /// before, because all of it may lie in the same line.
     #[inline]
@@ -312,8 +325,6 @@ impl RawBarrier {
             let arrived = state.arrived();
             let is_last = arrived.count() == self.parties as u64;
             let next = if is_last && !has_action { state.next_generation() } else { arrived };
-            // Release (barrier.arrive): what this member did before. Acquire, for the last (barrier.arrive): what the
-            // others did. If this trips the round, it is the Release of barrier.trip, too.
             match self.try_change(state, next) {
                 Ok(()) if is_last => return Arrival::Last(state),
                 Ok(()) => return Arrival::Early(state),
@@ -551,5 +562,38 @@ impl Inside<'_> {
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Generation, Role, State};
+
+    #[test]
+    fn generations_are_compared_past_the_end_of_their_number() {
+        let last = State(u64::MAX).generation();
+        assert_eq!(State(u64::MAX).next_generation(), State::FRESH);
+        for (earlier, later) in
+            [(Generation(0), Generation(1)), (last, Generation(0)), (Generation(last.0 - 1), last)]
+        {
+            for role in [Role::Entrant, Role::Member] {
+                assert!(later.distance(earlier.tag(role)) > 0);
+                assert!(earlier.distance(later.tag(role)) < 0);
+                assert_eq!(later.distance(later.tag(role)), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn broken_round_ends_with_its_last_member() {
+        let two = State::FRESH.arrived().arrived().with(State::SLEEPERS);
+        let one = two.broken_without(1);
+        assert_eq!((one.count(), one.is_broken(), one.generation()), (1, true, two.generation()));
+        assert_eq!(one.broken_without(1), State::FRESH.next_generation());
+        let aborted = two.with(State::BROKEN | State::ABORTED).broken_without(2);
+        assert_eq!(
+            (aborted.count(), aborted.is_aborted(), aborted.generation()),
+            (0, true, two.generation())
+        );
     }
 }
