@@ -459,6 +459,9 @@ impl RawBarrier {
         let mut earlier = guard.take_while(|waiter| generation.is_not_before(waiter));
         guard.release();
         let tripped = earlier.take_while(|waiter| !generation.is_that_of(waiter));
+        if tripped.tag().is_some() {
+            reached!("barrier member woken by who breaks the next round");
+        }
         let expelled = earlier.take_while(|waiter| {
             members += u64::from(is_member(waiter));
             true
