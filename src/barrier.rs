@@ -91,8 +91,8 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 ///
 /// # Blocking
 ///
-/// A thread that is not the last to arrive spins for about a microsecond, lets others have its processor a few times,
-/// and then parks. It allocates nothing.
+/// A thread that is not the last to arrive spins for a microsecond or two if that has been of use lately, then lets
+/// others have its processor some dozens of times, and then parks. It allocates nothing.
 ///
 /// # Fairness
 ///
