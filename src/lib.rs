@@ -7,6 +7,9 @@
 //! | wait until a guarded value has become something | [`Condvar`] |
 //! | tell any number of threads that something has happened | [`Event`] |
 //! | let one thread through for each signal | [`AutoResetEvent`] |
+//! | let a number of threads meet, round after round | [`Barrier`] |
+//! | wait until a number of things have happened | [`Latch`] |
+//! | wait until all threads that have a handle are done | [`WaitGroup`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //!
 //! ```
@@ -45,26 +48,32 @@
 //! `const fn`, a finite time-out may pass at once or when all other threads have gone as far as they can, and an access
 //! to a guarded value without its lock is reported as a race. Without the feature a stray `--cfg loom` changes nothing.
 
+mod barrier;
 mod buffer;
 mod condvar;
 mod event;
 mod facade;
+mod latch;
 mod mutex;
 mod raw;
 mod rwlock;
 mod wait;
+mod wait_group;
 
+pub use barrier::{Barrier, BarrierWaitResult, BrokenBarrier};
 pub use buffer::{
     BoundedBuffer, BufferIter, BufferTryIter, GetError, GetTimeoutError, PutAllError, PutError,
     PutTimeoutError, TaskDoneError, TryGetError, TryPutError,
 };
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
+pub use latch::Latch;
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
 pub use rwlock::{
     ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, MappedRwLockReadGuard,
     MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
+pub use wait_group::WaitGroup;
 
 facade::model_only! {
     #[doc(hidden)]

@@ -9,9 +9,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use lockwork::{
-    ArcMutexGuard, AutoResetEvent, BoundedBuffer, BufferIter, BufferTryIter, Condvar, Event, GetError,
-    GetTimeoutError, MappedMutexGuard, Mutex, MutexGuard, PutAllError, PutError, PutTimeoutError,
-    TaskDoneError, TryGetError, TryPutError, WaitTimeoutResult,
+    ArcMutexGuard, AutoResetEvent, Barrier, BarrierWaitResult, BoundedBuffer, BrokenBarrier, BufferIter,
+    BufferTryIter, Condvar, Event, GetError, GetTimeoutError, Latch, MappedMutexGuard, Mutex, MutexGuard,
+    PutAllError, PutError, PutTimeoutError, TaskDoneError, TryGetError, TryPutError, WaitGroup,
+    WaitTimeoutResult,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -77,6 +78,13 @@ table! {
 assert_impl_all!(Condvar: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Event: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(AutoResetEvent: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Barrier: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(BarrierWaitResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
+assert_impl_all!(BrokenBarrier: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
+assert_impl_all!(Latch: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(WaitGroup: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, Debug, Default);
+assert_not_impl_any!(Barrier: Clone, Default);
+assert_not_impl_any!(Latch: Clone, Default);
 assert_impl_all!(WaitTimeoutResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
 assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);

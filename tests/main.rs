@@ -3,11 +3,14 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "tests state what they do in prose")]
 
 mod auto_traits;
+mod barrier;
 mod buffer;
 mod condvar;
 mod event;
+mod latch;
 mod log_server;
 mod mutex;
 mod park_token;
 mod support;
 mod tidy;
+mod wait_group;

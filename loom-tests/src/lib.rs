@@ -13,14 +13,20 @@ compile_error!(
 mod support;
 
 #[cfg(all(test, loom))]
+mod barrier;
+#[cfg(all(test, loom))]
 mod buffer;
 #[cfg(all(test, loom))]
 mod condvar;
 #[cfg(all(test, loom))]
 mod event;
 #[cfg(all(test, loom))]
+mod latch;
+#[cfg(all(test, loom))]
 mod mutex;
 #[cfg(all(test, loom))]
 mod rwlock;
 #[cfg(all(test, loom))]
 mod wait;
+#[cfg(all(test, loom))]
+mod wait_group;

@@ -18,7 +18,8 @@
 //! | `Rounds` | ends of rounds by the clock | a deadline that passes at once or later; after the first round no others are explored from there | the lengths |
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
-//! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
+//! | `Hint` | a relaxed flag | its first value | that it changes: it only chooses how long a thread spins |
+//! | `spin_hint`, `yield_now` | `std::hint::spin_loop`, `std::thread::yield_now` | never reached, their budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
@@ -32,8 +33,8 @@ mod arm;
 mod arm;
 
 pub(crate) use arm::{
-    AbortOnUnwind, Backoff, Deadline, Parker, Payload, Reading, Rounds, UnsafeCell, Writing, atomic, budget,
-    seats, spin_hint,
+    AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, Reading, Rounds, UnsafeCell, Writing, atomic,
+    budget, seats, spin_hint, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, reached};
 #[cfg(all(loom, feature = "loom"))]

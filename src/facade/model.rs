@@ -10,7 +10,7 @@ use loom::cell::{ConstPtr, MutPtr};
 use loom::sync::Notify;
 
 pub(crate) mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
     #[track_caller]
     pub(crate) fn exchange_in_order(word: &AtomicU32, current: u32, new: u32) -> bool {
@@ -111,7 +111,27 @@ pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
     model
 }
 
+/// Never changes: what is done on advice must be right whatever the advice.
+#[derive(Debug)]
+pub(crate) struct Hint(bool);
+
+impl Hint {
+    pub(crate) fn new(value: bool) -> Self {
+        Self(value)
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0
+    }
+
+    pub(crate) fn set(&self, _: bool) {}
+}
+
 pub(crate) fn spin_hint() {
+    unreachable!("spin budgets are zero in a model");
+}
+
+pub(crate) fn yield_now() {
     unreachable!("spin budgets are zero in a model");
 }
 

@@ -45,6 +45,32 @@ pub(crate) mod atomic {
         }
     });
 
+    atomic!(AtomicU64, u64, {
+        #[inline]
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            current: u64,
+            new: u64,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u64, u64> {
+            self.0.compare_exchange_weak(current, new, success, failure)
+        }
+    });
+
+    atomic!(AtomicUsize, usize, {
+        #[inline]
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            current: usize,
+            new: usize,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<usize, usize> {
+            self.0.compare_exchange_weak(current, new, success, failure)
+        }
+    });
+
     atomic!(AtomicU32, u32, {
         #[inline]
         pub(crate) fn store(&self, value: u32, order: Ordering) {
@@ -185,10 +211,40 @@ pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
     real
 }
 
+/// Advice from one thread to others, of which it matters little whether and when it arrives.
+#[derive(Debug)]
+pub(crate) struct Hint(std::sync::atomic::AtomicBool);
+
+impl Hint {
+    pub(crate) const fn new(value: bool) -> Self {
+        Self(std::sync::atomic::AtomicBool::new(value))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> bool {
+        // Relaxed: advice only.
+        self.0.load(atomic::Ordering::Relaxed)
+    }
+
+    /// Leaves the cache line alone if there is nothing new.
+    #[inline]
+    pub(crate) fn set(&self, value: bool) {
+        if self.get() != value {
+            // Relaxed: advice only.
+            self.0.store(value, atomic::Ordering::Relaxed);
+        }
+    }
+}
+
 /// Tells the processor that this thread spins.
 #[inline]
 pub(crate) fn spin_hint() {
     std::hint::spin_loop();
+}
+
+/// Lets other threads have the processor.
+pub(crate) fn yield_now() {
+    thread::yield_now();
 }
 
 /// A cell whose accesses the model can see.

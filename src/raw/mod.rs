@@ -1,6 +1,8 @@
 //! State machines: what a lock, a condition variable or an event does with its word, without payloads and guards.
 
+pub(crate) mod barrier;
 pub(crate) mod condvar;
 pub(crate) mod event;
+pub(crate) mod latch;
 pub(crate) mod mutex;
 pub(crate) mod rwlock;

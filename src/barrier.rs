@@ -1,0 +1,362 @@
+//! [`Barrier`], its result and its error.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::time::{Duration, Instant};
+
+use crate::facade::{Deadline, const_fn};
+use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
+
+/// A place where a given number of threads meet, round after round: nobody goes on before all have arrived.
+///
+/// Use it where threads work in phases and each phase needs what all did in the one before. To wait for threads that
+/// themselves do not wait use a [`Latch`](crate::Latch) or a [`WaitGroup`](crate::WaitGroup).
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::Barrier;
+/// use std::thread;
+///
+/// let barrier = Barrier::new(3);
+/// thread::scope(|s| {
+///     for _ in 0..3 {
+///         s.spawn(|| {
+///             let result = barrier.wait();
+///             if result.is_leader() {
+///                 println!("all three are here");
+///             }
+///         });
+///     }
+/// });
+/// ```
+///
+/// Workers that compute in steps. The action closes a step while everybody stands still, and a worker that fails lets
+/// the others know instead of leaving them to wait for ever:
+///
+/// ```
+/// use lockwork::Barrier;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use std::thread;
+///
+/// let steps = Arc::new(AtomicUsize::new(0));
+/// let counted = Arc::clone(&steps);
+/// let barrier = Barrier::with_action(2, move || {
+///     counted.fetch_add(1, Ordering::Relaxed);
+/// });
+///
+/// thread::scope(|s| {
+///     s.spawn(|| {
+///         for _ in 0..10 {
+///             if barrier.wait_result().is_err() {
+///                 return "stopped";
+///             }
+///         }
+///         "done"
+///     });
+///     s.spawn(|| {
+///         for step in 0..10 {
+///             if step == 5 {
+///                 // Cannot go on.
+///                 barrier.abort();
+///                 return "failed";
+///             }
+///             let _ = barrier.wait_result();
+///         }
+///         "done"
+///     });
+/// });
+/// assert!(barrier.is_broken());
+/// assert_eq!(steps.load(Ordering::Relaxed), 5);
+/// ```
+///
+/// # Rounds that break
+///
+/// A round ends in one of two ways, for all its members alike: it is released when the last has arrived (and the
+/// action is done), or it breaks. What breaks a round that is not released yet:
+///
+/// | what | the other members | afterwards |
+/// |---|---|---|
+/// | the deadline of a [`wait_for`](Self::wait_for) or [`wait_until`](Self::wait_until) passes | [`BrokenBarrier`], like the one that was late | a new round begins |
+/// | the action panics | [`BrokenBarrier`]; the panic goes on in the thread that ran the action | a new round begins |
+/// | [`reset`](Self::reset) | [`BrokenBarrier`] | a new round begins |
+/// | [`abort`](Self::abort) | [`BrokenBarrier`] | every wait fails until [`reset`](Self::reset) |
+///
+/// Each round has a state of its own: a thread that was released gets its [`BarrierWaitResult`], whatever happens to
+/// the barrier before it returns. A thread that comes while an action runs, or before all members of a broken round
+/// have noticed, waits to enter, for as long as its deadline allows. If it gives up it has not arrived, and breaks
+/// nothing.
+///
+/// # Blocking
+///
+/// A thread that is not the last to arrive spins for a microsecond or two if that has been of use lately, then lets
+/// others have its processor some dozens of times, and then parks. It allocates nothing.
+///
+/// # Fairness
+///
+/// With more threads than [`parties`](Self::parties), the first to arrive make up a round. Those that wait to enter
+/// are let in together and then arrive in any order.
+///
+/// # Memory ordering
+///
+/// What each member of a round did before it arrived happens before the action, and the action before any member is
+/// released. What a thread did before an [`abort`](Self::abort) or a [`reset`](Self::reset), or before a wait of
+/// its that timed out, happens before the return of a wait that it broke.
+///
+/// # Reentrancy and deadlock
+///
+/// The action runs without any lock of the barrier. It may look at it, and may break its own round by `abort` or
+/// `reset`: the others get [`BrokenBarrier`] at once, and so does the thread that runs it, when it is done. A wait on the
+/// same barrier in its action waits to enter for as long as the action runs: for ever, unless it is timed.
+///
+/// # Panics
+///
+/// [`wait`](Self::wait) panics if the round breaks; the other forms return it. Any wait panics in a thread whose
+/// thread-local data are gone, where [`std::thread::current`] does; the round is broken then. Any wait goes on with the
+/// panic of the action that it runs.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// From [`std::sync::Barrier`]: time-outs, `abort` and `reset`, the action, and the index. The rest is the same, `wait`
+/// included, as long as nobody uses these. `parking_lot` has none. Python's `threading.Barrier` is the model of what is
+/// new here; there a time-out breaks the barrier until it is reset, and `abort` can reach threads that were released.
+///
+/// # Implementation notes
+///
+/// One word with the number of the round and the count of those who have arrived, and a queue of waiters on their
+/// stacks. Arriving is one atomic exchange, which for the last to arrive releases those who still spin. The protocol
+/// and its proof stand in `docs/waiting.md`.
+pub struct Barrier {
+    raw: RawBarrier,
+    action: Option<Box<Action>>,
+}
+
+impl Barrier {
+    const_fn! {
+        /// Makes a barrier for `parties` threads. For none means for one, as in `std`.
+        ///
+        /// ```
+        /// use lockwork::Barrier;
+        ///
+        /// static START: Barrier = Barrier::new(1);
+        /// assert!(START.wait().is_leader());
+        /// ```
+        #[must_use]
+        #[inline]
+        pub fn new(parties: usize) -> Self {
+            Self { raw: RawBarrier::new(parties), action: None }
+        }
+    }
+
+    /// Makes a barrier for `parties` threads that runs `action` once in each round: in the thread that arrives last,
+    /// before any is released.
+    ///
+    /// ```
+    /// use lockwork::Barrier;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let rounds = Arc::new(AtomicUsize::new(0));
+    /// let counted = Arc::clone(&rounds);
+    /// let barrier = Barrier::with_action(1, move || {
+    ///     counted.fetch_add(1, Ordering::Relaxed);
+    /// });
+    /// barrier.wait();
+    /// barrier.wait();
+    /// assert_eq!(rounds.load(Ordering::Relaxed), 2);
+    /// ```
+    #[must_use]
+    pub fn with_action<F>(parties: usize, action: F) -> Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        Self { raw: RawBarrier::new(parties), action: Some(Box::new(action)) }
+    }
+
+    /// How many threads make up a round.
+    #[must_use]
+    #[inline]
+    pub fn parties(&self) -> usize {
+        self.raw.parties()
+    }
+
+    /// How many threads have arrived in the present round: 0 if it is broken.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.raw.waiting()
+    }
+
+    /// Whether it was aborted and not reset since: whether a wait that begins now fails at once.
+    ///
+    /// A time-out breaks one round and does not show here.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.raw.is_aborted()
+    }
+
+    /// Waits until all have arrived.
+    ///
+    /// # Panics
+    ///
+    /// If the round breaks (see [above](Self#rounds-that-break)) or the barrier is broken: never, if nobody calls
+    /// `abort`, `reset` or a timed wait on it. With the panic of the action, if this thread runs it.
+    #[inline]
+    #[track_caller]
+    pub fn wait(&self) -> BarrierWaitResult {
+        match self.wait_result() {
+            Ok(result) => result,
+            Err(BrokenBarrier) => panic!("Barrier::wait: the barrier is broken"),
+        }
+    }
+
+    /// Waits until all have arrived, or says that the round has broken.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokenBarrier`] if the round breaks (see [above](Self#rounds-that-break)) or the barrier is broken.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the action, if this thread runs it.
+    ///
+    /// ```
+    /// let barrier = lockwork::Barrier::new(2);
+    /// barrier.abort();
+    /// assert!(barrier.wait_result().is_err());
+    /// barrier.reset();
+    /// assert!(!barrier.is_broken());
+    /// ```
+    #[inline]
+    pub fn wait_result(&self) -> Result<BarrierWaitResult, BrokenBarrier> {
+        self.wait_deadline(|| Deadline::NEVER)
+    }
+
+    /// Waits until all have arrived, for `timeout` at most. If the time is up before that, breaks the round.
+    ///
+    /// [`Duration::ZERO`] succeeds for the last to arrive and breaks the round otherwise, [`Duration::MAX`] waits for
+    /// ever. The time that an action takes counts as well.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokenBarrier`] if the time is up, if the round breaks in another way (see [above](Self#rounds-that-break)), or
+    /// if the barrier is broken.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the action, if this thread runs it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let barrier = lockwork::Barrier::new(2);
+    /// assert!(barrier.wait_for(Duration::from_millis(1)).is_err());
+    /// assert_eq!(barrier.waiting(), 0);
+    /// ```
+    #[inline]
+    pub fn wait_for(&self, timeout: Duration) -> Result<BarrierWaitResult, BrokenBarrier> {
+        self.wait_deadline(|| Deadline::after(timeout))
+    }
+
+    /// Waits until all have arrived, until `deadline` at most. See [`wait_for`](Self::wait_for).
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for`](Self::wait_for).
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the action, if this thread runs it.
+    #[inline]
+    pub fn wait_until(&self, deadline: Instant) -> Result<BarrierWaitResult, BrokenBarrier> {
+        self.wait_deadline(|| Deadline::at(deadline))
+    }
+
+    #[inline]
+    fn wait_deadline(&self, deadline: impl FnOnce() -> Deadline) -> Result<BarrierWaitResult, BrokenBarrier> {
+        match self.raw.wait(deadline, self.action.as_deref()) {
+            Ok(Met { index, last }) => Ok(BarrierWaitResult { is_leader: last, index }),
+            Err(Broken) => Err(BrokenBarrier),
+        }
+    }
+
+    /// Breaks the barrier: whoever waits gets [`BrokenBarrier`], and so does whoever comes, until it is
+    /// [`reset`](Self::reset). Does not touch threads that were released already.
+    ///
+    /// ```
+    /// use lockwork::Barrier;
+    /// use std::thread;
+    ///
+    /// let barrier = Barrier::new(2);
+    /// thread::scope(|s| {
+    ///     let waiter = s.spawn(|| barrier.wait_result());
+    ///     barrier.abort();
+    ///     assert!(waiter.join().unwrap().is_err());
+    /// });
+    /// ```
+    pub fn abort(&self) {
+        self.raw.abort();
+    }
+
+    /// Makes it as good as new: whoever waits gets [`BrokenBarrier`], whoever comes begins a new round. Does nothing if
+    /// nobody is inside and the barrier is not broken.
+    pub fn reset(&self) {
+        self.raw.reset();
+    }
+}
+
+impl UnwindSafe for Barrier {}
+impl RefUnwindSafe for Barrier {}
+
+impl fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Barrier")
+            .field("parties", &self.parties())
+            .field("waiting", &self.waiting())
+            .field("is_broken", &self.is_broken())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a thread learns when its round is released.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BarrierWaitResult {
+    is_leader: bool,
+    index: usize,
+}
+
+impl BarrierWaitResult {
+    /// Whether this thread was the last to arrive: `true` for exactly one in each round.
+    #[must_use]
+    pub const fn is_leader(&self) -> bool {
+        self.is_leader
+    }
+
+    /// The order of arrival: 0 for the first thread of the round, `parties - 1` for the last.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+}
+
+impl fmt::Debug for BarrierWaitResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BarrierWaitResult")
+            .field("is_leader", &self.is_leader())
+            .field("index", &self.index())
+            .finish()
+    }
+}
+
+/// The round was broken: by a time-out, a panic, [`reset`](Barrier::reset) or [`abort`](Barrier::abort).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenBarrier;
+
+impl fmt::Display for BrokenBarrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the barrier is broken")
+    }
+}
+
+impl Error for BrokenBarrier {}

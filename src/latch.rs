@@ -1,0 +1,184 @@
+//! [`Latch`].
+
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::time::{Duration, Instant};
+
+use crate::facade::{Deadline, const_fn};
+use crate::raw::latch::RawLatch;
+
+/// A gate that opens, once and for good, when it has been counted down to zero.
+///
+/// Use it to wait until a known number of things have happened: workers that are ready, jobs that are done. Who counts
+/// down need not wait, and one thread may count down several times. Where the number is not known beforehand use a
+/// [`WaitGroup`](crate::WaitGroup), for rounds a [`Barrier`](crate::Barrier).
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::Latch;
+///
+/// let latch = Latch::new(2);
+/// latch.count_down();
+/// assert!(!latch.is_open());
+/// latch.count_down();
+/// latch.wait();
+/// ```
+///
+/// A server that says it is up when all its parts are, or why it does not:
+///
+/// ```
+/// use lockwork::Latch;
+/// use std::{thread, time::Duration};
+///
+/// let parts = ["listener", "cache", "janitor"];
+/// let ready = Latch::new(parts.len());
+/// thread::scope(|s| {
+///     for part in parts {
+///         let ready = &ready;
+///         s.spawn(move || {
+///             assert!(!part.is_empty(), "sets up the part");
+///             ready.count_down();
+///         });
+///     }
+///     if !ready.wait_for(Duration::from_secs(10)) {
+///         panic!("{} parts are not ready", ready.count());
+///     }
+/// });
+/// ```
+///
+/// # Blocking
+///
+/// A wait queues, spins for about a microsecond if nobody else waits, and parks. It allocates nothing, and returns
+/// only when the latch is open or its time is up. Counting down never waits.
+///
+/// # Fairness
+///
+/// Everybody who waits is released at once, in the order in which they came.
+///
+/// # Memory ordering
+///
+/// What a thread did before it counted down happens before the return of every wait that found the latch open, and
+/// before whatever follows an [`is_open`](Self::is_open) that did.
+///
+/// # Panics
+///
+/// No method panics, but for a wait in a thread whose thread-local data are gone, where [`std::thread::current`] does.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// Neither has one. Java's `CountDownLatch` is the same; C++'s `std::latch` leaves undefined what is defined here,
+/// counting below zero.
+///
+/// # Implementation notes
+///
+/// A count and an event, see `docs/waiting.md`. Counting down is one atomic exchange, and `wait` of an open latch one
+/// load.
+pub struct Latch {
+    raw: RawLatch,
+}
+
+impl Latch {
+    const_fn! {
+        /// Makes a latch that is to be counted down `count` times. With 0 it is open from the start.
+        #[must_use]
+        #[inline]
+        pub fn new(count: usize) -> Self {
+            Self { raw: RawLatch::new(count) }
+        }
+    }
+
+    /// Takes one off the count. The thread that makes it zero opens the latch. Does nothing to an open one.
+    #[inline]
+    pub fn count_down(&self) {
+        self.raw.count_down(1);
+    }
+
+    /// Takes `n` off the count, in one step. More than there is left is what is left.
+    ///
+    /// ```
+    /// let latch = lockwork::Latch::new(5);
+    /// latch.count_down_by(3);
+    /// assert_eq!(latch.count(), 2);
+    /// latch.count_down_by(3);
+    /// assert!(latch.is_open());
+    /// ```
+    #[inline]
+    pub fn count_down_by(&self, n: usize) {
+        self.raw.count_down(n);
+    }
+
+    /// How much is left to be counted down.
+    #[must_use]
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.raw.count()
+    }
+
+    /// Whether it is open. Once it is, it stays so.
+    #[must_use]
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.raw.count() == 0
+    }
+
+    /// Waits until it is open.
+    #[inline]
+    pub fn wait(&self) {
+        self.raw.wait_until(|| Deadline::NEVER);
+    }
+
+    /// Waits until it is open, for `timeout` at most. Says whether it is.
+    ///
+    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let latch = lockwork::Latch::new(1);
+    /// assert!(!latch.wait_for(Duration::from_millis(1)));
+    /// latch.count_down();
+    /// assert!(latch.wait_for(Duration::ZERO));
+    /// ```
+    #[inline]
+    pub fn wait_for(&self, timeout: Duration) -> bool {
+        self.raw.wait_until(|| Deadline::after(timeout))
+    }
+
+    /// Waits until it is open, until `deadline` at most. Says whether it is.
+    #[inline]
+    pub fn wait_until(&self, deadline: Instant) -> bool {
+        self.raw.wait_until(|| Deadline::at(deadline))
+    }
+
+    /// Counts down by one and waits until it is open.
+    ///
+    /// ```
+    /// use lockwork::Latch;
+    /// use std::thread;
+    ///
+    /// let latch = Latch::new(2);
+    /// thread::scope(|s| {
+    ///     s.spawn(|| latch.arrive_and_wait());
+    ///     s.spawn(|| latch.arrive_and_wait());
+    /// });
+    /// ```
+    pub fn arrive_and_wait(&self) {
+        self.count_down();
+        self.wait();
+    }
+
+    /// Adds one to the count, unless it is open.
+    pub(crate) fn count_up(&self) {
+        self.raw.count_up();
+    }
+}
+
+impl UnwindSafe for Latch {}
+impl RefUnwindSafe for Latch {}
+
+impl fmt::Debug for Latch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Latch").field("count", &self.count()).finish()
+    }
+}

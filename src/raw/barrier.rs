@@ -1,0 +1,602 @@
+//! A barrier: rounds in which a given number of threads wait for one another. One word for the round, and a queue.
+//!
+//! ```text
+//!   63                27      26        25       24     23             0
+//!  ┌────────────────────┬──────────┬─────────┬────────┬───────────────┐
+//!  │ generation         │ SLEEPERS │ ABORTED │ BROKEN │ count         │
+//!  └────────────────────┴──────────┴─────────┴────────┴───────────────┘
+//! ```
+//!
+//! The generation is the number of the round. Its *members* are the threads that have arrived in it and have not left;
+//! the count is how many they are. A member is *asleep* if its node is in the queue, else *in limbo*: it spins, is on
+//! its way to the queue or back from it, or is the last to arrive and runs the action.
+//!
+//! | BROKEN | ABORTED | count | meaning | a thread that comes |
+//! |---|---|---|---|---|
+//! | 0 | 0 | less than parties | filling; at 0 nobody is inside | arrives: its index is the count |
+//! | 0 | 0 | parties | all are there, the last runs the action | waits to enter |
+//! | 1 | 0 | some | broken by a time-out, a panic or `reset`; not all members have left | waits to enter |
+//! | 1 | 1 | any | aborted | is told so, and does not arrive |
+//!
+//! Any state but "nobody is inside" may have SLEEPERS: somebody went to sleep in it, to be released or to enter. BROKEN
+//! without ABORTED and with a count of 0 does not exist: that exchange begins the next generation instead.
+//!
+//! Invariants:
+//!
+//! 1. A generation ends in one exchange, which counts it up and clears all else, and in one of two ways. It *trips* out
+//!    of a state without BROKEN, in the last arrival's exchange or, with an action, in one that this thread makes when
+//!    the action is done. Or it was broken, and ends with the exchange in which its last member leaves, or for one that
+//!    was aborted in `reset`'s after that.
+//! 2. So a broken generation stays the present one for as long as it has members. A member that sees another
+//!    generation therefore knows that its own has tripped; one that sees its own with BROKEN knows that it has not and
+//!    will not. Whatever abort, reset or time-out follows cannot change what a member learns.
+//! 3. BROKEN is set once in a generation, in one exchange that competes with the one that trips it. A time-out is such
+//!    an exchange.
+//! 4. A node is queued under the queue's guard, after an exchange of the state, under the same guard, that has found
+//!    the node's generation where it must wait and has set SLEEPERS. Every exchange that ends such waiting (trips,
+//!    breaks, aborts, ends) sees SLEEPERS, and its maker then takes the guard and takes out the nodes concerned. So no
+//!    node is left behind, and with nobody asleep nobody takes the guard.
+//! 5. Nodes stand in the order of their generations. Whoever takes out those of a generation takes out earlier ones,
+//!    too, whose own waker is not there yet; the members among them have tripped (by 2 and 6).
+//! 6. Whoever takes members of a broken generation out of the queue takes them off the count before it wakes them.
+//!    Each member in limbo takes itself off. So a member is counted until it is known to know.
+//!
+//! Ordering: every change is Release and is made from a state that was read with Acquire, so it hands on all that was
+//! handed to it. `barrier.arrive`: from each arrival to the last one, and so to the action. `barrier.trip`: from the
+//! exchange that trips to whoever sees another generation, or is woken by one who has. `barrier.break`: from the
+//! exchange that breaks to whoever sees BROKEN, or is woken by one who has. There are no plain stores.
+//!
+//! Promised upward: a member that was released gets its result; a round breaks for all its members or for none;
+//! an arrival is one successful exchange, and without an action the last arrival trips in the same.
+//!
+//! Limits: 2^24 - 1 threads inside at a time. A thread that is stopped in limbo for exactly 2^37 rounds of others, which
+//! takes more threads than parties and hours at full speed, mistakes them for none. Needs 64-bit atomics.
+
+use std::fmt;
+use std::ptr;
+
+use crate::facade::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Release},
+};
+use crate::facade::{Deadline, const_fn, reached};
+use crate::wait::{Guard, Habit, Outcome, Place, Queue, Spin, Waiter};
+
+/// A value of a barrier's state word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State(u64);
+
+impl State {
+    const COUNT: u64 = (1 << 24) - 1;
+    const BROKEN: u64 = 1 << 24;
+    const ABORTED: u64 = 1 << 25;
+    const SLEEPERS: u64 = 1 << 26;
+    const GENERATION: u64 = 1 << 27;
+
+    /// Nobody is inside, in the first generation.
+    const FRESH: Self = Self(0);
+
+    /// No state: see the table.
+    const IMPOSSIBLE: Self = Self(Self::BROKEN);
+
+    const fn has(self, bits: u64) -> bool {
+        self.0 & bits != 0
+    }
+
+    const fn with(self, bits: u64) -> Self {
+        Self(self.0 | bits)
+    }
+
+    const fn without(self, bits: u64) -> Self {
+        Self(self.0 & !bits)
+    }
+
+    const fn is_broken(self) -> bool {
+        self.has(Self::BROKEN)
+    }
+
+    const fn is_aborted(self) -> bool {
+        self.has(Self::ABORTED)
+    }
+
+    const fn has_sleepers(self) -> bool {
+        self.has(Self::SLEEPERS)
+    }
+
+    const fn count(self) -> u64 {
+        self.0 & Self::COUNT
+    }
+
+    const fn generation(self) -> Generation {
+        Generation(self.0 / Self::GENERATION)
+    }
+
+    /// One member more.
+    const fn arrived(self) -> Self {
+        assert!(self.count() < Self::COUNT, "Barrier::wait: too many threads in one barrier");
+        Self(self.0 + 1)
+    }
+
+    /// Nobody inside, one generation later (invariant 1).
+    const fn next_generation(self) -> Self {
+        Self((self.0 & !(Self::GENERATION - 1)).wrapping_add(Self::GENERATION))
+    }
+
+    /// Broken if it was not, with so many members fewer; ended if there are none left, unless it is aborted.
+    const fn broken_without(self, members: u64) -> Self {
+        if self.count() == members && !self.is_aborted() {
+            self.next_generation()
+        } else {
+            Self(self.with(Self::BROKEN).0 - members)
+        }
+    }
+}
+
+const _: () = assert!(State::COUNT & (State::BROKEN | State::ABORTED | State::SLEEPERS) == 0);
+const _: () = assert!(State::GENERATION > State::SLEEPERS && State::GENERATION.is_power_of_two());
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("generation", &self.generation().0)
+            .field("count", &self.count())
+            .field("broken", &self.is_broken())
+            .field("aborted", &self.is_aborted())
+            .field("sleepers", &self.has_sleepers())
+            .finish()
+    }
+}
+
+/// The number of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Generation(u64);
+
+/// What a node in the queue waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// That the present round lets somebody in again.
+    Entrant = 0,
+    /// The end of the round that it is a member of.
+    Member = 1,
+}
+
+impl Generation {
+    /// Where a tag has the generation: so high that the difference of two tags overflows as that of the numbers does.
+    const SHIFT: u32 = if usize::BITS > u64::BITS - State::GENERATION.trailing_zeros() {
+        usize::BITS - (u64::BITS - State::GENERATION.trailing_zeros())
+    } else {
+        1
+    };
+
+    /// What a waiter's tag says: the generation, as far as it fits, over the role.
+    const fn tag(self, role: Role) -> *const () {
+        ptr::without_provenance(((self.0 as usize) << Self::SHIFT) | role as usize)
+    }
+
+    /// How many generations lie between that of the tag and this one, times a power of two; less than 0 if that of the
+    /// tag is later. All nodes in a queue are close together, in a number that begins anew when it is used up.
+    fn distance(self, tag: *const ()) -> isize {
+        let first = self.tag(Role::Entrant).addr();
+        first.wrapping_sub(tag.addr() & !(Role::Member as usize)) as isize
+    }
+
+    /// Whether the waiter queued in this generation or in an earlier one.
+    fn is_not_before(self, waiter: &Waiter) -> bool {
+        self.distance(waiter.tag()) >= 0
+    }
+
+    /// Whether the waiter queued in this generation.
+    fn is_that_of(self, waiter: &Waiter) -> bool {
+        self.distance(waiter.tag()) == 0
+    }
+}
+
+fn is_member(waiter: &Waiter) -> bool {
+    waiter.tag().addr() & Role::Member as usize != 0
+}
+
+/// A member is told that its round has tripped. (An entrant is told to look again, by either.)
+const TRIPPED: Outcome = Outcome::GRANTED;
+/// A member is told that its round was broken, and that it is not counted any more.
+const EXPELLED: Outcome = Outcome::WOKEN;
+
+/// What the last to arrive runs.
+pub(crate) type Action = dyn Fn() + Send + Sync;
+
+/// A place in a round that has tripped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Met {
+    /// How many arrived before.
+    pub(crate) index: usize,
+    /// Whether it was the last.
+    pub(crate) last: bool,
+}
+
+/// The round did not trip for this thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Broken;
+
+/// How a try to arrive ended.
+enum Arrival {
+    /// In the last place; the state is the one before.
+    Last(State),
+    /// In another place; the state is the one before.
+    Early(State),
+    /// Not at all: nobody may enter just now.
+    Closed(State),
+}
+
+#[derive(Debug)]
+pub(crate) struct RawBarrier {
+    state: AtomicU64,
+    queue: Queue,
+    parties: usize,
+    habit: Habit,
+}
+
+impl RawBarrier {
+    const_fn! {
+        pub(crate) fn new(parties: usize) -> Self {
+            let parties = if parties == 0 { 1 } else { parties };
+            Self { state: AtomicU64::new(State::FRESH.0), queue: Queue::new(), parties, habit: Habit::new() }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn parties(&self) -> usize {
+        self.parties
+    }
+
+    /// How many are inside, of a round that is not broken.
+    pub(crate) fn waiting(&self) -> usize {
+        let state = self.load();
+        if state.is_broken() { 0 } else { state.count() as usize }
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.load().is_aborted()
+    }
+
+    #[inline]
+    fn load(&self) -> State {
+        // Acquire (barrier.trip, barrier.break): whoever learns from it how a round ended has what goes with that.
+        State(self.state.load(Acquire))
+    }
+
+    /// What the state is, by an exchange that fails: unlike a load it takes the cache line for this processor alone,
+    /// so that the exchange that follows need not wait for it a second time. Nothing else of the barrier may be read
+    /// before, because all of it may lie in the same line.
+    #[inline]
+    fn load_to_change(&self) -> State {
+        match self.try_change(State::IMPOSSIBLE, State::IMPOSSIBLE) {
+            Ok(()) => State::IMPOSSIBLE,
+            Err(actual) => actual,
+        }
+    }
+
+    /// Changes the state if it is still `current`, else says what it is. May fail for no reason: use it in a loop.
+    #[inline]
+    fn try_change(&self, current: State, next: State) -> Result<(), State> {
+        // Release (barrier.arrive, barrier.trip, barrier.break): what this thread did before, and what it has from
+        // others. Acquire on failure (all three): as in `load`. Not needed on success: `current` was read with
+        // Acquire, made by this thread, or is the first state of all, and no state that it matters for comes back.
+        match self.state.compare_exchange_weak(current.0, next.0, Release, Acquire) {
+            Ok(_) => Ok(()),
+            Err(actual) => Err(State(actual)),
+        }
+    }
+
+    /// Arrives, and waits until all have. The last to arrive runs `action` before anybody is released. The deadline is
+    /// made only if it is needed.
+    #[inline]
+    pub(crate) fn wait(
+        &self,
+        deadline: impl FnOnce() -> Deadline,
+        action: Option<&Action>,
+    ) -> Result<Met, Broken> {
+        match self.arrive(self.load_to_change(), action.is_some()) {
+            Arrival::Last(before) => self.lead(before, action),
+            Arrival::Early(before) => self.meet(before, &deadline()),
+            Arrival::Closed(mut state) => {
+                let deadline = deadline();
+                loop {
+                    state = self.enter(state, &deadline)?;
+                    match self.arrive(state, action.is_some()) {
+                        Arrival::Last(before) => return self.lead(before, action),
+                        Arrival::Early(before) => return self.meet(before, &deadline),
+                        Arrival::Closed(actual) => state = actual,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether nobody may arrive: an action runs, or members of a broken round have yet to leave it.
+    fn is_closed(&self, state: State) -> bool {
+        state.is_broken() || state.count() == self.parties as u64
+    }
+
+    #[inline]
+    fn arrive(&self, mut state: State, has_action: bool) -> Arrival {
+        loop {
+            if self.is_closed(state) {
+                return Arrival::Closed(state);
+            }
+            let arrived = state.arrived();
+            let is_last = arrived.count() == self.parties as u64;
+            let next = if is_last && !has_action { state.next_generation() } else { arrived };
+            match self.try_change(state, next) {
+                Ok(()) if is_last => return Arrival::Last(state),
+                Ok(()) => return Arrival::Early(state),
+                Err(actual) => state = actual,
+            }
+        }
+    }
+
+    /// The last to arrive: runs the action, trips the round and releases who sleeps in it.
+    #[inline]
+    fn lead(&self, mut state: State, action: Option<&Action>) -> Result<Met, Broken> {
+        if let Some(action) = action {
+            state = state.arrived();
+            let inside = Inside { barrier: self, state };
+            action();
+            loop {
+                if state.is_broken() {
+                    reached!("barrier broken during the action");
+                    drop(inside);
+                    return Err(Broken);
+                }
+                match self.try_change(state, state.next_generation()) {
+                    Ok(()) => break,
+                    Err(actual) => state = actual,
+                }
+            }
+            inside.released();
+        }
+        if state.has_sleepers() {
+            reached!("barrier releases a sleeper");
+            self.release(state.generation());
+        }
+        Ok(Met { index: self.parties - 1, last: true })
+    }
+
+    /// Not the last: waits until the round trips, breaks, or is broken by this very deadline.
+    fn meet(&self, before: State, deadline: &Deadline) -> Result<Met, Broken> {
+        let generation = before.generation();
+        let met = Met { index: before.count() as usize, last: false };
+        let inside = Inside { barrier: self, state: before.arrived() };
+        let mut spin = if deadline.has_passed() { Spin::NONE } else { self.habit.spin(generation.0) };
+        while spin.again() {
+            let state = self.load();
+            if state.generation() != generation {
+                reached!("barrier member released in limbo");
+                self.habit.learn(&spin);
+                inside.released();
+                return Ok(met);
+            }
+            if state.is_broken() {
+                // Leaves, by its drop.
+                return Err(Broken);
+            }
+        }
+        self.habit.learn(&spin);
+        if !deadline.has_passed() {
+            match self.sleep(before.arrived(), Role::Member, deadline) {
+                Slept::Woken(TRIPPED) => {
+                    inside.released();
+                    return Ok(met);
+                }
+                Slept::Woken(_) => {
+                    // Expelled, hence not counted any more (invariant 6).
+                    inside.released();
+                    return Err(Broken);
+                }
+                Slept::TimedOut | Slept::NotNow(_) => {}
+            }
+        }
+        if inside.give_up() { Err(Broken) } else { Ok(met) }
+    }
+
+    /// Waits until somebody may arrive again, and says what it saw then.
+    #[cold]
+    fn enter(&self, mut state: State, deadline: &Deadline) -> Result<State, Broken> {
+        while self.is_closed(state) {
+            if state.is_aborted() || deadline.has_passed() {
+                return Err(Broken);
+            }
+            reached!("barrier entrant waits");
+            state = match self.sleep(state, Role::Entrant, deadline) {
+                Slept::Woken(_) => self.load_to_change(),
+                Slept::NotNow(actual) => actual,
+                Slept::TimedOut => return Err(Broken),
+            };
+        }
+        Ok(state)
+    }
+
+    /// Queues for as long as what is to be waited for in the generation of `state` is still to be waited for.
+    fn sleep(&self, mut state: State, role: Role, deadline: &Deadline) -> Slept {
+        let generation = state.generation();
+        let waiter = Waiter::new(&self.queue, generation.tag(role), false);
+        let guard = self.queue.guard();
+        loop {
+            let must_wait = state.generation() == generation
+                && match role {
+                    Role::Member => !state.is_broken(),
+                    Role::Entrant => self.is_closed(state) && !state.is_aborted(),
+                };
+            if !must_wait {
+                guard.release();
+                return Slept::NotNow(state);
+            }
+            match self.try_change(state, state.with(State::SLEEPERS)) {
+                Ok(()) => break,
+                Err(actual) => state = actual,
+            }
+        }
+        match guard.wait(waiter, Place::Back, Guard::release, deadline, Spin::NONE, Guard::release) {
+            Some(outcome) => Slept::Woken(outcome),
+            None => Slept::TimedOut,
+        }
+    }
+
+    /// Wakes who sleeps in this generation, which has ended, or in one before it. No members of a broken one: those
+    /// were taken out before it could end (invariant 6).
+    #[cold]
+    fn release(&self, generation: Generation) {
+        let mut guard = self.queue.guard();
+        let dues = guard.take_while(|waiter| generation.is_not_before(waiter));
+        guard.release();
+        dues.wake_all(TRIPPED);
+    }
+
+    /// Wakes who sleeps in the generation of `state`, which is broken.
+    #[cold]
+    fn expel(&self, state: State) {
+        let generation = state.generation();
+        let mut members = 0;
+        let mut guard = self.queue.guard();
+        let mut earlier = guard.take_while(|waiter| generation.is_not_before(waiter));
+        guard.release();
+        let tripped = earlier.take_while(|waiter| !generation.is_that_of(waiter));
+        if tripped.tag().is_some() {
+            reached!("barrier member woken by who breaks the next round");
+        }
+        let expelled = earlier.take_while(|waiter| {
+            members += u64::from(is_member(waiter));
+            true
+        });
+        if members > 0 {
+            self.leave(state, members);
+        }
+        tripped.wake_all(TRIPPED);
+        expelled.wake_all(EXPELLED);
+    }
+
+    /// Takes members off the count of the generation of `state`, and breaks it if it is not broken yet. Says `false`
+    /// and does nothing if it has tripped, which only a member in limbo can be unaware of.
+    fn leave(&self, mut state: State, members: u64) -> bool {
+        let generation = state.generation();
+        loop {
+            if state.generation() != generation {
+                return false;
+            }
+            let next = state.broken_without(members);
+            match self.try_change(state, next) {
+                Ok(()) if !state.has_sleepers() => {}
+                Ok(()) if next.generation() != generation => self.release(generation),
+                Ok(()) if !state.is_broken() => self.expel(next),
+                Ok(()) => {}
+                Err(actual) => {
+                    state = actual;
+                    continue;
+                }
+            }
+            return true;
+        }
+    }
+
+    pub(crate) fn abort(&self) {
+        let mut state = State::FRESH;
+        while !state.is_aborted() {
+            let next = state.with(State::BROKEN | State::ABORTED);
+            match self.try_change(state, next) {
+                Ok(()) if state.has_sleepers() => return self.expel(next),
+                Ok(()) => return,
+                Err(actual) => state = actual,
+            }
+        }
+    }
+
+    pub(crate) fn reset(&self) {
+        let mut state = self.load();
+        loop {
+            let next = match (state.is_broken(), state.count()) {
+                (false, 0) => return,
+                (false, _) => state.with(State::BROKEN),
+                // Aborted, and everybody has left.
+                (true, 0) => state.next_generation(),
+                (true, _) => state.without(State::ABORTED),
+            };
+            match self.try_change(state, next) {
+                Ok(()) if state.has_sleepers() && !state.is_broken() => return self.expel(next),
+                Ok(()) => return,
+                Err(actual) => state = actual,
+            }
+        }
+    }
+}
+
+/// How a sleep ended.
+enum Slept {
+    /// By a waker, which took the node out.
+    Woken(Outcome),
+    /// By the deadline: nobody has taken the node out.
+    TimedOut,
+    /// It did not begin, because there was nothing to wait for in this state.
+    NotNow(State),
+}
+
+/// A member in limbo. If it is dropped, be it by a panic, the member leaves: it breaks the round if it can.
+struct Inside<'a> {
+    barrier: &'a RawBarrier,
+    /// As it was left by the arrival.
+    state: State,
+}
+
+impl Inside<'_> {
+    /// The member is not counted any more.
+    fn released(self) {
+        std::mem::forget(self);
+    }
+
+    /// Breaks the round, or takes part in its being broken. Says `false` if it has tripped.
+    fn give_up(self) -> bool {
+        let left = self.leave();
+        self.released();
+        left
+    }
+
+    fn leave(&self) -> bool {
+        self.barrier.leave(self.state, 1)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Generation, Role, State};
+
+    #[test]
+    fn generations_are_compared_past_the_end_of_their_number() {
+        let last = State(u64::MAX).generation();
+        assert_eq!(State(u64::MAX).next_generation(), State::FRESH);
+        for (earlier, later) in
+            [(Generation(0), Generation(1)), (last, Generation(0)), (Generation(last.0 - 1), last)]
+        {
+            for role in [Role::Entrant, Role::Member] {
+                assert!(later.distance(earlier.tag(role)) > 0);
+                assert!(earlier.distance(later.tag(role)) < 0);
+                assert_eq!(later.distance(later.tag(role)), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn broken_round_ends_with_its_last_member() {
+        let two = State::FRESH.arrived().arrived().with(State::SLEEPERS);
+        let one = two.broken_without(1);
+        assert_eq!((one.count(), one.is_broken(), one.generation()), (1, true, two.generation()));
+        assert_eq!(one.broken_without(1), State::FRESH.next_generation());
+        let aborted = two.with(State::BROKEN | State::ABORTED).broken_without(2);
+        assert_eq!(
+            (aborted.count(), aborted.is_aborted(), aborted.generation()),
+            (0, true, two.generation())
+        );
+    }
+}

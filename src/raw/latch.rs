@@ -1,0 +1,92 @@
+//! A counter that threads count down, and a gate that opens for good when it is zero.
+//!
+//! | count | event | meaning |
+//! |---|---|---|
+//! | more than 0 | clear | closed |
+//! | 0 | clear | open; whoever counted down to 0 is about to release those who wait. Or nobody ever had to |
+//! | 0 | set | open |
+//!
+//! Invariants:
+//!
+//! 1. A count of 0 is final: counting down leaves it, and counting up refuses to begin again.
+//! 2. The thread that makes it 0 sets the event, once. So whoever waits for the event is released, and whoever comes
+//!    later need not ask it.
+//! 3. It is open when the count is 0, whatever the event says: that exchange is the one that a deadline competes with.
+//!
+//! Ordering: `latch.count`: every count down is Release, and seeing 0 is Acquire, be it in the count or by the event,
+//! whose setter has everything that the others released. Read-modify-writes alone change the count, so each continues
+//! the release sequences of those before.
+
+use crate::facade::atomic::{
+    AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
+use crate::facade::{Deadline, const_fn, reached};
+use crate::raw::event::RawEvent;
+
+#[derive(Debug)]
+pub(crate) struct RawLatch {
+    count: AtomicUsize,
+    opened: RawEvent,
+}
+
+impl RawLatch {
+    const_fn! {
+        pub(crate) fn new(count: usize) -> Self {
+            Self { count: AtomicUsize::new(count), opened: RawEvent::new() }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn count(&self) -> usize {
+        // Acquire (latch.count): who finds it open has what those did who counted down.
+        self.count.load(Acquire)
+    }
+
+    /// Takes `n` off the count, down to 0.
+    #[inline]
+    pub(crate) fn count_down(&self, n: usize) {
+        if n == 0 {
+            return;
+        }
+        // A guess: the exchange finds out.
+        let mut count = n;
+        while count > 0 {
+            let left = count.saturating_sub(n);
+            // Release (latch.count): what this thread did. Acquire (latch.count): what the others did, for whom the
+            // event is to hand over. Relaxed on failure: nothing is taken.
+            match self.count.compare_exchange_weak(count, left, AcqRel, Relaxed) {
+                Ok(_) => {
+                    if left == 0 {
+                        self.opened.set();
+                    }
+                    return;
+                }
+                Err(actual) => count = actual,
+            }
+        }
+        reached!("latch counted down below zero");
+    }
+
+    /// Adds one to the count, unless it is 0.
+    pub(crate) fn count_up(&self) {
+        // A guess: the exchange finds out.
+        let mut count: usize = 1;
+        while count > 0 {
+            let more = count.checked_add(1).expect("WaitGroup::clone: too many members");
+            // Relaxed: nothing is handed over. Relaxed on failure: nothing is taken, and the caller is not told.
+            match self.count.compare_exchange_weak(count, more, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(actual) => count = actual,
+            }
+        }
+        reached!("latch open before it could be counted up");
+    }
+
+    /// Waits until the count is 0. The deadline is made only if it is needed.
+    #[inline]
+    pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        // Invariant 3: a deadline that passes between the last count and the event has come too late.
+        self.count() == 0 || self.opened.wait_until(deadline) || self.count() == 0
+    }
+}

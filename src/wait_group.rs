@@ -1,0 +1,174 @@
+//! [`WaitGroup`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::latch::Latch;
+
+/// A group of threads that can be waited for: each has a handle, and waiting ends when all others have dropped theirs.
+///
+/// Use it to wait for threads whose number is not known beforehand, since each handle can be cloned. Where it is known a
+/// [`Latch`] allocates nothing.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::WaitGroup;
+/// use std::thread;
+///
+/// let group = WaitGroup::new();
+/// for _ in 0..4 {
+///     let member = group.clone();
+///     thread::spawn(move || {
+///         // works, and
+///         drop(member);
+///     });
+/// }
+/// group.wait();
+/// ```
+///
+/// A walk through a tree, in which each thread starts more of them. The handle is dropped on every way out, panics
+/// included, so the wait cannot miss one:
+///
+/// ```
+/// use lockwork::{Mutex, WaitGroup};
+/// use std::sync::Arc;
+/// use std::{thread, time::Duration};
+///
+/// fn visit(depth: usize, seen: Arc<Mutex<usize>>, member: WaitGroup) {
+///     *seen.lock() += 1;
+///     for _ in 0..depth {
+///         let (seen, member) = (Arc::clone(&seen), member.clone());
+///         thread::spawn(move || visit(depth - 1, seen, member));
+///     }
+/// }
+///
+/// let (seen, group) = (Arc::new(Mutex::new(0)), WaitGroup::new());
+/// visit(3, Arc::clone(&seen), group.clone());
+/// while !group.wait_for(Duration::from_secs(10)) {
+///     println!("still walking, {} seen", seen.lock());
+/// }
+/// assert_eq!(*seen.lock(), 16);
+/// ```
+///
+/// # Blocking
+///
+/// A wait spins for about a microsecond if nobody else waits, and parks. It allocates nothing; making a group does, and
+/// cloning a handle does not.
+///
+/// # Fairness
+///
+/// Everybody who waits is released at once, in the order in which they came.
+///
+/// # Memory ordering
+///
+/// What a thread did before it dropped its handle, or waited with it, happens before the return of a wait that saw all
+/// of them gone.
+///
+/// # Reentrancy and deadlock
+///
+/// A thread that waits while it has a second handle of the same group waits for itself.
+///
+/// # Panics
+///
+/// No method panics, but for a wait in a thread whose thread-local data are gone, where [`std::thread::current`] does.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// Neither has one. From `crossbeam_utils::sync::WaitGroup`: time-outs.
+///
+/// # Implementation notes
+///
+/// A shared [`Latch`] whose count is the number of members. It is open for good when that is 0.
+pub struct WaitGroup {
+    latch: Arc<Latch>,
+}
+
+impl WaitGroup {
+    /// Makes a group with one member, the handle that is returned.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { latch: Arc::new(Latch::new(1)) }
+    }
+
+    /// Leaves the group and waits until all others have left it or wait as well.
+    pub fn wait(self) {
+        let latch = Arc::clone(&self.latch);
+        drop(self);
+        latch.wait();
+    }
+
+    /// Waits until all others have left the group or wait as well, for `timeout` at most. Says whether they have.
+    ///
+    /// While it waits, the handle does not count as a member, so that two threads that wait do not wait for each other.
+    /// If the time is up it is a member again; nothing is lost, and others who wait still wait for it. If the answer is
+    /// `true` the group is over for good: further waits return at once, with this handle and with its clones.
+    ///
+    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits for ever.
+    ///
+    /// ```
+    /// use lockwork::WaitGroup;
+    /// use std::time::Duration;
+    ///
+    /// let group = WaitGroup::new();
+    /// let member = group.clone();
+    /// assert!(!group.wait_for(Duration::from_millis(1)));
+    /// drop(member);
+    /// assert!(group.wait_for(Duration::from_millis(1)));
+    /// ```
+    pub fn wait_for(&self, timeout: Duration) -> bool {
+        self.wait_as_nobody(|latch| latch.wait_for(timeout))
+    }
+
+    /// Waits until all others have left the group or wait as well, until `deadline` at most. See
+    /// [`wait_for`](Self::wait_for).
+    pub fn wait_until(&self, deadline: Instant) -> bool {
+        self.wait_as_nobody(|latch| latch.wait_until(deadline))
+    }
+
+    fn wait_as_nobody(&self, wait: impl FnOnce(&Latch) -> bool) -> bool {
+        /// Becomes a member again when the wait is over, however that ends.
+        struct Absent<'a>(&'a Latch);
+
+        impl Drop for Absent<'_> {
+            fn drop(&mut self) {
+                self.0.count_up();
+            }
+        }
+
+        let absent = Absent(&self.latch);
+        self.latch.count_down();
+        wait(&self.latch);
+        drop(absent);
+        // The last word: the group can have ended until the moment in which this handle became a member again.
+        self.latch.is_open()
+    }
+}
+
+impl Clone for WaitGroup {
+    /// A further member. Of a group that is over: a handle that waits for nobody.
+    fn clone(&self) -> Self {
+        let latch = Arc::clone(&self.latch);
+        latch.count_up();
+        Self { latch }
+    }
+}
+
+impl Drop for WaitGroup {
+    fn drop(&mut self) {
+        self.latch.count_down();
+    }
+}
+
+impl Default for WaitGroup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for WaitGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitGroup").field("members", &self.latch.count()).finish()
+    }
+}

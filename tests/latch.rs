@@ -1,0 +1,222 @@
+//! `Latch`.
+
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lockwork::Latch;
+use proptest::prelude::*;
+
+use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, rounds, watchdog};
+
+/// Long enough to be measured, short enough to be waited for.
+const SHORT: Duration = Duration::from_millis(15);
+
+/// The forms of a wait whose time does not run out.
+const WAITS: [fn(&Latch) -> bool; 4] = [
+    |latch| {
+        latch.wait();
+        true
+    },
+    |latch| latch.wait_for(LIMIT),
+    |latch| latch.wait_for(Duration::MAX),
+    |latch| latch.wait_until(Instant::now() + LIMIT),
+];
+
+/// What one thread writes and others read, with nothing but a latch between them.
+#[derive(Debug, Default)]
+struct Plain(UnsafeCell<usize>);
+
+/// Its users are ordered by latches: that they are is what is tested.
+unsafe impl Sync for Plain {}
+
+#[test]
+fn waiters_are_released_by_the_last_count() {
+    watchdog("waiters_are_released_by_the_last_count", || {
+        for parties in PARTIES {
+            let (latch, released) = (Latch::new(parties), AtomicUsize::new(0));
+            let sleepers = Sleeper::several(parties);
+            thread::scope(|s| {
+                for (sleeper, wait) in sleepers.iter().zip(WAITS.iter().cycle()) {
+                    let (latch, released) = (&latch, &released);
+                    s.spawn(move || {
+                        sleeper.about_to_block();
+                        assert!(wait(latch));
+                        released.fetch_add(1, Relaxed);
+                    });
+                }
+                Sleeper::until_all_asleep(&sleepers);
+                for left in (0..parties).rev() {
+                    assert_eq!(released.load(Relaxed), 0);
+                    assert!(!latch.is_open());
+                    latch.count_down();
+                    assert_eq!(latch.count(), left);
+                }
+                assert!(latch.is_open());
+            });
+            assert_eq!(released.into_inner(), parties);
+            assert!(WAITS.iter().all(|wait| wait(&latch)), "for good");
+        }
+    });
+}
+
+#[test]
+fn waiters_see_what_was_done_before_each_count() {
+    watchdog("waiters_see_what_was_done_before_each_count", || {
+        for parties in PARTIES {
+            for _ in 0..rounds(50) {
+                let latch = Latch::new(parties);
+                let written: Vec<Plain> = (0..parties).map(|_| Plain::default()).collect();
+                thread::scope(|s| {
+                    for written in &written {
+                        let latch = &latch;
+                        s.spawn(move || {
+                            unsafe { *written.0.get() = 1 };
+                            latch.count_down();
+                        });
+                    }
+                    latch.wait();
+                    for written in &written {
+                        assert_eq!(unsafe { *written.0.get() }, 1);
+                    }
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn latch_of_zero_is_open_from_the_start() {
+    watchdog("latch_of_zero_is_open_from_the_start", || {
+        let latch = Latch::new(0);
+        assert!(latch.is_open());
+        assert!(WAITS.iter().all(|wait| wait(&latch)));
+        assert!(latch.wait_for(Duration::ZERO));
+        assert!(latch.wait_until(Instant::now()));
+        latch.count_down();
+        assert_eq!(latch.count(), 0);
+    });
+}
+
+#[test]
+fn counting_below_zero_leaves_it_open() {
+    for n in [3, 4, 1000, usize::MAX] {
+        let latch = Latch::new(3);
+        latch.count_down_by(n);
+        assert!(latch.is_open());
+        latch.count_down_by(n);
+        latch.count_down();
+        assert_eq!(latch.count(), 0);
+        assert!(latch.wait_for(Duration::ZERO));
+    }
+    let latch = Latch::new(usize::MAX);
+    latch.count_down_by(0);
+    assert_eq!(latch.count(), usize::MAX);
+    latch.count_down_by(usize::MAX - 1);
+    assert_eq!(latch.count(), 1);
+    assert!(!latch.is_open());
+}
+
+#[test]
+fn timed_wait_says_whether_it_is_open() {
+    watchdog("timed_wait_says_whether_it_is_open", || {
+        let latch = Latch::new(1);
+        let past = Instant::now();
+        assert!(!latch.wait_for(Duration::ZERO));
+        assert!(!latch.wait_until(past));
+        let start = Instant::now();
+        assert!(!latch.wait_for(SHORT));
+        assert!(start.elapsed() >= SHORT);
+        let deadline = Instant::now() + SHORT;
+        assert!(!latch.wait_until(deadline));
+        assert!(Instant::now() >= deadline);
+        assert_eq!(latch.count(), 1, "a wait that gives up changes nothing");
+        latch.count_down();
+        assert!(latch.wait_for(Duration::ZERO));
+        assert!(latch.wait_until(past));
+    });
+}
+
+#[test]
+fn arrivals_wait_for_one_another() {
+    watchdog("arrivals_wait_for_one_another", || {
+        for parties in PARTIES {
+            for _ in 0..rounds(50) {
+                let (latch, arrived) = (Latch::new(parties), AtomicUsize::new(0));
+                thread::scope(|s| {
+                    for _ in 0..parties {
+                        s.spawn(|| {
+                            arrived.fetch_add(1, Relaxed);
+                            latch.arrive_and_wait();
+                            assert_eq!(arrived.load(Relaxed), parties);
+                        });
+                    }
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn counts_race_with_waits_that_give_up() {
+    watchdog("counts_race_with_waits_that_give_up", || {
+        for parties in PARTIES {
+            for round in 0..rounds(100) {
+                let latch = Latch::new(parties);
+                thread::scope(|s| {
+                    for who in 0..parties {
+                        let latch = &latch;
+                        s.spawn(move || {
+                            latch.count_down();
+                            let time = Duration::from_micros((round * who) as u64 % 50);
+                            // Once it says so it stays so.
+                            if latch.wait_for(time) {
+                                assert!(latch.is_open());
+                            }
+                        });
+                    }
+                });
+                assert!(latch.is_open());
+            }
+        }
+    });
+}
+
+#[test]
+fn waiting_allocates_nothing() {
+    watchdog("waiting_allocates_nothing", || {
+        drop(thread::current());
+        let latch = Latch::new(2);
+        let allocations = allocations_during(|| {
+            latch.count_down();
+            assert!(!latch.wait_for(SHORT));
+            latch.count_down();
+            latch.wait();
+        });
+        assert_eq!(allocations, 0);
+    });
+}
+
+#[test]
+fn latch_lives_in_a_static_and_shows_its_count() {
+    static LATCH: Latch = Latch::new(2);
+    assert_eq!(format!("{LATCH:?}"), "Latch { count: 2 }");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: rounds(200) as u32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn latch_counts_like_a_saturating_number(count in 0_usize..20, steps in prop::collection::vec(0_usize..6, 0..12)) {
+        let latch = Latch::new(count);
+        let mut left = count;
+        for step in steps {
+            latch.count_down_by(step);
+            left = left.saturating_sub(step);
+            prop_assert_eq!(latch.count(), left);
+            prop_assert_eq!(latch.is_open(), left == 0);
+            prop_assert_eq!(latch.wait_for(Duration::ZERO), left == 0);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `WaitGroup`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lockwork::WaitGroup;
+use proptest::prelude::*;
+
+use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, rounds, watchdog};
+
+/// Long enough to be measured, short enough to be waited for.
+const SHORT: Duration = Duration::from_millis(15);
+
+#[test]
+fn wait_ends_when_all_members_are_gone() {
+    watchdog("wait_ends_when_all_members_are_gone", || {
+        for parties in PARTIES {
+            for _ in 0..rounds(50) {
+                let (group, done) = (WaitGroup::new(), AtomicUsize::new(0));
+                thread::scope(|s| {
+                    for _ in 0..parties {
+                        let (member, done) = (group.clone(), &done);
+                        s.spawn(move || {
+                            done.fetch_add(1, Relaxed);
+                            drop(member);
+                        });
+                    }
+                    group.wait();
+                    assert_eq!(done.load(Relaxed), parties);
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn all_can_wait_for_one_another() {
+    watchdog("all_can_wait_for_one_another", || {
+        for parties in PARTIES {
+            let (group, arrived) = (WaitGroup::new(), AtomicUsize::new(0));
+            let sleepers = Sleeper::several(parties);
+            thread::scope(|s| {
+                for (who, sleeper) in sleepers.iter().enumerate() {
+                    let (member, arrived) = (group.clone(), &arrived);
+                    s.spawn(move || {
+                        sleeper.about_to_block();
+                        match who % 3 {
+                            0 => member.wait(),
+                            1 => assert!(member.wait_for(LIMIT)),
+                            _ => assert!(member.wait_until(Instant::now() + LIMIT)),
+                        }
+                        arrived.fetch_add(1, Relaxed);
+                    });
+                }
+                Sleeper::until_all_asleep(&sleepers);
+                assert_eq!(arrived.load(Relaxed), 0, "we have not waited yet");
+                group.wait();
+            });
+            assert_eq!(arrived.into_inner(), parties);
+        }
+    });
+}
+
+#[test]
+fn group_of_one_has_nobody_to_wait_for() {
+    watchdog("group_of_one_has_nobody_to_wait_for", || {
+        WaitGroup::new().wait();
+        WaitGroup::default().wait();
+        assert!(WaitGroup::new().wait_for(Duration::ZERO));
+        assert!(WaitGroup::new().wait_until(Instant::now()));
+    });
+}
+
+#[test]
+fn timed_wait_that_gives_up_stays_a_member() {
+    watchdog("timed_wait_that_gives_up_stays_a_member", || {
+        let group = WaitGroup::new();
+        let member = group.clone();
+        for _ in 0..3 {
+            let start = Instant::now();
+            assert!(!group.wait_for(SHORT));
+            assert!(start.elapsed() >= SHORT);
+            assert!(!group.wait_for(Duration::ZERO));
+            assert!(!group.wait_until(start));
+            assert!(!member.wait_for(Duration::ZERO));
+        }
+        assert_eq!(format!("{group:?}"), "WaitGroup { members: 2 }");
+        drop(member);
+        assert!(group.wait_for(Duration::ZERO));
+    });
+}
+
+#[test]
+fn group_that_is_over_stays_over() {
+    watchdog("group_that_is_over_stays_over", || {
+        let group = WaitGroup::new();
+        assert!(group.wait_for(Duration::MAX));
+        let late = group.clone();
+        assert!(group.wait_for(Duration::ZERO));
+        assert!(late.wait_for(Duration::ZERO));
+        assert_eq!(format!("{late:?}"), "WaitGroup { members: 0 }");
+        drop(group);
+        late.wait();
+    });
+}
+
+#[test]
+fn member_that_panics_is_gone() {
+    watchdog("member_that_panics_is_gone", || {
+        let group = WaitGroup::new();
+        let member = group.clone();
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let _member = member;
+            resume_unwind(Box::new(()));
+        }));
+        assert!(result.is_err());
+        assert!(group.wait_for(Duration::ZERO));
+    });
+}
+
+#[test]
+fn members_can_add_members() {
+    fn work(depth: usize, done: &'static AtomicUsize, member: WaitGroup) {
+        for _ in 0..depth {
+            let member = member.clone();
+            thread::spawn(move || work(depth - 1, done, member));
+        }
+        done.fetch_add(1, Relaxed);
+    }
+    static DONE: AtomicUsize = AtomicUsize::new(0);
+    watchdog("members_can_add_members", || {
+        let group = WaitGroup::new();
+        work(3, &DONE, group.clone());
+        group.wait();
+        assert_eq!(DONE.load(Relaxed), 1 + 3 + 3 * 2 + 3 * 2);
+    });
+}
+
+#[test]
+fn waits_that_give_up_race_with_drops() {
+    watchdog("waits_that_give_up_race_with_drops", || {
+        for parties in PARTIES {
+            for round in 0..rounds(100) {
+                let (group, at_work) = (WaitGroup::new(), AtomicUsize::new(0));
+                thread::scope(|s| {
+                    for who in 0..parties {
+                        let (member, at_work) = (group.clone(), &at_work);
+                        s.spawn(move || {
+                            let time = Duration::from_micros((round * (who + 1)) as u64 % 40);
+                            if !member.wait_for(time) {
+                                at_work.fetch_add(1, Relaxed);
+                                at_work.fetch_sub(1, Relaxed);
+                            }
+                            drop(member);
+                        });
+                    }
+                    group.wait();
+                    assert_eq!(at_work.load(Relaxed), 0, "who gave up was a member until it went");
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn cloning_and_waiting_allocate_nothing() {
+    watchdog("cloning_and_waiting_allocate_nothing", || {
+        drop(thread::current());
+        let group = WaitGroup::new();
+        let allocations = allocations_during(|| {
+            let member = group.clone();
+            assert!(!group.wait_for(SHORT));
+            drop(member);
+            assert!(group.wait_for(SHORT));
+        });
+        assert_eq!(allocations, 0);
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: rounds(200) as u32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn group_is_over_when_its_handles_are_one(steps in prop::collection::vec(any::<bool>(), 0..20)) {
+        let group = WaitGroup::new();
+        let mut members = Vec::new();
+        for add in steps {
+            if add {
+                members.push(group.clone());
+            } else {
+                members.pop();
+            }
+            // A group that has been seen over stays over.
+            if members.is_empty() {
+                break;
+            }
+            prop_assert!(!group.wait_for(Duration::ZERO));
+        }
+        members.clear();
+        prop_assert!(group.wait_for(Duration::ZERO));
+    }
+}
