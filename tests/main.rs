@@ -9,5 +9,6 @@ mod event;
 mod log_server;
 mod mutex;
 mod park_token;
+mod rwlock;
 mod support;
 mod tidy;
