@@ -1117,6 +1117,122 @@ fn readers_that_queued_before_the_next_writer_go_in_together() {
     });
 }
 
+#[test]
+fn writer_that_comes_while_readers_go_in_waits_for_all_of_them() {
+    // Those readers were there before it.
+    watchdog("writer_that_comes_while_readers_go_in_waits_for_all_of_them", || {
+        const READERS: usize = if cfg!(miri) { 4 } else { 12 };
+        for mode in MODES {
+            for _ in 0..rounds(10) {
+                let (lock, inside) = (mode.lock(0), AtomicUsize::new(0));
+                let sleepers = Sleeper::several(READERS);
+                thread::scope(|s| {
+                    let writer = lock.write();
+                    for sleeper in &sleepers {
+                        s.spawn(|| {
+                            sleeper.about_to_block();
+                            let _reader = lock.read();
+                            inside.fetch_add(1, Relaxed);
+                            eventually(|| inside.load(Relaxed) == READERS);
+                        });
+                    }
+                    Sleeper::until_all_asleep(&sleepers);
+                    drop(writer);
+                    eventually(|| inside.load(Relaxed) > 0);
+                    *lock.write() = 1;
+                    assert_eq!(inside.load(Relaxed), READERS);
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn recursive_read_that_queued_behind_a_writer_joins_when_readers_may() {
+    watchdog("recursive_read_that_queued_behind_a_writer_joins_when_readers_may", || {
+        for to_upgradable in [false, true] {
+            let (lock, sleepers) = (RwLock::new(0), [Sleeper::new(), Sleeper::new()]);
+            let joined = AtomicBool::new(false);
+            thread::scope(|s| {
+                let writer = lock.write();
+                s.spawn(|| {
+                    sleepers[0].about_to_block();
+                    *lock.write() += 1;
+                });
+                sleepers[0].until_asleep();
+                s.spawn(|| {
+                    sleepers[1].about_to_block();
+                    assert!(!Sleeper::SURE || *lock.read_recursive() == 0);
+                    joined.store(true, Relaxed);
+                });
+                sleepers[1].until_asleep();
+                if to_upgradable {
+                    let upgradable = RwLockWriteGuard::downgrade_to_upgradable(writer);
+                    eventually(|| joined.load(Relaxed));
+                    drop(upgradable);
+                } else {
+                    let reader = RwLockWriteGuard::downgrade(writer);
+                    eventually(|| joined.load(Relaxed));
+                    drop(reader);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn failed_try_write_holds_no_reader_back() {
+    watchdog("failed_try_write_holds_no_reader_back", || {
+        for mode in MODES {
+            for upgrade in [false, true] {
+                let (lock, done) = (mode.lock(0), AtomicBool::new(false));
+                let reader = lock.read();
+                thread::scope(|s| {
+                    s.spawn(|| {
+                        while !done.load(Relaxed) {
+                            if upgrade {
+                                assert!(lock.upgradable_read().try_upgrade().is_err());
+                            } else {
+                                assert!(lock.try_write().is_none());
+                            }
+                        }
+                    });
+                    let start = Instant::now();
+                    let disturbed = loop {
+                        if lock.try_read().is_none() {
+                            break true;
+                        }
+                        if start.elapsed() > Duration::from_millis(100) {
+                            break false;
+                        }
+                    };
+                    done.store(true, Relaxed);
+                    assert!(!disturbed, "{mode:?}: nobody writes or waits to");
+                });
+                assert_eq!(*reader, 0);
+            }
+        }
+    });
+}
+
+#[test]
+fn downgrade_beside_too_many_readers_loses_none_of_them() {
+    if cfg!(miri) {
+        return;
+    }
+    watchdog("downgrade_beside_too_many_readers_loses_none_of_them", || {
+        let lock = RwLock::new(0);
+        let first = lock.read();
+        // As many as there may be, whatever that is.
+        while !unwinds(|| mem::forget(lock.read())) {}
+        let upgradable = lock.upgradable_read();
+        assert!(unwinds(|| drop(RwLockUpgradableReadGuard::downgrade(upgradable))), "one too many");
+        assert!(lock.try_write().is_none(), "a writer beside readers");
+        assert!(lock.try_upgradable_read().is_some(), "the guard is gone");
+        assert_eq!(*first, 0);
+    });
+}
+
 /// Keeps the thread busy for `time`.
 fn spin_for(time: Duration) {
     let start = Instant::now();
