@@ -72,7 +72,7 @@ use crate::raw::rwlock::{Kind, Pass, RawRwLock};
 /// * A writer stops new readers from the moment it waits, whether for readers to leave or for another writer to.
 ///   [`read_recursive`](Self::read_recursive) alone still joins readers that are in.
 /// * Readers that queued before the next writer go in together when a writer unlocks, before that writer. Each that comes
-///   in lets the next in.
+///   in lets the next in. A writer that comes while they do queues behind them.
 /// * A writer that gives up at its deadline leaves nothing behind: the readers that it held back go in.
 /// * A free lock goes to whoever comes first, even if others wait, because handing it to a sleeping thread would leave
 ///   it idle until that thread is awake. A waiter that was woken and came too late a few times is handed the lock, so
@@ -996,11 +996,17 @@ macro_rules! converts {
 
             /// Becomes an ordinary reader. Whoever waits to be the upgradable reader, or the writer once all readers have
             /// left, can be.
-            pub fn downgrade(self) -> $read<$($arguments)*> {
-                let mut this = ManuallyDrop::new(self);
-                this.access.end();
-                // SAFETY: the guard has the lock as the upgradable reader, and is not used any more.
-                let pass = unsafe { this.lock.raw.downgrade_upgradable() };
+            ///
+            /// # Panics
+            ///
+            /// If a million readers are in already; the guard is gone then.
+            pub fn downgrade(mut self) -> $read<$($arguments)*> {
+                self.access.end();
+                // SAFETY: the guard has the lock as the upgradable reader, and is not used any more but to be dropped if
+                // it still has.
+                let pass = unsafe { self.lock.raw.downgrade_upgradable() };
+                let pass = pass.expect("RwLockUpgradableReadGuard::downgrade: too many readers at once");
+                let this = ManuallyDrop::new(self);
                 // SAFETY: `this` is neither dropped nor used any more.
                 let lock = unsafe { ptr::read(&raw const this.lock) };
                 $read { access: lock.value.read(), lock, pass, marker: PhantomData }

@@ -5,14 +5,16 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomPinned;
+use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use lockwork::{
-    ArcMutexGuard, AutoResetEvent, Barrier, BarrierWaitResult, BoundedBuffer, BrokenBarrier, BufferIter,
-    BufferTryIter, Condvar, Event, GetError, GetTimeoutError, Latch, MappedMutexGuard, Mutex, MutexGuard,
-    PutAllError, PutError, PutTimeoutError, TaskDoneError, TryGetError, TryPutError, WaitGroup,
-    WaitTimeoutResult,
+    ArcMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, AutoResetEvent,
+    Barrier, BarrierWaitResult, BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event,
+    GetError, GetTimeoutError, Latch, MappedMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard, Mutex,
+    MutexGuard, PutAllError, PutError, PutTimeoutError, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
+    RwLockWriteGuard, TaskDoneError, TryGetError, TryPutError, WaitGroup, WaitTimeoutResult,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -65,6 +67,16 @@ table! {
     MutexGuard<'static, T>        => Sync             none      Sync      none;
     MappedMutexGuard<'static, T>  => Sync             none      Sync      none;
     ArcMutexGuard<T>              => both             Send      none      none;
+    RwLock<T>                     => both             Send      none      none;
+    RwLockReadGuard<'static, T>   => Sync             none      Sync      none;
+    RwLockUpgradableReadGuard<'static, T> => Sync     none      Sync      none;
+    RwLockWriteGuard<'static, T>  => Sync             none      Sync      none;
+    MappedRwLockReadGuard<'static, T>  => Sync        none      Sync      none;
+    MappedRwLockWriteGuard<'static, T> => Sync        none      Sync      none;
+    // They keep the lock alive and give it away, so they move as an `Arc` of it does.
+    ArcRwLockReadGuard<T>         => both             none      none      none;
+    ArcRwLockUpgradableReadGuard<T> => both           none      none      none;
+    ArcRwLockWriteGuard<T>        => both             none      none      none;
     BoundedBuffer<T>              => both             both      none      none;
     BufferIter<'static, T>        => both             both      none      none;
     BufferTryIter<'static, T>     => both             both      none      none;
@@ -104,6 +116,21 @@ assert_impl_all!(MutexGuard<'static, dyn Debug + Sync>: Sync);
 assert_not_impl_any!(MutexGuard<'static, dyn Debug + Send>: Send, Sync);
 assert_impl_all!(MappedMutexGuard<'static, str>: Sync);
 assert_not_impl_any!(MappedMutexGuard<'static, dyn Sendable>: Send, Sync);
+trait Shareable: Send + Sync {}
+assert_impl_all!(RwLock<dyn Shareable>: Send, Sync);
+assert_impl_all!(RwLock<dyn Sendable>: Send);
+assert_not_impl_any!(RwLock<dyn Sendable>: Sync);
+assert_not_impl_any!(RwLock<dyn Debug + Sync>: Send, Sync);
+assert_impl_all!(RwLock<[Cell<u8>]>: Send);
+assert_not_impl_any!(RwLock<[Cell<u8>]>: Sync);
+assert_impl_all!(ArcRwLockReadGuard<dyn Shareable>: Send, Sync);
+assert_impl_all!(ArcRwLockUpgradableReadGuard<[u8]>: Send, Sync);
+assert_not_impl_any!(ArcRwLockWriteGuard<dyn Sendable>: Send, Sync);
+assert_impl_all!(RwLockReadGuard<'static, dyn Debug + Sync>: Sync);
+assert_not_impl_any!(RwLockReadGuard<'static, dyn Sendable>: Send, Sync);
+assert_impl_all!(MappedRwLockReadGuard<'static, str>: Sync);
+assert_impl_all!(MappedRwLockWriteGuard<'static, str>: Sync);
+assert_not_impl_any!(MappedRwLockWriteGuard<'static, dyn Sendable>: Send, Sync);
 
 // A mutex holds its value in place; a guard only points to it.
 assert_impl_all!(Mutex<u8>: Unpin);
@@ -111,10 +138,22 @@ assert_not_impl_any!(Mutex<PhantomPinned>: Unpin);
 assert_impl_all!(MutexGuard<'static, PhantomPinned>: Unpin);
 assert_impl_all!(MappedMutexGuard<'static, PhantomPinned>: Unpin);
 assert_impl_all!(ArcMutexGuard<PhantomPinned>: Unpin);
+assert_impl_all!(RwLock<u8>: Unpin);
+assert_not_impl_any!(RwLock<PhantomPinned>: Unpin);
+assert_impl_all!(RwLockReadGuard<'static, PhantomPinned>: Unpin);
+assert_impl_all!(RwLockUpgradableReadGuard<'static, PhantomPinned>: Unpin);
+assert_impl_all!(RwLockWriteGuard<'static, PhantomPinned>: Unpin);
+assert_impl_all!(MappedRwLockReadGuard<'static, PhantomPinned>: Unpin);
+assert_impl_all!(MappedRwLockWriteGuard<'static, PhantomPinned>: Unpin);
+assert_impl_all!(ArcRwLockReadGuard<PhantomPinned>: Unpin);
+assert_impl_all!(ArcRwLockUpgradableReadGuard<PhantomPinned>: Unpin);
+assert_impl_all!(ArcRwLockWriteGuard<PhantomPinned>: Unpin);
 
 // Locks take a panic for what it is: the value stays as it was left, and whoever locks next must know.
 assert_impl_all!(Mutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Mutex<&'static mut u8>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(RwLock<Cell<u8>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(RwLock<&'static mut u8>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(BoundedBuffer<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 
 // What can be shown, is.
@@ -126,6 +165,33 @@ assert_impl_all!(ArcMutexGuard<u8>: Debug, Display);
 assert_not_impl_any!(MutexGuard<'static, u8>: Clone);
 assert_not_impl_any!(MappedMutexGuard<'static, u8>: Clone);
 assert_not_impl_any!(ArcMutexGuard<u8>: Clone);
+assert_impl_all!(RwLock<u8>: Debug, Default, From<u8>);
+assert_not_impl_any!(RwLock<u8>: Clone, Display);
+assert_impl_all!(RwLockReadGuard<'static, u8>: Debug, Display, Deref);
+assert_impl_all!(RwLockUpgradableReadGuard<'static, u8>: Debug, Display, Deref);
+assert_impl_all!(RwLockWriteGuard<'static, u8>: Debug, Display, DerefMut);
+assert_impl_all!(MappedRwLockReadGuard<'static, u8>: Debug, Display, Deref);
+assert_impl_all!(MappedRwLockWriteGuard<'static, u8>: Debug, Display, DerefMut);
+assert_impl_all!(ArcRwLockReadGuard<u8>: Debug, Display, Deref);
+assert_impl_all!(ArcRwLockUpgradableReadGuard<u8>: Debug, Display, Deref);
+assert_impl_all!(ArcRwLockWriteGuard<u8>: Debug, Display, DerefMut);
+assert_not_impl_any!(RwLockReadGuard<'static, u8>: Clone, DerefMut);
+assert_not_impl_any!(RwLockUpgradableReadGuard<'static, u8>: Clone, DerefMut);
+assert_not_impl_any!(RwLockWriteGuard<'static, u8>: Clone);
+assert_not_impl_any!(MappedRwLockReadGuard<'static, u8>: Clone, DerefMut);
+assert_not_impl_any!(MappedRwLockWriteGuard<'static, u8>: Clone);
+assert_not_impl_any!(ArcRwLockReadGuard<u8>: Clone, DerefMut);
+assert_not_impl_any!(ArcRwLockUpgradableReadGuard<u8>: Clone, DerefMut);
+assert_not_impl_any!(ArcRwLockWriteGuard<u8>: Clone);
 assert_impl_all!(Condvar: Debug, Default);
 assert_impl_all!(Event: Debug, Default);
 assert_impl_all!(AutoResetEvent: Debug, Default);
+
+/// A guard that only reads is as good for a shorter life; so is a lock.
+#[allow(dead_code, reason = "to compile is the test")]
+fn guards_that_read_are_covariant<'a>(
+    read: RwLockReadGuard<'a, &'static str>,
+    mapped: MappedRwLockReadGuard<'a, &'static str>,
+) -> (MappedRwLockReadGuard<'a, &'a str>, RwLockReadGuard<'a, &'static str>) {
+    (mapped, read)
+}

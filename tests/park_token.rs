@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use lockwork::{AutoResetEvent, Condvar, Event, Mutex};
+use lockwork::{ArcRwLockReadGuard, AutoResetEvent, Condvar, Event, Mutex, RwLock};
 
 use crate::support::{LIMIT, Sleeper, eventually, rounds, watchdog};
 
@@ -34,6 +34,11 @@ struct Things {
     condvar: Condvar,
     event: Event,
     auto: AutoResetEvent,
+    /// Write-locked from the beginning until the release.
+    written: RwLock<()>,
+    /// Read-locked from the beginning until the release: by a reader that is counted, and by one that has a seat.
+    read: [Arc<RwLock<()>>; 2],
+    readers: Mutex<[Option<ArcRwLockReadGuard<()>>; 2]>,
     /// Set before the release begins.
     released: AtomicBool,
 }
@@ -57,7 +62,16 @@ fn notify(things: &Things) {
     eventually(|| things.condvar.notify_one());
 }
 
-const CALLS: [Call; 12] = [
+fn unlock_write(things: &Things) {
+    // The guard was forgotten by `Things::new`, or by the last to get the lock.
+    unsafe { things.written.force_unlock_write() };
+}
+
+fn leave(things: &Things) {
+    *things.readers.lock() = [None, None];
+}
+
+const CALLS: [Call; 20] = [
     Call { name: "lock", block: |things| mem::forget(things.held.lock()), release: unlock },
     Call {
         name: "lock, fair",
@@ -118,10 +132,46 @@ const CALLS: [Call; 12] = [
         block: |things| assert!(things.auto.wait_for(LIMIT)),
         release: |things| things.auto.set(),
     },
+    Call { name: "read", block: |things| drop(things.written.read()), release: unlock_write },
+    Call {
+        name: "read, fair",
+        block: |things| drop(things.written.read()),
+        release: |things| unsafe { things.written.force_unlock_write_fair() },
+    },
+    Call {
+        name: "try_read_recursive_for",
+        block: |things| drop(things.written.try_read_recursive_for(LIMIT).expect("time enough")),
+        release: unlock_write,
+    },
+    Call {
+        name: "upgradable_read",
+        block: |things| drop(things.written.upgradable_read()),
+        release: unlock_write,
+    },
+    Call {
+        name: "write behind a writer",
+        block: |things| drop(things.written.write()),
+        release: unlock_write,
+    },
+    Call {
+        name: "write behind a counted reader",
+        block: |things| drop(things.read[0].write()),
+        release: leave,
+    },
+    Call {
+        name: "write behind a seated reader",
+        block: |things| drop(things.read[1].write()),
+        release: leave,
+    },
+    Call {
+        name: "upgrade",
+        block: |things| drop(things.read[1].upgradable_read().upgrade()),
+        release: leave,
+    },
 ];
 
 /// Calls that give up by themselves.
-const TIMED: [(&str, Action); 6] = [
+const TIMED: [(&str, Action); 10] = [
     ("try_lock_for", |things| assert!(things.held.try_lock_for(BRIEF).is_none())),
     ("try_lock_until", |things| assert!(things.held.try_lock_until(Instant::now() + BRIEF).is_none())),
     ("Condvar::wait_for", |things| {
@@ -132,6 +182,12 @@ const TIMED: [(&str, Action); 6] = [
     }),
     ("Event::wait_for", |things| assert!(!things.event.wait_for(BRIEF))),
     ("AutoResetEvent::wait_for", |things| assert!(!things.auto.wait_for(BRIEF))),
+    ("try_read_for", |things| assert!(things.written.try_read_for(BRIEF).is_none())),
+    ("try_write_for, counted", |things| assert!(things.read[0].try_write_for(BRIEF).is_none())),
+    ("try_write_for, seated", |things| assert!(things.read[1].try_write_for(BRIEF).is_none())),
+    ("try_upgrade_for", |things| {
+        assert!(things.read[1].upgradable_read().try_upgrade_for(BRIEF).is_err());
+    }),
 ];
 
 const BRIEF: Duration = Duration::from_millis(2);
@@ -140,6 +196,10 @@ impl Things {
     fn new() -> Self {
         let things = Self::default();
         mem::forget(things.held.lock());
+        mem::forget(things.written.write());
+        // After so many reads in a row readers sit.
+        (0..32).for_each(|_| drop(things.read[1].read()));
+        *things.readers.lock() = things.read.each_ref().map(|lock| Some(lock.read_arc()));
         things
     }
 

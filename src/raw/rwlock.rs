@@ -168,6 +168,8 @@ impl Kind {
             Self::Upgradable if state.has(TOKEN) || held_back => return None,
             Self::Upgradable => state.with(UPGRADABLE),
             Self::Write if state.has(TOKEN) => return None,
+            // Those in the queue, or one on its way, may be readers that are to go in with these.
+            Self::Write if carried == 0 && state.has_readers() && state.has(QUEUED | WAKING) => return None,
             Self::Write => state.taken_for_writing(),
         };
         Some(next.without(carried))
@@ -180,7 +182,8 @@ impl Kind {
     /// What a waiter's tag says of it.
     const fn tag(self) -> usize {
         match self {
-            Self::Read | Self::ReadAgain => READS,
+            Self::Read => READS,
+            Self::ReadAgain => READS_AGAIN,
             Self::Upgradable => UPGRADES,
             Self::Write => WRITES,
         }
@@ -190,10 +193,11 @@ impl Kind {
 const READS: usize = 1;
 const UPGRADES: usize = 2;
 const WRITES: usize = 3;
+const READS_AGAIN: usize = 4;
 /// Has WRITER and PENDING, and waits until no reader is counted.
-const DRAINS: usize = 4;
+const DRAINS: usize = 5;
 /// Has WRITER and PENDING, and waits until nobody sits.
-const CLEARS: usize = 5;
+const CLEARS: usize = 6;
 
 /// Why a guarded section ends, beside what has become of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,7 +219,7 @@ impl Plan {
     /// The first waiter that can go on does, if nobody is on the way already:
     ///
     /// * a reader unless a writer has the lock, an upgradable reader if the token is free, both if no writer stands
-    ///   before them in the queue;
+    ///   before them in the queue, which is nothing to a recursive reader;
     /// * a writer if the token is free and there are no counted readers;
     /// * the one writer that is PENDING if what it waits for has happened, whoever else is on the way.
     fn new(guard: &Guard<'_>, state: State, cause: Cause) -> Self {
@@ -229,6 +233,7 @@ impl Plan {
                     DRAINS => !state.has_readers(),
                     CLEARS => cause == Cause::Left && !state.has_readers(),
                     READS => others && !behind_writer && !state.is_full(),
+                    READS_AGAIN => others && !state.is_full(),
                     UPGRADES => others && !behind_writer && !state.has(TOKEN),
                     _ => others && !behind_writer && !state.has(TOKEN) && !state.has_readers(),
                 };
@@ -241,8 +246,8 @@ impl Plan {
                 plan.next = plan.next.with(HOLD);
                 behind_writer = true;
             }
-            if behind_writer && !state.has(PENDING) {
-                // Nobody behind it goes on, and both bits are known.
+            if behind_writer && !state.has(PENDING) && (plan.chosen.is_some() || !others) {
+                // Nobody else goes on, and both bits are known.
                 break;
             }
         }
@@ -260,7 +265,7 @@ impl Plan {
             _ => {
                 reached!("rwlock granted");
                 self.next = match tag {
-                    READS => self.next.one_more(),
+                    READS | READS_AGAIN => self.next.one_more(),
                     UPGRADES => self.next.with(UPGRADABLE),
                     _ => self.next.taken_for_writing(),
                 };
@@ -341,7 +346,10 @@ impl RawRwLock {
     pub(crate) fn try_read(&self, kind: Kind) -> Option<Pass> {
         match self.read_at_once(kind) {
             Ok(pass) => Some(pass),
-            Err(state) => self.try_acquire(kind, state).is_some().then_some(Pass::COUNTED),
+            Err(state) => {
+                self.check_full(kind, state);
+                self.try_acquire(kind, state).is_some().then_some(Pass::COUNTED)
+            }
         }
     }
 
@@ -470,10 +478,13 @@ impl RawRwLock {
 
     /// # Safety
     ///
-    /// The caller is the upgradable reader, and a reader afterwards.
-    pub(crate) unsafe fn downgrade_upgradable(&self) -> Pass {
-        self.change(State(UPGRADABLE), |state| state.without(UPGRADABLE).one_more());
-        Pass::COUNTED
+    /// The caller is the upgradable reader, and a reader afterwards, unless there are too many: then the result is
+    /// `None`, and nothing has changed.
+    pub(crate) unsafe fn downgrade_upgradable(&self) -> Option<Pass> {
+        // Counted first, so that nobody can come in between.
+        let counted = self.try_acquire(Kind::ReadAgain, self.load())?;
+        self.change(counted, |state| state.without(UPGRADABLE));
+        Some(Pass::COUNTED)
     }
 
     /// Waits until the other readers have left, or until the deadline.
@@ -494,7 +505,9 @@ impl RawRwLock {
     ///
     /// As for [`upgrade`](Self::upgrade).
     pub(crate) unsafe fn try_upgrade(&self) -> bool {
-        if self.load().has_readers() {
+        let state = self.load();
+        // Found out without keeping readers out for a moment.
+        if state.has_readers() || state.has(SEATS) && self.somebody_sits() {
             return false;
         }
         if self.is_drained_now(self.pend_upgrade()) {
@@ -551,7 +564,8 @@ impl RawRwLock {
     pub(crate) fn try_write(&self) -> bool {
         // Acquire (rwlock.write, rwlock.read): what earlier holders did.
         let Err(state) = self.try_change(State(0), State(WRITER), Acquire) else { return true };
-        if state.has_readers() {
+        // Found out without keeping readers out for a moment.
+        if state.has_readers() || state.has(SEATS) && self.somebody_sits() {
             return false;
         }
         let Some(state) = self.try_acquire(Kind::Write, state) else { return false };
@@ -693,7 +707,6 @@ impl RawRwLock {
                 Err(actual) => state = actual,
             }
         }
-        self.check_full(kind, state);
         None
     }
 
