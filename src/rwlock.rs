@@ -590,7 +590,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     /// Shows the value, or `<locked>` if a writer has or waits for the lock: never blocks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("RwLock");
-        match self.try_read() {
+        let guard = if self.raw.is_full() { None } else { self.try_read() };
+        match guard {
             Some(guard) => shown.field("data", &&*guard),
             None => shown.field("data", &format_args!("<locked>")),
         }
@@ -787,7 +788,8 @@ macro_rules! leaves {
                 let _lock = unsafe { ptr::read(&raw const this.lock) };
             }
 
-            /// Unlocks, runs `f`, and locks again in the same way, also if `f` panics.
+            /// Unlocks, runs `f`, and locks again in the same way, also if `f` panics. A reader locks again like any new
+            /// reader, behind writers that wait: not for a thread that reads by another guard as well.
             pub fn unlocked<F, U>(this: &mut Self, f: F) -> U
             where
                 F: FnOnce() -> U,
@@ -807,7 +809,8 @@ macro_rules! leaves {
                 this.run_and_lock(f)
             }
 
-            /// Lets the first waiter have the lock and takes it again behind it. Does nothing if nobody waits.
+            /// Lets the first waiter have the lock and takes it again behind it, as [`unlocked`](Self::unlocked) does. Does
+            /// nothing if nobody waits.
             pub fn bump(this: &mut Self) {
                 if this.lock.raw.has_waiters() {
                     Self::unlocked_fair(this, || ());
