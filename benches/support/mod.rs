@@ -34,7 +34,10 @@ pub(crate) mod work;
 /// What the reports call this crate's primitives. All others are peers.
 pub(crate) const OURS: &str = "lockwork";
 
-/// Each of the contenders as a benchmark of a criterion group: the list of benchmark functions, run in turn.
+/// It has no objects, so it is compared with, but no peer.
+pub(crate) const STATIC: &str = "std thread_local!";
+
+/// What criterion puts the contenders of one workload into.
 pub(crate) type Group<'a> = criterion::BenchmarkGroup<'a, criterion::measurement::WallTime>;
 
 /// Runs the benchmarks of one workload.

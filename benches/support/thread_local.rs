@@ -28,15 +28,20 @@ impl PerThread for ThreadLocalCrate {
     }
 }
 
-/// `thread_local!` at its fastest: one for the whole program and not for each object, and nothing to make or to drop.
+/// `thread_local!`, which is one for the whole program and not for each object: not a peer, but what can be had.
 pub(crate) struct Std;
 
+/// Made at the first look, as the others are, and not before.
+fn first() -> Cell<u64> {
+    Cell::default()
+}
+
 thread_local! {
-    static COUNTER: Cell<u64> = const { Cell::new(0) };
+    static COUNTER: Cell<u64> = first();
 }
 
 impl PerThread for Std {
-    const NAME: &'static str = "std";
+    const NAME: &'static str = super::STATIC;
 
     fn new() -> Self {
         Self

@@ -28,21 +28,42 @@ pub(crate) fn iterations(time: Duration) -> u32 {
     (time.as_secs_f64() / seconds).round() as u32
 }
 
-/// Random numbers, one after the other, good enough to mix reads with writes: Marsaglia's xorshift.
-pub(crate) struct Random(u64);
+/// Which of a thread's operations are of one kind, mixed at random: 4096 of them, again and again.
+///
+/// They are laid down before, because making up a random number costs as much as half a lock.
+pub(crate) struct Mix {
+    bits: [u64; WORDS],
+    at: usize,
+}
 
-impl Random {
-    /// Another sequence for each seed.
-    pub(crate) fn new(seed: usize) -> Self {
-        Self((seed as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+const WORDS: usize = 64;
+
+impl Mix {
+    /// So many of a thousand, mixed differently for each seed.
+    pub(crate) fn new(per_mille: usize, seed: usize) -> Self {
+        const ALL: usize = WORDS * 64;
+        let mut mix = Self { bits: [0; WORDS], at: 0 };
+        // Marsaglia's xorshift.
+        let mut random = (seed as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut left = (ALL * per_mille).div_ceil(1000);
+        while left > 0 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let place = (random >> 32) as usize % ALL;
+            let (word, bit) = (&mut mix.bits[place / 64], 1 << (place % 64));
+            if *word & bit == 0 {
+                *word |= bit;
+                left -= 1;
+            }
+        }
+        mix
     }
 
-    /// True in so many of a thousand cases.
+    /// Whether the next one is of that kind.
     #[inline]
-    pub(crate) fn per_mille(&mut self, share: u32) -> bool {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        ((self.0 >> 32) * 1000) >> 32 < u64::from(share)
+    pub(crate) fn next(&mut self) -> bool {
+        self.at = self.at.wrapping_add(1);
+        self.bits[self.at / 64 % WORDS] >> (self.at % 64) & 1 != 0
     }
 }

@@ -100,10 +100,10 @@ impl Worker<'_> {
         self.board.phase.load(Ordering::Relaxed) != OVER
     }
 
-    /// Whether what happens now counts.
+    /// Whether what happens now does not count yet.
     #[inline]
-    pub(crate) fn measures(&self) -> bool {
-        self.board.phase.load(Ordering::Relaxed) == MEASURING
+    pub(crate) fn warms_up(&self) -> bool {
+        self.board.phase.load(Ordering::Relaxed) == WARMING_UP
     }
 
     /// So many operations more. Nobody else writes to the line this is written to.

@@ -17,8 +17,8 @@ const PANEL_WIDTH: u32 = 340;
 const LINES_HEIGHT: u32 = 240;
 const BAR_HEIGHT: u32 = 20;
 const LEGEND_HEIGHT: u32 = 34;
-const TITLE: i32 = 14;
-const SMALL: i32 = 12;
+const TITLE: i32 = 16;
+const SMALL: i32 = 14;
 
 /// The files that [`draw`] writes for a family, and what they show.
 pub(crate) fn pictures(results: &Results, family: &str) -> Vec<(String, String)> {
@@ -106,9 +106,10 @@ fn panels<'a, T: 'a>(
     items: impl ExactSizeIterator<Item = &'a T>,
     draw: impl Fn(&Area<'_>, &T) -> Result,
 ) -> Result {
-    let columns = items.len().clamp(1, 4);
+    // Two at least, so that the legend has room.
+    let columns = items.len().clamp(2, 4);
     let rows = items.len().div_ceil(columns);
-    let size = (PANEL_WIDTH * columns.max(3) as u32, height * rows as u32 + LEGEND_HEIGHT);
+    let size = (PANEL_WIDTH * columns as u32, height * rows as u32 + LEGEND_HEIGHT);
     let root = SVGBackend::new(path, size).into_drawing_area();
     root.fill(&WHITE)?;
     let (legend, grid) = root.split_vertically(LEGEND_HEIGHT);
@@ -193,24 +194,18 @@ fn threads(area: &Area<'_>, line: &[&Outcome]) -> Result {
     let values: Vec<usize> = line.iter().filter_map(|outcome| Some(outcome.axis.as_ref()?.1)).collect();
     let speeds = line.iter().flat_map(|outcome| &outcome.standings).map(|s| s.operations_per_second);
     let top = speeds.fold(1.0, f64::max) * 1.05;
-    let end = values.len() - 1;
     let mut chart = ChartBuilder::on(area)
         .caption(format!("{}/{}", first.family, first.shape), text(TITLE))
         .x_label_area_size(34)
         .y_label_area_size(52)
-        .build_cartesian_2d(-0.1..end as f64 + 0.1, 0.0..top)?;
-    // A label for whole steps only: the others are between two values.
-    let label = |x: &f64| {
-        let step = x.round();
-        let value = values.get(step as usize).filter(|_| (x - step).abs() < 0.01);
-        value.map_or_else(String::new, ToString::to_string)
-    };
+        .build_cartesian_2d(0..values.len() - 1, 0.0..top)?;
+    let label = |step: &usize| values.get(*step).map_or_else(String::new, ToString::to_string);
     chart
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
-        .x_labels(values.len() * 2 + 1)
+        .x_labels(values.len())
         .y_labels(5)
         .x_label_formatter(&label)
         .y_label_formatter(&|speed| amount(*speed))
@@ -218,12 +213,12 @@ fn threads(area: &Area<'_>, line: &[&Outcome]) -> Result {
         .label_style(text(SMALL))
         .draw()?;
     for name in names(line.iter().copied()) {
-        let points: Vec<(f64, f64)> = line
+        let points: Vec<(usize, f64)> = line
             .iter()
             .enumerate()
             .filter_map(|(step, outcome)| {
                 let standing = outcome.standings.iter().find(|standing| standing.name == name)?;
-                Some((step as f64, standing.operations_per_second))
+                Some((step, standing.operations_per_second))
             })
             .collect();
         let style = shade(name).stroke_width(if name == crate::support::OURS { 3 } else { 2 });

@@ -1,7 +1,7 @@
 //! What a comparison found, as it is written to JSON and read back.
 
 use crate::crew::Round;
-use crate::support::OURS;
+use crate::support::{OURS, STATIC};
 use crate::waits::{SHARES, Waits};
 use crate::workloads::{Kind, Workload};
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,7 @@ impl Outcome {
     }
 
     pub(crate) fn best_peer(&self) -> Option<&Standing> {
-        let peers = self.standings.iter().filter(|standing| !standing.is_ours());
+        let peers = self.standings.iter().filter(|standing| !standing.is_ours() && standing.name != STATIC);
         peers.max_by(|a, b| self.merit(a).total_cmp(&self.merit(b)))
     }
 

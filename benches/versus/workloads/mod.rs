@@ -109,6 +109,7 @@ fn label(time: Duration) -> String {
 }
 
 /// How long an operation waits for its turn.
+#[derive(Default)]
 struct Stopwatch {
     asked: Option<Instant>,
     served: Option<Instant>,
@@ -123,36 +124,30 @@ impl Stopwatch {
             self.served = Some(Instant::now());
         }
     }
-
-    #[inline]
-    fn time(&mut self, operation: impl FnOnce(&mut Self)) {
-        self.asked = Some(Instant::now());
-        operation(self);
-        if let Some((asked, served)) = self.asked.take().zip(self.served.take()) {
-            self.waits.record(served - asked);
-        }
-    }
 }
 
-/// Repeats the operation until the run is over, and times each so manieth wait.
-fn time_waits(worker: &Worker<'_>, each: u32, mut operation: impl FnMut(&mut Stopwatch)) {
-    let mut watch = Stopwatch { asked: None, served: None, waits: Waits::default() };
+/// Repeats the operation until the run is over, and times the wait of one in so many.
+///
+/// A wait that begins before the others are measured and ends after that counts: it may be the longest of all.
+fn time_waits(worker: &Worker<'_>, one_in: u32, mut operation: impl FnMut(&mut Stopwatch)) {
+    let mut watch = Stopwatch::default();
     while worker.runs() {
-        for _ in 1..each {
+        watch.asked = Some(Instant::now());
+        operation(&mut watch);
+        let wait = watch.asked.take().zip(watch.served.take()).map(|(asked, served)| served - asked);
+        if let Some(wait) = wait.filter(|_| !worker.warms_up()) {
+            watch.waits.record(wait);
+        }
+        worker.count(1);
+        for _ in 1..one_in {
             operation(&mut watch);
             worker.count(1);
         }
-        if worker.measures() {
-            watch.time(&mut operation);
-        } else {
-            operation(&mut watch);
-        }
-        worker.count(1);
     }
     worker.report(&watch.waits);
 }
 
-/// How many operations go untimed for one that is timed: more where the clock costs more than the operation.
+/// One in how many operations is timed: less often where the clock costs more than the operation.
 const fn sampling(section: Duration) -> u32 {
     if section.as_nanos() < 1000 { 4 } else { 1 }
 }
@@ -175,9 +170,7 @@ fn hogged(
             time_waits(worker, 1, |watch| {
                 // A sleep is no part of the wait: the stopwatch starts again.
                 thread::sleep(NOW_AND_THEN);
-                if watch.asked.is_some() {
-                    watch.asked = Some(Instant::now());
-                }
+                watch.asked = Some(Instant::now());
                 victim(watch);
             });
         }

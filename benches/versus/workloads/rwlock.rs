@@ -3,20 +3,20 @@
 use super::{Contender, Kind, Timing, Workload, at_rest, hogged, label, sampling, time_waits};
 use crate::crew::{Crew, Plan, Round};
 use crate::support::rwlock::{SharedLock, each_rwlock};
-use crate::support::work::{Random, iterations, work};
+use crate::support::work::{Mix, iterations, work};
 use crossbeam_utils::CachePadded;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Each thread writes so many times in a thousand, and otherwise reads.
-fn mixed<L: SharedLock>(crew: &mut Crew, plan: Plan, threads: usize, writes: u32) -> Round {
+fn mixed<L: SharedLock>(crew: &mut Crew, plan: Plan, threads: usize, writes: usize) -> Round {
     let lock = CachePadded::new(L::new());
     let run = crew.run(threads, plan, move |worker| {
-        let mut random = Random::new(worker.index);
+        let mut mix = Mix::new(writes, worker.index);
         if worker.plan.timed_waits {
             time_waits(worker, sampling(Duration::ZERO), |watch| {
-                if random.per_mille(writes) {
+                if mix.next() {
                     lock.write(|value| {
                         watch.served();
                         *value += 1;
@@ -32,7 +32,7 @@ fn mixed<L: SharedLock>(crew: &mut Crew, plan: Plan, threads: usize, writes: u32
             // Alone, the counting would be seen in the result.
             let each = if worker.threads == 1 { 64 } else { 1 };
             worker.repeat(each, || {
-                if random.per_mille(writes) {
+                if mix.next() {
                     lock.write(|value| *value += 1);
                 } else {
                     lock.read(|value| black_box(*value));
