@@ -5,7 +5,6 @@ use crate::table::time;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
@@ -50,8 +49,8 @@ pub(crate) fn draw(results: &Results, folder: &Path) -> Result {
                 bars(&path, &outcomes)?;
             } else if file.ends_with("lines.svg") {
                 let lines = lines_of(outcomes.iter().copied());
-                let names = names(lines.values().flatten().copied());
-                panels(&path, LINES_HEIGHT, &names, lines.values(), |area, line| threads(area, line))?;
+                let names = names(lines.iter().flatten().copied());
+                panels(&path, LINES_HEIGHT, &names, lines.iter(), |area, line| steps(area, line))?;
             } else {
                 let waiting = |outcome: &&&Outcome| outcome.standings.iter().any(|s| s.waits.is_some());
                 let waiting: Vec<&Outcome> = outcomes.iter().filter(waiting).copied().collect();
@@ -173,22 +172,21 @@ fn amount(value: f64) -> String {
     if value < 10.0 { format!("{value:.2}{unit}") } else { format!("{value:.0}{unit}") }
 }
 
-/// The workloads that differ in one number only, if there are several.
-fn lines_of<'a>(
-    outcomes: impl Iterator<Item = &'a Outcome>,
-) -> BTreeMap<(&'a str, &'a str), Vec<&'a Outcome>> {
-    let mut lines: BTreeMap<_, Vec<&Outcome>> = BTreeMap::new();
-    for outcome in outcomes {
-        if let Some((axis, _)) = &outcome.axis {
-            lines.entry((outcome.shape.as_str(), axis.as_str())).or_default().push(outcome);
+/// The workloads that differ in one number only, if there are enough of them for a line.
+fn lines_of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<Vec<&'a Outcome>> {
+    let mut lines: Vec<Vec<&Outcome>> = Vec::new();
+    for outcome in outcomes.filter(|outcome| outcome.axis.is_some()) {
+        match lines.iter_mut().find(|line| line[0].shape == outcome.shape) {
+            Some(line) => line.push(outcome),
+            None => lines.push(vec![outcome]),
         }
     }
-    lines.retain(|_, outcomes| outcomes.len() > 1);
+    lines.retain(|line| line.len() > 2);
     lines
 }
 
 /// Operations a second over what varies, one step for each value.
-fn threads(area: &Area<'_>, line: &[&Outcome]) -> Result {
+fn steps(area: &Area<'_>, line: &[&Outcome]) -> Result {
     let Some(first) = line.first() else { return Ok(()) };
     let axis = first.axis.as_ref().map_or("", |(axis, _)| axis.as_str());
     let values: Vec<usize> = line.iter().filter_map(|outcome| Some(outcome.axis.as_ref()?.1)).collect();

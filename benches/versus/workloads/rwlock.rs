@@ -28,16 +28,16 @@ fn mixed<L: SharedLock>(crew: &mut Crew, plan: Plan, threads: usize, writes: usi
                     });
                 }
             });
-        } else {
-            // Alone, the counting would be seen in the result.
-            let each = if worker.threads == 1 { 64 } else { 1 };
-            worker.repeat(each, || {
-                if mix.next() {
-                    lock.write(|value| *value += 1);
-                } else {
-                    lock.read(|value| black_box(*value));
-                }
-            });
+            return;
+        }
+        // Alone, the counting would be seen in the result.
+        let each = if worker.threads == 1 { 64 } else { 1 };
+        let read = || _ = lock.read(|value| black_box(*value));
+        let write = || lock.write(|value| *value += 1);
+        match writes {
+            0 => worker.repeat(each, read),
+            1000 => worker.repeat(each, write),
+            _ => worker.repeat(each, || if mix.next() { write() } else { read() }),
         }
     });
     run.of_equals()
