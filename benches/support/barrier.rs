@@ -29,7 +29,7 @@ macro_rules! party {
 
             #[inline]
             fn wait(&mut self) {
-                self.0.wait();
+                _ = self.0.wait();
             }
         }
     };

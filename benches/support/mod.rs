@@ -31,7 +31,7 @@ pub(crate) mod semaphore;
 pub(crate) mod thread_local;
 pub(crate) mod work;
 
-/// What the reports call this crate's primitives. All others are peers.
+/// What the reports call this crate's primitives, or how their names begin. All others are peers.
 pub(crate) const OURS: &str = "lockwork";
 
 /// It has no objects, so it is compared with, but no peer.

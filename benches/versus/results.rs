@@ -59,7 +59,7 @@ pub(crate) struct Lengths {
 
 impl Standing {
     pub(crate) fn is_ours(&self) -> bool {
-        self.name == OURS
+        self.name.starts_with(OURS)
     }
 
     fn is_std(&self) -> bool {

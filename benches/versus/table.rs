@@ -90,7 +90,9 @@ pub(crate) fn markdown(results: &Results, path: &Path, pictures: Option<&Path>) 
             // Not measured this time: what was found before stays.
             _ => old.trim().to_owned(),
         };
-        let _ = write!(written, "{before}{BEGIN}{part} -->\n{new}\n{END}");
+        // The empty lines make it a paragraph of its own.
+        let new = if new.is_empty() { String::new() } else { format!("\n{new}\n\n") };
+        let _ = write!(written, "{before}{BEGIN}{part} -->\n{new}{END}");
         rest = after;
     }
     if written.is_empty() {
