@@ -9,7 +9,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::condvar::Condvar;
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{Backoff, Deadline, budget, const_fn};
 use crate::mutex::{Mutex, MutexGuard};
 
 /// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
@@ -101,54 +101,120 @@ use crate::mutex::{Mutex, MutexGuard};
 ///
 /// # Implementation notes
 ///
-/// A [`VecDeque`] behind a [`Mutex`], with a [`Condvar`] for each of the three things that threads wait for: room,
-/// items, and the end of all work. Notifications are sent after unlocking, one for each item or each piece of room;
-/// with nobody waiting each is a load and a branch.
+/// PLACEHOLDER
 pub struct BoundedBuffer<T> {
     capacity: usize,
-    state: Mutex<State<T>>,
-    /// Notified once for each place that became free, and all when the buffer is closed.
-    room: Condvar,
-    /// Notified once for each item that was put, and all when the buffer is closed.
-    items: Condvar,
-    /// All are notified when no item is unfinished any more.
+    inlet: Inlet<T>,
+    outlet: Outlet<T>,
+    /// All are notified when no item is unfinished any more. Waited for with `puts` locked.
     finished: Condvar,
 }
 
-/// What the lock guards.
-///
-/// No wake-up is lost: as long as a thread waits un-notified for an item, there are no more items than notified
-/// getters that have not run yet and notifications still to be sent. A put adds one to both sides. A notified getter
-/// that runs takes an item, or finds none, in which case the left side is 0; it never leaves one behind. A getter
-/// that reports a time-out was not notified. The same holds for room and putters; the two exceptions, threads that
-/// leave what they were woken for, are written where they occur.
-struct State<T> {
-    queue: VecDeque<T>,
-    closed: bool,
-    /// Items put and not yet reported done. Wider than a length: whoever never reports must not overflow it.
-    unfinished: u64,
-    /// How often `unfinished` has come down to 0. Tells a joiner that it did, even if it is up again.
-    rounds: u64,
+/// The half that putters work on, on cache lines of its own.
+#[repr(align(128))]
+struct Inlet<T> {
+    puts: Mutex<Puts<T>>,
+    /// Getters wait here, with `puts` locked.
+    items: Condvar,
 }
 
-impl<T> State<T> {
+/// The half that getters work on, on cache lines of its own.
+#[repr(align(128))]
+struct Outlet<T> {
+    gets: Mutex<Gets<T>>,
+    /// Putters wait here, with `gets` locked.
+    room: Condvar,
+}
+
+/// What the putters' lock guards.
+struct Puts<T> {
+    queue: VecDeque<T>,
+    /// Places that are known to be free. There may be more: [`Gets::freed`].
+    room: usize,
+    closed: bool,
+    /// Items put that [`Gets::unfinished`] does not count yet.
+    unfinished: u64,
+    /// How often the number of unfinished items has come down to 0. Tells a joiner that it did, even if it is up again.
+    rounds: u64,
+    getters: Watch,
+}
+
+/// What the getters' lock guards.
+struct Gets<T> {
+    queue: VecDeque<T>,
+    freed: usize,
+    unfinished: u64,
+    putters: Watch,
+}
+
+/// Who of those on one side looks after what comes from the other.
+#[derive(Default)]
+struct Watch {
+    woken: bool,
+    polling: bool,
+}
+
+impl Watch {
+    #[inline]
+    fn notify(&mut self, condvar: &Condvar) {
+        if !self.woken && !self.polling {
+            self.woken = condvar.notify_one();
+        }
+    }
+}
+
+impl<T> Puts<T> {
+    fn push(&mut self, item: T, capacity: usize) {
+        self.reserve(1, capacity);
+        self.queue.push_back(item);
+        self.room -= 1;
+        self.unfinished += 1;
+    }
+
     /// Makes memory for `additional` more items, for which there is room in a buffer of `capacity`.
+    #[inline]
     fn reserve(&mut self, additional: usize, capacity: usize) {
         let (len, allocated) = (self.queue.len(), self.queue.capacity());
         if allocated - len < additional {
-            let wanted = allocated.saturating_mul(2).max(len + additional).max(4).min(capacity);
-            self.queue.reserve_exact(wanted - len);
+            self.grow(additional, capacity);
         }
     }
 
-    /// Takes `n` items off the unfinished ones, or as many as there are: some of those in the queue may have been
-    /// reported done already. Says whether the last of them went.
-    fn finish(&mut self, n: usize) -> bool {
-        let n = self.unfinished.min(n as u64);
-        self.unfinished -= n;
-        let finished = n != 0 && self.unfinished == 0;
+    #[cold]
+    fn grow(&mut self, additional: usize, capacity: usize) {
+        let (len, allocated) = (self.queue.len(), self.queue.capacity());
+        let wanted = allocated.saturating_mul(2).max(len + additional).max(4).min(capacity);
+        self.queue.reserve_exact(wanted - len);
+    }
+
+    fn harvest(&mut self, gets: &mut Gets<T>) {
+        self.room += mem::take(&mut gets.freed);
+    }
+
+    /// Moves all items, if the other half has none.
+    fn hand_over(&mut self, gets: &mut Gets<T>) {
+        self.harvest(gets);
+        gets.unfinished += mem::take(&mut self.unfinished);
+        if gets.queue.is_empty() {
+            mem::swap(&mut self.queue, &mut gets.queue);
+        }
+    }
+
+    fn finish(&mut self, gets: &mut Gets<T>, n: usize) -> bool {
+        self.hand_over(gets);
+        let n = gets.unfinished.min(n as u64);
+        gets.unfinished -= n;
+        let finished = n != 0 && gets.unfinished == 0;
         self.rounds += u64::from(finished);
         finished
+    }
+}
+
+impl<T> Gets<T> {
+    fn pop(&mut self) -> Option<T> {
+        let item = self.queue.pop_front()?;
+        self.freed += 1;
+        Some(item)
     }
 }
 
@@ -175,12 +241,24 @@ impl<T> BoundedBuffer<T> {
         #[track_caller]
         pub fn new(capacity: usize) -> Self {
             assert!(capacity != 0, "BoundedBuffer::new: the capacity must not be 0");
-            let state = State { queue: VecDeque::new(), closed: false, unfinished: 0, rounds: 0 };
+            let puts = Puts {
+                queue: VecDeque::new(),
+                room: capacity,
+                closed: false,
+                unfinished: 0,
+                rounds: 0,
+                getters: Watch { woken: false, polling: false },
+            };
+            let gets = Gets {
+                queue: VecDeque::new(),
+                freed: 0,
+                unfinished: 0,
+                putters: Watch { woken: false, polling: false },
+            };
             Self {
                 capacity,
-                state: Mutex::new(state),
-                room: Condvar::new(),
-                items: Condvar::new(),
+                inlet: Inlet { puts: Mutex::new(puts), items: Condvar::new() },
+                outlet: Outlet { gets: Mutex::new(gets), room: Condvar::new() },
                 finished: Condvar::new(),
             }
         }
@@ -220,15 +298,10 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.try_put(3), Err(TryPutError::Closed(3)));
     /// ```
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        let state = self.state.lock();
-        if state.closed {
-            Err(TryPutError::Closed(item))
-        } else if self.is_full_locked(&state) {
-            Err(TryPutError::Full(item))
-        } else {
-            self.push(state, item);
-            Ok(())
-        }
+        self.put_by(item, || Deadline::after(Duration::ZERO)).map_err(|error| match error {
+            PutTimeoutError::Timeout(item) => TryPutError::Full(item),
+            PutTimeoutError::Closed(item) => TryPutError::Closed(item),
+        })
     }
 
     /// Puts an item at the end, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] tries once,
@@ -367,9 +440,10 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.try_get(), Err(TryGetError::Closed));
     /// ```
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        let state = self.state.lock();
-        let closed = state.closed;
-        self.pop(state).ok_or(if closed { TryGetError::Closed } else { TryGetError::Empty })
+        self.get_by(|| Deadline::after(Duration::ZERO)).map_err(|error| match error {
+            GetTimeoutError::Timeout => TryGetError::Empty,
+            GetTimeoutError::Closed => TryGetError::Closed,
+        })
     }
 
     /// Takes the first item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] tries once,
@@ -532,9 +606,11 @@ impl<T> BoundedBuffer<T> {
     /// assert!(buffer.get().is_err());
     /// ```
     pub fn close(&self) {
-        let mut state = self.state.lock();
-        let was_closed = mem::replace(&mut state.closed, true);
-        drop(state);
+        let mut puts = self.inlet.puts.lock();
+        let was_closed = mem::replace(&mut puts.closed, true);
+        // A putter that saw it open is asleep once we have this lock, or has it polled again.
+        let gets = self.outlet.gets.lock();
+        drop((gets, puts));
         self.closed(was_closed);
     }
 
@@ -555,11 +631,18 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.unfinished(), 0);
     /// ```
     pub fn close_now(&self) -> Vec<T> {
-        let mut state = self.state.lock();
-        let was_closed = mem::replace(&mut state.closed, true);
-        let left = mem::take(&mut state.queue);
-        let finished = state.finish(left.len());
-        drop(state);
+        let mut puts = self.inlet.puts.lock();
+        let mut gets = self.outlet.gets.lock();
+        let was_closed = mem::replace(&mut puts.closed, true);
+        let mut left = mem::take(&mut gets.queue);
+        if left.is_empty() {
+            left = mem::take(&mut puts.queue);
+        } else {
+            left.append(&mut puts.queue);
+        }
+        gets.freed += left.len();
+        let finished = puts.finish(&mut gets, left.len());
+        drop((gets, puts));
         self.closed(was_closed);
         if finished {
             self.finished.notify_all();
@@ -577,7 +660,7 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state.lock().closed
+        self.inlet.puts.lock().closed
     }
 
     /// How many items were in it just now; it may be otherwise by the time the answer is looked at.
@@ -589,7 +672,8 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.state.lock().queue.len()
+        let (puts, gets) = self.lock_both();
+        puts.queue.len() + gets.queue.len()
     }
 
     /// Whether it was empty just now; it may be otherwise by the time the answer is looked at.
@@ -686,12 +770,18 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.try_task_done(), Err(TaskDoneError));
     /// ```
     pub fn try_task_done(&self) -> Result<(), TaskDoneError> {
-        let mut state = self.state.lock();
-        if state.unfinished == 0 {
+        let mut gets = self.outlet.gets.lock();
+        if gets.unfinished > 1 {
+            gets.unfinished -= 1;
+            return Ok(());
+        }
+        drop(gets);
+        let (mut puts, mut gets) = self.lock_both();
+        if puts.unfinished + gets.unfinished == 0 {
             return Err(TaskDoneError);
         }
-        let finished = state.finish(1);
-        drop(state);
+        let finished = puts.finish(&mut gets, 1);
+        drop((gets, puts));
         if finished {
             self.finished.notify_all();
         }
@@ -708,7 +798,8 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        usize::try_from(self.state.lock().unfinished).unwrap_or(usize::MAX)
+        let (puts, gets) = self.lock_both();
+        usize::try_from(puts.unfinished + gets.unfinished).unwrap_or(usize::MAX)
     }
 
     /// Waits until every item that was put has been reported done by [`task_done`](Self::task_done).
@@ -760,23 +851,140 @@ impl<T> BoundedBuffer<T> {
     }
 
     fn put_by(&self, item: T, deadline: impl FnOnce() -> Deadline) -> Result<(), PutTimeoutError<T>> {
-        let mut state = self.state.lock();
-        self.wait_for_room(&mut state, &LazyCell::new(deadline));
-        if state.closed {
-            Err(PutTimeoutError::Closed(item))
-        } else if self.is_full_locked(&state) {
-            Err(PutTimeoutError::Timeout(item))
-        } else {
-            self.push(state, item);
-            Ok(())
+        let mut puts = self.inlet.puts.lock();
+        if puts.room == 0 || puts.closed {
+            match self.find_room(puts, 1, deadline) {
+                Ok(guard) => puts = guard,
+                Err(Shut::Closed) => return Err(PutTimeoutError::Closed(item)),
+                Err(Shut::Timeout) => return Err(PutTimeoutError::Timeout(item)),
+            }
+        }
+        puts.push(item, self.capacity);
+        puts.getters.notify(&self.inlet.items);
+        Ok(())
+    }
+
+    /// Waits for room if there is none, and finds more than one place if it can.
+    #[cold]
+    fn find_room<'a>(
+        &'a self,
+        mut puts: MutexGuard<'a, Puts<T>>,
+        wanted: usize,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<MutexGuard<'a, Puts<T>>, Shut> {
+        let deadline = LazyCell::new(deadline);
+        let (mut was_woken, mut was_polling) = (false, false);
+        let mut polls = POLLS;
+        loop {
+            if puts.closed {
+                if was_woken || was_polling {
+                    let mut gets = self.outlet.gets.lock();
+                    gets.putters.woken &= !was_woken;
+                    gets.putters.polling &= !was_polling;
+                }
+                return Err(Shut::Closed);
+            }
+            let mut gets = self.outlet.gets.lock();
+            gets.putters.woken &= !was_woken;
+            gets.putters.polling &= !was_polling;
+            puts.harvest(&mut gets);
+            if puts.room > 0 {
+                if puts.room > wanted {
+                    gets.putters.notify(&self.outlet.room);
+                }
+                return Ok(puts);
+            }
+            if deadline.has_passed() {
+                return Err(Shut::Timeout);
+            }
+            drop(puts);
+            (was_woken, was_polling) = (false, false);
+            if polls > 0 && !gets.putters.polling {
+                was_polling = true;
+                gets.putters.polling = true;
+                drop(gets);
+                poll(&mut polls, || {
+                    self.outlet.gets.try_lock().is_some_and(|gets| gets.freed > 0)
+                        || self.inlet.puts.try_lock().is_some_and(|puts| puts.room > 0 || puts.closed)
+                });
+            } else {
+                was_woken = self.outlet.room.wait_deadline(&mut gets, &deadline);
+                drop(gets);
+            }
+            puts = self.inlet.puts.lock();
         }
     }
 
     fn get_by(&self, deadline: impl FnOnce() -> Deadline) -> Result<T, GetTimeoutError> {
-        let mut state = self.state.lock();
-        self.wait_for_item(&mut state, &LazyCell::new(deadline));
-        let closed = state.closed;
-        self.pop(state).ok_or(if closed { GetTimeoutError::Closed } else { GetTimeoutError::Timeout })
+        let mut gets = self.outlet.gets.lock();
+        if let Some(item) = gets.pop() {
+            gets.putters.notify(&self.outlet.room);
+            return Ok(item);
+        }
+        drop(gets);
+        let (mut puts, mut gets) = self.find_items(&LazyCell::new(deadline)).map_err(|shut| match shut {
+            Shut::Closed => GetTimeoutError::Closed,
+            Shut::Timeout => GetTimeoutError::Timeout,
+        })?;
+        let item = gets.pop().expect("find_items");
+        self.passed_on(&mut puts, &mut gets);
+        Ok(item)
+    }
+
+    fn passed_on(&self, puts: &mut Puts<T>, gets: &mut Gets<T>) {
+        puts.hand_over(gets);
+        if puts.room > 0 {
+            gets.putters.notify(&self.outlet.room);
+        }
+        if !gets.queue.is_empty() {
+            puts.getters.notify(&self.inlet.items);
+        }
+    }
+
+    #[cold]
+    fn find_items<D: FnOnce() -> Deadline>(&self, deadline: &LazyCell<Deadline, D>) -> Result<Both<'_, T>, Shut> {
+        let (mut was_woken, mut was_polling) = (false, false);
+        let mut polls = POLLS;
+        let mut puts = self.inlet.puts.lock();
+        loop {
+            puts.getters.woken &= !was_woken;
+            puts.getters.polling &= !was_polling;
+            let mut gets = self.outlet.gets.lock();
+            puts.hand_over(&mut gets);
+            if !gets.queue.is_empty() {
+                return Ok((puts, gets));
+            }
+            if puts.closed {
+                return Err(Shut::Closed);
+            }
+            if deadline.has_passed() {
+                return Err(Shut::Timeout);
+            }
+            drop(gets);
+            (was_woken, was_polling) = (false, false);
+            if polls > 0 && !puts.getters.polling {
+                was_polling = true;
+                puts.getters.polling = true;
+                drop(puts);
+                poll(&mut polls, || {
+                    self.outlet.gets.try_lock().is_some_and(|gets| !gets.queue.is_empty())
+                        || self
+                            .inlet
+                            .puts
+                            .try_lock()
+                            .is_some_and(|puts| !puts.queue.is_empty() || puts.closed)
+                });
+                puts = self.inlet.puts.lock();
+            } else {
+                was_woken = self.inlet.items.wait_deadline(&mut puts, deadline);
+            }
+        }
+    }
+
+    fn lock_both(&self) -> Both<'_, T> {
+        let puts = self.inlet.puts.lock();
+        let gets = self.outlet.gets.lock();
+        (puts, gets)
     }
 
     fn get_many_by(
@@ -788,34 +996,50 @@ impl<T> BoundedBuffer<T> {
         if max == 0 {
             return Ok(0);
         }
+        let mut gets = self.outlet.gets.lock();
+        if gets.queue.len() >= max && out.capacity() - out.len() >= max {
+            out.extend(gets.queue.drain(..max));
+            gets.freed += max;
+            gets.putters.notify(&self.outlet.room);
+            return Ok(max);
+        }
+        drop(gets);
         let deadline = LazyCell::new(deadline);
         loop {
-            let mut state = self.state.lock();
-            self.wait_for_item(&mut state, &deadline);
-            let count = state.queue.len().min(max);
-            if count == 0 {
-                return Err(if state.closed { GetTimeoutError::Closed } else { GetTimeoutError::Timeout });
-            }
+            let (mut puts, mut gets) = self.find_items(&deadline).map_err(|shut| match shut {
+                Shut::Closed => GetTimeoutError::Closed,
+                Shut::Timeout => GetTimeoutError::Timeout,
+            })?;
+            let count = (puts.queue.len() + gets.queue.len()).min(max);
             if out.capacity() - out.len() >= count {
-                out.extend(state.queue.drain(..count));
-                drop(state);
-                self.room.notify_many(count);
+                let first = count.min(gets.queue.len());
+                out.extend(gets.queue.drain(..first));
+                puts.hand_over(&mut gets);
+                out.extend(gets.queue.drain(..count - first));
+                gets.freed += count;
+                self.passed_on(&mut puts, &mut gets);
                 return Ok(count);
             }
-            drop(state);
             // We may have been woken for an item that we leave for now, and for good if the allocation panics:
             // somebody else may have it.
-            self.items.notify_one();
+            self.passed_on(&mut puts, &mut gets);
+            drop((gets, puts));
             out.reserve(count);
         }
     }
 
     fn join_by(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        let mut state = self.state.lock();
-        let rounds = state.rounds;
-        let unfinished = |state: &State<T>| state.unfinished != 0 && state.rounds == rounds;
-        Self::wait_while(&self.finished, &mut state, unfinished, &LazyCell::new(deadline));
-        !unfinished(&state)
+        let (mut puts, gets) = self.lock_both();
+        if puts.unfinished + gets.unfinished == 0 {
+            return true;
+        }
+        drop(gets);
+        let rounds = puts.rounds;
+        let deadline = deadline();
+        if !deadline.has_passed() {
+            let _ = self.finished.wait_while_deadline(&mut puts, |puts| puts.rounds == rounds, &deadline);
+        }
+        puts.rounds != rounds
     }
 
     /// Waits for room, then moves items from the front of `chunk`, which has some, as far as there is room. Returns
@@ -825,80 +1049,48 @@ impl<T> BoundedBuffer<T> {
         chunk: &mut VecDeque<T>,
         deadline: impl FnOnce() -> Deadline,
     ) -> Option<(usize, usize)> {
-        let mut state = self.state.lock();
-        self.wait_for_room(&mut state, &LazyCell::new(deadline));
-        if state.closed {
-            return None;
+        let mut puts = self.inlet.puts.lock();
+        if puts.room < chunk.len() || puts.closed {
+            puts = match self.find_room(puts, chunk.len(), deadline) {
+                Ok(puts) => puts,
+                Err(Shut::Closed) => return None,
+                Err(Shut::Timeout) => return Some((0, 0)),
+            };
         }
-        let room = self.capacity - state.queue.len();
-        let moved = chunk.len().min(room);
-        state.reserve(moved, self.capacity);
-        state.queue.extend(chunk.drain(..moved));
-        state.unfinished += moved as u64;
-        drop(state);
-        // Before anything that waits: getters must know of these before we wait for the room that they make.
-        self.items.notify_many(moved);
-        Some((moved, room - moved))
-    }
-
-    fn push(&self, mut state: MutexGuard<'_, State<T>>, item: T) {
-        state.reserve(1, self.capacity);
-        state.queue.push_back(item);
-        state.unfinished += 1;
-        drop(state);
-        self.items.notify_one();
-    }
-
-    fn pop(&self, mut state: MutexGuard<'_, State<T>>) -> Option<T> {
-        let item = state.queue.pop_front()?;
-        drop(state);
-        self.room.notify_one();
-        Some(item)
+        let moved = chunk.len().min(puts.room);
+        puts.reserve(moved, self.capacity);
+        puts.queue.extend(chunk.drain(..moved));
+        puts.room -= moved;
+        puts.unfinished += moved as u64;
+        puts.getters.notify(&self.inlet.items);
+        Some((moved, puts.room))
     }
 
     /// Wakes those whose wait a closing ends, unless an earlier one did.
     fn closed(&self, before: bool) {
         if !before {
-            // A putter that was woken for room and finds the buffer closed leaves the room: all others find it closed
-            // as well.
-            self.room.notify_all();
-            self.items.notify_all();
+            self.outlet.room.notify_all();
+            self.inlet.items.notify_all();
         }
     }
+}
 
-    fn is_full_locked(&self, state: &State<T>) -> bool {
-        state.queue.len() == self.capacity
-    }
+type Both<'a, T> = (MutexGuard<'a, Puts<T>>, MutexGuard<'a, Gets<T>>);
 
-    fn wait_for_room<D>(&self, state: &mut MutexGuard<'_, State<T>>, deadline: &LazyCell<Deadline, D>)
-    where
-        D: FnOnce() -> Deadline,
-    {
-        let blocked = |state: &State<T>| !state.closed && self.is_full_locked(state);
-        Self::wait_while(&self.room, state, blocked, deadline);
-    }
+enum Shut {
+    Closed,
+    Timeout,
+}
 
-    fn wait_for_item<D>(&self, state: &mut MutexGuard<'_, State<T>>, deadline: &LazyCell<Deadline, D>)
-    where
-        D: FnOnce() -> Deadline,
-    {
-        let blocked = |state: &State<T>| !state.closed && state.queue.is_empty();
-        Self::wait_while(&self.items, state, blocked, deadline);
-    }
+const POLLS: u32 = budget(16, 0);
 
-    /// Waits while `blocked` holds and the deadline, made only if it does, has not passed. What came of it can be
-    /// seen in the state, which stays locked.
-    fn wait_while<D>(
-        condvar: &Condvar,
-        state: &mut MutexGuard<'_, State<T>>,
-        blocked: impl Fn(&State<T>) -> bool,
-        deadline: &LazyCell<Deadline, D>,
-    ) where
-        D: FnOnce() -> Deadline,
-    {
-        if blocked(state) && !deadline.has_passed() {
-            // Tests once more when the time is up.
-            let _ = condvar.wait_while_deadline(state, |state| blocked(state), deadline);
+fn poll(polls: &mut u32, look: impl Fn() -> bool) {
+    let mut backoff = Backoff::new();
+    while *polls > 0 {
+        *polls -= 1;
+        backoff.wait();
+        if look() {
+            return;
         }
     }
 }
@@ -931,7 +1123,10 @@ impl<'a, T> IntoIterator for &'a BoundedBuffer<T> {
 impl<T> fmt::Debug for BoundedBuffer<T> {
     /// Shows how full it is, or `<locked>`: never blocks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = self.state.try_lock().map(|state| (state.queue.len(), state.closed));
+        let seen = self.inlet.puts.try_lock().and_then(|puts| {
+            let gets = self.outlet.gets.try_lock()?;
+            Some((puts.queue.len() + gets.queue.len(), puts.closed))
+        });
         let mut shown = f.debug_struct("BoundedBuffer");
         match seen {
             Some((len, closed)) => shown.field("len", &len).field("closed", &closed),
