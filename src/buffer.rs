@@ -9,7 +9,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::condvar::Condvar;
-use crate::facade::{Backoff, Deadline, budget, const_fn};
+use crate::facade::{Deadline, budget, const_fn, spin_hint, yield_now};
 use crate::mutex::{Mutex, MutexGuard};
 
 /// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
@@ -110,72 +110,150 @@ pub struct BoundedBuffer<T> {
     finished: Condvar,
 }
 
-/// The half that putters work on, on cache lines of its own.
-#[repr(align(128))]
+/// The putters' half, on cache lines of its own.
+///
+/// An item goes in here and, when the other half has run empty, over to it together with all others. A place that
+/// became free goes the other way. Whoever locks both halves locks this one first.
+///
+/// Invariants, whenever neither half is locked:
+///
+/// 1. The items in both queues and the free places of both halves are as many as the capacity.
+/// 2. The items in `gets` are older than those in `puts`.
+/// 3. If a getter sleeps un-notified while there is an item, a getter is awake that looks at both halves before it
+///    sleeps or returns: one that was notified ([`Side::woken`]) or polls ([`Side::polling`]). The same of putters
+///    and free places. When it finds more than it takes it wakes the next.
+///
+/// What keeps 3: the lock with which getters go to sleep is `puts`, and items come into being under `puts`; that with
+/// which putters go to sleep is `gets`, and places become free under `gets`. Before it sleeps a thread has seen with
+/// both locked that there is nothing, and it holds its own from then on until it is in the queue of its condition
+/// variable. Whoever makes the first item or place after that wakes it with the same lock held.
+#[repr(C, align(128))]
 struct Inlet<T> {
     puts: Mutex<Puts<T>>,
-    /// Getters wait here, with `puts` locked.
+    /// Getters sleep here, with `puts` locked.
     items: Condvar,
 }
 
-/// The half that getters work on, on cache lines of its own.
-#[repr(align(128))]
+/// The getters' half, on cache lines of its own. See [`Inlet`].
+#[repr(C, align(128))]
 struct Outlet<T> {
     gets: Mutex<Gets<T>>,
-    /// Putters wait here, with `gets` locked.
+    /// Putters sleep here, with `gets` locked.
     room: Condvar,
 }
 
-/// What the putters' lock guards.
+/// What the putters' lock guards. With the lock, what an ordinary put needs is one cache line.
+#[repr(C)]
 struct Puts<T> {
     queue: VecDeque<T>,
-    /// Places that are known to be free. There may be more: [`Gets::freed`].
+    /// Free places that putters know of. There may be others: [`Gets::freed`].
     room: usize,
-    closed: bool,
-    /// Items put that [`Gets::unfinished`] does not count yet.
+    /// Items put and not yet reported done, but for those that [`Gets::unfinished`] counts.
     unfinished: u64,
-    /// How often the number of unfinished items has come down to 0. Tells a joiner that it did, even if it is up again.
+    getters: Side,
+    closed: bool,
+    putters_spin: Eagerness,
+    getters_spin: Eagerness,
+    /// How often the last unfinished item was reported done. Tells a joiner that it was, even if there are new ones.
     rounds: u64,
-    getters: Watch,
 }
 
 /// What the getters' lock guards.
+#[repr(C)]
 struct Gets<T> {
     queue: VecDeque<T>,
+    /// Places that became free and that putters do not know of.
     freed: usize,
+    /// Items put and not yet reported done, but for those that [`Puts::unfinished`] counts. Wider than a length:
+    /// whoever never reports must not overflow it.
     unfinished: u64,
-    putters: Watch,
+    putters: Side,
 }
 
-/// Who of those on one side looks after what comes from the other.
-#[derive(Default)]
-struct Watch {
+/// Those of one side who wait for the other.
+struct Side {
+    /// One was notified and has not come yet. While it is on its way nobody else is notified.
     woken: bool,
-    polling: bool,
+    /// How many poll.
+    polling: u16,
+    /// How often nobody was notified because others polled.
+    passed_over: u16,
 }
 
-impl Watch {
+/// What a thread was doing before it looks at both halves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    Polling,
+    Notified,
+}
+
+impl Side {
+    const NEW: Self = Self { woken: false, polling: 0, passed_over: 0 };
+
+    /// How often those who poll may come before those who sleep.
+    const PATIENCE: u16 = budget(16, 1) as u16;
+
+    /// Sees to it that one of this side comes, now that there is something for it.
     #[inline]
-    fn notify(&mut self, condvar: &Condvar) {
-        if !self.woken && !self.polling {
-            self.woken = condvar.notify_one();
+    fn wake(&mut self, condvar: &Condvar) {
+        if self.woken {
+            return;
+        }
+        if self.polling != 0 {
+            self.passed_over += 1;
+            if self.passed_over < Self::PATIENCE {
+                return;
+            }
+        }
+        self.passed_over = 0;
+        // Under the lock, hence exact: a thread that has timed out is not in the queue any more.
+        self.woken = condvar.notify_one();
+    }
+
+    /// One has come, and looks at both halves.
+    fn come(&mut self, before: Before) {
+        match before {
+            Before::Nothing => {}
+            Before::Polling => self.polling -= 1,
+            Before::Notified => self.woken = false,
         }
     }
 }
 
-impl<T> Puts<T> {
-    fn push(&mut self, item: T, capacity: usize) {
-        self.reserve(1, capacity);
-        self.queue.push_back(item);
-        self.room -= 1;
-        self.unfinished += 1;
+/// Whether those of one side should spin before they poll: if it has been of use lately.
+struct Eagerness(i8);
+
+impl Eagerness {
+    const NEW: Self = Self(0);
+    /// So many looks in vain are outweighed by one that was of use.
+    const GAIN: i8 = 2;
+    const MOST: i8 = 8;
+    /// After so many waits without spinning it is tried again.
+    const ABSTAIN: i8 = 32;
+
+    fn wants(&mut self) -> bool {
+        let wants = self.0 >= 0;
+        self.0 += i8::from(!wants);
+        wants
     }
 
+    fn learn(&mut self, of_use: bool) {
+        self.0 = if of_use {
+            (self.0 + Self::GAIN).min(Self::MOST)
+        } else if self.0 > 0 {
+            self.0 - 1
+        } else {
+            -Self::ABSTAIN
+        };
+    }
+}
+
+impl<T> Puts<T> {
     /// Makes memory for `additional` more items, for which there is room in a buffer of `capacity`.
     #[inline]
     fn reserve(&mut self, additional: usize, capacity: usize) {
-        let (len, allocated) = (self.queue.len(), self.queue.capacity());
-        if allocated - len < additional {
+        if self.queue.capacity() - self.queue.len() < additional {
             self.grow(additional, capacity);
         }
     }
@@ -186,36 +264,69 @@ impl<T> Puts<T> {
         let wanted = allocated.saturating_mul(2).max(len + additional).max(4).min(capacity);
         self.queue.reserve_exact(wanted - len);
     }
+}
 
-    fn harvest(&mut self, gets: &mut Gets<T>) {
-        self.room += mem::take(&mut gets.freed);
+/// Both halves locked.
+struct Both<'a, T> {
+    puts: MutexGuard<'a, Puts<T>>,
+    gets: MutexGuard<'a, Gets<T>>,
+}
+
+impl<T> Both<'_, T> {
+    fn len(&self) -> usize {
+        self.gets.queue.len() + self.puts.queue.len()
     }
 
-    /// Moves all items, if the other half has none.
-    fn hand_over(&mut self, gets: &mut Gets<T>) {
-        self.harvest(gets);
-        gets.unfinished += mem::take(&mut self.unfinished);
-        if gets.queue.is_empty() {
-            mem::swap(&mut self.queue, &mut gets.queue);
+    fn pop(&mut self) -> Option<T> {
+        let item = self.gets.queue.pop_front().or_else(|| self.puts.queue.pop_front())?;
+        self.gets.freed += 1;
+        Some(item)
+    }
+
+    /// Takes the first `count` items, of which there are so many.
+    fn pop_many(&mut self, count: usize, out: &mut Vec<T>) {
+        let older = count.min(self.gets.queue.len());
+        out.extend(self.gets.queue.drain(..older));
+        out.extend(self.puts.queue.drain(..count - older));
+        self.gets.freed += count;
+    }
+
+    /// Tells putters of all free places.
+    fn harvest(&mut self) {
+        self.puts.room += mem::take(&mut self.gets.freed);
+    }
+
+    /// Moves everything to where the next of either side looks first.
+    fn exchange(&mut self) {
+        self.harvest();
+        self.gets.unfinished += mem::take(&mut self.puts.unfinished);
+        if self.gets.queue.is_empty() {
+            mem::swap(&mut self.gets.queue, &mut self.puts.queue);
         }
     }
 
-    fn finish(&mut self, gets: &mut Gets<T>, n: usize) -> bool {
-        self.hand_over(gets);
-        let n = gets.unfinished.min(n as u64);
-        gets.unfinished -= n;
-        let finished = n != 0 && gets.unfinished == 0;
-        self.rounds += u64::from(finished);
+    fn unfinished(&self) -> u64 {
+        self.gets.unfinished + self.puts.unfinished
+    }
+
+    /// Takes `n` items off the unfinished ones, or as many as there are: some of those in the queues may have been
+    /// reported done already. Says whether the last of them went.
+    fn finish(&mut self, n: usize) -> bool {
+        let left = self.unfinished();
+        let n = left.min(n as u64);
+        self.puts.unfinished = 0;
+        self.gets.unfinished = left - n;
+        let finished = n != 0 && left == n;
+        self.puts.rounds += u64::from(finished);
         finished
     }
 }
 
-impl<T> Gets<T> {
-    fn pop(&mut self) -> Option<T> {
-        let item = self.queue.pop_front()?;
-        self.freed += 1;
-        Some(item)
-    }
+/// Why a call does not go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Timeout,
+    Closed,
 }
 
 impl<T> BoundedBuffer<T> {
@@ -244,17 +355,14 @@ impl<T> BoundedBuffer<T> {
             let puts = Puts {
                 queue: VecDeque::new(),
                 room: capacity,
+                unfinished: 0,
+                getters: Side::NEW,
                 closed: false,
-                unfinished: 0,
+                putters_spin: Eagerness::NEW,
+                getters_spin: Eagerness::NEW,
                 rounds: 0,
-                getters: Watch { woken: false, polling: false },
             };
-            let gets = Gets {
-                queue: VecDeque::new(),
-                freed: 0,
-                unfinished: 0,
-                putters: Watch { woken: false, polling: false },
-            };
+            let gets = Gets { queue: VecDeque::new(), freed: 0, unfinished: 0, putters: Side::NEW };
             Self {
                 capacity,
                 inlet: Inlet { puts: Mutex::new(puts), items: Condvar::new() },
@@ -391,11 +499,11 @@ impl<T> BoundedBuffer<T> {
             let ended = chunk.items.len() < limit;
             while !chunk.items.is_empty() {
                 match self.put_some(&mut chunk.items, || Deadline::NEVER) {
-                    Some((moved, left)) => {
+                    Ok((moved, left)) => {
                         put += moved;
                         room = left;
                     }
-                    None => return Err(PutAllError { put, rest: mem::take(&mut chunk.items).into() }),
+                    Err(_) => return Err(PutAllError { put, rest: mem::take(&mut chunk.items).into() }),
                 }
             }
             if ended {
@@ -608,7 +716,7 @@ impl<T> BoundedBuffer<T> {
     pub fn close(&self) {
         let mut puts = self.inlet.puts.lock();
         let was_closed = mem::replace(&mut puts.closed, true);
-        // A putter that saw it open is asleep once we have this lock, or has it polled again.
+        // A putter that has seen it open is asleep by the time we have this lock, or looks again.
         let gets = self.outlet.gets.lock();
         drop((gets, puts));
         self.closed(was_closed);
@@ -631,18 +739,14 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.unfinished(), 0);
     /// ```
     pub fn close_now(&self) -> Vec<T> {
-        let mut puts = self.inlet.puts.lock();
-        let mut gets = self.outlet.gets.lock();
-        let was_closed = mem::replace(&mut puts.closed, true);
-        let mut left = mem::take(&mut gets.queue);
-        if left.is_empty() {
-            left = mem::take(&mut puts.queue);
-        } else {
-            left.append(&mut puts.queue);
-        }
-        gets.freed += left.len();
-        let finished = puts.finish(&mut gets, left.len());
-        drop((gets, puts));
+        let mut both = self.lock_both();
+        let was_closed = mem::replace(&mut both.puts.closed, true);
+        both.exchange();
+        let mut left = mem::take(&mut both.gets.queue);
+        left.append(&mut both.puts.queue);
+        both.gets.freed += left.len();
+        let finished = both.finish(left.len());
+        drop(both);
         self.closed(was_closed);
         if finished {
             self.finished.notify_all();
@@ -672,8 +776,7 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        let (puts, gets) = self.lock_both();
-        puts.queue.len() + gets.queue.len()
+        self.lock_both().len()
     }
 
     /// Whether it was empty just now; it may be otherwise by the time the answer is looked at.
@@ -776,12 +879,12 @@ impl<T> BoundedBuffer<T> {
             return Ok(());
         }
         drop(gets);
-        let (mut puts, mut gets) = self.lock_both();
-        if puts.unfinished + gets.unfinished == 0 {
+        let mut both = self.lock_both();
+        if both.unfinished() == 0 {
             return Err(TaskDoneError);
         }
-        let finished = puts.finish(&mut gets, 1);
-        drop((gets, puts));
+        let finished = both.finish(1);
+        drop(both);
         if finished {
             self.finished.notify_all();
         }
@@ -798,8 +901,7 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        let (puts, gets) = self.lock_both();
-        usize::try_from(puts.unfinished + gets.unfinished).unwrap_or(usize::MAX)
+        usize::try_from(self.lock_both().unfinished()).unwrap_or(usize::MAX)
     }
 
     /// Waits until every item that was put has been reported done by [`task_done`](Self::task_done).
@@ -854,137 +956,50 @@ impl<T> BoundedBuffer<T> {
         let mut puts = self.inlet.puts.lock();
         if puts.room == 0 || puts.closed {
             match self.find_room(puts, 1, deadline) {
-                Ok(guard) => puts = guard,
-                Err(Shut::Closed) => return Err(PutTimeoutError::Closed(item)),
-                Err(Shut::Timeout) => return Err(PutTimeoutError::Timeout(item)),
+                Ok(with_room) => puts = with_room,
+                Err(Refused::Closed) => return Err(PutTimeoutError::Closed(item)),
+                Err(Refused::Timeout) => return Err(PutTimeoutError::Timeout(item)),
             }
         }
-        puts.push(item, self.capacity);
-        puts.getters.notify(&self.inlet.items);
+        puts.reserve(1, self.capacity);
+        puts.queue.push_back(item);
+        puts.room -= 1;
+        puts.unfinished += 1;
+        puts.getters.wake(&self.inlet.items);
         Ok(())
     }
 
-    /// Waits for room if there is none, and finds more than one place if it can.
-    #[cold]
-    fn find_room<'a>(
-        &'a self,
-        mut puts: MutexGuard<'a, Puts<T>>,
-        wanted: usize,
+    /// Waits for room, then moves items from the front of `chunk`, which has some, as far as there is room. Returns
+    /// how many, and how much room is left.
+    fn put_some(
+        &self,
+        chunk: &mut VecDeque<T>,
         deadline: impl FnOnce() -> Deadline,
-    ) -> Result<MutexGuard<'a, Puts<T>>, Shut> {
-        let deadline = LazyCell::new(deadline);
-        let (mut was_woken, mut was_polling) = (false, false);
-        let mut polls = POLLS;
-        loop {
-            if puts.closed {
-                if was_woken || was_polling {
-                    let mut gets = self.outlet.gets.lock();
-                    gets.putters.woken &= !was_woken;
-                    gets.putters.polling &= !was_polling;
-                }
-                return Err(Shut::Closed);
-            }
-            let mut gets = self.outlet.gets.lock();
-            gets.putters.woken &= !was_woken;
-            gets.putters.polling &= !was_polling;
-            puts.harvest(&mut gets);
-            if puts.room > 0 {
-                if puts.room > wanted {
-                    gets.putters.notify(&self.outlet.room);
-                }
-                return Ok(puts);
-            }
-            if deadline.has_passed() {
-                return Err(Shut::Timeout);
-            }
-            drop(puts);
-            (was_woken, was_polling) = (false, false);
-            if polls > 0 && !gets.putters.polling {
-                was_polling = true;
-                gets.putters.polling = true;
-                drop(gets);
-                poll(&mut polls, || {
-                    self.outlet.gets.try_lock().is_some_and(|gets| gets.freed > 0)
-                        || self.inlet.puts.try_lock().is_some_and(|puts| puts.room > 0 || puts.closed)
-                });
-            } else {
-                was_woken = self.outlet.room.wait_deadline(&mut gets, &deadline);
-                drop(gets);
-            }
-            puts = self.inlet.puts.lock();
+    ) -> Result<(usize, usize), Refused> {
+        let mut puts = self.inlet.puts.lock();
+        if puts.room < chunk.len() || puts.closed {
+            puts = self.find_room(puts, chunk.len(), deadline)?;
         }
+        let moved = chunk.len().min(puts.room);
+        puts.reserve(moved, self.capacity);
+        puts.queue.extend(chunk.drain(..moved));
+        puts.room -= moved;
+        puts.unfinished += moved as u64;
+        puts.getters.wake(&self.inlet.items);
+        Ok((moved, puts.room))
     }
 
     fn get_by(&self, deadline: impl FnOnce() -> Deadline) -> Result<T, GetTimeoutError> {
         let mut gets = self.outlet.gets.lock();
-        if let Some(item) = gets.pop() {
-            gets.putters.notify(&self.outlet.room);
+        if let Some(item) = gets.queue.pop_front() {
+            gets.freed += 1;
+            gets.putters.wake(&self.outlet.room);
             return Ok(item);
         }
         drop(gets);
-        let (mut puts, mut gets) = self.find_items(&LazyCell::new(deadline)).map_err(|shut| match shut {
-            Shut::Closed => GetTimeoutError::Closed,
-            Shut::Timeout => GetTimeoutError::Timeout,
-        })?;
-        let item = gets.pop().expect("find_items");
-        self.passed_on(&mut puts, &mut gets);
+        let (both, item) = self.find_items(&LazyCell::new(deadline), |both| both.pop())?;
+        self.leave(both);
         Ok(item)
-    }
-
-    fn passed_on(&self, puts: &mut Puts<T>, gets: &mut Gets<T>) {
-        puts.hand_over(gets);
-        if puts.room > 0 {
-            gets.putters.notify(&self.outlet.room);
-        }
-        if !gets.queue.is_empty() {
-            puts.getters.notify(&self.inlet.items);
-        }
-    }
-
-    #[cold]
-    fn find_items<D: FnOnce() -> Deadline>(&self, deadline: &LazyCell<Deadline, D>) -> Result<Both<'_, T>, Shut> {
-        let (mut was_woken, mut was_polling) = (false, false);
-        let mut polls = POLLS;
-        let mut puts = self.inlet.puts.lock();
-        loop {
-            puts.getters.woken &= !was_woken;
-            puts.getters.polling &= !was_polling;
-            let mut gets = self.outlet.gets.lock();
-            puts.hand_over(&mut gets);
-            if !gets.queue.is_empty() {
-                return Ok((puts, gets));
-            }
-            if puts.closed {
-                return Err(Shut::Closed);
-            }
-            if deadline.has_passed() {
-                return Err(Shut::Timeout);
-            }
-            drop(gets);
-            (was_woken, was_polling) = (false, false);
-            if polls > 0 && !puts.getters.polling {
-                was_polling = true;
-                puts.getters.polling = true;
-                drop(puts);
-                poll(&mut polls, || {
-                    self.outlet.gets.try_lock().is_some_and(|gets| !gets.queue.is_empty())
-                        || self
-                            .inlet
-                            .puts
-                            .try_lock()
-                            .is_some_and(|puts| !puts.queue.is_empty() || puts.closed)
-                });
-                puts = self.inlet.puts.lock();
-            } else {
-                was_woken = self.inlet.items.wait_deadline(&mut puts, deadline);
-            }
-        }
-    }
-
-    fn lock_both(&self) -> Both<'_, T> {
-        let puts = self.inlet.puts.lock();
-        let gets = self.outlet.gets.lock();
-        (puts, gets)
     }
 
     fn get_many_by(
@@ -997,39 +1012,33 @@ impl<T> BoundedBuffer<T> {
             return Ok(0);
         }
         let mut gets = self.outlet.gets.lock();
-        if gets.queue.len() >= max && out.capacity() - out.len() >= max {
+        if max <= gets.queue.len() && max <= out.capacity() - out.len() {
             out.extend(gets.queue.drain(..max));
             gets.freed += max;
-            gets.putters.notify(&self.outlet.room);
+            gets.putters.wake(&self.outlet.room);
             return Ok(max);
         }
         drop(gets);
         let deadline = LazyCell::new(deadline);
         loop {
-            let (mut puts, mut gets) = self.find_items(&deadline).map_err(|shut| match shut {
-                Shut::Closed => GetTimeoutError::Closed,
-                Shut::Timeout => GetTimeoutError::Timeout,
-            })?;
-            let count = (puts.queue.len() + gets.queue.len()).min(max);
-            if out.capacity() - out.len() >= count {
-                let first = count.min(gets.queue.len());
-                out.extend(gets.queue.drain(..first));
-                puts.hand_over(&mut gets);
-                out.extend(gets.queue.drain(..count - first));
-                gets.freed += count;
-                self.passed_on(&mut puts, &mut gets);
+            let (mut both, count) =
+                self.find_items(&deadline, |both| Some(both.len().min(max)).filter(|&n| n != 0))?;
+            let fits = count <= out.capacity() - out.len();
+            if fits {
+                both.pop_many(count, out);
+            }
+            // If they do not fit we leave them for now, and for good if the allocation panics: somebody else may
+            // have them.
+            self.leave(both);
+            if fits {
                 return Ok(count);
             }
-            // We may have been woken for an item that we leave for now, and for good if the allocation panics:
-            // somebody else may have it.
-            self.passed_on(&mut puts, &mut gets);
-            drop((gets, puts));
             out.reserve(count);
         }
     }
 
     fn join_by(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        let (mut puts, gets) = self.lock_both();
+        let Both { mut puts, gets } = self.lock_both();
         if puts.unfinished + gets.unfinished == 0 {
             return true;
         }
@@ -1037,60 +1046,192 @@ impl<T> BoundedBuffer<T> {
         let rounds = puts.rounds;
         let deadline = deadline();
         if !deadline.has_passed() {
+            // Tests once more when the time is up.
             let _ = self.finished.wait_while_deadline(&mut puts, |puts| puts.rounds == rounds, &deadline);
         }
         puts.rounds != rounds
     }
 
-    /// Waits for room, then moves items from the front of `chunk`, which has some, as far as there is room. Returns
-    /// how many, and how much room is left; or nothing if the buffer is closed.
-    fn put_some(
-        &self,
-        chunk: &mut VecDeque<T>,
+    fn lock_both(&self) -> Both<'_, T> {
+        let puts = self.inlet.puts.lock();
+        Both { puts, gets: self.outlet.gets.lock() }
+    }
+
+    /// Ends a get that had both halves locked.
+    fn leave(&self, mut both: Both<'_, T>) {
+        both.exchange();
+        if both.puts.room != 0 {
+            both.gets.putters.wake(&self.outlet.room);
+        }
+        if !both.gets.queue.is_empty() {
+            both.puts.getters.wake(&self.inlet.items);
+        }
+    }
+
+    /// Waits until there is room, unless there is. Looks for `wanted` places.
+    #[cold]
+    fn find_room<'a>(
+        &'a self,
+        puts: MutexGuard<'a, Puts<T>>,
+        wanted: usize,
         deadline: impl FnOnce() -> Deadline,
-    ) -> Option<(usize, usize)> {
-        let mut puts = self.inlet.puts.lock();
-        if puts.room < chunk.len() || puts.closed {
-            puts = match self.find_room(puts, chunk.len(), deadline) {
-                Ok(puts) => puts,
-                Err(Shut::Closed) => return None,
-                Err(Shut::Timeout) => return Some((0, 0)),
+    ) -> Result<MutexGuard<'a, Puts<T>>, Refused> {
+        let deadline = LazyCell::new(deadline);
+        let mut before = Before::Nothing;
+        let mut polled = false;
+        let ready = |puts: &Puts<T>| puts.room != 0 || puts.closed;
+        let mut puts = self.spin(puts, ready, |puts| &mut puts.putters_spin, &deadline);
+        loop {
+            let mut both = Both { puts, gets: self.outlet.gets.lock() };
+            both.gets.putters.come(before);
+            if both.puts.closed {
+                return Err(Refused::Closed);
+            }
+            both.harvest();
+            if both.puts.room != 0 {
+                if both.puts.room > wanted {
+                    both.gets.putters.wake(&self.outlet.room);
+                }
+                return Ok(both.puts);
+            }
+            if deadline.has_passed() {
+                return Err(Refused::Timeout);
+            }
+            let on_its_way = both.puts.getters.woken;
+            let Both { puts: unneeded, mut gets } = both;
+            drop(unneeded);
+            before = if !polled {
+                gets.putters.polling += 1;
+                drop(gets);
+                poll(on_its_way, || {
+                    self.outlet.gets.try_lock().is_some_and(|gets| gets.freed != 0)
+                        || self.inlet.puts.try_lock().is_some_and(|puts| ready(&puts))
+                });
+                polled = true;
+                Before::Polling
+            } else {
+                let notified = self.outlet.room.wait_deadline(&mut gets, &deadline);
+                // Never `puts` after `gets`.
+                drop(gets);
+                polled = !notified;
+                if notified { Before::Notified } else { Before::Nothing }
+            };
+            puts = self.inlet.puts.lock();
+        }
+    }
+
+    /// Waits until there are items, unless there are, and has `take` take what it wants.
+    #[cold]
+    fn find_items<D, R>(
+        &self,
+        deadline: &LazyCell<Deadline, D>,
+        take: impl Fn(&mut Both<'_, T>) -> Option<R>,
+    ) -> Result<(Both<'_, T>, R), Refused>
+    where
+        D: FnOnce() -> Deadline,
+    {
+        let mut before = Before::Nothing;
+        let mut polled = false;
+        let ready = |puts: &Puts<T>| !puts.queue.is_empty() || puts.closed;
+        let mut puts = self.spin(self.inlet.puts.lock(), ready, |puts| &mut puts.getters_spin, deadline);
+        loop {
+            puts.getters.come(before);
+            let mut both = Both { puts, gets: self.outlet.gets.lock() };
+            if let Some(taken) = take(&mut both) {
+                return Ok((both, taken));
+            }
+            if both.puts.closed {
+                return Err(Refused::Closed);
+            }
+            if deadline.has_passed() {
+                return Err(Refused::Timeout);
+            }
+            let on_its_way = both.gets.putters.woken;
+            puts = both.puts;
+            drop(both.gets);
+            before = if !polled {
+                puts.getters.polling += 1;
+                drop(puts);
+                poll(on_its_way, || {
+                    self.inlet.puts.try_lock().is_some_and(|puts| ready(&puts))
+                        || self.outlet.gets.try_lock().is_some_and(|gets| !gets.queue.is_empty())
+                });
+                puts = self.inlet.puts.lock();
+                polled = true;
+                Before::Polling
+            } else {
+                let notified = self.inlet.items.wait_deadline(&mut puts, deadline);
+                polled = !notified;
+                if notified { Before::Notified } else { Before::Nothing }
             };
         }
-        let moved = chunk.len().min(puts.room);
-        puts.reserve(moved, self.capacity);
-        puts.queue.extend(chunk.drain(..moved));
-        puts.room -= moved;
-        puts.unfinished += moved as u64;
-        puts.getters.notify(&self.inlet.items);
-        Some((moved, puts.room))
+    }
+
+    /// Looks at the putters' half alone for about half a microsecond, if that has been of use lately.
+    fn spin<'a, D>(
+        &'a self,
+        mut puts: MutexGuard<'a, Puts<T>>,
+        ready: impl Fn(&Puts<T>) -> bool,
+        eagerness: impl Fn(&mut Puts<T>) -> &mut Eagerness,
+        deadline: &LazyCell<Deadline, D>,
+    ) -> MutexGuard<'a, Puts<T>>
+    where
+        D: FnOnce() -> Deadline,
+    {
+        if LOOKS == 0 || ready(&puts) || deadline.has_passed() || !eagerness(&mut puts).wants() {
+            return puts;
+        }
+        drop(puts);
+        for _ in 0..LOOKS {
+            for _ in 0..HINTS {
+                spin_hint();
+            }
+            if let Some(mut puts) = self.inlet.puts.try_lock() {
+                if ready(&puts) {
+                    eagerness(&mut puts).learn(true);
+                    return puts;
+                }
+            }
+        }
+        let mut puts = self.inlet.puts.lock();
+        let of_use = ready(&puts);
+        eagerness(&mut puts).learn(of_use);
+        puts
     }
 
     /// Wakes those whose wait a closing ends, unless an earlier one did.
     fn closed(&self, before: bool) {
         if !before {
+            // All of them: whoever was woken for room and finds the buffer closed leaves the room.
             self.outlet.room.notify_all();
             self.inlet.items.notify_all();
         }
     }
 }
 
-type Both<'a, T> = (MutexGuard<'a, Puts<T>>, MutexGuard<'a, Gets<T>>);
+/// How often a thread looks before it lets others run, and how many hints it lets pass before each look.
+const LOOKS: u32 = budget(8, 0);
+const HINTS: u32 = 6;
+/// How often a thread lets others run before it sleeps.
+const YIELDS: u32 = budget(10, 1);
+/// The same if one of the other side was woken and has not come yet.
+const YIELDS_FOR_THE_WOKEN: u32 = budget(200, 1);
 
-enum Shut {
-    Closed,
-    Timeout,
-}
-
-const POLLS: u32 = budget(16, 0);
-
-fn poll(polls: &mut u32, look: impl Fn() -> bool) {
-    let mut backoff = Backoff::new();
-    while *polls > 0 {
-        *polls -= 1;
-        backoff.wait();
+/// Lets others run until `look` says that it is worth to look closer, but not for long.
+fn poll(on_its_way: bool, look: impl Fn() -> bool) {
+    for _ in 0..if on_its_way { YIELDS_FOR_THE_WOKEN } else { YIELDS } {
+        yield_now();
         if look() {
             return;
+        }
+    }
+}
+
+impl From<Refused> for GetTimeoutError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Timeout => Self::Timeout,
+            Refused::Closed => Self::Closed,
         }
     }
 }
@@ -1125,7 +1266,8 @@ impl<T> fmt::Debug for BoundedBuffer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seen = self.inlet.puts.try_lock().and_then(|puts| {
             let gets = self.outlet.gets.try_lock()?;
-            Some((puts.queue.len() + gets.queue.len(), puts.closed))
+            let both = Both { puts, gets };
+            Some((both.len(), both.puts.closed))
         });
         let mut shown = f.debug_struct("BoundedBuffer");
         match seen {

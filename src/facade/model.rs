@@ -53,6 +53,9 @@ pub(crate) fn spin_hint() {
     unreachable!("spin budgets are zero in a model");
 }
 
+/// Nothing: whatever the thread does next gives the others their turn.
+pub(crate) fn yield_now() {}
+
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
 

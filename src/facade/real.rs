@@ -93,6 +93,12 @@ pub(crate) fn spin_hint() {
     std::hint::spin_loop();
 }
 
+/// Lets another thread have the processor, if one wants it.
+#[inline]
+pub(crate) fn yield_now() {
+    thread::yield_now();
+}
+
 /// A cell whose accesses the model can see.
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
