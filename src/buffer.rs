@@ -9,7 +9,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::condvar::Condvar;
-use crate::facade::{Deadline, budget, const_fn, spin_hint, yield_now};
+use crate::facade::{Deadline, budget, const_fn, polls, reached, spin_hint, yield_now};
 use crate::mutex::{Mutex, MutexGuard};
 
 /// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
@@ -1078,7 +1078,7 @@ impl<T> BoundedBuffer<T> {
     ) -> Result<MutexGuard<'a, Puts<T>>, Refused> {
         let deadline = LazyCell::new(deadline);
         let mut before = Before::Nothing;
-        let mut polled = false;
+        let mut polled = polls(YIELDS) == 0;
         let ready = |puts: &Puts<T>| puts.room != 0 || puts.closed;
         let mut puts = self.spin(puts, ready, |puts| &mut puts.putters_spin, &deadline);
         loop {
@@ -1113,7 +1113,7 @@ impl<T> BoundedBuffer<T> {
                 let notified = self.outlet.room.wait_deadline(&mut gets, &deadline);
                 // Never `puts` after `gets`.
                 drop(gets);
-                polled = !notified;
+                polled = !notified || polls(YIELDS) == 0;
                 if notified { Before::Notified } else { Before::Nothing }
             };
             puts = self.inlet.puts.lock();
@@ -1131,7 +1131,7 @@ impl<T> BoundedBuffer<T> {
         D: FnOnce() -> Deadline,
     {
         let mut before = Before::Nothing;
-        let mut polled = false;
+        let mut polled = polls(YIELDS) == 0;
         let ready = |puts: &Puts<T>| !puts.queue.is_empty() || puts.closed;
         let mut puts = self.spin(self.inlet.puts.lock(), ready, |puts| &mut puts.getters_spin, deadline);
         loop {
@@ -1161,7 +1161,7 @@ impl<T> BoundedBuffer<T> {
                 Before::Polling
             } else {
                 let notified = self.inlet.items.wait_deadline(&mut puts, deadline);
-                polled = !notified;
+                polled = !notified || polls(YIELDS) == 0;
                 if notified { Before::Notified } else { Before::Nothing }
             };
         }
@@ -1213,18 +1213,20 @@ impl<T> BoundedBuffer<T> {
 const LOOKS: u32 = budget(8, 0);
 const HINTS: u32 = 6;
 /// How often a thread lets others run before it sleeps.
-const YIELDS: u32 = budget(10, 1);
+const YIELDS: u32 = 10;
 /// The same if one of the other side was woken and has not come yet.
-const YIELDS_FOR_THE_WOKEN: u32 = budget(200, 1);
+const YIELDS_FOR_THE_WOKEN: u32 = 200;
 
 /// Lets others run until `look` says that it is worth to look closer, but not for long.
 fn poll(on_its_way: bool, look: impl Fn() -> bool) {
-    for _ in 0..if on_its_way { YIELDS_FOR_THE_WOKEN } else { YIELDS } {
+    for _ in 0..polls(if on_its_way { YIELDS_FOR_THE_WOKEN } else { YIELDS }) {
         yield_now();
         if look() {
+            reached!("buffer poll of use");
             return;
         }
     }
+    reached!("buffer poll in vain");
 }
 
 impl From<Refused> for GetTimeoutError {
