@@ -57,17 +57,21 @@ use crate::mutex::{Mutex, MutexGuard};
 ///
 /// # Blocking
 ///
-/// Every call locks a [`Mutex`] for the few instructions in which it moves items; the `try_` forms wait for nothing
-/// else. A call that must wait for room, or for an item, waits as [`Condvar`] does: it spins for about a microsecond
-/// if nobody else waits, then parks. The time limits of the `_for` and `_until` forms are for that wait.
+/// Putting and getting lock a [`Mutex`] each, for the few instructions in which they move items; the `try_` forms
+/// wait for nothing else. A call that must wait for room, or for an item, looks again for a while: for half a
+/// microsecond if that has been of use in this buffer lately, then about ten times with
+/// [`yield_now`](std::thread::yield_now) before each look, for a tenth of a millisecond at most. Then it waits as
+/// [`Condvar`] does and parks. It looks longer if a thread that was asleep on the other side has just been woken. The
+/// time limits of the `_for` and `_until` forms are for all of that.
 ///
-/// Memory for items is allocated as the buffer fills for the first time, never for more than its capacity, and kept.
+/// Memory for items is allocated as the buffer fills for the first time, for twice its capacity at most, and kept.
 ///
 /// # Fairness
 ///
 /// Items leave in the order in which they came in; those of one thread in the order in which it put them. Among
-/// threads that wait, the one that has waited longest is woken first; a thread that comes by at that moment may take
-/// the item or the room before it, and then it waits again.
+/// threads that sleep, the one that has slept longest is woken first; a thread that comes by at that moment may take
+/// the item or the room before it, and then it waits again. Threads that are awake and look again come before those
+/// that sleep, sixteen times in a row at most.
 ///
 /// # Memory ordering
 ///
@@ -101,7 +105,10 @@ use crate::mutex::{Mutex, MutexGuard};
 ///
 /// # Implementation notes
 ///
-/// PLACEHOLDER
+/// Two halves, each a [`VecDeque`] behind a [`Mutex`] on cache lines of its own: putters fill one, getters empty the
+/// other, and a getter that finds its own empty takes over everything from the other half, and tells it of all places
+/// that became free. One thread at a time is woken for what there is; if it leaves something it wakes the next. What
+/// was weighed is in `docs/decisions/0005-two-halves-of-a-buffer.md`.
 pub struct BoundedBuffer<T> {
     capacity: usize,
     inlet: Inlet<T>,
@@ -192,7 +199,7 @@ impl Side {
     const NEW: Self = Self { woken: false, polling: 0, passed_over: 0 };
 
     /// How often those who poll may come before those who sleep.
-    const PATIENCE: u16 = budget(16, 1) as u16;
+    const PATIENCE: u16 = budget(16, 2) as u16;
 
     /// Sees to it that one of this side comes, now that there is something for it.
     #[inline]
@@ -1103,7 +1110,7 @@ impl<T> BoundedBuffer<T> {
             before = if !polled {
                 gets.putters.polling += 1;
                 drop(gets);
-                poll(on_its_way, || {
+                poll(on_its_way, &deadline, || {
                     self.outlet.gets.try_lock().is_some_and(|gets| gets.freed != 0)
                         || self.inlet.puts.try_lock().is_some_and(|puts| ready(&puts))
                 });
@@ -1152,7 +1159,7 @@ impl<T> BoundedBuffer<T> {
             before = if !polled {
                 puts.getters.polling += 1;
                 drop(puts);
-                poll(on_its_way, || {
+                poll(on_its_way, deadline, || {
                     self.inlet.puts.try_lock().is_some_and(|puts| ready(&puts))
                         || self.outlet.gets.try_lock().is_some_and(|gets| !gets.queue.is_empty())
                 });
@@ -1167,7 +1174,9 @@ impl<T> BoundedBuffer<T> {
         }
     }
 
-    /// Looks at the putters' half alone for about half a microsecond, if that has been of use lately.
+    /// Looks at the putters' half alone for about half a microsecond, if that has been of use lately. A getter that
+    /// has emptied its half tells the other of all free places, so there the news of both sides is found, and what
+    /// becomes free in between is left to come in one batch.
     fn spin<'a, D>(
         &'a self,
         mut puts: MutexGuard<'a, Puts<T>>,
@@ -1214,16 +1223,22 @@ const LOOKS: u32 = budget(8, 0);
 const HINTS: u32 = 6;
 /// How often a thread lets others run before it sleeps.
 const YIELDS: u32 = 10;
-/// The same if one of the other side was woken and has not come yet.
+/// The same if one of the other side was woken and has not come yet: for about as long as a wake-up takes.
 const YIELDS_FOR_THE_WOKEN: u32 = 200;
+/// A yield may give away a whole time slice; then it is better to sleep, and to be woken.
+const LONGEST_POLL: Duration = Duration::from_micros(100);
 
 /// Lets others run until `look` says that it is worth to look closer, but not for long.
-fn poll(on_its_way: bool, look: impl Fn() -> bool) {
+fn poll(on_its_way: bool, deadline: &Deadline, look: impl Fn() -> bool) {
+    let limit = Deadline::after(LONGEST_POLL);
     for _ in 0..polls(if on_its_way { YIELDS_FOR_THE_WOKEN } else { YIELDS }) {
         yield_now();
         if look() {
             reached!("buffer poll of use");
             return;
+        }
+        if limit.has_passed() || deadline.has_passed() {
+            break;
         }
     }
     reached!("buffer poll in vain");

@@ -17,14 +17,33 @@ fn two_producers_and_a_consumer_through_one_place() {
             let buffer = Arc::clone(&buffer);
             thread::spawn(move || buffer.put(item).unwrap())
         });
-        match (buffer.get(), buffer.get()) {
+        let first = buffer.get();
+        // Both can come to an end now: one has found the place empty, and the other waits for what was taken.
+        for producer in producers {
+            producer.join().unwrap();
+        }
+        match (first, buffer.get()) {
             (Ok(1), Ok(2)) => reach("first then second"),
             (Ok(2), Ok(1)) => reach("second then first"),
             other => panic!("lost or doubled: {other:?}"),
         }
-        for producer in producers {
-            producer.join().unwrap();
-        }
+        assert!(buffer.is_empty());
+    });
+}
+
+/// The same of one producer, with both gets in the race.
+#[test]
+fn producer_and_consumer_through_one_place() {
+    model_bounded(3, TIMED, &["condvar waiter notified"], || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        let other = Arc::clone(&buffer);
+        let producer = thread::spawn(move || {
+            other.put(1).unwrap();
+            other.put(2).unwrap();
+        });
+        assert_eq!(buffer.get(), Ok(1));
+        assert_eq!(buffer.get(), Ok(2));
+        producer.join().unwrap();
         assert!(buffer.is_empty());
     });
 }

@@ -31,8 +31,8 @@ mod arm;
 mod arm;
 
 pub(crate) use arm::{
-    AbortOnUnwind, Backoff, Deadline, Parker, Payload, Reading, UnsafeCell, Writing, atomic, budget,
-    polls, spin_hint, yield_now,
+    AbortOnUnwind, Backoff, Deadline, Parker, Payload, Reading, UnsafeCell, Writing, atomic, budget, polls,
+    spin_hint, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, reached};
 #[cfg(all(loom, feature = "loom"))]
