@@ -413,10 +413,18 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.try_put(3), Err(TryPutError::Closed(3)));
     /// ```
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        self.put_by(item, || Deadline::after(Duration::ZERO)).map_err(|error| match error {
-            PutTimeoutError::Timeout(item) => TryPutError::Full(item),
-            PutTimeoutError::Closed(item) => TryPutError::Closed(item),
-        })
+        let mut puts = self.inlet.puts.lock();
+        if puts.closed {
+            return Err(TryPutError::Closed(item));
+        }
+        if puts.room == 0 {
+            puts = self.harvest(puts, 1, Before::Nothing).puts;
+            if puts.room == 0 {
+                return Err(TryPutError::Full(item));
+            }
+        }
+        self.push(puts, item);
+        Ok(())
     }
 
     /// Puts an item at the end, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] tries once,
@@ -555,10 +563,18 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.try_get(), Err(TryGetError::Closed));
     /// ```
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        self.get_by(|| Deadline::after(Duration::ZERO)).map_err(|error| match error {
-            GetTimeoutError::Timeout => TryGetError::Empty,
-            GetTimeoutError::Closed => TryGetError::Closed,
-        })
+        if let Some(item) = self.pop() {
+            return Ok(item);
+        }
+        let mut both = self.lock_both();
+        match both.pop() {
+            Some(item) => {
+                self.leave(both);
+                Ok(item)
+            }
+            None if both.puts.closed => Err(TryGetError::Closed),
+            None => Err(TryGetError::Empty),
+        }
     }
 
     /// Takes the first item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] tries once,
@@ -968,11 +984,7 @@ impl<T> BoundedBuffer<T> {
                 Err(Refused::Timeout) => return Err(PutTimeoutError::Timeout(item)),
             }
         }
-        puts.reserve(1, self.capacity);
-        puts.queue.push_back(item);
-        puts.room -= 1;
-        puts.unfinished += 1;
-        puts.getters.wake(&self.inlet.items);
+        self.push(puts, item);
         Ok(())
     }
 
@@ -997,13 +1009,9 @@ impl<T> BoundedBuffer<T> {
     }
 
     fn get_by(&self, deadline: impl FnOnce() -> Deadline) -> Result<T, GetTimeoutError> {
-        let mut gets = self.outlet.gets.lock();
-        if let Some(item) = gets.queue.pop_front() {
-            gets.freed += 1;
-            gets.putters.wake(&self.outlet.room);
+        if let Some(item) = self.pop() {
             return Ok(item);
         }
-        drop(gets);
         let (both, item) = self.find_items(&LazyCell::new(deadline), |both| both.pop())?;
         self.leave(both);
         Ok(item)
@@ -1059,6 +1067,37 @@ impl<T> BoundedBuffer<T> {
         puts.rounds != rounds
     }
 
+    /// Puts an item for which there is room in the putters' half.
+    #[inline]
+    fn push(&self, mut puts: MutexGuard<'_, Puts<T>>, item: T) {
+        puts.reserve(1, self.capacity);
+        puts.queue.push_back(item);
+        puts.room -= 1;
+        puts.unfinished += 1;
+        puts.getters.wake(&self.inlet.items);
+    }
+
+    /// Takes an item from the getters' half, if there is one.
+    #[inline]
+    fn pop(&self) -> Option<T> {
+        let mut gets = self.outlet.gets.lock();
+        let item = gets.queue.pop_front()?;
+        gets.freed += 1;
+        gets.putters.wake(&self.outlet.room);
+        Some(item)
+    }
+
+    /// Looks for room in both halves. If there is more than is `wanted`, sees to it that others know.
+    fn harvest<'a>(&'a self, puts: MutexGuard<'a, Puts<T>>, wanted: usize, before: Before) -> Both<'a, T> {
+        let mut both = Both { puts, gets: self.outlet.gets.lock() };
+        both.gets.putters.come(before);
+        both.harvest();
+        if both.puts.room > wanted {
+            both.gets.putters.wake(&self.outlet.room);
+        }
+        both
+    }
+
     fn lock_both(&self) -> Both<'_, T> {
         let puts = self.inlet.puts.lock();
         Both { puts, gets: self.outlet.gets.lock() }
@@ -1089,16 +1128,11 @@ impl<T> BoundedBuffer<T> {
         let ready = |puts: &Puts<T>| puts.room != 0 || puts.closed;
         let mut puts = self.spin(puts, ready, |puts| &mut puts.putters_spin, &deadline);
         loop {
-            let mut both = Both { puts, gets: self.outlet.gets.lock() };
-            both.gets.putters.come(before);
+            let both = self.harvest(puts, wanted, before);
             if both.puts.closed {
                 return Err(Refused::Closed);
             }
-            both.harvest();
             if both.puts.room != 0 {
-                if both.puts.room > wanted {
-                    both.gets.putters.wake(&self.outlet.room);
-                }
                 return Ok(both.puts);
             }
             if deadline.has_passed() {

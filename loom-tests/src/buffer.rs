@@ -36,11 +36,9 @@ fn two_producers_and_a_consumer_through_one_place() {
 fn producer_and_consumer_through_one_place() {
     model_bounded(3, TIMED, &["condvar waiter notified"], || {
         let buffer = Arc::new(BoundedBuffer::new(1));
+        buffer.put(1).unwrap();
         let other = Arc::clone(&buffer);
-        let producer = thread::spawn(move || {
-            other.put(1).unwrap();
-            other.put(2).unwrap();
-        });
+        let producer = thread::spawn(move || other.put(2).unwrap());
         assert_eq!(buffer.get(), Ok(1));
         assert_eq!(buffer.get(), Ok(2));
         producer.join().unwrap();
