@@ -238,23 +238,26 @@ fn getter_that_takes_one_of_two_wakes_the_other() {
     });
 }
 
-/// Two putters wait, and both places become free in one call: whoever comes first sees to it that the other comes.
+/// Two putters wait, and two places become free in one call: whoever comes first sees to it that the other comes.
 #[test]
 fn putter_that_fills_one_of_two_places_wakes_the_other() {
     model_bounded(3, THREE, &["condvar waiter notified"], || {
-        let buffer = Arc::new(BoundedBuffer::new(2));
-        assert_eq!(buffer.put_all([0, 0]), Ok(2));
-        let putters = [1, 2].map(|item| {
+        let buffer = Arc::new(BoundedBuffer::new(3));
+        assert_eq!(buffer.put_all([0, 1, 2]), Ok(3));
+        // Moves the others to the getters' half, so that what races below is one critical section.
+        assert_eq!(buffer.get(), Ok(0));
+        buffer.put(3).unwrap();
+        let putters = [4, 5].map(|item| {
             let buffer = Arc::clone(&buffer);
             thread::spawn(move || buffer.put(item).unwrap())
         });
         let mut got = Vec::with_capacity(2);
         assert_eq!(buffer.get_many(&mut got, 2), Ok(2));
-        assert_eq!(got, [0, 0]);
+        assert_eq!(got, [1, 2]);
         for putter in putters {
             putter.join().unwrap();
         }
-        assert_eq!(buffer.len(), 2);
+        assert_eq!(buffer.len(), 3);
     });
 }
 
