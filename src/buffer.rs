@@ -1225,7 +1225,9 @@ impl<T> BoundedBuffer<T> {
             return puts;
         }
         drop(puts);
-        for _ in 0..LOOKS {
+        let mut looks = LOOKS;
+        while looks != 0 {
+            looks -= 1;
             for _ in 0..HINTS {
                 spin_hint();
             }
