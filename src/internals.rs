@@ -19,6 +19,12 @@ pub fn take_notes() -> BTreeSet<&'static str> {
     facade::take_notes()
 }
 
+/// Has threads poll so often before they sleep, in the model that calls this at the beginning of its body. They do
+/// not otherwise.
+pub fn set_polls(polls: u32) {
+    facade::set_polls(polls);
+}
+
 const OPEN: usize = Word::bit(0);
 
 /// A gate on the bare waiting core: threads wait while it is closed.

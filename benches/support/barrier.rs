@@ -35,6 +35,7 @@ macro_rules! party {
     };
 }
 
+party!(Ours, lockwork::Barrier, super::OURS);
 party!(Std, sync::Barrier, "std");
 
 /// It never sleeps.
@@ -58,6 +59,7 @@ impl Party for Hurdles {
 macro_rules! each_barrier {
     ($name:ident => $make:expr) => {
         $crate::support::each!($name => $make;
+            $crate::support::barrier::Ours,
             $crate::support::barrier::Std,
             $crate::support::barrier::Hurdles,
         )

@@ -43,6 +43,7 @@ macro_rules! shared_lock {
     };
 }
 
+shared_lock!(Ours, lockwork::RwLock<u64>, super::OURS, guard => guard);
 shared_lock!(Std, sync::RwLock<u64>, "std", guard => guard.unwrap_or_else(PoisonError::into_inner));
 shared_lock!(ParkingLot, parking_lot::RwLock<u64>, "parking_lot", guard => guard);
 shared_lock!(Usync, usync::RwLock<u64>, "usync", guard => guard);
@@ -53,6 +54,7 @@ shared_lock!(Sharded, crossbeam_utils::sync::ShardedLock<u64>, "ShardedLock",
 macro_rules! each_rwlock {
     ($name:ident => $make:expr) => {
         $crate::support::each!($name => $make;
+            $crate::support::rwlock::Ours,
             $crate::support::rwlock::Std,
             $crate::support::rwlock::ParkingLot,
             $crate::support::rwlock::Usync,

@@ -19,7 +19,9 @@
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `Hint` | a relaxed flag | its first value | that it changes: it only chooses how long a thread spins |
-//! | `spin_hint`, `yield_now` | `std::hint::spin_loop`, `std::thread::yield_now` | never reached, their budgets are zero | spinning reads the state once more: the same transition as the first read |
+//! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
+//! | `polls` | the number | what the model has asked for, else 0 | the number itself; `buffer::polling_*` are the models that ask for one |
+//! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
@@ -34,8 +36,8 @@ mod arm;
 
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, Reading, Rounds, UnsafeCell, Writing, atomic,
-    budget, seats, spin_hint, yield_now,
+    budget, polls, seats, spin_hint, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, reached};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, take_notes};
+pub(crate) use arm::{note, set_polls, take_notes};
