@@ -6,6 +6,7 @@
 //! | wait until a guarded value has become something | [`Condvar`] |
 //! | tell any number of threads that something has happened | [`Event`] |
 //! | let one thread through for each signal | [`AutoResetEvent`] |
+//! | let so many threads at a time do something | [`Semaphore`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //!
 //! ```
@@ -50,6 +51,7 @@ mod event;
 mod facade;
 mod mutex;
 mod raw;
+mod semaphore;
 mod wait;
 
 pub use buffer::{
@@ -59,6 +61,7 @@ pub use buffer::{
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
+pub use semaphore::{ArcSemaphorePermit, OverRelease, Semaphore, SemaphorePermit};
 
 facade::model_only! {
     #[doc(hidden)]

@@ -9,9 +9,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use lockwork::{
-    ArcMutexGuard, AutoResetEvent, BoundedBuffer, BufferIter, BufferTryIter, Condvar, Event, GetError,
-    GetTimeoutError, MappedMutexGuard, Mutex, MutexGuard, PutAllError, PutError, PutTimeoutError,
-    TaskDoneError, TryGetError, TryPutError, WaitTimeoutResult,
+    ArcMutexGuard, ArcSemaphorePermit, AutoResetEvent, BoundedBuffer, BufferIter, BufferTryIter, Condvar,
+    Event, GetError, GetTimeoutError, MappedMutexGuard, Mutex, MutexGuard, OverRelease, PutAllError,
+    PutError, PutTimeoutError, Semaphore, SemaphorePermit, TaskDoneError, TryGetError, TryPutError,
+    WaitTimeoutResult,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -77,6 +78,10 @@ table! {
 assert_impl_all!(Condvar: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Event: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(AutoResetEvent: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Semaphore: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(SemaphorePermit<'static>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(ArcSemaphorePermit: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(OverRelease: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 assert_impl_all!(WaitTimeoutResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
 assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
@@ -121,3 +126,9 @@ assert_not_impl_any!(ArcMutexGuard<u8>: Clone);
 assert_impl_all!(Condvar: Debug, Default);
 assert_impl_all!(Event: Debug, Default);
 assert_impl_all!(AutoResetEvent: Debug, Default);
+assert_impl_all!(Semaphore: Debug, Default);
+assert_not_impl_any!(Semaphore: Clone);
+assert_impl_all!(SemaphorePermit<'static>: Debug);
+assert_not_impl_any!(SemaphorePermit<'static>: Clone);
+assert_impl_all!(ArcSemaphorePermit: Debug);
+assert_not_impl_any!(ArcSemaphorePermit: Clone);

@@ -16,6 +16,7 @@
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
+//! | `yield_now` | `std::thread::yield_now` | never reached, spin budgets are zero | the same |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
@@ -30,7 +31,7 @@ mod arm;
 
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Parker, Payload, Reading, UnsafeCell, Writing, atomic, budget,
-    spin_hint,
+    spin_hint, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, reached};
 #[cfg(all(loom, feature = "loom"))]

@@ -10,7 +10,7 @@ use loom::cell::{ConstPtr, MutPtr};
 use loom::sync::Notify;
 
 pub(crate) mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 }
 
 macro_rules! const_fn {
@@ -50,6 +50,10 @@ pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
 }
 
 pub(crate) fn spin_hint() {
+    unreachable!("spin budgets are zero in a model");
+}
+
+pub(crate) fn yield_now() {
     unreachable!("spin budgets are zero in a model");
 }
 

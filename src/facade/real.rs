@@ -62,6 +62,29 @@ pub(crate) mod atomic {
             self.0.compare_exchange(current, new, success, failure)
         }
     });
+
+    atomic!(AtomicUsize, usize, {
+        #[inline]
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            current: usize,
+            new: usize,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<usize, usize> {
+            self.0.compare_exchange_weak(current, new, success, failure)
+        }
+
+        #[inline]
+        pub(crate) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_add(value, order)
+        }
+
+        #[inline]
+        pub(crate) fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_sub(value, order)
+        }
+    });
 }
 
 /// `const fn` here, plain `fn` in a model, where no loom type can be made in a constant.
@@ -91,6 +114,11 @@ pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
 #[inline]
 pub(crate) fn spin_hint() {
     std::hint::spin_loop();
+}
+
+/// Lets another thread have the processor, if one wants it.
+pub(crate) fn yield_now() {
+    thread::yield_now();
 }
 
 /// A cell whose accesses the model can see.

@@ -1,5 +1,6 @@
-//! State machines: what a lock, a condition variable or an event does with its word, without payloads and guards.
+//! State machines: what a lock, a condition variable, an event or a semaphore does with its word, without payloads and guards.
 
 pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod mutex;
+pub(crate) mod semaphore;
