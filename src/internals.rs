@@ -196,3 +196,9 @@ pub fn condvar_has_waiters(condvar: &crate::Condvar) -> bool {
 pub fn event_has_waiters(event: &crate::Event) -> bool {
     event.has_waiters_now()
 }
+
+/// Whether somebody waits for permits of a semaphore.
+#[must_use]
+pub fn semaphore_has_waiters(semaphore: &crate::Semaphore) -> bool {
+    semaphore.has_waiters_now()
+}
