@@ -1,5 +1,7 @@
 //! `lockwork::Semaphore`.
 
+use std::mem;
+
 use lockwork::internals::semaphore_has_waiters;
 use lockwork::{OverRelease, Semaphore};
 
@@ -74,21 +76,24 @@ fn added_permits_publish_and_reach_who_waits() {
 #[test]
 fn grant_carries_what_all_releasers_did() {
     model_bounded(3, THREE, &["waiter parks", "granted"], || {
-        let shared = Arc::new((Semaphore::new(0), [Plain::new(0), Plain::new(0)]));
-        let adders = [0, 1].map(|i| {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || {
-                shared.1[i].set(1);
-                shared.0.add_permits(1);
-            })
+        let shared = Arc::new((Arc::new(Semaphore::new(2)), [Plain::new(0), Plain::new(0)]));
+        let [first, second] = [(); 2].map(|()| shared.0.acquire_arc());
+        let other = Arc::clone(&shared);
+        let waiter = thread::spawn(move || {
+            let permits = other.0.acquire_many(2);
+            assert_eq!(other.1[0].get() + other.1[1].get(), 2);
+            reach("granted");
+            mem::forget(permits);
         });
-        let permits = shared.0.acquire_many(2);
-        assert_eq!(shared.1[0].get() + shared.1[1].get(), 2);
-        reach("granted");
-        permits.forget();
-        for adder in adders {
-            adder.join().unwrap();
-        }
+        let other = Arc::clone(&shared);
+        let releaser = thread::spawn(move || {
+            other.1[0].set(1);
+            drop(first);
+        });
+        shared.1[1].set(1);
+        drop(second);
+        waiter.join().unwrap();
+        releaser.join().unwrap();
     });
 }
 
@@ -152,12 +157,14 @@ fn large_request_that_gives_up_lets_the_small_one_behind_it_on() {
     });
 }
 
-/// The same against a release that makes the large request fit: whichever way it goes, both are served in the end.
+/// The same against a release that makes the large request fit: it is served or gives up, and the small one is served
+/// in either case.
 #[test]
 fn release_against_a_large_request_that_gives_up() {
     let states = ["large", "not large", "waiter leaves at its deadline", "waiter is due at its deadline"];
     model_bounded(3, THREE, &states, || {
-        let semaphore = Arc::new(Semaphore::new(1));
+        let semaphore = Arc::new(Semaphore::new(2));
+        let held = semaphore.acquire_arc();
         let large = {
             let semaphore = Arc::clone(&semaphore);
             thread::spawn(move || {
@@ -167,13 +174,13 @@ fn release_against_a_large_request_that_gives_up() {
         };
         let small = {
             let semaphore = Arc::clone(&semaphore);
-            thread::spawn(move || drop(semaphore.acquire()))
+            thread::spawn(move || mem::forget(semaphore.acquire()))
         };
-        semaphore.add_permits(1);
+        drop(held);
         large.join().unwrap();
         small.join().unwrap();
         assert!(!semaphore_has_waiters(&semaphore));
-        assert_eq!(semaphore.available_permits(), 2);
+        assert_eq!(semaphore.available_permits(), 1);
     });
 }
 
@@ -222,16 +229,16 @@ fn many_sizes_all_get_through() {
 #[test]
 fn one_release_serves_two() {
     model_bounded(3, THREE, &["waiter parks"], || {
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(Semaphore::new(2));
+        let held = semaphore.acquire_many_arc(2);
         let waiters = [(); 2].map(|()| {
             let semaphore = Arc::clone(&semaphore);
-            thread::spawn(move || semaphore.acquire().forget())
+            thread::spawn(move || mem::forget(semaphore.acquire()))
         });
-        semaphore.add_permits(2);
+        drop(held);
         for waiter in waiters {
             waiter.join().unwrap();
         }
-        assert!(!semaphore_has_waiters(&semaphore));
         assert_eq!(semaphore.available_permits(), 0);
     });
 }
@@ -261,28 +268,25 @@ fn forgetting_against_acquiring() {
     });
 }
 
-/// Taking permits away while a larger request waits, and its permits are being added: the waiter gets what it wants
-/// as soon as it is there, and what is taken away was too little for it.
+/// Taking permits away while a larger request waits and is being served: what is taken away was too little for it, or
+/// left over, and the counts stay right.
 #[test]
 fn forgetting_past_a_queued_request() {
     let states = ["semaphore permits forgotten while somebody waits", "waiter parks", "forgotten", "kept"];
     model_bounded(3, THREE, &states, || {
-        let semaphore = Arc::new(Semaphore::new(1));
+        let semaphore = Arc::new(Semaphore::new(2));
+        let held = semaphore.acquire_arc();
         let waiter = {
             let semaphore = Arc::clone(&semaphore);
-            thread::spawn(move || semaphore.acquire_many(2).forget())
+            thread::spawn(move || mem::forget(semaphore.acquire_many(2)))
         };
-        let forgetter = {
-            let semaphore = Arc::clone(&semaphore);
-            thread::spawn(move || semaphore.forget_permits(1))
-        };
-        semaphore.add_permits(1);
-        let forgotten = forgetter.join().unwrap();
+        let releaser = thread::spawn(move || drop(held));
+        let forgotten = semaphore.forget_permits(1);
         reach(if forgotten == 0 { "kept" } else { "forgotten" });
         semaphore.add_permits(forgotten);
+        releaser.join().unwrap();
         waiter.join().unwrap();
         assert_eq!(semaphore.available_permits(), 0);
-        assert!(!semaphore_has_waiters(&semaphore));
     });
 }
 
