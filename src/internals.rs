@@ -208,3 +208,9 @@ pub fn event_has_waiters(event: &crate::Event) -> bool {
 pub fn rwlock_has_waiters<T: ?Sized>(lock: &crate::RwLock<T>) -> bool {
     lock.has_waiters_now()
 }
+
+/// Whether somebody waits for permits of a semaphore.
+#[must_use]
+pub fn semaphore_has_waiters(semaphore: &crate::Semaphore) -> bool {
+    semaphore.has_waiters_now()
+}

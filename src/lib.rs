@@ -10,6 +10,7 @@
 //! | let a number of threads meet, round after round | [`Barrier`] |
 //! | wait until a number of things have happened | [`Latch`] |
 //! | wait until all threads that have a handle are done | [`WaitGroup`] |
+//! | let so many threads at a time do something | [`Semaphore`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //!
 //! ```
@@ -57,6 +58,7 @@ mod latch;
 mod mutex;
 mod raw;
 mod rwlock;
+mod semaphore;
 mod wait;
 mod wait_group;
 
@@ -73,6 +75,7 @@ pub use rwlock::{
     ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, MappedRwLockReadGuard,
     MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
+pub use semaphore::{ArcSemaphorePermit, OverRelease, Semaphore, SemaphorePermit};
 pub use wait_group::WaitGroup;
 
 facade::model_only! {

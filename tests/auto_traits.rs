@@ -10,11 +10,12 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use lockwork::{
-    ArcMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, AutoResetEvent,
-    Barrier, BarrierWaitResult, BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event,
-    GetError, GetTimeoutError, Latch, MappedMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard, Mutex,
-    MutexGuard, PutAllError, PutError, PutTimeoutError, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
-    RwLockWriteGuard, TaskDoneError, TryGetError, TryPutError, WaitGroup, WaitTimeoutResult,
+    ArcMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit,
+    AutoResetEvent, Barrier, BarrierWaitResult, BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter,
+    Condvar, Event, GetError, GetTimeoutError, Latch, MappedMutexGuard, MappedRwLockReadGuard,
+    MappedRwLockWriteGuard, Mutex, MutexGuard, OverRelease, PutAllError, PutError, PutTimeoutError, RwLock,
+    RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit, TaskDoneError,
+    TryGetError, TryPutError, WaitGroup, WaitTimeoutResult,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -97,6 +98,10 @@ assert_impl_all!(Latch: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(WaitGroup: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, Debug, Default);
 assert_not_impl_any!(Barrier: Clone, Default);
 assert_not_impl_any!(Latch: Clone, Default);
+assert_impl_all!(Semaphore: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(SemaphorePermit<'static>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(ArcSemaphorePermit: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(OverRelease: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 assert_impl_all!(WaitTimeoutResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
 assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
@@ -195,3 +200,9 @@ fn guards_that_read_are_covariant<'a>(
 ) -> (MappedRwLockReadGuard<'a, &'a str>, RwLockReadGuard<'a, &'static str>) {
     (mapped, read)
 }
+assert_impl_all!(Semaphore: Debug, Default);
+assert_not_impl_any!(Semaphore: Clone);
+assert_impl_all!(SemaphorePermit<'static>: Debug);
+assert_not_impl_any!(SemaphorePermit<'static>: Clone);
+assert_impl_all!(ArcSemaphorePermit: Debug);
+assert_not_impl_any!(ArcSemaphorePermit: Clone);

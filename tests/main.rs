@@ -12,6 +12,7 @@ mod log_server;
 mod mutex;
 mod park_token;
 mod rwlock;
+mod semaphore;
 mod support;
 mod tidy;
 mod wait_group;

@@ -12,6 +12,23 @@ pub(crate) trait Permits: Send + Sync + 'static {
     fn with<R>(&self, f: impl FnOnce() -> R) -> R;
 }
 
+/// This crate's.
+pub(crate) struct Ours(lockwork::Semaphore);
+
+impl Permits for Ours {
+    const NAME: &'static str = super::OURS;
+
+    fn new(permits: usize) -> Self {
+        Self(lockwork::Semaphore::new(permits))
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _permit = self.0.acquire();
+        f()
+    }
+}
+
 /// A counter under a mutex, with a condition variable.
 pub(crate) struct Composed<M>(M);
 
@@ -53,6 +70,7 @@ impl Permits for Tokio {
 macro_rules! each_semaphore {
     ($name:ident => $make:expr $(; $other:ident)*) => {
         $crate::support::each!($name => $make;
+            $crate::support::semaphore::Ours,
             $crate::support::semaphore::Composed<$crate::support::condvar::Std<usize>>,
             $crate::support::semaphore::Composed<$crate::support::condvar::ParkingLot<usize>>,
             $($crate::support::semaphore::$other,)*

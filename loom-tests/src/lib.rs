@@ -27,6 +27,8 @@ mod mutex;
 #[cfg(all(test, loom))]
 mod rwlock;
 #[cfg(all(test, loom))]
+mod semaphore;
+#[cfg(all(test, loom))]
 mod wait;
 #[cfg(all(test, loom))]
 mod wait_group;

@@ -69,6 +69,16 @@ pub(crate) mod atomic {
         ) -> Result<usize, usize> {
             self.0.compare_exchange_weak(current, new, success, failure)
         }
+
+        #[inline]
+        pub(crate) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_add(value, order)
+        }
+
+        #[inline]
+        pub(crate) fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_sub(value, order)
+        }
     });
 
     atomic!(AtomicU32, u32, {
