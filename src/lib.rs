@@ -3,6 +3,7 @@
 //! | to | use |
 //! |---|---|
 //! | change a value from several threads, one at a time | [`Mutex`] |
+//! | the same, where a thread that has it may lock it again | [`ReentrantMutex`] |
 //! | wait until a guarded value has become something | [`Condvar`] |
 //! | tell any number of threads that something has happened | [`Event`] |
 //! | let one thread through for each signal | [`AutoResetEvent`] |
@@ -35,7 +36,7 @@
 //! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set
 //!   without anybody having set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static.
-//! * There is no dependency, no global state, and no background thread.
+//! * There is no dependency, no background thread, and no global state but a counter that numbers threads.
 //!
 //! # Models
 //!
@@ -50,6 +51,7 @@ mod event;
 mod facade;
 mod mutex;
 mod raw;
+mod reentrant;
 mod wait;
 
 pub use buffer::{
@@ -59,6 +61,7 @@ pub use buffer::{
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
+pub use reentrant::{ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
 
 facade::model_only! {
     #[doc(hidden)]

@@ -9,5 +9,6 @@ mod event;
 mod log_server;
 mod mutex;
 mod park_token;
+mod reentrant;
 mod support;
 mod tidy;

@@ -21,4 +21,6 @@ mod event;
 #[cfg(all(test, loom))]
 mod mutex;
 #[cfg(all(test, loom))]
+mod reentrant;
+#[cfg(all(test, loom))]
 mod wait;

@@ -13,6 +13,7 @@
 //! | `Parker`, `Unparker` | `thread::park`, `Thread::unpark` | a fresh `loom::sync::Notify` | the thread's own token and its return to its owner: `tests/park_token.rs` |
 //! | spurious returns | whenever the platform likes, or for a token of somebody else | one for each `Parker`, explored as a branch | a second one in the same wait: takes the same path as the first |
 //! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it | a deadline that passes while the thread runs, and a second park before the same deadline: `tests/*` with real clocks |
+//! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant.rs` |
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
@@ -30,7 +31,7 @@ mod arm;
 
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Parker, Payload, Reading, UnsafeCell, Writing, atomic, budget,
-    spin_hint,
+    known_thread, spin_hint, this_thread,
 };
 pub(crate) use arm::{const_fn, model_only, reached};
 #[cfg(all(loom, feature = "loom"))]

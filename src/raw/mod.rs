@@ -3,3 +3,5 @@
 pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod mutex;
+pub(crate) mod reentrant;
+pub(crate) mod thread_id;
