@@ -9,9 +9,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use lockwork::{
-    ArcMutexGuard, AutoResetEvent, BoundedBuffer, BufferIter, BufferTryIter, Condvar, Event, GetError,
-    GetTimeoutError, MappedMutexGuard, Mutex, MutexGuard, PutAllError, PutError, PutTimeoutError,
-    TaskDoneError, TryGetError, TryPutError, WaitTimeoutResult,
+    ArcMutexGuard, ArcReentrantMutexGuard, AutoResetEvent, BoundedBuffer, BufferIter, BufferTryIter, Condvar,
+    Event, GetError, GetTimeoutError, MappedMutexGuard, MappedReentrantMutexGuard, Mutex, MutexGuard,
+    PutAllError, PutError, PutTimeoutError, ReentrantMutex, ReentrantMutexGuard, TaskDoneError, TryGetError,
+    TryPutError, WaitTimeoutResult,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -64,6 +65,10 @@ table! {
     MutexGuard<'static, T>        => Sync             none      Sync      none;
     MappedMutexGuard<'static, T>  => Sync             none      Sync      none;
     ArcMutexGuard<T>              => both             Send      none      none;
+    ReentrantMutex<T>             => both             both      none      none;
+    ReentrantMutexGuard<'static, T> => Sync           none      Sync      none;
+    MappedReentrantMutexGuard<'static, T> => Sync     none      Sync      none;
+    ArcReentrantMutexGuard<T>     => Sync             none      none      none;
     BoundedBuffer<T>              => both             both      none      none;
     BufferIter<'static, T>        => both             both      none      none;
     BufferTryIter<'static, T>     => both             both      none      none;
@@ -96,6 +101,10 @@ assert_impl_all!(MutexGuard<'static, dyn Debug + Sync>: Sync);
 assert_not_impl_any!(MutexGuard<'static, dyn Debug + Send>: Send, Sync);
 assert_impl_all!(MappedMutexGuard<'static, str>: Sync);
 assert_not_impl_any!(MappedMutexGuard<'static, dyn Sendable>: Send, Sync);
+assert_impl_all!(ReentrantMutex<dyn Sendable>: Send, Sync);
+assert_not_impl_any!(ReentrantMutex<dyn Debug + Sync>: Send, Sync);
+assert_not_impl_any!(ArcReentrantMutexGuard<dyn Sendable>: Send, Sync);
+assert_impl_all!(ReentrantMutexGuard<'static, [u8]>: Sync);
 
 // A mutex holds its value in place; a guard only points to it.
 assert_impl_all!(Mutex<u8>: Unpin);
@@ -107,6 +116,7 @@ assert_impl_all!(ArcMutexGuard<PhantomPinned>: Unpin);
 // Locks take a panic for what it is: the value stays as it was left, and whoever locks next must know.
 assert_impl_all!(Mutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Mutex<&'static mut u8>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(ReentrantMutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(BoundedBuffer<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 
 // What can be shown, is.
@@ -118,6 +128,12 @@ assert_impl_all!(ArcMutexGuard<u8>: Debug, Display);
 assert_not_impl_any!(MutexGuard<'static, u8>: Clone);
 assert_not_impl_any!(MappedMutexGuard<'static, u8>: Clone);
 assert_not_impl_any!(ArcMutexGuard<u8>: Clone);
+assert_impl_all!(ReentrantMutex<u8>: Debug, Default, From<u8>);
+assert_impl_all!(ReentrantMutexGuard<'static, u8>: Debug, Display);
+assert_impl_all!(MappedReentrantMutexGuard<'static, u8>: Debug, Display);
+assert_impl_all!(ArcReentrantMutexGuard<u8>: Debug, Display);
+assert_not_impl_any!(ReentrantMutexGuard<'static, u8>: Clone, std::ops::DerefMut);
+assert_not_impl_any!(ArcReentrantMutexGuard<u8>: Clone, std::ops::DerefMut);
 assert_impl_all!(Condvar: Debug, Default);
 assert_impl_all!(Event: Debug, Default);
 assert_impl_all!(AutoResetEvent: Debug, Default);

@@ -83,6 +83,8 @@ fn three_nested_lockers_all_get_through() {
 fn owner_is_never_misread() {
     model(&["asked while the other had it"], || {
         let mutex = zero();
+        // So that there is an old value of our own to be misread.
+        drop(mutex.lock());
         let other = Arc::clone(&mutex);
         let locker = thread::spawn(move || {
             let guard = other.lock();
@@ -91,8 +93,6 @@ fn owner_is_never_misread() {
             drop(guard);
             assert_eq!(other.hold_count(), 0);
         });
-        // So that there is an old value of our own to be misread.
-        drop(mutex.lock());
         assert!(!mutex.is_owned_by_current_thread());
         if mutex.try_lock().is_none() {
             assert_eq!(mutex.hold_count(), 0);

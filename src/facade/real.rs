@@ -347,3 +347,36 @@ impl Drop for AbortOnUnwind {
         std::process::abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::thread;
+
+    use super::{known_thread, this_thread};
+
+    #[test]
+    fn thread_is_known_once_it_has_asked() {
+        thread::spawn(|| {
+            assert_eq!(known_thread(), None);
+            let id = this_thread();
+            assert_eq!(known_thread(), Some(id));
+            assert_eq!(this_thread(), id);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn no_two_threads_have_the_same() {
+        let threads = if cfg!(miri) { 20 } else { 2000 };
+        let mut seen = BTreeSet::new();
+        for _ in 0..threads {
+            let pair = [thread::spawn(this_thread), thread::spawn(this_thread)];
+            for id in pair.map(|thread| thread.join().unwrap()) {
+                assert!(seen.insert(id), "{id:?} twice");
+            }
+        }
+        assert_eq!(seen.len(), 2 * threads);
+    }
+}
