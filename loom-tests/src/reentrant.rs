@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use lockwork::internals::reentrant_has_waiters;
 use lockwork::{ArcReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
 
-use crate::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
+use crate::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const LONG: &str = "two threads, but three critical sections and a question";
@@ -110,7 +110,7 @@ fn try_lock_excludes_and_sees() {
         let mutex = zero();
         let other = Arc::clone(&mutex);
         let locker = thread::spawn(move || {
-            let outer = other.try_lock_until(std::time::Instant::now());
+            let outer = other.try_lock_for(Duration::ZERO);
             match outer {
                 Some(value) => {
                     assert!(other.try_lock().is_some(), "it is ours");
