@@ -32,6 +32,7 @@ macro_rules! reentrant {
     };
 }
 
+reentrant!(Ours, lockwork::ReentrantMutex<Cell<u64>>, super::OURS);
 reentrant!(ParkingLot, parking_lot::ReentrantMutex<Cell<u64>>, "parking_lot");
 reentrant!(Usync, usync::ReentrantMutex<Cell<u64>>, "usync");
 
@@ -39,6 +40,7 @@ reentrant!(Usync, usync::ReentrantMutex<Cell<u64>>, "usync");
 macro_rules! each_reentrant {
     ($name:ident => $make:expr) => {
         $crate::support::each!($name => $make;
+            $crate::support::reentrant::Ours,
             $crate::support::reentrant::ParkingLot,
             $crate::support::reentrant::Usync,
         )

@@ -5,5 +5,7 @@ pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod latch;
 pub(crate) mod mutex;
+pub(crate) mod reentrant;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;
+pub(crate) mod thread_id;
