@@ -141,6 +141,13 @@ pub(crate) fn this_thread() -> NonZeroU64 {
     NonZeroU64::MIN.saturating_add(number)
 }
 
+pub(crate) fn note_wake() {}
+
+/// Decides how long to spin, which in a model is never.
+pub(crate) fn has_just_woken() -> bool {
+    false
+}
+
 pub(crate) fn spin_hint() {
     unreachable!("spin budgets are zero in a model");
 }

@@ -460,6 +460,20 @@ impl Unparker {
     }
 }
 
+thread_local! {
+    static HAS_WOKEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that the calling thread has told another to go on.
+pub(crate) fn note_wake() {
+    HAS_WOKEN.set(true);
+}
+
+/// Whether it has since this was asked last.
+pub(crate) fn has_just_woken() -> bool {
+    HAS_WOKEN.replace(false)
+}
+
 /// The next thread's number. `std` numbers threads as well, but tells the number on no stable Rust, and a thread whose
 /// thread-local data are gone cannot ask it.
 static NEXT_THREAD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);

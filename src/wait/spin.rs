@@ -4,7 +4,7 @@
 //! its holder all the time; one that lets sixteen hints pass leaves the holder several short sections in peace, and
 //! comes hardly later. `docs/benchmarks.md` has the measurements, and what it costs.
 
-use crate::facade::{Hint, budget, const_fn, spin_hint, yield_now};
+use crate::facade::{Hint, budget, const_fn, has_just_woken, spin_hint, yield_now};
 
 /// A budget of looks with a pause before each, first a short one, then as long as others want the processor. Empty from
 /// the start in a model, but for [`Habit`].
@@ -18,20 +18,18 @@ pub(crate) struct Spin {
 }
 
 impl Spin {
-    /// Before a thread queues for a lock.
+    /// Before a thread queues for a lock or for permits: a few looks for a section that is about to end, then yields,
+    /// among others to threads that were interrupted in theirs. Looking longer while all processors are busy keeps
+    /// somebody from running; yielding where nobody wants to run costs about as much as looking.
     pub(crate) const fn for_lock() -> Self {
-        Self { looks: budget(8, 0), hints: 16, yields: 0, telling: false }
+        Self { looks: budget(2, 0), hints: 16, yields: budget(8, 0), telling: false }
     }
 
-    /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often.
-    pub(crate) const fn for_turn() -> Self {
-        Self { looks: budget(30, 0), hints: 4, yields: 0, telling: false }
-    }
-
-    /// Before a thread queues for permits. Once it has queued, permits are handed to it and are idle until it runs;
-    /// so it also lets others run first, among whom are those that were interrupted while they held permits.
-    pub(crate) const fn for_permit() -> Self {
-        Self { looks: budget(8, 0), hints: 16, yields: budget(8, 0), telling: false }
+    /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often. A thread that has
+    /// just woken another waits for that one's answer, as a rule, and looks on until it can be there.
+    pub(crate) fn for_turn() -> Self {
+        let yields = if has_just_woken() { budget(200, 0) } else { budget(8, 0) };
+        Self { looks: budget(30, 0), hints: 4, yields, telling: false }
     }
 
     /// None at all.
