@@ -7,6 +7,8 @@
 //! | tell any number of threads that something has happened | [`Event`] |
 //! | let one thread through for each signal | [`AutoResetEvent`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
+//! | run tasks on a fixed number of threads (feature `threads`) | `ThreadPool`, `Task`, `as_completed` |
+//! | run a loop on a thread that can be told to stop (feature `threads`) | `Worker`, `StopToken` |
 //!
 //! ```
 //! use lockwork::{Condvar, Mutex};
@@ -50,6 +52,8 @@ mod event;
 mod facade;
 mod mutex;
 mod raw;
+#[cfg(feature = "threads")]
+mod threads;
 mod wait;
 
 pub use buffer::{
@@ -59,6 +63,13 @@ pub use buffer::{
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
+
+#[cfg(feature = "threads")]
+pub use threads::{
+    AsCompleted, Map, Scope, ScopedTask, Shutdown, StopToken, SubmitError, SubmitTimeoutError, Task,
+    TaskError, ThreadPool, ThreadPoolBuilder, TrySubmitError, UnfinishedError, Worker, as_completed,
+    wait_all, wait_all_for, wait_all_until, wait_first, wait_first_for, wait_first_until,
+};
 
 facade::model_only! {
     #[doc(hidden)]

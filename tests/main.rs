@@ -10,4 +10,5 @@ mod log_server;
 mod mutex;
 mod park_token;
 mod support;
+mod threads;
 mod tidy;

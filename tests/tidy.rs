@@ -11,7 +11,7 @@ fn floor(module: &str) -> Option<u8> {
         "raw" => 2,
         "mutex" | "condvar" | "event" => 3,
         "buffer" => 4,
-        "internals" => 5,
+        "internals" | "threads" => 5,
         _ => return None,
     })
 }
