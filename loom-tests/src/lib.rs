@@ -21,4 +21,6 @@ mod event;
 #[cfg(all(test, loom))]
 mod mutex;
 #[cfg(all(test, loom))]
+mod threads;
+#[cfg(all(test, loom))]
 mod wait;

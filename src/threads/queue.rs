@@ -41,6 +41,7 @@ impl<T> Queue<T> {
         self.entries.push_back(Entry { ticket: self.next, item: Some(item) });
         self.next += 1;
         self.len += 1;
+        self.trim();
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
