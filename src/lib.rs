@@ -80,3 +80,8 @@ facade::model_only! {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide's examples are run as well.
+#[cfg(all(doctest, feature = "threads"))]
+#[doc = include_str!("../docs/guide/threads.md")]
+struct ThreadsGuide;
