@@ -600,8 +600,14 @@ fn panics_of_destructors_do_not_kill_threads() {
     watchdog("panics_of_destructors_do_not_kill_threads", || {
         let pool = ThreadPool::new(1);
         // A result that nobody takes, a payload that nobody takes, a closure that is cancelled, a callback's payload.
-        drop(pool.submit(|| Bomb).unwrap());
-        drop(pool.submit(|| panic::panic_any(Bomb)).unwrap());
+        for late in [false, true] {
+            let (fine, bad) =
+                (pool.submit(|| Bomb).unwrap(), pool.submit(|| panic::panic_any(Bomb)).unwrap());
+            if late {
+                pool.join();
+            }
+            drop((fine, bad));
+        }
         pool.join();
         let (go, busy) = occupy(&pool);
         let bomb = Bomb;

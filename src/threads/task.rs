@@ -340,7 +340,8 @@ impl<T: Send, F: FnOnce() -> T + Send> Outcome<T> for Cell<T, F> {
         let finished = mem::replace(&mut state.stage, Stage::Taken);
         drop(state);
         if let Stage::Finished(result) = finished {
-            self.discard(result);
+            // As it would have been by the thread that ran the task, had it come second.
+            contain(|| self.discard(result));
         }
     }
 }
@@ -405,7 +406,8 @@ impl<T> Drop for Handle<'_, T> {
 ///
 /// Made by [`ThreadPool::submit`](crate::ThreadPool::submit). Use it to get at the result, to wait for it with or
 /// without a time limit, and to take a task back that has not begun. Dropping it detaches the task, which runs all the
-/// same; its result is dropped, and if it panics nobody is told but the panic hook.
+/// same; its result is dropped, and if it panics, or its result does on being dropped, nobody is told but the panic
+/// hook.
 ///
 /// # Examples
 ///
@@ -464,7 +466,7 @@ impl<T> Drop for Handle<'_, T> {
 ///
 /// # Implementation notes
 ///
-/// One allocation for the closure, the result, a [`Mutex`](crate::Mutex) and an [`Event`] together. Cancelling takes
+/// One allocation for the closure, the result, a [`Mutex`] and an [`Event`] together. Cancelling takes
 /// the task out of the pool's queue at once.
 pub struct Task<T>(pub(super) Handle<'static, T>);
 
