@@ -54,7 +54,7 @@ fn message(error: TaskError) -> String {
     payload.downcast_ref::<&str>().expect("a message").to_string()
 }
 
-/// Runs `body` without the panic hook's report of the panics that are part of the test.
+/// How `body` ends.
 fn panics<R>(body: impl FnOnce() -> R) -> Result<R, Box<dyn std::any::Any + Send>> {
     panic::catch_unwind(AssertUnwindSafe(body))
 }

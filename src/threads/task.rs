@@ -453,7 +453,8 @@ impl<T> Drop for Handle<'_, T> {
 /// # Reentrancy and deadlock
 ///
 /// A task that joins itself, or two that join each other, wait for ever. A task runs while the one that joins it
-/// waits, possibly on the same thread: a lock that is held across a `join` is held while the joined task runs.
+/// waits, possibly on the same thread: a lock that is held across a `join` is held while the joined task runs, and a
+/// long chain of tasks each of which joins the next needs stack like a recursion of that depth.
 ///
 /// # Panics
 ///
