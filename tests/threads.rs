@@ -649,6 +649,61 @@ fn cancel_tells_whether_the_task_is_cancelled() {
     });
 }
 
+// CPython: test_no_stale_references, test_free_reference_yielded_future.
+#[test]
+fn nothing_is_kept_of_a_task_that_is_done() {
+    watchdog("nothing_is_kept_of_a_task_that_is_done", || {
+        for threads in THREADS {
+            let (pool, drops) = (ThreadPool::new(threads), Drops::new());
+            for n in 1..=50 {
+                let (captured, result) = (drops.value(), drops.value());
+                let task = pool.submit(move || {
+                    let _captured = &captured;
+                    result
+                });
+                let result = task.unwrap().join().unwrap();
+                assert_eq!(drops.count(), 2 * n - 1, "the closure went before the join returned");
+                drop(result);
+            }
+            let (one, two) = (drops.value(), drops.value());
+            let tasks = [pool.submit(|| one).unwrap(), pool.submit(|| two).unwrap()];
+            let mut completed = as_completed(tasks);
+            drop(completed.next().unwrap().join().unwrap());
+            assert_eq!(drops.count(), 101, "the iterator keeps nothing of what it has returned");
+            drop(completed.next());
+            assert_eq!(drops.count(), 102);
+        }
+    });
+}
+
+// CPython: test_saturation.
+#[test]
+fn many_more_tasks_than_threads_wait_their_turn() {
+    watchdog("many_more_tasks_than_threads_wait_their_turn", || {
+        for threads in THREADS {
+            let (pool, go) = (ThreadPool::new(threads), Arc::new(Event::new()));
+            let at_once = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+            let tasks: Vec<_> = (0..100 * threads)
+                .map(|_| {
+                    let (go, at_once) = (Arc::clone(&go), Arc::clone(&at_once));
+                    let task = move || {
+                        let now = at_once.0.fetch_add(1, Relaxed) + 1;
+                        at_once.1.fetch_max(now, Relaxed);
+                        go.wait();
+                        at_once.0.fetch_sub(1, Relaxed);
+                    };
+                    pool.submit(task).unwrap()
+                })
+                .collect();
+            eventually(|| at_once.0.load(Relaxed) == threads);
+            assert_eq!(pool.queued(), 99 * threads);
+            go.set();
+            assert!(wait_all_for(&tasks, LIMIT));
+            assert_eq!(at_once.1.load(Relaxed), threads, "all threads, and no more");
+        }
+    });
+}
+
 // CPython: test_result_with_timeout, test_result_with_cancel, test_exception_with_timeout.
 #[test]
 fn timed_join_gives_the_result_or_the_task() {
