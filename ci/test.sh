@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --workspace --locked
 if command -v taskset >/dev/null; then
-    taskset -c 0 cargo test --locked --test lockwork -- mutex condvar event buffer park_token
+    taskset -c 0 cargo test --locked --test lockwork -- mutex condvar event buffer park_token threads
 fi

@@ -13,6 +13,8 @@
 //! | wait until all threads that have a handle are done | [`WaitGroup`] |
 //! | let so many threads at a time do something | [`Semaphore`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
+//! | run tasks on a fixed number of threads (feature `threads`) | `ThreadPool`, `Task`, `as_completed` |
+//! | run a loop on a thread that can be told to stop (feature `threads`) | `Worker`, `StopToken` |
 //!
 //! ```
 //! use lockwork::{Condvar, Mutex};
@@ -61,6 +63,8 @@ mod raw;
 mod reentrant;
 mod rwlock;
 mod semaphore;
+#[cfg(feature = "threads")]
+mod threads;
 mod wait;
 mod wait_group;
 
@@ -81,6 +85,13 @@ pub use rwlock::{
 pub use semaphore::{ArcSemaphorePermit, OverRelease, Semaphore, SemaphorePermit};
 pub use wait_group::WaitGroup;
 
+#[cfg(feature = "threads")]
+pub use threads::{
+    AsCompleted, Map, Scope, ScopedTask, Shutdown, StopToken, SubmitError, SubmitTimeoutError, Task,
+    TaskError, ThreadPool, ThreadPoolBuilder, TrySubmitError, UnfinishedError, Worker, as_completed,
+    wait_all, wait_all_for, wait_all_until, wait_first, wait_first_for, wait_first_until,
+};
+
 facade::model_only! {
     #[doc(hidden)]
     pub mod internals;
@@ -90,3 +101,8 @@ facade::model_only! {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide's examples are run as well.
+#[cfg(all(doctest, feature = "threads"))]
+#[doc = include_str!("../docs/guide/threads.md")]
+struct ThreadsGuide;

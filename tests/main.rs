@@ -15,5 +15,6 @@ mod reentrant;
 mod rwlock;
 mod semaphore;
 mod support;
+mod threads;
 mod tidy;
 mod wait_group;

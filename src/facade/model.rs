@@ -387,6 +387,47 @@ impl Backoff {
     }
 }
 
+#[cfg(feature = "threads")]
+pub(crate) mod threads {
+    use std::io;
+
+    use loom::thread::{self, ThreadId};
+
+    pub(crate) type Id = ThreadId;
+
+    pub(crate) fn current_id() -> Id {
+        thread::current().id()
+    }
+
+    /// As many as a model can afford beside its main thread.
+    pub(crate) fn parallelism() -> usize {
+        2
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Handle(thread::JoinHandle<()>);
+
+    impl Handle {
+        /// loom gives each thread a stack of its own size.
+        pub(crate) fn spawn(
+            name: String,
+            _: Option<usize>,
+            body: impl FnOnce() + Send + 'static,
+        ) -> io::Result<Self> {
+            thread::Builder::new().name(name).spawn(body).map(Self)
+        }
+
+        pub(crate) fn id(&self) -> Id {
+            self.0.thread().id()
+        }
+
+        #[track_caller]
+        pub(crate) fn join(self) {
+            let _ = self.0.join();
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct AbortOnUnwind;
 
