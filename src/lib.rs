@@ -43,7 +43,8 @@
 //! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set
 //!   without anybody having set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static.
-//! * There is no dependency, no background thread, and no global state but a counter that numbers threads.
+//! * There is no dependency, no background thread, and no global state but counters that number threads and a table of
+//!   four kilobytes in which readers of [`RwLock`]s sit.
 //!
 //! # Models
 //!

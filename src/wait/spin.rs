@@ -1,8 +1,9 @@
 //! Bounded spinning before a thread parks.
 //!
 //! The pause between two looks is what matters. A thread that looks all the time takes the lock's cache line from
-//! its holder all the time; one that lets sixteen hints pass leaves the holder several short sections in peace, and
-//! comes hardly later. `docs/benchmarks.md` has the measurements, and what it costs.
+//! its holder all the time; one that lets ten hints pass leaves the holder several short sections in peace, and
+//! comes hardly later. After a few looks a thread yields instead: if there are more threads than processors, one that
+//! spins may keep from running the very one it waits for. `docs/waiting.md` has the numbers.
 
 use crate::facade::{Hint, budget, const_fn, has_just_woken, spin_hint, yield_now};
 
@@ -22,7 +23,7 @@ impl Spin {
     /// among others to threads that were interrupted in theirs. Looking longer while all processors are busy keeps
     /// somebody from running; yielding where nobody wants to run costs about as much as looking.
     pub(crate) const fn for_lock() -> Self {
-        Self { looks: budget(2, 0), hints: 16, yields: budget(8, 0), telling: false }
+        Self { looks: budget(3, 0), hints: 10, yields: budget(8, 0), telling: false }
     }
 
     /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often. A thread that has
@@ -30,6 +31,12 @@ impl Spin {
     pub(crate) fn for_turn() -> Self {
         let yields = if has_just_woken() { budget(200, 0) } else { budget(8, 0) };
         Self { looks: budget(30, 0), hints: 4, yields, telling: false }
+    }
+
+    /// Before a writer parks that waits for readers to leave. It keeps everybody else out, and the reader it waits for may
+    /// have been interrupted, so it yields for longer.
+    pub(crate) const fn for_drain() -> Self {
+        Self { looks: budget(8, 0), hints: 4, yields: budget(100, 0), telling: false }
     }
 
     /// None at all.
@@ -45,12 +52,18 @@ impl Spin {
             }
             return true;
         }
-        if self.yields > 0 {
+        self.give_way()
+    }
+
+    /// The same without keeping the processor: somebody is on its way who may be waiting for this very one.
+    #[inline]
+    pub(crate) fn give_way(&mut self) -> bool {
+        let left = self.yields > 0;
+        if left {
             self.yields -= 1;
             yield_now();
-            return true;
         }
-        false
+        left
     }
 }
 
