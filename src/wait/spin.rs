@@ -93,8 +93,8 @@ impl Habit {
     #[inline]
     pub(crate) fn spin(&self, round: u64) -> Spin {
         let telling = self.pays.get() || round % Self::TRIAL == 0;
-        let looks = if telling { budget(10, 1) } else { 0 };
-        Spin { looks, hints: budget(4, 0), yields: budget(40, 0), telling }
+        let looks = if telling { budget(20, 1) } else { 0 };
+        Spin { looks, hints: budget(2, 0), yields: budget(40, 0), telling }
     }
 
     /// Learns from what is left of a budget when the wait is over, or the budget.
