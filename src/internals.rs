@@ -185,6 +185,12 @@ pub fn mutex_has_waiters<T: ?Sized>(mutex: &crate::Mutex<T>) -> bool {
     mutex.has_waiters_now()
 }
 
+/// Whether somebody is in the queue of a reentrant mutex.
+#[must_use]
+pub fn reentrant_has_waiters<T: ?Sized>(mutex: &crate::ReentrantMutex<T>) -> bool {
+    mutex.has_waiters_now()
+}
+
 /// Whether somebody waits for a condition variable.
 #[must_use]
 pub fn condvar_has_waiters(condvar: &crate::Condvar) -> bool {

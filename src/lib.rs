@@ -4,6 +4,7 @@
 //! |---|---|
 //! | change a value from several threads, one at a time | [`Mutex`] |
 //! | read a value from many threads and change it now and then | [`RwLock`] |
+//! | the same, where a thread that has it may lock it again | [`ReentrantMutex`] |
 //! | wait until a guarded value has become something | [`Condvar`] |
 //! | tell any number of threads that something has happened | [`Event`] |
 //! | let one thread through for each signal | [`AutoResetEvent`] |
@@ -39,7 +40,7 @@
 //! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set
 //!   without anybody having set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static.
-//! * There is no dependency, no global state, and no background thread.
+//! * There is no dependency, no background thread, and no global state but a counter that numbers threads.
 //!
 //! # Models
 //!
@@ -56,6 +57,7 @@ mod facade;
 mod latch;
 mod mutex;
 mod raw;
+mod reentrant;
 mod rwlock;
 mod wait;
 mod wait_group;
@@ -69,6 +71,7 @@ pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use latch::Latch;
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
+pub use reentrant::{ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
 pub use rwlock::{
     ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, MappedRwLockReadGuard,
     MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,

@@ -433,7 +433,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         Self::released(this, |raw| {
             // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
             unsafe { raw.unlock() };
-            run_and_lock(raw, f)
+            run_and_lock(|| raw.lock(), f)
         })
     }
 
@@ -445,7 +445,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         Self::released(this, |raw| {
             // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
             unsafe { raw.unlock_fair() };
-            run_and_lock(raw, f)
+            run_and_lock(|| raw.lock(), f)
         })
     }
 
@@ -507,19 +507,19 @@ fn released<T: ?Sized, R>(mutex: &Mutex<T>, access: &mut Writing, f: impl FnOnce
     result
 }
 
-/// Runs `f` without the lock and takes it afterwards, whatever happens.
-fn run_and_lock<R>(raw: &RawMutex, f: impl FnOnce() -> R) -> R {
-    struct LockAgain<'a>(&'a RawMutex);
-    impl Drop for LockAgain<'_> {
+/// Runs `f` without a lock and takes it afterwards with `lock`, whatever happens.
+pub(crate) fn run_and_lock<R>(lock: impl Fn(), f: impl FnOnce() -> R) -> R {
+    struct LockAgain<L: Fn()>(L);
+    impl<L: Fn()> Drop for LockAgain<L> {
         fn drop(&mut self) {
             // A guard that unlocks what it has not locked would let two threads in: `lock` panics in a thread that is
             // so far into its end that it has no handle any more.
             let abort = AbortOnUnwind;
-            self.0.lock();
+            (self.0)();
             abort.disarm();
         }
     }
-    let _lock_again = LockAgain(raw);
+    let _lock_again = LockAgain(lock);
     f()
 }
 
@@ -695,7 +695,7 @@ impl<T: ?Sized> ArcMutexGuard<T> {
         released(&this.mutex, &mut this.access, |raw| {
             // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
             unsafe { raw.unlock() };
-            run_and_lock(raw, f)
+            run_and_lock(|| raw.lock(), f)
         })
     }
 
@@ -705,7 +705,7 @@ impl<T: ?Sized> ArcMutexGuard<T> {
             released(&this.mutex, &mut this.access, |raw| {
                 // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
                 unsafe { raw.unlock_fair() };
-                run_and_lock(raw, || ());
+                run_and_lock(|| raw.lock(), || ());
             });
         }
     }
@@ -760,5 +760,7 @@ macro_rules! show_value {
         }
     )+ };
 }
+
+pub(crate) use show_value;
 
 show_value!(MutexGuard<'_, T>, MappedMutexGuard<'_, T>, ArcMutexGuard<T>);

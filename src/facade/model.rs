@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -326,6 +327,19 @@ impl Unparker {
     pub(crate) fn unpark(self) {
         self.0.notify();
     }
+}
+
+pub(crate) fn known_thread() -> Option<NonZeroU64> {
+    Some(this_thread())
+}
+
+/// loom's own number, which begins anew with each interleaving and is not reused in it. It stands in the id's `Debug`
+/// and nowhere else.
+pub(crate) fn this_thread() -> NonZeroU64 {
+    let id = format!("{:?}", loom::thread::current().id());
+    let digits = id.trim_start_matches("ThreadId(").trim_end_matches(')');
+    let number: u64 = digits.parse().unwrap_or_else(|_| panic!("loom shows thread ids as {id}"));
+    NonZeroU64::MIN.saturating_add(number)
 }
 
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is what the fence fences in")]
 
 use std::cell::Cell;
+use std::num::NonZeroU64;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,11 @@ pub(crate) mod atomic {
     });
 
     atomic!(AtomicU64, u64, {
+        #[inline]
+        pub(crate) fn store(&self, value: u64, order: Ordering) {
+            self.0.store(value, order);
+        }
+
         #[inline]
         pub(crate) fn compare_exchange_weak(
             &self,
@@ -435,6 +441,36 @@ impl Unparker {
     pub(crate) fn unpark(self) {
         self.0.unpark();
     }
+}
+
+/// The next thread's number. `std` numbers threads as well, but tells the number on no stable Rust, and a thread whose
+/// thread-local data are gone cannot ask it.
+static NEXT_THREAD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+
+thread_local! {
+    /// Constant and without a destructor: read without asking whether it is there, until the very end of the thread.
+    static THREAD: Cell<Option<NonZeroU64>> = const { Cell::new(None) };
+}
+
+/// The calling thread's number, if it has asked for one.
+#[inline]
+pub(crate) fn known_thread() -> Option<NonZeroU64> {
+    THREAD.get()
+}
+
+/// The calling thread's number, which no other thread has had or will have.
+#[inline]
+pub(crate) fn this_thread() -> NonZeroU64 {
+    known_thread().unwrap_or_else(number_thread)
+}
+
+#[cold]
+fn number_thread() -> NonZeroU64 {
+    // Relaxed: each addition gives another number, whatever the order; nothing travels with it.
+    let number = NEXT_THREAD.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let number = NonZeroU64::new(number).expect("fewer threads than a thread each nanosecond for 584 years");
+    THREAD.set(Some(number));
+    number
 }
 
 /// Waiting for a few instructions of another thread, without a queue.

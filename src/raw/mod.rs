@@ -5,4 +5,6 @@ pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod latch;
 pub(crate) mod mutex;
+pub(crate) mod reentrant;
 pub(crate) mod rwlock;
+pub(crate) mod thread_id;

@@ -1,0 +1,237 @@
+//! A lock that the thread which holds it may take again: the plain lock, its owner, and how often.
+//!
+//! | `mutex` | `owner` | `depth` | meaning |
+//! |---|---|---|---|
+//! | free | NOBODY | 0 | free |
+//! | held | NOBODY | 0 | a thread has just taken it, or is about to release it |
+//! | held | a thread | 0 | its owner has entered its name, and is about to write 1; or has given up its last level |
+//! | held | a thread | n > 0 | held by that thread, which has to unlock n times |
+//!
+//! Whoever waits, waits in `mutex` and nowhere else: what stands at its head holds for waiters, wake-ups and time-outs.
+//!
+//! Invariants:
+//!
+//! 1. A thread's number stands in `owner` only while that thread holds `mutex`, and no other thread ever stores it
+//!    there. So a thread that reads its own number holds the lock: its own later store of NOBODY would be read
+//!    instead. And one that holds the lock reads its own number: it is the last that was stored, by itself. What
+//!    any other thread reads, old or new, is not its own number, and tells it just that.
+//! 2. `depth` is touched by the thread whose number stands in `owner`, and by nobody else.
+//! 3. `owner` is NOBODY, or `depth` is the number of levels still to be unlocked, whenever code of a caller runs.
+//!
+//! Ordering: invariant 1 is coherence of a single word, so all accesses to `owner` are Relaxed. What travels from one
+//! owner to the next, `depth` included, travels on `mutex.unlock`.
+//!
+//! Promised upward: exclusion of other threads; a nested lock is a read of the thread's number, a load, a comparison
+//! and an increment; a nested unlock is a decrement and a test. Fairness and time-outs are those of `mutex`.
+//!
+//! Limits: [`MAX_DEPTH`] levels, and one more panics before anything has changed. A thread that ends without having
+//! unlocked leaves the lock held for good: no other thread has its number.
+
+use crate::facade::atomic::AtomicU64;
+use crate::facade::atomic::Ordering::Relaxed;
+use crate::facade::{Deadline, UnsafeCell, const_fn};
+use crate::raw::mutex::RawMutex;
+use crate::raw::thread_id::ThreadId;
+
+/// No thread's number, and not what [`number`] makes of a thread without one.
+const NOBODY: u64 = u64::MAX;
+
+/// How often a thread may hold the lock at once.
+pub(crate) const MAX_DEPTH: u32 = u32::MAX;
+
+#[derive(Debug)]
+pub(crate) struct RawReentrantMutex {
+    mutex: RawMutex,
+    owner: AtomicU64,
+    depth: UnsafeCell<u32>,
+}
+
+// SAFETY: `depth` alone is not `Sync`, and is touched by the owner only (invariant 2), each after the one before
+// (mutex.unlock).
+unsafe impl Sync for RawReentrantMutex {}
+
+/// A thread's number, for comparison. 0, which never stands in `owner`, for one that has none yet: it holds nothing.
+#[inline]
+fn number(thread: Option<ThreadId>) -> u64 {
+    thread.map_or(0, ThreadId::get)
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn too_deep(call: &str) -> ! {
+    panic!("ReentrantMutex::{call}: this thread has locked it {MAX_DEPTH} times without unlocking it")
+}
+
+impl RawReentrantMutex {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { mutex: RawMutex::new(), owner: AtomicU64::new(NOBODY), depth: UnsafeCell::new(0) }
+        }
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.mutex.is_locked()
+    }
+
+    #[inline]
+    pub(crate) fn is_owned_by_current_thread(&self) -> bool {
+        self.is_owned_by(ThreadId::known())
+    }
+
+    /// Whether the calling thread, which is `me`, holds the lock.
+    #[inline]
+    fn is_owned_by(&self, me: Option<ThreadId>) -> bool {
+        // Relaxed: only the thread itself makes this true or false (invariant 1).
+        self.owner.load(Relaxed) == number(me)
+    }
+
+    /// How often the calling thread holds the lock.
+    #[inline]
+    pub(crate) fn hold_count(&self) -> u32 {
+        if self.is_owned_by_current_thread() {
+            // SAFETY: the calling thread is the owner (invariant 2).
+            self.depth.with(|depth| unsafe { *depth })
+        } else {
+            0
+        }
+    }
+
+    /// `call` is what the user called, for the panic.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn lock(&self, call: &'static str) {
+        let me = ThreadId::known();
+        if self.is_owned_by(me) {
+            self.nest(call);
+        } else {
+            let me = me.unwrap_or_else(ThreadId::current);
+            self.mutex.lock();
+            self.own(me);
+        }
+    }
+
+    #[inline]
+    #[track_caller]
+    pub(crate) fn try_lock(&self, call: &'static str) -> bool {
+        let me = ThreadId::known();
+        if self.is_owned_by(me) {
+            self.nest(call);
+            return true;
+        }
+        let me = me.unwrap_or_else(ThreadId::current);
+        let locked = self.mutex.try_lock();
+        if locked {
+            self.own(me);
+        }
+        locked
+    }
+
+    /// Locks before the deadline, or says that it could not. The deadline is made only if it is needed.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline, call: &'static str) -> bool {
+        let me = ThreadId::known();
+        if self.is_owned_by(me) {
+            self.nest(call);
+            return true;
+        }
+        let me = me.unwrap_or_else(ThreadId::current);
+        let locked = self.mutex.lock_until(deadline);
+        if locked {
+            self.own(me);
+        }
+        locked
+    }
+
+    /// One level more, for the owner.
+    #[inline]
+    #[track_caller]
+    fn nest(&self, call: &'static str) {
+        // SAFETY: the calling thread is the owner (invariant 2).
+        let depth = self.depth.with(|depth| unsafe { *depth });
+        let Some(deeper) = depth.checked_add(1) else {
+            too_deep(call);
+        };
+        // SAFETY: as above.
+        self.depth.with_mut(|depth| unsafe { *depth = deeper });
+    }
+
+    /// The first level, for a thread that has just locked `mutex`.
+    #[inline]
+    fn own(&self, me: ThreadId) {
+        // Relaxed: read for what it is by this thread only (invariant 1).
+        self.owner.store(me.get(), Relaxed);
+        // SAFETY: the calling thread is the owner now (invariant 2).
+        self.depth.with_mut(|depth| unsafe { *depth = 1 });
+    }
+
+    /// # Safety
+    ///
+    /// The calling thread holds the lock, and gives up one level of it.
+    #[inline]
+    pub(crate) unsafe fn unlock(&self) {
+        // SAFETY: this function's contract.
+        if unsafe { self.leave() } {
+            // SAFETY: the calling thread holds `mutex`, and has given up its last level.
+            unsafe { self.mutex.unlock() };
+        }
+    }
+
+    /// Unlocks and, if that was the last level, hands the lock to the first waiter, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread holds the lock, and gives up one level of it.
+    pub(crate) unsafe fn unlock_fair(&self) {
+        // SAFETY: this function's contract.
+        if unsafe { self.leave() } {
+            // SAFETY: the calling thread holds `mutex`, and has given up its last level.
+            unsafe { self.mutex.unlock_fair() };
+        }
+    }
+
+    /// One level less. Says whether that was the last, in which case the caller must unlock `mutex`.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread holds the lock, and gives up one level of it.
+    #[inline]
+    unsafe fn leave(&self) -> bool {
+        // SAFETY: the calling thread is the owner (invariant 2).
+        let left = self.depth.with(|depth| unsafe { *depth }) - 1;
+        // SAFETY: as above.
+        self.depth.with_mut(|depth| unsafe { *depth = left });
+        if left == 0 {
+            // Relaxed: this thread must not take itself for the owner any more, and is the only one to ask that
+            // (invariant 1). Before the unlock: afterwards it could overwrite the next owner's number.
+            self.owner.store(NOBODY, Relaxed);
+        }
+        left == 0
+    }
+
+    /// Whether giving up one level would let a waiter in. Advice only.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread holds the lock.
+    pub(crate) unsafe fn keeps_others_waiting(&self) -> bool {
+        // SAFETY: the calling thread is the owner (invariant 2).
+        let depth = self.depth.with(|depth| unsafe { *depth });
+        depth == 1 && self.mutex.has_waiters()
+    }
+
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.mutex.has_waiters_now()
+        }
+    }
+
+    /// Makes the owner hold the lock that often.
+    #[cfg(test)]
+    pub(crate) fn set_hold_count(&self, depth: u32) {
+        assert!(self.is_owned_by_current_thread());
+        // SAFETY: the calling thread is the owner (invariant 2).
+        self.depth.with_mut(|old| unsafe { *old = depth });
+    }
+}

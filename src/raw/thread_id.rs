@@ -1,0 +1,79 @@
+//! Who a thread is: a number that no other thread of the process has, had or will have.
+//!
+//! | number | meaning |
+//! |---|---|
+//! | not known | the thread has never asked; it is no owner of anything |
+//! | known | the thread has asked once, and has that number until it ends |
+//!
+//! Invariants:
+//!
+//! 1. Two threads never have the same number, whether or not one has ended before the other began: what a thread that
+//!    has ended left behind is taken for nobody else's.
+//! 2. A thread's number never changes.
+//!
+//! Ordering: none. A number is made by one addition to a counter, and is kept where its thread alone can see it.
+//!
+//! Promised upward: [`ThreadId::known`] is one read of a thread-local constant-initialised cell, without a branch and
+//! without a destructor, so it works in the destructors of an ending thread as well.
+//!
+//! Limits: 2^64 threads; and where the platform has no native thread-local storage, none of this works in a thread
+//! whose thread-local data are gone.
+
+use std::num::NonZeroU64;
+
+use crate::facade;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ThreadId(NonZeroU64);
+
+impl ThreadId {
+    /// The calling thread's.
+    #[inline]
+    pub(crate) fn current() -> Self {
+        Self(facade::this_thread())
+    }
+
+    /// The calling thread's, if it has asked for [`current`](Self::current) before.
+    #[inline]
+    pub(crate) fn known() -> Option<Self> {
+        facade::known_thread().map(Self)
+    }
+
+    #[inline]
+    pub(crate) const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::thread;
+
+    use super::ThreadId;
+
+    #[test]
+    fn thread_is_known_once_it_has_asked() {
+        thread::spawn(|| {
+            assert_eq!(ThreadId::known(), None);
+            let id = ThreadId::current();
+            assert_eq!(ThreadId::known(), Some(id));
+            assert_eq!(ThreadId::current(), id);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn no_two_threads_have_the_same() {
+        let threads = if cfg!(miri) { 20 } else { 2000 };
+        let mut seen = BTreeSet::new();
+        for _ in 0..threads {
+            let pair = [thread::spawn(ThreadId::current), thread::spawn(ThreadId::current)];
+            for id in pair.map(|thread| thread.join().unwrap()) {
+                assert!(seen.insert(id.get()), "{id:?} twice");
+            }
+        }
+        assert_eq!(seen.len(), 2 * threads);
+    }
+}
