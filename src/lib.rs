@@ -56,6 +56,7 @@ mod event;
 mod facade;
 mod latch;
 mod mutex;
+pub mod poison;
 mod raw;
 mod reentrant;
 mod rwlock;

@@ -21,6 +21,7 @@
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `Hint` | a relaxed flag | its first value | that it changes: it only chooses how long a thread spins |
 //! | `spin_hint`, `yield_now` | `std::hint::spin_loop`, `std::thread::yield_now` | never reached, their budgets are zero | spinning reads the state once more: the same transition as the first read |
+//! | `panicking` | of the calling thread | of any thread of the model | who of two threads panics: `tests/poison.rs` |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
@@ -35,7 +36,7 @@ mod arm;
 
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, Reading, Rounds, UnsafeCell, Writing, atomic,
-    budget, known_thread, seats, spin_hint, this_thread, yield_now,
+    budget, known_thread, panicking, seats, spin_hint, this_thread, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, reached};
 #[cfg(all(loom, feature = "loom"))]

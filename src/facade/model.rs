@@ -136,6 +136,11 @@ pub(crate) fn yield_now() {
     unreachable!("spin budgets are zero in a model");
 }
 
+/// One answer for all threads of a model, which loom runs on one thread of the system.
+pub(crate) fn panicking() -> bool {
+    std::thread::panicking()
+}
+
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
 

@@ -253,6 +253,12 @@ pub(crate) fn yield_now() {
     thread::yield_now();
 }
 
+/// Whether the calling thread is being unwound by a panic.
+#[inline]
+pub(crate) fn panicking() -> bool {
+    thread::panicking()
+}
+
 /// A cell whose accesses the model can see.
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
