@@ -11,6 +11,7 @@ mod latch;
 mod log_server;
 mod mutex;
 mod park_token;
+mod poison;
 mod reentrant;
 mod rwlock;
 mod support;
