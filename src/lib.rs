@@ -79,6 +79,16 @@ pub use rwlock::{
 };
 pub use wait_group::WaitGroup;
 
+facade::real_only! {
+    #[cfg(feature = "lock_api")]
+    mod lock_api;
+    #[cfg(feature = "lock_api")]
+    pub use lock_api::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
+}
+
+#[cfg(feature = "serde")]
+mod serde;
+
 facade::model_only! {
     #[doc(hidden)]
     pub mod internals;

@@ -25,6 +25,7 @@
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
+//! | `real_only!`, `model_only!` | items of the one | items of the other | the `lock_api` forms, which are made in constants: their locks are modelled as the crate's own |
 
 #[cfg(not(all(loom, feature = "loom")))]
 #[path = "real.rs"]
@@ -38,6 +39,6 @@ pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, Reading, Rounds, UnsafeCell, Writing, atomic,
     budget, known_thread, panicking, seats, spin_hint, this_thread, yield_now,
 };
-pub(crate) use arm::{const_fn, model_only, reached};
+pub(crate) use arm::{const_fn, model_only, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, take_notes};

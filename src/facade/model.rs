@@ -86,6 +86,11 @@ macro_rules! model_only {
 }
 pub(crate) use model_only;
 
+macro_rules! real_only {
+    ($($item:item)*) => {};
+}
+pub(crate) use real_only;
+
 macro_rules! reached {
     ($state:literal) => {
         $crate::facade::note($state)

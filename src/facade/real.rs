@@ -206,6 +206,12 @@ macro_rules! model_only {
 }
 pub(crate) use model_only;
 
+/// Items that a model cannot have.
+macro_rules! real_only {
+    ($($item:item)*) => { $($item)* };
+}
+pub(crate) use real_only;
+
 /// Tells a model that it has come to a state that some model must have come to.
 macro_rules! reached {
     ($state:literal) => {};
