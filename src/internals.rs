@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::facade::{self, Deadline, Payload, Writing};
 use crate::raw::mutex::RawMutex;
-use crate::raw::rwlock::{Kind, Pass, RawRwLock};
+use crate::raw::rwlock::{self, Kind, RawRwLock};
 use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
 
 /// Notes that a model has come to `state`.
@@ -213,7 +213,7 @@ impl CountedLock {
             let value = unsafe { *self.payload.as_ptr() };
             access.end();
             // SAFETY: counted above, and leaves now.
-            unsafe { self.raw.unlock_read(Pass::COUNTED) };
+            unsafe { self.raw.unlock_read(rwlock::Pass::COUNTED) };
             value
         })
     }

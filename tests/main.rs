@@ -11,9 +11,12 @@ mod latch;
 mod log_server;
 mod mutex;
 mod park_token;
+mod parking_lot;
 mod poison;
 mod reentrant;
 mod rwlock;
+#[cfg(feature = "serde")]
+mod serde;
 mod support;
 mod tidy;
 mod wait_group;
