@@ -1,27 +1,39 @@
-//! One item in and out on one thread.
+//! Items in and out on one thread.
 #![allow(missing_docs, reason = "criterion's macro makes a function without")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
 mod support;
-use support::{Crossbeam, OursBuffer, Queue, StdChannel};
+use support::buffer::{Getter, Putter, Queue, each_buffer};
+use support::{Group, compare};
 
-fn put_and_get(c: &mut Criterion) {
-    fn contender<Q: Queue>(group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>) {
-        let queue = Q::new(64);
+fn single(criterion: &mut Criterion) {
+    fn contender<Q: Queue>(group: &mut Group<'_>) {
+        let (mut ins, mut outs) = Q::new(64, 1, 1);
         group.bench_function(Q::NAME, |b| {
             b.iter(|| {
-                queue.put(1);
-                queue.get()
+                ins[0].put(1);
+                outs[0].get()
             });
         });
     }
-    let mut group = c.benchmark_group("buffer put and get, one thread");
-    contender::<OursBuffer>(&mut group);
-    contender::<StdChannel>(&mut group);
-    contender::<Crossbeam>(&mut group);
-    group.finish();
+    compare(criterion, "buffer/put, get", each_buffer!(Q => contender::<Q>; Std));
 }
 
-criterion_group!(benches, put_and_get);
+fn batched(criterion: &mut Criterion) {
+    fn contender<Q: Queue>(group: &mut Group<'_>) {
+        let (mut ins, mut outs) = Q::new(64, 1, 1);
+        let mut items = Vec::with_capacity(32);
+        group.bench_function(Q::NAME, |b| {
+            b.iter(|| {
+                items.clear();
+                ins[0].put_all(1..33);
+                outs[0].get_many(&mut items, 32);
+            });
+        });
+    }
+    compare(criterion, "buffer/put, get 32", each_buffer!(Q => contender::<Q>; Std));
+}
+
+criterion_group!(benches, single, batched);
 criterion_main!(benches);

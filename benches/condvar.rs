@@ -4,18 +4,15 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 
 mod support;
-use support::{OursCondvar, ParkingLotCondvar, Signal, StdCondvar};
+use support::condvar::{Monitor, each_condvar};
+use support::{Group, compare};
 
-fn notify_nobody(c: &mut Criterion) {
-    fn contender<S: Signal>(group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>) {
-        let signal = S::new();
-        group.bench_function(S::NAME, |b| b.iter(|| signal.notify_nobody()));
+fn notify_nobody(criterion: &mut Criterion) {
+    fn contender<M: Monitor<u64>>(group: &mut Group<'_>) {
+        let monitor = M::new(0);
+        group.bench_function(M::NAME, |b| b.iter(|| monitor.notify_one(0)));
     }
-    let mut group = c.benchmark_group("condvar notify, nobody waiting");
-    contender::<OursCondvar>(&mut group);
-    contender::<StdCondvar>(&mut group);
-    contender::<ParkingLotCondvar>(&mut group);
-    group.finish();
+    compare(criterion, "condvar/notify nobody", each_condvar!(M => contender::<M>));
 }
 
 criterion_group!(benches, notify_nobody);

@@ -1,28 +1,30 @@
-//! Setting and taking a signal on one thread.
+//! Setting a flag, seeing it and taking it back on one thread.
 #![allow(missing_docs, reason = "criterion's macro makes a function without")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
 mod support;
-use support::{OursCondvar, OursEvent, ParkingLotCondvar, Signal, StdCondvar};
+use support::event::{Signal, each_auto_event, each_event};
+use support::{Group, compare};
 
-fn set_and_wait(c: &mut Criterion) {
-    fn contender<S: Signal>(group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>) {
-        let signal = S::new();
-        group.bench_function(S::NAME, |b| {
-            b.iter(|| {
-                signal.set(1);
-                signal.wait_for(1);
-            });
+fn contender<S: Signal>(group: &mut Group<'_>) {
+    let event = S::new();
+    group.bench_function(S::NAME, |b| {
+        b.iter(|| {
+            event.set();
+            event.wait();
+            event.clear();
         });
-    }
-    let mut group = c.benchmark_group("event set and wait, one thread");
-    contender::<OursEvent>(&mut group);
-    contender::<OursCondvar>(&mut group);
-    contender::<StdCondvar>(&mut group);
-    contender::<ParkingLotCondvar>(&mut group);
-    group.finish();
+    });
 }
 
-criterion_group!(benches, set_and_wait);
+fn manual_reset(criterion: &mut Criterion) {
+    compare(criterion, "event/set, wait, clear", each_event!(S => contender::<S>));
+}
+
+fn auto_reset(criterion: &mut Criterion) {
+    compare(criterion, "event/auto-reset set, wait", each_auto_event!(S => contender::<S>));
+}
+
+criterion_group!(benches, manual_reset, auto_reset);
 criterion_main!(benches);

@@ -4,19 +4,15 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 
 mod support;
-use support::{Lock, Ours, ParkingLot, Std, Usync};
+use support::mutex::{Lock, each_mutex};
+use support::{Group, compare};
 
-fn uncontended(c: &mut Criterion) {
-    fn contender<L: Lock>(group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>) {
+fn uncontended(criterion: &mut Criterion) {
+    fn contender<L: Lock>(group: &mut Group<'_>) {
         let lock = L::new();
         group.bench_function(L::NAME, |b| b.iter(|| lock.with(|value| *value += 1)));
     }
-    let mut group = c.benchmark_group("mutex uncontended");
-    contender::<Ours>(&mut group);
-    contender::<Std>(&mut group);
-    contender::<ParkingLot>(&mut group);
-    contender::<Usync>(&mut group);
-    group.finish();
+    compare(criterion, "mutex/uncontended", each_mutex!(L => contender::<L>));
 }
 
 criterion_group!(benches, uncontended);

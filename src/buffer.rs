@@ -9,7 +9,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::condvar::Condvar;
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{Deadline, budget, const_fn, polls, reached, spin_hint, yield_now};
 use crate::mutex::{Mutex, MutexGuard};
 
 /// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
@@ -57,17 +57,21 @@ use crate::mutex::{Mutex, MutexGuard};
 ///
 /// # Blocking
 ///
-/// Every call locks a [`Mutex`] for the few instructions in which it moves items; the `try_` forms wait for nothing
-/// else. A call that must wait for room, or for an item, waits as [`Condvar`] does: it spins for about a microsecond
-/// if nobody else waits, then parks. The time limits of the `_for` and `_until` forms are for that wait.
+/// Putting and getting lock a [`Mutex`] each, for the few instructions in which they move items; the `try_` forms
+/// wait for nothing else. A call that must wait for room, or for an item, looks again for a while: for half a
+/// microsecond if that has been of use in this buffer lately, then about ten times with
+/// [`yield_now`](std::thread::yield_now) before each look, for a tenth of a millisecond at most. Then it waits as
+/// [`Condvar`] does and parks. It looks longer if a thread that was asleep on the other side has just been woken. The
+/// time limits of the `_for` and `_until` forms are for all of that.
 ///
-/// Memory for items is allocated as the buffer fills for the first time, never for more than its capacity, and kept.
+/// Memory for items is allocated as the buffer fills for the first time, for twice its capacity at most, and kept.
 ///
 /// # Fairness
 ///
 /// Items leave in the order in which they came in; those of one thread in the order in which it put them. Among
-/// threads that wait, the one that has waited longest is woken first; a thread that comes by at that moment may take
-/// the item or the room before it, and then it waits again.
+/// threads that sleep, the one that has slept longest is woken first; a thread that comes by at that moment may take
+/// the item or the room before it, and then it waits again. Threads that are awake and look again come before those
+/// that sleep, sixteen times in a row at most.
 ///
 /// # Memory ordering
 ///
@@ -101,55 +105,235 @@ use crate::mutex::{Mutex, MutexGuard};
 ///
 /// # Implementation notes
 ///
-/// A [`VecDeque`] behind a [`Mutex`], with a [`Condvar`] for each of the three things that threads wait for: room,
-/// items, and the end of all work. Notifications are sent after unlocking, one for each item or each piece of room;
-/// with nobody waiting each is a load and a branch.
+/// Two halves, each a [`VecDeque`] behind a [`Mutex`] on cache lines of its own: putters fill one, getters empty the
+/// other, and a getter that finds its own empty takes over everything from the other half, and tells it of all places
+/// that became free. One thread at a time is woken for what there is; if it leaves something it wakes the next. What
+/// was weighed is in `docs/decisions/0005-two-halves-of-a-buffer.md`.
 pub struct BoundedBuffer<T> {
     capacity: usize,
-    state: Mutex<State<T>>,
-    /// Notified once for each place that became free, and all when the buffer is closed.
-    room: Condvar,
-    /// Notified once for each item that was put, and all when the buffer is closed.
-    items: Condvar,
-    /// All are notified when no item is unfinished any more.
+    inlet: Inlet<T>,
+    outlet: Outlet<T>,
+    /// All are notified when no item is unfinished any more. Waited for with `puts` locked.
     finished: Condvar,
 }
 
-/// What the lock guards.
+/// The putters' half, on cache lines of its own.
 ///
-/// No wake-up is lost: as long as a thread waits un-notified for an item, there are no more items than notified
-/// getters that have not run yet and notifications still to be sent. A put adds one to both sides. A notified getter
-/// that runs takes an item, or finds none, in which case the left side is 0; it never leaves one behind. A getter
-/// that reports a time-out was not notified. The same holds for room and putters; the two exceptions, threads that
-/// leave what they were woken for, are written where they occur.
-struct State<T> {
+/// An item goes in here and, when the other half has run empty, over to it together with all others. A place that
+/// became free goes the other way. Whoever locks both halves locks this one first.
+///
+/// Invariants, whenever neither half is locked:
+///
+/// 1. The items in both queues and the free places of both halves are as many as the capacity.
+/// 2. The items in `gets` are older than those in `puts`.
+/// 3. If a getter sleeps un-notified while there is an item, a getter is awake that looks at both halves before it
+///    sleeps or returns: one that was notified ([`Side::woken`]) or polls ([`Side::polling`]). The same of putters
+///    and free places. When it finds more than it takes it wakes the next.
+///
+/// What keeps 3: the lock with which getters go to sleep is `puts`, and items come into being under `puts`; that with
+/// which putters go to sleep is `gets`, and places become free under `gets`. Before it sleeps a thread has seen with
+/// both locked that there is nothing, and it holds its own from then on until it is in the queue of its condition
+/// variable. Whoever makes the first item or place after that wakes it with the same lock held.
+#[repr(C, align(128))]
+struct Inlet<T> {
+    puts: Mutex<Puts<T>>,
+    /// Getters sleep here, with `puts` locked.
+    items: Condvar,
+}
+
+/// The getters' half, on cache lines of its own. See [`Inlet`].
+#[repr(C, align(128))]
+struct Outlet<T> {
+    gets: Mutex<Gets<T>>,
+    /// Putters sleep here, with `gets` locked.
+    room: Condvar,
+}
+
+/// What the putters' lock guards. With the lock, what an ordinary put needs is one cache line.
+#[repr(C)]
+struct Puts<T> {
     queue: VecDeque<T>,
-    closed: bool,
-    /// Items put and not yet reported done. Wider than a length: whoever never reports must not overflow it.
+    /// Free places that putters know of. There may be others: [`Gets::freed`].
+    room: usize,
+    /// Items put and not yet reported done, but for those that [`Gets::unfinished`] counts.
     unfinished: u64,
-    /// How often `unfinished` has come down to 0. Tells a joiner that it did, even if it is up again.
+    getters: Side,
+    closed: bool,
+    putters_spin: Eagerness,
+    getters_spin: Eagerness,
+    /// How often the last unfinished item was reported done. Tells a joiner that it was, even if there are new ones.
     rounds: u64,
 }
 
-impl<T> State<T> {
+/// What the getters' lock guards.
+#[repr(C)]
+struct Gets<T> {
+    queue: VecDeque<T>,
+    /// Places that became free and that putters do not know of.
+    freed: usize,
+    /// Items put and not yet reported done, but for those that [`Puts::unfinished`] counts. Wider than a length:
+    /// whoever never reports must not overflow it.
+    unfinished: u64,
+    putters: Side,
+}
+
+/// Those of one side who wait for the other.
+struct Side {
+    /// One was notified and has not come yet. While it is on its way nobody else is notified.
+    woken: bool,
+    /// How many poll.
+    polling: u16,
+    /// How often nobody was notified because others polled.
+    passed_over: u16,
+}
+
+/// What a thread was doing before it looks at both halves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    Polling,
+    Notified,
+}
+
+impl Side {
+    const NEW: Self = Self { woken: false, polling: 0, passed_over: 0 };
+
+    /// How often those who poll may come before those who sleep.
+    const PATIENCE: u16 = budget(16, 2) as u16;
+
+    /// Sees to it that one of this side comes, now that there is something for it.
+    #[inline]
+    fn wake(&mut self, condvar: &Condvar) {
+        if self.woken {
+            return;
+        }
+        if self.polling != 0 {
+            self.passed_over += 1;
+            if self.passed_over < Self::PATIENCE {
+                return;
+            }
+        }
+        self.passed_over = 0;
+        // Under the lock, hence exact: a thread that has timed out is not in the queue any more.
+        self.woken = condvar.notify_one();
+    }
+
+    /// One has come, and looks at both halves.
+    fn come(&mut self, before: Before) {
+        match before {
+            Before::Nothing => {}
+            Before::Polling => self.polling -= 1,
+            Before::Notified => self.woken = false,
+        }
+    }
+}
+
+/// Whether those of one side should spin before they poll: if it has been of use lately.
+struct Eagerness(i8);
+
+impl Eagerness {
+    const NEW: Self = Self(0);
+    /// So many looks in vain are outweighed by one that was of use.
+    const GAIN: i8 = 2;
+    const MOST: i8 = 8;
+    /// After so many waits without spinning it is tried again.
+    const ABSTAIN: i8 = 32;
+
+    fn wants(&mut self) -> bool {
+        let wants = self.0 >= 0;
+        self.0 += i8::from(!wants);
+        wants
+    }
+
+    fn learn(&mut self, of_use: bool) {
+        self.0 = if of_use {
+            (self.0 + Self::GAIN).min(Self::MOST)
+        } else if self.0 > 0 {
+            self.0 - 1
+        } else {
+            -Self::ABSTAIN
+        };
+    }
+}
+
+impl<T> Puts<T> {
     /// Makes memory for `additional` more items, for which there is room in a buffer of `capacity`.
+    #[inline]
     fn reserve(&mut self, additional: usize, capacity: usize) {
-        let (len, allocated) = (self.queue.len(), self.queue.capacity());
-        if allocated - len < additional {
-            let wanted = allocated.saturating_mul(2).max(len + additional).max(4).min(capacity);
-            self.queue.reserve_exact(wanted - len);
+        if self.queue.capacity() - self.queue.len() < additional {
+            self.grow(additional, capacity);
         }
     }
 
-    /// Takes `n` items off the unfinished ones, or as many as there are: some of those in the queue may have been
+    #[cold]
+    fn grow(&mut self, additional: usize, capacity: usize) {
+        let (len, allocated) = (self.queue.len(), self.queue.capacity());
+        let wanted = allocated.saturating_mul(2).max(len + additional).max(4).min(capacity);
+        self.queue.reserve_exact(wanted - len);
+    }
+}
+
+/// Both halves locked.
+struct Both<'a, T> {
+    puts: MutexGuard<'a, Puts<T>>,
+    gets: MutexGuard<'a, Gets<T>>,
+}
+
+impl<T> Both<'_, T> {
+    fn len(&self) -> usize {
+        self.gets.queue.len() + self.puts.queue.len()
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let item = self.gets.queue.pop_front().or_else(|| self.puts.queue.pop_front())?;
+        self.gets.freed += 1;
+        Some(item)
+    }
+
+    /// Takes the first `count` items, of which there are so many.
+    fn pop_many(&mut self, count: usize, out: &mut Vec<T>) {
+        let older = count.min(self.gets.queue.len());
+        out.extend(self.gets.queue.drain(..older));
+        out.extend(self.puts.queue.drain(..count - older));
+        self.gets.freed += count;
+    }
+
+    /// Tells putters of all free places.
+    fn harvest(&mut self) {
+        self.puts.room += mem::take(&mut self.gets.freed);
+    }
+
+    /// Moves everything to where the next of either side looks first.
+    fn exchange(&mut self) {
+        self.harvest();
+        self.gets.unfinished += mem::take(&mut self.puts.unfinished);
+        if self.gets.queue.is_empty() {
+            mem::swap(&mut self.gets.queue, &mut self.puts.queue);
+        }
+    }
+
+    fn unfinished(&self) -> u64 {
+        self.gets.unfinished + self.puts.unfinished
+    }
+
+    /// Takes `n` items off the unfinished ones, or as many as there are: some of those in the queues may have been
     /// reported done already. Says whether the last of them went.
     fn finish(&mut self, n: usize) -> bool {
-        let n = self.unfinished.min(n as u64);
-        self.unfinished -= n;
-        let finished = n != 0 && self.unfinished == 0;
-        self.rounds += u64::from(finished);
+        let left = self.unfinished();
+        let n = left.min(n as u64);
+        self.puts.unfinished = 0;
+        self.gets.unfinished = left - n;
+        let finished = n != 0 && left == n;
+        self.puts.rounds += u64::from(finished);
         finished
     }
+}
+
+/// Why a call does not go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Timeout,
+    Closed,
 }
 
 impl<T> BoundedBuffer<T> {
@@ -175,12 +359,21 @@ impl<T> BoundedBuffer<T> {
         #[track_caller]
         pub fn new(capacity: usize) -> Self {
             assert!(capacity != 0, "BoundedBuffer::new: the capacity must not be 0");
-            let state = State { queue: VecDeque::new(), closed: false, unfinished: 0, rounds: 0 };
+            let puts = Puts {
+                queue: VecDeque::new(),
+                room: capacity,
+                unfinished: 0,
+                getters: Side::NEW,
+                closed: false,
+                putters_spin: Eagerness::NEW,
+                getters_spin: Eagerness::NEW,
+                rounds: 0,
+            };
+            let gets = Gets { queue: VecDeque::new(), freed: 0, unfinished: 0, putters: Side::NEW };
             Self {
                 capacity,
-                state: Mutex::new(state),
-                room: Condvar::new(),
-                items: Condvar::new(),
+                inlet: Inlet { puts: Mutex::new(puts), items: Condvar::new() },
+                outlet: Outlet { gets: Mutex::new(gets), room: Condvar::new() },
                 finished: Condvar::new(),
             }
         }
@@ -220,15 +413,18 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.try_put(3), Err(TryPutError::Closed(3)));
     /// ```
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        let state = self.state.lock();
-        if state.closed {
-            Err(TryPutError::Closed(item))
-        } else if self.is_full_locked(&state) {
-            Err(TryPutError::Full(item))
-        } else {
-            self.push(state, item);
-            Ok(())
+        let mut puts = self.inlet.puts.lock();
+        if puts.closed {
+            return Err(TryPutError::Closed(item));
         }
+        if puts.room == 0 {
+            puts = self.harvest(puts, 1, Before::Nothing).puts;
+            if puts.room == 0 {
+                return Err(TryPutError::Full(item));
+            }
+        }
+        self.push(puts, item);
+        Ok(())
     }
 
     /// Puts an item at the end, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] tries once,
@@ -318,11 +514,11 @@ impl<T> BoundedBuffer<T> {
             let ended = chunk.items.len() < limit;
             while !chunk.items.is_empty() {
                 match self.put_some(&mut chunk.items, || Deadline::NEVER) {
-                    Some((moved, left)) => {
+                    Ok((moved, left)) => {
                         put += moved;
                         room = left;
                     }
-                    None => return Err(PutAllError { put, rest: mem::take(&mut chunk.items).into() }),
+                    Err(_) => return Err(PutAllError { put, rest: mem::take(&mut chunk.items).into() }),
                 }
             }
             if ended {
@@ -367,9 +563,18 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.try_get(), Err(TryGetError::Closed));
     /// ```
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        let state = self.state.lock();
-        let closed = state.closed;
-        self.pop(state).ok_or(if closed { TryGetError::Closed } else { TryGetError::Empty })
+        if let Some(item) = self.pop() {
+            return Ok(item);
+        }
+        let mut both = self.lock_both();
+        match both.pop() {
+            Some(item) => {
+                self.leave(both);
+                Ok(item)
+            }
+            None if both.puts.closed => Err(TryGetError::Closed),
+            None => Err(TryGetError::Empty),
+        }
     }
 
     /// Takes the first item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] tries once,
@@ -532,9 +737,11 @@ impl<T> BoundedBuffer<T> {
     /// assert!(buffer.get().is_err());
     /// ```
     pub fn close(&self) {
-        let mut state = self.state.lock();
-        let was_closed = mem::replace(&mut state.closed, true);
-        drop(state);
+        let mut puts = self.inlet.puts.lock();
+        let was_closed = mem::replace(&mut puts.closed, true);
+        // A putter that has seen it open is asleep by the time we have this lock, or looks again.
+        let gets = self.outlet.gets.lock();
+        drop((gets, puts));
         self.closed(was_closed);
     }
 
@@ -555,11 +762,14 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.unfinished(), 0);
     /// ```
     pub fn close_now(&self) -> Vec<T> {
-        let mut state = self.state.lock();
-        let was_closed = mem::replace(&mut state.closed, true);
-        let left = mem::take(&mut state.queue);
-        let finished = state.finish(left.len());
-        drop(state);
+        let mut both = self.lock_both();
+        let was_closed = mem::replace(&mut both.puts.closed, true);
+        both.exchange();
+        let mut left = mem::take(&mut both.gets.queue);
+        left.append(&mut both.puts.queue);
+        both.gets.freed += left.len();
+        let finished = both.finish(left.len());
+        drop(both);
         self.closed(was_closed);
         if finished {
             self.finished.notify_all();
@@ -577,7 +787,7 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state.lock().closed
+        self.inlet.puts.lock().closed
     }
 
     /// How many items were in it just now; it may be otherwise by the time the answer is looked at.
@@ -589,7 +799,7 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.state.lock().queue.len()
+        self.lock_both().len()
     }
 
     /// Whether it was empty just now; it may be otherwise by the time the answer is looked at.
@@ -686,12 +896,18 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.try_task_done(), Err(TaskDoneError));
     /// ```
     pub fn try_task_done(&self) -> Result<(), TaskDoneError> {
-        let mut state = self.state.lock();
-        if state.unfinished == 0 {
+        let mut gets = self.outlet.gets.lock();
+        if gets.unfinished > 1 {
+            gets.unfinished -= 1;
+            return Ok(());
+        }
+        drop(gets);
+        let mut both = self.lock_both();
+        if both.unfinished() == 0 {
             return Err(TaskDoneError);
         }
-        let finished = state.finish(1);
-        drop(state);
+        let finished = both.finish(1);
+        drop(both);
         if finished {
             self.finished.notify_all();
         }
@@ -708,7 +924,7 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        usize::try_from(self.state.lock().unfinished).unwrap_or(usize::MAX)
+        usize::try_from(self.lock_both().unfinished()).unwrap_or(usize::MAX)
     }
 
     /// Waits until every item that was put has been reported done by [`task_done`](Self::task_done).
@@ -760,23 +976,45 @@ impl<T> BoundedBuffer<T> {
     }
 
     fn put_by(&self, item: T, deadline: impl FnOnce() -> Deadline) -> Result<(), PutTimeoutError<T>> {
-        let mut state = self.state.lock();
-        self.wait_for_room(&mut state, &LazyCell::new(deadline));
-        if state.closed {
-            Err(PutTimeoutError::Closed(item))
-        } else if self.is_full_locked(&state) {
-            Err(PutTimeoutError::Timeout(item))
-        } else {
-            self.push(state, item);
-            Ok(())
+        let mut puts = self.inlet.puts.lock();
+        if puts.room == 0 || puts.closed {
+            match self.find_room(puts, 1, deadline) {
+                Ok(with_room) => puts = with_room,
+                Err(Refused::Closed) => return Err(PutTimeoutError::Closed(item)),
+                Err(Refused::Timeout) => return Err(PutTimeoutError::Timeout(item)),
+            }
         }
+        self.push(puts, item);
+        Ok(())
+    }
+
+    /// Waits for room, then moves items from the front of `chunk`, which has some, as far as there is room. Returns
+    /// how many, and how much room is left.
+    fn put_some(
+        &self,
+        chunk: &mut VecDeque<T>,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<(usize, usize), Refused> {
+        let mut puts = self.inlet.puts.lock();
+        if puts.room < chunk.len() || puts.closed {
+            puts = self.find_room(puts, chunk.len(), deadline)?;
+        }
+        let moved = chunk.len().min(puts.room);
+        puts.reserve(moved, self.capacity);
+        puts.queue.extend(chunk.drain(..moved));
+        puts.room -= moved;
+        puts.unfinished += moved as u64;
+        puts.getters.wake(&self.inlet.items);
+        Ok((moved, puts.room))
     }
 
     fn get_by(&self, deadline: impl FnOnce() -> Deadline) -> Result<T, GetTimeoutError> {
-        let mut state = self.state.lock();
-        self.wait_for_item(&mut state, &LazyCell::new(deadline));
-        let closed = state.closed;
-        self.pop(state).ok_or(if closed { GetTimeoutError::Closed } else { GetTimeoutError::Timeout })
+        if let Some(item) = self.pop() {
+            return Ok(item);
+        }
+        let (both, item) = self.find_items(&LazyCell::new(deadline), |both| both.pop())?;
+        self.leave(both);
+        Ok(item)
     }
 
     fn get_many_by(
@@ -788,117 +1026,265 @@ impl<T> BoundedBuffer<T> {
         if max == 0 {
             return Ok(0);
         }
+        let mut gets = self.outlet.gets.lock();
+        if max <= gets.queue.len() && max <= out.capacity() - out.len() {
+            out.extend(gets.queue.drain(..max));
+            gets.freed += max;
+            gets.putters.wake(&self.outlet.room);
+            return Ok(max);
+        }
+        drop(gets);
         let deadline = LazyCell::new(deadline);
         loop {
-            let mut state = self.state.lock();
-            self.wait_for_item(&mut state, &deadline);
-            let count = state.queue.len().min(max);
-            if count == 0 {
-                return Err(if state.closed { GetTimeoutError::Closed } else { GetTimeoutError::Timeout });
+            let (mut both, count) =
+                self.find_items(&deadline, |both| Some(both.len().min(max)).filter(|&n| n != 0))?;
+            let fits = count <= out.capacity() - out.len();
+            if fits {
+                both.pop_many(count, out);
             }
-            if out.capacity() - out.len() >= count {
-                out.extend(state.queue.drain(..count));
-                drop(state);
-                self.room.notify_many(count);
+            // If they do not fit we leave them for now, and for good if the allocation panics: somebody else may
+            // have them.
+            self.leave(both);
+            if fits {
                 return Ok(count);
             }
-            drop(state);
-            // We may have been woken for an item that we leave for now, and for good if the allocation panics:
-            // somebody else may have it.
-            self.items.notify_one();
             out.reserve(count);
         }
     }
 
     fn join_by(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        let mut state = self.state.lock();
-        let rounds = state.rounds;
-        let unfinished = |state: &State<T>| state.unfinished != 0 && state.rounds == rounds;
-        Self::wait_while(&self.finished, &mut state, unfinished, &LazyCell::new(deadline));
-        !unfinished(&state)
-    }
-
-    /// Waits for room, then moves items from the front of `chunk`, which has some, as far as there is room. Returns
-    /// how many, and how much room is left; or nothing if the buffer is closed.
-    fn put_some(
-        &self,
-        chunk: &mut VecDeque<T>,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> Option<(usize, usize)> {
-        let mut state = self.state.lock();
-        self.wait_for_room(&mut state, &LazyCell::new(deadline));
-        if state.closed {
-            return None;
+        let Both { mut puts, gets } = self.lock_both();
+        if puts.unfinished + gets.unfinished == 0 {
+            return true;
         }
-        let room = self.capacity - state.queue.len();
-        let moved = chunk.len().min(room);
-        state.reserve(moved, self.capacity);
-        state.queue.extend(chunk.drain(..moved));
-        state.unfinished += moved as u64;
-        drop(state);
-        // Before anything that waits: getters must know of these before we wait for the room that they make.
-        self.items.notify_many(moved);
-        Some((moved, room - moved))
+        drop(gets);
+        let rounds = puts.rounds;
+        let deadline = deadline();
+        if !deadline.has_passed() {
+            // Tests once more when the time is up.
+            let _ = self.finished.wait_while_deadline(&mut puts, |puts| puts.rounds == rounds, &deadline);
+        }
+        puts.rounds != rounds
     }
 
-    fn push(&self, mut state: MutexGuard<'_, State<T>>, item: T) {
-        state.reserve(1, self.capacity);
-        state.queue.push_back(item);
-        state.unfinished += 1;
-        drop(state);
-        self.items.notify_one();
+    /// Puts an item for which there is room in the putters' half.
+    #[inline]
+    fn push(&self, mut puts: MutexGuard<'_, Puts<T>>, item: T) {
+        puts.reserve(1, self.capacity);
+        puts.queue.push_back(item);
+        puts.room -= 1;
+        puts.unfinished += 1;
+        puts.getters.wake(&self.inlet.items);
     }
 
-    fn pop(&self, mut state: MutexGuard<'_, State<T>>) -> Option<T> {
-        let item = state.queue.pop_front()?;
-        drop(state);
-        self.room.notify_one();
+    /// Takes an item from the getters' half, if there is one.
+    #[inline]
+    fn pop(&self) -> Option<T> {
+        let mut gets = self.outlet.gets.lock();
+        let item = gets.queue.pop_front()?;
+        gets.freed += 1;
+        gets.putters.wake(&self.outlet.room);
         Some(item)
+    }
+
+    /// Looks for room in both halves. If there is more than is `wanted`, sees to it that others know.
+    fn harvest<'a>(&'a self, puts: MutexGuard<'a, Puts<T>>, wanted: usize, before: Before) -> Both<'a, T> {
+        let mut both = Both { puts, gets: self.outlet.gets.lock() };
+        both.gets.putters.come(before);
+        both.harvest();
+        if both.puts.room > wanted {
+            both.gets.putters.wake(&self.outlet.room);
+        }
+        both
+    }
+
+    fn lock_both(&self) -> Both<'_, T> {
+        let puts = self.inlet.puts.lock();
+        Both { puts, gets: self.outlet.gets.lock() }
+    }
+
+    /// Ends a get that had both halves locked.
+    fn leave(&self, mut both: Both<'_, T>) {
+        both.exchange();
+        if both.puts.room != 0 {
+            both.gets.putters.wake(&self.outlet.room);
+        }
+        if !both.gets.queue.is_empty() {
+            both.puts.getters.wake(&self.inlet.items);
+        }
+    }
+
+    /// Waits until there is room, unless there is. Looks for `wanted` places.
+    #[cold]
+    fn find_room<'a>(
+        &'a self,
+        puts: MutexGuard<'a, Puts<T>>,
+        wanted: usize,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<MutexGuard<'a, Puts<T>>, Refused> {
+        let deadline = LazyCell::new(deadline);
+        let mut before = Before::Nothing;
+        let mut polled = polls(YIELDS) == 0;
+        let ready = |puts: &Puts<T>| puts.room != 0 || puts.closed;
+        let mut puts = self.spin(puts, ready, |puts| &mut puts.putters_spin, &deadline);
+        loop {
+            let both = self.harvest(puts, wanted, before);
+            if both.puts.closed {
+                return Err(Refused::Closed);
+            }
+            if both.puts.room != 0 {
+                return Ok(both.puts);
+            }
+            if deadline.has_passed() {
+                return Err(Refused::Timeout);
+            }
+            let on_its_way = both.puts.getters.woken;
+            let Both { puts: unneeded, mut gets } = both;
+            drop(unneeded);
+            before = if !polled {
+                gets.putters.polling += 1;
+                drop(gets);
+                poll(on_its_way, &deadline, || {
+                    self.outlet.gets.try_lock().is_some_and(|gets| gets.freed != 0)
+                        || self.inlet.puts.try_lock().is_some_and(|puts| ready(&puts))
+                });
+                polled = true;
+                Before::Polling
+            } else {
+                let notified = self.outlet.room.wait_deadline(&mut gets, &deadline);
+                // Never `puts` after `gets`.
+                drop(gets);
+                polled = !notified || polls(YIELDS) == 0;
+                if notified { Before::Notified } else { Before::Nothing }
+            };
+            puts = self.inlet.puts.lock();
+        }
+    }
+
+    /// Waits until there are items, unless there are, and has `take` take what it wants.
+    #[cold]
+    fn find_items<D, R>(
+        &self,
+        deadline: &LazyCell<Deadline, D>,
+        take: impl Fn(&mut Both<'_, T>) -> Option<R>,
+    ) -> Result<(Both<'_, T>, R), Refused>
+    where
+        D: FnOnce() -> Deadline,
+    {
+        let mut before = Before::Nothing;
+        let mut polled = polls(YIELDS) == 0;
+        let ready = |puts: &Puts<T>| !puts.queue.is_empty() || puts.closed;
+        let mut puts = self.spin(self.inlet.puts.lock(), ready, |puts| &mut puts.getters_spin, deadline);
+        loop {
+            puts.getters.come(before);
+            let mut both = Both { puts, gets: self.outlet.gets.lock() };
+            if let Some(taken) = take(&mut both) {
+                return Ok((both, taken));
+            }
+            if both.puts.closed {
+                return Err(Refused::Closed);
+            }
+            if deadline.has_passed() {
+                return Err(Refused::Timeout);
+            }
+            let on_its_way = both.gets.putters.woken;
+            puts = both.puts;
+            drop(both.gets);
+            before = if !polled {
+                puts.getters.polling += 1;
+                drop(puts);
+                poll(on_its_way, deadline, || {
+                    self.inlet.puts.try_lock().is_some_and(|puts| ready(&puts))
+                        || self.outlet.gets.try_lock().is_some_and(|gets| !gets.queue.is_empty())
+                });
+                puts = self.inlet.puts.lock();
+                polled = true;
+                Before::Polling
+            } else {
+                let notified = self.inlet.items.wait_deadline(&mut puts, deadline);
+                polled = !notified || polls(YIELDS) == 0;
+                if notified { Before::Notified } else { Before::Nothing }
+            };
+        }
+    }
+
+    /// Looks at the putters' half alone for about half a microsecond, if that has been of use lately. A getter that
+    /// has emptied its half tells the other of all free places, so there the news of both sides is found, and what
+    /// becomes free in between is left to come in one batch.
+    fn spin<'a, D>(
+        &'a self,
+        mut puts: MutexGuard<'a, Puts<T>>,
+        ready: impl Fn(&Puts<T>) -> bool,
+        eagerness: impl Fn(&mut Puts<T>) -> &mut Eagerness,
+        deadline: &LazyCell<Deadline, D>,
+    ) -> MutexGuard<'a, Puts<T>>
+    where
+        D: FnOnce() -> Deadline,
+    {
+        if LOOKS == 0 || ready(&puts) || deadline.has_passed() || !eagerness(&mut puts).wants() {
+            return puts;
+        }
+        drop(puts);
+        let mut looks = LOOKS;
+        while looks != 0 {
+            looks -= 1;
+            for _ in 0..HINTS {
+                spin_hint();
+            }
+            if let Some(mut puts) = self.inlet.puts.try_lock() {
+                if ready(&puts) {
+                    eagerness(&mut puts).learn(true);
+                    return puts;
+                }
+            }
+        }
+        let mut puts = self.inlet.puts.lock();
+        let of_use = ready(&puts);
+        eagerness(&mut puts).learn(of_use);
+        puts
     }
 
     /// Wakes those whose wait a closing ends, unless an earlier one did.
     fn closed(&self, before: bool) {
         if !before {
-            // A putter that was woken for room and finds the buffer closed leaves the room: all others find it closed
-            // as well.
-            self.room.notify_all();
-            self.items.notify_all();
+            // All of them: whoever was woken for room and finds the buffer closed leaves the room.
+            self.outlet.room.notify_all();
+            self.inlet.items.notify_all();
         }
     }
+}
 
-    fn is_full_locked(&self, state: &State<T>) -> bool {
-        state.queue.len() == self.capacity
+/// How often a thread looks before it lets others run, and how many hints it lets pass before each look.
+const LOOKS: u32 = budget(8, 0);
+const HINTS: u32 = 6;
+/// How often a thread lets others run before it sleeps.
+const YIELDS: u32 = 10;
+/// The same if one of the other side was woken and has not come yet: for about as long as a wake-up takes.
+const YIELDS_FOR_THE_WOKEN: u32 = 200;
+/// A yield may give away a whole time slice; then it is better to sleep, and to be woken.
+const LONGEST_POLL: Duration = Duration::from_micros(100);
+
+/// Lets others run until `look` says that it is worth to look closer, but not for long.
+fn poll(on_its_way: bool, deadline: &Deadline, look: impl Fn() -> bool) {
+    let limit = Deadline::after(LONGEST_POLL);
+    for _ in 0..polls(if on_its_way { YIELDS_FOR_THE_WOKEN } else { YIELDS }) {
+        yield_now();
+        if look() {
+            reached!("buffer poll of use");
+            return;
+        }
+        if limit.has_passed() || deadline.has_passed() {
+            break;
+        }
     }
+    reached!("buffer poll in vain");
+}
 
-    fn wait_for_room<D>(&self, state: &mut MutexGuard<'_, State<T>>, deadline: &LazyCell<Deadline, D>)
-    where
-        D: FnOnce() -> Deadline,
-    {
-        let blocked = |state: &State<T>| !state.closed && self.is_full_locked(state);
-        Self::wait_while(&self.room, state, blocked, deadline);
-    }
-
-    fn wait_for_item<D>(&self, state: &mut MutexGuard<'_, State<T>>, deadline: &LazyCell<Deadline, D>)
-    where
-        D: FnOnce() -> Deadline,
-    {
-        let blocked = |state: &State<T>| !state.closed && state.queue.is_empty();
-        Self::wait_while(&self.items, state, blocked, deadline);
-    }
-
-    /// Waits while `blocked` holds and the deadline, made only if it does, has not passed. What came of it can be
-    /// seen in the state, which stays locked.
-    fn wait_while<D>(
-        condvar: &Condvar,
-        state: &mut MutexGuard<'_, State<T>>,
-        blocked: impl Fn(&State<T>) -> bool,
-        deadline: &LazyCell<Deadline, D>,
-    ) where
-        D: FnOnce() -> Deadline,
-    {
-        if blocked(state) && !deadline.has_passed() {
-            // Tests once more when the time is up.
-            let _ = condvar.wait_while_deadline(state, |state| blocked(state), deadline);
+impl From<Refused> for GetTimeoutError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Timeout => Self::Timeout,
+            Refused::Closed => Self::Closed,
         }
     }
 }
@@ -931,7 +1317,11 @@ impl<'a, T> IntoIterator for &'a BoundedBuffer<T> {
 impl<T> fmt::Debug for BoundedBuffer<T> {
     /// Shows how full it is, or `<locked>`: never blocks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = self.state.try_lock().map(|state| (state.queue.len(), state.closed));
+        let seen = self.inlet.puts.try_lock().and_then(|puts| {
+            let gets = self.outlet.gets.try_lock()?;
+            let both = Both { puts, gets };
+            Some((both.len(), both.puts.closed))
+        });
         let mut shown = f.debug_struct("BoundedBuffer");
         match seen {
             Some((len, closed)) => shown.field("len", &len).field("closed", &closed),

@@ -21,6 +21,12 @@ pub fn take_notes() -> BTreeSet<&'static str> {
     facade::take_notes()
 }
 
+/// Has threads poll so often before they sleep, in the model that calls this at the beginning of its body. They do
+/// not otherwise.
+pub fn set_polls(polls: u32) {
+    facade::set_polls(polls);
+}
+
 const OPEN: usize = Word::bit(0);
 
 /// A gate on the bare waiting core: threads wait while it is closed.
@@ -281,4 +287,10 @@ pub fn event_has_waiters(event: &crate::Event) -> bool {
 #[must_use]
 pub fn rwlock_has_waiters<T: ?Sized>(lock: &crate::RwLock<T>) -> bool {
     lock.has_waiters_now()
+}
+
+/// Whether somebody waits for permits of a semaphore.
+#[must_use]
+pub fn semaphore_has_waiters(semaphore: &crate::Semaphore) -> bool {
+    semaphore.has_waiters_now()
 }

@@ -11,6 +11,7 @@
 //! | let a number of threads meet, round after round | [`Barrier`] |
 //! | wait until a number of things have happened | [`Latch`] |
 //! | wait until all threads that have a handle are done | [`WaitGroup`] |
+//! | let so many threads at a time do something | [`Semaphore`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //!
 //! ```
@@ -60,6 +61,7 @@ pub mod poison;
 mod raw;
 mod reentrant;
 mod rwlock;
+mod semaphore;
 mod wait;
 mod wait_group;
 
@@ -81,6 +83,7 @@ pub use rwlock::{
     MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
     const_rwlock,
 };
+pub use semaphore::{ArcSemaphorePermit, OverRelease, Semaphore, SemaphorePermit};
 pub use wait_group::WaitGroup;
 
 facade::real_only! {

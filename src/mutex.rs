@@ -517,9 +517,9 @@ fn released<T: ?Sized, R>(mutex: &Mutex<T>, access: &mut Writing, f: impl FnOnce
 }
 
 /// Runs `f` without a lock and takes it afterwards with `lock`, whatever happens.
-pub(crate) fn run_and_lock<R>(lock: impl Fn(), f: impl FnOnce() -> R) -> R {
-    struct LockAgain<L: Fn()>(L);
-    impl<L: Fn()> Drop for LockAgain<L> {
+pub(crate) fn run_and_lock<R>(lock: impl FnMut(), f: impl FnOnce() -> R) -> R {
+    struct LockAgain<L: FnMut()>(L);
+    impl<L: FnMut()> Drop for LockAgain<L> {
         fn drop(&mut self) {
             // A guard that unlocks what it has not locked would let two threads in: `lock` panics in a thread that is
             // so far into its end that it has no handle any more.

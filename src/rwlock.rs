@@ -9,7 +9,8 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::facade::{AbortOnUnwind, Deadline, Payload, Reading, Writing, const_fn};
+use crate::facade::{Deadline, Payload, Reading, Writing, const_fn};
+use crate::mutex::run_and_lock;
 use crate::raw::rwlock::{Kind, Pass, RawRwLock};
 
 /// A reader-writer lock that owns the value it guards: any number of readers at a time, or one writer.
@@ -659,7 +660,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     /// Shows the value, or `<locked>` if a writer has or waits for the lock: never blocks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("RwLock");
-        match self.try_read() {
+        let guard = if self.raw.is_full() { None } else { self.try_read() };
+        match guard {
             Some(guard) => shown.field("data", &&*guard),
             None => shown.field("data", &format_args!("<locked>")),
         }
@@ -864,7 +866,8 @@ macro_rules! leaves {
                 let _lock = unsafe { ptr::read(&raw const this.lock) };
             }
 
-            /// Unlocks, runs `f`, and locks again in the same way, also if `f` panics.
+            /// Unlocks, runs `f`, and locks again in the same way, also if `f` panics. A reader locks again like any new
+            /// reader, behind writers that wait: not for a thread that reads by another guard as well.
             pub fn unlocked<F, U>(this: &mut Self, f: F) -> U
             where
                 F: FnOnce() -> U,
@@ -884,7 +887,8 @@ macro_rules! leaves {
                 this.run_and_lock(f)
             }
 
-            /// Lets the first waiter have the lock and takes it again behind it. Does nothing if nobody waits.
+            /// Lets the first waiter have the lock and takes it again behind it, as [`unlocked`](Self::unlocked) does. Does
+            /// nothing if nobody waits.
             pub fn bump(this: &mut Self) {
                 if this.lock.raw.has_waiters() {
                     Self::unlocked_fair(this, || ());
@@ -893,26 +897,10 @@ macro_rules! leaves {
 
             fn run_and_lock<R>(&mut self, f: impl FnOnce() -> R) -> R {
                 let $this = self;
-                run_and_then(f, || $lock_again)
+                run_and_lock(|| $lock_again, f)
             }
         }
     };
-}
-
-/// Runs `f` and then `lock_again`, whatever happens.
-fn run_and_then<R>(f: impl FnOnce() -> R, lock_again: impl FnMut()) -> R {
-    struct Then<F: FnMut()>(F);
-    impl<F: FnMut()> Drop for Then<F> {
-        fn drop(&mut self) {
-            // A guard that unlocks what it has not locked would let two threads in: locking panics in a thread that is
-            // so far into its end that it has no handle any more.
-            let abort = AbortOnUnwind;
-            (self.0)();
-            abort.disarm();
-        }
-    }
-    let _then = Then(lock_again);
-    f()
 }
 
 macro_rules! leaves_reading {
@@ -1155,15 +1143,15 @@ macro_rules! converts {
                 let Self { lock, access, .. } = self;
                 let mut writing = lock.value.write();
                 let value = lock.value.as_ptr();
-                run_and_then(
-                    // SAFETY: the caller has the lock as the writer.
-                    move || f(unsafe { &mut *value }),
+                run_and_lock(
                     || {
                         writing.end();
-                        // SAFETY: as above.
+                        // SAFETY: the caller has the lock as the writer.
                         unsafe { lock.raw.downgrade_to_upgradable() };
                         *access = lock.value.read();
                     },
+                    // SAFETY: as above.
+                    move || f(unsafe { &mut *value }),
                 )
             }
         }

@@ -10,11 +10,13 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use lockwork::{
-    ArcMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, AutoResetEvent,
-    Barrier, BarrierWaitResult, BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event,
-    GetError, GetTimeoutError, Latch, MappedMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard, Mutex,
-    MutexGuard, PutAllError, PutError, PutTimeoutError, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
-    RwLockWriteGuard, TaskDoneError, TryGetError, TryPutError, WaitGroup, WaitTimeoutResult,
+    ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard,
+    ArcRwLockWriteGuard, ArcSemaphorePermit, AutoResetEvent, Barrier, BarrierWaitResult, BoundedBuffer,
+    BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event, GetError, GetTimeoutError, Latch,
+    MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard, Mutex,
+    MutexGuard, OverRelease, PutAllError, PutError, PutTimeoutError, ReentrantMutex, ReentrantMutexGuard,
+    RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
+    TaskDoneError, TryGetError, TryPutError, WaitGroup, WaitTimeoutResult,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -77,6 +79,10 @@ table! {
     ArcRwLockReadGuard<T>         => both             none      none      none;
     ArcRwLockUpgradableReadGuard<T> => both           none      none      none;
     ArcRwLockWriteGuard<T>        => both             none      none      none;
+    ReentrantMutex<T>             => both             both      none      none;
+    ReentrantMutexGuard<'static, T> => Sync           none      Sync      none;
+    MappedReentrantMutexGuard<'static, T> => Sync     none      Sync      none;
+    ArcReentrantMutexGuard<T>     => Sync             none      none      none;
     BoundedBuffer<T>              => both             both      none      none;
     BufferIter<'static, T>        => both             both      none      none;
     BufferTryIter<'static, T>     => both             both      none      none;
@@ -97,6 +103,10 @@ assert_impl_all!(Latch: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(WaitGroup: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, Debug, Default);
 assert_not_impl_any!(Barrier: Clone, Default);
 assert_not_impl_any!(Latch: Clone, Default);
+assert_impl_all!(Semaphore: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(SemaphorePermit<'static>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(ArcSemaphorePermit: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(OverRelease: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 assert_impl_all!(WaitTimeoutResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
 assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
@@ -131,6 +141,10 @@ assert_not_impl_any!(RwLockReadGuard<'static, dyn Sendable>: Send, Sync);
 assert_impl_all!(MappedRwLockReadGuard<'static, str>: Sync);
 assert_impl_all!(MappedRwLockWriteGuard<'static, str>: Sync);
 assert_not_impl_any!(MappedRwLockWriteGuard<'static, dyn Sendable>: Send, Sync);
+assert_impl_all!(ReentrantMutex<dyn Sendable>: Send, Sync);
+assert_not_impl_any!(ReentrantMutex<dyn Debug + Sync>: Send, Sync);
+assert_not_impl_any!(ArcReentrantMutexGuard<dyn Sendable>: Send, Sync);
+assert_impl_all!(ReentrantMutexGuard<'static, [u8]>: Sync);
 
 // A mutex holds its value in place; a guard only points to it.
 assert_impl_all!(Mutex<u8>: Unpin);
@@ -154,6 +168,7 @@ assert_impl_all!(Mutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Mutex<&'static mut u8>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(RwLock<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(RwLock<&'static mut u8>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(ReentrantMutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(BoundedBuffer<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 
 // What can be shown, is.
@@ -183,6 +198,12 @@ assert_not_impl_any!(MappedRwLockWriteGuard<'static, u8>: Clone);
 assert_not_impl_any!(ArcRwLockReadGuard<u8>: Clone, DerefMut);
 assert_not_impl_any!(ArcRwLockUpgradableReadGuard<u8>: Clone, DerefMut);
 assert_not_impl_any!(ArcRwLockWriteGuard<u8>: Clone);
+assert_impl_all!(ReentrantMutex<u8>: Debug, Default, From<u8>);
+assert_impl_all!(ReentrantMutexGuard<'static, u8>: Debug, Display);
+assert_impl_all!(MappedReentrantMutexGuard<'static, u8>: Debug, Display);
+assert_impl_all!(ArcReentrantMutexGuard<u8>: Debug, Display);
+assert_not_impl_any!(ReentrantMutexGuard<'static, u8>: Clone, std::ops::DerefMut);
+assert_not_impl_any!(ArcReentrantMutexGuard<u8>: Clone, std::ops::DerefMut);
 assert_impl_all!(Condvar: Debug, Default);
 assert_impl_all!(Event: Debug, Default);
 assert_impl_all!(AutoResetEvent: Debug, Default);
@@ -195,3 +216,9 @@ fn guards_that_read_are_covariant<'a>(
 ) -> (MappedRwLockReadGuard<'a, &'a str>, RwLockReadGuard<'a, &'static str>) {
     (mapped, read)
 }
+assert_impl_all!(Semaphore: Debug, Default);
+assert_not_impl_any!(Semaphore: Clone);
+assert_impl_all!(SemaphorePermit<'static>: Debug);
+assert_not_impl_any!(SemaphorePermit<'static>: Clone);
+assert_impl_all!(ArcSemaphorePermit: Debug);
+assert_not_impl_any!(ArcSemaphorePermit: Clone);

@@ -15,6 +15,8 @@ mod parking_lot;
 mod poison;
 mod reentrant;
 mod rwlock;
+mod semaphore;
+#[cfg(feature = "serde")]
 #[cfg(feature = "serde")]
 mod serde;
 mod support;

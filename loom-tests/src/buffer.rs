@@ -2,7 +2,7 @@
 
 use lockwork::{BoundedBuffer, GetError, GetTimeoutError, PutError, PutTimeoutError};
 
-use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+use crate::support::{Arc, SOON, model, model_bounded, polling, reach, thread};
 
 const THREE: &str = "three threads";
 const TIMED: &str = "two threads, but four critical sections and a wait";
@@ -17,14 +17,31 @@ fn two_producers_and_a_consumer_through_one_place() {
             let buffer = Arc::clone(&buffer);
             thread::spawn(move || buffer.put(item).unwrap())
         });
-        match (buffer.get(), buffer.get()) {
+        let first = buffer.get();
+        // Both can come to an end now: one has found the place empty, and the other waits for what was taken.
+        for producer in producers {
+            producer.join().unwrap();
+        }
+        match (first, buffer.get()) {
             (Ok(1), Ok(2)) => reach("first then second"),
             (Ok(2), Ok(1)) => reach("second then first"),
             other => panic!("lost or doubled: {other:?}"),
         }
-        for producer in producers {
-            producer.join().unwrap();
-        }
+        assert!(buffer.is_empty());
+    });
+}
+
+/// The same of one producer, with both gets in the race.
+#[test]
+fn producer_and_consumer_through_one_place() {
+    model_bounded(3, TIMED, &["condvar waiter notified"], || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        buffer.put(1).unwrap();
+        let other = Arc::clone(&buffer);
+        let producer = thread::spawn(move || other.put(2).unwrap());
+        assert_eq!(buffer.get(), Ok(1));
+        assert_eq!(buffer.get(), Ok(2));
+        producer.join().unwrap();
         assert!(buffer.is_empty());
     });
 }
@@ -185,5 +202,119 @@ fn join_waits_for_task_done() {
         buffer.0.join();
         assert_eq!(buffer.1.get(), 1);
         worker.join().unwrap();
+    });
+}
+
+/// A putter that polls for the place that a getter frees, and a getter that polls for its item.
+#[test]
+fn polling_finds_what_the_other_side_left() {
+    let states = ["buffer poll of use", "buffer poll in vain", "condvar waiter notified"];
+    model_bounded(3, TIMED, &states, || {
+        polling();
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        buffer.put(1).unwrap();
+        let other = Arc::clone(&buffer);
+        let putter = thread::spawn(move || other.put(2).unwrap());
+        assert_eq!(buffer.get(), Ok(1));
+        assert_eq!(buffer.get(), Ok(2));
+        putter.join().unwrap();
+        assert!(buffer.is_empty());
+    });
+}
+
+/// One getter polls or sleeps, so does another, and two items come in one call: whoever comes first sees to it that
+/// the other comes too.
+#[test]
+fn getter_that_takes_one_of_two_wakes_the_other() {
+    model_bounded(3, THREE, &["condvar waiter notified"], || {
+        let buffer = Arc::new(BoundedBuffer::new(2));
+        let getters = [(); 2].map(|()| {
+            let buffer = Arc::clone(&buffer);
+            thread::spawn(move || buffer.get().unwrap())
+        });
+        assert_eq!(buffer.put_all([1, 2]), Ok(2));
+        let sum: i32 = getters.into_iter().map(|getter| getter.join().unwrap()).sum();
+        assert_eq!(sum, 3);
+    });
+}
+
+/// Two putters wait, and two places become free in one call: whoever comes first sees to it that the other comes.
+#[test]
+fn putter_that_fills_one_of_two_places_wakes_the_other() {
+    model_bounded(3, THREE, &["condvar waiter notified"], || {
+        let buffer = Arc::new(BoundedBuffer::new(3));
+        assert_eq!(buffer.put_all([0, 1, 2]), Ok(3));
+        // Moves the others to the getters' half, so that what races below is one critical section.
+        assert_eq!(buffer.get(), Ok(0));
+        buffer.put(3).unwrap();
+        let putters = [4, 5].map(|item| {
+            let buffer = Arc::clone(&buffer);
+            thread::spawn(move || buffer.put(item).unwrap())
+        });
+        let mut got = Vec::with_capacity(2);
+        assert_eq!(buffer.get_many(&mut got, 2), Ok(2));
+        assert_eq!(got, [1, 2]);
+        for putter in putters {
+            putter.join().unwrap();
+        }
+        assert_eq!(buffer.len(), 3);
+    });
+}
+
+/// A place freed while the putter is between the two locks: the putter that has seen the buffer full and the getter
+/// that takes from its own half only.
+#[test]
+fn place_freed_in_the_getters_half_is_found() {
+    model(&["condvar waiter notified"], || {
+        let buffer = Arc::new(BoundedBuffer::new(2));
+        assert_eq!(buffer.put_all([0, 1]), Ok(2));
+        // Moves the second item to the getters' half.
+        assert_eq!(buffer.get(), Ok(0));
+        buffer.put(2).unwrap();
+        let other = Arc::clone(&buffer);
+        let putter = thread::spawn(move || other.put(3).unwrap());
+        assert_eq!(buffer.get(), Ok(1));
+        putter.join().unwrap();
+        assert_eq!(buffer.try_iter().collect::<Vec<_>>(), [2, 3]);
+    });
+}
+
+/// The try forms look at both halves: with room for everybody and an item for everybody, all of them succeed.
+#[test]
+fn try_forms_see_both_halves() {
+    model_bounded(3, TIMED, &["first", "second"], || {
+        let buffer = Arc::new(BoundedBuffer::new(3));
+        buffer.put(0).unwrap();
+        let other = Arc::clone(&buffer);
+        let thread = thread::spawn(move || {
+            other.try_put(1).unwrap();
+            other.try_get().unwrap()
+        });
+        buffer.try_put(2).unwrap();
+        let mine = buffer.try_get().unwrap();
+        let theirs = thread.join().unwrap();
+        assert_ne!(mine, theirs);
+        assert_eq!(buffer.len(), 1);
+        reach(if mine == 0 { "first" } else { "second" });
+    });
+}
+
+/// The last two items are reported done by two threads, one of them through the getters' half alone, while a third
+/// is put: the joiner returns.
+#[test]
+fn unfinished_items_are_counted_across_the_halves() {
+    model_bounded(3, THREE, &["condvar waiter notified"], || {
+        let buffer = Arc::new(BoundedBuffer::new(3));
+        assert_eq!(buffer.put_all([1, 2]), Ok(2));
+        assert_eq!(buffer.get(), Ok(1));
+        let workers = [(); 2].map(|()| {
+            let buffer = Arc::clone(&buffer);
+            thread::spawn(move || buffer.task_done())
+        });
+        buffer.join();
+        assert_eq!(buffer.unfinished(), 0);
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
 }

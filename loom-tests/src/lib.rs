@@ -31,6 +31,8 @@ mod reentrant;
 #[cfg(all(test, loom))]
 mod rwlock;
 #[cfg(all(test, loom))]
+mod semaphore;
+#[cfg(all(test, loom))]
 mod wait;
 #[cfg(all(test, loom))]
 mod wait_group;

@@ -41,6 +41,7 @@ fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send 
     let counted = Arc::clone(&runs);
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
+        internals::set_polls(0);
         body();
     });
     eprintln!("{} interleavings", runs.load(Ordering::Relaxed));
@@ -53,6 +54,11 @@ fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send 
 /// Notes that the model has come to `state`.
 pub(crate) fn reach(state: &'static str) {
     internals::note(state);
+}
+
+/// Has threads poll once before they sleep, in the model whose body begins with this.
+pub(crate) fn polling() {
+    internals::set_polls(1);
 }
 
 /// A plain value that only a happens-before edge protects: loom reports any access without one as a race.

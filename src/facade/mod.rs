@@ -15,12 +15,14 @@
 //! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it | a deadline that passes while the thread runs, and a second park before the same deadline: `tests/*` with real clocks |
 //! | `exchange_in_order`, `load_in_order`, `fence_in_order` | a SeqCst exchange, load and fence | an exchange; a load behind a fence; a fence | that an exchange and a load do without fences: they are in one total order with the fence by the language's own rules |
 //! | `seats` | one table for the process, 32 lines of 32 | two seats for each run, shared by all locks | a seat taken by another lock: takes the path of one that is taken by the same; that lines of no thread are left out: they are counted in the same total order |
-//! | `Rounds` | ends of rounds by the clock | a deadline that passes at once or later; after the first round no others are explored from there | the lengths |
 //! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant.rs` |
+//! | `Rounds` | ends of rounds by the clock | a deadline that passes at once or later; after the first round no others are explored from there | the lengths |
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `Hint` | a relaxed flag | its first value | that it changes: it only chooses how long a thread spins |
-//! | `spin_hint`, `yield_now` | `std::hint::spin_loop`, `std::thread::yield_now` | never reached, their budgets are zero | spinning reads the state once more: the same transition as the first read |
+//! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
+//! | `polls` | the number | what the model has asked for, else 0 | the number itself; `buffer::polling_*` are the models that ask for one |
+//! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
 //! | `panicking` | of the calling thread | of any thread of the model | who of two threads panics: `tests/poison.rs` |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
@@ -37,8 +39,8 @@ mod arm;
 
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, Reading, Rounds, UnsafeCell, Writing, atomic,
-    budget, known_thread, panicking, seats, spin_hint, this_thread, yield_now,
+    budget, known_thread, panicking, polls, seats, spin_hint, this_thread, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, take_notes};
+pub(crate) use arm::{note, set_polls, take_notes};

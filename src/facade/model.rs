@@ -133,18 +133,44 @@ impl Hint {
     pub(crate) fn set(&self, _: bool) {}
 }
 
+pub(crate) fn known_thread() -> Option<NonZeroU64> {
+    Some(this_thread())
+}
+
+/// loom's own number, which begins anew with each interleaving and is not reused in it. It stands in the id's `Debug`
+/// and nowhere else.
+pub(crate) fn this_thread() -> NonZeroU64 {
+    let id = format!("{:?}", loom::thread::current().id());
+    let digits = id.trim_start_matches("ThreadId(").trim_end_matches(')');
+    let number: u64 = digits.parse().unwrap_or_else(|_| panic!("loom shows thread ids as {id}"));
+    NonZeroU64::MIN.saturating_add(number)
+}
+
 pub(crate) fn spin_hint() {
     unreachable!("spin budgets are zero in a model");
 }
 
-pub(crate) fn yield_now() {
-    unreachable!("spin budgets are zero in a model");
+std::thread_local! {
+    static POLLS: Cell<u32> = const { Cell::new(0) };
 }
 
 /// One answer for all threads of a model, which loom runs on one thread of the system.
 pub(crate) fn panicking() -> bool {
     std::thread::panicking()
 }
+
+/// How often a thread polls in the model on this thread: as its body has said, else never, which keeps models small.
+pub(crate) fn polls(_real: u32) -> u32 {
+    POLLS.get()
+}
+
+/// See [`polls`].
+pub(crate) fn set_polls(polls: u32) {
+    POLLS.set(polls);
+}
+
+/// Nothing: whatever the thread does next gives the others their turn.
+pub(crate) fn yield_now() {}
 
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
@@ -337,19 +363,6 @@ impl Unparker {
     pub(crate) fn unpark(self) {
         self.0.notify();
     }
-}
-
-pub(crate) fn known_thread() -> Option<NonZeroU64> {
-    Some(this_thread())
-}
-
-/// loom's own number, which begins anew with each interleaving and is not reused in it. It stands in the id's `Debug`
-/// and nowhere else.
-pub(crate) fn this_thread() -> NonZeroU64 {
-    let id = format!("{:?}", loom::thread::current().id());
-    let digits = id.trim_start_matches("ThreadId(").trim_end_matches(')');
-    let number: u64 = digits.parse().unwrap_or_else(|_| panic!("loom shows thread ids as {id}"));
-    NonZeroU64::MIN.saturating_add(number)
 }
 
 #[derive(Debug, Default)]

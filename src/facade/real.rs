@@ -75,6 +75,16 @@ pub(crate) mod atomic {
         ) -> Result<usize, usize> {
             self.0.compare_exchange_weak(current, new, success, failure)
         }
+
+        #[inline]
+        pub(crate) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_add(value, order)
+        }
+
+        #[inline]
+        pub(crate) fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_sub(value, order)
+        }
     });
 
     atomic!(AtomicU32, u32, {
@@ -254,7 +264,14 @@ pub(crate) fn spin_hint() {
     std::hint::spin_loop();
 }
 
-/// Lets other threads have the processor.
+/// How often to poll before sleeping, which some models do and most do not.
+#[inline]
+pub(crate) fn polls(real: u32) -> u32 {
+    real
+}
+
+/// Lets another thread have the processor, if one wants it.
+#[inline]
 pub(crate) fn yield_now() {
     thread::yield_now();
 }
@@ -535,5 +552,38 @@ impl Drop for AbortOnUnwind {
             "lockwork: std::thread panicked while others relied on this thread's frame or lock; aborting"
         );
         std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::thread;
+
+    use super::{known_thread, this_thread};
+
+    #[test]
+    fn thread_is_known_once_it_has_asked() {
+        thread::spawn(|| {
+            assert_eq!(known_thread(), None);
+            let id = this_thread();
+            assert_eq!(known_thread(), Some(id));
+            assert_eq!(this_thread(), id);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn no_two_threads_have_the_same() {
+        let threads = if cfg!(miri) { 20 } else { 2000 };
+        let mut seen = BTreeSet::new();
+        for _ in 0..threads {
+            let pair = [thread::spawn(this_thread), thread::spawn(this_thread)];
+            for id in pair.map(|thread| thread.join().unwrap()) {
+                assert!(seen.insert(id), "{id:?} twice");
+            }
+        }
+        assert_eq!(seen.len(), 2 * threads);
     }
 }

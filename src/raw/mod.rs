@@ -1,4 +1,4 @@
-//! State machines: what a lock, a condition variable or an event does with its word, without payloads and guards.
+//! State machines: what a lock, a condition variable, an event or a semaphore does with its word, without payloads and guards.
 
 pub(crate) mod barrier;
 pub(crate) mod condvar;
@@ -8,4 +8,5 @@ pub(crate) mod mutex;
 pub(crate) mod poison;
 pub(crate) mod reentrant;
 pub(crate) mod rwlock;
+pub(crate) mod semaphore;
 pub(crate) mod thread_id;

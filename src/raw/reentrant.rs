@@ -33,7 +33,7 @@ use crate::facade::{Deadline, UnsafeCell, const_fn};
 use crate::raw::mutex::RawMutex;
 use crate::raw::thread_id::ThreadId;
 
-/// No thread's number, and not what [`number`] makes of a thread without one.
+/// No thread's number, and not 0, which stands for that of a thread without one.
 const NOBODY: u64 = u64::MAX;
 
 /// How often a thread may hold the lock at once.
@@ -49,12 +49,6 @@ pub(crate) struct RawReentrantMutex {
 // SAFETY: `depth` alone is not `Sync`, and is touched by the owner only (invariant 2), each after the one before
 // (mutex.unlock).
 unsafe impl Sync for RawReentrantMutex {}
-
-/// A thread's number, for comparison. 0, which never stands in `owner`, for one that has none yet: it holds nothing.
-#[inline]
-fn number(thread: Option<ThreadId>) -> u64 {
-    thread.map_or(0, ThreadId::get)
-}
 
 #[cold]
 #[inline(never)]
@@ -76,14 +70,10 @@ impl RawReentrantMutex {
 
     #[inline]
     pub(crate) fn is_owned_by_current_thread(&self) -> bool {
-        self.is_owned_by(ThreadId::known())
-    }
-
-    /// Whether the calling thread, which is `me`, holds the lock.
-    #[inline]
-    fn is_owned_by(&self, me: Option<ThreadId>) -> bool {
+        // A thread that has no number yet holds nothing, and 0 never stands in `owner`: no branch for it.
+        let me = ThreadId::known().map_or(0, ThreadId::get);
         // Relaxed: only the thread itself makes this true or false (invariant 1).
-        self.owner.load(Relaxed) == number(me)
+        self.owner.load(Relaxed) == me
     }
 
     /// How often the calling thread holds the lock.
@@ -101,11 +91,10 @@ impl RawReentrantMutex {
     #[inline]
     #[track_caller]
     pub(crate) fn lock(&self, call: &'static str) {
-        let me = ThreadId::known();
-        if self.is_owned_by(me) {
+        if self.is_owned_by_current_thread() {
             self.nest(call);
         } else {
-            let me = me.unwrap_or_else(ThreadId::current);
+            let me = ThreadId::current();
             self.mutex.lock();
             self.own(me);
         }
@@ -114,12 +103,11 @@ impl RawReentrantMutex {
     #[inline]
     #[track_caller]
     pub(crate) fn try_lock(&self, call: &'static str) -> bool {
-        let me = ThreadId::known();
-        if self.is_owned_by(me) {
+        if self.is_owned_by_current_thread() {
             self.nest(call);
             return true;
         }
-        let me = me.unwrap_or_else(ThreadId::current);
+        let me = ThreadId::current();
         let locked = self.mutex.try_lock();
         if locked {
             self.own(me);
@@ -131,12 +119,11 @@ impl RawReentrantMutex {
     #[inline]
     #[track_caller]
     pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline, call: &'static str) -> bool {
-        let me = ThreadId::known();
-        if self.is_owned_by(me) {
+        if self.is_owned_by_current_thread() {
             self.nest(call);
             return true;
         }
-        let me = me.unwrap_or_else(ThreadId::current);
+        let me = ThreadId::current();
         let locked = self.mutex.lock_until(deadline);
         if locked {
             self.own(me);

@@ -50,6 +50,7 @@
 //! uncontended writing is one exchange each way, reading the same, or one exchange and a store.
 
 use std::fmt;
+use std::mem;
 use std::ptr::{self, NonNull};
 
 use super::mutex::PATIENCE;
@@ -231,7 +232,7 @@ impl Plan {
             let goes = plan.chosen.is_none()
                 && match tag {
                     DRAINS => !state.has_readers(),
-                    CLEARS => cause == Cause::Left && !state.has_readers(),
+                    CLEARS => cause != Cause::Change && !state.has_readers(),
                     READS => others && !behind_writer && !state.is_full(),
                     READS_AGAIN => others && !state.is_full(),
                     UPGRADES => others && !behind_writer && !state.has(TOKEN),
@@ -495,11 +496,7 @@ impl RawRwLock {
     /// The caller is the upgradable reader. If the result is true it is the writer instead.
     pub(crate) unsafe fn upgrade(&self, deadline: impl FnOnce() -> Deadline) -> bool {
         let state = self.pend_upgrade();
-        if !state.has(PENDING) || self.drain(state, &deadline()) {
-            return true;
-        }
-        self.withdraw_upgrade();
-        false
+        self.or_withdraw(Self::withdraw_upgrade, || !state.has(PENDING) || self.drain(state, &deadline()))
     }
 
     /// # Safety
@@ -511,11 +508,8 @@ impl RawRwLock {
         if state.has_readers() || state.has(SEATS) && self.somebody_sits() {
             return false;
         }
-        if self.is_drained_now(self.pend_upgrade()) {
-            return true;
-        }
-        self.withdraw_upgrade();
-        false
+        let state = self.pend_upgrade();
+        self.or_withdraw(Self::withdraw_upgrade, || self.is_drained_now(state))
     }
 
     /// Trades UPGRADABLE for WRITER, and for PENDING if there may be readers to wait for.
@@ -555,11 +549,7 @@ impl RawRwLock {
             return false;
         }
         let state = self.load();
-        if !state.has(PENDING) || self.drain(state, deadline) {
-            return true;
-        }
-        self.withdraw_write();
-        false
+        self.or_withdraw(Self::withdraw_write, || !state.has(PENDING) || self.drain(state, deadline))
     }
 
     pub(crate) fn try_write(&self) -> bool {
@@ -570,11 +560,25 @@ impl RawRwLock {
             return false;
         }
         let Some(state) = self.try_acquire(Kind::Write, state) else { return false };
-        if self.is_drained_now(state) {
-            return true;
+        self.or_withdraw(Self::withdraw_write, || self.is_drained_now(state))
+    }
+
+    /// Runs the rest of an attempt to become the writer, and takes back what has been done for it unless it succeeds:
+    /// also if it panics, as waiting does in a thread that is so far into its end that it has no handle any more.
+    #[inline]
+    fn or_withdraw(&self, withdraw: fn(&Self), rest: impl FnOnce() -> bool) -> bool {
+        struct Withdraw<'a>(&'a RawRwLock, fn(&RawRwLock));
+        impl Drop for Withdraw<'_> {
+            fn drop(&mut self) {
+                (self.1)(self.0);
+            }
         }
-        self.withdraw_write();
-        false
+        let withdraw = Withdraw(self, withdraw);
+        let done = rest();
+        if done {
+            mem::forget(withdraw);
+        }
+        done
     }
 
     fn withdraw_write(&self) {
@@ -671,6 +675,8 @@ impl RawRwLock {
                 state = self.load();
                 continue;
             }
+            // Before the guard is taken: this may panic.
+            let waiter = Waiter::new(&self.queue, ptr::null(), false);
             let guard = self.queue.guard();
             // Asked again under the guard: whoever stands up from now on and sees PENDING finds us in the queue.
             let seated = state.has(SEATS) && self.somebody_sits();
@@ -683,7 +689,7 @@ impl RawRwLock {
             } else {
                 (DRAINS, deadline)
             };
-            let waiter = Waiter::new(&self.queue, ptr::without_provenance(tag), false);
+            let waiter = waiter.tagged(ptr::without_provenance(tag));
             let settle = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Change);
             let _ = guard.wait(waiter, Place::Front, settle, end, Spin::NONE, settle);
             state = self.load();
@@ -848,9 +854,14 @@ impl RawRwLock {
         }
     }
 
+    /// Whether one more reader would be too many.
+    pub(crate) fn is_full(&self) -> bool {
+        self.load().is_full()
+    }
+
     #[track_caller]
     fn check_full(&self, kind: Kind, state: State) {
-        assert!(!(kind.reads() && state.is_full()), "RwLock::read: too many readers at once");
+        assert!(!(kind.reads() && state.is_full()), "RwLock::read, or its like: too many readers at once");
     }
 
     crate::facade::model_only! {

@@ -44,36 +44,3 @@ impl ThreadId {
         self.0.get()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::thread;
-
-    use super::ThreadId;
-
-    #[test]
-    fn thread_is_known_once_it_has_asked() {
-        thread::spawn(|| {
-            assert_eq!(ThreadId::known(), None);
-            let id = ThreadId::current();
-            assert_eq!(ThreadId::known(), Some(id));
-            assert_eq!(ThreadId::current(), id);
-        })
-        .join()
-        .unwrap();
-    }
-
-    #[test]
-    fn no_two_threads_have_the_same() {
-        let threads = if cfg!(miri) { 20 } else { 2000 };
-        let mut seen = BTreeSet::new();
-        for _ in 0..threads {
-            let pair = [thread::spawn(ThreadId::current), thread::spawn(ThreadId::current)];
-            for id in pair.map(|thread| thread.join().unwrap()) {
-                assert!(seen.insert(id.get()), "{id:?} twice");
-            }
-        }
-        assert_eq!(seen.len(), 2 * threads);
-    }
-}

@@ -403,6 +403,8 @@ impl Due {
 pub(crate) struct Dues(List<Waiter>);
 
 impl Dues {
+    pub(crate) const NONE: Self = Self(List::new());
+
     /// The tag of the first, if there is one.
     pub(crate) fn tag(&self) -> Option<*const ()> {
         // SAFETY: a head that is not null is in this list, whose waiters are not woken before they leave it.

@@ -28,6 +28,12 @@ impl Spin {
         Self { looks: budget(30, 0), hints: 4, yields: 0, telling: false }
     }
 
+    /// Before a thread queues for permits. Once it has queued, permits are handed to it and are idle until it runs;
+    /// so it also lets others run first, among whom are those that were interrupted while they held permits.
+    pub(crate) const fn for_permit() -> Self {
+        Self { looks: budget(8, 0), hints: 16, yields: budget(8, 0), telling: false }
+    }
+
     /// None at all.
     pub(crate) const NONE: Self = Self { looks: 0, hints: 0, yields: 0, telling: false };
 

@@ -96,6 +96,11 @@ impl Waiter {
         }
     }
 
+    /// The same node with another tag.
+    pub(crate) fn tagged(self, tag: *const ()) -> Self {
+        Self { tag, ..self }
+    }
+
     /// Whether it still is in the queue its thread put it in, whose guard the caller has.
     pub(super) fn is_at_home(&self) -> bool {
         // SAFETY: the caller has the guard, so nobody writes.

@@ -1,0 +1,367 @@
+//! Permits, taken and given back by the number: a word that counts them, and beside it the queue of those who wait
+//! for more than there are.
+//!
+//! The state word is the number of free permits and the bit QUEUED:
+//!
+//! | QUEUED | free permits | queue | meaning |
+//! |---|---|---|---|
+//! | 0 | any | empty | an acquisition takes what it wants, if it is there |
+//! | 1 | fewer than the first waiter wants | not empty | every acquisition queues |
+//! | 1 | as many as it wants, or more | not empty | a release has just added them and is about to grant them |
+//! | 1 | any | empty | only while the queue is guarded: its holder is about to queue, or to clear QUEUED |
+//!
+//! Invariants:
+//!
+//! 1. While the queue is not guarded, QUEUED is set if and only if somebody is in it. QUEUED changes only under the
+//!    guard.
+//! 2. While QUEUED is set, permits are taken only under the guard. So whoever has the guard and sees QUEUED knows
+//!    that the permits it sees will stay, and that others may come.
+//! 3. A release that finds QUEUED set takes the guard afterwards and grants what it can ([`grant`]); so does a
+//!    waiter that leaves, as the one behind it may want less. So whenever the queue is unguarded and no release is
+//!    on its way to it, the first waiter wants more than there are.
+//! 4. A waiter's tag is the number of permits that it wants, at least one. It is granted them in queue order, taken
+//!    from the state by whoever grants; its thread takes nothing when it wakes up.
+//! 5. Free permits, permits held and `room` add up to `limit` at most, since a permit is counted as gone before it
+//!    is counted in `room`, and out of `room` before it is free. So giving permits back cannot exceed the limit, and
+//!    needs no check.
+//!
+//! Ordering: `semaphore.permits` is Release in whatever adds permits and Acquire in whatever takes them; each change
+//! of the word is a read-modify-write, so all earlier releases are received at once. `semaphore.room` is Release in
+//! the call that makes a held permit go away and Acquire in the one that makes a new one for it: so they are one
+//! after the other also in the state word, and what the first did reaches whoever acquires the second.
+//!
+//! Promised upward: first in, first out among those who queue, whatever they want; no permit lost or made; an
+//! uncontended acquisition and release are one exchange and one addition; no wait for permits that cannot come.
+//! Limits: a thread that has found too few permits looks again for a while before it queues, and in that time those
+//! who come later may be faster. A permit granted to a thread that sleeps is unused until it has woken up.
+//!
+//! [`grant`]: RawSemaphore::grant
+
+use std::fmt;
+use std::ptr;
+
+use crate::facade::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::facade::{Deadline, const_fn, reached};
+use crate::wait::{Dues, Guard, Outcome, Place, Queue, Spin, Waiter};
+
+/// The most permits that a semaphore can have.
+pub(crate) const MAX_PERMITS: usize = usize::MAX >> 3;
+
+/// A value of the state word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State(usize);
+
+impl State {
+    const QUEUED: usize = 1 << (usize::BITS - 1);
+
+    const fn is_queued(self) -> bool {
+        self.0 & Self::QUEUED != 0
+    }
+
+    const fn queued(self) -> Self {
+        Self(self.0 | Self::QUEUED)
+    }
+
+    const fn unqueued(self) -> Self {
+        Self(self.0 & !Self::QUEUED)
+    }
+
+    const fn permits(self) -> usize {
+        self.unqueued().0
+    }
+
+    /// Whether `n` permits may be taken by whoever comes by.
+    const fn offers(self, n: usize) -> bool {
+        !self.is_queued() && self.0 >= n
+    }
+
+    /// This one less `n` permits, which it has.
+    const fn less(self, n: usize) -> Self {
+        Self(self.0 - n)
+    }
+}
+
+const _: () = assert!(MAX_PERMITS < State::QUEUED);
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("permits", &self.permits()).field("queued", &self.is_queued()).finish()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct RawSemaphore {
+    state: AtomicUsize,
+    queue: Queue,
+    /// How many permits may still be made (invariant 5).
+    room: AtomicUsize,
+    /// How many permits there can ever be, free and held.
+    limit: usize,
+    /// How many there were in the beginning: the best guess at the state of a semaphore that nobody uses just now.
+    initial: usize,
+}
+
+impl RawSemaphore {
+    const_fn! {
+        /// Neither number is above [`MAX_PERMITS`], nor the first above the second.
+        pub(crate) fn new(permits: usize, limit: usize) -> Self {
+            Self {
+                state: AtomicUsize::new(permits),
+                queue: Queue::new(),
+                room: AtomicUsize::new(limit - permits),
+                limit,
+                initial: permits,
+            }
+        }
+    }
+
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    #[inline]
+    fn load(&self) -> State {
+        // Relaxed: whoever acts on it changes the word by an exchange that fails if it has changed, or has the guard
+        // and needs a lower bound only (invariant 2).
+        State(self.state.load(Relaxed))
+    }
+
+    /// How many permits are free. Advice only.
+    #[inline]
+    pub(crate) fn available(&self) -> usize {
+        self.load().permits()
+    }
+
+    /// Takes `n` permits if they are there and nobody waits.
+    #[inline]
+    pub(crate) fn try_acquire(&self, n: usize) -> bool {
+        if n == 0 {
+            return true;
+        }
+        // A load here would have to wait for the addition that gave the last permit back; a guess does not, and if
+        // it is wrong the exchange says what is right. A guess that offers too little would say nothing.
+        self.take(State(if self.initial < n { n } else { self.initial }), n)
+    }
+
+    /// Takes `n` permits if they are there, supposing at first that the state is `state`.
+    #[inline]
+    fn take(&self, mut state: State, n: usize) -> bool {
+        while state.offers(n) {
+            // Acquire (semaphore.permits): what those did who gave permits back. Relaxed on failure: nothing is taken.
+            match self.state.compare_exchange_weak(state.0, state.less(n).0, Acquire, Relaxed) {
+                Ok(_) => return true,
+                Err(actual) => state = State(actual),
+            }
+        }
+        false
+    }
+
+    /// Takes `n` permits, waiting for them.
+    ///
+    /// # Panics
+    ///
+    /// If there can never be so many.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire(&self, n: usize) {
+        if !self.try_acquire(n) {
+            self.check_and_acquire(n);
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn check_and_acquire(&self, n: usize) {
+        let limit = self.limit;
+        assert!(n <= limit, "Semaphore::acquire of {n} permits: there are never more than {limit}");
+        self.acquire_slow(n, &Deadline::NEVER);
+    }
+
+    /// Takes `n` permits before the deadline, or says that it could not; at once, if there can never be so many. The
+    /// deadline is made only if it is needed.
+    #[inline]
+    pub(crate) fn acquire_until(&self, n: usize, deadline: impl FnOnce() -> Deadline) -> bool {
+        self.try_acquire(n) || (n <= self.limit && self.acquire_slow(n, &deadline()))
+    }
+
+    #[cold]
+    fn acquire_slow(&self, n: usize, deadline: &Deadline) -> bool {
+        let mut spin = Spin::for_permit();
+        loop {
+            if deadline.has_passed() {
+                return false;
+            }
+            if !spin.again() {
+                break;
+            }
+            if self.take(self.load(), n) {
+                return true;
+            }
+        }
+        let waiter = Waiter::new(&self.queue, ptr::without_provenance(n), false);
+        let guard = self.queue.guard();
+        // Most likely still empty; the exchange finds out.
+        let mut state = State(0);
+        while !state.is_queued() {
+            if state.offers(n) {
+                if self.take(state, n) {
+                    reached!("semaphore permits found before queueing");
+                    guard.release();
+                    return true;
+                }
+                state = self.load();
+                continue;
+            }
+            // Relaxed: announces a waiter to releases, which then take the guard (invariant 3), and with it what we
+            // do before we give it back. A release comes before this in the word's history, and then we have seen its
+            // permits, or after it, and then it sees the bit.
+            match self.state.compare_exchange_weak(state.0, state.queued().0, Relaxed, Relaxed) {
+                Ok(_) => break,
+                Err(actual) => state = State(actual),
+            }
+        }
+        let leave = |guard: Guard<'_>| self.grant_and_release(guard);
+        guard.wait(waiter, Place::Back, Guard::release, deadline, Spin::for_turn(), leave).is_some()
+    }
+
+    /// Gives back `n` permits that are held, or were taken out of `room`.
+    #[inline]
+    pub(crate) fn release(&self, n: usize) {
+        if n == 0 {
+            return;
+        }
+        // Release (semaphore.permits): what the holder did.
+        let before = State(self.state.fetch_add(n, Release));
+        debug_assert!(before.permits() + n <= self.limit, "invariant 5");
+        if before.is_queued() {
+            self.release_slow();
+        }
+    }
+
+    #[cold]
+    fn release_slow(&self) {
+        // The condition always holds: what was loaded is only a guess at what to exchange.
+        if let Ok(guard) = self.queue.guard_if(self.queue.load(), |_| true) {
+            self.grant_and_release(guard);
+        }
+    }
+
+    fn grant_and_release(&self, mut guard: Guard<'_>) {
+        let (granted, _) = self.grant(&mut guard);
+        guard.release();
+        granted.wake_all(Outcome::GRANTED);
+    }
+
+    /// Takes out those at the front of the queue for whom there are permits, and takes those permits for them. Returns
+    /// also the state that this leaves, to which permits may have been added since.
+    fn grant(&self, guard: &mut Guard<'_>) -> (Dues, State) {
+        // Relaxed, in `load`: a lower bound (invariant 2). It has at least what the last holder of the guard left and
+        // what this thread has added itself; who adds more sees QUEUED and comes after us.
+        let mut left = self.load();
+        if !left.is_queued() {
+            return (Dues::NONE, left);
+        }
+        let before = left;
+        let granted = guard.take_while(|waiter| {
+            let wanted = waiter.tag().addr();
+            let fits = wanted <= left.permits();
+            if fits {
+                left = left.less(wanted);
+            }
+            fits
+        });
+        if !guard.has_waiters() {
+            left = left.unqueued();
+        }
+        if left != before {
+            // Acquire (semaphore.permits): what those did who gave these permits back, to be handed over to the
+            // waiters with their outcome.
+            self.state.fetch_sub(before.0 - left.0, Acquire);
+        }
+        (granted, left)
+    }
+
+    /// Makes `n` new permits, or says that there would be too many.
+    pub(crate) fn add(&self, n: usize) -> bool {
+        if n == 0 {
+            return true;
+        }
+        // Relaxed: a guess, which the exchange confirms.
+        let mut room = self.room.load(Relaxed);
+        while room >= n {
+            // Acquire (semaphore.room): what those did whose permits these are; the release hands it on. Relaxed on
+            // failure: nothing is taken.
+            match self.room.compare_exchange_weak(room, room - n, Acquire, Relaxed) {
+                Ok(_) => {
+                    self.release(n);
+                    return true;
+                }
+                Err(actual) => room = actual,
+            }
+        }
+        false
+    }
+
+    /// Gives up `n` permits that are held, without giving them back: as many may be made later.
+    pub(crate) fn forget(&self, n: usize) {
+        // Release (semaphore.room): what the holder did, and that its permits were taken before.
+        self.room.fetch_add(n, Release);
+    }
+
+    /// Takes up to `n` free permits away: as many may be made later. Says how many.
+    pub(crate) fn forget_free(&self, n: usize) -> usize {
+        let mut state = self.load();
+        loop {
+            if state.is_queued() {
+                match self.forget_free_queued(n) {
+                    Ok(taken) => return taken,
+                    Err(actual) => state = actual,
+                }
+                continue;
+            }
+            let taken = n.min(state.permits());
+            if taken == 0 {
+                return 0;
+            }
+            // Relaxed: what came with these permits stays in the word's history, for whoever takes others out of it.
+            match self.state.compare_exchange_weak(state.0, state.less(taken).0, Relaxed, Relaxed) {
+                Ok(_) => {
+                    self.forget(taken);
+                    return taken;
+                }
+                Err(actual) => state = State(actual),
+            }
+        }
+    }
+
+    /// The same while somebody waits. A waiter for whom there are permits already gets them first. Returns the state
+    /// and has forgotten nothing if nobody waits any more.
+    #[cold]
+    fn forget_free_queued(&self, n: usize) -> Result<usize, State> {
+        let mut guard = self.queue.guard();
+        let (granted, left) = self.grant(&mut guard);
+        let taken = n.min(left.permits());
+        if left.is_queued() {
+            reached!("semaphore permits forgotten while somebody waits");
+            // Relaxed: as above. They are still there (invariant 2), and too few for the first waiter.
+            self.state.fetch_sub(taken, Relaxed);
+        }
+        guard.release();
+        granted.wake_all(Outcome::GRANTED);
+        if left.is_queued() {
+            self.forget(taken);
+            Ok(taken)
+        } else {
+            Err(left)
+        }
+    }
+
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.queue.has_waiters_now()
+        }
+    }
+}

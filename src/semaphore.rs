@@ -1,0 +1,621 @@
+//! [`Semaphore`] and its permits.
+
+use std::error::Error;
+use std::fmt;
+use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::facade::{Deadline, const_fn};
+use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
+
+/// A number of permits: whoever wants to do something takes some, and waits while there are too few.
+///
+/// Use it to limit how many threads do something at a time, how many requests are under way, or how much of something
+/// divisible is in use. It guards no value: for one thread at a time use a [`Mutex`](crate::Mutex). To hand over
+/// items, not just the right to one, use a [`BoundedBuffer`](crate::BoundedBuffer).
+///
+/// A permit is given back when its [`SemaphorePermit`] is dropped. Where taking and giving back are not that simple,
+/// permits can be [forgotten](SemaphorePermit::forget) in one place and [added](Self::add_permits) in another. For
+/// that case a semaphore can be [`bounded`](Self::bounded): it then never has more permits than it began with, and
+/// giving back one too many is an error where it happens.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::Semaphore;
+///
+/// let tables = Semaphore::new(2);
+/// let first = tables.acquire();
+/// let second = tables.acquire();
+/// assert!(tables.try_acquire().is_none());
+/// drop(first);
+/// assert_eq!(tables.available_permits(), 1);
+/// ```
+///
+/// Many jobs, of which three at a time may use the disk; a big one counts for two:
+///
+/// ```
+/// use lockwork::Semaphore;
+/// use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+/// use std::thread;
+///
+/// static DISK: Semaphore = Semaphore::new(3);
+/// static BUSY: AtomicUsize = AtomicUsize::new(0);
+///
+/// thread::scope(|s| {
+///     for job in 0..8 {
+///         s.spawn(move || {
+///             let weight = 1 + job % 2;
+///             let permits = DISK.acquire_many(weight);
+///             let busy = BUSY.fetch_add(weight, Relaxed) + weight;
+///             assert!(busy <= 3);
+///             BUSY.fetch_sub(weight, Relaxed);
+///             drop(permits);
+///         });
+///     }
+/// });
+/// assert_eq!(DISK.available_permits(), 3);
+/// ```
+///
+/// # Blocking
+///
+/// An acquisition that finds too few permits looks again for some microseconds, at the end of which it lets other
+/// threads have the processor a few times; then it queues, spins for about a microsecond more if nobody else waits,
+/// and parks. It allocates nothing, and returns only when it has its permits or its time is up.
+///
+/// # Fairness
+///
+/// First in, first out, whatever the requests want. As long as a thread is queued nobody takes permits but in the
+/// order of the queue, [`try_acquire`](Self::try_acquire) included: a large request at the head of the queue is not
+/// starved by small ones behind it, and these wait although there would be permits for them. One that gives up at its
+/// deadline lets those behind it go on at once. A request for no permits at all is granted at once, always.
+///
+/// Threads that still look, and have not queued, have no order among them. And a permit that is granted to a sleeping
+/// thread is idle until that thread has woken up: where a semaphore is so contended that its users sleep, this order
+/// costs more throughput than a lock that goes to whoever is awake.
+///
+/// # Memory ordering
+///
+/// What a thread did before it gave permits back or added them happens before the return of each acquisition that
+/// takes permits afterwards. What a thread did before it forgot permits it held happens before the return of the
+/// `add_permits` that makes new ones in their place where the semaphore had no room for them otherwise.
+///
+/// # Reentrancy and deadlock
+///
+/// A thread that holds permits may acquire more, and waits for ever if they are held by threads that wait for its
+/// own. Two threads that each hold some and want all wait for ever, too; take all that are needed in one call.
+/// A permit is not tied to a thread: it may be sent to another, shared, and dropped anywhere.
+///
+/// # Panics
+///
+/// [`new`](Self::new), [`bounded`](Self::bounded), [`acquire`](Self::acquire),
+/// [`acquire_many`](Self::acquire_many), [`add_permits`](Self::add_permits) and the `merge` of permits, each for a
+/// number that cannot be; a wait also in a thread whose thread-local data are gone, where [`std::thread::current`]
+/// does. Nothing has changed after a panic.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// Neither has one. The names are those of tokio's, which waits in tasks; there a request that can never be fulfilled
+/// waits for ever, here it panics if it is not timed. `bounded` is Python's `BoundedSemaphore`.
+///
+/// # Implementation notes
+///
+/// A word that counts the free permits, with a bit that says whether somebody waits; a queue of waiters on their
+/// stacks; and a count of how many permits may still be made. Taking and giving back permits nobody fights for is one
+/// atomic exchange and one atomic addition. The protocol and its proof stand in `docs/waiting.md`.
+pub struct Semaphore {
+    raw: RawSemaphore,
+}
+
+impl Semaphore {
+    /// The most permits that a semaphore can have, free and held.
+    pub const MAX_PERMITS: usize = MAX_PERMITS;
+
+    const_fn! {
+        /// Makes a semaphore with this many permits. More can be [added](Self::add_permits), up to
+        /// [`MAX_PERMITS`](Self::MAX_PERMITS).
+        ///
+        /// # Panics
+        ///
+        /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        #[must_use]
+        #[track_caller]
+        pub fn new(permits: usize) -> Self {
+            assert!(permits <= MAX_PERMITS, "Semaphore::new: more than MAX_PERMITS permits");
+            Self { raw: RawSemaphore::new(permits, MAX_PERMITS) }
+        }
+    }
+
+    const_fn! {
+        /// Makes a semaphore that never has more permits than these.
+        ///
+        /// The bound is on all permits there are, the free ones and those held. So permits can be added only after as
+        /// many were forgotten, by [`SemaphorePermit::forget`] or [`forget_permits`](Self::forget_permits). One that
+        /// is held will be given back, which cannot fail; to add another in the meantime is one too many already.
+        ///
+        /// ```
+        /// use lockwork::{OverRelease, Semaphore};
+        ///
+        /// let semaphore = Semaphore::bounded(1);
+        /// assert_eq!(semaphore.try_add_permits(1), Err(OverRelease));
+        /// let permit = semaphore.acquire();
+        /// assert_eq!(semaphore.try_add_permits(1), Err(OverRelease), "it is held, and will come back");
+        /// permit.forget();
+        /// assert_eq!(semaphore.try_add_permits(1), Ok(()), "it would not have come back");
+        /// ```
+        ///
+        /// # Panics
+        ///
+        /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        #[must_use]
+        #[track_caller]
+        pub fn bounded(permits: usize) -> Self {
+            assert!(permits <= MAX_PERMITS, "Semaphore::bounded: more than MAX_PERMITS permits");
+            Self { raw: RawSemaphore::new(permits, permits) }
+        }
+    }
+
+    /// Takes a permit, waiting for it.
+    ///
+    /// # Panics
+    ///
+    /// If the semaphore is bounded to no permits at all.
+    #[inline]
+    #[track_caller]
+    pub fn acquire(&self) -> SemaphorePermit<'_> {
+        self.raw.acquire(1);
+        self.permit(1)
+    }
+
+    /// Takes `n` permits at once, waiting until all of them are there.
+    ///
+    /// # Panics
+    ///
+    /// If the semaphore can never have so many: more than it is bounded to, or more than
+    /// [`MAX_PERMITS`](Self::MAX_PERMITS). The call would wait for ever, and everybody behind it.
+    ///
+    /// # Examples
+    ///
+    /// Waiting until everybody else is done is taking everything:
+    ///
+    /// ```
+    /// use lockwork::Semaphore;
+    /// use std::thread;
+    ///
+    /// let semaphore = Semaphore::bounded(3);
+    /// thread::scope(|s| {
+    ///     for _ in 0..5 {
+    ///         let semaphore = &semaphore;
+    ///         s.spawn(move || drop(semaphore.acquire()));
+    ///     }
+    ///     let all = semaphore.acquire_many(3);
+    ///     assert_eq!(all.num_permits(), 3);
+    /// });
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn acquire_many(&self, n: usize) -> SemaphorePermit<'_> {
+        self.raw.acquire(n);
+        self.permit(n)
+    }
+
+    /// Takes a permit if one is free and nobody waits. Never waits.
+    #[inline]
+    pub fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
+        self.try_acquire_many(1)
+    }
+
+    /// Takes `n` permits if they are free and nobody waits. Never waits.
+    ///
+    /// ```
+    /// let semaphore = lockwork::Semaphore::new(2);
+    /// assert!(semaphore.try_acquire_many(3).is_none());
+    /// assert!(semaphore.try_acquire_many(2).is_some());
+    /// ```
+    #[inline]
+    pub fn try_acquire_many(&self, n: usize) -> Option<SemaphorePermit<'_>> {
+        self.raw.try_acquire(n).then(|| self.permit(n))
+    }
+
+    /// Takes a permit, waiting for `timeout` at most.
+    ///
+    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let semaphore = lockwork::Semaphore::new(0);
+    /// assert!(semaphore.try_acquire_for(Duration::from_millis(1)).is_none());
+    /// ```
+    #[inline]
+    pub fn try_acquire_for(&self, timeout: Duration) -> Option<SemaphorePermit<'_>> {
+        self.try_acquire_many_for(1, timeout)
+    }
+
+    /// Takes a permit, waiting until `deadline` at most.
+    #[inline]
+    pub fn try_acquire_until(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+        self.try_acquire_many_until(1, deadline)
+    }
+
+    /// Takes `n` permits at once, waiting for `timeout` at most.
+    ///
+    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever. Returns `None` at once if the semaphore can
+    /// never have so many.
+    #[inline]
+    pub fn try_acquire_many_for(&self, n: usize, timeout: Duration) -> Option<SemaphorePermit<'_>> {
+        self.raw.acquire_until(n, || Deadline::after(timeout)).then(|| self.permit(n))
+    }
+
+    /// Takes `n` permits at once, waiting until `deadline` at most. Returns `None` at once if the semaphore can never
+    /// have so many.
+    #[inline]
+    pub fn try_acquire_many_until(&self, n: usize, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+        self.raw.acquire_until(n, || Deadline::at(deadline)).then(|| self.permit(n))
+    }
+
+    /// [`acquire`](Self::acquire) with a permit that keeps the semaphore alive.
+    ///
+    /// ```
+    /// use lockwork::Semaphore;
+    /// use std::{sync::Arc, thread};
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(1));
+    /// let permit = semaphore.acquire_arc();
+    /// thread::spawn(move || drop(permit)).join().unwrap();
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Self::acquire).
+    #[inline]
+    #[track_caller]
+    pub fn acquire_arc(self: &Arc<Self>) -> ArcSemaphorePermit {
+        self.raw.acquire(1);
+        self.permit_arc(1)
+    }
+
+    /// [`acquire_many`](Self::acquire_many) with a permit that keeps the semaphore alive.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire_many`](Self::acquire_many).
+    #[inline]
+    #[track_caller]
+    pub fn acquire_many_arc(self: &Arc<Self>, n: usize) -> ArcSemaphorePermit {
+        self.raw.acquire(n);
+        self.permit_arc(n)
+    }
+
+    /// [`try_acquire`](Self::try_acquire) with a permit that keeps the semaphore alive.
+    #[inline]
+    pub fn try_acquire_arc(self: &Arc<Self>) -> Option<ArcSemaphorePermit> {
+        self.try_acquire_many_arc(1)
+    }
+
+    /// [`try_acquire_many`](Self::try_acquire_many) with a permit that keeps the semaphore alive.
+    #[inline]
+    pub fn try_acquire_many_arc(self: &Arc<Self>, n: usize) -> Option<ArcSemaphorePermit> {
+        self.raw.try_acquire(n).then(|| self.permit_arc(n))
+    }
+
+    /// [`try_acquire_for`](Self::try_acquire_for) with a permit that keeps the semaphore alive.
+    #[inline]
+    pub fn try_acquire_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcSemaphorePermit> {
+        self.try_acquire_many_arc_for(1, timeout)
+    }
+
+    /// [`try_acquire_until`](Self::try_acquire_until) with a permit that keeps the semaphore alive.
+    #[inline]
+    pub fn try_acquire_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcSemaphorePermit> {
+        self.try_acquire_many_arc_until(1, deadline)
+    }
+
+    /// [`try_acquire_many_for`](Self::try_acquire_many_for) with a permit that keeps the semaphore alive.
+    #[inline]
+    pub fn try_acquire_many_arc_for(
+        self: &Arc<Self>,
+        n: usize,
+        timeout: Duration,
+    ) -> Option<ArcSemaphorePermit> {
+        self.raw.acquire_until(n, || Deadline::after(timeout)).then(|| self.permit_arc(n))
+    }
+
+    /// [`try_acquire_many_until`](Self::try_acquire_many_until) with a permit that keeps the semaphore alive.
+    #[inline]
+    pub fn try_acquire_many_arc_until(
+        self: &Arc<Self>,
+        n: usize,
+        deadline: Instant,
+    ) -> Option<ArcSemaphorePermit> {
+        self.raw.acquire_until(n, || Deadline::at(deadline)).then(|| self.permit_arc(n))
+    }
+
+    /// Adds `n` permits, and lets those through for whom there are enough now. Adding none does nothing.
+    ///
+    /// ```
+    /// let semaphore = lockwork::Semaphore::new(0);
+    /// semaphore.add_permits(2);
+    /// assert_eq!(semaphore.available_permits(), 2);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there would be too many permits, free and held: more than the semaphore is
+    /// [bounded](Self::bounded) to, or more than [`MAX_PERMITS`](Self::MAX_PERMITS). None has been added then.
+    #[inline]
+    #[track_caller]
+    pub fn add_permits(&self, n: usize) {
+        if !self.raw.add(n) {
+            self.over_released(n);
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn over_released(&self, n: usize) -> ! {
+        let limit = self.raw.limit();
+        panic!("Semaphore::add_permits: {n} more permits, free and held, would be more than {limit}");
+    }
+
+    /// Adds `n` permits, as [`add_permits`](Self::add_permits) does, or says that there would be too many.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and adds none, where `add_permits` panics.
+    ///
+    /// ```
+    /// use lockwork::{OverRelease, Semaphore};
+    ///
+    /// let semaphore = Semaphore::bounded(3);
+    /// semaphore.acquire().forget();
+    /// assert_eq!(semaphore.try_add_permits(2), Err(OverRelease));
+    /// assert_eq!(semaphore.available_permits(), 2, "not even the one that there would be room for");
+    /// ```
+    #[inline]
+    pub fn try_add_permits(&self, n: usize) -> Result<(), OverRelease> {
+        if self.raw.add(n) { Ok(()) } else { Err(OverRelease) }
+    }
+
+    /// Takes away up to `n` permits that are free, for good. Says how many there were. Never waits.
+    ///
+    /// ```
+    /// let semaphore = lockwork::Semaphore::new(3);
+    /// assert_eq!(semaphore.forget_permits(2), 2);
+    /// assert_eq!(semaphore.forget_permits(2), 1);
+    /// assert_eq!(semaphore.available_permits(), 0);
+    /// ```
+    #[inline]
+    pub fn forget_permits(&self, n: usize) -> usize {
+        self.raw.forget_free(n)
+    }
+
+    /// How many permits were free just now; it may be otherwise by the time the answer is looked at. They are not to
+    /// be had while somebody waits for more than there are.
+    #[must_use]
+    #[inline]
+    pub fn available_permits(&self) -> usize {
+        self.raw.available()
+    }
+
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.raw.has_waiters_now()
+        }
+    }
+
+    /// The permits that were just taken.
+    #[inline]
+    fn permit(&self, permits: usize) -> SemaphorePermit<'_> {
+        SemaphorePermit { semaphore: self, permits }
+    }
+
+    #[inline]
+    fn permit_arc(self: &Arc<Self>, permits: usize) -> ArcSemaphorePermit {
+        ArcSemaphorePermit { semaphore: Arc::clone(self), permits }
+    }
+}
+
+impl UnwindSafe for Semaphore {}
+impl RefUnwindSafe for Semaphore {}
+
+/// With one permit, as in Python.
+impl Default for Semaphore {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
+impl fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Semaphore")
+            .field("available_permits", &self.available_permits())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Adding permits to a [`Semaphore`] would have made too many: what [`Semaphore::try_add_permits`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverRelease;
+
+impl fmt::Display for OverRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("more permits released than the semaphore has room for")
+    }
+}
+
+impl Error for OverRelease {}
+
+/// What two permits that are to be merged become, or why they cannot.
+#[track_caller]
+fn merged(same: bool, permits: usize, others: usize) -> usize {
+    assert!(same, "SemaphorePermit::merge: permits of two semaphores");
+    permits.checked_add(others).expect("SemaphorePermit::merge: too many permits")
+}
+
+/// Permits of a [`Semaphore`], one or several or none, given by [`Semaphore::acquire`] and its kin. Dropping it gives
+/// them back.
+///
+/// One that is leaked, say by [`mem::forget`], never gives them back, and a bounded semaphore has lost them:
+/// [`forget`](Self::forget) says so to the semaphore.
+#[must_use = "the permits are given back as soon as this is dropped"]
+#[clippy::has_significant_drop]
+pub struct SemaphorePermit<'a> {
+    semaphore: &'a Semaphore,
+    permits: usize,
+}
+
+impl<'a> SemaphorePermit<'a> {
+    /// How many permits these are.
+    #[must_use]
+    #[inline]
+    pub fn num_permits(&self) -> usize {
+        self.permits
+    }
+
+    /// The semaphore they are of.
+    #[must_use]
+    #[inline]
+    pub fn semaphore(&self) -> &'a Semaphore {
+        self.semaphore
+    }
+
+    /// Keeps the permits from being given back: the semaphore has so many fewer from now on. Whoever takes over what
+    /// they stood for may [add](Semaphore::add_permits) them again.
+    ///
+    /// ```
+    /// let semaphore = lockwork::Semaphore::bounded(2);
+    /// semaphore.acquire().forget();
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// semaphore.add_permits(1);
+    /// assert_eq!(semaphore.available_permits(), 2);
+    /// ```
+    #[inline]
+    pub fn forget(self) {
+        self.semaphore.raw.forget(self.permits);
+        mem::forget(self);
+    }
+
+    /// Splits off `n` of the permits, or returns `None` if there are not so many.
+    ///
+    /// ```
+    /// let semaphore = lockwork::Semaphore::new(3);
+    /// let mut permits = semaphore.acquire_many(3);
+    /// let one = permits.split(1).unwrap();
+    /// assert_eq!((permits.num_permits(), one.num_permits()), (2, 1));
+    /// assert!(permits.split(3).is_none());
+    /// ```
+    #[must_use = "the permits that were split off are given back as soon as they are dropped"]
+    #[inline]
+    pub fn split(&mut self, n: usize) -> Option<Self> {
+        self.permits = self.permits.checked_sub(n)?;
+        Some(self.semaphore.permit(n))
+    }
+
+    /// Adds the permits of `other` to these.
+    ///
+    /// ```
+    /// let semaphore = lockwork::Semaphore::new(3);
+    /// let mut permits = semaphore.acquire();
+    /// permits.merge(semaphore.acquire_many(2));
+    /// assert_eq!(permits.num_permits(), 3);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `other` is of another semaphore, or the sum too large for a number. Those permits are given back then, and
+    /// these stay as they were.
+    #[inline]
+    #[track_caller]
+    pub fn merge(&mut self, other: Self) {
+        self.permits = merged(ptr::eq(self.semaphore, other.semaphore), self.permits, other.permits);
+        mem::forget(other);
+    }
+}
+
+impl Drop for SemaphorePermit<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.semaphore.raw.release(self.permits);
+    }
+}
+
+/// A [`SemaphorePermit`] that keeps its [`Semaphore`] alive, given by [`Semaphore::acquire_arc`] and its kin. Dropping
+/// it gives the permits back.
+///
+/// It borrows nothing, so it can be stored anywhere and outlive the frame it was acquired in.
+#[must_use = "the permits are given back as soon as this is dropped"]
+#[clippy::has_significant_drop]
+pub struct ArcSemaphorePermit {
+    semaphore: Arc<Semaphore>,
+    permits: usize,
+}
+
+impl ArcSemaphorePermit {
+    /// How many permits these are.
+    #[must_use]
+    #[inline]
+    pub fn num_permits(&self) -> usize {
+        self.permits
+    }
+
+    /// The semaphore they are of.
+    #[must_use]
+    #[inline]
+    pub fn semaphore(&self) -> &Arc<Semaphore> {
+        &self.semaphore
+    }
+
+    /// Keeps the permits from being given back. See [`SemaphorePermit::forget`].
+    #[inline]
+    pub fn forget(mut self) {
+        self.semaphore.raw.forget(self.permits);
+        // The drop then gives back none, and lets go of the semaphore.
+        self.permits = 0;
+    }
+
+    /// Splits off `n` of the permits, or returns `None` if there are not so many. See [`SemaphorePermit::split`].
+    #[must_use = "the permits that were split off are given back as soon as they are dropped"]
+    #[inline]
+    pub fn split(&mut self, n: usize) -> Option<Self> {
+        self.permits = self.permits.checked_sub(n)?;
+        Some(self.semaphore.permit_arc(n))
+    }
+
+    /// Adds the permits of `other` to these. See [`SemaphorePermit::merge`].
+    ///
+    /// # Panics
+    ///
+    /// If `other` is of another semaphore, or the sum too large for a number. Those permits are given back then, and
+    /// these stay as they were.
+    #[inline]
+    #[track_caller]
+    pub fn merge(&mut self, mut other: Self) {
+        self.permits = merged(Arc::ptr_eq(&self.semaphore, &other.semaphore), self.permits, other.permits);
+        other.permits = 0;
+    }
+}
+
+impl Drop for ArcSemaphorePermit {
+    #[inline]
+    fn drop(&mut self) {
+        self.semaphore.raw.release(self.permits);
+    }
+}
+
+/// Permits show how many they are.
+macro_rules! show_number {
+    ($($permit:ty => $name:literal),+) => { $(
+        impl fmt::Debug for $permit {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct($name).field("permits", &self.permits).finish_non_exhaustive()
+            }
+        }
+    )+ };
+}
+
+show_number!(SemaphorePermit<'_> => "SemaphorePermit", ArcSemaphorePermit => "ArcSemaphorePermit");
