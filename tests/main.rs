@@ -8,6 +8,8 @@ mod buffer;
 mod condvar;
 mod event;
 mod latch;
+#[cfg(feature = "lock_api")]
+mod lock_api;
 mod log_server;
 mod mutex;
 mod park_token;
