@@ -12,6 +12,7 @@
 //! | wait until a number of things have happened | [`Latch`] |
 //! | wait until all threads that have a handle are done | [`WaitGroup`] |
 //! | let so many threads at a time do something | [`Semaphore`] |
+//! | go on with `std`'s signatures, poisoning and all | [`poison`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //!
 //! ```
@@ -42,6 +43,19 @@
 //!   without anybody having set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static.
 //! * There is no dependency, no background thread, and no global state but a counter that numbers threads.
+//!
+//! # Features
+//!
+//! None is on by default, and each only adds.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `lock_api` | `RawMutex`, `RawFairMutex`, `RawRwLock` and `RawThreadId`, for the traits of `lock_api` 0.4 |
+//! | `serde` | locks are serialised as what they guard |
+//! | `loom` | together with `--cfg loom`: models |
+//!
+//! The guides, in `docs/guide`, say how to come here from `std`, from `parking_lot` and from Python, what to choose, how to
+//! avoid deadlock, and how to write models.
 //!
 //! # Models
 //!
@@ -99,6 +113,23 @@ mod serde;
 facade::model_only! {
     #[doc(hidden)]
     pub mod internals;
+}
+
+/// Guides: how to come here from elsewhere, what to choose, and how to keep it from hanging.
+#[cfg(any(doc, doctest))]
+pub mod guide {
+    #[doc = include_str!("../docs/guide/choosing.md")]
+    pub mod choosing {}
+    #[doc = include_str!("../docs/guide/deadlock.md")]
+    pub mod deadlock {}
+    #[doc = include_str!("../docs/guide/from-parking_lot.md")]
+    pub mod from_parking_lot {}
+    #[doc = include_str!("../docs/guide/from-python.md")]
+    pub mod from_python {}
+    #[doc = include_str!("../docs/guide/from-std.md")]
+    pub mod from_std {}
+    #[doc = include_str!("../docs/guide/loom.md")]
+    pub mod loom {}
 }
 
 /// The README's example is run as well.
