@@ -305,7 +305,7 @@ fn wait_returns_the_poisoned_guard() {
         let (guard, result) = poisoned.into_inner();
         assert!(*guard == 1 && result.timed_out());
         let waited = pair.1.wait_timeout_while(guard, Duration::from_millis(1), |_| true);
-        let (guard, result) = waited.err().expect("poisoned").into_inner();
+        let (guard, result) = waited.expect_err("poisoned").into_inner();
         assert!(result.timed_out());
         // No wait, no look at the flag.
         assert!(pair.1.wait_while(guard, |_| false).is_ok());
