@@ -3,12 +3,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo fmt --all --check
+cargo fmt --check --manifest-path examples/downstream/Cargo.toml
 cargo clippy --workspace --all-targets --locked -- -D warnings
+cargo clippy --package lockwork --all-targets --all-features --locked -- -D warnings
 RUSTFLAGS="--cfg loom -D warnings" cargo clippy --locked --package loom-tests --features model --all-targets \
     --target-dir target/loom
 # The tests bring the crate's own features with them; this is without.
 cargo clippy --package lockwork --locked -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --features lockwork/threads --locked
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+RUSTDOCFLAGS="-D warnings" cargo doc --package lockwork --no-deps --document-private-items --all-features --locked
 tree=$(cargo tree --locked --edges normal --prefix none --package lockwork)
 if [ "$(wc -l <<<"$tree")" -ne 1 ]; then
     echo "the default build has dependencies:" >&2

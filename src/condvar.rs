@@ -97,7 +97,7 @@ impl RefUnwindSafe for Condvar {}
 /// Whether a timed wait ended because its time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a wait that timed out was not notified"]
-pub struct WaitTimeoutResult(bool);
+pub struct WaitTimeoutResult(pub(crate) bool);
 
 impl WaitTimeoutResult {
     /// `true` if the time was up before a notification came (or, of a `wait_while`, before the condition changed).

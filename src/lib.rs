@@ -12,6 +12,7 @@
 //! | wait until a number of things have happened | [`Latch`] |
 //! | wait until all threads that have a handle are done | [`WaitGroup`] |
 //! | let so many threads at a time do something | [`Semaphore`] |
+//! | go on with `std`'s signatures, poisoning and all | [`poison`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //! | run tasks on a fixed number of threads (feature `threads`) | `ThreadPool`, `Task`, `as_completed` |
 //! | run a loop on a thread that can be told to stop (feature `threads`) | `Worker`, `StopToken` |
@@ -46,6 +47,19 @@
 //! * There is no dependency, no background thread, and no global state but counters that number threads and a table of
 //!   four kilobytes in which readers of [`RwLock`]s sit.
 //!
+//! # Features
+//!
+//! None is on by default, and each only adds.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `lock_api` | `RawMutex`, `RawFairMutex`, `RawRwLock` and `RawThreadId`, for the traits of `lock_api` 0.4 |
+//! | `serde` | locks are serialised as what they guard |
+//! | `loom` | together with `--cfg loom`: models |
+//!
+//! The guides, in `docs/guide`, say how to come here from `std`, from `parking_lot` and from Python, what to choose, how to
+//! avoid deadlock, and how to write models.
+//!
 //! # Models
 //!
 //! With `--cfg loom` and the feature `loom`, the same types run on [loom](https://docs.rs/loom)'s atomics and threads,
@@ -60,6 +74,7 @@ mod event;
 mod facade;
 mod latch;
 mod mutex;
+pub mod poison;
 mod raw;
 mod reentrant;
 mod rwlock;
@@ -77,11 +92,15 @@ pub use buffer::{
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use latch::Latch;
-pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
-pub use reentrant::{ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
+pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard, const_mutex};
+pub use reentrant::{
+    ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
+    const_reentrant_mutex,
+};
 pub use rwlock::{
     ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, MappedRwLockReadGuard,
     MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+    const_rwlock,
 };
 pub use semaphore::{ArcSemaphorePermit, OverRelease, Semaphore, SemaphorePermit};
 pub use wait_group::WaitGroup;
@@ -92,10 +111,36 @@ pub use threads::{
     TaskError, ThreadPool, ThreadPoolBuilder, TrySubmitError, UnfinishedError, Worker, as_completed,
     wait_all, wait_all_for, wait_all_until, wait_first, wait_first_for, wait_first_until,
 };
+facade::real_only! {
+    #[cfg(feature = "lock_api")]
+    mod lock_api;
+    #[cfg(feature = "lock_api")]
+    pub use lock_api::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
+}
+
+#[cfg(feature = "serde")]
+mod serde;
 
 facade::model_only! {
     #[doc(hidden)]
     pub mod internals;
+}
+
+/// Guides: how to come here from elsewhere, what to choose, and how to keep it from hanging.
+#[cfg(any(doc, doctest))]
+pub mod guide {
+    #[doc = include_str!("../docs/guide/choosing.md")]
+    pub mod choosing {}
+    #[doc = include_str!("../docs/guide/deadlock.md")]
+    pub mod deadlock {}
+    #[doc = include_str!("../docs/guide/from-parking_lot.md")]
+    pub mod from_parking_lot {}
+    #[doc = include_str!("../docs/guide/from-python.md")]
+    pub mod from_python {}
+    #[doc = include_str!("../docs/guide/from-std.md")]
+    pub mod from_std {}
+    #[doc = include_str!("../docs/guide/loom.md")]
+    pub mod loom {}
 }
 
 /// The README's example is run as well.

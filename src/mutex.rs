@@ -279,6 +279,15 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
+const_fn! {
+    /// [`Mutex::new`] under the name that `parking_lot` has for it.
+    #[must_use]
+    #[inline]
+    pub fn const_mutex<T>(value: T) -> Mutex<T> {
+        Mutex::new(value)
+    }
+}
+
 impl<T: Default> Default for Mutex<T> {
     fn default() -> Self {
         Self::new(T::default())
@@ -678,12 +687,18 @@ impl<T: ?Sized> ArcMutexGuard<T> {
         this.without_drop()
     }
 
-    /// Unlocks, handing the lock to the first waiter. See [`MutexGuard::unlock_fair`].
-    pub fn unlock_fair(mut this: Self) {
+    /// [`into_arc`](Self::into_arc) that hands the lock to the first waiter, if there is one.
+    #[must_use]
+    pub fn into_arc_fair(mut this: Self) -> Arc<Mutex<T>> {
         this.access.end();
         // SAFETY: the guard has the lock, and goes without its drop.
         unsafe { this.mutex.raw.unlock_fair() };
-        this.without_drop();
+        this.without_drop()
+    }
+
+    /// Unlocks, handing the lock to the first waiter. See [`MutexGuard::unlock_fair`].
+    pub fn unlock_fair(this: Self) {
+        drop(Self::into_arc_fair(this));
     }
 
     /// Unlocks, runs `f`, and locks again, also if `f` panics. See [`MutexGuard::unlocked`].
@@ -698,14 +713,22 @@ impl<T: ?Sized> ArcMutexGuard<T> {
         })
     }
 
+    /// [`unlocked`](Self::unlocked) that hands the lock to the first waiter, if there is one.
+    pub fn unlocked_fair<F, U>(this: &mut Self, f: F) -> U
+    where
+        F: FnOnce() -> U,
+    {
+        released(&this.mutex, &mut this.access, |raw| {
+            // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
+            unsafe { raw.unlock_fair() };
+            run_and_lock(|| raw.lock(), f)
+        })
+    }
+
     /// Lets the first waiter have the lock and takes it again behind it. See [`MutexGuard::bump`].
     pub fn bump(this: &mut Self) {
         if this.mutex.raw.has_waiters() {
-            released(&this.mutex, &mut this.access, |raw| {
-                // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
-                unsafe { raw.unlock_fair() };
-                run_and_lock(|| raw.lock(), || ());
-            });
+            Self::unlocked_fair(this, || ());
         }
     }
 

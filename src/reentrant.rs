@@ -438,6 +438,15 @@ impl<T: ?Sized> ReentrantMutex<T> {
     }
 }
 
+const_fn! {
+    /// [`ReentrantMutex::new`] under the name that `parking_lot` has for it.
+    #[must_use]
+    #[inline]
+    pub fn const_reentrant_mutex<T>(value: T) -> ReentrantMutex<T> {
+        ReentrantMutex::new(value)
+    }
+}
+
 impl<T: Default> Default for ReentrantMutex<T> {
     fn default() -> Self {
         Self::new(T::default())

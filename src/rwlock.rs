@@ -422,6 +422,39 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.read(Kind::ReadAgain, || Deadline::at(deadline)).map(|pass| self.read_guard_arc(pass))
     }
 
+    /// [`read_recursive_arc`](Self::read_recursive_arc) under the name that `parking_lot` has for it.
+    ///
+    /// # Panics
+    ///
+    /// As [`read_recursive`](Self::read_recursive).
+    #[inline]
+    pub fn read_arc_recursive(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
+        self.read_recursive_arc()
+    }
+
+    /// [`try_read_recursive_arc_for`](Self::try_read_recursive_arc_for) under the name that `parking_lot` has for it.
+    ///
+    /// # Panics
+    ///
+    /// As [`read_recursive`](Self::read_recursive).
+    #[inline]
+    pub fn try_read_arc_recursive_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
+        self.try_read_recursive_arc_for(timeout)
+    }
+
+    /// [`try_read_recursive_arc_until`](Self::try_read_recursive_arc_until) under the name that `parking_lot` has for it.
+    ///
+    /// # Panics
+    ///
+    /// As [`read_recursive`](Self::read_recursive).
+    #[inline]
+    pub fn try_read_arc_recursive_until(
+        self: &Arc<Self>,
+        deadline: Instant,
+    ) -> Option<ArcRwLockReadGuard<T>> {
+        self.try_read_recursive_arc_until(deadline)
+    }
+
     /// [`upgradable_read`](Self::upgradable_read) with a guard that keeps the lock alive.
     #[inline]
     pub fn upgradable_read_arc(self: &Arc<Self>) -> ArcRwLockUpgradableReadGuard<T> {
@@ -534,6 +567,33 @@ impl<T: ?Sized> RwLock<T> {
         self.write_guard()
     }
 
+    /// [`make_write_guard_unchecked`](Self::make_write_guard_unchecked) with a guard that keeps the lock alive.
+    ///
+    /// # Safety
+    ///
+    /// As for [`make_write_guard_unchecked`](Self::make_write_guard_unchecked).
+    pub unsafe fn make_arc_write_guard_unchecked(self: &Arc<Self>) -> ArcRwLockWriteGuard<T> {
+        self.write_guard_arc()
+    }
+
+    /// A guard for a lock that is held by the upgradable reader already, without one.
+    ///
+    /// # Safety
+    ///
+    /// The upgradable reader is in, no other guard of it will be used or dropped, and the guard stands in for it.
+    pub unsafe fn make_upgradable_guard_unchecked(&self) -> RwLockUpgradableReadGuard<'_, T> {
+        self.upgradable_guard()
+    }
+
+    /// [`make_upgradable_guard_unchecked`](Self::make_upgradable_guard_unchecked) with a guard that keeps the lock alive.
+    ///
+    /// # Safety
+    ///
+    /// As for [`make_upgradable_guard_unchecked`](Self::make_upgradable_guard_unchecked).
+    pub unsafe fn make_upgradable_arc_guard_unchecked(self: &Arc<Self>) -> ArcRwLockUpgradableReadGuard<T> {
+        self.upgradable_guard_arc()
+    }
+
     crate::facade::model_only! {
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.raw.has_waiters_now()
@@ -573,6 +633,15 @@ impl<T: ?Sized> RwLock<T> {
     #[inline]
     fn write_guard_arc(self: &Arc<Self>) -> ArcRwLockWriteGuard<T> {
         ArcRwLockWriteGuard { access: self.value.write(), lock: Arc::clone(self), marker: PhantomData }
+    }
+}
+
+const_fn! {
+    /// [`RwLock::new`] under the name that `parking_lot` has for it.
+    #[must_use]
+    #[inline]
+    pub fn const_rwlock<T>(value: T) -> RwLock<T> {
+        RwLock::new(value)
     }
 }
 
@@ -749,6 +818,14 @@ macro_rules! moves_with_its_lock {
             pub fn into_arc(this: Self) -> Arc<RwLock<T>> {
                 let lock = Arc::clone(&this.lock);
                 drop(this);
+                lock
+            }
+
+            /// [`into_arc`](Self::into_arc) that hands the lock to the first waiter that can have it, if there is one.
+            #[must_use]
+            pub fn into_arc_fair(this: Self) -> Arc<RwLock<T>> {
+                let lock = Arc::clone(&this.lock);
+                Self::unlock_fair(this);
                 lock
             }
         }
@@ -1271,16 +1348,46 @@ impl<'a, T: ?Sized> MappedRwLockReadGuard<'a, T> {
     where
         F: FnOnce(&T) -> Option<&U>,
     {
+        Self::try_map_or_err(this, |part| f(part).ok_or(())).map_err(|(this, ())| this)
+    }
+
+    /// Narrows the guard further, or says why it cannot be.
+    ///
+    /// # Errors
+    ///
+    /// Gives the guard back, with what `f` returned.
+    pub fn try_map_or_err<U: ?Sized, F, E>(
+        this: Self,
+        f: F,
+    ) -> Result<MappedRwLockReadGuard<'a, U>, (Self, E)>
+    where
+        F: FnOnce(&T) -> Result<&U, E>,
+    {
         // SAFETY: the guard, which we own, has the lock. If `f` panics, the guard is dropped as usual.
         match f(unsafe { this.part.as_ref() }) {
-            None => Err(this),
-            Some(part) => {
+            Err(error) => Err((this, error)),
+            Ok(part) => {
                 let part = NonNull::from(part);
                 let mut this = ManuallyDrop::new(this);
                 let (raw, pass, access) = (this.raw, this.pass, this.access.take());
                 Ok(MappedRwLockReadGuard { raw, pass, part, access, marker: PhantomData })
             }
         }
+    }
+
+    /// [`try_map_or_err`](Self::try_map_or_err) under the name that `parking_lot` has for it.
+    ///
+    /// # Errors
+    ///
+    /// Gives the guard back, with what `f` returned.
+    pub fn try_map_or_else<U: ?Sized, F, E>(
+        this: Self,
+        f: F,
+    ) -> Result<MappedRwLockReadGuard<'a, U>, (Self, E)>
+    where
+        F: FnOnce(&T) -> Result<&U, E>,
+    {
+        Self::try_map_or_err(this, f)
     }
 
     /// Unlocks, handing the lock to the first waiter that can have it, if there is one.
@@ -1309,14 +1416,29 @@ impl<'a, T: ?Sized> MappedRwLockWriteGuard<'a, T> {
     /// # Errors
     ///
     /// Gives the guard back if `f` returns `None`.
-    pub fn try_map<U: ?Sized, F>(mut this: Self, f: F) -> Result<MappedRwLockWriteGuard<'a, U>, Self>
+    pub fn try_map<U: ?Sized, F>(this: Self, f: F) -> Result<MappedRwLockWriteGuard<'a, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
     {
+        Self::try_map_or_err(this, |part| f(part).ok_or(())).map_err(|(this, ())| this)
+    }
+
+    /// Narrows the guard further, or says why it cannot be.
+    ///
+    /// # Errors
+    ///
+    /// Gives the guard back, with what `f` returned.
+    pub fn try_map_or_err<U: ?Sized, F, E>(
+        mut this: Self,
+        f: F,
+    ) -> Result<MappedRwLockWriteGuard<'a, U>, (Self, E)>
+    where
+        F: FnOnce(&mut T) -> Result<&mut U, E>,
+    {
         // SAFETY: the guard, which we own, has the lock. If `f` panics, the guard is dropped as usual.
         match f(unsafe { this.part.as_mut() }) {
-            None => Err(this),
-            Some(part) => {
+            Err(error) => Err((this, error)),
+            Ok(part) => {
                 let part = NonNull::from(part);
                 let mut this = ManuallyDrop::new(this);
                 let (raw, access) = (this.raw, this.access.take());

@@ -8,12 +8,19 @@ mod buffer;
 mod condvar;
 mod event;
 mod latch;
+#[cfg(feature = "lock_api")]
+mod lock_api;
 mod log_server;
 mod mutex;
 mod park_token;
+mod parking_lot;
+mod poison;
 mod reentrant;
 mod rwlock;
 mod semaphore;
+#[cfg(feature = "serde")]
+#[cfg(feature = "serde")]
+mod serde;
 mod support;
 mod threads;
 mod tidy;

@@ -25,6 +25,8 @@ mod latch;
 #[cfg(all(test, loom))]
 mod mutex;
 #[cfg(all(test, loom))]
+mod poison;
+#[cfg(all(test, loom))]
 mod reentrant;
 #[cfg(all(test, loom))]
 mod rwlock;

@@ -1,6 +1,6 @@
 //! `lockwork::RwLock`. In a model readers sit down from the third read on, if no writer came in between.
 
-use lockwork::internals::rwlock_has_waiters;
+use lockwork::internals::{CountedLock, CountedRead, rwlock_has_waiters};
 use lockwork::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
 
 use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
@@ -534,4 +534,32 @@ fn fair_unlock_hands_over() {
             assert!(!lock.is_locked());
         },
     );
+}
+
+/// Readers that keep no pass are counted however often they come: they exclude the writer, see what it did, and a
+/// timed-out one leaves nothing behind.
+#[test]
+fn readers_without_a_pass_are_counted() {
+    for kind in [CountedRead::Wait, CountedRead::Timed, CountedRead::Try] {
+        let states: &[&str] = match kind {
+            CountedRead::Wait => &["read before", "read after", "waiter parks"],
+            CountedRead::Timed => &["read before", "read after", "not read", "waiter leaves at its deadline"],
+            CountedRead::Try => &["read before", "read after", "not read"],
+        };
+        model(states, move || {
+            let lock = Arc::new(CountedLock::new());
+            let other = Arc::clone(&lock);
+            let writer = thread::spawn(move || other.add());
+            match lock.read(kind) {
+                Some(0) => reach("read before"),
+                Some(_) => reach("read after"),
+                None => reach("not read"),
+            }
+            writer.join().unwrap();
+            for _ in 0..4 {
+                assert_eq!(lock.read(CountedRead::Try), Some(1));
+            }
+            assert!(lock.is_as_new());
+        });
+    }
 }

@@ -25,9 +25,11 @@
 //! | `polls` | the number | what the model has asked for, else 0 | the number itself; `buffer::polling_*` are the models that ask for one |
 //! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
 //! | `threads` | `std::thread`, only with the feature of that name | `loom::thread` | names, stack sizes, and how many threads the machine has: `tests/threads.rs`. A panic that leaves a thread ends the model |
+//! | `panicking` | of the calling thread | of any thread of the model | who of two threads panics: `tests/poison.rs` |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
+//! | `real_only!`, `model_only!` | items of the one | items of the other | the `lock_api` forms, which are made in constants: their locks are modelled as the crate's own |
 
 #[cfg(not(all(loom, feature = "loom")))]
 #[path = "real.rs"]
@@ -41,8 +43,9 @@ mod arm;
 pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, Reading, Rounds, UnsafeCell, Writing, atomic,
-    budget, has_just_woken, known_thread, note_wake, polls, seats, spin_hint, this_thread, yield_now,
+    budget, has_just_woken, known_thread, note_wake, panicking, polls, seats, spin_hint, this_thread,
+    yield_now,
 };
-pub(crate) use arm::{const_fn, model_only, reached};
+pub(crate) use arm::{const_fn, model_only, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, set_polls, take_notes};

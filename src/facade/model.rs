@@ -86,6 +86,11 @@ macro_rules! model_only {
 }
 pub(crate) use model_only;
 
+macro_rules! real_only {
+    ($($item:item)*) => {};
+}
+pub(crate) use real_only;
+
 macro_rules! reached {
     ($state:literal) => {
         $crate::facade::note($state)
@@ -154,6 +159,11 @@ pub(crate) fn spin_hint() {
 
 std::thread_local! {
     static POLLS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// One answer for all threads of a model, which loom runs on one thread of the system.
+pub(crate) fn panicking() -> bool {
+    std::thread::panicking()
 }
 
 /// How often a thread polls in the model on this thread: as its body has said, else never, which keeps models small.

@@ -216,6 +216,12 @@ macro_rules! model_only {
 }
 pub(crate) use model_only;
 
+/// Items that a model cannot have.
+macro_rules! real_only {
+    ($($item:item)*) => { $($item)* };
+}
+pub(crate) use real_only;
+
 /// Tells a model that it has come to a state that some model must have come to.
 macro_rules! reached {
     ($state:literal) => {};
@@ -268,6 +274,12 @@ pub(crate) fn polls(real: u32) -> u32 {
 #[inline]
 pub(crate) fn yield_now() {
     thread::yield_now();
+}
+
+/// Whether the calling thread is being unwound by a panic.
+#[inline]
+pub(crate) fn panicking() -> bool {
+    thread::panicking()
 }
 
 /// A cell whose accesses the model can see.

@@ -283,7 +283,8 @@ impl Plan {
 pub(crate) struct Pass(Option<&'static AtomicU32>);
 
 impl Pass {
-    const COUNTED: Self = Self(None);
+    /// Of a reader that has counted itself.
+    pub(crate) const COUNTED: Self = Self(None);
 }
 
 #[derive(Debug)]
@@ -873,6 +874,41 @@ impl RawRwLock {
             }
             state.has(QUEUED)
         }
+
+        /// For models: whether readers may sit.
+        pub(crate) fn has_seats(&self) -> bool {
+            self.load().has(SEATS)
+        }
+    }
+}
+
+// Readers without a pass.
+#[cfg_attr(not(feature = "lock_api"), allow(dead_code, reason = "the readers of lock_api"))]
+impl RawRwLock {
+    /// Reads, counted whatever others do, so that it leaves with [`Pass::COUNTED`]: for callers that cannot keep a pass.
+    /// A lock that is read in no other way never has SEATS set.
+    #[inline]
+    pub(crate) fn read_counted(&self, kind: Kind, deadline: impl FnOnce() -> Deadline) -> bool {
+        let state = self.load();
+        self.count(kind, state) || self.acquire(kind, state, &deadline())
+    }
+
+    /// The same if that takes no waiting.
+    #[inline]
+    pub(crate) fn try_read_counted(&self, kind: Kind) -> bool {
+        let state = self.load();
+        if self.count(kind, state) {
+            return true;
+        }
+        self.check_full(kind, state);
+        self.try_acquire(kind, state).is_some()
+    }
+
+    #[inline]
+    fn count(&self, kind: Kind, state: State) -> bool {
+        debug_assert!(kind.reads());
+        // Acquire (rwlock.write): what the last writer did.
+        kind.enter(state, 0).is_some_and(|next| self.try_change(state, next, Acquire).is_ok())
     }
 }
 

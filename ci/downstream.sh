@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# lockwork as a stranger uses it: examples/downstream on std, in its own loom models, and with each planted bug, which a
+# model must find. And that whoever does not ask for loom gets none of it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+unset RUSTFLAGS
+manifest=examples/downstream/Cargo.toml
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/downstream
+
+tree=$(cargo tree --locked --manifest-path "$manifest" --edges normal --prefix none)
+if grep -q '^loom ' <<<"$tree"; then
+    echo "loom is in a build that did not ask for it:" >&2
+    echo "$tree" >&2
+    exit 1
+fi
+cargo test --locked --manifest-path "$manifest"
+
+# A stray `--cfg loom`, without the feature, changes nothing: locks are made in constants, and there is no loom.
+RUSTFLAGS="--cfg loom" cargo check --locked --lib
+
+export RUSTFLAGS="--cfg loom"
+cargo test --locked --release --manifest-path "$manifest"
+
+# feature, the model that finds it, and what the model says.
+while read -r bug model message; do
+    log=$CARGO_TARGET_DIR/$bug.log
+    if cargo test --locked --release --manifest-path "$manifest" --features "$bug" -- "$model" >"$log" 2>&1; then
+        echo "$bug was not found by $model" >&2
+        exit 1
+    fi
+    if ! grep -q -- "$message" "$log"; then
+        echo "$model failed, but not because of $bug:" >&2
+        cat "$log" >&2
+        exit 1
+    fi
+    echo "$bug: found by $model"
+done <<'END'
+bug-pointer window_shows_what_was_added Causality violation
+bug-order opposite_transfers_both_happen deadlock
+bug-if each_item_is_taken_once somebody else took the item
+END

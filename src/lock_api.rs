@@ -1,0 +1,411 @@
+//! The locks without payloads and guards, under the traits of the `lock_api` crate (feature `lock_api`).
+//!
+//! `lock_api` keeps no memory of how a reader came in, so its readers are all counted, and never sit.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use ::lock_api as traits;
+use traits::GuardNoSend;
+
+use crate::facade::Deadline;
+use crate::raw::rwlock::{Kind, Pass};
+use crate::raw::thread_id::ThreadId;
+use crate::raw::{mutex, rwlock};
+
+/// The lock of a [`Mutex`](crate::Mutex) for `lock_api::Mutex` (feature `lock_api`).
+///
+/// Use it where a type is generic over `lock_api`'s traits. Everywhere else [`Mutex`](crate::Mutex) is simpler.
+///
+/// # Examples
+///
+/// ```
+/// type Mutex<T> = lock_api::Mutex<lockwork::RawMutex, T>;
+///
+/// static TOTAL: Mutex<u32> = Mutex::new(0);
+/// *TOTAL.lock() += 1;
+/// assert_eq!(*TOTAL.lock(), 1);
+/// ```
+///
+/// # Blocking, fairness, memory ordering, reentrancy and deadlock, panics
+///
+/// Those of [`Mutex`](crate::Mutex).
+#[derive(Debug)]
+pub struct RawMutex(mutex::RawMutex);
+
+/// [`RawMutex`] that always hands the lock to the thread that has waited longest (feature `lock_api`).
+///
+/// Use it where waiters must be served in their order, at the cost of speed: under contention each unlock waits for
+/// another thread to wake up. A thread that comes by while nobody waits locks at once.
+///
+/// # Examples
+///
+/// ```
+/// type FairMutex<T> = lock_api::Mutex<lockwork::RawFairMutex, T>;
+///
+/// let tickets = FairMutex::new(0);
+/// *tickets.lock() += 1;
+/// assert_eq!(tickets.into_inner(), 1);
+/// ```
+#[derive(Debug)]
+pub struct RawFairMutex(mutex::RawMutex);
+
+/// The lock of an [`RwLock`](crate::RwLock) for `lock_api::RwLock` (feature `lock_api`).
+///
+/// # Examples
+///
+/// ```
+/// type RwLock<T> = lock_api::RwLock<lockwork::RawRwLock, T>;
+///
+/// static NAMES: RwLock<Vec<&str>> = RwLock::new(Vec::new());
+/// NAMES.write().push("ada");
+/// let names = NAMES.upgradable_read();
+/// assert_eq!(names.len(), NAMES.read().len());
+/// ```
+///
+/// # Blocking, fairness, memory ordering, reentrancy and deadlock, panics
+///
+/// Those of [`RwLock`](crate::RwLock).
+///
+/// # Implementation notes
+///
+/// `lock_api` does not tell a lock which of its readers leaves, so they all count themselves in the lock's own word: many
+/// readers at a time are slower than those of [`RwLock`](crate::RwLock), which leave the word alone.
+#[derive(Debug)]
+pub struct RawRwLock(rwlock::RawRwLock);
+
+/// Tells threads apart for `lock_api::ReentrantMutex` (feature `lock_api`), by numbers that are never used again.
+///
+/// ```
+/// use lockwork::{RawMutex, RawThreadId};
+///
+/// type ReentrantMutex<T> = lock_api::ReentrantMutex<RawMutex, RawThreadId, T>;
+///
+/// let mutex = ReentrantMutex::new(5);
+/// let outer = mutex.lock();
+/// assert_eq!(*outer, *mutex.lock());
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RawThreadId;
+
+macro_rules! raw_mutex {
+    ($name:ident, $unlock:ident) => {
+        // SAFETY: `raw::mutex` excludes: whoever has locked has the lock until it unlocks.
+        unsafe impl traits::RawMutex for $name {
+            #[allow(clippy::declare_interior_mutable_const, reason = "how lock_api makes locks in constants")]
+            const INIT: Self = Self(mutex::RawMutex::new());
+
+            type GuardMarker = GuardNoSend;
+
+            #[inline]
+            fn lock(&self) {
+                self.0.lock();
+            }
+
+            #[inline]
+            fn try_lock(&self) -> bool {
+                self.0.try_lock()
+            }
+
+            #[inline]
+            unsafe fn unlock(&self) {
+                // SAFETY: this function's contract: the lock is held, and given up.
+                unsafe { self.0.$unlock() };
+            }
+
+            #[inline]
+            fn is_locked(&self) -> bool {
+                self.0.is_locked()
+            }
+        }
+
+        // SAFETY: as above.
+        unsafe impl traits::RawMutexFair for $name {
+            #[inline]
+            unsafe fn unlock_fair(&self) {
+                // SAFETY: this function's contract: the lock is held, and given up.
+                unsafe { self.0.unlock_fair() };
+            }
+
+            #[inline]
+            unsafe fn bump(&self) {
+                if self.0.has_waiters() {
+                    // SAFETY: this function's contract: the lock is held.
+                    unsafe { self.0.unlock_fair() };
+                    self.0.lock();
+                }
+            }
+        }
+
+        // SAFETY: as above.
+        unsafe impl traits::RawMutexTimed for $name {
+            type Duration = Duration;
+            type Instant = Instant;
+
+            #[inline]
+            fn try_lock_for(&self, timeout: Duration) -> bool {
+                self.0.lock_until(|| Deadline::after(timeout))
+            }
+
+            #[inline]
+            fn try_lock_until(&self, deadline: Instant) -> bool {
+                self.0.lock_until(|| Deadline::at(deadline))
+            }
+        }
+    };
+}
+
+raw_mutex!(RawMutex, unlock);
+raw_mutex!(RawFairMutex, unlock_fair);
+
+// SAFETY: numbers of threads are never used again, so no two are the same.
+unsafe impl traits::GetThreadId for RawThreadId {
+    const INIT: Self = Self;
+
+    #[inline]
+    fn nonzero_thread_id(&self) -> NonZeroUsize {
+        let number = ThreadId::current().get();
+        // Two threads must not be taken for one where addresses are short.
+        let number = usize::try_from(number).expect("RawThreadId: more threads than a usize can number");
+        NonZeroUsize::new(number).expect("numbers of threads begin at one")
+    }
+}
+
+// SAFETY: `raw::rwlock` excludes the writer from everybody, and the upgradable reader from its like. All readers are
+// counted here, so each leaves as one that was.
+unsafe impl traits::RawRwLock for RawRwLock {
+    #[allow(clippy::declare_interior_mutable_const, reason = "how lock_api makes locks in constants")]
+    const INIT: Self = Self(rwlock::RawRwLock::new());
+
+    type GuardMarker = GuardNoSend;
+
+    #[inline]
+    fn lock_shared(&self) {
+        let locked = self.0.read_counted(Kind::Read, || Deadline::NEVER);
+        debug_assert!(locked, "a wait without a deadline ends with the lock");
+    }
+
+    #[inline]
+    fn try_lock_shared(&self) -> bool {
+        self.0.try_read_counted(Kind::Read)
+    }
+
+    #[inline]
+    unsafe fn unlock_shared(&self) {
+        // SAFETY: this function's contract: a reader is in, counted, and leaves.
+        unsafe { self.0.unlock_read(Pass::COUNTED) };
+    }
+
+    #[inline]
+    fn lock_exclusive(&self) {
+        let locked = self.0.write(|| Deadline::NEVER);
+        debug_assert!(locked, "a wait without a deadline ends with the lock");
+    }
+
+    #[inline]
+    fn try_lock_exclusive(&self) -> bool {
+        self.0.try_write()
+    }
+
+    #[inline]
+    unsafe fn unlock_exclusive(&self) {
+        // SAFETY: this function's contract: the writer is in, and leaves.
+        unsafe { self.0.unlock_write() };
+    }
+
+    #[inline]
+    fn is_locked(&self) -> bool {
+        self.0.is_locked()
+    }
+
+    #[inline]
+    fn is_locked_exclusive(&self) -> bool {
+        self.0.is_write_locked()
+    }
+}
+
+// SAFETY: as above.
+unsafe impl traits::RawRwLockFair for RawRwLock {
+    #[inline]
+    unsafe fn unlock_shared_fair(&self) {
+        // SAFETY: this function's contract: a reader is in, counted, and leaves.
+        unsafe { self.0.unlock_read_fair(Pass::COUNTED) };
+    }
+
+    #[inline]
+    unsafe fn unlock_exclusive_fair(&self) {
+        // SAFETY: this function's contract: the writer is in, and leaves.
+        unsafe { self.0.unlock_write_fair() };
+    }
+
+    #[inline]
+    unsafe fn bump_shared(&self) {
+        if self.0.has_waiters() {
+            // SAFETY: this function's contract: a reader is in, counted.
+            unsafe { self.0.unlock_read_fair(Pass::COUNTED) };
+            traits::RawRwLock::lock_shared(self);
+        }
+    }
+
+    #[inline]
+    unsafe fn bump_exclusive(&self) {
+        if self.0.has_waiters() {
+            // SAFETY: this function's contract: the writer is in.
+            unsafe { self.0.unlock_write_fair() };
+            traits::RawRwLock::lock_exclusive(self);
+        }
+    }
+}
+
+// SAFETY: as above: the writer becomes a counted reader, with nobody in between.
+unsafe impl traits::RawRwLockDowngrade for RawRwLock {
+    #[inline]
+    unsafe fn downgrade(&self) {
+        // SAFETY: this function's contract: the writer is in. The pass says no more than that the reader is counted.
+        let _ = unsafe { self.0.downgrade() };
+    }
+}
+
+// SAFETY: as above.
+unsafe impl traits::RawRwLockTimed for RawRwLock {
+    type Duration = Duration;
+    type Instant = Instant;
+
+    #[inline]
+    fn try_lock_shared_for(&self, timeout: Duration) -> bool {
+        self.0.read_counted(Kind::Read, || Deadline::after(timeout))
+    }
+
+    #[inline]
+    fn try_lock_shared_until(&self, deadline: Instant) -> bool {
+        self.0.read_counted(Kind::Read, || Deadline::at(deadline))
+    }
+
+    #[inline]
+    fn try_lock_exclusive_for(&self, timeout: Duration) -> bool {
+        self.0.write(|| Deadline::after(timeout))
+    }
+
+    #[inline]
+    fn try_lock_exclusive_until(&self, deadline: Instant) -> bool {
+        self.0.write(|| Deadline::at(deadline))
+    }
+}
+
+// SAFETY: as above; a reader that is in does not keep such a reader out, whoever waits.
+unsafe impl traits::RawRwLockRecursive for RawRwLock {
+    #[inline]
+    fn lock_shared_recursive(&self) {
+        let locked = self.0.read_counted(Kind::ReadAgain, || Deadline::NEVER);
+        debug_assert!(locked, "a wait without a deadline ends with the lock");
+    }
+
+    #[inline]
+    fn try_lock_shared_recursive(&self) -> bool {
+        self.0.try_read_counted(Kind::ReadAgain)
+    }
+}
+
+// SAFETY: as above.
+unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
+    #[inline]
+    fn try_lock_shared_recursive_for(&self, timeout: Duration) -> bool {
+        self.0.read_counted(Kind::ReadAgain, || Deadline::after(timeout))
+    }
+
+    #[inline]
+    fn try_lock_shared_recursive_until(&self, deadline: Instant) -> bool {
+        self.0.read_counted(Kind::ReadAgain, || Deadline::at(deadline))
+    }
+}
+
+// SAFETY: as above: there is one upgradable reader at a time, and it becomes the writer with no other in between.
+unsafe impl traits::RawRwLockUpgrade for RawRwLock {
+    #[inline]
+    fn lock_upgradable(&self) {
+        let locked = self.0.upgradable(|| Deadline::NEVER);
+        debug_assert!(locked, "a wait without a deadline ends with the lock");
+    }
+
+    #[inline]
+    fn try_lock_upgradable(&self) -> bool {
+        self.0.try_upgradable()
+    }
+
+    #[inline]
+    unsafe fn unlock_upgradable(&self) {
+        // SAFETY: this function's contract: the upgradable reader is in, and leaves.
+        unsafe { self.0.unlock_upgradable() };
+    }
+
+    #[inline]
+    unsafe fn upgrade(&self) {
+        // SAFETY: this function's contract: the upgradable reader is in.
+        let upgraded = unsafe { self.0.upgrade(|| Deadline::NEVER) };
+        debug_assert!(upgraded, "a wait without a deadline ends with the lock");
+    }
+
+    #[inline]
+    unsafe fn try_upgrade(&self) -> bool {
+        // SAFETY: this function's contract: the upgradable reader is in.
+        unsafe { self.0.try_upgrade() }
+    }
+}
+
+// SAFETY: as above.
+unsafe impl traits::RawRwLockUpgradeFair for RawRwLock {
+    #[inline]
+    unsafe fn unlock_upgradable_fair(&self) {
+        // SAFETY: this function's contract: the upgradable reader is in, and leaves.
+        unsafe { self.0.unlock_upgradable_fair() };
+    }
+
+    #[inline]
+    unsafe fn bump_upgradable(&self) {
+        if self.0.has_waiters() {
+            // SAFETY: this function's contract: the upgradable reader is in.
+            unsafe { self.0.unlock_upgradable_fair() };
+            traits::RawRwLockUpgrade::lock_upgradable(self);
+        }
+    }
+}
+
+// SAFETY: as above: the upgradable reader becomes a counted one, and the writer the upgradable reader.
+unsafe impl traits::RawRwLockUpgradeDowngrade for RawRwLock {
+    #[inline]
+    unsafe fn downgrade_upgradable(&self) {
+        // SAFETY: this function's contract: the upgradable reader is in. The pass says that the reader is counted.
+        let _ = unsafe { self.0.downgrade_upgradable() };
+    }
+
+    #[inline]
+    unsafe fn downgrade_to_upgradable(&self) {
+        // SAFETY: this function's contract: the writer is in.
+        unsafe { self.0.downgrade_to_upgradable() };
+    }
+}
+
+// SAFETY: as above.
+unsafe impl traits::RawRwLockUpgradeTimed for RawRwLock {
+    #[inline]
+    fn try_lock_upgradable_for(&self, timeout: Duration) -> bool {
+        self.0.upgradable(|| Deadline::after(timeout))
+    }
+
+    #[inline]
+    fn try_lock_upgradable_until(&self, deadline: Instant) -> bool {
+        self.0.upgradable(|| Deadline::at(deadline))
+    }
+
+    #[inline]
+    unsafe fn try_upgrade_for(&self, timeout: Duration) -> bool {
+        // SAFETY: this function's contract: the upgradable reader is in.
+        unsafe { self.0.upgrade(|| Deadline::after(timeout)) }
+    }
+
+    #[inline]
+    unsafe fn try_upgrade_until(&self, deadline: Instant) -> bool {
+        // SAFETY: this function's contract: the upgradable reader is in.
+        unsafe { self.0.upgrade(|| Deadline::at(deadline)) }
+    }
+}

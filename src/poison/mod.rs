@@ -1,0 +1,60 @@
+//! The locks of [`std::sync`], which tell of a panic: a user of those changes the `use` line and nothing else.
+//!
+//! A thread that panics while it can change a guarded value may leave it half changed. The locks here remember that,
+//! and every later call says so: it returns the guard inside a [`PoisonError`], for the caller to give up (`unwrap`)
+//! or to take it nevertheless (`into_inner`). The locks at the crate root do not: there a panic unlocks and that is all.
+//!
+//! [`Mutex`], [`RwLock`] and [`Condvar`] have the methods of `std`'s, with the same signatures, and return `std`'s own
+//! [`LockResult`], [`TryLockResult`], [`PoisonError`] and [`TryLockError`], so results of both kinds can be mixed.
+//! Beside them stand the timed forms that `std` has not got. [`Barrier`](crate::Barrier) has `std`'s signature as it is.
+//!
+//! ```
+//! use lockwork::poison::Mutex; // was: use std::sync::Mutex;
+//! use std::{sync::Arc, thread};
+//!
+//! let total = Arc::new(Mutex::new(0));
+//! let shared = Arc::clone(&total);
+//! let result = thread::spawn(move || {
+//!     let mut total = shared.lock().unwrap();
+//!     *total += 1;
+//!     panic!("half way");
+//! })
+//! .join();
+//! assert!(result.is_err());
+//! assert!(total.is_poisoned());
+//! let value = *total.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+//! assert_eq!(value, 1);
+//! total.clear_poison();
+//! assert_eq!(*total.lock().unwrap(), 1);
+//! ```
+//!
+//! Each type is the one of the same name at the crate root with a flag beside it: how it waits, and who is served when,
+//! stands there.
+
+mod condvar;
+mod mutex;
+mod rwlock;
+
+pub use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
+
+pub use self::condvar::Condvar;
+pub use self::mutex::{MappedMutexGuard, Mutex, MutexGuard};
+pub use self::rwlock::{
+    MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
+pub use crate::condvar::WaitTimeoutResult;
+
+/// A result that is an error if the value is poisoned.
+#[inline]
+fn checked<G>(poisoned: bool, guard: G) -> LockResult<G> {
+    if poisoned { Err(PoisonError::new(guard)) } else { Ok(guard) }
+}
+
+/// The same for a lock that may not have been had.
+#[inline]
+fn tried<G>(guard: Option<LockResult<G>>) -> TryLockResult<G> {
+    match guard {
+        None => Err(TryLockError::WouldBlock),
+        Some(result) => Ok(result?),
+    }
+}

@@ -1,0 +1,400 @@
+//! [`Mutex`] and its guards.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use super::{LockResult, PoisonError, TryLockError, TryLockResult, checked, tried};
+use crate::facade::const_fn;
+use crate::mutex;
+use crate::raw::poison::{Poison, Watch};
+
+/// A mutual exclusion lock that tells of a panic of its holder: [`std::sync::Mutex`], with time-outs beside.
+///
+/// Use it in place of `std`'s, or where a value may be left half changed by a panic and others must know. Where that
+/// cannot be, [`lockwork::Mutex`](crate::Mutex) needs no `unwrap`.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::poison::Mutex;
+///
+/// let total = Mutex::new(0);
+/// *total.lock().unwrap() += 1;
+/// assert_eq!(total.into_inner().unwrap(), 1);
+/// ```
+///
+/// A lock in a static, with a time-out as a way out:
+///
+/// ```
+/// use lockwork::poison::{Mutex, TryLockError};
+/// use std::{thread, time::Duration};
+///
+/// static LOG: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+///
+/// thread::scope(|s| {
+///     for id in 0..4 {
+///         s.spawn(move || match LOG.try_lock_for(Duration::from_secs(5)) {
+///             Ok(mut log) => log.push(id),
+///             Err(TryLockError::WouldBlock) => eprintln!("somebody has held the log for five seconds"),
+///             Err(TryLockError::Poisoned(_)) => eprintln!("somebody has panicked with the log"),
+///         });
+///     }
+/// });
+/// assert_eq!(LOG.lock().unwrap().len(), 4);
+/// ```
+///
+/// # Blocking, fairness, memory ordering, reentrancy and deadlock
+///
+/// Those of [`lockwork::Mutex`](crate::Mutex), which this is with a flag beside it.
+///
+/// # Panics
+///
+/// As [`lockwork::Mutex`](crate::Mutex#panics). A panic that begins while a guard is alive poisons the mutex; a guard made
+/// and dropped by a destructor that runs because of a panic does not.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// From [`std::sync::Mutex`]: it has the timed forms; no waiter starves; and what is not stable there
+/// ([`get_cloned`](Self::get_cloned), [`set`](Self::set), [`replace`](Self::replace), [`data_ptr`](Self::data_ptr) and mapped
+/// guards) is here. `parking_lot` does not poison.
+///
+/// # Implementation notes
+///
+/// A flag and a [`lockwork::Mutex`](crate::Mutex). The flag is set by the guard before it unlocks, so the lock orders it.
+pub struct Mutex<T: ?Sized> {
+    poison: Poison,
+    inner: mutex::Mutex<T>,
+}
+
+impl<T> Mutex<T> {
+    const_fn! {
+        /// Makes an unlocked mutex that guards `t`.
+        ///
+        /// ```
+        /// static READY: lockwork::poison::Mutex<bool> = lockwork::poison::Mutex::new(false);
+        /// assert!(!*READY.lock().unwrap());
+        /// ```
+        #[must_use]
+        #[inline]
+        pub fn new(t: T) -> Self {
+            Self { poison: Poison::new(), inner: mutex::Mutex::new(t) }
+        }
+    }
+
+    /// A clone of the value. Not stable in `std` yet.
+    ///
+    /// # Errors
+    ///
+    /// If the mutex is poisoned.
+    pub fn get_cloned(&self) -> Result<T, PoisonError<()>>
+    where
+        T: Clone,
+    {
+        match self.lock() {
+            Ok(guard) => Ok((*guard).clone()),
+            Err(_) => Err(PoisonError::new(())),
+        }
+    }
+
+    /// Sets the value and drops the old one, unlocked. Not stable in `std` yet.
+    ///
+    /// # Errors
+    ///
+    /// If the mutex is poisoned; gives `value` back.
+    pub fn set(&self, value: T) -> Result<(), PoisonError<T>> {
+        match self.lock() {
+            Ok(mut guard) => {
+                let old = std::mem::replace(&mut *guard, value);
+                drop(guard);
+                drop(old);
+                Ok(())
+            }
+            Err(_) => Err(PoisonError::new(value)),
+        }
+    }
+
+    /// Sets the value and returns the old one. Not stable in `std` yet.
+    ///
+    /// # Errors
+    ///
+    /// If the mutex is poisoned; gives `value` back.
+    pub fn replace(&self, value: T) -> LockResult<T> {
+        match self.lock() {
+            Ok(mut guard) => Ok(std::mem::replace(&mut *guard, value)),
+            Err(_) => Err(PoisonError::new(value)),
+        }
+    }
+}
+
+impl<T: ?Sized> Mutex<T> {
+    /// Locks, waiting for as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// If the mutex is poisoned; the error has the guard.
+    ///
+    /// ```
+    /// let names = lockwork::poison::Mutex::new(vec!["ada"]);
+    /// names.lock().unwrap().push("grace");
+    /// assert_eq!(*names.lock().unwrap(), ["ada", "grace"]);
+    /// ```
+    #[inline]
+    pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        self.guard(self.inner.lock())
+    }
+
+    /// Locks if nobody holds the lock just now; never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] if somebody does, [`TryLockError::Poisoned`] with the guard if the mutex is poisoned.
+    ///
+    /// ```
+    /// use lockwork::poison::{Mutex, TryLockError};
+    ///
+    /// let mutex = Mutex::new(1);
+    /// let guard = mutex.lock().unwrap();
+    /// assert!(matches!(mutex.try_lock(), Err(TryLockError::WouldBlock)));
+    /// drop(guard);
+    /// assert!(mutex.try_lock().is_ok());
+    /// ```
+    #[inline]
+    pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+        tried(self.inner.try_lock().map(|inner| self.guard(inner)))
+    }
+
+    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the mutex is poisoned.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mutex = lockwork::poison::Mutex::new(1);
+    /// let guard = mutex.lock().unwrap();
+    /// assert!(mutex.try_lock_for(Duration::from_millis(1)).is_err());
+    /// ```
+    #[inline]
+    pub fn try_lock_for(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
+        tried(self.inner.try_lock_for(timeout).map(|inner| self.guard(inner)))
+    }
+
+    /// Locks, waiting until `deadline` at most. A deadline in the past tries once.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_lock_for`](Self::try_lock_for).
+    #[inline]
+    pub fn try_lock_until(&self, deadline: Instant) -> TryLockResult<MutexGuard<'_, T>> {
+        tried(self.inner.try_lock_until(deadline).map(|inner| self.guard(inner)))
+    }
+
+    /// Whether the mutex is poisoned. Without the lock it may be otherwise by the time the answer is looked at.
+    #[must_use]
+    #[inline]
+    pub fn is_poisoned(&self) -> bool {
+        self.poison.is_set()
+    }
+
+    /// Forgets the panic: later calls succeed, until another.
+    ///
+    /// ```
+    /// use lockwork::poison::Mutex;
+    /// use std::panic;
+    ///
+    /// let mutex = Mutex::new(1);
+    /// let _ = panic::catch_unwind(|| {
+    ///     let _guard = mutex.lock();
+    ///     panic!("with the lock held");
+    /// });
+    /// let mut value = mutex.lock().unwrap_or_else(|mut poisoned| {
+    ///     **poisoned.get_mut() = 0;
+    ///     mutex.clear_poison();
+    ///     poisoned.into_inner()
+    /// });
+    /// *value += 1;
+    /// assert!(!mutex.is_poisoned());
+    /// ```
+    #[inline]
+    pub fn clear_poison(&self) {
+        self.poison.clear();
+    }
+
+    /// Takes the value out. No locking: the mutex is owned.
+    ///
+    /// # Errors
+    ///
+    /// If the mutex is poisoned; the error has the value.
+    pub fn into_inner(self) -> LockResult<T>
+    where
+        T: Sized,
+    {
+        checked(self.poison.is_set(), self.inner.into_inner())
+    }
+
+    /// The value. No locking: the mutex is borrowed exclusively.
+    ///
+    /// # Errors
+    ///
+    /// If the mutex is poisoned; the error has the reference.
+    pub fn get_mut(&mut self) -> LockResult<&mut T> {
+        checked(self.poison.is_set(), self.inner.get_mut())
+    }
+
+    /// Where the value lives. Whoever dereferences it answers for holding the lock. Not stable in `std` yet.
+    #[must_use]
+    #[inline]
+    pub const fn data_ptr(&self) -> *mut T {
+        self.inner.data_ptr()
+    }
+
+    #[inline]
+    fn guard<'a>(&'a self, inner: mutex::MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
+        MutexGuard { watch: self.poison.watch(), inner }.checked()
+    }
+}
+
+impl<T> From<T> for Mutex<T> {
+    fn from(t: T) -> Self {
+        Self::new(t)
+    }
+}
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
+    /// Shows the value, or `<locked>`, and whether it is poisoned: never blocks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Mutex");
+        match self.try_lock() {
+            Ok(guard) => shown.field("data", &&*guard),
+            Err(TryLockError::Poisoned(poisoned)) => shown.field("data", &&**poisoned.get_ref()),
+            Err(TryLockError::WouldBlock) => shown.field("data", &format_args!("<locked>")),
+        };
+        shown.field("poisoned", &self.is_poisoned()).finish_non_exhaustive()
+    }
+}
+
+/// The right to use the value of a [`Mutex`], given by [`Mutex::lock`] and its kin. Dropping it unlocks, and poisons if
+/// a panic has begun since it was made.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct MutexGuard<'a, T: ?Sized + 'a> {
+    /// Dropped first: the lock is held when it poisons.
+    watch: Watch<'a>,
+    inner: mutex::MutexGuard<'a, T>,
+}
+
+/// The right to use a part of the value of a [`Mutex`], made by [`MutexGuard::map`]. Dropping it unlocks, and poisons as
+/// [`MutexGuard`] does. Not stable in `std` yet.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct MappedMutexGuard<'a, T: ?Sized + 'a> {
+    /// Dropped first, as above.
+    watch: Watch<'a>,
+    inner: mutex::MappedMutexGuard<'a, T>,
+}
+
+impl<'a, T: ?Sized> MutexGuard<'a, T> {
+    /// The guard, as an error if the mutex is poisoned.
+    #[inline]
+    pub(super) fn checked(self) -> LockResult<Self> {
+        checked(self.watch.is_set(), self)
+    }
+
+    #[inline]
+    pub(super) fn inner(&mut self) -> &mut mutex::MutexGuard<'a, T> {
+        &mut self.inner
+    }
+}
+
+/// `map` and `filter_map` of a guard: made of the inner guard's, with a watch that a panic of `f` meets before it unlocks.
+macro_rules! maps {
+    ($guard:ident => $mapped:ident, $inner:ty) => {
+        impl<'a, T: ?Sized> $guard<'a, T> {
+            /// Narrows the guard to a part of the value. Not stable in `std` yet.
+            pub fn map<U, F>(orig: Self, f: F) -> $mapped<'a, U>
+            where
+                F: FnOnce(&mut T) -> &mut U,
+                U: ?Sized,
+            {
+                match Self::filter_map(orig, |value| Some(f(value))) {
+                    Ok(mapped) => mapped,
+                    Err(_) => unreachable!("the part is always there"),
+                }
+            }
+
+            /// Narrows the guard to a part of the value, if there is one. Not stable in `std` yet.
+            ///
+            /// # Errors
+            ///
+            /// Gives the guard back if `f` returns `None`.
+            pub fn filter_map<U, F>(orig: Self, f: F) -> Result<$mapped<'a, U>, Self>
+            where
+                F: FnOnce(&mut T) -> Option<&mut U>,
+                U: ?Sized,
+            {
+                let Self { watch, inner } = orig;
+                let within = watch.another();
+                let mapped = <$inner>::try_map(inner, move |value| {
+                    let _within = within;
+                    f(value)
+                });
+                match mapped {
+                    Ok(inner) => Ok($mapped { watch, inner }),
+                    Err(inner) => Err(Self { watch, inner }),
+                }
+            }
+        }
+    };
+}
+pub(super) use maps;
+
+maps!(MutexGuard => MappedMutexGuard, mutex::MutexGuard<'a, T>);
+maps!(MappedMutexGuard => MappedMutexGuard, mutex::MappedMutexGuard<'a, T>);
+
+/// What a guard shows and gives access to is what the guard in it does.
+macro_rules! forward {
+    ($guard:ident $(, $mutable:ident)?) => {
+        impl<T: ?Sized> Deref for $guard<'_, T> {
+            type Target = T;
+
+            #[inline]
+            fn deref(&self) -> &T {
+                &self.inner
+            }
+        }
+
+        $(
+            impl<T: ?Sized> $mutable for $guard<'_, T> {
+                #[inline]
+                fn deref_mut(&mut self) -> &mut T {
+                    &mut self.inner
+                }
+            }
+        )?
+
+        impl<T: ?Sized + fmt::Debug> fmt::Debug for $guard<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+
+        impl<T: ?Sized + fmt::Display> fmt::Display for $guard<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+    };
+}
+pub(super) use forward;
+
+forward!(MutexGuard, DerefMut);
+forward!(MappedMutexGuard, DerefMut);

@@ -1,0 +1,412 @@
+//! [`RwLock`] and its guards.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use super::mutex::{forward, maps};
+use super::{LockResult, PoisonError, TryLockError, TryLockResult, checked, tried};
+use crate::facade::const_fn;
+use crate::raw::poison::{Poison, Watch};
+use crate::rwlock;
+
+/// A reader-writer lock that tells of a panic of a writer: [`std::sync::RwLock`], with time-outs beside.
+///
+/// Use it in place of `std`'s, or where a value may be left half changed by a panic and others must know. Where that
+/// cannot be, [`lockwork::RwLock`](crate::RwLock) needs no `unwrap`, and has an upgradable reader.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::poison::RwLock;
+///
+/// let prices = RwLock::new(vec![3, 5]);
+/// assert_eq!(prices.read().unwrap().iter().sum::<i32>(), 8);
+/// prices.write().unwrap().push(7);
+/// assert_eq!(prices.into_inner().unwrap(), [3, 5, 7]);
+/// ```
+///
+/// Settings in a static, changed as a whole: a change that panics is not taken for a finished one.
+///
+/// ```
+/// use lockwork::poison::RwLock;
+/// use std::thread;
+///
+/// static SETTINGS: RwLock<Vec<(&str, u32)>> = RwLock::new(Vec::new());
+///
+/// let changed = thread::spawn(|| {
+///     let mut settings = SETTINGS.write().unwrap();
+///     settings.push(("limit", 10));
+///     let broken: u32 = "ten".parse().unwrap();
+///     settings.push(("step", broken));
+/// });
+/// assert!(changed.join().is_err());
+/// assert!(SETTINGS.read().is_err());
+/// ```
+///
+/// # Blocking, fairness, memory ordering, reentrancy and deadlock
+///
+/// Those of [`lockwork::RwLock`](crate::RwLock), which this is with a flag beside it.
+///
+/// # Panics
+///
+/// As [`lockwork::RwLock`](crate::RwLock#panics). A panic that begins while a write guard is alive poisons the lock; readers
+/// never do.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// From [`std::sync::RwLock`]: it has the timed forms; one policy everywhere, under which nobody starves; and what is not
+/// stable there (`get_cloned`, `set`, `replace`, `data_ptr` and mapped guards) is here. `parking_lot` does not poison.
+///
+/// # Implementation notes
+///
+/// A flag and a [`lockwork::RwLock`](crate::RwLock). The flag is set by the write guard before it unlocks, so the lock
+/// orders it.
+pub struct RwLock<T: ?Sized> {
+    poison: Poison,
+    inner: rwlock::RwLock<T>,
+}
+
+impl<T> RwLock<T> {
+    const_fn! {
+        /// Makes an unlocked lock that guards `t`.
+        ///
+        /// ```
+        /// static LIMIT: lockwork::poison::RwLock<u32> = lockwork::poison::RwLock::new(10);
+        /// assert_eq!(*LIMIT.read().unwrap(), 10);
+        /// ```
+        #[must_use]
+        #[inline]
+        pub fn new(t: T) -> Self {
+            Self { poison: Poison::new(), inner: rwlock::RwLock::new(t) }
+        }
+    }
+
+    /// A clone of the value. Not stable in `std` yet.
+    ///
+    /// # Errors
+    ///
+    /// If the lock is poisoned.
+    pub fn get_cloned(&self) -> Result<T, PoisonError<()>>
+    where
+        T: Clone,
+    {
+        match self.read() {
+            Ok(guard) => Ok((*guard).clone()),
+            Err(_) => Err(PoisonError::new(())),
+        }
+    }
+
+    /// Sets the value and drops the old one, unlocked. Not stable in `std` yet.
+    ///
+    /// # Errors
+    ///
+    /// If the lock is poisoned; gives `value` back.
+    pub fn set(&self, value: T) -> Result<(), PoisonError<T>> {
+        match self.write() {
+            Ok(mut guard) => {
+                let old = std::mem::replace(&mut *guard, value);
+                drop(guard);
+                drop(old);
+                Ok(())
+            }
+            Err(_) => Err(PoisonError::new(value)),
+        }
+    }
+
+    /// Sets the value and returns the old one. Not stable in `std` yet.
+    ///
+    /// # Errors
+    ///
+    /// If the lock is poisoned; gives `value` back.
+    pub fn replace(&self, value: T) -> LockResult<T> {
+        match self.write() {
+            Ok(mut guard) => Ok(std::mem::replace(&mut *guard, value)),
+            Err(_) => Err(PoisonError::new(value)),
+        }
+    }
+}
+
+impl<T: ?Sized> RwLock<T> {
+    /// Locks for reading, waiting for as long as a writer has the lock or waits for it.
+    ///
+    /// # Errors
+    ///
+    /// If the lock is poisoned; the error has the guard.
+    ///
+    /// # Panics
+    ///
+    /// As [`lockwork::RwLock::read`](crate::RwLock::read).
+    #[inline]
+    pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
+        self.read_guard(self.inner.read())
+    }
+
+    /// [`read`](Self::read) if that takes no waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is poisoned.
+    ///
+    /// # Panics
+    ///
+    /// As [`lockwork::RwLock::read`](crate::RwLock::read).
+    #[inline]
+    pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        tried(self.inner.try_read().map(|inner| self.read_guard(inner)))
+    }
+
+    /// [`read`](Self::read), waiting `timeout` at most. Not in `std`.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock is poisoned.
+    ///
+    /// # Panics
+    ///
+    /// As [`lockwork::RwLock::read`](crate::RwLock::read).
+    #[inline]
+    pub fn try_read_for(&self, timeout: Duration) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        tried(self.inner.try_read_for(timeout).map(|inner| self.read_guard(inner)))
+    }
+
+    /// [`read`](Self::read), waiting until `deadline` at most. Not in `std`.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read_for`](Self::try_read_for).
+    ///
+    /// # Panics
+    ///
+    /// As [`lockwork::RwLock::read`](crate::RwLock::read).
+    #[inline]
+    pub fn try_read_until(&self, deadline: Instant) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        tried(self.inner.try_read_until(deadline).map(|inner| self.read_guard(inner)))
+    }
+
+    /// Locks for writing, waiting until everybody else has left.
+    ///
+    /// # Errors
+    ///
+    /// If the lock is poisoned; the error has the guard.
+    #[inline]
+    pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
+        self.write_guard(self.inner.write())
+    }
+
+    /// [`write`](Self::write) if that takes no waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is poisoned.
+    #[inline]
+    pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        tried(self.inner.try_write().map(|inner| self.write_guard(inner)))
+    }
+
+    /// [`write`](Self::write), waiting `timeout` at most. Not in `std`.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock is poisoned.
+    #[inline]
+    pub fn try_write_for(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        tried(self.inner.try_write_for(timeout).map(|inner| self.write_guard(inner)))
+    }
+
+    /// [`write`](Self::write), waiting until `deadline` at most. Not in `std`.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_write_for`](Self::try_write_for).
+    #[inline]
+    pub fn try_write_until(&self, deadline: Instant) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        tried(self.inner.try_write_until(deadline).map(|inner| self.write_guard(inner)))
+    }
+
+    /// Whether the lock is poisoned. Without the lock it may be otherwise by the time the answer is looked at.
+    #[must_use]
+    #[inline]
+    pub fn is_poisoned(&self) -> bool {
+        self.poison.is_set()
+    }
+
+    /// Forgets the panic: later calls succeed, until another.
+    #[inline]
+    pub fn clear_poison(&self) {
+        self.poison.clear();
+    }
+
+    /// Takes the value out. No locking: the lock is owned.
+    ///
+    /// # Errors
+    ///
+    /// If the lock is poisoned; the error has the value.
+    pub fn into_inner(self) -> LockResult<T>
+    where
+        T: Sized,
+    {
+        checked(self.poison.is_set(), self.inner.into_inner())
+    }
+
+    /// The value. No locking: the lock is borrowed exclusively.
+    ///
+    /// # Errors
+    ///
+    /// If the lock is poisoned; the error has the reference.
+    pub fn get_mut(&mut self) -> LockResult<&mut T> {
+        checked(self.poison.is_set(), self.inner.get_mut())
+    }
+
+    /// Where the value lives. Whoever dereferences it answers for holding the lock. Not stable in `std` yet.
+    #[must_use]
+    #[inline]
+    pub const fn data_ptr(&self) -> *mut T {
+        self.inner.data_ptr()
+    }
+
+    #[inline]
+    fn read_guard<'a>(&'a self, inner: rwlock::RwLockReadGuard<'a, T>) -> LockResult<RwLockReadGuard<'a, T>> {
+        checked(self.poison.is_set(), RwLockReadGuard::new(inner))
+    }
+
+    #[inline]
+    fn write_guard<'a>(
+        &'a self,
+        inner: rwlock::RwLockWriteGuard<'a, T>,
+    ) -> LockResult<RwLockWriteGuard<'a, T>> {
+        checked(self.poison.is_set(), RwLockWriteGuard { watch: self.poison.watch(), inner })
+    }
+}
+
+impl<T> From<T> for RwLock<T> {
+    fn from(t: T) -> Self {
+        Self::new(t)
+    }
+}
+
+impl<T: Default> Default for RwLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
+    /// Shows the value, or `<locked>`, and whether it is poisoned: never blocks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("RwLock");
+        match self.try_read() {
+            Ok(guard) => shown.field("data", &&*guard),
+            Err(TryLockError::Poisoned(poisoned)) => shown.field("data", &&**poisoned.get_ref()),
+            Err(TryLockError::WouldBlock) => shown.field("data", &format_args!("<locked>")),
+        };
+        shown.field("poisoned", &self.is_poisoned()).finish_non_exhaustive()
+    }
+}
+
+/// The right to read the value of a [`RwLock`], given by [`RwLock::read`] and its kin. Dropping it unlocks.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct RwLockReadGuard<'a, T: ?Sized + 'a> {
+    /// A guard of the whole as a part, because that one is covariant in `T`, as `std`'s is.
+    inner: rwlock::MappedRwLockReadGuard<'a, T>,
+}
+
+/// The right to change the value of a [`RwLock`], given by [`RwLock::write`] and its kin. Dropping it unlocks, and
+/// poisons if a panic has begun since it was made.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct RwLockWriteGuard<'a, T: ?Sized + 'a> {
+    /// Dropped first: the lock is held when it poisons.
+    watch: Watch<'a>,
+    inner: rwlock::RwLockWriteGuard<'a, T>,
+}
+
+/// The right to read a part of the value of a [`RwLock`], made by [`RwLockReadGuard::map`]. Dropping it unlocks. Not
+/// stable in `std` yet.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct MappedRwLockReadGuard<'a, T: ?Sized + 'a> {
+    inner: rwlock::MappedRwLockReadGuard<'a, T>,
+}
+
+/// The right to change a part of the value of a [`RwLock`], made by [`RwLockWriteGuard::map`]. Dropping it unlocks, and
+/// poisons as [`RwLockWriteGuard`] does. Not stable in `std` yet.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct MappedRwLockWriteGuard<'a, T: ?Sized + 'a> {
+    /// Dropped first, as above.
+    watch: Watch<'a>,
+    inner: rwlock::MappedRwLockWriteGuard<'a, T>,
+}
+
+impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
+    #[inline]
+    fn new(inner: rwlock::RwLockReadGuard<'a, T>) -> Self {
+        Self { inner: rwlock::RwLockReadGuard::map(inner, |value| value) }
+    }
+}
+
+impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
+    /// Becomes a reader, without letting a writer in between. Stable in `std` since 1.92.
+    ///
+    /// ```
+    /// use lockwork::poison::{RwLock, RwLockWriteGuard};
+    ///
+    /// let lock = RwLock::new(1);
+    /// let mut writer = lock.write().unwrap();
+    /// *writer = 2;
+    /// let reader = RwLockWriteGuard::downgrade(writer);
+    /// assert_eq!(*reader, 2);
+    /// assert!(lock.try_read().is_ok());
+    /// ```
+    pub fn downgrade(s: Self) -> RwLockReadGuard<'a, T> {
+        let Self { watch, inner } = s;
+        // It has changed nothing that is not whole, panic or no panic: the value is to be read now.
+        std::mem::forget(watch);
+        RwLockReadGuard::new(rwlock::RwLockWriteGuard::downgrade(inner))
+    }
+}
+
+maps!(RwLockWriteGuard => MappedRwLockWriteGuard, rwlock::RwLockWriteGuard<'a, T>);
+maps!(MappedRwLockWriteGuard => MappedRwLockWriteGuard, rwlock::MappedRwLockWriteGuard<'a, T>);
+
+/// The same of the guards that read.
+macro_rules! read_maps {
+    ($guard:ident) => {
+        impl<'a, T: ?Sized> $guard<'a, T> {
+            /// Narrows the guard to a part of the value. Not stable in `std` yet.
+            pub fn map<U, F>(orig: Self, f: F) -> MappedRwLockReadGuard<'a, U>
+            where
+                F: FnOnce(&T) -> &U,
+                U: ?Sized,
+            {
+                MappedRwLockReadGuard { inner: rwlock::MappedRwLockReadGuard::map(orig.inner, f) }
+            }
+
+            /// Narrows the guard to a part of the value, if there is one. Not stable in `std` yet.
+            ///
+            /// # Errors
+            ///
+            /// Gives the guard back if `f` returns `None`.
+            pub fn filter_map<U, F>(orig: Self, f: F) -> Result<MappedRwLockReadGuard<'a, U>, Self>
+            where
+                F: FnOnce(&T) -> Option<&U>,
+                U: ?Sized,
+            {
+                match rwlock::MappedRwLockReadGuard::try_map(orig.inner, f) {
+                    Ok(inner) => Ok(MappedRwLockReadGuard { inner }),
+                    Err(inner) => Err(Self { inner }),
+                }
+            }
+        }
+    };
+}
+
+read_maps!(RwLockReadGuard);
+read_maps!(MappedRwLockReadGuard);
+
+forward!(RwLockReadGuard);
+forward!(RwLockWriteGuard, DerefMut);
+forward!(MappedRwLockReadGuard);
+forward!(MappedRwLockWriteGuard, DerefMut);

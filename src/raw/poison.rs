@@ -1,0 +1,82 @@
+//! Whether a thread has panicked while it could change a guarded value.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | CLEAN | no thread has, or somebody has said since that it does not matter |
+//! | POISONED | a thread has |
+//!
+//! Invariant:
+//!
+//! 1. The word is set by a thread that holds the lock, before it unlocks. So whoever locks next sees it.
+//!
+//! Ordering: none of its own. Between holders the lock orders it; whoever asks without the lock gets advice.
+//!
+//! Promised upward: a panic that begins while a [`Watch`] is alive is noticed; one that was under way before is not,
+//! because a destructor that locks, changes and unlocks in an orderly way has broken nothing.
+
+use crate::facade::atomic::AtomicU32;
+use crate::facade::atomic::Ordering::Relaxed;
+use crate::facade::{const_fn, panicking};
+
+const CLEAN: u32 = 0;
+const POISONED: u32 = 1;
+
+#[derive(Debug)]
+pub(crate) struct Poison(AtomicU32);
+
+impl Poison {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self(AtomicU32::new(CLEAN))
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        // Relaxed: ordered by the lock, or advice (invariant 1).
+        self.0.load(Relaxed) == POISONED
+    }
+
+    pub(crate) fn clear(&self) {
+        // Relaxed: as above.
+        self.0.store(CLEAN, Relaxed);
+    }
+
+    /// To be called with the lock held, and dropped before it is released.
+    #[inline]
+    pub(crate) fn watch(&self) -> Watch<'_> {
+        Watch { poison: self, was_panicking: panicking() }
+    }
+}
+
+/// Notices a panic that begins while it is alive.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Watch<'a> {
+    poison: &'a Poison,
+    was_panicking: bool,
+}
+
+impl Watch<'_> {
+    /// One more that notices the same panics.
+    #[inline]
+    pub(crate) fn another(&self) -> Self {
+        Self { ..*self }
+    }
+
+    /// Whether the value was poisoned already.
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.poison.is_set()
+    }
+}
+
+impl Drop for Watch<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.was_panicking && panicking() {
+            // Relaxed: ordered by the lock (invariant 1).
+            self.poison.0.store(POISONED, Relaxed);
+        }
+    }
+}
