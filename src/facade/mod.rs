@@ -17,6 +17,9 @@
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
+//! | `per_thread!` | two `thread_local!`, one without a destructor | one `loom::thread_local!` | what a destructor at the thread's end does with other values: they are gone by then; `tests/thread_cell.rs`, `tests/thread_local.rs` |
+//! | `unique_number` | a counter of the process | one for each test | nothing: no path depends on the number |
+//! | `contain` | `catch_unwind` | nothing: a panic is how loom reports | a destructor that panics: `tests/thread_cell.rs` |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
 
@@ -29,9 +32,9 @@ mod arm;
 mod arm;
 
 pub(crate) use arm::{
-    AbortOnUnwind, Backoff, Deadline, Parker, Payload, Reading, UnsafeCell, Writing, atomic, budget,
-    spin_hint,
+    AbortOnUnwind, Backoff, Deadline, Parker, Payload, PerThread, Reading, UnsafeCell, Writing, atomic, budget,
+    contain, spin_hint, unique_number,
 };
-pub(crate) use arm::{const_fn, model_only, reached};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, take_notes};
+pub(crate) use arm::{AtEnd, note, take_notes};
+pub(crate) use arm::{const_fn, model_only, per_thread, reached};

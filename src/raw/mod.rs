@@ -3,3 +3,6 @@
 pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod mutex;
+pub(crate) mod slots;
+pub(crate) mod thread_cell;
+pub(crate) mod thread_local;

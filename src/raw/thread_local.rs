@@ -1,0 +1,102 @@
+//! All threads' values of one object that keeps them: a list that is only ever pushed to.
+//!
+//! | the list is | meaning |
+//! |---|---|
+//! | null | no thread has a value |
+//! | a link | the value that was pushed last; its `next` is the one before it |
+//!
+//! Invariants:
+//!
+//! 1. A value that was pushed stays where it is, and its links as they are, until somebody borrows the object
+//!    exclusively. So who walks the list while others push sees all values that were pushed before it began.
+//! 2. A thread pushes one value at most, and marks it with its number, which no other thread ever has.
+//!
+//! Ordering: `thread_local.push` is Release, `first` is Acquire. Every push is a read-modify-write, so a walk that
+//! begins at the last value sees what all earlier ones published, too.
+//!
+//! Promised upward: neither side ever waits for the other. Limits: none is ever removed by itself.
+
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+use crate::facade::atomic::AtomicPtr;
+use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::facade::{const_fn, reached};
+use crate::raw::slots::Owner;
+
+/// What a value is linked by. The value's allocation begins with it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    next: Cell<*mut Link>,
+    thread: Option<u64>,
+}
+
+impl Link {
+    /// For the thread with that number; `None` is a thread that will never find the value again.
+    pub(crate) const fn new(thread: Option<u64>) -> Self {
+        Self { next: Cell::new(ptr::null_mut()), thread }
+    }
+
+    /// The value that was pushed before this one.
+    pub(crate) fn next(&self) -> Option<NonNull<Self>> {
+        NonNull::new(self.next.get())
+    }
+
+    pub(crate) fn thread(&self) -> Option<u64> {
+        self.thread
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    last: AtomicPtr<Link>,
+}
+
+impl Pushed {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { last: AtomicPtr::new(ptr::null_mut()) }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `value` is alive, stays so while it is in the list, and is in none yet.
+    pub(crate) unsafe fn push(&self, value: NonNull<Link>) {
+        // SAFETY: this function's contract.
+        let link = unsafe { value.as_ref() };
+        // Relaxed: an address to link to; it is not followed here.
+        let mut last = self.last.load(Relaxed);
+        loop {
+            link.next.set(last);
+            // Release (thread_local.push): the value and its link.
+            match self.last.compare_exchange_weak(last, value.as_ptr(), Release, Relaxed) {
+                Ok(_) => return,
+                Err(other) => {
+                    reached!("pushed by two threads");
+                    last = other;
+                }
+            }
+        }
+    }
+
+    /// The value that was pushed last, as far as this thread knows.
+    pub(crate) fn first(&self) -> Option<NonNull<Link>> {
+        // Acquire (thread_local.push): the value, its link, and all before it.
+        NonNull::new(self.last.load(Acquire))
+    }
+
+    /// Takes the whole list.
+    pub(crate) fn take(&mut self) -> Option<NonNull<Link>> {
+        // Acquire (thread_local.push): ordered already by whoever gave us the exclusive borrow; free of cost here.
+        NonNull::new(self.last.swap(ptr::null_mut(), Acquire))
+    }
+}
+
+/// The owner of values that outlive their thread.
+#[derive(Debug)]
+pub(crate) struct Keeper;
+
+impl Owner for Keeper {
+    unsafe fn thread_ends(&self, _: NonNull<()>) {}
+}
