@@ -7,6 +7,8 @@
 //! | tell any number of threads that something has happened | [`Event`] |
 //! | let one thread through for each signal | [`AutoResetEvent`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
+//! | have a value for each thread that dies with it | [`ThreadCell`] |
+//! | have a value for each thread and collect them all | [`ThreadLocal`] |
 //!
 //! ```
 //! use lockwork::{Condvar, Mutex};
@@ -35,7 +37,7 @@
 //! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set
 //!   without anybody having set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static.
-//! * There is no dependency, no global state, and no background thread.
+//! * There is no dependency, no global state but a counter of ids, and no background thread.
 //!
 //! # Models
 //!
@@ -50,6 +52,8 @@ mod event;
 mod facade;
 mod mutex;
 mod raw;
+mod thread_cell;
+mod thread_local;
 mod wait;
 
 pub use buffer::{
@@ -59,6 +63,8 @@ pub use buffer::{
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
+pub use thread_cell::{AccessError, ThreadCell};
+pub use thread_local::{ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter, ThreadLocalIterMut};
 
 facade::model_only! {
     #[doc(hidden)]

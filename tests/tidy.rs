@@ -9,7 +9,7 @@ fn floor(module: &str) -> Option<u8> {
         "facade" => 0,
         "wait" => 1,
         "raw" => 2,
-        "mutex" | "condvar" | "event" => 3,
+        "mutex" | "condvar" | "event" | "thread_cell" | "thread_local" => 3,
         "buffer" => 4,
         "internals" => 5,
         _ => return None,

@@ -32,8 +32,8 @@ mod arm;
 mod arm;
 
 pub(crate) use arm::{
-    AbortOnUnwind, Backoff, Deadline, Parker, Payload, PerThread, Reading, UnsafeCell, Writing, atomic, budget,
-    contain, spin_hint, unique_number,
+    AbortOnUnwind, Backoff, Deadline, Parker, Payload, PerThread, Reading, UnsafeCell, Writing, atomic,
+    budget, contain, spin_hint, unique_number,
 };
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{AtEnd, note, take_notes};

@@ -95,6 +95,11 @@ impl<O: Owner + 'static> Slots<O> {
         TABLE.with(|table| table.state.get() == State::Closed).unwrap_or(true)
     }
 
+    /// Whether the calling thread's table is being given up, or has been: a value may be missing from it.
+    pub(crate) fn is_ending() -> bool {
+        TABLE.with(|table| table.state.get() != State::Open).unwrap_or(true)
+    }
+
     pub(crate) fn owner(&self) -> Option<&O> {
         // Acquire (slots.owner): the owner as it was made.
         let owner = self.owner.load(Acquire);
@@ -134,8 +139,7 @@ impl<O: Owner + 'static> Slots<O> {
     pub(crate) fn insert(&self, value: NonNull<()>) {
         let mut id = self.id.load(Relaxed);
         if id == UNNAMED {
-            // An odd factor: what differs stays different, and is spread over the upper bits, which choose the slot.
-            let new = unique_number().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let new = id_of(unique_number());
             // Relaxed: whoever comes first names it; the name says nothing else.
             id = match self.id.compare_exchange(UNNAMED, new, Relaxed, Relaxed) {
                 Ok(_) => new,
@@ -184,6 +188,20 @@ impl<O: Owner + 'static> Drop for Slots<O> {
     }
 }
 
+/// What differs stays different, and is spread over the bits that choose the slot: the upper ones of the product.
+const fn id_of(number: u64) -> u64 {
+    number.wrapping_mul(SPREAD).reverse_bits().rotate_left(SLOT.trailing_zeros())
+}
+
+const fn number_of(id: u64) -> u64 {
+    id.rotate_right(SLOT.trailing_zeros()).reverse_bits().wrapping_mul(UNSPREAD)
+}
+
+/// 2 to the 64th over the golden ratio, and its inverse.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+const UNSPREAD: u64 = 0xf1de_83e1_9937_733d;
+const _: () = assert!(SPREAD.wrapping_mul(UNSPREAD) == 1 && number_of(id_of(12345)) == 12345);
+
 /// The calling thread's number, which no other thread ever has. `None` where the thread has no variables any more.
 pub(crate) fn thread_number() -> Option<u64> {
     TABLE.with(|table| {
@@ -206,9 +224,11 @@ enum State {
 }
 
 struct Table {
-    /// `1 << (64 - shift)` slots: `NOTHING`, or allocated here.
+    /// `NOTHING`, or allocated here.
     slots: Cell<NonNull<Slot>>,
-    shift: Cell<u32>,
+    /// The bytes of all slots but one, and 0 for `NOTHING`: an id is looked for at its lower bits, so far as the mask
+    /// goes, without a shift or a multiplication.
+    mask: Cell<usize>,
     /// Slots that are not empty.
     len: Cell<usize>,
     state: Cell<State>,
@@ -216,27 +236,31 @@ struct Table {
     thread: Cell<u64>,
 }
 
-#[derive(Debug)]
+/// As long on every platform, and in one cache line.
+#[repr(align(32))]
 struct Slot {
     id: Cell<u64>,
     value: Cell<NonNull<()>>,
     owner: Cell<Option<Weak<dyn Owner>>>,
 }
 
+/// Slots are told by the offset of their bytes, a multiple of this.
+const SLOT: usize = 32;
+
 impl Slot {
     const EMPTY: Self =
         Self { id: Cell::new(0), value: Cell::new(NonNull::dangling()), owner: Cell::new(None) };
 }
 
-/// Two empty slots for every thread that has none of its own: a lookup needs no test for that.
-struct Nothing([Slot; 2]);
+/// An empty slot for every thread that has none of its own: a lookup needs no test for that.
+#[repr(transparent)]
+struct Nothing(Slot);
 
 // SAFETY: nobody writes to it: `insert` comes after `reserve`, which makes slots of the thread's own, and `remove`
 // finds nothing here.
 unsafe impl Sync for Nothing {}
 
-static NOTHING: Nothing = Nothing([Slot::EMPTY; 2]);
-const NOTHING_SHIFT: u32 = 63;
+static NOTHING: Nothing = Nothing(Slot::EMPTY);
 
 /// The fewest slots that are allocated.
 const SMALLEST: usize = 8;
@@ -246,34 +270,45 @@ const ROUNDS: usize = 8;
 impl Table {
     const fn new() -> Self {
         Self {
-            slots: Cell::new(NonNull::new((&raw const NOTHING).cast::<Slot>().cast_mut()).unwrap()),
-            shift: Cell::new(NOTHING_SHIFT),
+            slots: Cell::new(Self::nothing()),
+            mask: Cell::new(0),
             len: Cell::new(0),
             state: Cell::new(State::Open),
             thread: Cell::new(0),
         }
     }
 
+    const fn nothing() -> NonNull<Slot> {
+        let nothing: &'static Slot = &NOTHING.0;
+        // SAFETY: a reference is not null.
+        unsafe { NonNull::new_unchecked((&raw const *nothing).cast_mut()) }
+    }
+
     #[inline]
-    fn slot(&self, index: usize) -> &Slot {
-        // SAFETY: every index is taken by the upper bits of an id or by `next`, and both keep it in the table.
-        let slot = unsafe { self.slots.get().add(index) };
-        // SAFETY: allocated until the next `rebuild`, which happens in `reserve` and `end` alone; none of them is
-        // called while a slot is borrowed (invariant 5).
+    fn slot(&self, offset: usize) -> &Slot {
+        // SAFETY: every offset is cut off by `mask`, which keeps it in the table and a multiple of a slot.
+        let slot = unsafe { self.slots.get().byte_add(offset) };
+        // SAFETY: allocated until the next `drain`, in `reserve` and `end`; none of them is called while a slot is
+        // borrowed (invariant 5).
         unsafe { slot.as_ref() }
     }
 
     #[inline]
     fn home(&self, id: u64) -> usize {
-        (id >> self.shift.get()) as usize
+        id as usize & self.mask.get()
+    }
+
+    fn next(&self, offset: usize) -> usize {
+        (offset + SLOT) & self.mask.get()
+    }
+
+    /// How many slots after the first the second one comes, in bytes.
+    fn distance(&self, from: usize, to: usize) -> usize {
+        to.wrapping_sub(from) & self.mask.get()
     }
 
     fn capacity(&self) -> usize {
-        1 << (64 - self.shift.get())
-    }
-
-    fn next(&self, index: usize) -> usize {
-        (index + 1) & (self.capacity() - 1)
+        self.mask.get() / SLOT + 1
     }
 
     #[inline]
@@ -287,14 +322,14 @@ impl Table {
         Some(self.slot(self.search(id)?).value.get())
     }
 
-    /// The index of an id.
+    /// The offset of an id's slot.
     fn search(&self, id: u64) -> Option<usize> {
-        let mut index = self.home(id);
+        let mut offset = self.home(id);
         loop {
-            match self.slot(index).id.get() {
+            match self.slot(offset).id.get() {
                 0 => return None,
-                other if other == id => return Some(index),
-                _ => index = self.next(index),
+                other if other == id => return Some(offset),
+                _ => offset = self.next(offset),
             }
         }
     }
@@ -306,7 +341,7 @@ impl Table {
         {
             return Err(Gone);
         }
-        if (self.len.get() + 1) * 4 > self.capacity() * 3 || self.shift.get() == NOTHING_SHIFT {
+        if (self.len.get() + 1) * 4 > self.capacity() * 3 || self.mask.get() == 0 {
             let live: Vec<Slot> = self.drain().filter(Slot::is_live).collect();
             let capacity = (live.len() + 1).next_power_of_two() * 2;
             self.install((0..capacity.max(SMALLEST)).map(|_| Slot::EMPTY).collect());
@@ -324,11 +359,11 @@ impl Table {
     }
 
     fn place(&self, slot: Slot) {
-        let mut index = self.home(slot.id.get());
-        while self.slot(index).id.get() != 0 {
-            index = self.next(index);
+        let mut offset = self.home(slot.id.get());
+        while self.slot(offset).id.get() != 0 {
+            offset = self.next(offset);
         }
-        self.slot(index).swap(&slot);
+        self.slot(offset).swap(&slot);
         self.len.set(self.len.get() + 1);
     }
 
@@ -337,19 +372,17 @@ impl Table {
         let removed = Slot::EMPTY;
         self.slot(hole).swap(&removed);
         self.len.set(self.len.get() - 1);
-        // What a search would look for beyond the hole moves into it.
-        let mut index = hole;
+        // A search passes through the hole for whatever lies further from its home than from the hole.
+        let mut offset = hole;
         loop {
-            index = self.next(index);
-            let slot = self.slot(index);
+            offset = self.next(offset);
+            let slot = self.slot(offset);
             if slot.id.get() == 0 {
                 return Some(removed);
             }
-            let around = self.capacity() - 1;
-            let distance = index.wrapping_sub(self.home(slot.id.get())) & around;
-            if distance >= (index.wrapping_sub(hole) & around) {
+            if self.distance(self.home(slot.id.get()), offset) >= self.distance(hole, offset) {
                 slot.swap(self.slot(hole));
-                hole = index;
+                hole = offset;
             }
         }
     }
@@ -357,10 +390,9 @@ impl Table {
     /// Takes all slots away, and the memory with them.
     fn drain(&self) -> impl Iterator<Item = Slot> + use<> {
         let (slots, capacity) = (self.slots.get(), self.capacity());
-        let own = self.shift.get() != NOTHING_SHIFT;
-        let nothing = Self::new();
-        self.slots.set(nothing.slots.get());
-        self.shift.set(NOTHING_SHIFT);
+        let own = self.mask.get() != 0;
+        self.slots.set(Self::nothing());
+        self.mask.set(0);
         self.len.set(0);
         let all = ptr::slice_from_raw_parts_mut(slots.as_ptr(), capacity);
         // SAFETY: `install` has made it from a box of that length, and the table has forgotten it.
@@ -370,7 +402,7 @@ impl Table {
 
     /// Puts empty slots, a power of two and at least [`SMALLEST`] of them, in the place of none.
     fn install(&self, slots: Box<[Slot]>) {
-        self.shift.set(64 - slots.len().trailing_zeros());
+        self.mask.set((slots.len() - 1) * SLOT);
         // The pointer of the whole slice, which is what `drain` frees.
         let slots = NonNull::from(Box::leak(slots));
         self.slots.set(slots.cast());
@@ -380,12 +412,12 @@ impl Table {
     fn end(&self) {
         self.state.set(State::Ending);
         for _ in 0..ROUNDS {
-            let mut ids: Vec<u64> =
-                (0..self.capacity()).map(|index| self.slot(index).id.get()).filter(|&id| id != 0).collect();
+            let slots = (0..self.capacity()).map(|index| self.slot(index * SLOT));
+            let mut ids: Vec<u64> = slots.map(|slot| slot.id.get()).filter(|&id| id != 0).collect();
             if ids.is_empty() {
                 break;
             }
-            ids.sort_unstable_by_key(|id| id.wrapping_mul(0xf1de_83e1_9937_733d));
+            ids.sort_unstable_by_key(|&id| number_of(id));
             for id in ids {
                 let Some(slot) = self.remove(id) else { continue };
                 // Invariant 3: a stale slot's value is nobody's business any more.
@@ -416,5 +448,5 @@ impl Slot {
     }
 }
 
-const _: () = assert!(SMALLEST.is_power_of_two() && SMALLEST > 1 << (64 - NOTHING_SHIFT));
-const _: () = assert!(mem::size_of::<Slot>() <= 32);
+const _: () = assert!(SMALLEST.is_power_of_two() && SMALLEST > 1);
+const _: () = assert!(mem::size_of::<Slot>() == SLOT);
