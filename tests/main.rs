@@ -10,4 +10,6 @@ mod log_server;
 mod mutex;
 mod park_token;
 mod support;
+mod thread_cell;
+mod thread_local;
 mod tidy;

@@ -21,4 +21,10 @@ mod event;
 #[cfg(all(test, loom))]
 mod mutex;
 #[cfg(all(test, loom))]
+mod slots;
+#[cfg(all(test, loom))]
+mod thread_cell;
+#[cfg(all(test, loom))]
+mod thread_local;
+#[cfg(all(test, loom))]
 mod wait;

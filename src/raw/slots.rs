@@ -149,8 +149,8 @@ impl<O: Owner + 'static> Slots<O> {
                 }
             };
         }
-        // Acquire (slots.owner): this thread has got the owner already, so it is there.
-        let owner = self.owner.load(Acquire);
+        // Relaxed: this thread has got the owner already, by `owner_or`, and there is no other.
+        let owner = self.owner.load(Relaxed);
         debug_assert!(!owner.is_null(), "an owner before a value");
         // SAFETY: it came from `into_raw`, and `self` has a reference.
         unsafe { Arc::increment_strong_count(owner) };
@@ -172,9 +172,8 @@ impl<O: Owner + 'static> Slots<O> {
         let _ = self.remove();
         // Relaxed: borrowed exclusively, so what orders this after all others orders the next after this.
         let _ = self.id.swap(UNNAMED, Relaxed);
-        // Acquire (slots.owner): made by another thread, perhaps. Whoever gave us the exclusive borrow has ordered
-        // that, but it costs nothing here.
-        let owner = self.owner.swap(ptr::null_mut(), Acquire);
+        // Relaxed: borrowed exclusively, see above.
+        let owner = self.owner.swap(ptr::null_mut(), Relaxed);
         if !owner.is_null() {
             // SAFETY: the reference that `self` had, which has forgotten it.
             drop(unsafe { Arc::from_raw(owner) });

@@ -88,8 +88,8 @@ impl Pushed {
 
     /// Takes the whole list.
     pub(crate) fn take(&mut self) -> Option<NonNull<Link>> {
-        // Acquire (thread_local.push): ordered already by whoever gave us the exclusive borrow; free of cost here.
-        NonNull::new(self.last.swap(ptr::null_mut(), Acquire))
+        // Relaxed: borrowed exclusively, so whatever ordered this after the pushes shows all they published.
+        NonNull::new(self.last.swap(ptr::null_mut(), Relaxed))
     }
 }
 
