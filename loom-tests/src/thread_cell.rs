@@ -50,11 +50,11 @@ fn two_thread_ends_against_cell_drop() {
     let states = ["thread ended before the cell", "thread ended after the cell"];
     model_bounded(3, THREE, &states, || {
         let cell = Arc::new(ThreadCell::with_init(Value::new));
+        cell.with(Value::touch);
         for _ in 0..2 {
             let cell = Arc::clone(&cell);
             drop(thread::spawn(move || cell.with(Value::touch)));
         }
-        cell.with(Value::touch);
         drop(cell);
     });
 }

@@ -7,6 +7,12 @@ use crate::support::{Plain, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 
+fn plain(value: usize) -> Plain {
+    let plain = Plain::new(0);
+    plain.set(value);
+    plain
+}
+
 /// Iteration against insertion: a value that is seen is seen whole.
 #[test]
 fn iteration_against_insertion() {
@@ -14,48 +20,44 @@ fn iteration_against_insertion() {
         let local = Arc::new(ThreadLocal::new());
         let other = Arc::clone(&local);
         let thread = thread::spawn(move || {
-            let value: &Plain = other.get_or(|| {
-                let value = Plain::new(0);
-                value.set(1);
-                value
-            });
-            assert_eq!(value.get(), 1);
+            let seen = other.iter().map(|value: &Plain| assert_eq!(value.get(), 1)).count();
+            reach(if seen == 1 { "seen" } else { "not yet" });
+            assert!(seen <= 1 && other.get().is_none(), "not inherited");
         });
-        let seen = local.iter().map(|value| assert_eq!(value.get(), 1)).count();
-        assert!(seen <= 1);
-        reach(if seen == 1 { "seen" } else { "not yet" });
+        assert_eq!(local.get_or(|| plain(1)).get(), 1);
         thread.join().unwrap();
         assert_eq!(local.iter().count(), 1);
-        assert!(local.get().is_none(), "not inherited");
     });
 }
 
 /// Two insertions and an iteration: whoever sees the later one sees the earlier one, too, both whole.
 #[test]
 fn two_insertions_against_iteration() {
-    model_bounded(3, THREE, &["pushed by two threads", "none", "one", "both"], || {
+    let states = ["pushed onto another's value", "none", "one", "both", "the other's, too"];
+    model_bounded(3, THREE, &states, || {
         let local = Arc::new(ThreadLocal::new());
-        let threads = [1, 2].map(|i| {
-            let local = Arc::clone(&local);
-            thread::spawn(move || {
-                local.get_or(|| {
-                    let value = Plain::new(0);
-                    value.set(i);
-                    value
-                });
-                assert!(local.iter().any(|value| value.get() == i), "one's own");
-            })
+        let other = Arc::clone(&local);
+        let inserts = thread::spawn(move || {
+            other.get_or(|| plain(2));
+            match other.iter().map(Plain::get).sum() {
+                2 => {}
+                3 => reach("the other's, too"),
+                sum => panic!("{sum}: one's own is missing"),
+            }
         });
-        let seen: Vec<usize> = local.iter().map(Plain::get).collect();
-        reach(match seen[..] {
-            [] => "none",
-            [1 | 2] => "one",
-            [1, 2] | [2, 1] => "both",
-            _ => panic!("{seen:?}"),
+        let other = Arc::clone(&local);
+        let iterates = thread::spawn(move || {
+            let seen: Vec<usize> = other.iter().map(Plain::get).collect();
+            reach(match seen[..] {
+                [] => "none",
+                [1 | 2] => "one",
+                [1, 2] | [2, 1] => "both",
+                _ => panic!("{seen:?}"),
+            });
         });
-        for thread in threads {
-            thread.join().unwrap();
-        }
+        local.get_or(|| plain(1));
+        inserts.join().unwrap();
+        iterates.join().unwrap();
         assert_eq!(local.iter().count(), 2);
     });
 }

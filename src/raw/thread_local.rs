@@ -65,15 +65,16 @@ impl Pushed {
     pub(crate) unsafe fn push(&self, value: NonNull<Link>) {
         // SAFETY: this function's contract.
         let link = unsafe { value.as_ref() };
-        // Relaxed: an address to link to; it is not followed here.
-        let mut last = self.last.load(Relaxed);
+        // A guess, put right by the first exchange: a load in front of it would be one more access, and hide those of
+        // other threads from the model.
+        let mut last = ptr::null_mut();
         loop {
             link.next.set(last);
-            // Release (thread_local.push): the value and its link.
+            // Release (thread_local.push): the value and its link. Relaxed: an address to link to, not followed here.
             match self.last.compare_exchange_weak(last, value.as_ptr(), Release, Relaxed) {
                 Ok(_) => return,
                 Err(other) => {
-                    reached!("pushed by two threads");
+                    reached!("pushed onto another's value");
                     last = other;
                 }
             }
