@@ -99,10 +99,10 @@ use crate::raw::thread_cell::{Links, Values};
 ///
 /// # Differences from `std`, `thread_local` and Python
 ///
-/// From [`std::thread::LocalKey`]: an object, which may be dropped before the thread; it may be without a value. From
-/// `parking_lot`, which has none, nothing. From the `thread_local` crate: values die with their threads, and no thread
-/// ever gets another's. From Python's `threading.local`: one value and not a dictionary; an initializer is what
-/// `__init__` of a subclass is there.
+/// From [`std::thread::LocalKey`]: an object, which may be dropped before the thread; it may be without a value; and a
+/// destructor that panics at the end of its thread does not abort the process. From the `thread_local` crate: values
+/// die with their threads, and no thread ever gets another's. From Python's `threading.local`: one value and not a
+/// dictionary; an initializer is what `__init__` of a subclass is there. `parking_lot` has none.
 ///
 /// The cell drops values of other threads when it goes, so it is shared between threads if `T: Send`; and a thread
 /// may end at any time, so `T: 'static`.

@@ -306,7 +306,7 @@ impl<T: Send> ThreadLocal<T> {
 unsafe fn lend<'a, T>(value: NonNull<Link>) -> &'a T {
     // SAFETY: values are there until their object is borrowed exclusively.
     let value = unsafe { value.cast::<Value<T>>().as_ref() };
-    drop(value.value.read());
+    value.value.read().end();
     // SAFETY: as above, and nobody changes it meanwhile but through its own interior mutability.
     unsafe { &*value.value.as_ptr() }
 }

@@ -9,9 +9,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use lockwork::{
-    ArcMutexGuard, AutoResetEvent, BoundedBuffer, BufferIter, BufferTryIter, Condvar, Event, GetError,
-    GetTimeoutError, MappedMutexGuard, Mutex, MutexGuard, PutAllError, PutError, PutTimeoutError,
-    TaskDoneError, TryGetError, TryPutError, WaitTimeoutResult,
+    AccessError, ArcMutexGuard, AutoResetEvent, BoundedBuffer, BufferIter, BufferTryIter, Condvar, Event,
+    GetError, GetTimeoutError, MappedMutexGuard, Mutex, MutexGuard, PutAllError, PutError, PutTimeoutError,
+    TaskDoneError, ThreadCell, ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter, ThreadLocalIterMut,
+    TryGetError, TryPutError, WaitTimeoutResult,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -71,7 +72,17 @@ table! {
     TryPutError<T>                => both             Send      Sync      none;
     PutTimeoutError<T>            => both             Send      Sync      none;
     PutAllError<T>                => both             Send      Sync      none;
+    ThreadCell<T>                 => both             both      none      none;
 }
+
+// Their payload must be `Send`, or there is no such type; what they lend to other threads `Sync` as well.
+assert_impl_all!(ThreadLocal<SendAndSync>: Send, Sync);
+assert_impl_all!(ThreadLocal<SendOnly>: Send, Sync);
+assert_impl_all!(ThreadLocalIter<'static, SendAndSync>: Send, Sync, Clone);
+assert_impl_all!(ThreadLocalIterMut<'static, SendAndSync>: Send, Sync);
+assert_impl_all!(ThreadLocalIterMut<'static, SendOnly>: Send, Sync);
+assert_impl_all!(ThreadLocalIntoIter<SendAndSync>: Send, Sync);
+assert_impl_all!(ThreadLocalIntoIter<SendOnly>: Send, Sync);
 
 // Without a payload.
 assert_impl_all!(Condvar: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
@@ -82,6 +93,8 @@ assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(GetTimeoutError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TaskDoneError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
+
+assert_impl_all!(AccessError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 
 // Unsized payloads, by their own bounds.
 trait Sendable: Send {}
@@ -108,6 +121,9 @@ assert_impl_all!(ArcMutexGuard<PhantomPinned>: Unpin);
 assert_impl_all!(Mutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Mutex<&'static mut u8>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(BoundedBuffer<Cell<u8>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(ThreadCell<Cell<u8>>: UnwindSafe, RefUnwindSafe, Unpin);
+assert_impl_all!(ThreadLocal<Cell<u8>>: UnwindSafe, RefUnwindSafe, Unpin);
+assert_not_impl_any!(ThreadLocal<&'static mut u8>: UnwindSafe);
 
 // What can be shown, is.
 assert_impl_all!(Mutex<u8>: Debug, Default, From<u8>);
@@ -118,6 +134,8 @@ assert_impl_all!(ArcMutexGuard<u8>: Debug, Display);
 assert_not_impl_any!(MutexGuard<'static, u8>: Clone);
 assert_not_impl_any!(MappedMutexGuard<'static, u8>: Clone);
 assert_not_impl_any!(ArcMutexGuard<u8>: Clone);
+assert_impl_all!(ThreadCell<u8>: Debug, Default);
+assert_impl_all!(ThreadLocal<u8>: Debug, Default, IntoIterator<Item = u8>);
 assert_impl_all!(Condvar: Debug, Default);
 assert_impl_all!(Event: Debug, Default);
 assert_impl_all!(AutoResetEvent: Debug, Default);

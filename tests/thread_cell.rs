@@ -325,7 +325,8 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 
 #[test]
 fn replaced_value_may_use_the_cell_in_its_destructor() {
-    static CELL: ThreadCell<Option<OnDrop<fn()>>> = ThreadCell::new();
+    type Last = Option<OnDrop<fn()>>;
+    static CELL: ThreadCell<Last> = ThreadCell::new();
     thread_local!(static DROPS: Cell<u32> = const { Cell::new(0) });
     CELL.set(Some(OnDrop(|| {
         DROPS.set(DROPS.get() + 1);

@@ -247,8 +247,9 @@ struct Slot {
 const SLOT: usize = 32;
 
 impl Slot {
-    const EMPTY: Self =
-        Self { id: Cell::new(0), value: Cell::new(NonNull::dangling()), owner: Cell::new(None) };
+    const fn empty() -> Self {
+        Self { id: Cell::new(0), value: Cell::new(NonNull::dangling()), owner: Cell::new(None) }
+    }
 }
 
 /// An empty slot for every thread that has none of its own: a lookup needs no test for that.
@@ -259,7 +260,7 @@ struct Nothing(Slot);
 // finds nothing here.
 unsafe impl Sync for Nothing {}
 
-static NOTHING: Nothing = Nothing(Slot::EMPTY);
+static NOTHING: Nothing = Nothing(Slot::empty());
 
 /// The fewest slots that are allocated.
 const SMALLEST: usize = 8;
@@ -343,7 +344,7 @@ impl Table {
         if (self.len.get() + 1) * 4 > self.capacity() * 3 || self.mask.get() == 0 {
             let live: Vec<Slot> = self.drain().filter(Slot::is_live).collect();
             let capacity = (live.len() + 1).next_power_of_two() * 2;
-            self.install((0..capacity.max(SMALLEST)).map(|_| Slot::EMPTY).collect());
+            self.install((0..capacity.max(SMALLEST)).map(|_| Slot::empty()).collect());
             for slot in live {
                 self.place(slot);
             }
@@ -368,7 +369,7 @@ impl Table {
 
     fn remove(&self, id: u64) -> Option<Slot> {
         let mut hole = self.search(id)?;
-        let removed = Slot::EMPTY;
+        let removed = Slot::empty();
         self.slot(hole).swap(&removed);
         self.len.set(self.len.get() - 1);
         // A search passes through the hole for whatever lies further from its home than from the hole.

@@ -197,7 +197,7 @@ pub(crate) fn allocations_during(body: impl FnOnce()) -> usize {
 
 /// How many more blocks the calling thread has allocated than freed while it ran `body`.
 pub(crate) fn blocks_during<R>(body: impl FnOnce() -> R) -> (R, isize) {
-    let balance = || ALLOCATIONS.get().wrapping_sub(RELEASES.get()).cast_signed();
+    let balance = || ALLOCATIONS.get().wrapping_sub(RELEASES.get()) as isize;
     let before = balance();
     let result = body();
     (result, balance() - before)
