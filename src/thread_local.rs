@@ -284,7 +284,7 @@ impl<T: Send> ThreadLocal<T> {
     /// The thread has no value yet.
     fn insert(&self, value: T) -> &T {
         let room = self.slots.reserve();
-        self.slots.owner_or(|| Keeper);
+        self.slots.owner_or(Keeper::new);
         let value = Value { link: Link::new(thread_number()), value: Payload::new(value) };
         let value = NonNull::from(Box::leak(Box::new(value))).cast();
         // SAFETY: just made, and kept until the object is borrowed exclusively.
