@@ -201,7 +201,8 @@ impl Barrier {
     /// # Panics
     ///
     /// If the round breaks (see [above](Self#rounds-that-break)) or the barrier is broken: never, if nobody calls
-    /// `abort`, `reset` or a timed wait on it. With the panic of the action, if this thread runs it.
+    /// `abort`, `reset` or a timed wait on it, and neither its action nor, in a thread without a handle, a wait panics. With
+    /// the panic of the action, if this thread runs it.
     #[inline]
     #[track_caller]
     pub fn wait(&self) -> BarrierWaitResult {

@@ -1034,19 +1034,20 @@ impl<T> BoundedBuffer<T> {
             return Ok(max);
         }
         drop(gets);
+        // Room for what is there now, or for one that will be: a call without time to wait looks once.
+        out.reserve(self.len().clamp(1, max));
         let deadline = LazyCell::new(deadline);
         loop {
             let (mut both, count) =
                 self.find_items(&deadline, |both| Some(both.len().min(max)).filter(|&n| n != 0))?;
-            let fits = count <= out.capacity() - out.len();
-            if fits {
-                both.pop_many(count, out);
-            }
-            // If they do not fit we leave them for now, and for good if the allocation panics: somebody else may
+            let room = out.capacity() - out.len();
+            let taken = if count <= room || deadline.has_passed() { count.min(room) } else { 0 };
+            both.pop_many(taken, out);
+            // If more have come than fit we leave them for now, and for good if the allocation panics: somebody else may
             // have them.
             self.leave(both);
-            if fits {
-                return Ok(count);
+            if taken != 0 {
+                return Ok(taken);
             }
             out.reserve(count);
         }

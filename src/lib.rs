@@ -38,14 +38,15 @@
 //!
 //! # Rules for everything
 //!
-//! * Each wait for something has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one that ends at an
+//! * Each wait for one thing (unlike iterators and `put_all`, which wait again and again) has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one that ends at an
 //!   [`Instant`](std::time::Instant) (`_until`). `Duration::MAX` means for ever, zero means "try once". A call whose
 //!   turn came before its deadline succeeds, and one that timed out leaves nothing behind.
 //! * Locks never poison: a panic while a guard is alive unlocks.
 //! * Waiting allocates nothing (but for the handle that `std` makes once for a thread it has not made), and returns for the reason its documentation gives and for no other.
 //! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set
 //!   without anybody having set it, which `park` announces.
-//! * `new` is a `const fn`, so everything can live in a static.
+//! * `new` is a `const fn`, so everything can live in a static, but for what allocates when it is made: a barrier's action,
+//!   a [`WaitGroup`], a pool.
 //! * There is no dependency, no background thread, and no global state but counters and a table of
 //!   four kilobytes in which readers of [`RwLock`]s sit.
 //!

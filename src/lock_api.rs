@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ::lock_api as traits;
 use traits::GuardNoSend;
 
-use crate::facade::Deadline;
+use crate::facade::{AbortOnUnwind, Deadline};
 use crate::raw::rwlock::{Kind, Pass};
 use crate::raw::thread_id::ThreadId;
 use crate::raw::{mutex, rwlock};
@@ -88,6 +88,16 @@ pub struct RawRwLock(rwlock::RawRwLock);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RawThreadId;
 
+/// Locks. lock_api's guards do so on their own account, after `unlocked`, and go on to unlock whether or not it has
+/// worked; so a panic (too many readers, or a thread that is so far into its end that it has no handle) must not get out.
+#[inline]
+fn or_abort<R>(lock: impl FnOnce() -> R) -> R {
+    let abort = AbortOnUnwind;
+    let result = lock();
+    abort.disarm();
+    result
+}
+
 macro_rules! raw_mutex {
     ($name:ident, $unlock:ident) => {
         // SAFETY: `raw::mutex` excludes: whoever has locked has the lock until it unlocks.
@@ -99,7 +109,7 @@ macro_rules! raw_mutex {
 
             #[inline]
             fn lock(&self) {
-                self.0.lock();
+                or_abort(|| self.0.lock());
             }
 
             #[inline]
@@ -132,7 +142,7 @@ macro_rules! raw_mutex {
                 if self.0.has_waiters() {
                     // SAFETY: this function's contract: the lock is held.
                     unsafe { self.0.unlock_fair() };
-                    self.0.lock();
+                    or_abort(|| self.0.lock());
                 }
             }
         }
@@ -181,7 +191,7 @@ unsafe impl traits::RawRwLock for RawRwLock {
 
     #[inline]
     fn lock_shared(&self) {
-        let locked = self.0.read_counted(Kind::Read, || Deadline::NEVER);
+        let locked = or_abort(|| self.0.read_counted(Kind::Read, || Deadline::NEVER));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -198,7 +208,7 @@ unsafe impl traits::RawRwLock for RawRwLock {
 
     #[inline]
     fn lock_exclusive(&self) {
-        let locked = self.0.write(|| Deadline::NEVER);
+        let locked = or_abort(|| self.0.write(|| Deadline::NEVER));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -296,7 +306,7 @@ unsafe impl traits::RawRwLockTimed for RawRwLock {
 unsafe impl traits::RawRwLockRecursive for RawRwLock {
     #[inline]
     fn lock_shared_recursive(&self) {
-        let locked = self.0.read_counted(Kind::ReadAgain, || Deadline::NEVER);
+        let locked = or_abort(|| self.0.read_counted(Kind::ReadAgain, || Deadline::NEVER));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -323,7 +333,7 @@ unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
 unsafe impl traits::RawRwLockUpgrade for RawRwLock {
     #[inline]
     fn lock_upgradable(&self) {
-        let locked = self.0.upgradable(|| Deadline::NEVER);
+        let locked = or_abort(|| self.0.upgradable(|| Deadline::NEVER));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -375,7 +385,9 @@ unsafe impl traits::RawRwLockUpgradeDowngrade for RawRwLock {
     #[inline]
     unsafe fn downgrade_upgradable(&self) {
         // SAFETY: this function's contract: the upgradable reader is in. The pass says that the reader is counted.
-        let _ = unsafe { self.0.downgrade_upgradable() };
+        let pass = unsafe { self.0.downgrade_upgradable() };
+        // lock_api's guard still is the upgradable one's, and unlocks as such.
+        let _ = pass.expect("RawRwLock::downgrade_upgradable: too many readers at once");
     }
 
     #[inline]

@@ -65,16 +65,19 @@ use crate::raw::rwlock::{Kind, Pass, RawRwLock};
 ///
 /// A thread that cannot come in looks again a few times, within half a microsecond, yields a few times, then queues and
 /// parks. It allocates nothing: its place in the queue is on its stack. A writer that waits for readers to leave yields
-/// for longer, some tens of microseconds at most, then parks as well.
+/// for longer, some tens of microseconds at most, then parks as well; if it waits for a reader that sits (see the
+/// implementation notes) it wakes up now and then to look for itself, after 50 microseconds at first, every 10
+/// milliseconds at most.
 ///
 /// # Fairness
 ///
 /// One policy on every platform:
 ///
-/// * A writer stops new readers from the moment it waits, whether for readers to leave or for another writer to.
-///   [`read_recursive`](Self::read_recursive) alone still joins readers that are in.
+/// * A writer that waits for readers to leave stops new readers at once; one that waits for another writer, from the
+///   moment it is in the queue until it is woken. [`read_recursive`](Self::read_recursive) alone still joins readers that
+///   are in.
 /// * Readers that queued before the next writer go in together when a writer unlocks, before that writer. Each that comes
-///   in lets the next in. A writer that comes while they do queues behind them.
+///   in lets the next in. A writer that comes while one of them is in queues behind the others.
 /// * A writer that gives up at its deadline leaves nothing behind: the readers that it held back go in.
 /// * A free lock goes to whoever comes first, even if others wait, because handing it to a sleeping thread would leave
 ///   it idle until that thread is awake. A waiter that was woken and came too late a few times is handed the lock, so

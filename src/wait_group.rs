@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::latch::Latch;
+use crate::mutex::Mutex;
 
 /// A group of threads that can be waited for: each has a handle, and waiting ends when all others have dropped theirs.
 ///
@@ -83,13 +84,19 @@ use crate::latch::Latch;
 /// A shared [`Latch`] whose count is the number of members. It is open for good when that is 0.
 pub struct WaitGroup {
     latch: Arc<Latch>,
+    /// How many threads wait with this handle, which is no member as long as there are any.
+    absent: Mutex<usize>,
 }
 
 impl WaitGroup {
     /// Makes a group with one member, the handle that is returned.
     #[must_use]
     pub fn new() -> Self {
-        Self { latch: Arc::new(Latch::new(1)) }
+        Self::member_of(Arc::new(Latch::new(1)))
+    }
+
+    fn member_of(latch: Arc<Latch>) -> Self {
+        Self { latch, absent: Mutex::new(0) }
     }
 
     /// Leaves the group and waits until all others have left it or wait as well.
@@ -101,7 +108,8 @@ impl WaitGroup {
 
     /// Waits until all others have left the group or wait as well, for `timeout` at most. Says whether they have.
     ///
-    /// While it waits, the handle does not count as a member, so that two threads that wait do not wait for each other.
+    /// While somebody waits with it, the handle does not count as a member, so that two threads that wait do not wait for
+    /// each other.
     /// If the time is up it is a member again; nothing is lost, and others who wait still wait for it. If the answer is
     /// `true` the group is over for good: further waits return at once, with this handle and with its clones.
     ///
@@ -128,17 +136,26 @@ impl WaitGroup {
     }
 
     fn wait_as_nobody(&self, wait: impl FnOnce(&Latch) -> bool) -> bool {
-        /// Becomes a member again when the wait is over, however that ends.
-        struct Absent<'a>(&'a Latch);
+        /// Becomes a member again when the wait is over, however that ends, and nobody else waits with the handle.
+        struct Absent<'a>(&'a WaitGroup);
 
         impl Drop for Absent<'_> {
             fn drop(&mut self) {
-                self.0.count_up();
+                let mut absent = self.0.absent.lock();
+                *absent -= 1;
+                if *absent == 0 {
+                    self.0.latch.count_up();
+                }
             }
         }
 
-        let absent = Absent(&self.latch);
-        self.latch.count_down();
+        let mut absent = self.absent.lock();
+        *absent += 1;
+        if *absent == 1 {
+            self.latch.count_down();
+        }
+        drop(absent);
+        let absent = Absent(self);
         wait(&self.latch);
         drop(absent);
         // The last word: the group can have ended until the moment in which this handle became a member again.
@@ -151,7 +168,7 @@ impl Clone for WaitGroup {
     fn clone(&self) -> Self {
         let latch = Arc::clone(&self.latch);
         latch.count_up();
-        Self { latch }
+        Self::member_of(latch)
     }
 }
 

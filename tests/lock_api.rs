@@ -163,3 +163,28 @@ fn arc_guards_keep_the_lock() {
     drop(lock);
     assert_eq!(*lock_api::ArcRwLockWriteGuard::downgrade(guard), 1);
 }
+
+/// A reader too many is an error before anything has changed.
+#[test]
+fn downgrade_beside_too_many_readers_panics_and_changes_nothing() {
+    if cfg!(miri) {
+        return;
+    }
+    watchdog("downgrade_beside_too_many_readers", || {
+        static RAW: RawRwLock = RawRwLock::INIT;
+        const MOST: usize = (1 << 20) - 1;
+        for _ in 0..MOST {
+            RAW.lock_shared();
+        }
+        RAW.lock_upgradable();
+        let downgraded = std::panic::catch_unwind(|| unsafe { RAW.downgrade_upgradable() });
+        assert!(downgraded.is_err());
+        assert!(!unsafe { RAW.try_upgrade() });
+        unsafe { RAW.unlock_upgradable() };
+        for _ in 0..MOST {
+            assert!(RAW.is_locked());
+            unsafe { RAW.unlock_shared() };
+        }
+        assert!(!RAW.is_locked());
+    });
+}

@@ -202,3 +202,21 @@ proptest! {
         prop_assert!(group.wait_for(Duration::ZERO));
     }
 }
+
+/// Two threads that wait with one handle take it out of the group once, not twice.
+#[test]
+fn two_waits_with_one_handle_leave_the_others_in() {
+    watchdog("two_waits_with_one_handle_leave_the_others_in", || {
+        let group = WaitGroup::new();
+        let member = group.clone();
+        thread::scope(|s| {
+            let waits = [(); 2].map(|()| s.spawn(|| group.wait_for(Duration::from_millis(50))));
+            for wait in waits {
+                assert!(!wait.join().unwrap(), "a member is still at work");
+            }
+        });
+        assert!(!group.wait_for(Duration::ZERO));
+        drop(member);
+        assert!(group.wait_for(LIMIT));
+    });
+}

@@ -191,7 +191,8 @@ pub(crate) mod seats {
     struct Line([AtomicU32; PLACES]);
 
     static TABLE: [Line; LINES] = [const { Line([const { AtomicU32::new(0) }; PLACES]) }; LINES];
-    static THREADS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    /// Never wraps.
+    static THREADS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     static LOCKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
 
     thread_local! {
@@ -202,7 +203,7 @@ pub(crate) mod seats {
     fn new_line() -> usize {
         // SeqCst: in the same order as the exchange of the seat that follows, so a writer that is to see the seat sees
         // the line first (`all`).
-        let line = THREADS.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % LINES;
+        let line = THREADS.fetch_add(1, std::sync::atomic::Ordering::SeqCst) as usize % LINES;
         LINE.set(line);
         line
     }
@@ -222,7 +223,7 @@ pub(crate) mod seats {
     pub(crate) fn all(lock: u32) -> impl Iterator<Item = &'static AtomicU32> {
         // Relaxed: in order behind the caller's fence.
         let threads = THREADS.load(std::sync::atomic::Ordering::Relaxed);
-        TABLE[..threads.min(LINES)].iter().map(move |line| &line.0[lock as usize % PLACES])
+        TABLE[..threads.min(LINES as u64) as usize].iter().map(move |line| &line.0[lock as usize % PLACES])
     }
 
     /// A number that no other lock has or had, or zero if there are none left.
