@@ -3,6 +3,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "tests state what they do in prose")]
 
 mod auto_traits;
+mod bank;
 mod barrier;
 mod buffer;
 mod condvar;
