@@ -9,3 +9,4 @@ cargo run --release --locked --example bank
 code=0
 cargo run --release --locked --example bank -- --naive || code=$?
 [ "$code" -eq 3 ]
+cargo run --release --locked --example kitchen

@@ -8,6 +8,7 @@ mod barrier;
 mod buffer;
 mod condvar;
 mod event;
+mod kitchen;
 mod latch;
 mod log_server;
 mod mutex;

@@ -21,14 +21,23 @@ pub(crate) struct Transfer {
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) amount: u64,
+    /// Whether the teller is interrupted between the two locks.
+    interrupted: bool,
 }
 
 impl Transfer {
     /// Between two different accounts.
-    pub(crate) fn random(random: &mut Random, accounts: usize) -> Self {
+    pub(crate) fn random(random: &mut Random, accounts: usize, interrupt: u64) -> Self {
         let from = random.below(accounts as u64) as usize;
         let step = 1 + random.below(accounts as u64 - 1) as usize;
-        Self { from, to: (from + step) % accounts, amount: 1 + random.below(100) }
+        let (to, amount) = ((from + step) % accounts, 1 + random.below(100));
+        Self { from, to, amount, interrupted: interrupt != 0 && random.below(interrupt) == 0 }
+    }
+
+    fn between_locks(self) {
+        if self.interrupted {
+            called_away();
+        }
     }
 
     /// Moves the money, if there is enough of it.
@@ -55,7 +64,7 @@ impl Accounts {
     pub(crate) fn ordered(&self, transfer: Transfer) -> bool {
         let (low, high) = (transfer.from.min(transfer.to), transfer.from.max(transfer.to));
         let mut first = self.0[low].lock();
-        called_away();
+        transfer.between_locks();
         let mut second = self.0[high].lock();
         if transfer.from == low {
             transfer.make(&mut first, &mut second)
@@ -73,7 +82,7 @@ impl Accounts {
         let mut most = STEP_ASIDE;
         loop {
             let mut from = self.0[transfer.from].lock();
-            called_away();
+            transfer.between_locks();
             if let Some(mut to) = self.0[transfer.to].try_lock_for(PATIENCE) {
                 return transfer.make(&mut from, &mut to);
             }
@@ -96,8 +105,7 @@ impl Accounts {
     }
 }
 
-/// What happens now and then on a busy machine, between the first lock and the second, happens here every time:
-/// somebody else has the processor.
+/// What a busy machine does now and then, between the first lock and the second: somebody else has the processor.
 pub(crate) fn called_away() {
     thread::yield_now();
 }

@@ -22,11 +22,11 @@ pub(crate) struct Options {
     pub(crate) strategy: Option<Strategy>,
 
     /// Accounts of the bank
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = between(2, 100_000))]
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = between(2, 10_000))]
     pub(crate) accounts: usize,
 
     /// Threads that make transfers
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = between(1, 1024))]
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = between(1, 256))]
     pub(crate) tellers: usize,
 
     /// Transfers to make in each run
@@ -36,6 +36,11 @@ pub(crate) struct Options {
     /// Money on each account at the beginning
     #[arg(long, default_value_t = 1000, value_name = "MONEY", value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
     pub(crate) opening: u64,
+
+    /// In one of so many transfers somebody else gets the processor between the two locks; 0 is never. Naive tellers are
+    /// interrupted every time
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub(crate) interrupt: u64,
 
     /// Where the random numbers begin: the same seed gives each teller the same transfers
     #[arg(long, default_value_t = 1, value_name = "N")]

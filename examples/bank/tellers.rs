@@ -59,7 +59,7 @@ pub(crate) fn work(options: &Options, strategy: Strategy, stop: &'static Event) 
         let mut random = Random::new(options.seed, number);
         let mut notes = Notes { done: 0, refused: 0, gave_way: 0, net: vec![0; options.accounts] };
         while !stop.is_set() && !closed.is_set() && next.fetch_add(1, Relaxed) < options.transfers {
-            let transfer = Transfer::random(&mut random, options.accounts);
+            let transfer = Transfer::random(&mut random, options.accounts, options.interrupt);
             let made = match strategy {
                 Strategy::Ordered => accounts.ordered(transfer),
                 Strategy::TimeOut => accounts.with_time_out(transfer, &mut random, &mut notes.gave_way),

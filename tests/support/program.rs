@@ -1,5 +1,6 @@
 //! An example as a process: started, read, signalled, and never left behind.
 
+use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,7 +8,6 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{env, io};
 
 use lockwork::{Event, Mutex};
 
@@ -99,17 +99,18 @@ impl Program {
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn end(mut self) -> Ended {
-        let mut status: Option<io::Result<Option<ExitStatus>>> = None;
-        // The watchdog ends this if nothing else does. It needs the lock, which is not held while waiting.
-        eventually(|| {
-            status = Some(self.child.lock().try_wait());
-            !matches!(status, Some(Ok(None)))
-        });
-        self.ended.set();
+        // Its outputs end with it; the watchdog ends it if nothing else does.
         let read =
             |output: Option<JoinHandle<String>>| output.expect("read once").join().expect("it is read");
         let (stdout, stderr) = (read(self.stdout.take()), read(self.stderr.take()));
-        let status = status.and_then(Result::ok).flatten().expect("a child that can be waited for");
+        let mut status = None;
+        // The lock is not held while waiting: the watchdog needs it.
+        eventually(|| {
+            status = self.child.lock().try_wait().expect("a child that can be waited for");
+            status.is_some()
+        });
+        self.ended.set();
+        let status = status.expect("it has ended");
         Ended { status, stdout, stderr }
     }
 }
