@@ -6,6 +6,7 @@ mod auto_traits;
 mod bank;
 mod barrier;
 mod buffer;
+mod chat_server;
 mod condvar;
 mod event;
 mod kitchen;
