@@ -10,3 +10,4 @@ code=0
 cargo run --release --locked --example bank -- --naive || code=$?
 [ "$code" -eq 3 ]
 cargo run --release --locked --example kitchen
+cargo run --release --locked --example chat_server -- --demo 200

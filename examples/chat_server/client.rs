@@ -154,6 +154,7 @@ fn write(server: &Server<'_>, member: &Member) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut text = Vec::new();
     while member.outbox.get_many(&mut batch, BATCH).is_ok() {
+        member.taken();
         text.clear();
         batch.iter().for_each(|item| text.extend_from_slice(item.text.as_bytes()));
         let written = stream.write_all(&text);

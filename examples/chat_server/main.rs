@@ -12,6 +12,8 @@
 //!   to wait for one: a client that does not read fills its own outbox and nothing else.
 //! * What happens then is the **policy**: the client is dropped (`--slow drop-client`), or lines are, for it alone, and
 //!   it is told how many (`--slow drop-lines`).
+//! * Who speaks waits a moment for a client whose outbox is more than half full, once: it may just not have had the
+//!   processor. If that was in vain nobody waits for that client again until it has caught up.
 //! * A client that talks faster than it listens is not read for a while: of what it says only a few lines may be on
 //!   the way to itself, which a `Semaphore` counts. The rest waits in its socket.
 //! * A `Semaphore` limits the clients, an `Event` stops the server. Then everybody gets what is in the outbox and a last

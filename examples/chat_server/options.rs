@@ -28,6 +28,10 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Slow::DropClient)]
     pub(crate) slow: Slow,
 
+    /// Time that who speaks waits for a client whose outbox is more than half full; only once, until that has caught up
+    #[arg(long, default_value_t = 250, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+    patience_ms: u64,
+
     /// Longest line that a client may send, in bytes
     #[arg(long, default_value_t = 1024, value_name = "BYTES", value_parser = between(1, 1 << 20))]
     pub(crate) max_line: usize,
@@ -60,6 +64,10 @@ pub(crate) enum Slow {
 impl Options {
     pub(crate) fn name_timeout(&self) -> Duration {
         Duration::from_millis(self.name_timeout_ms)
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience_ms)
     }
 
     pub(crate) fn grace(&self) -> Duration {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
-use lockwork::{ArcSemaphorePermit, BoundedBuffer, Mutex, TryPutError};
+use lockwork::{ArcSemaphorePermit, BoundedBuffer, Event, Mutex, TryPutError};
 
 use crate::options::Slow;
 
@@ -21,14 +22,48 @@ pub(crate) struct Member {
     pub(crate) outbox: BoundedBuffer<Item>,
     /// For waking up whoever reads or writes it.
     pub(crate) stream: Arc<TcpStream>,
-    /// Lines that it has missed and was not told of. Held while something is put into the outbox, so that the notice
-    /// stands where the lines would have been.
-    missed: Mutex<u64>,
+    /// Held while something is put into the outbox.
+    behind: Mutex<Behind>,
+    /// Set while the outbox is no more than half full, or nobody needs to wait for it.
+    easy: Event,
+}
+
+#[derive(Default)]
+struct Behind {
+    /// Lines that it has missed and was not told of. The notice stands where the lines would have been.
+    missed: u64,
+    /// Somebody has waited for it in vain. Nobody does so again until it has caught up.
+    hopeless: bool,
 }
 
 impl Member {
     pub(crate) fn new(stream: Arc<TcpStream>, outbox: usize) -> Self {
-        Self { outbox: BoundedBuffer::new(outbox), stream, missed: Mutex::new(0) }
+        let easy = Event::new();
+        easy.set();
+        Self { outbox: BoundedBuffer::new(outbox), stream, behind: Mutex::default(), easy }
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.outbox.len() * 2 > self.outbox.capacity()
+    }
+
+    /// Waits until its outbox is no more than half full. If it is not by `deadline`, it is not waited for again.
+    fn wait_for(&self, deadline: Instant) {
+        if !self.easy.wait_until(deadline) {
+            self.behind.lock().hopeless = true;
+        }
+    }
+
+    /// The writer has taken something.
+    pub(crate) fn taken(&self) {
+        // With the lock, lest a line that is put at this moment clears the event before this sets it.
+        let mut behind = self.behind.lock();
+        if !self.is_half_full() {
+            self.easy.set();
+        }
+        if self.outbox.is_empty() {
+            behind.hopeless = false;
+        }
     }
 
     /// Says something to this client alone, if there is room.
@@ -46,15 +81,20 @@ impl Member {
     /// Ends it at once: what is in the outbox is thrown away, and whoever reads or writes the socket is woken up.
     pub(crate) fn cut(&self) {
         drop(self.outbox.close_now());
+        {
+            // With the lock, as in `taken`.
+            let _behind = self.behind.lock();
+            self.easy.set();
+        }
         // It may have been closed by the client.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     /// The notice that is due when everything else is written.
     pub(crate) fn last_notice(&self) -> Option<String> {
-        let mut missed = self.missed.lock();
-        let due = *missed != 0 && self.outbox.is_empty();
-        due.then(|| notice(std::mem::take(&mut *missed)))
+        let mut behind = self.behind.lock();
+        let due = behind.missed != 0 && self.outbox.is_empty();
+        due.then(|| notice(std::mem::take(&mut behind.missed)))
     }
 }
 
@@ -79,12 +119,14 @@ pub(crate) struct Counts {
 pub(crate) struct Room {
     members: Mutex<Option<BTreeMap<String, Arc<Member>>>>,
     slow: Slow,
+    /// How long a line waits for those who fall behind.
+    patience: Duration,
     pub(crate) counts: Counts,
 }
 
 impl Room {
-    pub(crate) fn new(slow: Slow) -> Self {
-        Self { members: Mutex::new(Some(BTreeMap::new())), slow, counts: Counts::default() }
+    pub(crate) fn new(slow: Slow, patience: Duration) -> Self {
+        Self { members: Mutex::new(Some(BTreeMap::new())), slow, patience, counts: Counts::default() }
     }
 
     /// Lets somebody in, and tells everybody, the newcomer included: its first line.
@@ -99,17 +141,23 @@ impl Room {
         Ok(())
     }
 
-    /// Says a line to everybody. `false` if `name` is not in the room any more.
+    /// Says a line to everybody, then waits for those who fall behind. `false` if `name` is not in the room any more.
+    ///
+    /// Without the wait one client that talks without a break would be too fast for others whose writers just do not
+    /// have the processor. It is not for those who do not read: each of them is waited for once.
     pub(crate) fn say(&self, name: &str, line: &str, echo: ArcSemaphorePermit) -> bool {
-        let mut members = self.members.lock();
-        match members.as_mut() {
-            Some(members) if members.contains_key(name) => {
-                self.counts.said.fetch_add(1, Relaxed);
-                self.spread(members, format!("<{name}> {line}\n"), Some((name, echo)));
-                true
-            }
-            _ => false,
+        let mut guard = self.members.lock();
+        let Some(members) = guard.as_mut().filter(|members| members.contains_key(name)) else {
+            return false;
+        };
+        self.counts.said.fetch_add(1, Relaxed);
+        let behind = self.spread(members, format!("<{name}> {line}\n"), Some((name, echo)));
+        drop(guard);
+        if !behind.is_empty() {
+            let deadline = Instant::now() + self.patience;
+            behind.iter().for_each(|member| member.wait_for(deadline));
         }
+        true
     }
 
     /// Takes somebody out, and tells the others. Does nothing if it was done before.
@@ -134,41 +182,51 @@ impl Room {
         members.values().for_each(|member| member.close());
     }
 
-    /// Puts a line into each outbox, under the room's lock, and waits for none.
+    /// Puts a line into each outbox, under the room's lock, and waits for none. Returns those who are falling behind.
     fn spread(
         &self,
         members: &mut BTreeMap<String, Arc<Member>>,
         text: String,
         mut from: Option<(&str, ArcSemaphorePermit)>,
-    ) {
+    ) -> Vec<Arc<Member>> {
         let mut text: Arc<str> = text.into();
         loop {
+            let mut falling = Vec::new();
             let mut slow = Vec::new();
             for (name, member) in members.iter() {
                 let echo = from.take_if(|(speaker, _)| speaker == name).map(|(_, echo)| echo);
-                let mut missed = member.missed.lock();
-                if *missed != 0
-                    && member.outbox.try_put(Item { text: notice(*missed).into(), _echo: None }).is_ok()
+                let mut behind = member.behind.lock();
+                if behind.missed != 0
+                    && member.outbox.try_put(Item { text: notice(behind.missed).into(), _echo: None }).is_ok()
                 {
-                    *missed = 0;
+                    behind.missed = 0;
                 }
                 // While it is behind with the notice it is behind with what follows.
                 let item = Item { text: Arc::clone(&text), _echo: echo };
-                let put =
-                    if *missed == 0 { member.outbox.try_put(item) } else { Err(TryPutError::Full(item)) };
+                let put = if behind.missed == 0 {
+                    member.outbox.try_put(item)
+                } else {
+                    Err(TryPutError::Full(item))
+                };
                 match (put, self.slow) {
                     (Ok(()), _) => {}
                     (Err(TryPutError::Full(_)), Slow::DropLines) => {
-                        *missed += 1;
+                        behind.missed += 1;
                         self.counts.dropped_lines.fetch_add(1, Relaxed);
                     }
                     (Err(TryPutError::Full(_)), Slow::DropClient) => slow.push(name.clone()),
                     // It is leaving.
                     (Err(TryPutError::Closed(_)), _) => {}
                 }
+                if member.is_half_full() && !member.outbox.is_closed() {
+                    member.easy.clear();
+                    if !behind.hopeless {
+                        falling.push(Arc::clone(member));
+                    }
+                }
             }
             // The others are told, which may be one line too many for the next.
-            let Some(name) = slow.pop() else { return };
+            let Some(name) = slow.pop() else { return falling };
             let mut names = vec![name];
             names.append(&mut slow);
             for name in &names {

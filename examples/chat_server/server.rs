@@ -54,7 +54,7 @@ pub(crate) struct Counts {
 impl<'a> Server<'a> {
     pub(crate) fn new(options: &Options, stop: &'a Event) -> Self {
         Self {
-            room: Room::new(options.slow),
+            room: Room::new(options.slow, options.patience()),
             outbox: options.outbox(),
             max_line: options.max_line,
             name_timeout: options.name_timeout(),
