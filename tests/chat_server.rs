@@ -86,8 +86,8 @@ impl Client {
     }
 }
 
-/// Fills what the system keeps for a client that does not read. More than that on any system.
-const LONG_LINES: usize = 4000;
+/// Lines of so many bytes: more than a system keeps for a client that does not read.
+const LONG_LINES: usize = 2500;
 const LONG: usize = 8000;
 
 fn long_line(number: usize) -> String {

@@ -1,7 +1,8 @@
 //! The server: lets clients in, and ends in order.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -109,13 +110,22 @@ impl<'a> Server<'a> {
     }
 
     fn accept<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, listener: &TcpListener) {
+        // Once is enough.
+        let mut complained = false;
         for number in 0.. {
             let stream = loop {
                 match listener.accept() {
                     _ if self.stop.is_set() => return,
                     Ok((stream, _)) => break Arc::new(stream),
-                    // A client that was gone before it was let in, or no file descriptor left.
-                    Err(_) => drop(self.stop.wait_for(RETRY)),
+                    // The client was gone before it was let in.
+                    Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                    // No file descriptor left, most likely, until somebody leaves.
+                    Err(error) => {
+                        if !mem::replace(&mut complained, true) {
+                            complain(format_args!("cannot let a client in: {error}"));
+                        }
+                        self.stop.wait_for(RETRY);
+                    }
                 }
             };
             let Some(place) = self.places.try_acquire_arc() else {
