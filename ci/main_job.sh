@@ -1,5 +1,13 @@
 #!/usr/bin/env bash
-# The main job that README gives: 20,000 real requests, every record logged.
+# The main job that README gives, 20,000 real requests, every record logged; then the other programs, briefly.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo run --release --locked --example log_server -- --requests 20000
+# The smaller programs check themselves, too.
+cargo run --release --locked --example bank
+# A deadlock, found and reported, is what this one is for.
+code=0
+cargo run --release --locked --example bank -- --naive || code=$?
+[ "$code" -eq 3 ]
+cargo run --release --locked --example kitchen
+cargo run --release --locked --example chat_server -- --demo 200

@@ -498,6 +498,58 @@ fn pipelined_requests_are_answered_in_order() {
     });
 }
 
+/// Every sample of the page has a type and a help text before it, and says what has happened.
+#[test]
+fn metrics_are_what_has_happened() {
+    watchdog("metrics", || {
+        let server = Server::start(&["--workers", "3", "--queue", "9"]);
+        let mut client = Client::connect(server.address());
+        for _ in 0..5 {
+            assert_eq!(client.ask(get("/log?x")).status, 200);
+        }
+        assert_eq!(client.ask(get("/nowhere")).status, 404);
+        let sample = |page: &Answer, name: &str| {
+            let mut typed = (false, false);
+            for line in page.body.lines() {
+                if let Some(value) = line.strip_prefix(&format!("log_server_{name} ")) {
+                    assert_eq!(typed, (true, true), "{name} has no help or no type: {}", page.body);
+                    return value.parse::<u64>().expect("a number");
+                }
+                typed.0 |= line.starts_with(&format!("# HELP log_server_{name} "));
+                typed.1 |= line.starts_with(&format!("# TYPE log_server_{name} "));
+            }
+            panic!("{name} is not in {}", page.body)
+        };
+        let page = client.ask(get("/metrics"));
+        assert_eq!(page.status, 200);
+        assert_eq!(page.field("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+        for (name, value) in [
+            ("requests_answered_total", 6),
+            // Its own record is handed over when the page is made.
+            ("records_queued_total", 6),
+            ("connections_accepted_total", 1),
+            ("connections_broken_total", 0),
+            ("connections_open", 1),
+            ("connections_waiting", 0),
+            ("connections_waiting_limit", 9),
+            ("requests_unlogged_total", 0),
+            ("workers", 3),
+        ] {
+            assert_eq!(sample(&page, name), value, "{name}: {}", page.body);
+        }
+        // The logger is not waited for.
+        let mut requests = 7;
+        eventually(|| {
+            let page = client.ask(get("/metrics"));
+            requests += 1;
+            sample(&page, "records_logged_total") >= 7
+        });
+        assert_eq!(client.ask("POST /metrics HTTP/1.1\r\nContent-Length: 0\r\n\r\n").status, 405);
+        drop(client);
+        server.stop().counted(requests + 1);
+    });
+}
+
 #[test]
 fn records_are_single_lines() {
     watchdog("lines", || {

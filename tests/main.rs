@@ -3,10 +3,13 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "tests state what they do in prose")]
 
 mod auto_traits;
+mod bank;
 mod barrier;
 mod buffer;
+mod chat_server;
 mod condvar;
 mod event;
+mod kitchen;
 mod latch;
 #[cfg(feature = "lock_api")]
 mod lock_api;

@@ -141,6 +141,8 @@ pub(crate) enum Route<'a> {
     Index,
     Health,
     Stats,
+    /// The same, for programs that collect such things.
+    Metrics,
     /// Log what follows the question mark.
     LogQuery(&'a str),
     /// Log the body.
@@ -168,7 +170,8 @@ pub(crate) fn route(head: &Head) -> Result<Route<'_>, Refusal> {
         "/" if reading => Ok(Route::Index),
         "/health" if reading => Ok(Route::Health),
         "/stats" if reading => Ok(Route::Stats),
-        "/" | "/health" | "/stats" => Err(not_allowed("GET, HEAD")),
+        "/metrics" if reading => Ok(Route::Metrics),
+        "/" | "/health" | "/stats" | "/metrics" => Err(not_allowed("GET, HEAD")),
         _ => Err(Refusal::new(404, "there is nothing here")),
     }
 }
@@ -187,12 +190,21 @@ fn path_and_query(target: &str) -> (&str, &str) {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: String,
+    content_type: &'static str,
     allow: Option<&'static str>,
 }
 
+const TEXT: &str = "text/plain; charset=utf-8";
+/// What Prometheus calls its text format.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 impl Reply {
     pub(crate) fn ok(body: impl Into<String>) -> Self {
-        Self { status: 200, body: body.into(), allow: None }
+        Self { status: 200, body: body.into(), content_type: TEXT, allow: None }
+    }
+
+    pub(crate) fn metrics(body: String) -> Self {
+        Self { content_type: METRICS, ..Self::ok(body) }
     }
 
     /// The bytes to send: without the body, though with its length, for a HEAD.
@@ -206,7 +218,8 @@ impl Reply {
         }
         let _ = write!(
             out,
-            "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: {connection}\r\n\r\n",
+            "Content-Type: {}\r\nContent-Length: {}\r\nConnection: {connection}\r\n\r\n",
+            self.content_type,
             self.body.len()
         );
         if !head_only {
@@ -218,7 +231,12 @@ impl Reply {
 
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
-        Self { status: refusal.status, body: format!("{}\n", refusal.why), allow: refusal.allow }
+        Self {
+            status: refusal.status,
+            body: format!("{}\n", refusal.why),
+            content_type: TEXT,
+            allow: refusal.allow,
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! * The **acceptor** puts every connection into the first buffer. When that is full it waits there, and clients
 //!   wait in the listener's backlog: back-pressure, not memory, is what a crowd costs.
+//! * The **workers** are tasks of a `ThreadPool`, one for each of its threads, for as long as the server runs.
 //! * A **worker** takes a connection, answers what it asks, and keeps it for as long as nobody else waits. When
 //!   somebody does, a connection that has nothing to say just now, or has had its turn, goes back to the end of the
 //!   line. So a few workers serve many connections that are kept alive, and a client that sends a byte a second
@@ -32,12 +33,13 @@
 //! curl -d 'two
 //! lines' http://127.0.0.1:8080/log                                  one record, on one line
 //! curl http://127.0.0.1:8080/stats
+//! curl http://127.0.0.1:8080/metrics                                the same for Prometheus
 //! ```
 //!
 //! # What it answers
 //!
-//! `/log` takes GET (what follows the question mark is logged) and POST (the body is); `/`, `/health` and `/stats`
-//! take GET. HEAD is answered like GET, without the body. Every answer, an error too, has a record of its own:
+//! `/log` takes GET (what follows the question mark is logged) and POST (the body is); `/`, `/health`, `/stats`
+//! and `/metrics` take GET. HEAD is answered like GET, without the body. Every answer, an error too, has a record of its own:
 //!
 //! ```text
 //! 17 1767225600.042 127.0.0.1:50312 POST /log 200 "two\nlines"
@@ -70,7 +72,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use clap::Parser;
-use lockwork::Event;
+use lockwork::{Event, ThreadPool};
 
 use crate::drive::Run;
 use crate::options::Options;
@@ -126,37 +128,47 @@ fn serve(
     file: File,
 ) -> Result<(io::Result<()>, Option<Run>), Problem> {
     let quiet = Event::new();
+    // A task for each connection, or for each turn of one, would be queued here instead of in the buffer. But a worker
+    // has things of its own (room to read into, and how long it has heard nothing), and `stop` waits until every
+    // connection was reported done; the buffer is made for that.
+    let pool = ThreadPool::builder().threads(options.workers).name("worker").try_build();
+    let pool = pool.map_err(|error| Problem::new("cannot start a thread", error))?;
     thread::scope(|scope| {
-        let mut acceptor = None;
-        let mut logger = None;
-        let started: io::Result<()> = (|| {
-            logger = Some(spawn(scope, "logger", || server.log(file))?);
-            for number in 0..options.workers {
-                spawn(scope, format!("worker {number}"), || server.work())?;
-            }
-            spawn(scope, "progress", || server.report(&quiet))?;
-            acceptor = Some(spawn(scope, "acceptor", || server.accept(listener))?);
-            Ok(())
-        })();
+        pool.scope(|tasks| {
+            let mut acceptor = None;
+            let mut logger = None;
+            let started: io::Result<()> = (|| {
+                logger = Some(spawn(scope, "logger", || server.log(file))?);
+                for _ in 0..options.workers {
+                    // The scope waits for them, and passes on a panic.
+                    drop(tasks.spawn(|| server.work()));
+                }
+                spawn(scope, "progress", || server.report(&quiet))?;
+                acceptor = Some(spawn(scope, "acceptor", || server.accept(listener))?);
+                Ok(())
+            })();
 
-        let mut run = None;
-        match (&started, options.requests) {
-            (Err(_), _) => {}
-            (Ok(()), Some(requests)) => run = Some(drive::drive(address, requests, options.clients, &STOP)),
-            (Ok(()), None) => STOP.wait(),
-        }
-        STOP.set();
-        stop(server, acceptor, address);
-        let written = match logger.map(ScopedJoinHandle::join) {
-            Some(Ok(written)) => written,
-            Some(Err(_)) => Err(io::Error::other("the logger panicked")),
-            None => Ok(()),
-        };
-        quiet.set();
-        match started {
-            Ok(()) => Ok((written, run)),
-            Err(error) => Err(Problem::new("cannot start a thread", error)),
-        }
+            let mut run = None;
+            match (&started, options.requests) {
+                (Err(_), _) => {}
+                (Ok(()), Some(requests)) => {
+                    run = Some(drive::drive(address, requests, options.clients, &STOP))
+                }
+                (Ok(()), None) => STOP.wait(),
+            }
+            STOP.set();
+            stop(server, acceptor, address);
+            let written = match logger.map(ScopedJoinHandle::join) {
+                Some(Ok(written)) => written,
+                Some(Err(_)) => Err(io::Error::other("the logger panicked")),
+                None => Ok(()),
+            };
+            quiet.set();
+            match started {
+                Ok(()) => Ok((written, run)),
+                Err(error) => Err(Problem::new("cannot start a thread", error)),
+            }
+        })
     })
 }
 

@@ -330,6 +330,7 @@ impl Server {
             Ok(Route::Index) => (Reply::ok(INDEX), Vec::new()),
             Ok(Route::Health) => (Reply::ok("ok\n"), Vec::new()),
             Ok(Route::Stats) => (Reply::ok(self.stats()), Vec::new()),
+            Ok(Route::Metrics) => (Reply::metrics(self.metrics()), Vec::new()),
             Err(refusal) => (Reply::from(refusal), refusal.why.into()),
         };
         // When the line is full there is no place to keep a connection, and now is the moment to tell the client.
@@ -405,6 +406,36 @@ impl Server {
             self.records.len(),
             self.records.capacity(),
         )
+    }
+
+    /// What [`stats`](Self::stats) says, in the text format of Prometheus.
+    fn metrics(&self) -> String {
+        let Snapshot { accepted, answered, recorded, logged, unlogged, broken } = self.counts.now();
+        let gauge = |value: usize| value as u64;
+        let rows = [
+            ("connections_accepted_total", "counter", "Connections that were accepted", accepted),
+            ("connections_broken_total", "counter", "Connections that ended in an error", broken),
+            ("requests_answered_total", "counter", "Answers that were sent and have a record", answered),
+            ("requests_unlogged_total", "counter", "Requests answered 503 for want of a log", unlogged),
+            ("records_queued_total", "counter", "Records that were handed to the logger", recorded),
+            ("records_logged_total", "counter", "Records that are in the file", logged),
+            ("connections_open", "gauge", "Connections now", gauge(self.connections.unfinished())),
+            (
+                "connections_waiting",
+                "gauge",
+                "Connections that wait for a worker",
+                gauge(self.connections.len()),
+            ),
+            ("connections_waiting_limit", "gauge", "As many may wait", gauge(self.connections.capacity())),
+            ("records_waiting", "gauge", "Records that wait for the logger", gauge(self.records.len())),
+            ("records_waiting_limit", "gauge", "As many may wait", gauge(self.records.capacity())),
+            ("workers", "gauge", "Threads that answer requests", gauge(self.workers)),
+            ("uptime_seconds", "gauge", "Since the start", self.start.elapsed().as_secs()),
+        ];
+        rows.map(|(name, kind, help, value)| {
+            format!("# HELP log_server_{name} {help}\n# TYPE log_server_{name} {kind}\nlog_server_{name} {value}\n")
+        })
+        .concat()
     }
 
     // --- the logger ------------------------------------------------------------------------------------------------
@@ -493,4 +524,5 @@ const INDEX: &str = "GET  /log?text  logs the text
 POST /log       logs the body
 GET  /health    says ok
 GET  /stats     says what has happened so far
+GET  /metrics   says the same in the format of Prometheus
 ";

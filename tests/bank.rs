@@ -1,0 +1,128 @@
+//! The example `bank`, seen from outside: what it says, and its exit code.
+#![cfg(all(unix, not(miri)))]
+
+use crate::support::program::{Ended, Program};
+use crate::support::watchdog;
+
+fn run(options: &'static [&'static str]) -> Ended {
+    watchdog("bank", || Program::start("bank", options).end())
+}
+
+/// The number before `what`.
+#[track_caller]
+fn number_before(text: &str, what: &str) -> u64 {
+    let before = text.split(what).next().expect("a first part");
+    before.rsplit(' ').next().and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{what}: {text}"))
+}
+
+#[track_caller]
+fn all_handled(line: &str, transfers: u64) {
+    let handled = number_before(line, " transfers,") + number_before(line, " refused");
+    assert_eq!(handled, transfers, "{line}");
+}
+
+#[test]
+fn both_strategies_keep_the_total() {
+    let ended = run(&["--transfers", "5000", "--opening", "500"]).with_code(0);
+    ended.says("8 tellers, 8 accounts with 500 each: 4000 in all");
+    for strategy in ["ordered: ", "time-out: "] {
+        let line = ended.stdout.lines().find(|line| line.starts_with(strategy)).expect("a run of each");
+        all_handled(line, 5000);
+    }
+    assert_eq!(ended.stdout.matches("total 4000, as before").count(), 2, "{}", ended.stdout);
+}
+
+#[test]
+fn two_accounts_and_many_tellers_are_no_deadlock() {
+    let ended = run(&["--accounts", "2", "--tellers", "7", "--transfers", "2000"]).with_code(0);
+    assert_eq!(ended.stdout.matches("total 2000, as before").count(), 2, "{}", ended.stdout);
+    let ended = run(&["--strategy", "time-out", "--accounts", "2", "--tellers", "5", "--transfers", "2000"])
+        .with_code(0);
+    assert!(!ended.stdout.contains("ordered"), "{}", ended.stdout);
+    assert!(number_before(&ended.stdout, " times") > 0, "nobody gave way: {}", ended.stdout);
+}
+
+#[test]
+fn bank_may_have_little_to_do_or_to_lend() {
+    for options in [
+        &["--transfers", "0"][..],
+        &["--transfers", "1", "--tellers", "3"],
+        &["--opening", "0", "--transfers", "100"],
+        &["--tellers", "1", "--transfers", "100"],
+    ] {
+        let ended = run(options).with_code(0);
+        assert_eq!(ended.stdout.matches("as before").count(), 2, "{}", ended.stdout);
+    }
+    let poor = run(&["--opening", "0", "--transfers", "100", "--strategy", "ordered"]).with_code(0);
+    poor.says("0 transfers, 100 refused for want of money");
+}
+
+/// The circle that it reports is one: each waits for what the next one holds.
+#[test]
+fn naive_order_ends_in_a_deadlock_that_is_reported() {
+    for options in [
+        &["--naive", "--detect-ms", "50", "--transfers", "1000000000"][..],
+        &["--naive", "--detect-ms", "50", "--transfers", "1000000000", "--accounts", "2", "--tellers", "2"],
+    ] {
+        let ended = run(options).with_code(3);
+        ended.says("DEADLOCK");
+        let waits: Vec<Vec<usize>> = ended
+            .stdout
+            .lines()
+            .filter(|line| line.trim_start().starts_with("teller "))
+            .map(|line| line.split(' ').filter_map(|word| word.parse().ok()).collect())
+            .collect();
+        assert!(waits.len() >= 2, "{}", ended.stdout);
+        for (at, wait) in waits.iter().enumerate() {
+            let next = &waits[(at + 1) % waits.len()];
+            assert_eq!(wait[2], next[1], "not a circle: {}", ended.stdout);
+        }
+        let mut tellers: Vec<usize> = waits.iter().map(|wait| wait[0]).collect();
+        tellers.sort_unstable();
+        tellers.dedup();
+        assert_eq!(tellers.len(), waits.len(), "a teller waits twice: {}", ended.stdout);
+        // Nobody was in the middle of moving money.
+        ended.says("as before");
+    }
+}
+
+#[test]
+fn one_naive_teller_has_nobody_to_wait_for() {
+    let ended = run(&["--naive", "--tellers", "1", "--transfers", "500"]).with_code(0);
+    assert!(!ended.stdout.contains("DEADLOCK"), "{}", ended.stdout);
+}
+
+#[test]
+fn interrupted_bank_closes_its_books() {
+    for strategy in ["ordered", "time-out"] {
+        watchdog("interrupt", move || {
+            let bank = Program::start(
+                "bank",
+                &["--strategy", strategy, "--transfers", "1000000000000", "--tellers", "4"],
+            );
+            // It listens to signals before it says the first line.
+            bank.line();
+            bank.signal("INT");
+            let ended = bank.end().with_code(0);
+            ended.says("interrupted");
+            ended.says("total 8000, as before");
+        });
+    }
+}
+
+#[test]
+fn wrong_command_line_is_refused_with_its_reason() {
+    for (options, reason) in [
+        (&["--accounts", "1"][..], "--accounts"),
+        (&["--tellers", "0"], "--tellers"),
+        (&["--strategy", "naive"], "--strategy"),
+        (&["--naive", "--strategy", "ordered"], "cannot be used with"),
+        (&["--transfers", "many"], "--transfers"),
+        (&["lunch"], "lunch"),
+    ] {
+        let ended = run(options).with_code(2);
+        assert!(ended.stderr.contains(reason), "{options:?}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "");
+    }
+    run(&["--help"]).with_code(0).says("--naive");
+}
