@@ -5,7 +5,12 @@
 mod auto_traits;
 mod barrier;
 mod buffer;
+#[cfg(all(unix, not(miri)))]
+#[path = "../examples/shared/client.rs"]
+mod client;
 mod condvar;
+mod crawler;
+mod downloads;
 mod event;
 mod latch;
 mod log_server;
@@ -14,7 +19,13 @@ mod park_token;
 mod reentrant;
 mod rwlock;
 mod semaphore;
+#[cfg(all(unix, not(miri)))]
+#[path = "../examples/shared/serve.rs"]
+mod serve;
 mod support;
 mod threads;
 mod tidy;
+#[cfg(all(unix, not(miri)))]
+#[path = "../examples/shared/url.rs"]
+mod url;
 mod wait_group;
