@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use lockwork::{Condvar, Event, Mutex};
 
-use crate::client::{Client, Failure, back_off};
+use crate::client::{Client, Failure, back_off, may_pass};
 use crate::serve::{self, Server};
 use crate::support::program::{Ended, Folder, Program};
 use crate::support::{LIMIT, PARTIES, eventually, watchdog};
@@ -31,7 +31,6 @@ fn html(stream: &mut TcpStream, links: &[&str]) -> io::Result<()> {
 struct Asked {
     times: BTreeMap<String, usize>,
     now: usize,
-    most: usize,
 }
 
 impl Asked {
@@ -50,7 +49,10 @@ impl Site {
     /// `answer` gets the target, how often it was asked for, and what else was.
     fn start<F>(answer: F) -> Self
     where
-        F: Fn(&str, usize, &(Mutex<Asked>, Condvar), &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
+        F: Fn(&str, usize, &(Mutex<Asked>, Condvar), &mut TcpStream) -> io::Result<()>
+            + Send
+            + Sync
+            + 'static,
     {
         let asked: Arc<(Mutex<Asked>, Condvar)> = Arc::default();
         let seen = Arc::clone(&asked);
@@ -58,7 +60,6 @@ impl Site {
             let times = {
                 let mut asked = seen.0.lock();
                 asked.now += 1;
-                asked.most = asked.most.max(asked.now);
                 let times = asked.times.entry(request.target.clone()).or_insert(0);
                 *times += 1;
                 *times
@@ -83,7 +84,7 @@ impl Site {
 
 /// Waits until a site was asked for what is expected, or for so long that the test has failed anyway.
 fn until((asked, changed): &(Mutex<Asked>, Condvar), condition: impl Fn(&Asked) -> bool) {
-    changed.wait_while_for(&mut asked.lock(), |asked| !condition(asked), LIMIT);
+    let _ = changed.wait_while_for(&mut asked.lock(), |asked| !condition(asked), LIMIT);
 }
 
 fn crawl(arguments: &[&str]) -> Ended {
@@ -171,21 +172,27 @@ fn other_hosts_are_left_alone_unless_wanted() {
 fn host_gets_as_many_requests_as_allowed_and_no_more() {
     watchdog("politeness", || {
         let links: Vec<String> = (0..30).map(|number| format!("/{number}")).collect();
-        let site = Site::start(move |target, _, asked, stream| {
+        // How many are asked for now, and were at any one time; until just before they are answered, because the
+        // client may be back before the answer is through.
+        let counts: Arc<(Mutex<(usize, usize)>, Condvar)> = Arc::default();
+        let counted = Arc::clone(&counts);
+        let site = Site::start(move |target, _, _, stream| {
             if target == "/" {
                 return html(stream, &links.iter().map(String::as_str).collect::<Vec<_>>());
             }
+            let (counts, changed) = &*counted;
+            let mut counts = counts.lock();
+            counts.0 += 1;
+            counts.1 = counts.1.max(counts.0);
+            changed.notify_all();
             // Nobody is answered before as many have come as may.
-            until(asked, |asked| asked.most >= 3);
-            asked.0.lock().now -= 1;
-            // Not counted while it is answered: the client may be back before this returns.
-            let result = html(stream, &[]);
-            asked.0.lock().now += 1;
-            result
+            let _ = changed.wait_while_for(&mut counts, |(_, most)| *most < 3, LIMIT);
+            counts.0 -= 1;
+            drop(counts);
+            html(stream, &[])
         });
         crawl(&[&site.url("/"), "--per-host", "3", "--fetchers", "8"]).expect(0).says("31 visits in");
-        // One more could be counted while it is on its way out.
-        assert!(site.asked.0.lock().most >= 3);
+        assert_eq!(counts.0.lock().1, 3);
     });
 }
 
@@ -317,9 +324,18 @@ fn addresses_are_understood() {
     ] {
         assert_eq!(url(text).to_string(), expected, "{text}");
     }
-    for text in
-        ["", "a", "ftp://a/", "http://", "http:///x", "http://a:b/", "http://a:70000", "http://u@h/", "http://a:+1/", "http://a b/"]
-    {
+    for text in [
+        "",
+        "a",
+        "ftp://a/",
+        "http://",
+        "http:///x",
+        "http://a:b/",
+        "http://a:70000",
+        "http://u@h/",
+        "http://a:+1/",
+        "http://a b/",
+    ] {
         assert!(Url::parse(text).is_err(), "{text}");
     }
 }
@@ -354,7 +370,11 @@ fn references_are_resolved() {
         ("g?y/../x", "http://a/b/c/g?y/../x"),
         (" \n g\n", "http://a/b/c/g"),
     ] {
-        assert_eq!(base.join(reference).map(|url| url.to_string()).as_deref(), Some(expected), "{reference:?}");
+        assert_eq!(
+            base.join(reference).map(|url| url.to_string()).as_deref(),
+            Some(expected),
+            "{reference:?}"
+        );
     }
     for reference in ["mailto:a@b", "javascript:void(0)", "https://a/", "tel:1", "http://"] {
         assert_eq!(base.join(reference), None, "{reference}");
@@ -452,6 +472,23 @@ fn silent_server_is_left_in_time_and_at_a_stop() {
             assert!(matches!(client.get(&url, &[]), Err(Failure::Stopped)));
         });
         release.set();
+    });
+}
+
+#[test]
+fn answer_has_a_status_and_fields() {
+    watchdog("fields", || {
+        let server = Server::start(0, 1, |request, stream| {
+            let agent = format!("Agent: {}", request.field("user-agent").unwrap_or_default());
+            serve::head(stream, "503 Service Unavailable", 0, &[&agent])
+        });
+        let server = server.expect("a server");
+        let stop = Event::new();
+        let client = Client { idle: LIMIT, total: LIMIT, stop: &stop, agent: "test" };
+        let url = url(&format!("http://{}/", server.address()));
+        let answer = client.get(&url, &[]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((answer.status, answer.field("AGENT")), (503, Some("test")));
+        assert!(may_pass(503) && may_pass(429) && !may_pass(404));
     });
 }
 

@@ -187,7 +187,7 @@ impl State {
             *times += 1;
             *times
         };
-        let counted = Counted(self, agent);
+        let mut counted = Some(Counted(self, agent));
         let Some(content) = self.contents.get(name) else {
             drop(counted);
             return serve::head(stream, "404 Not Found", 0, &[]);
@@ -197,6 +197,11 @@ impl State {
         let version = format!("ETag: {tag}");
         let fresh = request.field("if-range").is_none_or(|wanted| wanted == tag);
         let range = request.field("range").and_then(range).filter(|_| fresh);
+        // Who only asks how long it is leaves as soon as it knows, whatever else is sent; we would learn that late.
+        if request.field("range") == Some("bytes=0-0") && matches!(content.manner, Manner::Whole | Manner::Chunked)
+        {
+            counted = None;
+        }
         match content.manner {
             Manner::Busy if times <= 2 => {
                 drop(counted);
@@ -242,8 +247,8 @@ impl State {
                         (start, end)
                     }
                 };
-                if name == LARGE {
-                    self.seen.lock().client(&counted.1).asked += (end - start) as u64;
+                if let (LARGE, Some(Counted(_, agent))) = (name, &counted) {
+                    self.seen.lock().client(agent).asked += (end - start) as u64;
                 }
                 let most = match content.manner {
                     Manner::Drops(most) => end.min(start + most),
@@ -260,10 +265,9 @@ impl State {
         stream: &mut TcpStream,
         bytes: &[u8],
         breaks: bool,
-        counted: Counted<'_>,
+        mut counted: Option<Counted<'_>>,
     ) -> io::Result<()> {
         let mut pieces = bytes.chunks(16 * 1024).peekable();
-        let mut counted = Some(counted);
         while let Some(piece) = pieces.next() {
             let sent = {
                 let mut seen = self.seen.lock();
