@@ -198,7 +198,8 @@ impl State {
         let fresh = request.field("if-range").is_none_or(|wanted| wanted == tag);
         let range = request.field("range").and_then(range).filter(|_| fresh);
         // Who only asks how long it is leaves as soon as it knows, whatever else is sent; we would learn that late.
-        if request.field("range") == Some("bytes=0-0") && matches!(content.manner, Manner::Whole | Manner::Chunked)
+        if request.field("range") == Some("bytes=0-0")
+            && matches!(content.manner, Manner::Whole | Manner::Chunked)
         {
             counted = None;
         }
