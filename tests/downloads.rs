@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::serve::{self, Request, Server};
 use crate::support::program::{Ended, Folder, Program};
-use crate::support::{eventually, watchdog};
+use crate::support::{LIMIT, eventually, watchdog};
 
 use partial::{Identity, Part, Partial, divide};
 
@@ -32,7 +32,8 @@ struct State {
     content: Mutex<(Vec<u8>, &'static str)>,
     /// The ranges that were asked for, but for the first byte.
     ranges: Mutex<Vec<(usize, usize)>>,
-    /// While this is not set, what goes beyond the first part of an answer is sent drop by drop.
+    /// While this is not set, what goes beyond the first part of an answer is sent drop by drop, and its end is
+    /// not sent.
     flow: Event,
 }
 
@@ -91,8 +92,10 @@ impl State {
         };
         let (gush, rest) = bytes.split_at(bytes.len().min(GUSH));
         stream.write_all(gush)?;
-        for piece in rest.chunks(1000) {
-            self.flow.wait_for(Duration::from_millis(2));
+        let mut pieces = rest.chunks(1000).peekable();
+        while let Some(piece) = pieces.next() {
+            let last = pieces.peek().is_none();
+            self.flow.wait_for(if last { LIMIT } else { Duration::from_millis(2) });
             stream.write_all(piece)?;
         }
         Ok(())
