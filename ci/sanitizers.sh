@@ -42,6 +42,6 @@ symbolizer=/usr/bin/llvm-symbolizer-$llvm
 if [ -x "$symbolizer" ]; then
     export TSAN_OPTIONS="external_symbolizer_path=$symbolizer" ASAN_SYMBOLIZER_PATH="$symbolizer"
 fi
-# The log server's tests run it as a program of its own and look for it where an ordinary build puts it.
+# The examples' tests run them as programs of their own and look for them where an ordinary build puts them.
 exec /usr/bin/cargo test -Zbuild-std=std,panic_abort,test --target "$host" --test lockwork -- \
-    --skip log_server --skip tidy "$@"
+    --skip log_server --skip crawler --skip downloads --skip tidy "$@"

@@ -151,7 +151,7 @@ fn static_buffer_is_shared_by_threads() {
             BUFFER.close();
             counters.into_iter().map(|counter| counter.join().unwrap()).sum::<usize>()
         });
-        assert_eq!(counted, PARTIES.iter().sum());
+        assert_eq!(counted, PARTIES.iter().sum::<usize>());
     });
 }
 
@@ -1034,7 +1034,7 @@ fn close_wakes_all_getters() {
                     }
                     arrivals.wait_for(parties);
                     if at_once {
-                        assert_eq!(buffer.close_now(), []);
+                        assert!(buffer.close_now().is_empty());
                     } else {
                         buffer.close();
                     }

@@ -7,7 +7,12 @@ mod bank;
 mod barrier;
 mod buffer;
 mod chat_server;
+#[cfg(all(unix, not(miri)))]
+#[path = "../examples/shared/client.rs"]
+mod client;
 mod condvar;
+mod crawler;
+mod downloads;
 mod event;
 mod kitchen;
 mod latch;
@@ -22,11 +27,16 @@ mod reentrant;
 mod rwlock;
 mod semaphore;
 #[cfg(feature = "serde")]
-#[cfg(feature = "serde")]
 mod serde;
+#[cfg(all(unix, not(miri)))]
+#[path = "../examples/shared/serve.rs"]
+mod serve;
 mod support;
 mod thread_cell;
 mod thread_local;
 mod threads;
 mod tidy;
+#[cfg(all(unix, not(miri)))]
+#[path = "../examples/shared/url.rs"]
+mod url;
 mod wait_group;

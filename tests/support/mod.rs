@@ -2,6 +2,7 @@
 
 #[cfg(all(unix, not(miri)))]
 pub(crate) mod program;
+pub(crate) mod running;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

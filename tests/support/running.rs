@@ -1,0 +1,152 @@
+//! An example, run as a program: with a command line, signals, output and an exit code.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{env, fs, process};
+
+use lockwork::{Event, Mutex};
+
+use super::eventually;
+
+/// After this a program is killed, and whoever waits for it learns why. Less than the limit of a test.
+const LIMIT: Duration = Duration::from_secs(40);
+
+/// A running program. Killed when it is dropped, and when it runs for too long.
+pub(crate) struct Program {
+    child: Arc<Mutex<Child>>,
+    pid: u32,
+    ended: Arc<Event>,
+    outputs: [Option<JoinHandle<String>>; 2],
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// `None` after a signal.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The example that cargo builds together with the tests: `<profile>/examples` beside `<profile>/deps`.
+fn path(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a path of this test");
+    let profile = test.parent().and_then(Path::parent).expect("a test in <profile>/deps");
+    let program = profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
+    assert!(
+        program.exists(),
+        "{} is missing: `cargo test` builds it, `cargo test --test` does not; run `cargo build --example {name}`",
+        program.display()
+    );
+    program
+}
+
+fn collect(mut output: impl Read + Send + 'static) -> Option<JoinHandle<String>> {
+    Some(thread::spawn(move || {
+        let mut all = Vec::new();
+        let _ = output.read_to_end(&mut all);
+        String::from_utf8_lossy(&all).into_owned()
+    }))
+}
+
+impl Program {
+    pub(crate) fn start(name: &'static str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(path(name))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the example starts");
+        let outputs =
+            [collect(child.stdout.take().expect("piped")), collect(child.stderr.take().expect("piped"))];
+        let (pid, child, ended) = (child.id(), Arc::new(Mutex::new(child)), Arc::new(Event::new()));
+        let (watched, over) = (Arc::clone(&child), Arc::clone(&ended));
+        thread::spawn(move || {
+            if !over.wait_for(LIMIT) {
+                eprintln!("{name} runs for more than {LIMIT:?}, so it hangs: it is killed");
+                let _ = watched.lock().kill();
+            }
+        });
+        Self { child, pid, ended, outputs }
+    }
+
+    /// Sends a signal, as a terminal does. One that has ended does not mind.
+    pub(crate) fn signal(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{signal}")).arg(self.pid.to_string()).stderr(Stdio::null());
+        kill.status().expect("kill runs");
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.child.lock().try_wait().expect("a child that can be waited for").is_some()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> Ended {
+        let mut status = None;
+        // The lock is not held while waiting: the watchdog needs it.
+        eventually(|| {
+            status = self.child.lock().try_wait().expect("a child that can be waited for");
+            status.is_some()
+        });
+        self.ended.set();
+        let [stdout, stderr] =
+            [0, 1].map(|n| self.outputs[n].take().expect("read once").join().expect("it is read"));
+        Ended { code: status.expect("it has ended").code(), stdout, stderr }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.ended.set();
+        // If it has ended already, there is nothing to kill.
+        let mut child = self.child.lock();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}stderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(self, what: &str) -> Self {
+        let said = self.stdout.contains(what) || self.stderr.contains(what);
+        assert!(said, "{what:?} is not in stdout:\n{}stderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A folder that no other test uses, and that goes with this.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Relaxed);
+        let path = env::temp_dir().join(format!("lockwork-test-{}-{number}", process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("a path in UTF-8").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
