@@ -197,10 +197,12 @@ impl State {
         let version = format!("ETag: {tag}");
         let fresh = request.field("if-range").is_none_or(|wanted| wanted == tag);
         let range = request.field("range").and_then(range).filter(|_| fresh);
-        // Who only asks how long it is leaves as soon as it knows, whatever else is sent; we would learn that late.
-        if request.field("range") == Some("bytes=0-0")
-            && matches!(content.manner, Manner::Whole | Manner::Chunked)
-        {
+        // The large file's first byte is counted here: who only asks how long a file is leaves as soon as it has the
+        // head, and may be back before this is told.
+        if request.field("range") == Some("bytes=0-0") {
+            if let (LARGE, Some(Counted(_, agent))) = (name, &counted) {
+                self.seen.lock().client(agent).asked += 1;
+            }
             counted = None;
         }
         match content.manner {
