@@ -106,7 +106,7 @@ fn values_outlive_their_threads_and_are_never_inherited() {
         .unwrap();
     }
     assert_eq!(drops.count(), 0);
-    assert_eq!(local.iter().map(|(i, _)| i).sum::<i32>(), (0..100).sum());
+    assert_eq!(local.iter().map(|(i, _)| i).sum::<i32>(), (0..100).sum::<i32>());
     drop(local);
     assert_eq!(drops.count(), 100);
 }
