@@ -8,6 +8,8 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo clippy --package lockwork --all-targets --all-features --locked -- -D warnings
 RUSTFLAGS="--cfg loom -D warnings" cargo clippy --locked --package loom-tests --features model --all-targets \
     --target-dir target/loom
+RUSTFLAGS="--cfg shuttle -D warnings" cargo clippy --locked --package shuttle-tests --features model --all-targets \
+    --target-dir target/shuttle
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 RUSTDOCFLAGS="-D warnings" cargo doc --package lockwork --no-deps --document-private-items --all-features --locked
 tree=$(cargo tree --locked --edges normal --prefix none --package lockwork)

@@ -53,6 +53,7 @@
 //! | `lock_api` | `RawMutex`, `RawFairMutex`, `RawRwLock` and `RawThreadId`, for the traits of `lock_api` 0.4 |
 //! | `serde` | locks are serialised as what they guard |
 //! | `loom` | together with `--cfg loom`: models |
+//! | `shuttle` | together with `--cfg shuttle`: random schedules |
 //!
 //! The guides, in `docs/guide`, say how to come here from `std`, from `parking_lot` and from Python, what to choose, how to
 //! avoid deadlock, and how to write models.
