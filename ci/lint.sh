@@ -10,6 +10,8 @@ RUSTFLAGS="--cfg loom -D warnings" cargo clippy --locked --package loom-tests --
     --target-dir target/loom
 RUSTFLAGS="--cfg shuttle -D warnings" cargo clippy --locked --package shuttle-tests --features model --all-targets \
     --target-dir target/shuttle
+# The tests bring the crate's own features with them; this is without.
+cargo clippy --package lockwork --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 RUSTDOCFLAGS="-D warnings" cargo doc --package lockwork --no-deps --document-private-items --all-features --locked
 tree=$(cargo tree --locked --edges normal --prefix none --package lockwork)

@@ -44,7 +44,8 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Blocking
 ///
-/// A wait queues, spins for about a microsecond if nobody else waits, and parks. It allocates nothing, and returns
+/// A wait queues, spins and yields for a few microseconds if nobody else waits (for some tens if it has just told another
+/// thread to go on, whose answer it may be waiting for), and parks. It allocates nothing, and returns
 /// only when it was released or its time is up.
 ///
 /// # Fairness
@@ -198,7 +199,8 @@ impl fmt::Debug for Event {
 ///
 /// # Blocking
 ///
-/// A wait queues, spins for about a microsecond if nobody else waits, and parks. It allocates nothing, and returns
+/// A wait queues, spins and yields for a few microseconds if nobody else waits (for some tens if it has just told another
+/// thread to go on, whose answer it may be waiting for), and parks. It allocates nothing, and returns
 /// only when a signal was given to it or its time is up.
 ///
 /// # Fairness

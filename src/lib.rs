@@ -14,6 +14,8 @@
 //! | let so many threads at a time do something | [`Semaphore`] |
 //! | go on with `std`'s signatures, poisoning and all | [`poison`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
+//! | run tasks on a fixed number of threads (feature `threads`) | `ThreadPool`, `Task`, `as_completed` |
+//! | run a loop on a thread that can be told to stop (feature `threads`) | `Worker`, `StopToken` |
 //!
 //! ```
 //! use lockwork::{Condvar, Mutex};
@@ -42,7 +44,8 @@
 //! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set
 //!   without anybody having set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static.
-//! * There is no dependency, no background thread, and no global state but a counter that numbers threads.
+//! * There is no dependency, no background thread, and no global state but counters that number threads and a table of
+//!   four kilobytes in which readers of [`RwLock`]s sit.
 //!
 //! # Features
 //!
@@ -50,6 +53,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `threads` | `ThreadPool`, `Task`, `Worker` and `StopToken` |
 //! | `lock_api` | `RawMutex`, `RawFairMutex`, `RawRwLock` and `RawThreadId`, for the traits of `lock_api` 0.4 |
 //! | `serde` | locks are serialised as what they guard |
 //! | `loom` | together with `--cfg loom`: models |
@@ -77,6 +81,8 @@ mod raw;
 mod reentrant;
 mod rwlock;
 mod semaphore;
+#[cfg(feature = "threads")]
+mod threads;
 mod wait;
 mod wait_group;
 
@@ -101,6 +107,12 @@ pub use rwlock::{
 pub use semaphore::{ArcSemaphorePermit, OverRelease, Semaphore, SemaphorePermit};
 pub use wait_group::WaitGroup;
 
+#[cfg(feature = "threads")]
+pub use threads::{
+    AsCompleted, Map, Scope, ScopedTask, Shutdown, StopToken, SubmitError, SubmitTimeoutError, Task,
+    TaskError, ThreadPool, ThreadPoolBuilder, TrySubmitError, UnfinishedError, Worker, as_completed,
+    wait_all, wait_all_for, wait_all_until, wait_first, wait_first_for, wait_first_until,
+};
 facade::real_only! {
     #[cfg(feature = "lock_api")]
     mod lock_api;
@@ -137,3 +149,8 @@ pub mod guide {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide's examples are run as well.
+#[cfg(all(doctest, feature = "threads"))]
+#[doc = include_str!("../docs/guide/threads.md")]
+struct ThreadsGuide;

@@ -48,9 +48,8 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Blocking
 ///
-/// A thread that finds the lock taken spins for a microsecond or two, unless a woken thread is on its way to the lock
-/// already, then queues and parks. It allocates nothing: its
-/// place in the queue is on its stack.
+/// A thread that finds the lock taken looks again a few times, within half a microsecond, yields a few times, then queues
+/// and parks. It allocates nothing: its place in the queue is on its stack.
 ///
 /// # Fairness
 ///

@@ -74,8 +74,8 @@ use crate::raw::reentrant::RawReentrantMutex;
 ///
 /// # Blocking
 ///
-/// The holder never waits. Another thread waits as for a [`Mutex`](crate::Mutex#blocking): it spins for a microsecond or
-/// two, then queues and parks, and allocates nothing.
+/// The holder never waits. Another thread waits as for a [`Mutex`](crate::Mutex#blocking): it looks and yields a few
+/// times, then queues and parks, and allocates nothing.
 ///
 /// # Fairness
 ///

@@ -63,8 +63,9 @@ use crate::raw::rwlock::{Kind, Pass, RawRwLock};
 ///
 /// # Blocking
 ///
-/// A thread that cannot come in spins for a microsecond or two, then queues and parks. It allocates nothing: its place
-/// in the queue is on its stack. A writer that waits for readers to leave parks as well.
+/// A thread that cannot come in looks again a few times, within half a microsecond, yields a few times, then queues and
+/// parks. It allocates nothing: its place in the queue is on its stack. A writer that waits for readers to leave yields
+/// for longer, some tens of microseconds at most, then parks as well.
 ///
 /// # Fairness
 ///

@@ -11,12 +11,14 @@ use std::rc::Rc;
 
 use lockwork::{
     ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard,
-    ArcRwLockWriteGuard, ArcSemaphorePermit, AutoResetEvent, Barrier, BarrierWaitResult, BoundedBuffer,
-    BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event, GetError, GetTimeoutError, Latch,
-    MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard, Mutex,
-    MutexGuard, OverRelease, PutAllError, PutError, PutTimeoutError, ReentrantMutex, ReentrantMutexGuard,
-    RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
-    TaskDoneError, TryGetError, TryPutError, WaitGroup, WaitTimeoutResult,
+    ArcRwLockWriteGuard, ArcSemaphorePermit, AsCompleted, AutoResetEvent, Barrier, BarrierWaitResult,
+    BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event, GetError, GetTimeoutError,
+    Latch, Map, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
+    Mutex, MutexGuard, OverRelease, PutAllError, PutError, PutTimeoutError, ReentrantMutex,
+    ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Scope,
+    ScopedTask, Semaphore, SemaphorePermit, Shutdown, StopToken, SubmitError, SubmitTimeoutError, Task,
+    TaskDoneError, TaskError, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError, TrySubmitError,
+    UnfinishedError, WaitGroup, WaitTimeoutResult, Worker,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -90,9 +92,31 @@ table! {
     TryPutError<T>                => both             Send      Sync      none;
     PutTimeoutError<T>            => both             Send      Sync      none;
     PutAllError<T>                => both             Send      Sync      none;
+    Worker<T>                     => both             both      none      none;
+    SubmitError<T>                => both             Send      Sync      none;
+    TrySubmitError<T>             => both             Send      Sync      none;
+    SubmitTimeoutError<T>         => both             Send      Sync      none;
 }
 
+// Handles of tasks, whose results are sendable or they would not have been spawned.
+assert_impl_all!(Task<Neither>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(ScopedTask<'static, Neither>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(Map<Neither>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(AsCompleted<Neither>: Send, Sync, Unpin, UnwindSafe, Debug);
+assert_not_impl_any!(Task<u8>: Clone);
+assert_not_impl_any!(ScopedTask<'static, u8>: Clone);
+
 // Without a payload.
+assert_impl_all!(ThreadPool: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(ThreadPoolBuilder: Send, Sync, Unpin, Clone, Debug);
+assert_impl_all!(Scope<'static, 'static>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(Worker<Cell<u8>>: Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(StopToken: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, Default, Debug);
+assert_impl_all!(Shutdown: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Debug);
+assert_impl_all!(UnfinishedError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
+// The payload of a panic is Send and nothing else.
+assert_impl_all!(TaskError: Send, Unpin, Error);
+assert_not_impl_any!(TaskError: Sync);
 assert_impl_all!(Condvar: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Event: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(AutoResetEvent: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);

@@ -22,5 +22,6 @@ mod semaphore;
 #[cfg(feature = "serde")]
 mod serde;
 mod support;
+mod threads;
 mod tidy;
 mod wait_group;

@@ -33,6 +33,8 @@ mod rwlock;
 #[cfg(all(test, loom))]
 mod semaphore;
 #[cfg(all(test, loom))]
+mod threads;
+#[cfg(all(test, loom))]
 mod wait;
 #[cfg(all(test, loom))]
 mod wait_group;

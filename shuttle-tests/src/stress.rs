@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lockwork::{
     Barrier, BoundedBuffer, Condvar, Event, GetTimeoutError, Latch, Mutex, PutTimeoutError, ReentrantMutex,
-    RwLock, RwLockUpgradableReadGuard, Semaphore, WaitGroup, poison,
+    RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown, ThreadPool, WaitGroup, poison,
 };
 use shuttle::thread;
 
@@ -240,5 +240,28 @@ fn events_latches_and_groups_end_their_waits() {
         }
         join_all(threads);
         group.wait();
+    });
+}
+
+#[test]
+fn pool_runs_every_task_once_and_drains() {
+    run(|| {
+        let pool = ThreadPool::new(2);
+        let ran = Arc::new(Mutex::new(0));
+        let tasks: Vec<_> = (0..4)
+            .map(|n| {
+                let ran = Arc::clone(&ran);
+                pool.submit(move || {
+                    *ran.lock() += 1;
+                    n * n
+                })
+                .expect("not shut down")
+            })
+            .collect();
+        pool.shutdown(Shutdown::Drain);
+        let squares: Vec<i32> = tasks.into_iter().map(|task| task.join().expect("ran")).collect();
+        assert_eq!(squares, [0, 1, 4, 9]);
+        pool.join();
+        assert_eq!(*ran.lock(), 4);
     });
 }

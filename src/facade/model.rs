@@ -146,6 +146,13 @@ pub(crate) fn this_thread() -> NonZeroU64 {
     NonZeroU64::MIN.saturating_add(number)
 }
 
+pub(crate) fn note_wake() {}
+
+/// Decides how long to spin, which in a model is never.
+pub(crate) fn has_just_woken() -> bool {
+    false
+}
+
 pub(crate) fn spin_hint() {
     unreachable!("spin budgets are zero in a model");
 }
@@ -387,6 +394,47 @@ impl Backoff {
             loom::skip_branch();
         }
         loom::thread::yield_now();
+    }
+}
+
+#[cfg(feature = "threads")]
+pub(crate) mod threads {
+    use std::io;
+
+    use loom::thread::{self, ThreadId};
+
+    pub(crate) type Id = ThreadId;
+
+    pub(crate) fn current_id() -> Id {
+        thread::current().id()
+    }
+
+    /// As many as a model can afford beside its main thread.
+    pub(crate) fn parallelism() -> usize {
+        2
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Handle(thread::JoinHandle<()>);
+
+    impl Handle {
+        /// loom gives each thread a stack of its own size.
+        pub(crate) fn spawn(
+            name: String,
+            _: Option<usize>,
+            body: impl FnOnce() + Send + 'static,
+        ) -> io::Result<Self> {
+            thread::Builder::new().name(name).spawn(body).map(Self)
+        }
+
+        pub(crate) fn id(&self) -> Id {
+            self.0.thread().id()
+        }
+
+        #[track_caller]
+        pub(crate) fn join(self) {
+            let _ = self.0.join();
+        }
     }
 }
 

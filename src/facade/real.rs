@@ -472,6 +472,20 @@ impl Unparker {
     }
 }
 
+thread_local! {
+    static HAS_WOKEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that the calling thread has told another to go on.
+pub(crate) fn note_wake() {
+    HAS_WOKEN.set(true);
+}
+
+/// Whether it has since this was asked last.
+pub(crate) fn has_just_woken() -> bool {
+    HAS_WOKEN.replace(false)
+}
+
 /// The next thread's number. `std` numbers threads as well, but tells the number on no stable Rust, and a thread whose
 /// thread-local data are gone cannot ask it.
 static NEXT_THREAD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
@@ -532,6 +546,55 @@ impl Backoff {
             return;
         }
         self.round += 1;
+    }
+}
+
+/// Threads that others wait for, and who is who among them.
+#[cfg(feature = "threads")]
+pub(crate) mod threads {
+    use std::io;
+    use std::num::NonZero;
+    use std::thread::{self, ThreadId};
+
+    /// Which thread it is. Never given to another, even after its end.
+    pub(crate) type Id = ThreadId;
+
+    pub(crate) fn current_id() -> Id {
+        thread::current().id()
+    }
+
+    /// How many threads can run at once; 1 if nobody knows.
+    pub(crate) fn parallelism() -> usize {
+        thread::available_parallelism().map_or(1, NonZero::get)
+    }
+
+    /// A thread that was spawned. Dropping it lets the thread run on.
+    #[derive(Debug)]
+    pub(crate) struct Handle(thread::JoinHandle<()>);
+
+    impl Handle {
+        /// A new thread for `body`, which is expected not to panic.
+        pub(crate) fn spawn(
+            name: String,
+            stack_size: Option<usize>,
+            body: impl FnOnce() + Send + 'static,
+        ) -> io::Result<Self> {
+            let mut builder = thread::Builder::new().name(name);
+            if let Some(stack_size) = stack_size {
+                builder = builder.stack_size(stack_size);
+            }
+            builder.spawn(body).map(Self)
+        }
+
+        pub(crate) fn id(&self) -> Id {
+            self.0.thread().id()
+        }
+
+        /// Waits until the thread is gone, its thread-local values with it.
+        pub(crate) fn join(self) {
+            // A panic was reported by its hook; what is left of it is nobody's.
+            let _ = self.0.join();
+        }
     }
 }
 

@@ -120,6 +120,13 @@ pub(crate) fn panicking() -> bool {
     std::thread::panicking()
 }
 
+pub(crate) fn note_wake() {}
+
+/// Decides how long to spin, which here is never.
+pub(crate) fn has_just_woken() -> bool {
+    false
+}
+
 pub(crate) fn spin_hint() {
     shuttle::hint::spin_loop();
 }
@@ -349,6 +356,52 @@ impl Backoff {
 
     pub(crate) fn wait(&mut self) {
         shuttle::thread::yield_now();
+    }
+}
+
+/// Threads that this crate starts.
+#[cfg(feature = "threads")]
+pub(crate) mod threads {
+    use std::fmt;
+    use std::io;
+
+    use shuttle::thread::{self, ThreadId};
+
+    pub(crate) type Id = ThreadId;
+
+    pub(crate) fn current_id() -> Id {
+        thread::current().id()
+    }
+
+    pub(crate) fn parallelism() -> usize {
+        3
+    }
+
+    pub(crate) struct Handle(thread::JoinHandle<()>);
+
+    impl fmt::Debug for Handle {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Handle")
+        }
+    }
+
+    impl Handle {
+        /// shuttle gives all threads stacks of one size.
+        pub(crate) fn spawn(
+            name: String,
+            _: Option<usize>,
+            body: impl FnOnce() + Send + 'static,
+        ) -> io::Result<Self> {
+            thread::Builder::new().name(name).spawn(body).map(Self)
+        }
+
+        pub(crate) fn id(&self) -> Id {
+            self.0.thread().id()
+        }
+
+        pub(crate) fn join(self) {
+            let _ = self.0.join();
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 //!
 //! Ordering: none of its own. What a notifier did before is handed over by the mutex.
 
-use crate::facade::{Deadline, const_fn, reached};
+use crate::facade::{Deadline, const_fn, note_wake, reached};
 use crate::raw::mutex::RawMutex;
 use crate::wait::{Guard, Place, Queue, Spin, Waiter, Word};
 
@@ -78,6 +78,7 @@ impl RawCondvar {
             wanted
         });
         guard.release();
+        note_wake();
         while let Some(tag) = dues.tag() {
             let same_mutex = dues.take_while(|waiter| waiter.tag() == tag);
             // SAFETY: invariant 2, and its waiters are still to be woken, so the wait is not over. The waiters may

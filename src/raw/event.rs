@@ -19,7 +19,7 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{Deadline, const_fn, note_wake};
 use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
 
 const SET: usize = Word::bit(0);
@@ -53,6 +53,7 @@ impl RawEvent {
         if let Some(mut guard) = set_unless_waited_for(&self.queue) {
             let dues = guard.take_while(|_| true);
             guard.finish(|word, _| word.with(SET));
+            note_wake();
             dues.wake_all(Outcome::GRANTED);
         }
     }
@@ -98,6 +99,7 @@ impl RawAutoResetEvent {
             let kept = if first.is_none() { SET } else { 0 };
             guard.finish(|word, _| word.with(kept));
             if let Some(first) = first {
+                note_wake();
                 first.wake(Outcome::GRANTED);
             }
         }

@@ -132,8 +132,9 @@ impl RawMutex {
                 }
                 continue;
             }
-            // Not while another is on its way: it may be waiting for this very processor.
-            if (carried != 0 || !word.has(WAKING)) && spin.again() {
+            let another_comes = carried == 0 && word.has(WAKING);
+            let paused = if another_comes { spin.give_way() } else { spin.again() };
+            if paused {
                 word = self.queue.load();
                 continue;
             }

@@ -81,7 +81,7 @@ const READER: u32 = CALM << 5;
 const TOKEN: u32 = WRITER | UPGRADABLE;
 
 /// After so many reads in a row readers sit down.
-const CALM_ENOUGH: u32 = budget(20, 1);
+const CALM_ENOUGH: u32 = budget(10, 1);
 
 const _: () = assert!(CALM_ENOUGH * CALM <= CALM_MASK);
 
@@ -662,7 +662,7 @@ impl RawRwLock {
     fn drain(&self, mut state: State, deadline: &Deadline) -> bool {
         // As in `is_drained_now`.
         fence_in_order();
-        let mut spin = Spin::for_lock();
+        let mut spin = Spin::for_drain();
         let mut rounds = None;
         loop {
             if self.is_drained(state) {
@@ -745,8 +745,9 @@ impl RawRwLock {
                 }
                 return false;
             }
-            // Not while another is on its way: it may be waiting for this very processor.
-            if (carried != 0 || !state.has(WAKING)) && spin.again() {
+            let another_comes = carried == 0 && state.has(WAKING);
+            let paused = if another_comes { spin.give_way() } else { spin.again() };
+            if paused {
                 state = self.load();
                 continue;
             }

@@ -189,7 +189,7 @@ impl RawSemaphore {
 
     #[cold]
     fn acquire_slow(&self, n: usize, deadline: &Deadline) -> bool {
-        let mut spin = Spin::for_permit();
+        let mut spin = Spin::for_lock();
         loop {
             if deadline.has_passed() {
                 return false;

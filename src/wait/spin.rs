@@ -1,10 +1,11 @@
 //! Bounded spinning before a thread parks.
 //!
 //! The pause between two looks is what matters. A thread that looks all the time takes the lock's cache line from
-//! its holder all the time; one that lets sixteen hints pass leaves the holder several short sections in peace, and
-//! comes hardly later. `docs/benchmarks.md` has the measurements, and what it costs.
+//! its holder all the time; one that lets ten hints pass leaves the holder several short sections in peace, and
+//! comes hardly later. After a few looks a thread yields instead: if there are more threads than processors, one that
+//! spins may keep from running the very one it waits for. `docs/waiting.md` has the numbers.
 
-use crate::facade::{Hint, budget, const_fn, spin_hint, yield_now};
+use crate::facade::{Hint, budget, const_fn, has_just_woken, spin_hint, yield_now};
 
 /// A budget of looks with a pause before each, first a short one, then as long as others want the processor. Empty from
 /// the start in a model, but for [`Habit`].
@@ -18,20 +19,24 @@ pub(crate) struct Spin {
 }
 
 impl Spin {
-    /// Before a thread queues for a lock.
+    /// Before a thread queues for a lock or for permits: a few looks for a section that is about to end, then yields,
+    /// among others to threads that were interrupted in theirs. Looking longer while all processors are busy keeps
+    /// somebody from running; yielding where nobody wants to run costs about as much as looking.
     pub(crate) const fn for_lock() -> Self {
-        Self { looks: budget(8, 0), hints: 16, yields: 0, telling: false }
+        Self { looks: budget(3, 0), hints: 10, yields: budget(8, 0), telling: false }
     }
 
-    /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often.
-    pub(crate) const fn for_turn() -> Self {
-        Self { looks: budget(30, 0), hints: 4, yields: 0, telling: false }
+    /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often. A thread that has
+    /// just woken another waits for that one's answer, as a rule, and looks on until it can be there.
+    pub(crate) fn for_turn() -> Self {
+        let yields = if has_just_woken() { budget(200, 0) } else { budget(8, 0) };
+        Self { looks: budget(30, 0), hints: 4, yields, telling: false }
     }
 
-    /// Before a thread queues for permits. Once it has queued, permits are handed to it and are idle until it runs;
-    /// so it also lets others run first, among whom are those that were interrupted while they held permits.
-    pub(crate) const fn for_permit() -> Self {
-        Self { looks: budget(8, 0), hints: 16, yields: budget(8, 0), telling: false }
+    /// Before a writer parks that waits for readers to leave. It keeps everybody else out, and the reader it waits for may
+    /// have been interrupted, so it yields for longer.
+    pub(crate) const fn for_drain() -> Self {
+        Self { looks: budget(8, 0), hints: 4, yields: budget(100, 0), telling: false }
     }
 
     /// None at all.
@@ -47,12 +52,18 @@ impl Spin {
             }
             return true;
         }
-        if self.yields > 0 {
+        self.give_way()
+    }
+
+    /// The same without keeping the processor: somebody is on its way who may be waiting for this very one.
+    #[inline]
+    pub(crate) fn give_way(&mut self) -> bool {
+        let left = self.yields > 0;
+        if left {
             self.yields -= 1;
             yield_now();
-            return true;
         }
-        false
+        left
     }
 }
 
@@ -82,8 +93,8 @@ impl Habit {
     #[inline]
     pub(crate) fn spin(&self, round: u64) -> Spin {
         let telling = self.pays.get() || round % Self::TRIAL == 0;
-        let looks = if telling { budget(10, 1) } else { 0 };
-        Spin { looks, hints: budget(4, 0), yields: budget(40, 0), telling }
+        let looks = if telling { budget(20, 1) } else { 0 };
+        Spin { looks, hints: budget(2, 0), yields: budget(40, 0), telling }
     }
 
     /// Learns from what is left of a budget when the wait is over, or the budget.

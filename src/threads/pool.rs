@@ -1,0 +1,874 @@
+//! [`ThreadPool`], its builder, and why it does not take a task.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::map::Map;
+use super::queue::Queue;
+use super::task::{Cell, Handle, Job, Outcome, Payload, Task};
+use crate::condvar::Condvar;
+use crate::facade::{Deadline, threads};
+use crate::mutex::{Mutex, MutexGuard};
+
+/// What the threads of a pool, its handle and its tasks share.
+pub(super) struct Shared {
+    capacity: usize,
+    state: Mutex<State>,
+    /// Notified once for each task that was queued, and all when the pool is shut down. Threads of the pool wait.
+    work: Condvar,
+    /// Notified once for each task that left the queue, and all when the pool is shut down. Submitters wait.
+    room: Condvar,
+    /// All are notified when there is nothing to do, and when the last thread ends.
+    quiet: Condvar,
+}
+
+/// What the lock guards.
+///
+/// No wake-up is lost: each task that is queued notifies one sleeping thread, and a thread sleeps only if the queue is
+/// empty. A notified thread that finds nothing any more leaves nothing behind. For room it is the same the other way
+/// round; a submitter that reports a time-out was not notified.
+struct State {
+    queue: Queue<Arc<dyn Job>>,
+    /// Shut down: takes no tasks but those of scopes, from its own threads.
+    closed: bool,
+    /// Threads that have not ended.
+    alive: usize,
+    /// Of those, how many wait for work.
+    idle: usize,
+    /// How often there was nothing to do. Tells a joiner that it was so, even if it is not any more.
+    rounds: u64,
+    /// The threads of the pool, those included that have ended: no other thread is ever given their ids.
+    workers: Vec<threads::Id>,
+    /// A panic of `on_start`.
+    broken: Option<Payload>,
+}
+
+/// Why a task was not taken.
+enum Refusal {
+    Full,
+    Shutdown,
+}
+
+/// What a submitter does about a full queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Full {
+    /// Waits; a thread of the pool does not, and exceeds the capacity.
+    Wait,
+    /// Gives up.
+    Refuse,
+}
+
+impl Shared {
+    /// Whether the calling thread is one of the pool.
+    pub(super) fn is_worker(&self) -> bool {
+        let current = threads::current_id();
+        self.state.lock().workers.contains(&current)
+    }
+
+    /// Takes a task out of the queue that somebody else has claimed.
+    pub(super) fn remove(&self, ticket: u64) {
+        let removed = self.state.lock().queue.remove(ticket);
+        if removed.is_some() {
+            self.room.notify_one();
+        }
+    }
+
+    /// The lock, when a task can be queued.
+    fn admit(
+        &self,
+        full: Full,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<MutexGuard<'_, State>, Refusal> {
+        let mut state = self.state.lock();
+        let blocked = |state: &State| !state.closed && state.queue.len() >= self.capacity;
+        if blocked(&state) && full == Full::Wait {
+            if state.workers.contains(&threads::current_id()) {
+                return Ok(state);
+            }
+            let deadline = deadline();
+            if !deadline.has_passed() {
+                // Tests once more when the time is up.
+                let _ = self.room.wait_while_deadline(&mut state, |state| blocked(state), &deadline);
+            }
+        }
+        if state.closed {
+            Err(Refusal::Shutdown)
+        } else if blocked(&state) {
+            Err(Refusal::Full)
+        } else {
+            Ok(state)
+        }
+    }
+
+    fn push<T, F: FnOnce() -> T>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        cell: &mut Arc<Cell<T, F>>,
+        job: impl FnOnce(&Arc<Cell<T, F>>) -> Arc<dyn Job>,
+    ) {
+        cell.set_ticket(state.queue.next_ticket());
+        state.queue.push(job(cell));
+        drop(state);
+        self.work.notify_one();
+    }
+
+    fn submit_by<T, F>(
+        self: &Arc<Self>,
+        f: F,
+        full: Full,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<Task<T>, (Refusal, F)>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        // Before the lock: it allocates.
+        let mut cell = Arc::new(Cell::new(self, None, f));
+        match self.admit(full, deadline) {
+            Ok(state) => {
+                self.push(state, &mut cell, |cell| Arc::clone(cell) as Arc<dyn Job>);
+                Ok(Task(Handle::new(cell as Arc<dyn Outcome<T>>)))
+            }
+            Err(refusal) => Err((refusal, cell.into_closure())),
+        }
+    }
+
+    /// Queues a task of a scope, waiting for room. Says whether it did: otherwise there is nobody who would run it.
+    pub(super) fn enqueue_scoped<T, F: FnOnce() -> T>(
+        &self,
+        cell: &mut Arc<Cell<T, F>>,
+        job: impl FnOnce(&Arc<Cell<T, F>>) -> Arc<dyn Job>,
+    ) -> bool {
+        let admitted = match self.admit(Full::Wait, || Deadline::NEVER) {
+            Err(_) => Some(self.state.lock())
+                // A thread of the pool that is here has not ended, and looks at the queue before it does.
+                .filter(|state| state.workers.contains(&threads::current_id())),
+            Ok(state) => Some(state),
+        };
+        match admitted {
+            Some(state) => {
+                self.push(state, cell, job);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn shut_down(&self, how: Shutdown) {
+        let mut state = self.state.lock();
+        let before = mem::replace(&mut state.closed, true);
+        let cancelled = match how {
+            Shutdown::Drain => Vec::new(),
+            // Those of scopes are part of calls that are under way.
+            Shutdown::Cancel => state.queue.take_all(|job| !job.is_scoped()),
+        };
+        drop(state);
+        if !before {
+            self.work.notify_all();
+            self.room.notify_all();
+        }
+        for job in cancelled {
+            job.cancel();
+        }
+    }
+
+    /// What a thread of the pool does next; nothing if it is to end.
+    fn next(&self) -> Option<Arc<dyn Job>> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.queue.pop() {
+                drop(state);
+                self.room.notify_one();
+                return Some(job);
+            }
+            if state.closed {
+                state.alive -= 1;
+                let last = state.alive == 0;
+                drop(state);
+                if last {
+                    self.quiet.notify_all();
+                }
+                return None;
+            }
+            state.idle += 1;
+            if state.idle == state.alive {
+                state.rounds += 1;
+                self.quiet.notify_all();
+            }
+            self.work.wait(&mut state);
+            state.idle -= 1;
+        }
+    }
+
+    /// What a thread of the pool does.
+    fn work(&self, on_start: Option<Hook>) {
+        self.state.lock().workers.push(threads::current_id());
+        if let Some(on_start) = on_start {
+            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| on_start())) {
+                self.state.lock().broken.get_or_insert(payload);
+                self.shut_down(Shutdown::Cancel);
+            }
+        }
+        while let Some(job) = self.next() {
+            job.run();
+        }
+    }
+}
+
+type Hook = Arc<dyn Fn() + Send + Sync>;
+
+/// What becomes of the tasks that wait in the queue when a [`ThreadPool`] is shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shutdown {
+    /// They are run.
+    Drain,
+    /// They are cancelled. Those that run already run to their end, and those of a [`scope`](ThreadPool::scope) are
+    /// run.
+    Cancel,
+}
+
+/// A fixed number of threads that run tasks from one queue.
+///
+/// Use it for tasks that wait for something (files, sockets, locks), for background work whose results are wanted
+/// later, and wherever a thread for each piece of work would be too many threads. To spread a computation over
+/// the processors, many small pieces of it, use `rayon`, whose threads take work from each other without one queue
+/// between them; for one long-lived loop use a [`Worker`](crate::Worker).
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::ThreadPool;
+///
+/// let pool = ThreadPool::new(4);
+/// let task = pool.submit(|| (1..=10).product::<u64>()).unwrap();
+/// assert_eq!(task.join().unwrap(), 3_628_800);
+/// ```
+///
+/// A server's pool: named threads, a queue that does not grow without bound, and an end that keeps what was accepted:
+///
+/// ```
+/// use lockwork::{Shutdown, ThreadPool, TrySubmitError};
+/// use std::time::Duration;
+///
+/// let pool = ThreadPool::builder().threads(2).name("request").queue_capacity(64).build();
+/// for request in 0..100 {
+///     match pool.try_submit(move || request + 1) {
+///         Ok(_) => {}
+///         Err(TrySubmitError::Full(_)) => println!("503: try again later"),
+///         Err(TrySubmitError::Shutdown(_)) => break,
+///     }
+/// }
+/// pool.shutdown(Shutdown::Drain);
+/// assert!(pool.join_for(Duration::from_secs(10)), "a request hangs");
+/// ```
+///
+/// # Blocking
+///
+/// Submitting locks a [`Mutex`] for a few instructions, and waits only if the queue was given a capacity and is full.
+/// A thread of the pool never waits for room in its own queue, which it may be the one to make: what a task submits is
+/// queued beyond the capacity. Threads of the pool that have nothing to do wait as [`Condvar`] does, in the order in
+/// which they came, and one is woken for each task.
+///
+/// # Fairness
+///
+/// Tasks begin in the order in which they were submitted, except those that a thread of the pool runs while it joins
+/// them. Submitters that wait for room are woken in the order in which they came; one that comes by at that moment may
+/// be faster.
+///
+/// # Memory ordering
+///
+/// What was done before a task was submitted happens before it runs. What tasks did happens before the return of a
+/// [`join`](Self::join) of the pool that waited for them.
+///
+/// # Reentrancy and deadlock
+///
+/// Tasks may submit tasks, join them, open scopes, shut the pool down, and drop it: a pool that is dropped by one of
+/// its own threads is shut down, and its threads end on their own. Tasks that wait for each other by other means than
+/// joining need as many threads as wait at once.
+///
+/// # Panics
+///
+/// A panic of a task ends the task and not its thread; it is in what [`Task::join`] returns. [`new`](Self::new) and
+/// [`build`](ThreadPoolBuilder::build) panic if there are to be no threads or the system gives none, and
+/// [`join`](Self::join) if a thread of the pool calls it.
+///
+/// # Differences from `std` and Python
+///
+/// `std` has none. From Python's `ThreadPoolExecutor`: the threads are there from the beginning; the queue may have a
+/// capacity; tasks that wait for tasks of the same pool do not hang; what does not go in comes back. `map` begins
+/// all of its calls at once and cancels the rest when it is dropped, as there.
+///
+/// # Implementation notes
+///
+/// One queue behind a [`Mutex`], three [`Condvar`]s, one allocation for each task. Dropping a pool shuts it down by
+/// [`Shutdown::Drain`] and joins it. See `docs/guide/threads.md` for how to choose its size.
+pub struct ThreadPool {
+    shared: Arc<Shared>,
+    /// Until somebody joins them.
+    handles: Mutex<Vec<threads::Handle>>,
+    threads: usize,
+}
+
+impl ThreadPool {
+    /// Makes a pool of `threads` threads, with a queue without limit.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `threads` is 0, or if the system gives no thread.
+    #[must_use]
+    #[track_caller]
+    pub fn new(threads: usize) -> Self {
+        assert!(threads != 0, "ThreadPool::new: the number of threads must not be 0");
+        match Self::builder().threads(threads).try_build() {
+            Ok(pool) => pool,
+            Err(error) => panic!("ThreadPool::new: the system gives no thread: {error}"),
+        }
+    }
+
+    /// Begins a pool with other than the usual properties.
+    ///
+    /// ```
+    /// let pool = lockwork::ThreadPool::builder().threads(1).name("disk").build();
+    /// let name = pool.submit(|| std::thread::current().name().map(str::to_owned)).unwrap();
+    /// assert_eq!(name.join().unwrap().unwrap(), "disk-0");
+    /// ```
+    pub fn builder() -> ThreadPoolBuilder {
+        ThreadPoolBuilder {
+            threads: None,
+            name: None,
+            queue_capacity: None,
+            stack_size: None,
+            on_start: None,
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Queues `f`, waiting while the queue is full. A thread of the pool does not wait, and exceeds the capacity.
+    ///
+    /// # Errors
+    ///
+    /// Gives `f` back if the pool is shut down, or is shut down while the call waits.
+    ///
+    /// ```
+    /// use lockwork::{Shutdown, ThreadPool};
+    ///
+    /// let pool = ThreadPool::new(1);
+    /// assert_eq!(pool.submit(|| 1).unwrap().join().unwrap(), 1);
+    /// pool.shutdown(Shutdown::Drain);
+    /// let f = pool.submit(|| 2).unwrap_err().into_inner();
+    /// assert_eq!(f(), 2);
+    /// ```
+    pub fn submit<F, T>(&self, f: F) -> Result<Task<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.submit_by(f, Full::Wait, || Deadline::NEVER).map_err(|(_, f)| SubmitError(f))
+    }
+
+    /// Queues `f` if there is room just now. That is so for threads of the pool, too.
+    ///
+    /// # Errors
+    ///
+    /// Gives `f` back if the queue is full or the pool is shut down.
+    pub fn try_submit<F, T>(&self, f: F) -> Result<Task<T>, TrySubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.submit_by(f, Full::Refuse, || Deadline::NEVER).map_err(|(refusal, f)| match refusal {
+            Refusal::Full => TrySubmitError::Full(f),
+            Refusal::Shutdown => TrySubmitError::Shutdown(f),
+        })
+    }
+
+    /// Queues `f`, waiting `timeout` at most while the queue is full. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits for ever. A thread of the pool does not wait, and exceeds the capacity.
+    ///
+    /// # Errors
+    ///
+    /// Gives `f` back if there was no room in time, or if the pool is shut down or is shut down while the call waits.
+    pub fn submit_for<F, T>(&self, f: F, timeout: Duration) -> Result<Task<T>, SubmitTimeoutError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.submit_by(f, Full::Wait, || Deadline::after(timeout)).map_err(SubmitTimeoutError::new)
+    }
+
+    /// Queues `f`, waiting until `deadline` at most while the queue is full. See [`submit_for`](Self::submit_for).
+    ///
+    /// # Errors
+    ///
+    /// As [`submit_for`](Self::submit_for).
+    pub fn submit_until<F, T>(&self, f: F, deadline: Instant) -> Result<Task<T>, SubmitTimeoutError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.submit_by(f, Full::Wait, || Deadline::at(deadline)).map_err(SubmitTimeoutError::new)
+    }
+
+    /// Calls `f` for each item on the pool's threads, and returns the results in the order of the items.
+    ///
+    /// All calls are submitted before this returns, waiting for room as often as need be; so the items must come to
+    /// an end. Dropping the iterator cancels the calls that have not begun.
+    ///
+    /// The iterator waits for each result in turn. Where `f` panicked, so does it, with the same payload, and goes
+    /// on after that; [`Map::next_result`] returns the panic as a value instead.
+    ///
+    /// ```
+    /// let pool = lockwork::ThreadPool::new(3);
+    /// let squares: Vec<u32> = pool.map(1..=5, |n| n * n).collect();
+    /// assert_eq!(squares, [1, 4, 9, 16, 25]);
+    /// ```
+    ///
+    /// If the pool is shut down before everything was submitted, what was not is cancelled.
+    pub fn map<I, F, T>(&self, items: I, f: F) -> Map<T>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let f = Arc::new(f);
+        // From the beginning, so that a panic of the items' iterator cancels what was submitted.
+        let mut map = Map::new();
+        for item in items {
+            let f = Arc::clone(&f);
+            match self.submit(move || f(item)) {
+                Ok(task) => map.push(task),
+                Err(SubmitError(call)) => {
+                    drop(call);
+                    map.cut_short();
+                    break;
+                }
+            }
+        }
+        map
+    }
+
+    /// Shuts the pool down: it takes no more tasks, and its threads end when they have nothing left to do.
+    ///
+    /// Does not wait. May be called again; after [`Shutdown::Drain`], [`Shutdown::Cancel`] cancels what is still
+    /// queued. Cancelling drops closures and runs callbacks on the calling thread.
+    ///
+    /// ```
+    /// use lockwork::{Event, Shutdown, ThreadPool};
+    /// use std::sync::Arc;
+    ///
+    /// let (pool, go) = (ThreadPool::new(1), Arc::new(Event::new()));
+    /// let running = pool.submit({ let go = Arc::clone(&go); move || go.wait() }).unwrap();
+    /// let waiting = pool.submit(|| ()).unwrap();
+    /// go.set();
+    /// pool.shutdown(Shutdown::Cancel);
+    /// pool.join();
+    /// assert!(running.is_finished() && waiting.is_finished());
+    /// ```
+    pub fn shutdown(&self, how: Shutdown) {
+        self.shared.shut_down(how);
+    }
+
+    /// Whether the pool was shut down.
+    #[must_use]
+    pub fn is_shutdown(&self) -> bool {
+        self.shared.state.lock().closed
+    }
+
+    /// Waits until the pool has nothing to do: no task is queued and none runs. If it was shut down, until its
+    /// threads are gone.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a thread of the pool calls it, which would wait for itself. If `on_start` has panicked, resumes the
+    /// first such panic, once.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, ThreadPool};
+    /// use std::sync::Arc;
+    ///
+    /// let (pool, sum) = (ThreadPool::new(2), Arc::new(Mutex::new(0)));
+    /// for n in 1..=10 {
+    ///     let sum = Arc::clone(&sum);
+    ///     pool.submit(move || *sum.lock() += n).unwrap();
+    /// }
+    /// pool.join();
+    /// assert_eq!(*sum.lock(), 55);
+    /// ```
+    #[track_caller]
+    pub fn join(&self) {
+        assert!(!self.shared.is_worker(), "ThreadPool::join: called by one of the pool's own threads");
+        self.join_by(|| Deadline::NEVER);
+    }
+
+    /// [`join`](Self::join) for `timeout` at most. Says whether it came to that. [`Duration::ZERO`] asks once,
+    /// [`Duration::MAX`] waits for ever.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    #[track_caller]
+    pub fn join_for(&self, timeout: Duration) -> bool {
+        assert!(!self.shared.is_worker(), "ThreadPool::join_for: called by one of the pool's own threads");
+        self.join_by(|| Deadline::after(timeout))
+    }
+
+    /// [`join`](Self::join) until `deadline` at most. Says whether it came to that.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    #[track_caller]
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        assert!(!self.shared.is_worker(), "ThreadPool::join_until: called by one of the pool's own threads");
+        self.join_by(|| Deadline::at(deadline))
+    }
+
+    fn join_by(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        let mut state = self.shared.state.lock();
+        let rounds = state.rounds;
+        let busy = |state: &State| {
+            if state.closed {
+                state.alive != 0
+            } else {
+                (state.queue.len() != 0 || state.idle != state.alive) && state.rounds == rounds
+            }
+        };
+        if busy(&state) {
+            let deadline = deadline();
+            if !deadline.has_passed() {
+                // Tests once more when the time is up.
+                let _ = self.shared.quiet.wait_while_deadline(&mut state, |state| busy(state), &deadline);
+            }
+        }
+        if busy(&state) {
+            return false;
+        }
+        let (closed, broken) = (state.closed, state.broken.take());
+        drop(state);
+        if closed {
+            self.join_threads();
+        }
+        if let Some(payload) = broken {
+            panic::resume_unwind(payload);
+        }
+        true
+    }
+
+    /// Of a pool that was shut down: until the system has its threads back.
+    fn join_threads(&self) {
+        let handles = mem::take(&mut *self.handles.lock());
+        handles.into_iter().for_each(threads::Handle::join);
+    }
+
+    /// How many threads it has, or had before it was shut down.
+    #[must_use]
+    pub const fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// How many tasks wait in the queue just now.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.shared.state.lock().queue.len()
+    }
+}
+
+impl Drop for ThreadPool {
+    /// [`Shutdown::Drain`], and waits until all tasks are done and the threads are gone; unless one of these threads
+    /// is the caller, in which case they see to it on their own.
+    fn drop(&mut self) {
+        self.shared.shut_down(Shutdown::Drain);
+        if !self.shared.is_worker() {
+            self.join_threads();
+        }
+    }
+}
+
+impl UnwindSafe for ThreadPool {}
+impl RefUnwindSafe for ThreadPool {}
+
+impl fmt::Debug for ThreadPool {
+    /// Shows how busy it is, or `<locked>`: never blocks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = self.shared.state.try_lock().map(|state| (state.queue.len(), state.closed));
+        let mut shown = f.debug_struct("ThreadPool");
+        shown.field("threads", &self.threads);
+        match seen {
+            Some((queued, closed)) => shown.field("queued", &queued).field("is_shutdown", &closed),
+            None => shown.field("queued", &format_args!("<locked>")),
+        }
+        .finish_non_exhaustive()
+    }
+}
+
+/// Properties of a [`ThreadPool`] to be, see [`ThreadPool::builder`].
+#[derive(Clone)]
+#[must_use = "a builder makes no pool until it is told to"]
+pub struct ThreadPoolBuilder {
+    threads: Option<usize>,
+    name: Option<String>,
+    queue_capacity: Option<usize>,
+    stack_size: Option<usize>,
+    on_start: Option<Hook>,
+}
+
+impl ThreadPoolBuilder {
+    /// How many threads. Without this, as many as the system says can run at once.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// What the threads are called: this, a hyphen, and their number from 0. Without this, `pool`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How many tasks may wait in the queue; who submits more waits. Without this, any number.
+    pub fn queue_capacity(mut self, capacity: usize) -> Self {
+        self.queue_capacity = Some(capacity);
+        self
+    }
+
+    /// The size of each thread's stack, in bytes. Without this, what `std` gives a thread.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// What each thread does before its first task.
+    ///
+    /// If it panics, the pool is of no use, and is shut down as by [`Shutdown::Cancel`]: queued tasks are cancelled,
+    /// and no more are taken. [`ThreadPool::join`] resumes the panic.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, ThreadPool};
+    /// use std::sync::Arc;
+    ///
+    /// let started = Arc::new(Mutex::new(0));
+    /// let hook = { let started = Arc::clone(&started); move || *started.lock() += 1 };
+    /// let pool = ThreadPool::builder().threads(3).on_start(hook).build();
+    /// pool.join();
+    /// assert_eq!(*started.lock(), 3);
+    /// ```
+    pub fn on_start<F>(mut self, f: F) -> Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.on_start = Some(Arc::new(f));
+        self
+    }
+
+    /// Makes the pool and its threads.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number of threads or the capacity is 0, if the name has a zero byte in it, or if the system
+    /// gives no thread.
+    #[must_use]
+    #[track_caller]
+    pub fn build(self) -> ThreadPool {
+        match self.try_build() {
+            Ok(pool) => pool,
+            Err(error) => panic!("ThreadPoolBuilder::build: the system gives no thread: {error}"),
+        }
+    }
+
+    /// Makes the pool and its threads.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system gives no thread. Those it gave before are gone then.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number of threads or the capacity is 0, or if the name has a zero byte in it.
+    #[track_caller]
+    pub fn try_build(self) -> io::Result<ThreadPool> {
+        let threads = self.threads.unwrap_or_else(threads::parallelism);
+        assert!(threads != 0, "ThreadPoolBuilder::threads: the number of threads must not be 0");
+        let capacity = self.queue_capacity.unwrap_or(usize::MAX);
+        assert!(capacity != 0, "ThreadPoolBuilder::queue_capacity: the capacity must not be 0");
+        let name = self.name.as_deref().unwrap_or("pool");
+        assert!(!name.contains('\0'), "ThreadPoolBuilder::name: a name must not have a zero byte in it");
+        let state = State {
+            queue: Queue::new(),
+            closed: false,
+            alive: 0,
+            idle: 0,
+            rounds: 0,
+            workers: Vec::new(),
+            broken: None,
+        };
+        let shared = Arc::new(Shared {
+            capacity,
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            quiet: Condvar::new(),
+        });
+        let mut handles = Vec::new();
+        for index in 0..threads {
+            // First, so that a thread that is still on its way counts as busy.
+            shared.state.lock().alive += 1;
+            let (pool, on_start) = (Arc::clone(&shared), self.on_start.clone());
+            match threads::Handle::spawn(format!("{name}-{index}"), self.stack_size, move || {
+                pool.work(on_start);
+            }) {
+                Ok(handle) => handles.push(handle),
+                Err(error) => {
+                    shared.state.lock().alive -= 1;
+                    shared.shut_down(Shutdown::Drain);
+                    handles.into_iter().for_each(threads::Handle::join);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(ThreadPool { shared, handles: Mutex::new(handles), threads })
+    }
+}
+
+impl fmt::Debug for ThreadPoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadPoolBuilder")
+            .field("threads", &self.threads)
+            .field("name", &self.name)
+            .field("queue_capacity", &self.queue_capacity)
+            .field("stack_size", &self.stack_size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The pool is shut down: what [`ThreadPool::submit`] returns, with the closure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SubmitError<F>(pub F);
+
+/// Why [`ThreadPool::try_submit`] did not take the task, and the closure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySubmitError<F> {
+    /// There was no room in the queue.
+    Full(F),
+    /// The pool is shut down.
+    Shutdown(F),
+}
+
+/// Why [`ThreadPool::submit_for`] or [`ThreadPool::submit_until`] did not take the task, and the closure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SubmitTimeoutError<F> {
+    /// There was no room in the queue in time.
+    Timeout(F),
+    /// The pool is shut down.
+    Shutdown(F),
+}
+
+impl<F> SubmitError<F> {
+    /// The closure.
+    #[must_use]
+    pub fn into_inner(self) -> F {
+        self.0
+    }
+}
+
+impl<F> TrySubmitError<F> {
+    /// The closure.
+    #[must_use]
+    pub fn into_inner(self) -> F {
+        match self {
+            Self::Full(f) | Self::Shutdown(f) => f,
+        }
+    }
+
+    /// Whether there was no room.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::Full(_))
+    }
+
+    /// Whether the pool is shut down.
+    #[must_use]
+    pub const fn is_shutdown(&self) -> bool {
+        matches!(self, Self::Shutdown(_))
+    }
+}
+
+impl<F> SubmitTimeoutError<F> {
+    fn new((refusal, f): (Refusal, F)) -> Self {
+        match refusal {
+            Refusal::Full => Self::Timeout(f),
+            Refusal::Shutdown => Self::Shutdown(f),
+        }
+    }
+
+    /// The closure.
+    #[must_use]
+    pub fn into_inner(self) -> F {
+        match self {
+            Self::Timeout(f) | Self::Shutdown(f) => f,
+        }
+    }
+
+    /// Whether there was no room in time.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout(_))
+    }
+
+    /// Whether the pool is shut down.
+    #[must_use]
+    pub const fn is_shutdown(&self) -> bool {
+        matches!(self, Self::Shutdown(_))
+    }
+}
+
+const SHUT_DOWN: &str = "the pool is shut down";
+
+impl<F> fmt::Debug for SubmitError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubmitError(..)")
+    }
+}
+
+impl<F> fmt::Debug for TrySubmitError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_full() { "Full(..)" } else { "Shutdown(..)" })
+    }
+}
+
+impl<F> fmt::Debug for SubmitTimeoutError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_timeout() { "Timeout(..)" } else { "Shutdown(..)" })
+    }
+}
+
+impl<F> fmt::Display for SubmitError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SHUT_DOWN)
+    }
+}
+
+impl<F> fmt::Display for TrySubmitError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_full() { "the pool's queue is full" } else { SHUT_DOWN })
+    }
+}
+
+impl<F> fmt::Display for SubmitTimeoutError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timeout = "timed out waiting for room in the pool's queue";
+        f.write_str(if self.is_timeout() { timeout } else { SHUT_DOWN })
+    }
+}
+
+impl<F> Error for SubmitError<F> {}
+impl<F> Error for TrySubmitError<F> {}
+impl<F> Error for SubmitTimeoutError<F> {}

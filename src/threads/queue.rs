@@ -1,0 +1,142 @@
+//! The queue of a pool: first in, first out, and anything in it can be taken out by its ticket.
+//!
+//! A task that is cancelled, or run by the thread that joins it, leaves a gap. Gaps at either end go at once, those
+//! in between when they are more than half: taking out costs a binary search, and memory follows what is in the queue.
+
+use std::collections::VecDeque;
+
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    /// By ascending ticket. The first and the last have an item.
+    entries: VecDeque<Entry<T>>,
+    /// How many entries have an item.
+    len: usize,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    ticket: u64,
+    item: Option<T>,
+}
+
+impl<T> Queue<T> {
+    /// Fewer entries than this are not worth closing gaps for.
+    const SMALL: usize = 32;
+
+    pub(super) const fn new() -> Self {
+        Self { entries: VecDeque::new(), len: 0, next: 0 }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The ticket that the next item gets.
+    pub(super) const fn next_ticket(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) fn push(&mut self, item: T) {
+        self.entries.push_back(Entry { ticket: self.next, item: Some(item) });
+        self.next += 1;
+        self.len += 1;
+        self.trim();
+    }
+
+    pub(super) fn pop(&mut self) -> Option<T> {
+        let item = self.entries.pop_front()?.item;
+        self.len -= 1;
+        self.trim();
+        item
+    }
+
+    /// Takes out the item with this ticket, if it is still here.
+    pub(super) fn remove(&mut self, ticket: u64) -> Option<T> {
+        let at = self.entries.binary_search_by_key(&ticket, |entry| entry.ticket).ok()?;
+        let item = self.entries[at].item.take()?;
+        self.len -= 1;
+        self.trim();
+        Some(item)
+    }
+
+    /// Takes out all items that are `wanted`, in order.
+    pub(super) fn take_all(&mut self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let taken: Vec<T> =
+            self.entries.iter_mut().filter_map(|entry| entry.item.take_if(|item| wanted(item))).collect();
+        self.len -= taken.len();
+        self.trim();
+        taken
+    }
+
+    fn trim(&mut self) {
+        while self.entries.front().is_some_and(|entry| entry.item.is_none()) {
+            self.entries.pop_front();
+        }
+        while self.entries.back().is_some_and(|entry| entry.item.is_none()) {
+            self.entries.pop_back();
+        }
+        if self.entries.len() > Self::SMALL.max(2 * self.len) {
+            self.entries.retain(|entry| entry.item.is_some());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Queue;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push,
+        Pop,
+        Remove(usize),
+        TakeEven,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => Just(Step::Push),
+            2 => Just(Step::Pop),
+            3 => any::<usize>().prop_map(Step::Remove),
+            1 => Just(Step::TakeEven),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn queue_is_a_list_with_tickets(steps in prop::collection::vec(step(), 0..400)) {
+            let mut queue = Queue::new();
+            let mut spec: Vec<u64> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Push => {
+                        let ticket = queue.next_ticket();
+                        queue.push(ticket);
+                        spec.push(ticket);
+                    }
+                    Step::Pop => {
+                        let first = if spec.is_empty() { None } else { Some(spec.remove(0)) };
+                        prop_assert_eq!(queue.pop(), first);
+                    }
+                    Step::Remove(which) => {
+                        // Any ticket that was ever given.
+                        let ticket = which as u64 % queue.next_ticket().max(1);
+                        let at = spec.iter().position(|&other| other == ticket);
+                        prop_assert_eq!(queue.remove(ticket), at.map(|at| spec.remove(at)));
+                    }
+                    Step::TakeEven => {
+                        let taken = queue.take_all(|ticket| ticket % 2 == 0);
+                        let (even, odd) = spec.iter().partition(|&ticket| ticket % 2 == 0);
+                        spec = odd;
+                        prop_assert_eq!(taken, even);
+                    }
+                }
+                prop_assert_eq!(queue.len(), spec.len());
+                prop_assert!(queue.entries.len() <= Queue::<u64>::SMALL.max(2 * spec.len()));
+            }
+        }
+    }
+}

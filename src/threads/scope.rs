@@ -1,0 +1,275 @@
+//! [`Scope`] and [`ScopedTask`]: tasks that borrow from the thread that waits for them.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::pool::{Shared, ThreadPool};
+use super::task::{Cell, Handle, Job, Outcome, Payload, TaskError, drop_quietly};
+use crate::condvar::Condvar;
+use crate::facade::AbortOnUnwind;
+use crate::mutex::Mutex;
+
+/// The tasks of a scope that have not left it.
+pub(super) struct Members {
+    state: Mutex<State>,
+    /// Notified when the last has left, and when there is one more for a waiting owner to run.
+    changed: Condvar,
+}
+
+struct State {
+    /// Tasks that were spawned and have not left.
+    left: usize,
+    /// If the scope's owner is a thread of the pool: those that it may run itself while it waits.
+    runnable: Option<VecDeque<Arc<dyn Job>>>,
+    /// The first panic that nobody joined.
+    panic: Option<Payload>,
+}
+
+impl Members {
+    fn new(owner_runs: bool) -> Self {
+        let runnable = owner_runs.then(VecDeque::new);
+        Self { state: Mutex::new(State { left: 0, runnable, panic: None }), changed: Condvar::new() }
+    }
+
+    fn enter(&self) {
+        self.state.lock().left += 1;
+    }
+
+    /// The last that a task does with anything that the scope lent it.
+    pub(super) fn leave(&self) {
+        let mut state = self.state.lock();
+        state.left -= 1;
+        if state.left == 0 {
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+
+    /// A task panicked and nobody will join it.
+    pub(super) fn report(&self, payload: Payload) {
+        let mut state = self.state.lock();
+        let spare = if state.panic.is_none() { state.panic.replace(payload) } else { Some(payload) };
+        drop(state);
+        drop_quietly(spare);
+    }
+
+    /// A task was queued that the owner may run.
+    fn offer(&self, job: impl FnOnce() -> Arc<dyn Job>) {
+        let mut state = self.state.lock();
+        let Some(runnable) = &mut state.runnable else { return };
+        // Those done at the front are of no use, and a scope may spawn without end. They are empty: nothing of the
+        // user's is dropped here.
+        while runnable.front().is_some_and(|job| job.is_done()) {
+            runnable.pop_front();
+        }
+        runnable.push_back(job());
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits until all have left; runs those that have not begun, if it is its turn.
+    fn wait(&self) {
+        loop {
+            let mut state = self.state.lock();
+            let job = loop {
+                if state.left == 0 {
+                    return;
+                }
+                if let Some(job) = state.runnable.as_mut().and_then(VecDeque::pop_front) {
+                    break job;
+                }
+                self.changed.wait(&mut state);
+            };
+            drop(state);
+            job.run_ahead();
+        }
+    }
+}
+
+/// Makes a job forget how long what it borrows will live.
+///
+/// # Safety
+///
+/// Nothing that the job borrows is used after `'scope`: it has been run or cancelled by then, and has left its scope.
+unsafe fn outlive<'scope>(job: Arc<dyn Job + 'scope>) -> Arc<dyn Job> {
+    // SAFETY: the two types differ in a lifetime only; this function's contract says why it may be forgotten.
+    unsafe { mem::transmute::<Arc<dyn Job + 'scope>, Arc<dyn Job + 'static>>(job) }
+}
+
+/// Where tasks that borrow are spawned, see [`ThreadPool::scope`].
+///
+/// `'scope` is how long the scope lasts, `'env` how long what it may borrow from outside does.
+pub struct Scope<'scope, 'env: 'scope> {
+    pool: Arc<Shared>,
+    members: Arc<Members>,
+    /// Invariant in both, so that neither can be made to look longer or shorter than it is.
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// Gives the pool a task that may borrow whatever outlives the scope.
+    ///
+    /// Waits while the pool's queue is full, unless the calling thread is one of the pool: then the task is added
+    /// beyond the capacity. A pool that was shut down takes the task only from its own threads; otherwise the task is
+    /// run here, before the call returns.
+    ///
+    /// A scope may be handed to its own tasks, which may spawn more.
+    pub fn spawn<F, T>(&'scope self, f: F) -> ScopedTask<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let mut cell = Arc::new(Cell::new(&self.pool, Some(Arc::clone(&self.members)), f));
+        self.members.enter();
+        let job = |cell: &Arc<Cell<T, F>>| {
+            // SAFETY: `ThreadPool::scope` returns only when all its tasks have left (they have entered before), and
+            // a task leaves when its closure has been consumed and its result dropped or left to the handle. The
+            // handle is bounded by `'scope`: it is dropped in time, result and all, or never. What other references
+            // to the cell find later is an empty cell.
+            unsafe { outlive(Arc::clone(cell) as Arc<dyn Job + 'scope>) }
+        };
+        if self.pool.enqueue_scoped(&mut cell, job) {
+            self.members.offer(|| job(&cell));
+        } else {
+            cell.run();
+        }
+        ScopedTask(Handle::new(cell as Arc<dyn Outcome<T> + 'scope>))
+    }
+}
+
+impl ThreadPool {
+    /// Runs `f`, which may spawn tasks that borrow from this thread, and waits until all of them are done.
+    ///
+    /// ```
+    /// let pool = lockwork::ThreadPool::new(2);
+    /// let mut halves = [vec![3, 1, 2], vec![6, 5, 4]];
+    /// pool.scope(|s| {
+    ///     for half in &mut halves {
+    ///         s.spawn(|| half.sort());
+    ///     }
+    /// });
+    /// assert_eq!(halves.concat(), [1, 2, 3, 4, 5, 6]);
+    /// ```
+    ///
+    /// A task that is spawned in a scope and not cancelled by its own handle is run: also if the pool is shut down
+    /// meanwhile, in either way, and if `f` panics. If the calling thread is one of the pool, it runs those that have
+    /// not begun while it waits; so scopes may be nested, on a pool of one thread, too.
+    ///
+    /// ```
+    /// use lockwork::ThreadPool;
+    ///
+    /// fn sum(pool: &ThreadPool, numbers: &[u64]) -> u64 {
+    ///     if numbers.len() < 100 {
+    ///         return numbers.iter().sum();
+    ///     }
+    ///     let (left, right) = numbers.split_at(numbers.len() / 2);
+    ///     pool.scope(|s| {
+    ///         let left = s.spawn(|| sum(pool, left));
+    ///         sum(pool, right) + left.join().unwrap()
+    ///     })
+    /// }
+    ///
+    /// let numbers: Vec<u64> = (0..1000).collect();
+    /// assert_eq!(sum(&ThreadPool::new(1), &numbers), 499_500);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and nobody joined it, the first such
+    /// panic is resumed here.
+    pub fn scope<'env, F, R>(&'env self, f: F) -> R
+    where
+        F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
+    {
+        let pool = Arc::clone(self.shared());
+        let members = Arc::new(Members::new(pool.is_worker()));
+        let scope = Scope { pool, members, scope: PhantomData, env: PhantomData };
+        // Tasks borrow from frames that an unwinding wait would leave.
+        let frames = AbortOnUnwind;
+        let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
+        scope.members.wait();
+        frames.disarm();
+        let unjoined = scope.members.state.lock().panic.take();
+        match (result, unjoined) {
+            (Ok(_), Some(payload)) | (Err(payload), None) => panic::resume_unwind(payload),
+            (Err(payload), Some(spare)) => {
+                drop_quietly(spare);
+                panic::resume_unwind(payload)
+            }
+            (Ok(result), None) => result,
+        }
+    }
+}
+
+impl UnwindSafe for Scope<'_, '_> {}
+impl RefUnwindSafe for Scope<'_, '_> {}
+
+impl fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").finish_non_exhaustive()
+    }
+}
+
+/// A task of a [`Scope`], and the right to its result.
+///
+/// As [`Task`](crate::Task), for a task that borrows. Dropping it leaves the task to the scope, which waits for it and
+/// passes its panic on.
+pub struct ScopedTask<'scope, T>(Handle<'scope, T>);
+
+impl<T> ScopedTask<'_, T> {
+    /// Waits until the task is done, for as long as it takes, and returns its result. A thread of the pool runs the
+    /// task itself if it has not begun.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the task panicked, with the panic's payload, or if it was cancelled.
+    pub fn join(self) -> Result<T, TaskError> {
+        self.0.join()
+    }
+
+    /// Waits until the task is done, `timeout` at most. [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for
+    /// ever.
+    ///
+    /// # Errors
+    ///
+    /// Gives the task back if it was not done in time. The inner result is that of [`join`](Self::join).
+    pub fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
+        self.0.join_by(|done| done.wait_for(timeout)).map_err(Self)
+    }
+
+    /// Waits until the task is done, until `deadline` at most. A deadline in the past asks once.
+    ///
+    /// # Errors
+    ///
+    /// As [`join_for`](Self::join_for).
+    pub fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
+        self.0.join_by(|done| done.wait_until(deadline)).map_err(Self)
+    }
+
+    /// Whether the task is done: has returned, has panicked, or was cancelled.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    /// Cancels the task if it has not begun. Says whether it is cancelled: `true` also if it was before, `false` if
+    /// it runs or has run.
+    pub fn cancel(&self) -> bool {
+        self.0.cancel()
+    }
+}
+
+impl<T> UnwindSafe for ScopedTask<'_, T> {}
+impl<T> RefUnwindSafe for ScopedTask<'_, T> {}
+
+impl<T> fmt::Debug for ScopedTask<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedTask").field("is_finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}

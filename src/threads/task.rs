@@ -1,0 +1,576 @@
+//! [`Task`], what becomes of it, and the cell that a task and its handle share.
+//!
+//! A cell's stage, under its lock:
+//!
+//! | stage | means | next |
+//! |---|---|---|
+//! | `Queued` | nobody has begun it; has the closure | `Running`, `Finished` by a cancellation |
+//! | `Running` | a thread runs it | `Finished`, or `Taken` if nobody wants its result |
+//! | `Finished` | has the result | `Taken`, by the handle |
+//! | `Taken` | has neither closure nor result | |
+//!
+//! 1. Whoever takes the closure out of a queued cell decides its fate, once: run, or cancelled.
+//! 2. `done` is set when the stage has become `Finished` or `Taken` and the closure is gone, under the lock. A listener
+//!    that found `done` clear under the lock is therefore found by whoever sets it.
+//! 3. A result is in a cell only as long as the handle exists. So when a task has left its scope, and its handle is
+//!    gone or forgotten, nothing that the scope lent is in the cell; the cell itself may go at any time.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::pool::Shared;
+use super::scope::Members;
+use super::together::Watcher;
+use crate::event::Event;
+use crate::mutex::{Mutex, MutexGuard};
+
+/// What a panic carries.
+pub(super) type Payload = Box<dyn Any + Send + 'static>;
+
+/// Runs code of the user's where a panic has nowhere to go: its hook has reported it.
+pub(super) fn contain(f: impl FnOnce()) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
+        // Dropping it could panic again.
+        mem::forget(payload);
+    }
+}
+
+/// Drops a value of the user's where a panic has nowhere to go.
+pub(super) fn drop_quietly<T>(value: T) {
+    contain(|| drop(value));
+}
+
+/// Why a [`Task`] or a [`Worker`](crate::Worker) has no result.
+pub enum TaskError {
+    /// It panicked, with this payload.
+    Panicked(Box<dyn Any + Send + 'static>),
+    /// It was cancelled before it began, and never ran.
+    Cancelled,
+}
+
+impl TaskError {
+    /// Whether it panicked.
+    #[must_use]
+    pub const fn is_panicked(&self) -> bool {
+        matches!(self, Self::Panicked(_))
+    }
+
+    /// Whether it was cancelled.
+    #[must_use]
+    pub const fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled)
+    }
+
+    /// The payload of the panic, for [`std::panic::resume_unwind`]; nothing if the task was cancelled.
+    ///
+    /// ```
+    /// let pool = lockwork::ThreadPool::new(1);
+    /// let task = pool.submit(|| panic!("no luck")).unwrap();
+    /// let payload = task.join().unwrap_err().into_panic().unwrap();
+    /// assert_eq!(*payload.downcast::<&str>().unwrap(), "no luck");
+    /// ```
+    #[must_use]
+    pub fn into_panic(self) -> Option<Box<dyn Any + Send + 'static>> {
+        match self {
+            Self::Panicked(payload) => Some(payload),
+            Self::Cancelled => None,
+        }
+    }
+
+    /// The message of the panic, if it was one with a message.
+    fn message(&self) -> Option<&str> {
+        let Self::Panicked(payload) = self else { return None };
+        let text = payload.downcast_ref::<&str>().copied();
+        text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+    }
+}
+
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, self.message()) {
+            (Self::Cancelled, _) => f.write_str("Cancelled"),
+            (Self::Panicked(_), Some(message)) => f.debug_tuple("Panicked").field(&message).finish(),
+            (Self::Panicked(_), None) => f.write_str("Panicked(..)"),
+        }
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, self.message()) {
+            (Self::Cancelled, _) => f.write_str("the task was cancelled"),
+            (Self::Panicked(_), Some(message)) => write!(f, "the task panicked: {message}"),
+            (Self::Panicked(_), None) => f.write_str("the task panicked"),
+        }
+    }
+}
+
+impl Error for TaskError {}
+
+/// What a pool's queue knows of a task.
+pub(super) trait Job: Send + Sync {
+    /// Runs it, if it is still queued. Says whether it was.
+    fn run(&self) -> bool;
+
+    /// [`run`](Self::run), and takes it out of the pool's queue.
+    fn run_ahead(&self) -> bool;
+
+    /// Cancels it, if it is still queued. Says whether it is cancelled now.
+    fn cancel(&self) -> bool;
+
+    fn is_done(&self) -> bool;
+
+    /// Whether it belongs to a scope, which waits for it.
+    fn is_scoped(&self) -> bool;
+}
+
+/// What a handle knows of a task.
+pub(super) trait Outcome<T>: Job {
+    fn done(&self) -> &Event;
+
+    /// Whether the calling thread is one of the pool that the task is in.
+    fn is_called_by_its_pool(&self) -> bool;
+
+    /// Tells `listener` when it is done. Gives it back if it is done already.
+    fn listen(&self, listener: Listener) -> Option<Listener>;
+
+    /// Forgets this watcher.
+    fn unwatch(&self, watcher: &Watcher);
+
+    /// The result of a task that is done, which nobody else takes.
+    fn take(&self) -> Result<T, TaskError>;
+
+    /// Nobody will take the result.
+    fn detach(&self);
+}
+
+/// Who wants to know that a task is done.
+pub(super) enum Listener {
+    Callback(Box<dyn FnOnce() + Send>),
+    Watcher(Watcher),
+}
+
+impl Listener {
+    /// Tells it. A panic of a callback ends here.
+    fn tell(self) {
+        match self {
+            Self::Callback(call) => contain(call),
+            Self::Watcher(watcher) => watcher.tell(),
+        }
+    }
+}
+
+enum Stage<T, F> {
+    Queued(F),
+    Running,
+    Finished(Result<T, TaskError>),
+    Taken,
+}
+
+struct State<T, F> {
+    stage: Stage<T, F>,
+    /// The handle is gone.
+    detached: bool,
+    /// In order of registration.
+    listeners: Vec<Listener>,
+}
+
+/// What a task and its handle share.
+pub(super) struct Cell<T, F> {
+    pool: Arc<Shared>,
+    members: Option<Arc<Members>>,
+    ticket: u64,
+    state: Mutex<State<T, F>>,
+    done: Event,
+}
+
+impl<T, F: FnOnce() -> T> Cell<T, F> {
+    pub(super) fn new(pool: &Arc<Shared>, members: Option<Arc<Members>>, f: F) -> Self {
+        let state = State { stage: Stage::Queued(f), detached: false, listeners: Vec::new() };
+        let pool = Arc::clone(pool);
+        Self { pool, members, ticket: u64::MAX, state: Mutex::new(state), done: Event::new() }
+    }
+
+    /// Where in the queue it is going to be. Before anybody else knows the cell.
+    pub(super) fn set_ticket(self: &mut Arc<Self>, ticket: u64) {
+        Arc::get_mut(self).expect("a cell that nobody else knows").ticket = ticket;
+    }
+
+    /// The closure of a cell that was never queued.
+    pub(super) fn into_closure(self: Arc<Self>) -> F {
+        match Arc::into_inner(self).map(|cell| cell.state.into_inner().stage) {
+            Some(Stage::Queued(f)) => f,
+            _ => unreachable!("a cell that nobody else knows"),
+        }
+    }
+
+    /// Takes the closure out, if it is still there (invariant 1).
+    fn claim(&self, next: Stage<T, F>) -> Option<F> {
+        let mut state = self.state.lock();
+        if !matches!(state.stage, Stage::Queued(_)) {
+            return None;
+        }
+        match mem::replace(&mut state.stage, next) {
+            Stage::Queued(f) => Some(f),
+            _ => unreachable!("it was queued"),
+        }
+    }
+
+    /// Runs it and stores the result, or drops it if nobody wants it.
+    fn execute(&self, f: F) -> Vec<Listener> {
+        let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(TaskError::Panicked);
+        let mut state = self.state.lock();
+        if state.detached {
+            state.stage = Stage::Taken;
+            let listeners = self.settle(state);
+            contain(|| self.discard(result));
+            listeners
+        } else {
+            state.stage = Stage::Finished(result);
+            self.settle(state)
+        }
+    }
+}
+
+impl<T, F> Cell<T, F> {
+    /// Ends all waiting for it. Returns who else is to be told.
+    fn settle(&self, mut state: MutexGuard<'_, State<T, F>>) -> Vec<Listener> {
+        // Invariant 2: under the lock.
+        self.done.set();
+        mem::take(&mut state.listeners)
+    }
+
+    /// The last thing that happens to a task: everybody is told, and its scope may end.
+    ///
+    /// Not from a function that has the closure or the result as an argument: what they borrow must live for as long
+    /// as such a function runs, used or not, and after this it need not.
+    fn tell(&self, listeners: Vec<Listener>) {
+        listeners.into_iter().for_each(Listener::tell);
+        if let Some(members) = &self.members {
+            members.leave();
+        }
+    }
+
+    /// Drops a result that nobody takes. Its scope passes a panic on.
+    fn discard(&self, result: Result<T, TaskError>) {
+        match (result, &self.members) {
+            (Err(TaskError::Panicked(payload)), Some(members)) => members.report(payload),
+            (result, _) => drop(result),
+        }
+    }
+}
+
+impl<T: Send, F: FnOnce() -> T + Send> Job for Cell<T, F> {
+    fn run(&self) -> bool {
+        let Some(f) = self.claim(Stage::Running) else { return false };
+        let listeners = self.execute(f);
+        self.tell(listeners);
+        true
+    }
+
+    fn run_ahead(&self) -> bool {
+        let Some(f) = self.claim(Stage::Running) else { return false };
+        self.pool.remove(self.ticket);
+        let listeners = self.execute(f);
+        self.tell(listeners);
+        true
+    }
+
+    fn cancel(&self) -> bool {
+        let Some(f) = self.claim(Stage::Finished(Err(TaskError::Cancelled))) else {
+            return matches!(self.state.lock().stage, Stage::Finished(Err(TaskError::Cancelled)));
+        };
+        self.pool.remove(self.ticket);
+        drop_quietly(f);
+        let listeners = self.settle(self.state.lock());
+        self.tell(listeners);
+        true
+    }
+
+    fn is_done(&self) -> bool {
+        self.done.is_set()
+    }
+
+    fn is_scoped(&self) -> bool {
+        self.members.is_some()
+    }
+}
+
+impl<T: Send, F: FnOnce() -> T + Send> Outcome<T> for Cell<T, F> {
+    fn done(&self) -> &Event {
+        &self.done
+    }
+
+    fn is_called_by_its_pool(&self) -> bool {
+        self.pool.is_worker()
+    }
+
+    fn listen(&self, listener: Listener) -> Option<Listener> {
+        let mut state = self.state.lock();
+        if self.done.is_set() {
+            return Some(listener);
+        }
+        state.listeners.push(listener);
+        None
+    }
+
+    fn unwatch(&self, watcher: &Watcher) {
+        let other = |listener: &Listener| !matches!(listener, Listener::Watcher(own) if own.is(watcher));
+        self.state.lock().listeners.retain(other);
+    }
+
+    fn take(&self) -> Result<T, TaskError> {
+        match mem::replace(&mut self.state.lock().stage, Stage::Taken) {
+            Stage::Finished(result) => result,
+            _ => unreachable!("it is done, and there is one handle"),
+        }
+    }
+
+    fn detach(&self) {
+        let mut state = self.state.lock();
+        state.detached = true;
+        if !matches!(state.stage, Stage::Finished(_)) {
+            return;
+        }
+        let finished = mem::replace(&mut state.stage, Stage::Taken);
+        drop(state);
+        if let Stage::Finished(result) = finished {
+            // As it would have been by the thread that ran the task, had it come second.
+            contain(|| self.discard(result));
+        }
+    }
+}
+
+/// The one handle of a task. Dropping it detaches the task.
+pub(super) struct Handle<'a, T>(Arc<dyn Outcome<T> + 'a>);
+
+impl<'a, T> Handle<'a, T> {
+    pub(super) fn new(cell: Arc<dyn Outcome<T> + 'a>) -> Self {
+        Self(cell)
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.0.is_done()
+    }
+
+    pub(super) fn cancel(&self) -> bool {
+        self.0.cancel()
+    }
+
+    pub(super) fn listen(&self, listener: Listener) -> Option<Listener> {
+        self.0.listen(listener)
+    }
+
+    pub(super) fn unwatch(&self, watcher: &Watcher) {
+        self.0.unwatch(watcher);
+    }
+
+    /// Runs the task here if it has not begun and the calling thread is one of its pool: the other threads may all
+    /// be waiting like this one. Nothing but the task that is waited for is run, so that whatever lies above the
+    /// waiting call on this thread's stack is something that the call waits for.
+    pub(super) fn help(&self) -> bool {
+        !self.is_finished() && self.0.is_called_by_its_pool() && self.0.run_ahead()
+    }
+
+    pub(super) fn wait(&self) {
+        self.help();
+        self.0.done().wait();
+    }
+
+    pub(super) fn join(self) -> Result<T, TaskError> {
+        self.wait();
+        self.0.take()
+    }
+
+    pub(super) fn wait_by(&self, wait: impl FnOnce(&Event) -> bool) -> bool {
+        wait(self.0.done())
+    }
+
+    pub(super) fn join_by(self, wait: impl FnOnce(&Event) -> bool) -> Result<Result<T, TaskError>, Self> {
+        if self.wait_by(wait) { Ok(self.0.take()) } else { Err(self) }
+    }
+}
+
+impl<T> Drop for Handle<'_, T> {
+    fn drop(&mut self) {
+        self.0.detach();
+    }
+}
+
+/// A task that was given to a [`ThreadPool`](crate::ThreadPool), and the right to its result.
+///
+/// Made by [`ThreadPool::submit`](crate::ThreadPool::submit). Use it to get at the result, to wait for it with or
+/// without a time limit, and to take a task back that has not begun. Dropping it detaches the task, which runs all the
+/// same; its result is dropped, and if it panics, or its result does on being dropped, nobody is told but the panic
+/// hook.
+///
+/// # Examples
+///
+/// ```
+/// let pool = lockwork::ThreadPool::new(2);
+/// let task = pool.submit(|| 6 * 7).unwrap();
+/// assert_eq!(task.join().unwrap(), 42);
+/// ```
+///
+/// Something useful to do until a result is there:
+///
+/// ```
+/// use lockwork::{Event, ThreadPool};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let pool = ThreadPool::new(1);
+/// let ready = Arc::new(Event::new());
+/// let mut task = pool.submit({ let ready = Arc::clone(&ready); move || ready.wait() }).unwrap();
+///
+/// let mut dots = String::new();
+/// loop {
+///     match task.join_for(Duration::from_millis(1)) {
+///         Ok(result) => break result.unwrap(),
+///         Err(unfinished) => task = unfinished,
+///     }
+///     dots.push('.');
+///     ready.set();
+/// }
+/// assert!(!dots.is_empty());
+/// ```
+///
+/// # Blocking
+///
+/// [`join`](Self::join) waits as [`Event`] does. A thread of the pool that joins a task of the same pool which has
+/// not begun runs it itself, so a task may submit others and wait for them even if the pool has only one thread. The
+/// timed forms do not, because they could not stop in time; they wait for another thread to do it.
+///
+/// # Memory ordering
+///
+/// What was done before a task was submitted happens before it runs, and what it does before its result is seen: by
+/// `join`, by [`is_finished`](Self::is_finished) that says `true`, and by a callback.
+///
+/// # Reentrancy and deadlock
+///
+/// A task that joins itself, or two that join each other, wait for ever. A task runs while the one that joins it
+/// waits, possibly on the same thread: a lock that is held across a `join` is held while the joined task runs, and a
+/// long chain of tasks each of which joins the next needs stack like a recursion of that depth.
+///
+/// # Panics
+///
+/// No method panics. A panic of the task is a value, [`TaskError::Panicked`].
+///
+/// # Differences from `std` and Python
+///
+/// From [`std::thread::JoinHandle`]: it can be cancelled, waited for with a time limit, and has callbacks. From
+/// Python's `concurrent.futures.Future`: the result goes to one caller, by value; nobody but the pool completes it.
+///
+/// # Implementation notes
+///
+/// One allocation for the closure, the result, a [`Mutex`] and an [`Event`] together. Cancelling takes
+/// the task out of the pool's queue at once.
+pub struct Task<T>(pub(super) Handle<'static, T>);
+
+impl<T> Task<T> {
+    /// Waits until the task is done, for as long as it takes, and returns its result.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the task panicked, with the panic's payload, or if it was cancelled.
+    ///
+    /// ```
+    /// use lockwork::{TaskError, ThreadPool};
+    ///
+    /// let pool = ThreadPool::new(1);
+    /// let task = pool.submit(|| "12x".parse::<u32>().expect("a number")).unwrap();
+    /// match task.join() {
+    ///     Ok(number) => println!("{number}"),
+    ///     Err(error @ TaskError::Panicked(_)) => println!("{error}"),
+    ///     Err(TaskError::Cancelled) => unreachable!("nobody did"),
+    /// }
+    /// ```
+    pub fn join(self) -> Result<T, TaskError> {
+        self.0.join()
+    }
+
+    /// Waits until the task is done, `timeout` at most. [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for
+    /// ever.
+    ///
+    /// # Errors
+    ///
+    /// Gives the task back if it was not done in time. The inner result is that of [`join`](Self::join).
+    pub fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
+        self.0.join_by(|done| done.wait_for(timeout)).map_err(Self)
+    }
+
+    /// Waits until the task is done, until `deadline` at most. A deadline in the past asks once.
+    ///
+    /// # Errors
+    ///
+    /// As [`join_for`](Self::join_for).
+    pub fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
+        self.0.join_by(|done| done.wait_until(deadline)).map_err(Self)
+    }
+
+    /// Whether the task is done: has returned, has panicked, or was cancelled.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    /// Cancels the task if it has not begun. Says whether it is cancelled: `true` also if it was before, `false` if
+    /// it runs or has run.
+    ///
+    /// A cancelled task leaves the pool's queue, its closure is dropped and its callbacks run, here and now.
+    ///
+    /// ```
+    /// use lockwork::{Event, ThreadPool};
+    /// use std::sync::Arc;
+    ///
+    /// let (pool, go) = (ThreadPool::new(1), Arc::new(Event::new()));
+    /// let first = pool.submit({ let go = Arc::clone(&go); move || go.wait() }).unwrap();
+    /// let second = pool.submit(|| unreachable!("the only thread is busy")).unwrap();
+    /// assert!(second.cancel());
+    /// go.set();
+    /// assert!(second.join().unwrap_err().is_cancelled());
+    /// first.join().unwrap();
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.0.cancel()
+    }
+
+    /// Calls `f` when the task is done, or at once if it is. Those of one task are called in the order in which they
+    /// were registered.
+    ///
+    /// It runs on the thread that ran the task, or that cancelled it, before that thread goes on to anything else;
+    /// or on the calling thread, if the task is done. Who joins the task may be released before. A panic in it is
+    /// reported by the panic hook and goes no further. Dropping the task keeps its callbacks.
+    ///
+    /// ```
+    /// use lockwork::{Event, ThreadPool};
+    /// use std::sync::Arc;
+    ///
+    /// let (pool, told) = (ThreadPool::new(1), Arc::new(Event::new()));
+    /// let task = pool.submit(|| 1).unwrap();
+    /// task.on_done({ let told = Arc::clone(&told); move || told.set() });
+    /// told.wait();
+    /// assert!(task.is_finished());
+    /// ```
+    pub fn on_done<F>(&self, f: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        if let Some(listener) = self.0.listen(Listener::Callback(Box::new(f))) {
+            listener.tell();
+        }
+    }
+}
+
+impl<T> UnwindSafe for Task<T> {}
+impl<T> RefUnwindSafe for Task<T> {}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("is_finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}

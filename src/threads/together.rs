@@ -1,0 +1,342 @@
+//! Waiting for several tasks: [`as_completed`], [`wait_first`], [`wait_all`].
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::task::{Listener, Task};
+use crate::condvar::Condvar;
+use crate::facade::Deadline;
+use crate::mutex::Mutex;
+
+/// Where tasks that one call waits for say that they are done.
+struct Collector {
+    /// Their indices, in the order in which that happened.
+    done: Mutex<VecDeque<usize>>,
+    /// Notified for each, to the one thread that waits.
+    changed: Condvar,
+}
+
+/// How a task reaches a collector.
+#[derive(Clone)]
+pub(super) struct Watcher {
+    collector: Arc<Collector>,
+    index: usize,
+}
+
+impl Watcher {
+    pub(super) fn tell(self) {
+        self.collector.done.lock().push_back(self.index);
+        self.collector.changed.notify_one();
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.collector, &other.collector) && self.index == other.index
+    }
+}
+
+impl Collector {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { done: Mutex::new(VecDeque::new()), changed: Condvar::new() })
+    }
+
+    fn watcher(self: &Arc<Self>, index: usize) -> Watcher {
+        Watcher { collector: Arc::clone(self), index }
+    }
+
+    /// Has `task` tell this when it is done, or does it in its place if it is.
+    fn watch<T>(self: &Arc<Self>, index: usize, task: &Task<T>) {
+        if let Some(Listener::Watcher(watcher)) = task.0.listen(Listener::Watcher(self.watcher(index))) {
+            watcher.tell();
+        }
+    }
+
+    fn unwatch<T>(self: &Arc<Self>, index: usize, task: &Task<T>) {
+        task.0.unwatch(&self.watcher(index));
+    }
+
+    fn try_next(&self) -> Option<usize> {
+        self.done.lock().pop_front()
+    }
+
+    fn next(&self, deadline: &Deadline) -> Option<usize> {
+        let mut done = self.done.lock();
+        if done.is_empty() && !deadline.has_passed() {
+            // Tests once more when the time is up.
+            let _ = self.changed.wait_while_deadline(&mut done, |done| done.is_empty(), deadline);
+        }
+        done.pop_front()
+    }
+}
+
+/// The time was up before the tasks were done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnfinishedError {
+    /// How many of the tasks were not done.
+    pub unfinished: usize,
+    /// Of how many.
+    pub total: usize,
+}
+
+impl UnfinishedError {
+    pub(super) fn of<'a, T: 'a>(tasks: impl IntoIterator<Item = &'a Task<T>>) -> Self {
+        let mut error = Self { unfinished: 0, total: 0 };
+        for task in tasks {
+            error.unfinished += usize::from(!task.is_finished());
+            error.total += 1;
+        }
+        error
+    }
+}
+
+impl fmt::Display for UnfinishedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} tasks unfinished", self.unfinished, self.total)
+    }
+}
+
+impl Error for UnfinishedError {}
+
+/// Returns the tasks one by one, each as soon as it is done.
+///
+/// Tasks that are done already come first. Each one that comes is done, so [`Task::join`] does not wait. Dropping the
+/// iterator detaches the rest.
+///
+/// A thread of the pool that waits here for tasks of its own pool runs those that have not begun itself.
+///
+/// ```
+/// use lockwork::{ThreadPool, as_completed};
+///
+/// let pool = ThreadPool::new(2);
+/// let tasks: Vec<_> = (0..5).map(|n| pool.submit(move || n * n).unwrap()).collect();
+/// let sum: u32 = as_completed(tasks).map(|task| task.join().unwrap()).sum();
+/// assert_eq!(sum, 30);
+/// ```
+pub fn as_completed<T, I>(tasks: I) -> AsCompleted<T>
+where
+    I: IntoIterator<Item = Task<T>>,
+{
+    let collector = Collector::new();
+    let tasks: Vec<_> = tasks.into_iter().map(Some).collect();
+    for (index, task) in tasks.iter().flatten().enumerate() {
+        collector.watch(index, task);
+    }
+    AsCompleted { collector, left: tasks.len(), tasks, helped: 0 }
+}
+
+/// Tasks in the order in which they come to their end, see [`as_completed`].
+#[must_use = "an iterator waits for nothing until it is asked to"]
+pub struct AsCompleted<T> {
+    collector: Arc<Collector>,
+    /// By index; nothing in place of those that were returned.
+    tasks: Vec<Option<Task<T>>>,
+    left: usize,
+    /// Those before this index have begun, or are not for this thread to run.
+    helped: usize,
+}
+
+impl<T> AsCompleted<T> {
+    /// The next task that is done, if there are any left, waiting `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// Fails if none is done in time. They are still there.
+    ///
+    /// ```
+    /// use lockwork::{Event, ThreadPool, as_completed};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (pool, go) = (ThreadPool::new(1), Arc::new(Event::new()));
+    /// let task = pool.submit({ let go = Arc::clone(&go); move || go.wait() }).unwrap();
+    /// let mut tasks = as_completed([task]);
+    /// let error = tasks.next_for(Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(error.to_string(), "1 of 1 tasks unfinished");
+    /// go.set();
+    /// assert!(tasks.next_for(Duration::MAX).unwrap().is_some());
+    /// assert!(tasks.next_for(Duration::MAX).unwrap().is_none());
+    /// ```
+    pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Task<T>>, UnfinishedError> {
+        self.next_by(|| Deadline::after(timeout))
+    }
+
+    /// The next task that is done, if there are any left, waiting until `deadline` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_for`](Self::next_for).
+    pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Task<T>>, UnfinishedError> {
+        self.next_by(|| Deadline::at(deadline))
+    }
+
+    fn next_by(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<Option<Task<T>>, UnfinishedError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let next = self.collector.try_next().or_else(|| self.collector.next(&deadline()));
+        match next {
+            Some(index) => Ok(self.take(index)),
+            None => Err(UnfinishedError { unfinished: self.left, total: self.tasks.len() }),
+        }
+    }
+
+    fn take(&mut self, index: usize) -> Option<Task<T>> {
+        self.left -= 1;
+        self.tasks[index].take()
+    }
+}
+
+impl<T> Iterator for AsCompleted<T> {
+    type Item = Task<T>;
+
+    fn next(&mut self) -> Option<Task<T>> {
+        if self.left == 0 {
+            return None;
+        }
+        loop {
+            if let Some(index) = self.collector.try_next() {
+                return self.take(index);
+            }
+            let Some(task) = self.tasks.get(self.helped) else { break };
+            self.helped += 1;
+            if let Some(task) = task {
+                task.0.help();
+            }
+        }
+        let index = self.collector.next(&Deadline::NEVER)?;
+        self.take(index)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<T> ExactSizeIterator for AsCompleted<T> {}
+impl<T> FusedIterator for AsCompleted<T> {}
+
+impl<T> fmt::Debug for AsCompleted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted")
+            .field("left", &self.left)
+            .field("total", &self.tasks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until one of the tasks is done, and returns its index: the first of them, if several are done already.
+/// Nothing if there are no tasks.
+///
+/// A thread of the pool that waits here for tasks of its own pool runs one that has not begun itself.
+///
+/// ```
+/// use lockwork::{Event, ThreadPool, wait_first};
+/// use std::sync::Arc;
+///
+/// let (pool, go) = (ThreadPool::new(2), Arc::new(Event::new()));
+/// let slow = pool.submit({ let go = Arc::clone(&go); move || go.wait() }).unwrap();
+/// let fast = pool.submit(|| ()).unwrap();
+/// assert_eq!(wait_first(&[slow, fast]), Some(1));
+/// go.set();
+/// ```
+pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
+    // As soon as one was run here, there is one that is done.
+    let done = tasks.iter().any(Task::is_finished) || tasks.iter().any(|task| task.0.help());
+    if done {
+        return tasks.iter().position(Task::is_finished);
+    }
+    wait_first_by(tasks, || Deadline::NEVER)
+}
+
+/// [`wait_first`] for `timeout` at most. Nothing if no task was done in time.
+///
+/// [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for ever. Runs no tasks here, as it could not stop in time.
+pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> {
+    wait_first_by(tasks, || Deadline::after(timeout))
+}
+
+/// [`wait_first`] until `deadline` at most. Nothing if no task was done in time.
+pub fn wait_first_until<T>(tasks: &[Task<T>], deadline: Instant) -> Option<usize> {
+    wait_first_by(tasks, || Deadline::at(deadline))
+}
+
+fn wait_first_by<T>(tasks: &[Task<T>], deadline: impl FnOnce() -> Deadline) -> Option<usize> {
+    let finished = tasks.iter().position(Task::is_finished);
+    if finished.is_some() || tasks.is_empty() {
+        return finished;
+    }
+    let watched = Watched::new(tasks);
+    watched.collector.next(&deadline())
+}
+
+/// Waits until all of the tasks are done.
+///
+/// A thread of the pool that waits here for tasks of its own pool runs those that have not begun itself.
+///
+/// ```
+/// use lockwork::{ThreadPool, wait_all};
+///
+/// let pool = ThreadPool::new(2);
+/// let tasks: Vec<_> = (0..5).map(|n| pool.submit(move || n).unwrap()).collect();
+/// wait_all(&tasks);
+/// assert!(tasks.iter().all(|task| task.is_finished()));
+/// ```
+pub fn wait_all<T>(tasks: &[Task<T>]) {
+    tasks.iter().for_each(|task| task.0.wait());
+}
+
+/// [`wait_all`] for `timeout` at most. Says whether all of them are done.
+///
+/// [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for ever. Runs no tasks here, as it could not stop in time.
+///
+/// ```
+/// use lockwork::{ThreadPool, wait_all_for};
+/// use std::time::Duration;
+///
+/// let pool = ThreadPool::new(2);
+/// let tasks: Vec<_> = (0..5).map(|n| pool.submit(move || n).unwrap()).collect();
+/// assert!(wait_all_for(&tasks, Duration::from_secs(10)));
+/// ```
+pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
+    wait_all_by(tasks, || Deadline::after(timeout))
+}
+
+/// [`wait_all`] until `deadline` at most. Says whether all of them are done.
+pub fn wait_all_until<T>(tasks: &[Task<T>], deadline: Instant) -> bool {
+    wait_all_by(tasks, || Deadline::at(deadline))
+}
+
+fn wait_all_by<T>(tasks: &[Task<T>], deadline: impl FnOnce() -> Deadline) -> bool {
+    if tasks.iter().all(Task::is_finished) {
+        return true;
+    }
+    let watched = Watched::new(tasks);
+    let deadline = deadline();
+    tasks.iter().all(|_| watched.collector.next(&deadline).is_some())
+}
+
+/// Tasks that tell a collector, until this is dropped.
+struct Watched<'a, T> {
+    tasks: &'a [Task<T>],
+    collector: Arc<Collector>,
+}
+
+impl<'a, T> Watched<'a, T> {
+    fn new(tasks: &'a [Task<T>]) -> Self {
+        let collector = Collector::new();
+        for (index, task) in tasks.iter().enumerate() {
+            collector.watch(index, task);
+        }
+        Self { tasks, collector }
+    }
+}
+
+impl<T> Drop for Watched<'_, T> {
+    fn drop(&mut self) {
+        for (index, task) in self.tasks.iter().enumerate() {
+            self.collector.unwatch(index, task);
+        }
+    }
+}

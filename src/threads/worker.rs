@@ -1,0 +1,309 @@
+//! [`Worker`] and [`StopToken`]: a thread that can be told to stop.
+
+use std::fmt;
+use std::io;
+use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::task::{TaskError, drop_quietly};
+use crate::event::Event;
+use crate::facade::threads;
+use crate::mutex::Mutex;
+
+/// The word to stop, shared by whoever may give it and whoever obeys. Clones are the same token.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::StopToken;
+/// use std::time::Duration;
+///
+/// let stop = StopToken::new();
+/// assert!(!stop.wait_for(Duration::from_millis(1)), "slept, and was not told to stop");
+/// stop.clone().stop();
+/// assert!(stop.is_stopped());
+/// assert!(stop.wait_for(Duration::MAX), "returns at once");
+/// ```
+///
+/// # Memory ordering
+///
+/// What a thread did before [`stop`](Self::stop) happens before what follows a call that found the token stopped.
+#[derive(Clone, Default)]
+pub struct StopToken(Arc<Event>);
+
+impl StopToken {
+    /// A token that has not been stopped.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells everybody who has the token to stop, for good.
+    pub fn stop(&self) {
+        self.0.set();
+    }
+
+    /// Whether to stop.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.0.is_set()
+    }
+
+    /// Waits until it is time to stop.
+    pub fn wait(&self) {
+        self.0.wait();
+    }
+
+    /// A sleep that ends early when it is time to stop. Says whether it is.
+    ///
+    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits for ever.
+    pub fn wait_for(&self, timeout: Duration) -> bool {
+        self.0.wait_for(timeout)
+    }
+
+    /// A sleep until `deadline` that ends early when it is time to stop. Says whether it is.
+    pub fn wait_until(&self, deadline: Instant) -> bool {
+        self.0.wait_until(deadline)
+    }
+}
+
+impl fmt::Debug for StopToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StopToken").field("is_stopped", &self.is_stopped()).finish()
+    }
+}
+
+/// What a worker's thread and its handle share.
+struct Shared<T> {
+    ended: Event,
+    result: Mutex<Option<Result<T, TaskError>>>,
+}
+
+/// A thread that can be told to stop, and is when its handle goes.
+///
+/// Use it for a loop that lives as long as what it serves: a poller, a flusher, a listener. For many short pieces of
+/// work use a [`ThreadPool`](crate::ThreadPool).
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::Worker;
+///
+/// let worker = Worker::spawn("waiter", |stop| stop.wait());
+/// worker.stop();
+/// worker.join().unwrap();
+/// ```
+///
+/// A thread that writes out what has gathered, every so often and once more at the end:
+///
+/// ```
+/// use lockwork::{Mutex, Worker};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let lines = Arc::new(Mutex::new(vec!["first"]));
+/// let flusher = Worker::spawn("flusher", {
+///     let lines = Arc::clone(&lines);
+///     move |stop| {
+///         let mut written = 0;
+///         loop {
+///             let last = stop.wait_for(Duration::from_secs(1));
+///             written += lines.lock().drain(..).count();
+///             if last {
+///                 return written;
+///             }
+///         }
+///     }
+/// });
+/// lines.lock().push("second");
+/// flusher.stop();
+/// assert_eq!(flusher.join().unwrap(), 2);
+/// ```
+///
+/// # Blocking
+///
+/// Stopping only tells the thread; what it does about it, and when, is its own affair. [`StopToken::wait_for`] is the
+/// sleep that does not hold it up. Dropping a worker stops it and waits for its end.
+///
+/// # Memory ordering
+///
+/// What was done before [`spawn`](Self::spawn) happens before the thread runs, and what the thread does before the
+/// return of a [`join`](Self::join), or of a [`join_for`](Self::join_for) or [`is_alive`](Self::is_alive) that found
+/// it ended.
+///
+/// # Reentrancy and deadlock
+///
+/// A thread that drops its own worker is stopped and detached: it does not wait for itself. One that joins its own
+/// waits for ever.
+///
+/// # Panics
+///
+/// [`spawn`](Self::spawn) panics if the system gives no thread. A panic of the thread is a value,
+/// [`TaskError::Panicked`]; dropping the worker drops it.
+///
+/// # Differences from `std` and Python
+///
+/// From [`std::thread::spawn`]: the thread has a name and can be told to stop; it can be waited for with a time
+/// limit; dropping the handle stops it. From Python's `threading.Thread`: there are no daemons, which end in the
+/// middle of something; [`detach`](Self::detach) comes closest.
+pub struct Worker<T = ()> {
+    shared: Arc<Shared<T>>,
+    stop: StopToken,
+    /// Until it is joined or detached.
+    handle: Mutex<Option<threads::Handle>>,
+}
+
+impl<T: Send + 'static> Worker<T> {
+    /// Starts a thread with this name that runs `f`, which is given the token to obey.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name has a zero byte in it, or if the system gives no thread.
+    #[track_caller]
+    pub fn spawn<F>(name: impl Into<String>, f: F) -> Self
+    where
+        F: FnOnce(&StopToken) -> T + Send + 'static,
+    {
+        match Self::try_spawn(name, f) {
+            Ok(worker) => worker,
+            Err(error) => panic!("Worker::spawn: the system gives no thread: {error}"),
+        }
+    }
+
+    /// Starts a thread with this name that runs `f`, which is given the token to obey.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system gives no thread.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name has a zero byte in it.
+    #[track_caller]
+    pub fn try_spawn<F>(name: impl Into<String>, f: F) -> io::Result<Self>
+    where
+        F: FnOnce(&StopToken) -> T + Send + 'static,
+    {
+        let name = name.into();
+        assert!(!name.contains('\0'), "Worker::spawn: a name must not have a zero byte in it");
+        let shared = Arc::new(Shared { ended: Event::new(), result: Mutex::new(None) });
+        let stop = StopToken::new();
+        let (own, token) = (Arc::clone(&shared), stop.clone());
+        let handle = threads::Handle::spawn(name, None, move || {
+            let result = panic::catch_unwind(AssertUnwindSafe(|| f(&token))).map_err(TaskError::Panicked);
+            *own.result.lock() = Some(result);
+            own.ended.set();
+        })?;
+        Ok(Self { shared, stop, handle: Mutex::new(Some(handle)) })
+    }
+}
+
+impl<T> Worker<T> {
+    /// Tells the thread to stop. Does not wait.
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// The token that the thread was given. A clone of it outlives the worker.
+    #[must_use]
+    pub const fn stop_token(&self) -> &StopToken {
+        &self.stop
+    }
+
+    /// Whether the thread has not returned from what it was to run.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.shared.ended.is_set()
+    }
+
+    /// Waits until the thread ends, for as long as it takes, and returns its result. Does not tell it to stop.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it panicked, with the panic's payload.
+    pub fn join(self) -> Result<T, TaskError> {
+        self.shared.ended.wait();
+        self.join_thread();
+        let result = self.shared.result.lock().take();
+        result.unwrap_or_else(|| unreachable!("it has ended, and there is one handle"))
+    }
+
+    /// Waits until the thread ends, `timeout` at most. Says whether it has ended; [`join`](Self::join) then returns
+    /// its result.
+    ///
+    /// [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for ever.
+    ///
+    /// ```
+    /// use lockwork::Worker;
+    /// use std::time::Duration;
+    ///
+    /// let worker = Worker::spawn("sleeper", |stop| stop.wait());
+    /// assert!(!worker.join_for(Duration::from_millis(1)));
+    /// worker.stop();
+    /// assert!(worker.join_for(Duration::from_secs(10)));
+    /// assert!(!worker.is_alive());
+    /// ```
+    pub fn join_for(&self, timeout: Duration) -> bool {
+        self.join_if(self.shared.ended.wait_for(timeout))
+    }
+
+    /// Waits until the thread ends, until `deadline` at most. Says whether it has ended.
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        self.join_if(self.shared.ended.wait_until(deadline))
+    }
+
+    /// Lets the thread run on without a handle. It is not told to stop; whoever has a clone of its token can.
+    ///
+    /// ```
+    /// let worker = lockwork::Worker::spawn("background", |stop| stop.wait());
+    /// let stop = worker.stop_token().clone();
+    /// worker.detach();
+    /// stop.stop();
+    /// ```
+    pub fn detach(self) {
+        drop(self.handle.lock().take());
+    }
+
+    fn join_if(&self, ended: bool) -> bool {
+        if ended {
+            self.join_thread();
+        }
+        ended
+    }
+
+    /// Of a thread that has nothing left to do: until the system has it back.
+    fn join_thread(&self) {
+        let handle = self.handle.lock().take();
+        // What is left to do in the thread itself may include its thread-local values' destructors, one of which may
+        // be here.
+        if let Some(handle) = handle.filter(|handle| handle.id() != threads::current_id()) {
+            handle.join();
+        }
+    }
+}
+
+impl<T> Drop for Worker<T> {
+    /// Stops the thread and waits for its end, unless it was joined or detached, or is the calling thread.
+    fn drop(&mut self) {
+        let handle = self.handle.get_mut().take();
+        if let Some(handle) = handle {
+            self.stop.stop();
+            if handle.id() != threads::current_id() {
+                handle.join();
+                drop_quietly(self.shared.result.lock().take());
+            }
+        }
+    }
+}
+
+impl<T> UnwindSafe for Worker<T> {}
+impl<T> RefUnwindSafe for Worker<T> {}
+
+impl<T> fmt::Debug for Worker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("is_alive", &self.is_alive())
+            .field("is_stopped", &self.stop.is_stopped())
+            .finish_non_exhaustive()
+    }
+}
