@@ -143,14 +143,12 @@ pub mod guide {
     pub mod from_std {}
     #[doc = include_str!("../docs/guide/loom.md")]
     pub mod loom {}
+    #[cfg(feature = "threads")]
+    #[doc = include_str!("../docs/guide/threads.md")]
+    pub mod threads {}
 }
 
 /// The README's example is run as well.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The guide's examples are run as well.
-#[cfg(all(doctest, feature = "threads"))]
-#[doc = include_str!("../docs/guide/threads.md")]
-struct ThreadsGuide;

@@ -19,7 +19,6 @@ mod reentrant;
 mod rwlock;
 mod semaphore;
 #[cfg(feature = "serde")]
-#[cfg(feature = "serde")]
 mod serde;
 mod support;
 mod threads;
