@@ -16,6 +16,8 @@
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //! | run tasks on a fixed number of threads (feature `threads`) | `ThreadPool`, `Task`, `as_completed` |
 //! | run a loop on a thread that can be told to stop (feature `threads`) | `Worker`, `StopToken` |
+//! | have a value for each thread that dies with it | [`ThreadCell`] |
+//! | have a value for each thread and collect them all | [`ThreadLocal`] |
 //!
 //! ```
 //! use lockwork::{Condvar, Mutex};
@@ -44,7 +46,7 @@
 //! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set
 //!   without anybody having set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static.
-//! * There is no dependency, no background thread, and no global state but counters that number threads and a table of
+//! * There is no dependency, no background thread, and no global state but counters and a table of
 //!   four kilobytes in which readers of [`RwLock`]s sit.
 //!
 //! # Features
@@ -56,6 +58,7 @@
 //! | `threads` | `ThreadPool`, `Task`, `Worker` and `StopToken` |
 //! | `lock_api` | `RawMutex`, `RawFairMutex`, `RawRwLock` and `RawThreadId`, for the traits of `lock_api` 0.4 |
 //! | `serde` | locks are serialised as what they guard |
+//! | `threads` | `ThreadPool`, `Task`, `Worker` and what goes with them |
 //! | `loom` | together with `--cfg loom`: models |
 //! | `shuttle` | together with `--cfg shuttle`: random schedules |
 //!
@@ -81,6 +84,8 @@ mod raw;
 mod reentrant;
 mod rwlock;
 mod semaphore;
+mod thread_cell;
+mod thread_local;
 #[cfg(feature = "threads")]
 mod threads;
 mod wait;
@@ -105,6 +110,8 @@ pub use rwlock::{
     const_rwlock,
 };
 pub use semaphore::{ArcSemaphorePermit, OverRelease, Semaphore, SemaphorePermit};
+pub use thread_cell::{AccessError, ThreadCell};
+pub use thread_local::{ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter, ThreadLocalIterMut};
 pub use wait_group::WaitGroup;
 
 #[cfg(feature = "threads")]

@@ -10,14 +10,15 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use lockwork::{
-    ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard,
+    AccessError, ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard,
     ArcRwLockWriteGuard, ArcSemaphorePermit, AsCompleted, AutoResetEvent, Barrier, BarrierWaitResult,
     BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event, GetError, GetTimeoutError,
     Latch, Map, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
     Mutex, MutexGuard, OverRelease, PutAllError, PutError, PutTimeoutError, ReentrantMutex,
     ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Scope,
     ScopedTask, Semaphore, SemaphorePermit, Shutdown, StopToken, SubmitError, SubmitTimeoutError, Task,
-    TaskDoneError, TaskError, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError, TrySubmitError,
+    TaskDoneError, TaskError, ThreadCell, ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter,
+    ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError, TrySubmitError,
     UnfinishedError, WaitGroup, WaitTimeoutResult, Worker,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -96,6 +97,7 @@ table! {
     SubmitError<T>                => both             Send      Sync      none;
     TrySubmitError<T>             => both             Send      Sync      none;
     SubmitTimeoutError<T>         => both             Send      Sync      none;
+    ThreadCell<T>                 => both             both      none      none;
 }
 
 // Handles of tasks, whose results are sendable or they would not have been spawned.
@@ -105,6 +107,15 @@ assert_impl_all!(Map<Neither>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Deb
 assert_impl_all!(AsCompleted<Neither>: Send, Sync, Unpin, UnwindSafe, Debug);
 assert_not_impl_any!(Task<u8>: Clone);
 assert_not_impl_any!(ScopedTask<'static, u8>: Clone);
+
+// Their payload must be `Send`, or there is no such type; what they lend to other threads `Sync` as well.
+assert_impl_all!(ThreadLocal<SendAndSync>: Send, Sync);
+assert_impl_all!(ThreadLocal<SendOnly>: Send, Sync);
+assert_impl_all!(ThreadLocalIter<'static, SendAndSync>: Send, Sync, Clone);
+assert_impl_all!(ThreadLocalIterMut<'static, SendAndSync>: Send, Sync);
+assert_impl_all!(ThreadLocalIterMut<'static, SendOnly>: Send, Sync);
+assert_impl_all!(ThreadLocalIntoIter<SendAndSync>: Send, Sync);
+assert_impl_all!(ThreadLocalIntoIter<SendOnly>: Send, Sync);
 
 // Without a payload.
 assert_impl_all!(ThreadPool: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
@@ -136,6 +147,8 @@ assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(GetTimeoutError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TaskDoneError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
+
+assert_impl_all!(AccessError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
 
 // Unsized payloads, by their own bounds.
 trait Sendable: Send {}
@@ -194,6 +207,9 @@ assert_impl_all!(RwLock<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(RwLock<&'static mut u8>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(ReentrantMutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(BoundedBuffer<Cell<u8>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(ThreadCell<Cell<u8>>: UnwindSafe, RefUnwindSafe, Unpin);
+assert_impl_all!(ThreadLocal<Cell<u8>>: UnwindSafe, RefUnwindSafe, Unpin);
+assert_not_impl_any!(ThreadLocal<&'static mut u8>: UnwindSafe);
 
 // What can be shown, is.
 assert_impl_all!(Mutex<u8>: Debug, Default, From<u8>);
@@ -228,6 +244,8 @@ assert_impl_all!(MappedReentrantMutexGuard<'static, u8>: Debug, Display);
 assert_impl_all!(ArcReentrantMutexGuard<u8>: Debug, Display);
 assert_not_impl_any!(ReentrantMutexGuard<'static, u8>: Clone, std::ops::DerefMut);
 assert_not_impl_any!(ArcReentrantMutexGuard<u8>: Clone, std::ops::DerefMut);
+assert_impl_all!(ThreadCell<u8>: Debug, Default);
+assert_impl_all!(ThreadLocal<u8>: Debug, Default, IntoIterator<Item = u8>);
 assert_impl_all!(Condvar: Debug, Default);
 assert_impl_all!(Event: Debug, Default);
 assert_impl_all!(AutoResetEvent: Debug, Default);

@@ -21,6 +21,8 @@ mod semaphore;
 #[cfg(feature = "serde")]
 mod serde;
 mod support;
+mod thread_cell;
+mod thread_local;
 mod threads;
 mod tidy;
 mod wait_group;

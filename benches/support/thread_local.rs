@@ -12,6 +12,38 @@ pub(crate) trait PerThread: Send + Sync + 'static {
     fn with<R>(&self, f: impl FnOnce(&Cell<u64>) -> R) -> R;
 }
 
+/// This crate's, whose values stay until the object goes.
+pub(crate) struct Ours(lockwork::ThreadLocal<Cell<u64>>);
+
+impl PerThread for Ours {
+    const NAME: &'static str = super::OURS;
+
+    fn new() -> Self {
+        Self(lockwork::ThreadLocal::new())
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&Cell<u64>) -> R) -> R {
+        f(self.0.get_or(Cell::default))
+    }
+}
+
+/// This crate's, whose values go with their threads.
+pub(crate) struct OursCell(lockwork::ThreadCell<Cell<u64>>);
+
+impl PerThread for OursCell {
+    const NAME: &'static str = "lockwork ThreadCell";
+
+    fn new() -> Self {
+        Self(lockwork::ThreadCell::with_init(Cell::default))
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&Cell<u64>) -> R) -> R {
+        self.0.with(f)
+    }
+}
+
 /// The `thread_local` crate's.
 pub(crate) struct ThreadLocalCrate(thread_local::ThreadLocal<Cell<u64>>);
 
@@ -57,6 +89,8 @@ impl PerThread for Std {
 macro_rules! each_thread_local {
     ($name:ident => $make:expr $(; $other:ident)*) => {
         $crate::support::each!($name => $make;
+            $crate::support::thread_local::Ours,
+            $crate::support::thread_local::OursCell,
             $crate::support::thread_local::ThreadLocalCrate,
             $($crate::support::thread_local::$other,)*
         )

@@ -33,6 +33,12 @@ mod rwlock;
 #[cfg(all(test, loom))]
 mod semaphore;
 #[cfg(all(test, loom))]
+mod slots;
+#[cfg(all(test, loom))]
+mod thread_cell;
+#[cfg(all(test, loom))]
+mod thread_local;
+#[cfg(all(test, loom))]
 mod threads;
 #[cfg(all(test, loom))]
 mod wait;

@@ -32,6 +32,9 @@
 //! | `threads` | `std::thread`, only with the feature of that name | `loom::thread` | names, stack sizes, and how many threads the machine has: `tests/threads.rs`. A panic that leaves a thread ends the model |
 //! | `panicking` | of the calling thread | of any thread of the model | who of two threads panics: `tests/poison.rs` |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
+//! | `per_thread!` | two `thread_local!`, one without a destructor | one `loom::thread_local!` | what a destructor at the thread's end does with other values: they are gone by then; `tests/thread_cell.rs`, `tests/thread_local.rs` |
+//! | `unique_number` | a counter of the process, for threads and for objects with values of threads | one for each test | nothing: no path depends on the number |
+//! | `contain` | `catch_unwind` | nothing: a panic is how loom reports | a destructor that panics: `tests/thread_cell.rs` |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
 //! | `real_only!`, `model_only!` | items of the one | items of the other | the `lock_api` forms, which are made in constants: their locks are modelled as the crate's own |
@@ -51,10 +54,10 @@ mod arm;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{
-    AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, Reading, Rounds, UnsafeCell, Writing, atomic,
-    budget, has_just_woken, known_thread, note_wake, panicking, polls, seats, spin_hint, this_thread,
-    yield_now,
+    AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, PerThread, Reading, Rounds, UnsafeCell, Writing,
+    atomic, budget, contain, has_just_woken, known_thread, note_wake, panicking, polls, seats, spin_hint,
+    this_thread, unique_number, yield_now,
 };
-pub(crate) use arm::{const_fn, model_only, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, set_polls, take_notes};
+pub(crate) use arm::{AtEnd, note, set_polls, take_notes};
+pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};

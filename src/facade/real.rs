@@ -3,7 +3,8 @@
 
 use std::cell::Cell;
 use std::num::NonZeroU64;
-use std::thread::{self, Thread};
+use std::panic::{self, AssertUnwindSafe};
+use std::thread::{self, LocalKey, Thread};
 use std::time::{Duration, Instant};
 
 /// The atomics, with the operations that are used and no others. Types of their own, so that the fence tells them
@@ -44,9 +45,41 @@ pub(crate) mod atomic {
         ) -> Result<*mut T, *mut T> {
             self.0.compare_exchange_weak(current, new, success, failure)
         }
+
+        #[inline]
+        pub(crate) fn compare_exchange(
+            &self,
+            current: *mut T,
+            new: *mut T,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<*mut T, *mut T> {
+            self.0.compare_exchange(current, new, success, failure)
+        }
+
+        #[inline]
+        pub(crate) fn swap(&self, new: *mut T, order: Ordering) -> *mut T {
+            self.0.swap(new, order)
+        }
     });
 
     atomic!(AtomicU64, u64, {
+        #[inline]
+        pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+            self.0.swap(value, order)
+        }
+
+        #[inline]
+        pub(crate) fn compare_exchange(
+            &self,
+            current: u64,
+            new: u64,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u64, u64> {
+            self.0.compare_exchange(current, new, success, failure)
+        }
+
         #[inline]
         pub(crate) fn store(&self, value: u64, order: Ordering) {
             self.0.store(value, order);
@@ -227,6 +260,74 @@ macro_rules! reached {
     ($state:literal) => {};
 }
 pub(crate) use reached;
+
+/// A value of each thread, with something to do when the thread ends.
+///
+/// `per_thread! { const NAME: Type = constant; ends by function; }`: `Type` has no destructor, so `NAME.with` is an
+/// address and nothing else, also while the thread's other variables are being destroyed and after that. Once a
+/// thread has called `NAME.arm`, the function gets its value when the thread ends.
+macro_rules! per_thread {
+    ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
+        $(#[$meta])*
+        const $name: $crate::facade::PerThread<$type> = {
+            /// Its destructor is the end of a thread that has touched it.
+            struct AtEnd;
+
+            impl Drop for AtEnd {
+                fn drop(&mut self) {
+                    $name.with($end);
+                }
+            }
+
+            std::thread_local! {
+                static VALUE: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
+                static AT_END: AtEnd = const { AtEnd };
+            }
+            $crate::facade::PerThread::new(&VALUE, || AT_END.try_with(|_| ()).is_ok())
+        };
+    };
+}
+pub(crate) use per_thread;
+
+/// See [`per_thread`].
+pub(crate) struct PerThread<T: 'static> {
+    value: &'static LocalKey<T>,
+    arm: fn() -> bool,
+}
+
+impl<T> PerThread<T> {
+    pub(crate) const fn new(value: &'static LocalKey<T>, arm: fn() -> bool) -> Self {
+        Self { value, arm }
+    }
+
+    /// Runs `f` on the calling thread's value. `None` where it is gone: never on platforms whose compiler knows
+    /// thread-local variables, at a thread's very end on others.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        self.value.try_with(f).ok()
+    }
+
+    /// Has the function run at the thread's end. False if it is running or has run.
+    pub(crate) fn arm(&self) -> bool {
+        (self.arm)()
+    }
+}
+
+/// A number that nobody in this process gets again. Not 0. Runs out after some centuries.
+pub(crate) fn unique_number() -> u64 {
+    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    // Relaxed: one number for each call is all that is asked, and nothing travels with it.
+    LAST.fetch_add(1, atomic::Ordering::Relaxed) + 1
+}
+
+/// Runs somebody else's code where nobody could take its panic: the panic has been reported by then, and ends here.
+pub(crate) fn contain(f: impl FnOnce()) {
+    let result = panic::catch_unwind(AssertUnwindSafe(f));
+    // The payload's own destructor is somebody else's code, too; what that panics with is nobody's any more.
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(result))) {
+        std::mem::forget(payload);
+    }
+}
 
 /// A number that a model needs smaller: the first one here.
 pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
@@ -486,10 +587,6 @@ pub(crate) fn has_just_woken() -> bool {
     HAS_WOKEN.replace(false)
 }
 
-/// The next thread's number. `std` numbers threads as well, but tells the number on no stable Rust, and a thread whose
-/// thread-local data are gone cannot ask it.
-static NEXT_THREAD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-
 thread_local! {
     /// Constant and without a destructor: read without asking whether it is there, until the very end of the thread.
     static THREAD: Cell<Option<NonZeroU64>> = const { Cell::new(None) };
@@ -501,7 +598,8 @@ pub(crate) fn known_thread() -> Option<NonZeroU64> {
     THREAD.get()
 }
 
-/// The calling thread's number, which no other thread has had or will have.
+/// The calling thread's number, which no other thread has had or will have. (`std` numbers threads as well, but tells the
+/// number on no stable Rust, and a thread whose thread-local data are gone cannot ask it.)
 #[inline]
 pub(crate) fn this_thread() -> NonZeroU64 {
     known_thread().unwrap_or_else(number_thread)
@@ -509,9 +607,8 @@ pub(crate) fn this_thread() -> NonZeroU64 {
 
 #[cold]
 fn number_thread() -> NonZeroU64 {
-    // Relaxed: each addition gives another number, whatever the order; nothing travels with it.
-    let number = NEXT_THREAD.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let number = NonZeroU64::new(number).expect("fewer threads than a thread each nanosecond for 584 years");
+    let number =
+        NonZeroU64::new(unique_number()).expect("fewer numbers than one each nanosecond for 584 years");
     THREAD.set(Some(number));
     number
 }

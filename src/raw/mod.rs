@@ -9,4 +9,7 @@ pub(crate) mod poison;
 pub(crate) mod reentrant;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;
+pub(crate) mod slots;
+pub(crate) mod thread_cell;
 pub(crate) mod thread_id;
+pub(crate) mod thread_local;

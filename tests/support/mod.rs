@@ -50,7 +50,7 @@ pub(crate) fn eventually(mut condition: impl FnMut() -> bool) {
 }
 
 /// Counts the drops of the values made by [`value`](Self::value).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Drops(Arc<AtomicUsize>);
 
 /// A value whose drop is counted.
@@ -154,6 +154,7 @@ struct Counting;
 thread_local! {
     /// Constant and without a destructor, so that using it allocates nothing and works in a thread's last moments.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static RELEASES: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count_allocation() {
@@ -174,10 +175,12 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count_allocation();
+        let _ = RELEASES.try_with(|count| count.set(count.get() + 1));
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let _ = RELEASES.try_with(|count| count.set(count.get() + 1));
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -190,6 +193,14 @@ pub(crate) fn allocations_during(body: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.get();
     body();
     ALLOCATIONS.get() - before
+}
+
+/// How many more blocks the calling thread has allocated than freed while it ran `body`.
+pub(crate) fn blocks_during<R>(body: impl FnOnce() -> R) -> (R, isize) {
+    let balance = || ALLOCATIONS.get().wrapping_sub(RELEASES.get()) as isize;
+    let before = balance();
+    let result = body();
+    (result, balance() - before)
 }
 
 #[test]

@@ -1,0 +1,439 @@
+//! Where a thread finds its value of an object: one table for each thread, from the object's id to the value.
+//!
+//! The table, which no other thread ever touches, is open-addressed:
+//!
+//! | slot | meaning |
+//! |---|---|
+//! | id 0 | empty |
+//! | another id, its owner lives | the thread has a value of that object, and `value` is where it is |
+//! | another id, its owner is gone | stale: the object is gone, or was cleared, and `value` may be dangling |
+//!
+//! | state of a table | entered | lookups | insertions |
+//! |---|---|---|---|
+//! | OPEN | at first | yes | yes, once the thread's end has been armed |
+//! | ENDING | when the thread ends and its values are being dropped | yes | yes |
+//! | CLOSED | when that is done | find nothing | fail |
+//!
+//! Invariants:
+//!
+//! 1. An id is given to one object, once, and an object has one id until it is cleared, which gives it another. So a
+//!    thread that looks up an object's id finds what it has itself inserted for that very object, and a stale slot is
+//!    found by nobody.
+//! 2. `value` is dereferenced only by whoever borrows the object, which is then not gone, or by the owner, which
+//!    knows whether it still has it.
+//! 3. A slot has a weak reference to its owner; the object has the one strong reference that lasts. What cannot be
+//!    upgraded is stale.
+//! 4. At least a quarter of the slots is empty, so each search ends. When an insertion would break this, the table is
+//!    made anew without its stale slots and at most half full: a table has at most four slots for each value that it
+//!    had at one time, and [`SMALLEST`] at least.
+//! 5. None of the users' code runs between reading the table and writing it: owners are the crate's own, and values
+//!    are dropped when the table is consistent. (Freeing a weak reference frees memory and runs nothing.)
+//!
+//! At a thread's end each owner is told of its value, in the order of the objects' first uses. A value that is
+//! inserted meanwhile, by another's destructor, gets its turn in the next round; after [`ROUNDS`] of them the owners
+//! keep what is left, which bounds the end of a thread whose destructors insert again and again.
+//!
+//! Ordering: none of its own. An id is a number and nothing travels with it; the table is one thread's.
+//!
+//! Promised upward: a lookup that hits its slot at once is the id, the table, and the slot: three loads that depend on
+//! two addresses. Ids and thread numbers are never used twice. Limits: see invariant 4; stale slots keep the memory
+//! of their owner's (few) words, not of values.
+
+use std::cell::Cell;
+use std::mem;
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Weak};
+
+use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::facade::atomic::{AtomicPtr, AtomicU64};
+use crate::facade::{const_fn, contain, per_thread, reached, unique_number};
+
+/// What lasts of an object for as long as a thread may still be telling it of that thread's end.
+pub(crate) trait Owner {
+    /// The calling thread, which has inserted `value` for this owner, ends. Called once for each value that is in the
+    /// table then; the object itself may be gone, or be going in another thread.
+    ///
+    /// # Safety
+    ///
+    /// `value` was inserted by the calling thread, for this owner, and not removed by it.
+    unsafe fn thread_ends(&self, value: NonNull<()>);
+}
+
+/// The calling thread's values are gone, or cannot be kept any more, for it is ending.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+/// The part of an object by which threads find their values of it.
+#[derive(Debug)]
+pub(crate) struct Slots<O: Owner + 'static> {
+    /// `UNNAMED` until a thread inserts a value.
+    id: AtomicU64,
+    /// Null until then; from then on one strong reference.
+    owner: AtomicPtr<O>,
+}
+
+/// In no slot.
+const UNNAMED: u64 = u64::MAX;
+
+impl<O: Owner + 'static> Slots<O> {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { id: AtomicU64::new(UNNAMED), owner: AtomicPtr::new(ptr::null_mut()) }
+        }
+    }
+
+    /// The calling thread's value.
+    #[inline]
+    pub(crate) fn find(&self) -> Option<NonNull<()>> {
+        // Relaxed: a thread that has inserted a value has seen the id, and no other comes after it (invariant 1).
+        let id = self.id.load(Relaxed);
+        TABLE.with(|table| table.find(id)).flatten()
+    }
+
+    /// Whether the calling thread still keeps values.
+    pub(crate) fn is_gone() -> bool {
+        TABLE.with(|table| table.state.get() == State::Closed).unwrap_or(true)
+    }
+
+    /// Whether the calling thread's table is being given up, or has been: a value may be missing from it.
+    pub(crate) fn is_ending() -> bool {
+        TABLE.with(|table| table.state.get() != State::Open).unwrap_or(true)
+    }
+
+    pub(crate) fn owner(&self) -> Option<&O> {
+        // Acquire (slots.owner): the owner as it was made.
+        let owner = self.owner.load(Acquire);
+        // SAFETY: it came from an `Arc` whose reference `self` has until it is borrowed exclusively.
+        unsafe { owner.as_ref() }
+    }
+
+    /// The owner, made now if there is none yet.
+    pub(crate) fn owner_or(&self, make: impl FnOnce() -> O) -> &O {
+        if let Some(owner) = self.owner() {
+            return owner;
+        }
+        let made = Arc::into_raw(Arc::new(make())).cast_mut();
+        // Release (slots.owner): the owner as it was made. Acquire: the one that another thread has made meanwhile.
+        let owner = match self.owner.compare_exchange(ptr::null_mut(), made, Release, Acquire) {
+            Ok(_) => made,
+            Err(other) => {
+                reached!("owner made by two threads");
+                // SAFETY: `made` came from `into_raw` above and was given to nobody.
+                drop(unsafe { Arc::from_raw(made) });
+                other
+            }
+        };
+        // SAFETY: as in `owner`.
+        unsafe { &*owner }
+    }
+
+    /// Makes sure that the next [`insert`](Self::insert) of this thread, if nothing comes in between, has room.
+    pub(crate) fn reserve(&self) -> Result<(), Gone> {
+        TABLE.with(Table::reserve).unwrap_or(Err(Gone))
+    }
+
+    /// Has the calling thread find `value` from now on.
+    ///
+    /// The caller has [reserved](Self::reserve) the room, has [made](Self::owner_or) the owner, and the thread has no
+    /// value of this object.
+    pub(crate) fn insert(&self, value: NonNull<()>) {
+        let mut id = self.id.load(Relaxed);
+        if id == UNNAMED {
+            let new = id_of(unique_number());
+            // Relaxed: whoever comes first names it; the name says nothing else.
+            id = match self.id.compare_exchange(UNNAMED, new, Relaxed, Relaxed) {
+                Ok(_) => new,
+                Err(other) => {
+                    reached!("named by two threads");
+                    other
+                }
+            };
+        }
+        // Relaxed: this thread has got the owner already, by `owner_or`, and there is no other.
+        let owner = self.owner.load(Relaxed);
+        debug_assert!(!owner.is_null(), "an owner before a value");
+        // SAFETY: it came from `into_raw`, and `self` has a reference.
+        unsafe { Arc::increment_strong_count(owner) };
+        // SAFETY: the reference that was added in the line above.
+        let owner: Arc<dyn Owner> = unsafe { Arc::from_raw(owner) };
+        let kept = TABLE.with(|table| table.insert(id, value, Arc::downgrade(&owner)));
+        debug_assert!(kept.is_some(), "reserved");
+    }
+
+    /// Has the calling thread find nothing any more.
+    pub(crate) fn remove(&self) -> Option<NonNull<()>> {
+        let id = self.id.load(Relaxed);
+        TABLE.with(|table| table.remove(id)).flatten().map(|slot| slot.value.get())
+    }
+
+    /// Makes this a new object that no thread has a value of.
+    pub(crate) fn renew(&mut self) {
+        // Before the owner goes, so that no stale slot is left in this thread.
+        let _ = self.remove();
+        // Relaxed: borrowed exclusively, so what orders this after all others orders the next after this.
+        let _ = self.id.swap(UNNAMED, Relaxed);
+        // Relaxed: borrowed exclusively, see above.
+        let owner = self.owner.swap(ptr::null_mut(), Relaxed);
+        if !owner.is_null() {
+            // SAFETY: the reference that `self` had, which has forgotten it.
+            drop(unsafe { Arc::from_raw(owner) });
+        }
+    }
+}
+
+impl<O: Owner + 'static> Drop for Slots<O> {
+    fn drop(&mut self) {
+        self.renew();
+    }
+}
+
+/// What differs stays different, and is spread over the bits that choose the slot: the upper ones of the product.
+const fn id_of(number: u64) -> u64 {
+    number.wrapping_mul(SPREAD).reverse_bits().rotate_left(SLOT.trailing_zeros())
+}
+
+const fn number_of(id: u64) -> u64 {
+    id.rotate_right(SLOT.trailing_zeros()).reverse_bits().wrapping_mul(UNSPREAD)
+}
+
+/// 2 to the 64th over the golden ratio, and its inverse.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+const UNSPREAD: u64 = 0xf1de_83e1_9937_733d;
+const _: () = assert!(SPREAD.wrapping_mul(UNSPREAD) == 1 && number_of(id_of(12345)) == 12345);
+
+per_thread! {
+    const TABLE: Table = Table::new(); ends by Table::end;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Ending,
+    Closed,
+}
+
+struct Table {
+    /// `NOTHING`, or allocated here.
+    slots: Cell<NonNull<Slot>>,
+    /// The bytes of all slots but one, and 0 for `NOTHING`: an id is looked for at its lower bits, so far as the mask
+    /// goes, without a shift or a multiplication.
+    mask: Cell<usize>,
+    /// Slots that are not empty.
+    len: Cell<usize>,
+    state: Cell<State>,
+}
+
+/// As long on every platform, and in one cache line.
+#[repr(align(32))]
+struct Slot {
+    id: Cell<u64>,
+    value: Cell<NonNull<()>>,
+    owner: Cell<Option<Weak<dyn Owner>>>,
+}
+
+/// Slots are told by the offset of their bytes, a multiple of this.
+const SLOT: usize = 32;
+
+impl Slot {
+    const fn empty() -> Self {
+        Self { id: Cell::new(0), value: Cell::new(NonNull::dangling()), owner: Cell::new(None) }
+    }
+}
+
+/// An empty slot for every thread that has none of its own: a lookup needs no test for that.
+#[repr(transparent)]
+struct Nothing(Slot);
+
+// SAFETY: nobody writes to it: `insert` comes after `reserve`, which makes slots of the thread's own, and `remove`
+// finds nothing here.
+unsafe impl Sync for Nothing {}
+
+static NOTHING: Nothing = Nothing(Slot::empty());
+
+/// The fewest slots that are allocated.
+const SMALLEST: usize = 8;
+/// How often a thread that ends looks whether the destructors of its values have left it new ones.
+const ROUNDS: usize = 8;
+
+impl Table {
+    const fn new() -> Self {
+        Self {
+            slots: Cell::new(Self::nothing()),
+            mask: Cell::new(0),
+            len: Cell::new(0),
+            state: Cell::new(State::Open),
+        }
+    }
+
+    const fn nothing() -> NonNull<Slot> {
+        let nothing: &'static Slot = &NOTHING.0;
+        // SAFETY: a reference is not null.
+        unsafe { NonNull::new_unchecked((&raw const *nothing).cast_mut()) }
+    }
+
+    #[inline]
+    fn slot(&self, offset: usize) -> &Slot {
+        // SAFETY: every offset is cut off by `mask`, which keeps it in the table and a multiple of a slot.
+        let slot = unsafe { self.slots.get().byte_add(offset) };
+        // SAFETY: allocated until the next `drain`, in `reserve` and `end`; none of them is called while a slot is
+        // borrowed (invariant 5).
+        unsafe { slot.as_ref() }
+    }
+
+    #[inline]
+    fn home(&self, id: u64) -> usize {
+        id as usize & self.mask.get()
+    }
+
+    fn next(&self, offset: usize) -> usize {
+        (offset + SLOT) & self.mask.get()
+    }
+
+    /// How many slots after the first the second one comes, in bytes.
+    fn distance(&self, from: usize, to: usize) -> usize {
+        to.wrapping_sub(from) & self.mask.get()
+    }
+
+    fn capacity(&self) -> usize {
+        self.mask.get() / SLOT + 1
+    }
+
+    #[inline]
+    fn find(&self, id: u64) -> Option<NonNull<()>> {
+        let slot = self.slot(self.home(id));
+        if slot.id.get() == id { Some(slot.value.get()) } else { self.find_further(id) }
+    }
+
+    #[inline(never)]
+    fn find_further(&self, id: u64) -> Option<NonNull<()>> {
+        Some(self.slot(self.search(id)?).value.get())
+    }
+
+    /// The offset of an id's slot.
+    fn search(&self, id: u64) -> Option<usize> {
+        let mut offset = self.home(id);
+        loop {
+            match self.slot(offset).id.get() {
+                0 => return None,
+                other if other == id => return Some(offset),
+                _ => offset = self.next(offset),
+            }
+        }
+    }
+
+    fn reserve(&self) -> Result<(), Gone> {
+        // Armed before the first slot is allocated, so that the last is freed.
+        if self.state.get() == State::Closed
+            || (self.state.get() == State::Open && self.len.get() == 0 && !TABLE.arm())
+        {
+            return Err(Gone);
+        }
+        if (self.len.get() + 1) * 4 > self.capacity() * 3 || self.mask.get() == 0 {
+            let live: Vec<Slot> = self.drain().filter(Slot::is_live).collect();
+            let capacity = (live.len() + 1).next_power_of_two() * 2;
+            self.install((0..capacity.max(SMALLEST)).map(|_| Slot::empty()).collect());
+            for slot in live {
+                self.place(slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// There is room (invariant 4).
+    fn insert(&self, id: u64, value: NonNull<()>, owner: Weak<dyn Owner>) {
+        debug_assert!(self.search(id).is_none(), "one value for an object and a thread");
+        self.place(Slot { id: Cell::new(id), value: Cell::new(value), owner: Cell::new(Some(owner)) });
+    }
+
+    fn place(&self, slot: Slot) {
+        let mut offset = self.home(slot.id.get());
+        while self.slot(offset).id.get() != 0 {
+            offset = self.next(offset);
+        }
+        self.slot(offset).swap(&slot);
+        self.len.set(self.len.get() + 1);
+    }
+
+    fn remove(&self, id: u64) -> Option<Slot> {
+        let mut hole = self.search(id)?;
+        let removed = Slot::empty();
+        self.slot(hole).swap(&removed);
+        self.len.set(self.len.get() - 1);
+        // A search passes through the hole for whatever lies further from its home than from the hole.
+        let mut offset = hole;
+        loop {
+            offset = self.next(offset);
+            let slot = self.slot(offset);
+            if slot.id.get() == 0 {
+                return Some(removed);
+            }
+            if self.distance(self.home(slot.id.get()), offset) >= self.distance(hole, offset) {
+                slot.swap(self.slot(hole));
+                hole = offset;
+            }
+        }
+    }
+
+    /// Takes all slots away, and the memory with them.
+    fn drain(&self) -> impl Iterator<Item = Slot> + use<> {
+        let (slots, capacity) = (self.slots.get(), self.capacity());
+        let own = self.mask.get() != 0;
+        self.slots.set(Self::nothing());
+        self.mask.set(0);
+        self.len.set(0);
+        let all = ptr::slice_from_raw_parts_mut(slots.as_ptr(), capacity);
+        // SAFETY: `install` has made it from a box of that length, and the table has forgotten it.
+        let all = own.then(|| unsafe { Box::from_raw(all) });
+        all.into_iter().flat_map(<[Slot]>::into_vec).filter(|slot| slot.id.get() != 0)
+    }
+
+    /// Puts empty slots, a power of two and at least [`SMALLEST`] of them, in the place of none.
+    fn install(&self, slots: Box<[Slot]>) {
+        self.mask.set((slots.len() - 1) * SLOT);
+        // The pointer of the whole slice, which is what `drain` frees.
+        let slots = NonNull::from(Box::leak(slots));
+        self.slots.set(slots.cast());
+    }
+
+    /// The thread ends: tells all owners.
+    fn end(&self) {
+        self.state.set(State::Ending);
+        for _ in 0..ROUNDS {
+            let slots = (0..self.capacity()).map(|index| self.slot(index * SLOT));
+            let mut ids: Vec<u64> = slots.map(|slot| slot.id.get()).filter(|&id| id != 0).collect();
+            if ids.is_empty() {
+                break;
+            }
+            ids.sort_unstable_by_key(|&id| number_of(id));
+            for id in ids {
+                let Some(slot) = self.remove(id) else { continue };
+                // Invariant 3: a stale slot's value is nobody's business any more.
+                let Some(owner) = slot.owner.take().and_then(|owner| owner.upgrade()) else { continue };
+                // SAFETY: this thread has inserted it, and it was in the table until now.
+                contain(|| unsafe { owner.thread_ends(slot.value.get()) });
+            }
+        }
+        self.state.set(State::Closed);
+        self.drain().for_each(drop);
+    }
+}
+
+impl Slot {
+    fn is_live(&self) -> bool {
+        let owner = self.owner.take();
+        let live = owner.as_ref().is_some_and(|owner| owner.strong_count() != 0);
+        self.owner.set(owner);
+        live
+    }
+
+    fn swap(&self, other: &Self) {
+        if !ptr::eq(self, other) {
+            self.id.swap(&other.id);
+            self.value.swap(&other.value);
+            self.owner.swap(&other.owner);
+        }
+    }
+}
+
+const _: () = assert!(SMALLEST.is_power_of_two() && SMALLEST > 1);
+const _: () = assert!(mem::size_of::<Slot>() == SLOT);
