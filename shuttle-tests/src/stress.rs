@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use lockwork::{
     Barrier, BoundedBuffer, Condvar, Event, GetTimeoutError, Latch, Mutex, PutTimeoutError, ReentrantMutex,
-    RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown, ThreadPool, WaitGroup, poison,
+    RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown, ThreadCell, ThreadLocal, ThreadPool, WaitGroup,
+    poison,
 };
 use shuttle::thread;
 
@@ -263,5 +264,24 @@ fn pool_runs_every_task_once_and_drains() {
         assert_eq!(squares, [0, 1, 4, 9]);
         pool.join();
         assert_eq!(*ran.lock(), 4);
+    });
+}
+
+#[test]
+fn thread_values_stay_with_their_threads() {
+    run(|| {
+        let shared = Arc::new((ThreadCell::new(), ThreadLocal::new()));
+        let other = Arc::clone(&shared);
+        join_all(spawn_all(4, move |n| {
+            assert_eq!(other.0.replace(n), None);
+            other.1.get_or(|| n);
+            thread::yield_now();
+            assert_eq!((other.0.get(), other.1.get()), (Some(n), Some(&n)));
+        }));
+        assert!(!shared.0.is_set());
+        let Ok(shared) = Arc::try_unwrap(shared) else { return };
+        let mut all: Vec<usize> = shared.1.into_iter().collect();
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3]);
     });
 }

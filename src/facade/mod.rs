@@ -51,6 +51,8 @@ mod arm;
 #[path = "shuttle.rs"]
 mod arm;
 
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+pub(crate) use arm::AtEnd;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{
@@ -58,6 +60,6 @@ pub(crate) use arm::{
     atomic, budget, contain, has_just_woken, known_thread, note_wake, panicking, polls, seats, spin_hint,
     this_thread, unique_number, yield_now,
 };
-#[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{AtEnd, note, set_polls, take_notes};
 pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
+#[cfg(all(loom, feature = "loom"))]
+pub(crate) use arm::{note, set_polls, take_notes};

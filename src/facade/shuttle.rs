@@ -80,6 +80,61 @@ macro_rules! reached {
 }
 pub(crate) use reached;
 
+macro_rules! per_thread {
+    ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
+        $(#[$meta])*
+        const $name: $crate::facade::PerThread<$type> = {
+            shuttle::thread_local! {
+                static VALUE: $crate::facade::AtEnd<$type> =
+                    $crate::facade::AtEnd { value: $init, armed: std::cell::Cell::new(false), end: $end };
+            }
+            $crate::facade::PerThread(&VALUE)
+        };
+    };
+}
+pub(crate) use per_thread;
+
+pub(crate) struct AtEnd<T: 'static> {
+    pub(crate) value: T,
+    pub(crate) armed: Cell<bool>,
+    pub(crate) end: fn(&T),
+}
+
+impl<T> Drop for AtEnd<T> {
+    fn drop(&mut self) {
+        if self.armed.get() {
+            (self.end)(&self.value);
+        }
+    }
+}
+
+/// As in a model: `with` and `arm` fail once a thread's variables are being destroyed.
+pub(crate) struct PerThread<T: 'static>(pub(crate) &'static shuttle::thread::LocalKey<AtEnd<T>>);
+
+impl<T> PerThread<T> {
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        self.0.try_with(|local| f(&local.value)).ok()
+    }
+
+    pub(crate) fn arm(&self) -> bool {
+        self.0.try_with(|local| local.armed.set(true)).is_ok()
+    }
+}
+
+/// A counter for each test: which number a thread gets decides nothing.
+pub(crate) fn unique_number() -> u64 {
+    std::thread_local! {
+        static LAST: Cell<u64> = const { Cell::new(0) };
+    }
+    LAST.set(LAST.get() + 1);
+    LAST.get()
+}
+
+/// Contains nothing: a panic is how shuttle reports what it found.
+pub(crate) fn contain(f: impl FnOnce()) {
+    f();
+}
+
 /// The small numbers of a model, so that every transition is near.
 pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
     model
