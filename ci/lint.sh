@@ -8,6 +8,8 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo clippy --package lockwork --all-targets --all-features --locked -- -D warnings
 RUSTFLAGS="--cfg loom -D warnings" cargo clippy --locked --package loom-tests --features model --all-targets \
     --target-dir target/loom
+RUSTFLAGS="--cfg shuttle -D warnings" cargo clippy --locked --package shuttle-tests --features model --all-targets \
+    --target-dir target/shuttle
 # The tests bring the crate's own features with them; this is without.
 cargo clippy --package lockwork --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked

@@ -56,10 +56,12 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `threads` | `ThreadPool`, `Task`, `Worker` and `StopToken` |
 //! | `lock_api` | `RawMutex`, `RawFairMutex`, `RawRwLock` and `RawThreadId`, for the traits of `lock_api` 0.4 |
 //! | `serde` | locks are serialised as what they guard |
 //! | `threads` | `ThreadPool`, `Task`, `Worker` and what goes with them |
 //! | `loom` | together with `--cfg loom`: models |
+//! | `shuttle` | together with `--cfg shuttle`: random schedules |
 //!
 //! The guides, in `docs/guide`, say how to come here from `std`, from `parking_lot` and from Python, what to choose, how to
 //! avoid deadlock, and how to write models.
@@ -149,14 +151,12 @@ pub mod guide {
     pub mod from_std {}
     #[doc = include_str!("../docs/guide/loom.md")]
     pub mod loom {}
+    #[cfg(feature = "threads")]
+    #[doc = include_str!("../docs/guide/threads.md")]
+    pub mod threads {}
 }
 
 /// The README's example is run as well.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The guide's examples are run as well.
-#[cfg(all(doctest, feature = "threads"))]
-#[doc = include_str!("../docs/guide/threads.md")]
-struct ThreadsGuide;

@@ -94,7 +94,12 @@ fn only_the_facade_knows_the_model_checker() {
     let wrong: Vec<String> = sources()
         .into_iter()
         .filter(|(_, module, code)| {
-            module != "facade" && (code.contains("cfg(loom") || code.contains("cfg(all(loom"))
+            module != "facade"
+                && ["loom", "shuttle"].iter().any(|checker| {
+                    ["cfg(", "cfg(all(", "cfg(any("]
+                        .iter()
+                        .any(|cfg| code.contains(&format!("{cfg}{checker}")))
+                })
         })
         .map(|(name, ..)| name)
         .collect();

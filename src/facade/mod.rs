@@ -1,8 +1,13 @@
-//! The ground: everything this crate takes from outside itself, in two arms with one shape.
+//! The ground: everything this crate takes from outside itself, in three arms with one shape.
 //!
 //! `real` is the ordinary build on `std`; `model` is the same names on loom, chosen by `--cfg loom` together with
 //! the feature `loom`. Nothing above this folder knows which arm it runs on. What loom cannot express (SeqCst
 //! accesses, a clock, a thread's own park token) is not exported, so that no path can depend on it.
+//!
+//! `shuttle` is a third arm, chosen by `--cfg shuttle` and the feature `shuttle`: random schedules of programs that are
+//! too large for loom. It is as `model` but for the orderings, which are all one there; a finite deadline passes, while its
+//! thread is parked, when a random choice says so; `Payload` counts the accesses under way, and two that exclude each other
+//! are a panic; `new` is `const fn`, and the `lock_api` forms are there.
 //!
 //! | name | real | model | what the model does not see, and what does |
 //! |---|---|---|---|
@@ -34,7 +39,7 @@
 //! | `const_fn!` | `const fn` | `fn` | nothing |
 //! | `real_only!`, `model_only!` | items of the one | items of the other | the `lock_api` forms, which are made in constants: their locks are modelled as the crate's own |
 
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 #[path = "real.rs"]
 mod arm;
 
@@ -42,6 +47,12 @@ mod arm;
 #[path = "model.rs"]
 mod arm;
 
+#[cfg(all(shuttle, feature = "shuttle", not(all(loom, feature = "loom"))))]
+#[path = "shuttle.rs"]
+mod arm;
+
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+pub(crate) use arm::AtEnd;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{
@@ -49,6 +60,6 @@ pub(crate) use arm::{
     atomic, budget, contain, has_just_woken, known_thread, note_wake, panicking, polls, seats, spin_hint,
     this_thread, unique_number, yield_now,
 };
-#[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{AtEnd, note, set_polls, take_notes};
 pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
+#[cfg(all(loom, feature = "loom"))]
+pub(crate) use arm::{note, set_polls, take_notes};

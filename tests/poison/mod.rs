@@ -18,7 +18,9 @@ mod of_lockwork {
     mod body;
 }
 
-use std::panic::{self, AssertUnwindSafe};
+use std::fmt::{Debug, Display};
+use std::ops::DerefMut;
+use std::panic::{self, AssertUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,7 +30,16 @@ use lockwork::poison::{
     RwLockReadGuard, RwLockWriteGuard, TryLockError,
 };
 
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+
 use crate::support::watchdog;
+
+assert_impl_all!(MappedMutexGuard<'static, u8>: Sync, DerefMut, Debug, Display);
+assert_not_impl_any!(MappedMutexGuard<'static, u8>: Send);
+assert_impl_all!(MappedRwLockReadGuard<'static, u8>: Sync, UnwindSafe, Debug, Display);
+assert_not_impl_any!(MappedRwLockReadGuard<'static, u8>: Send, DerefMut);
+assert_impl_all!(MappedRwLockWriteGuard<'static, u8>: Sync, Debug, Display, DerefMut);
+assert_not_impl_any!(MappedRwLockWriteGuard<'static, u8>: Send);
 
 fn poison_mutex<T>(mutex: &Mutex<T>) {
     let result = panic::catch_unwind(AssertUnwindSafe(|| {

@@ -1,0 +1,287 @@
+//! Each body is a program of four to six threads, too many for loom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockwork::{
+    Barrier, BoundedBuffer, Condvar, Event, GetTimeoutError, Latch, Mutex, PutTimeoutError, ReentrantMutex,
+    RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown, ThreadCell, ThreadLocal, ThreadPool, WaitGroup,
+    poison,
+};
+use shuttle::thread;
+
+/// May pass at any moment in which its thread waits.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Runs `body` in random schedules, half of them of few preemptions.
+fn run(body: impl Fn() + Send + Sync + 'static) {
+    let schedules = std::env::var("SCHEDULES").ok().and_then(|number| number.parse().ok()).unwrap_or(300);
+    let body = Arc::new(body);
+    let same = Arc::clone(&body);
+    shuttle::check_random(move || same(), schedules / 2);
+    shuttle::check_pct(move || body(), schedules / 2, 3);
+}
+
+fn spawn_all<R: Send + 'static>(
+    threads: usize,
+    body: impl Fn(usize) -> R + Send + Sync + 'static,
+) -> Vec<thread::JoinHandle<R>> {
+    let body = Arc::new(body);
+    (0..threads)
+        .map(|n| {
+            let body = Arc::clone(&body);
+            thread::spawn(move || body(n))
+        })
+        .collect()
+}
+
+fn join_all<R>(threads: Vec<thread::JoinHandle<R>>) -> Vec<R> {
+    threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+}
+
+#[test]
+fn buffer_hands_every_item_on_once() {
+    run(|| {
+        let buffer = Arc::new(BoundedBuffer::new(2));
+        let other = Arc::clone(&buffer);
+        let consumers = spawn_all(2, move |_| other.iter().collect::<Vec<_>>());
+        let other = Arc::clone(&buffer);
+        let producers = spawn_all(3, move |n| (0..3).for_each(|k| other.put(n * 3 + k).expect("open")));
+        join_all(producers);
+        buffer.close();
+        let mut seen: Vec<usize> = join_all(consumers).into_iter().flatten().collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..9).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn buffer_loses_nothing_to_time_outs() {
+    run(|| {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        let other = Arc::clone(&buffer);
+        let producers = spawn_all(2, move |n| match other.put_for(n, SOON) {
+            Ok(()) => 1,
+            Err(PutTimeoutError::Timeout(_)) => 0,
+            Err(PutTimeoutError::Closed(_)) => panic!("nobody has closed it"),
+        });
+        let other = Arc::clone(&buffer);
+        let consumers = spawn_all(2, move |_| match other.get_for(SOON) {
+            Ok(_) => 1,
+            Err(GetTimeoutError::Timeout) => 0,
+            Err(GetTimeoutError::Closed) => panic!("nobody has closed it"),
+        });
+        let put: usize = join_all(producers).into_iter().sum();
+        let got: usize = join_all(consumers).into_iter().sum();
+        assert_eq!(buffer.close_now().len(), put - got);
+    });
+}
+
+#[test]
+fn barrier_lets_every_round_out_together() {
+    for parties in [2, 3, 5] {
+        run(move || {
+            let shared = Arc::new((Barrier::new(parties), Mutex::new(0)));
+            let leaders: usize = join_all(spawn_all(parties, move |_| {
+                let mut led = 0;
+                for round in 1..=3 {
+                    *shared.1.lock() += 1;
+                    led += usize::from(shared.0.wait().is_leader());
+                    assert!(*shared.1.lock() >= round * parties);
+                }
+                led
+            }))
+            .into_iter()
+            .sum();
+            assert_eq!(leaders, 3);
+        });
+    }
+}
+
+#[test]
+fn barrier_that_times_out_breaks_for_all_or_none() {
+    run(|| {
+        let barrier = Arc::new(Barrier::new(3));
+        let other = Arc::clone(&barrier);
+        let came: Vec<bool> = join_all(spawn_all(3, move |_| other.wait_for(SOON).is_ok()));
+        assert!(came == [true; 3] || came == [false; 3]);
+        assert_eq!(barrier.waiting(), 0);
+    });
+}
+
+#[test]
+fn semaphore_never_gives_more_than_it_has() {
+    run(|| {
+        let shared = Arc::new((Semaphore::bounded(3), Mutex::new(0)));
+        let other = Arc::clone(&shared);
+        join_all(spawn_all(5, move |n| {
+            let wanted = 1 + n % 3;
+            let permit = if n % 2 == 0 {
+                Some(other.0.acquire_many(wanted))
+            } else {
+                other.0.try_acquire_many_for(wanted, SOON)
+            };
+            let Some(permit) = permit else { return };
+            let inside = {
+                let mut inside = other.1.lock();
+                *inside += wanted;
+                *inside
+            };
+            assert!(inside <= 3);
+            *other.1.lock() -= wanted;
+            drop(permit);
+        }));
+        assert_eq!(shared.0.available_permits(), 3);
+    });
+}
+
+#[test]
+fn rwlock_excludes_writers_readers_and_upgraders() {
+    run(|| {
+        let lock = Arc::new(RwLock::new([0; 2]));
+        let other = Arc::clone(&lock);
+        let writes: usize = join_all(spawn_all(5, move |n| match n {
+            0 => {
+                let mut value = other.write();
+                value[0] += 1;
+                value[1] += 1;
+                1
+            }
+            1 => other.try_write_for(SOON).map_or(0, |mut value| {
+                value[0] += 1;
+                value[1] += 1;
+                1
+            }),
+            2 => {
+                let guard = other.upgradable_read();
+                let before = *guard;
+                let mut guard = RwLockUpgradableReadGuard::upgrade(guard);
+                assert_eq!(*guard, before);
+                guard[0] += 1;
+                guard[1] += 1;
+                1
+            }
+            _ => {
+                for _ in 0..3 {
+                    let outer = other.read();
+                    let inner = other.read_recursive();
+                    assert!(outer[0] == outer[1] && *outer == *inner);
+                }
+                0
+            }
+        }))
+        .into_iter()
+        .sum();
+        assert_eq!(*lock.read(), [writes; 2]);
+        assert!(lock.try_write().is_some());
+    });
+}
+
+#[test]
+fn condvar_notifies_each_waiter_once() {
+    run(|| {
+        let shared = Arc::new((Mutex::new((0, 0)), Condvar::new()));
+        let other = Arc::clone(&shared);
+        let waiters = spawn_all(4, move |n| {
+            let mut value = other.0.lock();
+            value.0 += 1;
+            if n == 0 {
+                while value.1 == 0 {
+                    let _ = other.1.wait_for(&mut value, SOON);
+                }
+            } else {
+                other.1.wait_while(&mut value, |value| value.1 == 0);
+            }
+            value.1 -= 1;
+        });
+        for _ in 0..4 {
+            shared.0.lock().1 += 1;
+            shared.1.notify_one();
+        }
+        shared.1.notify_all();
+        join_all(waiters);
+        assert_eq!(*shared.0.lock(), (4, 0));
+    });
+}
+
+#[test]
+fn reentrant_and_poisoned_locks_count() {
+    run(|| {
+        let shared = Arc::new((ReentrantMutex::new(std::cell::Cell::new(0)), poison::Mutex::new(0)));
+        let other = Arc::clone(&shared);
+        join_all(spawn_all(4, move |_| {
+            let outer = other.0.lock();
+            let inner = other.0.lock();
+            inner.set(outer.get() + 1);
+            drop(outer);
+            *other.1.lock().expect("nobody panics") += 1;
+            drop(inner);
+        }));
+        assert_eq!(shared.0.lock().get(), 4);
+        assert_eq!(*shared.1.lock().expect("nobody panics"), 4);
+    });
+}
+
+#[test]
+fn events_latches_and_groups_end_their_waits() {
+    run(|| {
+        let shared = Arc::new((Event::new(), Latch::new(3)));
+        let group = WaitGroup::new();
+        let (other, member) = (Arc::clone(&shared), group.clone());
+        let threads = spawn_all(3, move |_| {
+            let _member = member.clone();
+            other.0.wait();
+            other.1.count_down();
+        });
+        shared.0.set();
+        shared.0.clear();
+        // Those who came too late for that.
+        while !shared.1.wait_for(SOON) {
+            shared.0.set();
+        }
+        join_all(threads);
+        group.wait();
+    });
+}
+
+#[test]
+fn pool_runs_every_task_once_and_drains() {
+    run(|| {
+        let pool = ThreadPool::new(2);
+        let ran = Arc::new(Mutex::new(0));
+        let tasks: Vec<_> = (0..4)
+            .map(|n| {
+                let ran = Arc::clone(&ran);
+                pool.submit(move || {
+                    *ran.lock() += 1;
+                    n * n
+                })
+                .expect("not shut down")
+            })
+            .collect();
+        pool.shutdown(Shutdown::Drain);
+        let squares: Vec<i32> = tasks.into_iter().map(|task| task.join().expect("ran")).collect();
+        assert_eq!(squares, [0, 1, 4, 9]);
+        pool.join();
+        assert_eq!(*ran.lock(), 4);
+    });
+}
+
+#[test]
+fn thread_values_stay_with_their_threads() {
+    run(|| {
+        let shared = Arc::new((ThreadCell::new(), ThreadLocal::new()));
+        let other = Arc::clone(&shared);
+        join_all(spawn_all(4, move |n| {
+            assert_eq!(other.0.replace(n), None);
+            other.1.get_or(|| n);
+            thread::yield_now();
+            assert_eq!((other.0.get(), other.1.get()), (Some(n), Some(&n)));
+        }));
+        assert!(!shared.0.is_set());
+        let Ok(shared) = Arc::try_unwrap(shared) else { return };
+        let mut all: Vec<usize> = shared.1.into_iter().collect();
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3]);
+    });
+}

@@ -1,0 +1,468 @@
+//! The arm for programs too large for loom: the same names on shuttle, which runs one schedule after the other at random.
+//! It knows one memory ordering and finds what does not depend on others. The table in `facade` says where it differs.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is what the fence fences in")]
+
+use std::cell::Cell;
+use std::num::NonZeroU64;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shuttle::rand::Rng;
+use shuttle::sync::{Condvar, Mutex};
+
+pub(crate) mod atomic {
+    pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+    pub(crate) fn exchange_in_order(word: &AtomicU32, current: u32, new: u32) -> bool {
+        word.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    pub(crate) fn load_in_order(word: &AtomicU32) -> u32 {
+        word.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn fence_in_order() {
+        shuttle::sync::atomic::fence(Ordering::SeqCst);
+    }
+}
+
+/// Two lines with one place each, as in a model.
+pub(crate) mod seats {
+    use std::cell::Cell;
+
+    use super::atomic::AtomicU32;
+
+    shuttle::lazy_static! {
+        static ref TABLE: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+    }
+
+    fn seats() -> &'static [AtomicU32; 2] {
+        &TABLE
+    }
+
+    pub(crate) fn mine(_lock: u32) -> &'static AtomicU32 {
+        &seats()[usize::from(super::this_thread().get() % 2 == 0)]
+    }
+
+    pub(crate) fn all(_lock: u32) -> impl Iterator<Item = &'static AtomicU32> {
+        seats().iter()
+    }
+
+    std::thread_local! {
+        static LOCKS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// Numbers go on over the runs. Nothing is decided by one but by whether two are the same.
+    pub(crate) fn new_lock() -> u32 {
+        LOCKS.set(LOCKS.get() + 1);
+        LOCKS.get()
+    }
+}
+
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$meta])* $vis const fn $($rest)* };
+}
+pub(crate) use const_fn;
+
+macro_rules! model_only {
+    ($($item:item)*) => {};
+}
+pub(crate) use model_only;
+
+macro_rules! real_only {
+    ($($item:item)*) => { $($item)* };
+}
+pub(crate) use real_only;
+
+macro_rules! reached {
+    ($state:literal) => {};
+}
+pub(crate) use reached;
+
+macro_rules! per_thread {
+    ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
+        $(#[$meta])*
+        const $name: $crate::facade::PerThread<$type> = {
+            shuttle::thread_local! {
+                static VALUE: $crate::facade::AtEnd<$type> =
+                    $crate::facade::AtEnd { value: $init, armed: std::cell::Cell::new(false), end: $end };
+            }
+            $crate::facade::PerThread(&VALUE)
+        };
+    };
+}
+pub(crate) use per_thread;
+
+pub(crate) struct AtEnd<T: 'static> {
+    pub(crate) value: T,
+    pub(crate) armed: Cell<bool>,
+    pub(crate) end: fn(&T),
+}
+
+impl<T> Drop for AtEnd<T> {
+    fn drop(&mut self) {
+        if self.armed.get() {
+            (self.end)(&self.value);
+        }
+    }
+}
+
+/// As in a model: `with` and `arm` fail once a thread's variables are being destroyed.
+pub(crate) struct PerThread<T: 'static>(pub(crate) &'static shuttle::thread::LocalKey<AtEnd<T>>);
+
+impl<T> PerThread<T> {
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        self.0.try_with(|local| f(&local.value)).ok()
+    }
+
+    pub(crate) fn arm(&self) -> bool {
+        self.0.try_with(|local| local.armed.set(true)).is_ok()
+    }
+}
+
+/// A counter for each test: which number a thread gets decides nothing.
+pub(crate) fn unique_number() -> u64 {
+    std::thread_local! {
+        static LAST: Cell<u64> = const { Cell::new(0) };
+    }
+    LAST.set(LAST.get() + 1);
+    LAST.get()
+}
+
+/// Contains nothing: a panic is how shuttle reports what it found.
+pub(crate) fn contain(f: impl FnOnce()) {
+    f();
+}
+
+/// The small numbers of a model, so that every transition is near.
+pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
+    model
+}
+
+/// Whether a choice that has `ways` ways, each as likely as the others, went the first.
+fn one_in(ways: u32) -> bool {
+    shuttle::rand::thread_rng().gen_range(0..ways) == 0
+}
+
+/// Never changes: what is done on advice must be right whatever the advice.
+#[derive(Debug)]
+pub(crate) struct Hint(bool);
+
+impl Hint {
+    pub(crate) const fn new(value: bool) -> Self {
+        Self(value)
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0
+    }
+
+    pub(crate) fn set(&self, _: bool) {}
+}
+
+pub(crate) fn known_thread() -> Option<NonZeroU64> {
+    Some(this_thread())
+}
+
+/// shuttle's own number, which begins anew with each run and is not reused in it.
+pub(crate) fn this_thread() -> NonZeroU64 {
+    let number = usize::from(shuttle::thread::current().id());
+    NonZeroU64::MIN.saturating_add(number as u64)
+}
+
+pub(crate) fn panicking() -> bool {
+    std::thread::panicking()
+}
+
+pub(crate) fn note_wake() {}
+
+/// Decides how long to spin, which here is never.
+pub(crate) fn has_just_woken() -> bool {
+    false
+}
+
+pub(crate) fn spin_hint() {
+    shuttle::hint::spin_loop();
+}
+
+pub(crate) fn polls(real: u32) -> u32 {
+    real.min(2)
+}
+
+pub(crate) fn yield_now() {
+    shuttle::thread::yield_now();
+}
+
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
+/// A payload, and how many accesses to it are under way, so that two that exclude each other are noticed. All threads of
+/// a run are coroutines on one, so a plain cell counts them.
+pub(crate) struct Payload<T: ?Sized> {
+    accesses: Cell<i32>,
+    value: std::cell::UnsafeCell<T>,
+}
+
+impl<T: ?Sized> std::fmt::Debug for Payload<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Payload")
+    }
+}
+
+impl<T> Payload<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self { accesses: Cell::new(0), value: std::cell::UnsafeCell::new(value) }
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized> Payload<T> {
+    pub(crate) const fn as_ptr(&self) -> *mut T {
+        self.value.get()
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&self) -> Writing {
+        assert_eq!(self.accesses.get(), 0, "a guarded value is written while another thread uses it");
+        self.accesses.set(-1);
+        Writing(Some(NonNull::from(&self.accesses)))
+    }
+
+    #[track_caller]
+    pub(crate) fn read(&self) -> Reading {
+        assert!(self.accesses.get() >= 0, "a guarded value is read while another thread writes it");
+        self.accesses.set(self.accesses.get() + 1);
+        Reading(Some(NonNull::from(&self.accesses)))
+    }
+}
+
+macro_rules! access {
+    ($name:ident, $left:expr) => {
+        #[derive(Debug)]
+        pub(crate) struct $name(Option<NonNull<Cell<i32>>>);
+
+        impl $name {
+            pub(crate) fn take(&mut self) -> Self {
+                Self(self.0.take())
+            }
+
+            pub(crate) fn end(&mut self) {
+                if let Some(accesses) = self.0.take() {
+                    // SAFETY: a guard ends its access before it unlocks, and so before the lock can go.
+                    let accesses = unsafe { accesses.as_ref() };
+                    let left: fn(i32) -> i32 = $left;
+                    accesses.set(left(accesses.get()));
+                }
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                self.end();
+            }
+        }
+
+        // SAFETY: it belongs to the guard and moves between threads only where the guard does, all of which are
+        // coroutines on one thread.
+        unsafe impl Send for $name {}
+        // SAFETY: as above, and `end` takes `&mut`.
+        unsafe impl Sync for $name {}
+    };
+}
+
+access!(Writing, |_| 0);
+access!(Reading, |accesses| accesses - 1);
+
+#[derive(Debug)]
+pub(crate) enum Deadline {
+    Never,
+    /// Passes while its thread is parked, when a random choice says so.
+    Finite {
+        passed: Cell<bool>,
+    },
+}
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self::Never;
+
+    pub(crate) fn after(timeout: Duration) -> Self {
+        if timeout == Duration::MAX {
+            Self::Never
+        } else {
+            Self::Finite { passed: Cell::new(timeout.is_zero()) }
+        }
+    }
+
+    /// No clock: any instant is one that may pass while the thread is parked.
+    pub(crate) fn at(_: Instant) -> Self {
+        Self::Finite { passed: Cell::new(false) }
+    }
+
+    pub(crate) fn has_passed(&self) -> bool {
+        matches!(self, Self::Finite { passed } if passed.get())
+    }
+}
+
+/// The deadline may pass in each round.
+#[derive(Debug)]
+pub(crate) struct Rounds;
+
+impl Rounds {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
+        match deadline {
+            Deadline::Finite { passed } if one_in(4) => passed.set(true),
+            _ => (),
+        }
+        Deadline::Finite { passed: Cell::new(false) }
+    }
+}
+
+/// A token, and a place to wait for it.
+#[derive(Debug, Default)]
+struct Token {
+    given: Mutex<bool>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+pub(crate) struct Parker(Arc<Token>);
+
+impl Parker {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Token::default()))
+    }
+
+    /// Until the token is given, now and then for no reason, or until the deadline, which passes when a random choice
+    /// says so: a thread that nobody will ever wake times out.
+    pub(crate) fn park(&self, deadline: &Deadline) {
+        let mut given = self.0.given.lock().expect("nobody panics with it");
+        match deadline {
+            Deadline::Never => {
+                if !*given && one_in(8) {
+                    drop(given);
+                    return shuttle::thread::yield_now();
+                }
+                while !*given {
+                    given = self.0.changed.wait(given).expect("nobody panics with it");
+                }
+            }
+            Deadline::Finite { passed } => {
+                while !*given {
+                    if one_in(4) {
+                        passed.set(true);
+                        break;
+                    }
+                    drop(given);
+                    shuttle::thread::yield_now();
+                    given = self.0.given.lock().expect("nobody panics with it");
+                }
+            }
+        }
+        *given = false;
+    }
+
+    pub(crate) fn unparker(&self) -> Unparker {
+        Unparker(Arc::clone(&self.0))
+    }
+}
+
+pub(crate) struct Unparker(Arc<Token>);
+
+impl Unparker {
+    pub(crate) fn unpark(self) {
+        *self.0.given.lock().expect("nobody panics with it") = true;
+        self.0.changed.notify_one();
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Backoff;
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn wait(&mut self) {
+        shuttle::thread::yield_now();
+    }
+}
+
+/// Threads that this crate starts.
+#[cfg(feature = "threads")]
+pub(crate) mod threads {
+    use std::fmt;
+    use std::io;
+
+    use shuttle::thread::{self, ThreadId};
+
+    pub(crate) type Id = ThreadId;
+
+    pub(crate) fn current_id() -> Id {
+        thread::current().id()
+    }
+
+    pub(crate) fn parallelism() -> usize {
+        3
+    }
+
+    pub(crate) struct Handle(thread::JoinHandle<()>);
+
+    impl fmt::Debug for Handle {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Handle")
+        }
+    }
+
+    impl Handle {
+        /// shuttle gives all threads stacks of one size.
+        pub(crate) fn spawn(
+            name: String,
+            _: Option<usize>,
+            body: impl FnOnce() + Send + 'static,
+        ) -> io::Result<Self> {
+            thread::Builder::new().name(name).spawn(body).map(Self)
+        }
+
+        pub(crate) fn id(&self) -> Id {
+            self.0.thread().id()
+        }
+
+        pub(crate) fn join(self) {
+            let _ = self.0.join();
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct AbortOnUnwind;
+
+impl AbortOnUnwind {
+    pub(crate) fn disarm(self) {}
+}
