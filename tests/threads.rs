@@ -1866,12 +1866,14 @@ fn memory_is_flat_over_many_tasks() {
             pool.submit(nested).unwrap().join().unwrap();
             pool.join();
         };
-        many(20_000);
+        // The allocator's own share grows for a while and then stays.
+        many(100_000);
         let before = resident();
         many(200_000);
         if let (Some(before), Some(after)) = (before, resident()) {
             let grown = after.saturating_sub(before);
-            assert!(grown < 2000, "{grown} kB more after 200,000 tasks");
+            // Five bytes for each task: a scope that left one word behind would be seen.
+            assert!(grown < 1000, "{grown} kB more after 200,000 tasks");
         }
     });
 }

@@ -78,6 +78,10 @@ impl Members {
             let mut state = self.state.lock();
             let job = loop {
                 if state.left == 0 {
+                    // Done, all of them, but they hold on to these members, which must not hold on to them.
+                    let done = state.runnable.take();
+                    drop(state);
+                    drop(done);
                     return;
                 }
                 if let Some(job) = state.runnable.as_mut().and_then(VecDeque::pop_front) {
