@@ -130,6 +130,52 @@ fn try_write_excludes_and_leaves_nothing() {
     }
 }
 
+/// `try_write` after a writer sees what that one did.
+#[test]
+fn try_write_sees_the_last_writer() {
+    model(&["wrote second", "did not write"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        match lock.try_write() {
+            Some(mut value) => {
+                *value += 1;
+                if *value == 2 {
+                    reach("wrote second");
+                }
+            }
+            None => reach("did not write"),
+        }
+        writer.join().unwrap();
+        assert!(!lock.is_locked());
+    });
+}
+
+/// A recursive reader that came and went while a writer was finding out whether the lock is drained is seen by that writer,
+/// although the state looks as it did.
+#[test]
+fn drained_lock_was_left_by_recursive_readers_too() {
+    model_bounded(4, SEATS, &["wrote", "did not write"], || {
+        let lock = seated();
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || {
+            let outer = other.read();
+            let inner = other.read_recursive();
+            drop(outer);
+            assert_eq!(*inner, *inner);
+        });
+        match lock.try_write() {
+            Some(mut value) => {
+                *value += 1;
+                reach("wrote");
+            }
+            None => reach("did not write"),
+        }
+        reader.join().unwrap();
+        assert!(!lock.is_locked());
+    });
+}
+
 /// `try_read` and `try_upgradable_read` against a writer.
 #[test]
 fn try_read_excludes_and_sees() {
