@@ -35,7 +35,7 @@ pub(crate) struct Ended {
 }
 
 /// The example that cargo builds together with this test: `<profile>/examples` beside `<profile>/deps`.
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a path of this test");
     let profile = test.parent().and_then(Path::parent).expect("a test in <profile>/deps");
     let program = profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));

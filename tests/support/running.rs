@@ -1,7 +1,7 @@
 //! An example, run as a program: with a command line, signals, output and an exit code.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,6 +12,7 @@ use std::{env, fs, process};
 use lockwork::{Event, Mutex};
 
 use super::eventually;
+use super::program::path;
 
 /// After this a program is killed, and whoever waits for it learns why. Less than the limit of a test.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -31,19 +32,6 @@ pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-}
-
-/// The example that cargo builds together with the tests: `<profile>/examples` beside `<profile>/deps`.
-fn path(name: &str) -> PathBuf {
-    let test = env::current_exe().expect("a path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("a test in <profile>/deps");
-    let program = profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
-    assert!(
-        program.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test` does not; run `cargo build --example {name}`",
-        program.display()
-    );
-    program
 }
 
 fn collect(mut output: impl Read + Send + 'static) -> Option<JoinHandle<String>> {
