@@ -5,5 +5,5 @@ cd "$(dirname "$0")/.."
 cargo test --workspace --locked
 cargo test --package lockwork --all-features --locked
 if command -v taskset >/dev/null; then
-    taskset -c 0 cargo test --locked --test lockwork -- mutex condvar event buffer park_token threads
+    taskset -c 0 cargo test --locked --test lockwork -- mutex condvar event buffer park_token poison threads
 fi

@@ -250,15 +250,16 @@ impl Condvar {
         mut condition: impl FnMut(&mut T) -> bool,
         deadline: &Deadline,
     ) -> WaitTimeoutResult {
-        let mut notified = true;
+        let mut over = false;
         loop {
             if !condition(guard) {
                 return WaitTimeoutResult(false);
             }
-            if !notified {
+            if over {
                 return WaitTimeoutResult(true);
             }
-            notified = self.wait_deadline(guard, deadline);
+            // The clock is asked even after a notification: if they come faster than any wait lasts, no wait times out.
+            over = !self.wait_deadline(guard, deadline) || deadline.has_passed();
         }
     }
 }

@@ -532,6 +532,7 @@ fn wait_while_is_not_prolonged_by_notifications() {
                 assert!(condvar.wait_while_for(&mut mutex.lock(), |()| true, SHORT).timed_out());
                 assert!(start.elapsed() >= SHORT);
             });
+            // On one processor each yield lets the other thread go exactly one wait further.
             while !waiter.is_finished() {
                 condvar.notify_all();
                 thread::yield_now();

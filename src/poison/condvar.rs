@@ -226,15 +226,18 @@ impl Condvar {
         mut condition: impl FnMut(&mut T) -> bool,
         deadline: &Deadline,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
-        let mut result = WaitTimeoutResult(false);
+        let mut over = false;
         loop {
             if !condition(&mut *guard) {
                 return Ok((guard, WaitTimeoutResult(false)));
             }
-            if result.timed_out() {
-                return Ok((guard, result));
+            if over {
+                return Ok((guard, WaitTimeoutResult(true)));
             }
+            let result;
             (guard, result) = self.wait_deadline(guard, deadline)?;
+            // As in `crate::Condvar`: notifications must not prolong it.
+            over = result.timed_out() || deadline.has_passed();
         }
     }
 }

@@ -134,9 +134,13 @@ impl Waiter {
     /// Blocks until somebody has stored an outcome, or until the deadline. `None` decides nothing: the node may have
     /// been taken out already, see [`Guard::wait`](super::queue::Guard::wait).
     pub(super) fn wait(&self, deadline: &Deadline, mut spin: Spin) -> Option<Outcome> {
+        // The clock is read each time: where others want the processor, a yield can last longer than any time-out.
         while spin.again() {
             if let Some(outcome) = self.outcome() {
                 return Some(outcome);
+            }
+            if deadline.has_passed() {
+                break;
             }
         }
         // Relaxed: tells wakers to unpark, and carries nothing. Relaxed on failure: `outcome` reads it again.

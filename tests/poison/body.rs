@@ -343,6 +343,24 @@ fn timed_waits_time_out() {
 }
 
 #[test]
+fn timed_wait_while_is_not_prolonged_by_notifications() {
+    watchdog("timed_wait_while_is_not_prolonged_by_notifications", || {
+        let (mutex, condvar) = (Mutex::new(()), Condvar::new());
+        let short = Duration::from_millis(20);
+        thread::scope(|s| {
+            let waiter = s.spawn(|| {
+                condvar.wait_timeout_while(mutex.lock().unwrap(), short, |()| true).unwrap().1.timed_out()
+            });
+            while !waiter.is_finished() {
+                condvar.notify_all();
+                thread::yield_now();
+            }
+            assert!(waiter.join().unwrap());
+        });
+    });
+}
+
+#[test]
 fn one_notification_wakes_one_and_all_wake_all() {
     watchdog("notify", || {
         let shared = Arc::new((Mutex::new((0, 0)), Condvar::new()));
