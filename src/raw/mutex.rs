@@ -46,7 +46,7 @@ const LOCKED: usize = Word::bit(0);
 const WAKING: usize = Word::bit(1);
 
 /// How often a waiter lets others be faster. One in a model, so that a model can get there.
-pub(crate) const PATIENCE: u32 = budget(4, 1);
+pub(crate) const PATIENCE: u32 = budget(2, 1);
 
 #[derive(Debug)]
 pub(crate) struct RawMutex {
@@ -107,7 +107,7 @@ impl RawMutex {
     #[cold]
     fn lock_slow(&self, mut word: Word, mut carried: usize, deadline: &Deadline, patience: u32) -> bool {
         let mut losses = 0;
-        let mut spin = Spin::for_lock();
+        let mut spin = if carried == 0 { Spin::for_lock() } else { Spin::after_wake() };
         loop {
             if !word.has(LOCKED) {
                 // Acquire (mutex.unlock): what earlier holders did.
@@ -142,7 +142,8 @@ impl RawMutex {
                 reached!("mutex lost to another after a wake-up");
                 losses += 1;
             }
-            let waiter = Waiter::new(&self.queue, ptr::null(), losses >= patience);
+            let impatient = losses >= patience;
+            let waiter = Waiter::new(&self.queue, ptr::null(), impatient);
             let guard = match self.queue.guard_if(word, |word| word.has(LOCKED)) {
                 Ok(guard) => guard,
                 Err(actual) => {
@@ -153,12 +154,13 @@ impl RawMutex {
             let place = if carried != 0 { Place::Front } else { Place::Back };
             let publish = |guard: Guard<'_>| self.settle(guard, WAKING);
             let leave = |guard: Guard<'_>| self.settle(guard, 0);
-            match guard.wait(waiter, place, publish, deadline, Spin::NONE, leave) {
+            let awake = if impatient { Spin::for_grant() } else { Spin::NONE };
+            match guard.wait(waiter, place, publish, deadline, awake, leave) {
                 None => return false,
                 Some(Outcome::GRANTED) => return true,
                 Some(_) => carried = WAKING,
             }
-            spin = Spin::for_lock();
+            spin = Spin::after_wake();
             word = Word::of(WAKING);
         }
     }

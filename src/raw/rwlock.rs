@@ -755,7 +755,8 @@ impl RawRwLock {
                 reached!("rwlock lost to another after a wake-up");
                 losses += 1;
             }
-            let waiter = Waiter::new(&self.queue, ptr::without_provenance(kind.tag()), losses >= PATIENCE);
+            let impatient = losses >= PATIENCE;
+            let waiter = Waiter::new(&self.queue, ptr::without_provenance(kind.tag()), impatient);
             let place = if carried != 0 { Place::Front } else { Place::Back };
             // Queues first and looks then: if it can go on by now, the plan says so. One more asleep, one more may be
             // woken, as in the mutex; but not past readers that are on their way into a lock without a writer.
@@ -766,7 +767,8 @@ impl RawRwLock {
                 self.settle(guard, state, change, Cause::Change);
             };
             let leave = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Change);
-            match self.queue.guard().wait(waiter, place, publish, deadline, Spin::NONE, leave) {
+            let awake = if impatient { Spin::for_grant() } else { Spin::NONE };
+            match self.queue.guard().wait(waiter, place, publish, deadline, awake, leave) {
                 None => return false,
                 Some(Outcome::GRANTED) => {
                     self.arrive(kind, WAKING, self.load());
@@ -774,7 +776,7 @@ impl RawRwLock {
                 }
                 Some(_) => carried = WAKING,
             }
-            spin = Spin::for_lock();
+            spin = Spin::after_wake();
             state = State(WAKING);
         }
     }

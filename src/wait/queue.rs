@@ -346,7 +346,8 @@ impl<'a> Guard<'a> {
         let _ = (&raw const waiter).expose_provenance();
         // The node is reached from elsewhere until this function returns; it must not be left by a panic.
         let abort = AbortOnUnwind;
-        let spin = if self.has_waiters() { Spin::NONE } else { spin };
+        // Who has others before it has no turn to expect soon.
+        let spin = if place == Place::Back && self.has_waiters() { Spin::NONE } else { spin };
         match place {
             // SAFETY: new, hence in no list; in place and alive until it has been taken out: by a waker, whose
             // outcome we wait for, or by us below.

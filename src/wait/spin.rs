@@ -1,9 +1,10 @@
 //! Bounded spinning before a thread parks.
 //!
 //! The pause between two looks is what matters. A thread that looks all the time takes the lock's cache line from
-//! its holder all the time; one that lets ten hints pass leaves the holder several short sections in peace, and
-//! comes hardly later. After a few looks a thread yields instead: if there are more threads than processors, one that
-//! spins may keep from running the very one it waits for. `docs/waiting.md` has the numbers.
+//! its holder all the time; one that looks early once or twice and then lets longer pauses pass is there when a long
+//! section ends, and leaves a holder of short ones several of them in peace. After a few looks a thread yields instead: if
+//! there are more threads than processors, one that spins may keep from running the very one it waits for.
+//! `docs/waiting.md` has the numbers.
 
 use crate::facade::{Hint, budget, const_fn, has_just_woken, spin_hint, yield_now};
 
@@ -12,7 +13,10 @@ use crate::facade::{Hint, budget, const_fn, has_just_woken, spin_hint, yield_now
 #[derive(Debug)]
 pub(crate) struct Spin {
     looks: u32,
+    /// The next pause.
     hints: u32,
+    /// Whether each pause is twice as long as the one before.
+    growing: bool,
     yields: u32,
     /// Whether it is worth knowing how this went.
     telling: bool,
@@ -23,24 +27,36 @@ impl Spin {
     /// among others to threads that were interrupted in theirs. Looking longer while all processors are busy keeps
     /// somebody from running; yielding where nobody wants to run costs about as much as looking.
     pub(crate) const fn for_lock() -> Self {
-        Self { looks: budget(3, 0), hints: 10, yields: budget(8, 0), telling: false }
+        Self { looks: budget(2, 0), hints: 4, growing: true, yields: budget(8, 0), telling: false }
+    }
+
+    /// Before a thread that was woken for a lock, and found it taken, queues again. A processor that it gives away now may
+    /// be gone for a time slice, and it has waited already; asleep at the head of the queue it is sure to be woken.
+    pub(crate) const fn after_wake() -> Self {
+        Self { looks: budget(3, 0), yields: 0, ..Self::for_lock() }
+    }
+
+    /// At the head of a lock's queue, for a thread to which the next unlock hands the lock: that is one section away, and
+    /// if the thread is awake by then the lock does not rest while it wakes up.
+    pub(crate) const fn for_grant() -> Self {
+        Self { looks: budget(30, 0), hints: 4, growing: false, yields: 0, telling: false }
     }
 
     /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often. A thread that has
     /// just woken another waits for that one's answer, as a rule, and looks on until it can be there.
     pub(crate) fn for_turn() -> Self {
         let yields = if has_just_woken() { budget(200, 0) } else { budget(8, 0) };
-        Self { looks: budget(30, 0), hints: 4, yields, telling: false }
+        Self { yields, ..Self::for_grant() }
     }
 
     /// Before a writer parks that waits for readers to leave. It keeps everybody else out, and the reader it waits for may
     /// have been interrupted, so it yields for longer.
     pub(crate) const fn for_drain() -> Self {
-        Self { looks: budget(8, 0), hints: 4, yields: budget(100, 0), telling: false }
+        Self { looks: budget(8, 0), hints: 4, growing: false, yields: budget(100, 0), telling: false }
     }
 
     /// None at all.
-    pub(crate) const NONE: Self = Self { looks: 0, hints: 0, yields: 0, telling: false };
+    pub(crate) const NONE: Self = Self { looks: 0, hints: 0, growing: false, yields: 0, telling: false };
 
     /// Pauses once more, unless the budget is used up.
     #[inline]
@@ -50,6 +66,7 @@ impl Spin {
             for _ in 0..self.hints {
                 spin_hint();
             }
+            self.hints <<= u32::from(self.growing);
             return true;
         }
         self.give_way()
@@ -94,7 +111,7 @@ impl Habit {
     pub(crate) fn spin(&self, round: u64) -> Spin {
         let telling = self.pays.get() || round % Self::TRIAL == 0;
         let looks = if telling { budget(20, 1) } else { 0 };
-        Spin { looks, hints: budget(2, 0), yields: budget(40, 0), telling }
+        Spin { looks, hints: budget(2, 0), growing: false, yields: budget(40, 0), telling }
     }
 
     /// Learns from what is left of a budget when the wait is over, or the budget.
