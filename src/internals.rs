@@ -27,6 +27,12 @@ pub fn set_polls(polls: u32) {
     facade::set_polls(polls);
 }
 
+/// Whether a thread that looks for itself now and then waits to be woken instead, in the model that calls this at the
+/// beginning of its body.
+pub fn set_endless_rounds(endless: bool) {
+    facade::set_endless_rounds(endless);
+}
+
 const OPEN: usize = Word::bit(0);
 
 /// A gate on the bare waiting core: threads wait while it is closed.

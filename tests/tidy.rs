@@ -176,6 +176,42 @@ fn each_row_of_the_orderings_names_a_model_that_exists() {
     assert!(named > 5, "found only {named} models in docs/orderings.md");
 }
 
+/// An edge that the comment on an operation names, as in `// Release (mutex.unlock): …`, has a row.
+#[test]
+fn each_edge_that_the_code_names_has_a_row() {
+    let table = fs::read_to_string(root().join("docs/orderings.md")).unwrap();
+    let rows: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split('|').next())
+        .flat_map(|edges| edges.split(','))
+        .map(str::trim)
+        .collect();
+    let mut files = Vec::new();
+    rust_files(&root().join("src/wait"), &mut files);
+    rust_files(&root().join("src/raw"), &mut files);
+    let mut wrong = Vec::new();
+    let mut named = 0;
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let comments = text.lines().filter_map(|line| line.split_once("//"));
+        for (_, comment) in comments {
+            for (at, ordering) in
+                ["Acquire (", "Release ("].iter().flat_map(|word| comment.match_indices(word))
+            {
+                let edges = comment[at + ordering.len()..].split(')').next().unwrap_or_default();
+                for edge in edges.split(',').map(str::trim).filter(|edge| edge.contains('.')) {
+                    named += 1;
+                    if !rows.contains(&edge) {
+                        wrong.push(format!("{}: {edge}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(named > 20, "found only {named} edges");
+    assert_eq!(wrong, [""; 0], "no row in docs/orderings.md");
+}
+
 /// Every `[text](path)` in the documents that is a path leads somewhere.
 #[test]
 fn links_between_documents_lead_somewhere() {

@@ -1,7 +1,7 @@
 //! `lockwork::Condvar` with its mutex.
 
 use lockwork::internals::condvar_has_waiters;
-use lockwork::{Condvar, Mutex};
+use lockwork::{Condvar, Mutex, MutexGuard};
 
 use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
 
@@ -187,6 +187,37 @@ fn notify_all_of_a_free_mutex_strands_nobody() {
     });
 }
 
+/// A notified waiter that was moved to the mutex is handed the lock by a fair unlock: it has it and does not lock again.
+#[test]
+fn fair_unlock_hands_over_to_a_notified_waiter() {
+    let states = ["condvar waiter notified", "handed over", "did not wait", "waiter parks"];
+    model(&states, || {
+        let shared = pair();
+        let other = Arc::clone(&shared);
+        let waiter = thread::spawn(move || {
+            let mut value = other.0.lock();
+            if *value == 0 {
+                other.1.wait(&mut value);
+            } else {
+                reach("did not wait");
+            }
+            *value += 1;
+        });
+        let mut value = shared.0.lock();
+        *value += 1;
+        let notified = shared.1.notify_one();
+        MutexGuard::unlock_fair(value);
+        if notified {
+            match shared.0.try_lock() {
+                Some(value) => assert_eq!(*value, 2, "the waiter had it first"),
+                None => reach("handed over"),
+            }
+        }
+        waiter.join().unwrap();
+        assert!(!shared.0.is_locked());
+    });
+}
+
 /// One condition variable, two mutexes: each waiter gets its own back.
 #[test]
 fn waiters_of_two_mutexes_each_get_their_own() {
@@ -214,6 +245,32 @@ fn waiters_of_two_mutexes_each_get_their_own() {
         for mutex in &shared.0 {
             assert_eq!(*mutex.try_lock().expect("nobody holds it"), 2);
         }
+    });
+}
+
+/// The same while one of the mutexes stays locked: that is nothing to the waiter of the other.
+#[test]
+fn waiter_of_another_mutex_does_not_wait_for_this_one() {
+    model_bounded(3, THREE, &["two notified"], || {
+        let shared = Arc::new(([Mutex::new(0), Mutex::new(0)], Condvar::new()));
+        let [first, second] = [0, 1].map(|which| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut value = shared.0[which].lock();
+                if *value == 0 {
+                    shared.1.wait(&mut value);
+                }
+            })
+        });
+        let mut held = shared.0[0].lock();
+        *held = 1;
+        *shared.0[1].lock() = 1;
+        if shared.1.notify_all() == 2 {
+            reach("two notified");
+        }
+        second.join().unwrap();
+        drop(held);
+        first.join().unwrap();
     });
 }
 

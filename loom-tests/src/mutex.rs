@@ -101,6 +101,23 @@ fn timed_lock_succeeds_or_leaves_nothing() {
     });
 }
 
+/// A mutex that nobody holds is not refused, whatever its queue is about just then.
+#[test]
+fn free_mutex_is_not_refused() {
+    model(&["this one", "the other", "mutex unlock left to the guard's holder"], || {
+        let mutex = Arc::new(Mutex::new(0));
+        let guard = mutex.lock();
+        let other = Arc::clone(&mutex);
+        // Whoever gets it keeps it.
+        let timed = thread::spawn(move || other.try_lock_for(SOON).map(MutexGuard::leak).is_some());
+        drop(guard);
+        let this = mutex.try_lock().map(MutexGuard::leak).is_some();
+        let that = timed.join().unwrap();
+        assert!(this ^ that, "it was free for one of them");
+        reach(if that { "the other" } else { "this one" });
+    });
+}
+
 /// A waiter whose time is up when it has been woken, but finds the lock taken, passes its wake-up on: the one behind
 /// it is woken by the thread that was faster.
 #[test]

@@ -3,7 +3,7 @@
 use lockwork::internals::{CountedLock, CountedRead, rwlock_has_waiters};
 use lockwork::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
 
-use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+use crate::support::{Arc, SOON, endless_rounds, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const SEATS: &str = "two threads, but a handshake over three words and a queue";
@@ -102,6 +102,31 @@ fn seats_open_again_after_a_writer() {
             reach("read after");
         }
         writer.join().unwrap();
+    });
+}
+
+/// Two readers open the seats at once: they agree on the number under which to sit, and a writer finds who sits there.
+#[test]
+fn seats_opened_by_two_readers_have_one_number() {
+    let states = ["seats numbered by two readers", "reader sits", "wrote", "did not write"];
+    model_bounded(3, SEATS, &states, || {
+        let lock = Arc::new(RwLock::new(0));
+        drop(lock.read());
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || {
+            drop(other.read());
+            assert!(*other.read() <= 1);
+        });
+        drop(lock.read());
+        match lock.try_write() {
+            Some(mut value) => {
+                *value += 1;
+                reach("wrote");
+            }
+            None => reach("did not write"),
+        }
+        reader.join().unwrap();
+        assert!(!lock.is_locked());
     });
 }
 
@@ -318,6 +343,58 @@ fn recursive_read_joins_although_a_writer_waits() {
     }
 }
 
+/// A writer in the queue holds new readers back, but for recursive ones.
+#[test]
+fn queued_writer_holds_new_readers_back() {
+    for seats in [false, true] {
+        model_with(seats, &["held back", "not yet", "waiter parks"], move || {
+            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let upgradable = lock.upgradable_read();
+            let other = Arc::clone(&lock);
+            let writer = thread::spawn(move || *other.write() += 1);
+            if rwlock_has_waiters(&lock) {
+                assert!(lock.try_read().is_none());
+                assert!(lock.try_read_recursive().is_some());
+                // Also where nothing but the writer in the queue keeps them out.
+                let reader = upgradable.downgrade();
+                assert!(lock.try_read().is_none());
+                drop(reader);
+                reach("held back");
+            } else {
+                drop(upgradable);
+                reach("not yet");
+            }
+            writer.join().unwrap();
+            assert_eq!(*lock.try_read().expect("no writer is left"), 1);
+        });
+    }
+}
+
+/// A reader that stands up and knows of a writer wakes it: that one would find out by itself, but later.
+#[test]
+fn reader_that_stands_up_wakes_the_writer() {
+    let states = ["writer waits for a seat", "known", "not known", "waiter parks"];
+    model_bounded(3, SEATS, &states, || {
+        endless_rounds(true);
+        let lock = seated();
+        let reader = lock.read();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        let counted = lock.try_read();
+        if counted.is_none() {
+            reach("known");
+        } else {
+            // The writer comes later, and the reader may then stand up without knowing of it.
+            endless_rounds(false);
+            reach("not known");
+        }
+        drop(reader);
+        drop(counted);
+        writer.join().unwrap();
+        assert!(!lock.is_locked());
+    });
+}
+
 /// Readers that wait for a writer go in together: each waits inside for the other.
 #[test]
 fn waiting_readers_go_in_together() {
@@ -345,6 +422,37 @@ fn waiting_readers_go_in_together() {
         one.join().unwrap();
         two.join().unwrap();
         assert!(lock.try_write().is_some());
+    });
+}
+
+/// A reader that was granted the lock by a fair unlock lets the next in as well: it waits inside for that one.
+#[test]
+fn granted_reader_lets_the_next_in() {
+    let states = ["waited for", "rwlock granted", "reader lets the next in"];
+    model_bounded(3, THREE, &states, || {
+        let lock = Arc::new(RwLock::new(0));
+        let met = Arc::new(lockwork::Event::new());
+        let mut guard = lock.write();
+        let (other, meeting) = (Arc::clone(&lock), Arc::clone(&met));
+        let one = thread::spawn(move || {
+            let value = other.read();
+            meeting.wait();
+            assert_eq!(*value, 1);
+        });
+        let other = Arc::clone(&lock);
+        let two = thread::spawn(move || {
+            let value = other.read();
+            met.set();
+            assert_eq!(*value, 1);
+        });
+        if rwlock_has_waiters(&lock) {
+            reach("waited for");
+        }
+        *guard += 1;
+        RwLockWriteGuard::unlock_fair(guard);
+        one.join().unwrap();
+        two.join().unwrap();
+        assert!(!lock.is_locked());
     });
 }
 
@@ -537,6 +645,24 @@ fn downgrade_lets_readers_in_and_keeps_writers_out() {
     });
 }
 
+/// A writer that becomes the upgradable reader lets a waiting reader in, too.
+#[test]
+fn downgrade_to_upgradable_lets_readers_in_and_keeps_writers_out() {
+    model(&["waiter parks"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let mut writer = lock.write();
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || assert_eq!(*other.read(), 1));
+        *writer += 1;
+        let still = RwLockWriteGuard::downgrade_to_upgradable(writer);
+        // Gets in and out while we are in.
+        reader.join().unwrap();
+        assert!(lock.try_write().is_none() && lock.try_upgradable_read().is_none());
+        drop(still);
+        assert!(!lock.is_locked());
+    });
+}
+
 /// The other ways down: to the upgradable reader, and from there to a reader, which lets a waiting upgradable one in.
 #[test]
 fn downgrades_by_steps_let_others_in() {
@@ -580,6 +706,167 @@ fn fair_unlock_hands_over() {
             assert!(!lock.is_locked());
         },
     );
+}
+
+/// A fair unlock hands the lock to an upgradable reader as well, which has it alone but for plain readers.
+#[test]
+fn fair_unlock_hands_over_to_an_upgradable_reader() {
+    let why = "two threads, but four critical sections and a question";
+    model_bounded(3, why, &["rwlock granted", "handed over", "nobody waited"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let mut guard = lock.write();
+        let other = Arc::clone(&lock);
+        let upgrader = thread::spawn(move || {
+            let upgradable = other.upgradable_read();
+            let before = *upgradable;
+            let mut writer = upgradable.upgrade();
+            assert_eq!(*writer, before);
+            *writer += 1;
+        });
+        let waits = rwlock_has_waiters(&lock);
+        *guard += 1;
+        RwLockWriteGuard::unlock_fair(guard);
+        let upgradable = lock.upgradable_read();
+        if waits {
+            assert_eq!(*upgradable, 2, "the other had it first");
+            reach("handed over");
+        } else {
+            reach("nobody waited");
+        }
+        *upgradable.upgrade() += 1;
+        upgrader.join().unwrap();
+        assert_eq!(*lock.try_read().expect("no writer is left"), 3);
+    });
+}
+
+/// The upgradable reader's fair unlock hands the lock to the writer that waits for it.
+#[test]
+fn fair_unlock_of_the_upgradable_reader_hands_over() {
+    model(&["rwlock granted", "handed over", "nobody waited"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let upgradable = lock.upgradable_read();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        let waits = rwlock_has_waiters(&lock);
+        RwLockUpgradableReadGuard::unlock_fair(upgradable);
+        if waits {
+            assert_eq!(*lock.read(), 1, "the writer had it first");
+            reach("handed over");
+        } else {
+            reach("nobody waited");
+        }
+        writer.join().unwrap();
+        assert!(!lock.is_locked());
+    });
+}
+
+/// The upgradable reader that becomes a reader lets no writer in between.
+#[test]
+fn downgrade_of_the_upgradable_reader_keeps_writers_out() {
+    model(&["waiter parks"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let upgradable = lock.upgradable_read();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        let before = *upgradable;
+        let reader = upgradable.downgrade();
+        assert_eq!(*reader, before);
+        drop(reader);
+        writer.join().unwrap();
+        assert_eq!(*lock.try_read().expect("no writer is left"), 1);
+    });
+}
+
+/// A reader's fair unlock hands over nothing that another thread still has: the upgradable reader's place is one.
+#[test]
+fn fair_unlock_of_a_reader_hands_over_no_second_token() {
+    for writes in [false, true] {
+        model_bounded(
+            3,
+            "two threads, but three locks and a question",
+            &["waits", "does not wait"],
+            move || {
+                let lock = Arc::new(RwLock::new(0));
+                let reader = lock.read();
+                let upgradable = lock.upgradable_read();
+                let other = Arc::clone(&lock);
+                let waiter = thread::spawn(move || {
+                    if writes {
+                        *other.write() += 1;
+                    } else {
+                        assert!(*other.upgradable_read() <= 1);
+                    }
+                });
+                reach(if rwlock_has_waiters(&lock) { "waits" } else { "does not wait" });
+                RwLockReadGuard::unlock_fair(reader);
+                assert_eq!(*upgradable, 0);
+                *upgradable.upgrade() += 1;
+                waiter.join().unwrap();
+                assert_eq!(*lock.read(), 1 + usize::from(writes));
+            },
+        );
+    }
+}
+
+/// A writer that is granted the lock waits for those who sit, as any other does.
+#[test]
+fn granted_writer_waits_for_who_sits() {
+    model_bounded(3, SEATS, &["rwlock granted", "reader sits", "writer waits for a seat"], || {
+        let lock = seated();
+        let reader = lock.read();
+        let upgradable = lock.upgradable_read();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        RwLockUpgradableReadGuard::unlock_fair(upgradable);
+        assert_eq!(*reader, 0);
+        drop(reader);
+        writer.join().unwrap();
+        assert_eq!(*lock.try_read().expect("no writer is left"), 1);
+    });
+}
+
+/// A recursive reader and a writer exclude each other and see each other like any reader and a writer.
+#[test]
+fn recursive_reader_and_writer_exclude_each_other() {
+    model(&["waiter parks", "read before", "read after", "not read"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || match other.try_read_recursive().map(|value| *value) {
+            Some(0) => reach("read before"),
+            Some(_) => reach("read after"),
+            None => {
+                reach("not read");
+                assert!(*other.read_recursive() <= 1);
+            }
+        });
+        *lock.write() += 1;
+        reader.join().unwrap();
+        assert!(!lock.is_locked());
+    });
+}
+
+/// A recursive reader that waits for a writer comes in as soon as that one steps down, past the next writer in the queue.
+#[test]
+fn recursive_reader_passes_a_queued_writer() {
+    model_bounded(3, THREE, &["waiter parks", "both wait"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let guard = lock.write();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || {
+            if rwlock_has_waiters(&other) {
+                reach("both wait");
+            }
+            assert_eq!(*other.read_recursive(), 0);
+        });
+        let still = RwLockWriteGuard::downgrade(guard);
+        // Gets in and out while we are in.
+        reader.join().unwrap();
+        assert_eq!(*still, 0);
+        drop(still);
+        writer.join().unwrap();
+    });
 }
 
 /// Readers that keep no pass are counted however often they come: they exclude the writer, see what it did, and a

@@ -292,6 +292,51 @@ fn forgetting_past_a_queued_request() {
     });
 }
 
+/// Taking permits away while a request waits that nothing can serve, and gives up: what is taken away is taken once,
+/// and may be made again.
+#[test]
+fn forgetting_against_a_request_that_gives_up() {
+    let states = [
+        "semaphore permits forgotten while somebody waits",
+        "semaphore queue empty before permits could be forgotten",
+        "waiter leaves at its deadline",
+    ];
+    model(&states, || {
+        let semaphore = Arc::new(Semaphore::bounded(3));
+        let held = semaphore.acquire_arc();
+        let other = Arc::clone(&semaphore);
+        let waiter = thread::spawn(move || assert!(other.try_acquire_many_for(3, SOON).is_none()));
+        assert_eq!(semaphore.forget_permits(1), 1);
+        assert_eq!(semaphore.available_permits(), 1);
+        waiter.join().unwrap();
+        drop(held);
+        assert_eq!(semaphore.available_permits(), 2);
+        assert_eq!(semaphore.try_add_permits(2), Err(OverRelease));
+        assert_eq!(semaphore.try_add_permits(1), Ok(()));
+    });
+}
+
+/// Permits that a queued request was short of are the request's as soon as they are there: nobody takes those away.
+#[test]
+fn forgetting_takes_nothing_from_a_request_that_fits() {
+    model_bounded(3, THREE, &["queued", "waiter parks"], || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let held = semaphore.acquire_arc();
+        let waiter = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || mem::forget(semaphore.acquire()))
+        };
+        let releaser = thread::spawn(move || drop(held));
+        if semaphore_has_waiters(&semaphore) {
+            reach("queued");
+            assert_eq!(semaphore.forget_permits(1), 0, "none before the release, and none after it");
+        }
+        releaser.join().unwrap();
+        waiter.join().unwrap();
+        assert_eq!(semaphore.available_permits(), 0);
+    });
+}
+
 /// A forgotten permit and one added for it are one after the other, and the bound holds in between.
 #[test]
 fn forgotten_permit_is_replaced_with_what_its_holder_did() {

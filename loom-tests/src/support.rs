@@ -42,6 +42,7 @@ fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send 
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
         internals::set_polls(0);
+        internals::set_endless_rounds(false);
         body();
     });
     eprintln!("{} interleavings", runs.load(Ordering::Relaxed));
@@ -59,6 +60,11 @@ pub(crate) fn reach(state: &'static str) {
 /// Has threads poll once before they sleep, in the model whose body begins with this.
 pub(crate) fn polling() {
     internals::set_polls(1);
+}
+
+/// Whether a writer that waits for a seat waits until it is woken, from here on in this run of the model.
+pub(crate) fn endless_rounds(endless: bool) {
+    internals::set_endless_rounds(endless);
 }
 
 /// A plain value that only a happens-before edge protects: loom reports any access without one as a race.

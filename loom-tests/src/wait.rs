@@ -89,6 +89,21 @@ fn leaving_waiter_keeps_the_others_queued() {
     });
 }
 
+/// A waiter that was taken out and put back leaves by itself at its deadline, as if nothing had happened.
+#[test]
+fn waiter_that_was_put_back_can_leave() {
+    model(&["put back", "waiter leaves at its deadline"], || {
+        let gate = Arc::new(Gate::new());
+        let other = Arc::clone(&gate);
+        let waiter = thread::spawn(move || other.pass(1, true));
+        if gate.waiters() == [1] {
+            reach("put back");
+        }
+        assert_eq!(waiter.join().unwrap(), Pass::TimedOut);
+        assert!(!gate.has_waiters());
+    });
+}
+
 /// A predicate takes waiters from the front, and stops at the first that it does not want.
 #[test]
 fn predicate_stops_at_the_first_it_does_not_want() {

@@ -21,7 +21,7 @@
 //! | `exchange_in_order`, `load_in_order`, `fence_in_order` | a SeqCst exchange, load and fence | an exchange; a load behind a fence; a fence | that an exchange and a load do without fences: they are in one total order with the fence by the language's own rules |
 //! | `seats` | one table for the process, 32 lines of 32 | two seats for each run, shared by all locks | a seat taken by another lock: takes the path of one that is taken by the same; that lines of no thread are left out: they are counted in the same total order |
 //! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant.rs` |
-//! | `Rounds` | ends of rounds by the clock | a deadline that passes at once or later; after the first round no others are explored from there | the lengths |
+//! | `Rounds` | ends of rounds by the clock | a deadline that passes at once or later; after the first round no others are explored from there; none, in a model that asks for that | the lengths |
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `Hint` | a relaxed flag | its first value | that it changes: it only chooses how long a thread spins |
@@ -62,4 +62,4 @@ pub(crate) use arm::{
 };
 pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, set_polls, take_notes};
+pub(crate) use arm::{note, set_endless_rounds, set_polls, take_notes};

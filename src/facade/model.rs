@@ -214,6 +214,7 @@ pub(crate) fn spin_hint() {
 
 std::thread_local! {
     static POLLS: Cell<u32> = const { Cell::new(0) };
+    static ENDLESS_ROUNDS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// One answer for all threads of a model, which loom runs on one thread of the system.
@@ -229,6 +230,11 @@ pub(crate) fn polls(_real: u32) -> u32 {
 /// See [`polls`].
 pub(crate) fn set_polls(polls: u32) {
     POLLS.set(polls);
+}
+
+/// Whether a thread's rounds last until it is woken, in the model on this thread.
+pub(crate) fn set_endless_rounds(endless: bool) {
+    ENDLESS_ROUNDS.set(endless);
 }
 
 /// Nothing: whatever the thread does next gives the others their turn.
@@ -360,7 +366,8 @@ impl Deadline {
     }
 }
 
-/// Each round may end at once or when the others have had their turn; so does the deadline, in the first.
+/// Each round may end at once or when the others have had their turn; so does the deadline, in the first. In a model that
+/// is about the wake-up alone no round ends by itself.
 #[derive(Debug)]
 pub(crate) struct Rounds {
     round: u32,
@@ -375,6 +382,9 @@ impl Rounds {
 
     #[track_caller]
     pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
+        if ENDLESS_ROUNDS.get() {
+            return Deadline::NEVER;
+        }
         self.round += 1;
         if self.round > Self::EXPLORED {
             loom::skip_branch();

@@ -98,6 +98,11 @@ impl State {
         Self(self.0 & !bits)
     }
 
+    /// A writer has it, and waits for nobody any more.
+    const fn is_written(self) -> bool {
+        self.has(WRITER) && !self.has(PENDING)
+    }
+
     /// How many readers are in, but for those who sit.
     const fn readers(self) -> u32 {
         self.0 / READER
@@ -163,7 +168,7 @@ impl Kind {
         let held_back = carried == 0 && state.has(HOLD);
         let next = match self {
             Self::Read if state.has(WRITER) || held_back => return None,
-            Self::ReadAgain if state.has(WRITER) && !state.has(PENDING) => return None,
+            Self::ReadAgain if state.is_written() => return None,
             Self::Read | Self::ReadAgain if state.is_full() => return None,
             Self::Read | Self::ReadAgain => state.one_more(),
             Self::Upgradable if state.has(TOKEN) || held_back => return None,
@@ -220,12 +225,13 @@ impl Plan {
     /// The first waiter that can go on does, if nobody is on the way already:
     ///
     /// * a reader unless a writer has the lock, an upgradable reader if the token is free, both if no writer stands
-    ///   before them in the queue, which is nothing to a recursive reader;
+    ///   before them in the queue, which is nothing to a recursive reader, nor is a writer that is PENDING;
     /// * a writer if the token is free and there are no counted readers;
     /// * the one writer that is PENDING if what it waits for has happened, whoever else is on the way.
     fn new(guard: &Guard<'_>, state: State, cause: Cause) -> Self {
         let mut plan = Self { next: state.without(QUEUED | HOLD), chosen: None };
-        let others = !state.has(WRITER) && (!state.has(WAKING) || cause == Cause::Fair);
+        let nobody_comes = !state.has(WAKING) || cause == Cause::Fair;
+        let others = !state.has(WRITER) && nobody_comes;
         let mut behind_writer = false;
         for waiter in guard.waiters() {
             let tag = waiter.tag().addr();
@@ -234,7 +240,7 @@ impl Plan {
                     DRAINS => !state.has_readers(),
                     CLEARS => cause != Cause::Change && !state.has_readers(),
                     READS => others && !behind_writer && !state.is_full(),
-                    READS_AGAIN => others && !state.is_full(),
+                    READS_AGAIN => nobody_comes && !state.is_written() && !state.is_full(),
                     UPGRADES => others && !behind_writer && !state.has(TOKEN),
                     _ => others && !behind_writer && !state.has(TOKEN) && !state.has_readers(),
                 };
@@ -324,8 +330,7 @@ impl RawRwLock {
     }
 
     pub(crate) fn is_write_locked(&self) -> bool {
-        let state = self.load();
-        state.has(WRITER) && !state.has(PENDING)
+        self.load().is_written()
     }
 
     /// Whether a thread is in the queue. Advice only.
@@ -800,7 +805,9 @@ impl RawRwLock {
         if self.number.load(Relaxed) == 0 {
             let number = seats::new_lock();
             // Relaxed: who reads SEATS below with Acquire sees it, and who does not sits down under no number.
-            let _ = self.number.compare_exchange(0, number, Relaxed, Relaxed);
+            if self.number.compare_exchange(0, number, Relaxed, Relaxed).is_err() {
+                reached!("seats numbered by two readers");
+            }
             if number == 0 {
                 return;
             }

@@ -355,6 +355,7 @@ impl RawSemaphore {
             self.forget(taken);
             Ok(taken)
         } else {
+            reached!("semaphore queue empty before permits could be forgotten");
             Err(left)
         }
     }

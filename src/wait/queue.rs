@@ -150,7 +150,8 @@ impl Queue {
     /// The same with Acquire, for an owner whose bit alone is the news.
     #[inline]
     pub(crate) fn load_acquire(&self) -> Word {
-        // Acquire (queue.bits): pairs with whichever Release exchange set the bit.
+        // Acquire: pairs with whichever Release exchange of the owner's set the bit, on an edge of the owner's
+        // (`event.set`).
         Word(self.word.load(Acquire))
     }
 
