@@ -234,6 +234,16 @@ pub(crate) fn set_polls(polls: u32) {
 /// Nothing: whatever the thread does next gives the others their turn.
 pub(crate) fn yield_now() {}
 
+/// The same.
+pub(crate) fn yield_briefly() -> bool {
+    true
+}
+
+/// Always.
+pub(crate) fn may_yield() -> bool {
+    true
+}
+
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
 

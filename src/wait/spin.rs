@@ -5,7 +5,7 @@
 //! comes hardly later. After a few looks a thread yields instead: if there are more threads than processors, one that
 //! spins may keep from running the very one it waits for. `docs/waiting.md` has the numbers.
 
-use crate::facade::{Hint, budget, const_fn, has_just_woken, spin_hint, yield_now};
+use crate::facade::{Hint, budget, const_fn, has_just_woken, may_yield, spin_hint, yield_briefly, yield_now};
 
 /// A budget of looks with a pause before each, first a short one, then as long as others want the processor. Empty from
 /// the start in a model, but for [`Habit`].
@@ -14,6 +14,8 @@ pub(crate) struct Spin {
     looks: u32,
     hints: u32,
     yields: u32,
+    /// Whether it ends with a yield that took a time slice, which nobody had who could have ended this wait.
+    briefly: bool,
     /// Whether it is worth knowing how this went.
     telling: bool,
 }
@@ -23,24 +25,25 @@ impl Spin {
     /// among others to threads that were interrupted in theirs. Looking longer while all processors are busy keeps
     /// somebody from running; yielding where nobody wants to run costs about as much as looking.
     pub(crate) const fn for_lock() -> Self {
-        Self { looks: budget(3, 0), hints: 10, yields: budget(8, 0), telling: false }
+        Self { looks: budget(3, 0), hints: 10, yields: budget(8, 0), briefly: false, telling: false }
     }
 
     /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often. A thread that has
     /// just woken another waits for that one's answer, as a rule, and looks on until it can be there.
     pub(crate) fn for_turn() -> Self {
         let yields = if has_just_woken() { budget(200, 0) } else { budget(8, 0) };
-        Self { looks: budget(30, 0), hints: 4, yields, telling: false }
+        let yields = if may_yield() { yields } else { 0 };
+        Self { looks: budget(30, 0), hints: 4, yields, briefly: true, telling: false }
     }
 
     /// Before a writer parks that waits for readers to leave. It keeps everybody else out, and the reader it waits for may
     /// have been interrupted, so it yields for longer.
     pub(crate) const fn for_drain() -> Self {
-        Self { looks: budget(8, 0), hints: 4, yields: budget(100, 0), telling: false }
+        Self { looks: budget(8, 0), hints: 4, yields: budget(100, 0), briefly: false, telling: false }
     }
 
     /// None at all.
-    pub(crate) const NONE: Self = Self { looks: 0, hints: 0, yields: 0, telling: false };
+    pub(crate) const NONE: Self = Self { looks: 0, hints: 0, yields: 0, briefly: false, telling: false };
 
     /// Pauses once more, unless the budget is used up.
     #[inline]
@@ -61,7 +64,11 @@ impl Spin {
         let left = self.yields > 0;
         if left {
             self.yields -= 1;
-            yield_now();
+            if !self.briefly {
+                yield_now();
+            } else if !yield_briefly() {
+                self.yields = 0;
+            }
         }
         left
     }
@@ -94,7 +101,8 @@ impl Habit {
     pub(crate) fn spin(&self, round: u64) -> Spin {
         let telling = self.pays.get() || round % Self::TRIAL == 0;
         let looks = if telling { budget(20, 1) } else { 0 };
-        Spin { looks, hints: budget(2, 0), yields: budget(40, 0), telling }
+        let yields = if may_yield() { budget(40, 0) } else { 0 };
+        Spin { looks, hints: budget(2, 0), yields, briefly: true, telling }
     }
 
     /// Learns from what is left of a budget when the wait is over, or the budget.
