@@ -28,6 +28,13 @@ impl Spin {
         Self { looks: budget(3, 0), hints: 10, yields: budget(8, 0), briefly: false, telling: false }
     }
 
+    /// The same, but for a lock that several may have at a time. Those it waits for are many, and with one of them
+    /// interrupted while others are busy each yield may cost a time slice, during which nobody new may come in.
+    pub(crate) fn for_shared_lock() -> Self {
+        let yields = if may_yield() { budget(8, 0) } else { 0 };
+        Self { looks: budget(3, 0), hints: 10, yields, briefly: true, telling: false }
+    }
+
     /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often. A thread that has
     /// just woken another waits for that one's answer, as a rule, and looks on until it can be there.
     pub(crate) fn for_turn() -> Self {
@@ -38,8 +45,9 @@ impl Spin {
 
     /// Before a writer parks that waits for readers to leave. It keeps everybody else out, and the reader it waits for may
     /// have been interrupted, so it yields for longer.
-    pub(crate) const fn for_drain() -> Self {
-        Self { looks: budget(8, 0), hints: 4, yields: budget(100, 0), briefly: false, telling: false }
+    pub(crate) fn for_drain() -> Self {
+        let yields = if may_yield() { budget(100, 0) } else { 0 };
+        Self { looks: budget(8, 0), hints: 4, yields, briefly: true, telling: false }
     }
 
     /// None at all.
