@@ -9,7 +9,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::condvar::Condvar;
-use crate::facade::{Deadline, budget, const_fn, polls, reached, spin_hint, yield_now};
+use crate::facade::{Deadline, budget, const_fn, may_yield, polls, reached, spin_hint, yield_briefly};
 use crate::mutex::{Mutex, MutexGuard};
 
 /// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
@@ -1125,7 +1125,7 @@ impl<T> BoundedBuffer<T> {
     ) -> Result<MutexGuard<'a, Puts<T>>, Refused> {
         let deadline = LazyCell::new(deadline);
         let mut before = Before::Nothing;
-        let mut polled = polls(YIELDS) == 0;
+        let mut polled = polls(YIELDS) == 0 || !may_yield();
         let ready = |puts: &Puts<T>| puts.room != 0 || puts.closed;
         let mut puts = self.spin(puts, ready, |puts| &mut puts.putters_spin, &deadline);
         loop {
@@ -1173,7 +1173,7 @@ impl<T> BoundedBuffer<T> {
         D: FnOnce() -> Deadline,
     {
         let mut before = Before::Nothing;
-        let mut polled = polls(YIELDS) == 0;
+        let mut polled = polls(YIELDS) == 0 || !may_yield();
         let ready = |puts: &Puts<T>| !puts.queue.is_empty() || puts.closed;
         let mut puts = self.spin(self.inlet.puts.lock(), ready, |puts| &mut puts.getters_spin, deadline);
         loop {
@@ -1269,12 +1269,12 @@ const LONGEST_POLL: Duration = Duration::from_micros(100);
 fn poll(on_its_way: bool, deadline: &Deadline, look: impl Fn() -> bool) {
     let limit = Deadline::after(LONGEST_POLL);
     for _ in 0..polls(if on_its_way { YIELDS_FOR_THE_WOKEN } else { YIELDS }) {
-        yield_now();
+        let brief = yield_briefly();
         if look() {
             reached!("buffer poll of use");
             return;
         }
-        if limit.has_passed() || deadline.has_passed() {
+        if !brief || limit.has_passed() || deadline.has_passed() {
             break;
         }
     }

@@ -20,10 +20,11 @@ use lockwork::{
 };
 use proptest::prelude::*;
 
+use crate::support::LIMIT;
+
 // What these tests need.
 
 const PARTIES: [usize; 6] = [1, 2, 3, 5, 7, 8];
-const LIMIT: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(2);
 const TINY: Duration = Duration::from_micros(30);
 

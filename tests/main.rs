@@ -12,6 +12,7 @@ mod chat_server;
 mod client;
 mod condvar;
 mod crawler;
+mod crowd;
 mod downloads;
 mod event;
 mod kitchen;

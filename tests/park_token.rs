@@ -274,7 +274,7 @@ fn token_is_there_after_a_timeout() {
 fn foreign_token_that_comes_during_a_call_is_there_afterwards() {
     watchdog("foreign_token_that_comes_during_a_call_is_there_afterwards", || {
         for call in &CALLS {
-            for round in 0..rounds(60) {
+            for round in 0..rounds(24) {
                 let (things, sleeper) = (Things::new(), Sleeper::new());
                 thread::scope(|s| {
                     let waiter = s.spawn(|| {

@@ -771,10 +771,13 @@ fn panicking_callback_is_contained() {
         let told = counter();
         busy.on_done(add_one(&told));
         busy.on_done(|| panic!("of the callback"));
+        let drops = Drops::new();
+        let payload = drops.value();
+        busy.on_done(|| panic::resume_unwind(Box::new(payload)));
         busy.on_done(add_one(&told));
         go.set();
         pool.join();
-        assert_eq!(told.load(Relaxed), 2);
+        assert_eq!((told.load(Relaxed), drops.count()), (2, 1));
         busy.on_done(|| panic!("of the callback, at once"));
         busy.join().unwrap();
         assert_eq!(pool.submit(|| 1).unwrap().join().unwrap(), 1);

@@ -240,6 +240,16 @@ pub(crate) fn set_endless_rounds(endless: bool) {
 /// Nothing: whatever the thread does next gives the others their turn.
 pub(crate) fn yield_now() {}
 
+/// The same.
+pub(crate) fn yield_briefly() -> bool {
+    true
+}
+
+/// Always.
+pub(crate) fn may_yield() -> bool {
+    true
+}
+
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
 

@@ -378,6 +378,42 @@ pub(crate) fn yield_now() {
     thread::yield_now();
 }
 
+thread_local! {
+    /// In how many of its next waits this thread does not yield, and how many that were when they began.
+    static ABSTAINS: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+}
+
+/// [`yield_now`] of a thread that waits for another's signal. False if it took so long that somebody must have had a
+/// time slice who has nothing to do with that: this thread had better sleep, because one that is woken up comes before
+/// one that is busy all the time, and one that yields comes behind it. It remembers that for some waits, and for twice
+/// as many if it is still so when it tries again; each yield that does not take long makes it one wait less.
+#[inline]
+pub(crate) fn yield_briefly() -> bool {
+    /// The shortest time slices are longer, and what a thread does before it waits in turn is shorter, as a rule.
+    const BRIEF: Duration = Duration::from_micros(500);
+    const FEWEST: u32 = 16;
+    const MOST: u32 = 1024;
+    let start = Instant::now();
+    thread::yield_now();
+    let brief = start.elapsed() < BRIEF;
+    let waits = ABSTAINS.get().1;
+    if !brief {
+        let waits = (2 * waits).clamp(FEWEST, MOST);
+        ABSTAINS.set((waits, waits));
+    } else if waits != 0 {
+        ABSTAINS.set((0, waits - 1));
+    }
+    brief
+}
+
+/// Whether a thread that is about to wait may yield, by how long that took lately. To be asked once in each wait.
+#[inline]
+pub(crate) fn may_yield() -> bool {
+    let (left, waits) = ABSTAINS.get();
+    ABSTAINS.set((left.saturating_sub(1), waits));
+    left == 0
+}
+
 /// Whether the calling thread is being unwound by a panic.
 #[inline]
 pub(crate) fn panicking() -> bool {

@@ -194,6 +194,16 @@ pub(crate) fn yield_now() {
     shuttle::thread::yield_now();
 }
 
+pub(crate) fn yield_briefly() -> bool {
+    shuttle::thread::yield_now();
+    true
+}
+
+/// Always.
+pub(crate) fn may_yield() -> bool {
+    true
+}
+
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 

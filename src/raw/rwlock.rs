@@ -727,7 +727,7 @@ impl RawRwLock {
     fn acquire(&self, kind: Kind, mut state: State, deadline: &Deadline) -> bool {
         let mut carried = 0;
         let mut losses = 0;
-        let mut spin = Spin::for_lock();
+        let mut spin = Spin::for_shared_lock();
         loop {
             if let Some(next) = kind.enter(state, carried) {
                 // Acquire (rwlock.write, rwlock.read): what earlier holders did.

@@ -34,8 +34,9 @@ pub(super) type Payload = Box<dyn Any + Send + 'static>;
 
 /// Runs code of the user's where a panic has nowhere to go: its hook has reported it.
 pub(super) fn contain(f: impl FnOnce()) {
-    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
-        // Dropping it could panic again.
+    let result = panic::catch_unwind(AssertUnwindSafe(f));
+    // The payload's own destructor is the user's code, too; what that panics with is nobody's any more.
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(result))) {
         mem::forget(payload);
     }
 }

@@ -6,7 +6,7 @@
 //! there are more threads than processors, one that spins may keep from running the very one it waits for.
 //! `docs/waiting.md` has the numbers.
 
-use crate::facade::{Hint, budget, const_fn, has_just_woken, spin_hint, yield_now};
+use crate::facade::{Hint, budget, const_fn, has_just_woken, may_yield, spin_hint, yield_briefly, yield_now};
 
 /// A budget of looks with a pause before each, first a short one, then as long as others want the processor. Empty from
 /// the start in a model, but for [`Habit`].
@@ -18,6 +18,8 @@ pub(crate) struct Spin {
     /// Whether each pause is twice as long as the one before.
     growing: bool,
     yields: u32,
+    /// Whether it ends with a yield that took a time slice, which nobody had who could have ended this wait.
+    briefly: bool,
     /// Whether it is worth knowing how this went.
     telling: bool,
 }
@@ -27,7 +29,21 @@ impl Spin {
     /// among others to threads that were interrupted in theirs. Looking longer while all processors are busy keeps
     /// somebody from running; yielding where nobody wants to run costs about as much as looking.
     pub(crate) const fn for_lock() -> Self {
-        Self { looks: budget(2, 0), hints: 4, growing: true, yields: budget(8, 0), telling: false }
+        Self {
+            looks: budget(2, 0),
+            hints: 4,
+            growing: true,
+            yields: budget(8, 0),
+            briefly: false,
+            telling: false,
+        }
+    }
+
+    /// The same, but for a lock that several may have at a time. Those it waits for are many, and with one of them
+    /// interrupted while others are busy each yield may cost a time slice, during which nobody new may come in.
+    pub(crate) fn for_shared_lock() -> Self {
+        let yields = if may_yield() { budget(8, 0) } else { 0 };
+        Self { yields, briefly: true, ..Self::for_lock() }
     }
 
     /// Before a thread that was woken for a lock, and found it taken, queues again. A processor that it gives away now may
@@ -39,24 +55,27 @@ impl Spin {
     /// At the head of a lock's queue, for a thread to which the next unlock hands the lock: that is one section away, and
     /// if the thread is awake by then the lock does not rest while it wakes up.
     pub(crate) const fn for_grant() -> Self {
-        Self { looks: budget(30, 0), hints: 4, growing: false, yields: 0, telling: false }
+        Self { looks: budget(30, 0), hints: 4, growing: false, ..Self::NONE }
     }
 
     /// Before the first thread of a queue parks: nobody else wants that line, so it looks more often. A thread that has
     /// just woken another waits for that one's answer, as a rule, and looks on until it can be there.
     pub(crate) fn for_turn() -> Self {
         let yields = if has_just_woken() { budget(200, 0) } else { budget(8, 0) };
-        Self { yields, ..Self::for_grant() }
+        let yields = if may_yield() { yields } else { 0 };
+        Self { yields, briefly: true, ..Self::for_grant() }
     }
 
     /// Before a writer parks that waits for readers to leave. It keeps everybody else out, and the reader it waits for may
     /// have been interrupted, so it yields for longer.
-    pub(crate) const fn for_drain() -> Self {
-        Self { looks: budget(8, 0), hints: 4, growing: false, yields: budget(100, 0), telling: false }
+    pub(crate) fn for_drain() -> Self {
+        let yields = if may_yield() { budget(100, 0) } else { 0 };
+        Self { looks: budget(8, 0), hints: 4, yields, briefly: true, ..Self::NONE }
     }
 
     /// None at all.
-    pub(crate) const NONE: Self = Self { looks: 0, hints: 0, growing: false, yields: 0, telling: false };
+    pub(crate) const NONE: Self =
+        Self { looks: 0, hints: 0, growing: false, yields: 0, briefly: false, telling: false };
 
     /// Pauses once more, unless the budget is used up.
     #[inline]
@@ -78,7 +97,11 @@ impl Spin {
         let left = self.yields > 0;
         if left {
             self.yields -= 1;
-            yield_now();
+            if !self.briefly {
+                yield_now();
+            } else if !yield_briefly() {
+                self.yields = 0;
+            }
         }
         left
     }
@@ -111,7 +134,8 @@ impl Habit {
     pub(crate) fn spin(&self, round: u64) -> Spin {
         let telling = self.pays.get() || round % Self::TRIAL == 0;
         let looks = if telling { budget(20, 1) } else { 0 };
-        Spin { looks, hints: budget(2, 0), growing: false, yields: budget(40, 0), telling }
+        let yields = if may_yield() { budget(40, 0) } else { 0 };
+        Spin { looks, hints: budget(2, 0), yields, briefly: true, telling, ..Spin::NONE }
     }
 
     /// Learns from what is left of a budget when the wait is over, or the budget.

@@ -14,7 +14,7 @@ use lockwork::{Event, Mutex};
 use super::eventually;
 
 /// After this a program is killed, and whoever waits for it learns why. Less than the limit of a test.
-pub(crate) const LIMIT: Duration = Duration::from_secs(50);
+pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 
 /// A running example. Killed when it is dropped, and when it runs for too long.
 pub(crate) struct Program {

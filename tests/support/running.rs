@@ -15,7 +15,7 @@ use super::eventually;
 use super::program::path;
 
 /// After this a program is killed, and whoever waits for it learns why. Less than the limit of a test.
-const LIMIT: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// A running program. Killed when it is dropped, and when it runs for too long.
 pub(crate) struct Program {
