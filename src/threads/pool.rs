@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::map::Map;
 use super::queue::Queue;
-use super::task::{Cell, Handle, Job, Outcome, Payload, Task};
+use super::task::{Cell, Handle, Job, Outcome, Payload, Task, drop_quietly};
 use crate::condvar::Condvar;
 use crate::event::{AutoResetEvent, Event};
 use crate::facade::{Deadline, threads};
@@ -203,6 +203,15 @@ impl Shared {
         }
     }
 
+    /// Of a thread that cannot begin: shuts down, and leaves the first such panic to who joins the pool.
+    fn break_down(&self, payload: Payload) {
+        let mut state = self.state.lock();
+        let spare = if state.broken.is_none() { state.broken.replace(payload) } else { Some(payload) };
+        drop(state);
+        drop_quietly(spare);
+        self.shut_down(Shutdown::Cancel);
+    }
+
     /// What the thread of this number does next; nothing if it is to end.
     fn next(&self, number: usize) -> Option<Arc<dyn Job>> {
         let mut state = self.state.lock();
@@ -239,9 +248,9 @@ impl Shared {
     fn work(&self, number: usize, on_start: Option<Hook>) {
         if let Some(on_start) = on_start {
             if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| on_start())) {
-                self.state.lock().broken.get_or_insert(payload);
-                self.shut_down(Shutdown::Cancel);
+                self.break_down(payload);
             }
+            drop_quietly(on_start);
         }
         while let Some(job) = self.next(number) {
             job.run();
@@ -314,9 +323,8 @@ pub enum Shutdown {
 ///
 /// Submitting locks a [`Mutex`] for a few instructions, and waits only if the queue was given a capacity and is full.
 /// A thread of the pool never waits for room in its own queue, which it may be the one to make: what a task submits is
-/// queued beyond the capacity. Threads of the pool that have nothing to do wait as
-/// [`AutoResetEvent`](crate::AutoResetEvent) does. The one that came last is woken first; one that finds more than one
-/// task wakes the next.
+/// queued beyond the capacity. Threads of the pool that have nothing to do wait as [`AutoResetEvent`] does. The one that
+/// came last is woken first; one that finds more than one task wakes the next.
 ///
 /// # Fairness
 ///

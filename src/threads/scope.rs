@@ -235,7 +235,7 @@ impl<T> ScopedTask<'_, T> {
     ///
     /// Gives the task back if it was not done in time. The inner result is that of [`join`](Self::join).
     pub fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
-        self.0.join_by(|done| done.wait_for(timeout)).map_err(Self)
+        self.0.join_for(timeout).map_err(Self)
     }
 
     /// Waits until the task is done, until `deadline` at most. A deadline in the past asks once.
@@ -244,7 +244,7 @@ impl<T> ScopedTask<'_, T> {
     ///
     /// As [`join_for`](Self::join_for).
     pub fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
-        self.0.join_by(|done| done.wait_until(deadline)).map_err(Self)
+        self.0.join_until(deadline).map_err(Self)
     }
 
     /// Whether the task is done: has returned, has panicked, or was cancelled.

@@ -365,12 +365,24 @@ impl<'a, T> Handle<'a, T> {
         self.take()
     }
 
-    pub(super) fn wait_by(&self, wait: impl FnOnce(&Event) -> bool) -> bool {
-        wait(self.cell.done())
+    /// Says whether it is done. Runs nothing here, as it could not stop in time; but for ever is no time.
+    pub(super) fn wait_for(&self, timeout: Duration) -> bool {
+        if timeout == Duration::MAX {
+            self.wait();
+        }
+        self.cell.done().wait_for(timeout)
     }
 
-    pub(super) fn join_by(self, wait: impl FnOnce(&Event) -> bool) -> Result<Result<T, TaskError>, Self> {
-        if self.wait_by(wait) { Ok(self.take()) } else { Err(self) }
+    pub(super) fn wait_until(&self, deadline: Instant) -> bool {
+        self.cell.done().wait_until(deadline)
+    }
+
+    pub(super) fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
+        if self.wait_for(timeout) { Ok(self.take()) } else { Err(self) }
+    }
+
+    pub(super) fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
+        if self.wait_until(deadline) { Ok(self.take()) } else { Err(self) }
     }
 
     /// The result of a task that is done.
@@ -429,7 +441,8 @@ impl<T> Drop for Handle<'_, T> {
 ///
 /// [`join`](Self::join) waits as [`Event`] does. A thread of the pool that joins a task of the same pool which has
 /// not begun runs it itself, so a task may submit others and wait for them even if the pool has only one thread. The
-/// timed forms do not, because they could not stop in time; they wait for another thread to do it.
+/// timed forms do not, because they could not stop in time; they wait for another thread to do it, unless they may wait
+/// for ever ([`Duration::MAX`]).
 ///
 /// # Memory ordering
 ///
@@ -486,7 +499,7 @@ impl<T> Task<T> {
     ///
     /// Gives the task back if it was not done in time. The inner result is that of [`join`](Self::join).
     pub fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
-        self.0.join_by(|done| done.wait_for(timeout)).map_err(Self)
+        self.0.join_for(timeout).map_err(Self)
     }
 
     /// Waits until the task is done, until `deadline` at most. A deadline in the past asks once.
@@ -495,7 +508,7 @@ impl<T> Task<T> {
     ///
     /// As [`join_for`](Self::join_for).
     pub fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
-        self.0.join_by(|done| done.wait_until(deadline)).map_err(Self)
+        self.0.join_until(deadline).map_err(Self)
     }
 
     /// Whether the task is done: has returned, has panicked, or was cancelled.
