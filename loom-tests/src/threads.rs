@@ -101,18 +101,6 @@ fn submit_against_shutdown_loses_nothing() {
     });
 }
 
-/// A task that waits for another: who takes the first calls a thread for the second, if nobody else did.
-#[test]
-fn tasks_that_wait_for_each_other_both_begin() {
-    model_bounded(3, "three threads", &["waiter parks"], || {
-        let pool = ThreadPool::new(2);
-        let event = Arc::new(Event::new());
-        let other = Arc::clone(&event);
-        drop(pool.submit(move || other.wait()).unwrap());
-        drop(pool.submit(move || event.set()).unwrap());
-    });
-}
-
 /// A full queue: the submitter waits for the room that the pool's thread makes.
 #[test]
 fn submitter_gets_the_room_that_is_made() {
