@@ -29,6 +29,7 @@ pub(crate) mod reentrant;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 pub(crate) mod thread_local;
+pub(crate) mod threads;
 pub(crate) mod work;
 
 /// What the reports call this crate's primitives, or how their names begin. All others are peers.

@@ -70,8 +70,8 @@ fn color(name: &str) -> RGBColor {
         "parking_lot" => RGBColor(0x15, 0x65, 0xC0),
         "usync" => RGBColor(0x2E, 0x7D, 0x32),
         "crossbeam" | "ShardedLock" => RGBColor(0xEF, 0x6C, 0x00),
-        "flume" | "hurdles" => RGBColor(0x6A, 0x1B, 0x9A),
-        "kanal" | "rsevents" => RGBColor(0x00, 0x83, 0x8F),
+        "flume" | "hurdles" | "threadpool" => RGBColor(0x6A, 0x1B, 0x9A),
+        "kanal" | "rsevents" | "rayon" => RGBColor(0x00, 0x83, 0x8F),
         "tokio" | "thread_local" => RGBColor(0x8D, 0x6E, 0x63),
         _ => BLACK,
     }

@@ -27,7 +27,7 @@ pub(crate) struct Machine {
     pub(crate) peers: Vec<(String, String)>,
 }
 
-const PEERS: [&str; 10] = [
+const PEERS: [&str; 12] = [
     "parking_lot",
     "usync",
     "crossbeam-utils",
@@ -38,6 +38,8 @@ const PEERS: [&str; 10] = [
     "hurdles",
     "tokio",
     "thread_local",
+    "threadpool",
+    "rayon",
 ];
 
 impl Machine {

@@ -166,7 +166,7 @@ fn table(results: &Results, family: &str, path: &Path, pictures: Option<&Path>) 
 }
 
 /// The workloads that say most about each family.
-const HEAD: [&str; 18] = [
+const HEAD: [&str; 21] = [
     "mutex/uncontended",
     "mutex/section=0ns/threads=2",
     "mutex/section=0ns/threads=32",
@@ -185,6 +185,9 @@ const HEAD: [&str; 18] = [
     "buffer/1p1c/capacity=64",
     "buffer/4p4c/capacity=64",
     "thread_local/get/threads=1",
+    "threads/joined,task=1us",
+    "threads/round trip,task=1us",
+    "threads/divided,leaf=1us",
 ];
 
 /// Ours against the best of the others, one line for each.

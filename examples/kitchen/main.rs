@@ -41,12 +41,13 @@ type Station = fn(usize) -> Told;
 
 fn main() -> ExitCode {
     let Options { cooks } = Options::parse();
-    let stations: [(&str, Station); 6] = [
+    let stations: [(&str, Station); 7] = [
         ("mutex", stations::mutex),
         ("condition", stations::condition),
         ("event", stations::event),
         ("semaphore", stations::semaphore),
         ("barrier", stations::barrier),
+        ("local", stations::local),
         ("pool", stations::pool),
     ];
     let mut wrong = 0;

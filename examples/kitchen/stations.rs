@@ -1,11 +1,14 @@
 //! The stations of the tour. Each is complete in itself: what it needs, what its threads do, and what must come out.
 
+use std::cell::Cell;
 use std::panic;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use lockwork::{Barrier, Condvar, Event, Latch, Mutex, Semaphore, TaskError, ThreadPool};
+use lockwork::{
+    Barrier, Condvar, Event, Latch, Mutex, Semaphore, TaskError, ThreadCell, ThreadLocal, ThreadPool,
+};
 
 use crate::Told;
 
@@ -155,6 +158,37 @@ pub(crate) fn barrier(cooks: usize) -> Told {
         format!("plates after each course: {served:?} instead of {should_be:?}")
     })?;
     told([format!("{COURSES} courses, each served when all {cooks} cooks had their plate ready")])
+}
+
+/// Each thread finds a value of its own under the same name.
+pub(crate) fn local(cooks: usize) -> Told {
+    const TASTES: usize = 25;
+    // What a cook puts here goes when the cook does; what is put there stays, to be counted.
+    let spoon = ThreadCell::new();
+    let tasted = ThreadLocal::<Cell<usize>>::new();
+    let strange = thread::scope(|scope| {
+        let cooks: Vec<_> = (0..cooks)
+            .map(|cook| {
+                let (spoon, tasted) = (&spoon, &tasted);
+                scope.spawn(move || {
+                    spoon.set(cook);
+                    let taste = |_: &usize| {
+                        // The others taste, too, each with the only spoon that there is.
+                        thread::yield_now();
+                        let count = tasted.get_or_default();
+                        count.set(count.get() + 1);
+                        spoon.get() != Some(cook)
+                    };
+                    (0..TASTES).filter(taste).count()
+                })
+            })
+            .collect();
+        cooks.into_iter().map(|cook| cook.join().expect("a cook does not panic")).sum::<usize>()
+    });
+    check(strange == 0 && !spoon.is_set(), || format!("{strange} times a cook had another's spoon"))?;
+    let tasted: Vec<usize> = tasted.into_iter().map(Cell::into_inner).collect();
+    check(tasted == vec![TASTES; cooks], || format!("tasted {tasted:?} instead of {TASTES} each"))?;
+    told([format!("{cooks} cooks tasted {TASTES} times, each with a spoon that no other ever had")])
 }
 
 /// Tasks on a fixed number of threads.

@@ -267,6 +267,23 @@ fn pool_runs_every_task_once_and_drains() {
     });
 }
 
+/// Tasks that wait for each other need a thread each: every one that is called calls the next.
+#[test]
+fn pool_has_a_thread_for_each_task_that_waits() {
+    run(|| {
+        let pool = ThreadPool::new(3);
+        let barrier = Arc::new(Barrier::new(3));
+        for _ in 0..2 {
+            let meet = || {
+                let barrier = Arc::clone(&barrier);
+                pool.submit(move || drop(barrier.wait())).unwrap()
+            };
+            let tasks = [meet(), meet(), meet()];
+            tasks.into_iter().for_each(|task| task.join().unwrap());
+        }
+    });
+}
+
 #[test]
 fn thread_values_stay_with_their_threads() {
     run(|| {

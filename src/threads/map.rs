@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::task::{Task, TaskError};
 use super::together::UnfinishedError;
-use crate::event::Event;
 
 /// The results of [`ThreadPool::map`](crate::ThreadPool::map), in the order of the items.
 ///
@@ -59,7 +58,7 @@ impl<T> Map<T> {
     ///
     /// Fails if the result is not there in time. It is still the next.
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        self.next_by(|done| done.wait_for(timeout))
+        self.next_by(|task| task.0.wait_for(timeout))
     }
 
     /// [`next_result`](Self::next_result), waiting until `deadline` at most.
@@ -68,14 +67,14 @@ impl<T> Map<T> {
     ///
     /// As [`next_for`](Self::next_for).
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        self.next_by(|done| done.wait_until(deadline))
+        self.next_by(|task| task.0.wait_until(deadline))
     }
 
     fn next_by(
         &mut self,
-        wait: impl FnOnce(&Event) -> bool,
+        wait: impl FnOnce(&Task<T>) -> bool,
     ) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        let in_time = self.tasks.front().is_none_or(|task| task.0.wait_by(wait));
+        let in_time = self.tasks.front().is_none_or(wait);
         if in_time {
             return Ok(self.next_result());
         }

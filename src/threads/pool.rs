@@ -10,17 +10,21 @@ use std::time::{Duration, Instant};
 
 use super::map::Map;
 use super::queue::Queue;
-use super::task::{Cell, Handle, Job, Outcome, Payload, Task};
+use super::task::{Cell, Handle, Job, Outcome, Payload, Task, drop_quietly};
 use crate::condvar::Condvar;
+use crate::event::{AutoResetEvent, Event};
 use crate::facade::{Deadline, threads};
 use crate::mutex::{Mutex, MutexGuard};
 
 /// What the threads of a pool, its handle and its tasks share.
 pub(super) struct Shared {
     capacity: usize,
+    /// The threads of the pool, those included that have ended: no other thread is ever given their ids.
+    workers: Vec<threads::Id>,
+    /// Each wakes the thread of the same number, once for each time that this thread is taken out of those that are
+    /// idle.
+    bells: Vec<AutoResetEvent>,
     state: Mutex<State>,
-    /// Notified once for each task that was queued, and all when the pool is shut down. Threads of the pool wait.
-    work: Condvar,
     /// Notified once for each task that left the queue, and all when the pool is shut down. Submitters wait.
     room: Condvar,
     /// All are notified when there is nothing to do, and when the last thread ends.
@@ -29,23 +33,48 @@ pub(super) struct Shared {
 
 /// What the lock guards.
 ///
-/// No wake-up is lost: each task that is queued notifies one sleeping thread, and a thread sleeps only if the queue is
-/// empty. A notified thread that finds nothing any more leaves nothing behind. For room it is the same the other way
-/// round; a submitter that reports a time-out was not notified.
+/// No wake-up is lost, because whenever the lock is free, tasks are queued and threads idle, one is coming: who
+/// queues a task calls one, who takes a task and leaves others calls the next, and a thread becomes idle only if the
+/// queue is empty. So a burst of tasks wakes threads one after the other for as long as there is something for them to
+/// do, and while one is on its way, submitting costs no wake-up.
+///
+/// For room: each task that leaves the queue notifies one submitter; one that reports a time-out was not notified.
 struct State {
     queue: Queue<Arc<dyn Job>>,
     /// Shut down: takes no tasks but those of scopes, from its own threads.
     closed: bool,
-    /// Threads that have not ended.
+    /// How many threads have not ended.
     alive: usize,
-    /// Of those, how many wait for work.
-    idle: usize,
+    /// Of those, the numbers of the threads that wait for work. The last to come is the first to be called: it may
+    /// not sleep yet, and its caches are warm.
+    idle: Vec<usize>,
+    /// A thread was called that has not looked at the queue yet.
+    coming: bool,
     /// How often there was nothing to do. Tells a joiner that it was so, even if it is not any more.
     rounds: u64,
-    /// The threads of the pool, those included that have ended: no other thread is ever given their ids.
-    workers: Vec<threads::Id>,
     /// A panic of `on_start`.
     broken: Option<Payload>,
+}
+
+impl State {
+    /// The number of an idle thread whose bell is to be rung, for a task that is queued; nothing if another is
+    /// coming, or none is idle.
+    #[must_use]
+    fn call(&mut self) -> Option<usize> {
+        if self.coming {
+            return None;
+        }
+        let called = self.idle.pop();
+        self.coming = called.is_some();
+        called
+    }
+}
+
+/// Where a task stands in the queue.
+pub(super) struct Place {
+    pub(super) ticket: u64,
+    /// Nothing is queued that has a smaller one.
+    pub(super) oldest: u64,
 }
 
 /// Why a task was not taken.
@@ -66,16 +95,25 @@ enum Full {
 impl Shared {
     /// Whether the calling thread is one of the pool.
     pub(super) fn is_worker(&self) -> bool {
-        let current = threads::current_id();
-        self.state.lock().workers.contains(&current)
+        self.workers.contains(&threads::current_id())
     }
 
-    /// Takes a task out of the queue that somebody else has claimed.
-    pub(super) fn remove(&self, ticket: u64) {
+    /// Takes a task out of the queue, if it is still there.
+    pub(super) fn remove(&self, ticket: u64) -> Option<Arc<dyn Job>> {
         let removed = self.state.lock().queue.remove(ticket);
         if removed.is_some() {
             self.room.notify_one();
         }
+        removed
+    }
+
+    /// Runs a task here, if it is still in the queue. Says whether it was run.
+    pub(super) fn run_ahead(&self, ticket: u64) -> bool {
+        self.remove(ticket).is_some_and(|job| job.run())
+    }
+
+    fn ring(&self, called: impl IntoIterator<Item = usize>) {
+        called.into_iter().for_each(|number| self.bells[number].set());
     }
 
     /// The lock, when a task can be queued.
@@ -87,7 +125,7 @@ impl Shared {
         let mut state = self.state.lock();
         let blocked = |state: &State| !state.closed && state.queue.len() >= self.capacity;
         if blocked(&state) && full == Full::Wait {
-            if state.workers.contains(&threads::current_id()) {
+            if self.is_worker() {
                 return Ok(state);
             }
             let deadline = deadline();
@@ -105,16 +143,13 @@ impl Shared {
         }
     }
 
-    fn push<T, F: FnOnce() -> T>(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        cell: &mut Arc<Cell<T, F>>,
-        job: impl FnOnce(&Arc<Cell<T, F>>) -> Arc<dyn Job>,
-    ) {
-        cell.set_ticket(state.queue.next_ticket());
-        state.queue.push(job(cell));
+    fn push(&self, mut state: MutexGuard<'_, State>, job: Arc<dyn Job>) -> Place {
+        let ticket = state.queue.push(job);
+        let place = Place { ticket, oldest: state.queue.oldest() };
+        let called = state.call();
         drop(state);
-        self.work.notify_one();
+        self.ring(called);
+        place
     }
 
     fn submit_by<T, F>(
@@ -128,48 +163,39 @@ impl Shared {
         F: FnOnce() -> T + Send + 'static,
     {
         // Before the lock: it allocates.
-        let mut cell = Arc::new(Cell::new(self, None, f));
+        let cell = Arc::new(Cell::new(None, f));
         match self.admit(full, deadline) {
             Ok(state) => {
-                self.push(state, &mut cell, |cell| Arc::clone(cell) as Arc<dyn Job>);
-                Ok(Task(Handle::new(cell as Arc<dyn Outcome<T>>)))
+                let place = self.push(state, Arc::clone(&cell) as Arc<dyn Job>);
+                Ok(Task(Handle::new(cell as Arc<dyn Outcome<T>>, self, Some(place.ticket))))
             }
             Err(refusal) => Err((refusal, cell.into_closure())),
         }
     }
 
-    /// Queues a task of a scope, waiting for room. Says whether it did: otherwise there is nobody who would run it.
-    pub(super) fn enqueue_scoped<T, F: FnOnce() -> T>(
-        &self,
-        cell: &mut Arc<Cell<T, F>>,
-        job: impl FnOnce(&Arc<Cell<T, F>>) -> Arc<dyn Job>,
-    ) -> bool {
-        let admitted = match self.admit(Full::Wait, || Deadline::NEVER) {
-            Err(_) => Some(self.state.lock())
-                // A thread of the pool that is here has not ended, and looks at the queue before it does.
-                .filter(|state| state.workers.contains(&threads::current_id())),
-            Ok(state) => Some(state),
+    /// Queues a task of a scope, waiting for room. If it does not, there is nobody who would run it.
+    pub(super) fn enqueue_scoped(&self, job: Arc<dyn Job>) -> Option<Place> {
+        let state = match self.admit(Full::Wait, || Deadline::NEVER) {
+            Ok(state) => state,
+            // A thread of the pool that is here has not ended, and looks at the queue before it does.
+            Err(_) if self.is_worker() => self.state.lock(),
+            Err(_) => return None,
         };
-        match admitted {
-            Some(state) => {
-                self.push(state, cell, job);
-                true
-            }
-            None => false,
-        }
+        Some(self.push(state, job))
     }
 
     fn shut_down(&self, how: Shutdown) {
         let mut state = self.state.lock();
         let before = mem::replace(&mut state.closed, true);
+        let idle = mem::take(&mut state.idle);
         let cancelled = match how {
             Shutdown::Drain => Vec::new(),
             // Those of scopes are part of calls that are under way.
             Shutdown::Cancel => state.queue.take_all(|job| !job.is_scoped()),
         };
         drop(state);
+        self.ring(idle);
         if !before {
-            self.work.notify_all();
             self.room.notify_all();
         }
         for job in cancelled {
@@ -177,12 +203,23 @@ impl Shared {
         }
     }
 
-    /// What a thread of the pool does next; nothing if it is to end.
-    fn next(&self) -> Option<Arc<dyn Job>> {
+    /// Of a thread that cannot begin: shuts down, and leaves the first such panic to who joins the pool.
+    fn break_down(&self, payload: Payload) {
+        let mut state = self.state.lock();
+        let spare = if state.broken.is_none() { state.broken.replace(payload) } else { Some(payload) };
+        drop(state);
+        drop_quietly(spare);
+        self.shut_down(Shutdown::Cancel);
+    }
+
+    /// What the thread of this number does next; nothing if it is to end.
+    fn next(&self, number: usize) -> Option<Arc<dyn Job>> {
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.queue.pop() {
+                let called = if state.queue.len() == 0 { None } else { state.call() };
                 drop(state);
+                self.ring(called);
                 self.room.notify_one();
                 return Some(job);
             }
@@ -195,28 +232,43 @@ impl Shared {
                 }
                 return None;
             }
-            state.idle += 1;
-            if state.idle == state.alive {
+            state.idle.push(number);
+            if state.idle.len() == state.alive {
                 state.rounds += 1;
                 self.quiet.notify_all();
             }
-            self.work.wait(&mut state);
-            state.idle -= 1;
+            drop(state);
+            self.bells[number].wait();
+            state = self.state.lock();
+            state.coming = false;
         }
     }
 
-    /// What a thread of the pool does.
-    fn work(&self, on_start: Option<Hook>) {
-        self.state.lock().workers.push(threads::current_id());
+    /// What the thread of this number does.
+    fn work(&self, number: usize, on_start: Option<Hook>) {
         if let Some(on_start) = on_start {
             if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| on_start())) {
-                self.state.lock().broken.get_or_insert(payload);
-                self.shut_down(Shutdown::Cancel);
+                self.break_down(payload);
             }
+            drop_quietly(on_start);
         }
-        while let Some(job) = self.next() {
+        while let Some(job) = self.next(number) {
             job.run();
         }
+    }
+}
+
+/// Where threads wait for the pool that they are going to be of, which knows them all from the beginning.
+struct Start {
+    open: Event,
+    /// Nothing if there is to be none.
+    pool: Mutex<Option<Arc<Shared>>>,
+}
+
+impl Start {
+    fn wait(&self) -> Option<Arc<Shared>> {
+        self.open.wait();
+        self.pool.lock().clone()
     }
 }
 
@@ -271,8 +323,8 @@ pub enum Shutdown {
 ///
 /// Submitting locks a [`Mutex`] for a few instructions, and waits only if the queue was given a capacity and is full.
 /// A thread of the pool never waits for room in its own queue, which it may be the one to make: what a task submits is
-/// queued beyond the capacity. Threads of the pool that have nothing to do wait as [`Condvar`] does, in the order in
-/// which they came, and one is woken for each task.
+/// queued beyond the capacity. Threads of the pool that have nothing to do wait as [`AutoResetEvent`] does. The one that
+/// came last is woken first; one that finds more than one task wakes the next.
 ///
 /// # Fairness
 ///
@@ -305,7 +357,7 @@ pub enum Shutdown {
 ///
 /// # Implementation notes
 ///
-/// One queue behind a [`Mutex`], three [`Condvar`]s, one allocation for each task. Dropping a pool shuts it down by
+/// One queue behind a [`Mutex`], an event for each thread, one allocation for each task. Dropping a pool shuts it down by
 /// [`Shutdown::Drain`] and joins it. See `docs/guide/threads.md` for how to choose its size.
 pub struct ThreadPool {
     shared: Arc<Shared>,
@@ -539,7 +591,7 @@ impl ThreadPool {
             if state.closed {
                 state.alive != 0
             } else {
-                (state.queue.len() != 0 || state.idle != state.alive) && state.rounds == rounds
+                (state.queue.len() != 0 || state.idle.len() != state.alive) && state.rounds == rounds
             }
         };
         if busy(&state) {
@@ -701,39 +753,46 @@ impl ThreadPoolBuilder {
         assert!(capacity != 0, "ThreadPoolBuilder::queue_capacity: the capacity must not be 0");
         let name = self.name.as_deref().unwrap_or("pool");
         assert!(!name.contains('\0'), "ThreadPoolBuilder::name: a name must not have a zero byte in it");
-        let state = State {
-            queue: Queue::new(),
-            closed: false,
-            alive: 0,
-            idle: 0,
-            rounds: 0,
-            workers: Vec::new(),
-            broken: None,
-        };
-        let shared = Arc::new(Shared {
-            capacity,
-            state: Mutex::new(state),
-            work: Condvar::new(),
-            room: Condvar::new(),
-            quiet: Condvar::new(),
-        });
+        let start = Arc::new(Start { open: Event::new(), pool: Mutex::new(None) });
         let mut handles = Vec::new();
-        for index in 0..threads {
-            // First, so that a thread that is still on its way counts as busy.
-            shared.state.lock().alive += 1;
-            let (pool, on_start) = (Arc::clone(&shared), self.on_start.clone());
-            match threads::Handle::spawn(format!("{name}-{index}"), self.stack_size, move || {
-                pool.work(on_start);
+        for number in 0..threads {
+            let (called, on_start) = (Arc::clone(&start), self.on_start.clone());
+            match threads::Handle::spawn(format!("{name}-{number}"), self.stack_size, move || {
+                let pool = called.wait();
+                // It has the pool, which should end with its threads.
+                drop(called);
+                if let Some(pool) = pool {
+                    pool.work(number, on_start);
+                }
             }) {
                 Ok(handle) => handles.push(handle),
                 Err(error) => {
-                    shared.state.lock().alive -= 1;
-                    shared.shut_down(Shutdown::Drain);
+                    start.open.set();
                     handles.into_iter().for_each(threads::Handle::join);
                     return Err(error);
                 }
             }
         }
+        let state = State {
+            queue: Queue::new(),
+            closed: false,
+            // All of them, so that one that is still on its way counts as busy.
+            alive: threads,
+            idle: Vec::with_capacity(threads),
+            coming: false,
+            rounds: 0,
+            broken: None,
+        };
+        let shared = Arc::new(Shared {
+            capacity,
+            workers: handles.iter().map(threads::Handle::id).collect(),
+            bells: (0..threads).map(|_| AutoResetEvent::new()).collect(),
+            state: Mutex::new(state),
+            room: Condvar::new(),
+            quiet: Condvar::new(),
+        });
+        *start.pool.lock() = Some(Arc::clone(&shared));
+        start.open.set();
         Ok(ThreadPool { shared, handles: Mutex::new(handles), threads })
     }
 }

@@ -32,16 +32,19 @@ impl<T> Queue<T> {
         self.len
     }
 
-    /// The ticket that the next item gets.
-    pub(super) const fn next_ticket(&self) -> u64 {
-        self.next
+    /// The first ticket whose item is here; nothing is, with a smaller one.
+    pub(super) fn oldest(&self) -> u64 {
+        self.entries.front().map_or(self.next, |entry| entry.ticket)
     }
 
-    pub(super) fn push(&mut self, item: T) {
-        self.entries.push_back(Entry { ticket: self.next, item: Some(item) });
+    /// Returns the item's ticket.
+    pub(super) fn push(&mut self, item: T) -> u64 {
+        let ticket = self.next;
+        self.entries.push_back(Entry { ticket, item: Some(item) });
         self.next += 1;
         self.len += 1;
         self.trim();
+        ticket
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
@@ -113,8 +116,8 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Push => {
-                        let ticket = queue.next_ticket();
-                        queue.push(ticket);
+                        let ticket = queue.next;
+                        prop_assert_eq!(queue.push(ticket), ticket);
                         spec.push(ticket);
                     }
                     Step::Pop => {
@@ -123,7 +126,7 @@ mod tests {
                     }
                     Step::Remove(which) => {
                         // Any ticket that was ever given.
-                        let ticket = which as u64 % queue.next_ticket().max(1);
+                        let ticket = which as u64 % queue.next.max(1);
                         let at = spec.iter().position(|&other| other == ticket);
                         prop_assert_eq!(queue.remove(ticket), at.map(|at| spec.remove(at)));
                     }
@@ -135,6 +138,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(queue.len(), spec.len());
+                prop_assert_eq!(queue.oldest(), *spec.first().unwrap_or(&queue.next));
                 prop_assert!(queue.entries.len() <= Queue::<u64>::SMALL.max(2 * spec.len()));
             }
         }

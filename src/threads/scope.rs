@@ -8,7 +8,7 @@ use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::pool::{Shared, ThreadPool};
+use super::pool::{Place, Shared, ThreadPool};
 use super::task::{Cell, Handle, Job, Outcome, Payload, TaskError, drop_quietly};
 use crate::condvar::Condvar;
 use crate::facade::AbortOnUnwind;
@@ -24,8 +24,8 @@ pub(super) struct Members {
 struct State {
     /// Tasks that were spawned and have not left.
     left: usize,
-    /// If the scope's owner is a thread of the pool: those that it may run itself while it waits.
-    runnable: Option<VecDeque<Arc<dyn Job>>>,
+    /// If the scope's owner is a thread of the pool: the tickets of those that it may run itself while it waits.
+    runnable: Option<VecDeque<u64>>,
     /// The first panic that nobody joined.
     panic: Option<Payload>,
 }
@@ -59,38 +59,30 @@ impl Members {
     }
 
     /// A task was queued that the owner may run.
-    fn offer(&self, job: impl FnOnce() -> Arc<dyn Job>) {
+    fn offer(&self, place: &Place) {
         let mut state = self.state.lock();
         let Some(runnable) = &mut state.runnable else { return };
-        // Those done at the front are of no use, and a scope may spawn without end. They are empty: nothing of the
-        // user's is dropped here.
-        while runnable.front().is_some_and(|job| job.is_done()) {
+        // Those that have left the queue are of no use, and a scope may spawn without end.
+        while runnable.front().is_some_and(|ticket| *ticket < place.oldest) {
             runnable.pop_front();
         }
-        runnable.push_back(job());
+        runnable.push_back(place.ticket);
         drop(state);
         self.changed.notify_all();
     }
 
     /// Waits until all have left; runs those that have not begun, if it is its turn.
-    fn wait(&self) {
-        loop {
-            let mut state = self.state.lock();
-            let job = loop {
-                if state.left == 0 {
-                    // Done, all of them, but they hold on to these members, which must not hold on to them.
-                    let done = state.runnable.take();
+    fn wait(&self, pool: &Shared) {
+        let mut state = self.state.lock();
+        while state.left != 0 {
+            match state.runnable.as_mut().and_then(VecDeque::pop_front) {
+                Some(ticket) => {
                     drop(state);
-                    drop(done);
-                    return;
+                    pool.run_ahead(ticket);
+                    state = self.state.lock();
                 }
-                if let Some(job) = state.runnable.as_mut().and_then(VecDeque::pop_front) {
-                    break job;
-                }
-                self.changed.wait(&mut state);
-            };
-            drop(state);
-            job.run_ahead();
+                None => self.changed.wait(&mut state),
+            }
         }
     }
 }
@@ -129,21 +121,20 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let mut cell = Arc::new(Cell::new(&self.pool, Some(Arc::clone(&self.members)), f));
+        let cell = Arc::new(Cell::new(Some(Arc::clone(&self.members)), f));
         self.members.enter();
-        let job = |cell: &Arc<Cell<T, F>>| {
-            // SAFETY: `ThreadPool::scope` returns only when all its tasks have left (they have entered before), and
-            // a task leaves when its closure has been consumed and its result dropped or left to the handle. The
-            // handle is bounded by `'scope`: it is dropped in time, result and all, or never. What other references
-            // to the cell find later is an empty cell.
-            unsafe { outlive(Arc::clone(cell) as Arc<dyn Job + 'scope>) }
-        };
-        if self.pool.enqueue_scoped(&mut cell, job) {
-            self.members.offer(|| job(&cell));
-        } else {
-            cell.run();
+        // SAFETY: `ThreadPool::scope` returns only when all its tasks have left (they have entered before), and a task
+        // leaves when its closure has been consumed and its result dropped or left to the handle. The handle is
+        // bounded by `'scope`: it is dropped in time, result and all, or never. What other references to the cell
+        // find later is an empty cell.
+        let job = unsafe { outlive(Arc::clone(&cell) as Arc<dyn Job + 'scope>) };
+        let place = self.pool.enqueue_scoped(job);
+        match &place {
+            Some(place) => self.members.offer(place),
+            None => _ = cell.run(),
         }
-        ScopedTask(Handle::new(cell as Arc<dyn Outcome<T> + 'scope>))
+        let ticket = place.map(|place| place.ticket);
+        ScopedTask(Handle::new(cell as Arc<dyn Outcome<T> + 'scope>, &self.pool, ticket))
     }
 }
 
@@ -197,7 +188,7 @@ impl ThreadPool {
         // Tasks borrow from frames that an unwinding wait would leave.
         let frames = AbortOnUnwind;
         let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
-        scope.members.wait();
+        scope.members.wait(&scope.pool);
         frames.disarm();
         let unjoined = scope.members.state.lock().panic.take();
         match (result, unjoined) {
@@ -244,7 +235,7 @@ impl<T> ScopedTask<'_, T> {
     ///
     /// Gives the task back if it was not done in time. The inner result is that of [`join`](Self::join).
     pub fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
-        self.0.join_by(|done| done.wait_for(timeout)).map_err(Self)
+        self.0.join_for(timeout).map_err(Self)
     }
 
     /// Waits until the task is done, until `deadline` at most. A deadline in the past asks once.
@@ -253,7 +244,7 @@ impl<T> ScopedTask<'_, T> {
     ///
     /// As [`join_for`](Self::join_for).
     pub fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
-        self.0.join_by(|done| done.wait_until(deadline)).map_err(Self)
+        self.0.join_until(deadline).map_err(Self)
     }
 
     /// Whether the task is done: has returned, has panicked, or was cancelled.

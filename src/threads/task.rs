@@ -9,7 +9,8 @@
 //! | `Finished` | has the result | `Taken`, by the handle |
 //! | `Taken` | has neither closure nor result | |
 //!
-//! 1. Whoever takes the closure out of a queued cell decides its fate, once: run, or cancelled.
+//! 1. Whoever takes the closure out of a queued cell decides its fate, once: run, or cancelled. Who runs it has taken
+//!    the task out of the pool's queue before.
 //! 2. `done` is set when the stage has become `Finished` or `Taken` and the closure is gone, under the lock. A listener
 //!    that found `done` clear under the lock is therefore found by whoever sets it.
 //! 3. A result is in a cell only as long as the handle exists. So when a task has left its scope, and its handle is
@@ -115,16 +116,11 @@ impl Error for TaskError {}
 
 /// What a pool's queue knows of a task.
 pub(super) trait Job: Send + Sync {
-    /// Runs it, if it is still queued. Says whether it was.
+    /// Runs it, if it was not cancelled. Says whether it was run.
     fn run(&self) -> bool;
 
-    /// [`run`](Self::run), and takes it out of the pool's queue.
-    fn run_ahead(&self) -> bool;
-
-    /// Cancels it, if it is still queued. Says whether it is cancelled now.
+    /// Cancels it, if it has not begun. Says whether it is cancelled now.
     fn cancel(&self) -> bool;
-
-    fn is_done(&self) -> bool;
 
     /// Whether it belongs to a scope, which waits for it.
     fn is_scoped(&self) -> bool;
@@ -133,9 +129,6 @@ pub(super) trait Job: Send + Sync {
 /// What a handle knows of a task.
 pub(super) trait Outcome<T>: Job {
     fn done(&self) -> &Event;
-
-    /// Whether the calling thread is one of the pool that the task is in.
-    fn is_called_by_its_pool(&self) -> bool;
 
     /// Tells `listener` when it is done. Gives it back if it is done already.
     fn listen(&self, listener: Listener) -> Option<Listener>;
@@ -183,23 +176,15 @@ struct State<T, F> {
 
 /// What a task and its handle share.
 pub(super) struct Cell<T, F> {
-    pool: Arc<Shared>,
     members: Option<Arc<Members>>,
-    ticket: u64,
     state: Mutex<State<T, F>>,
     done: Event,
 }
 
 impl<T, F: FnOnce() -> T> Cell<T, F> {
-    pub(super) fn new(pool: &Arc<Shared>, members: Option<Arc<Members>>, f: F) -> Self {
+    pub(super) fn new(members: Option<Arc<Members>>, f: F) -> Self {
         let state = State { stage: Stage::Queued(f), detached: false, listeners: Vec::new() };
-        let pool = Arc::clone(pool);
-        Self { pool, members, ticket: u64::MAX, state: Mutex::new(state), done: Event::new() }
-    }
-
-    /// Where in the queue it is going to be. Before anybody else knows the cell.
-    pub(super) fn set_ticket(self: &mut Arc<Self>, ticket: u64) {
-        Arc::get_mut(self).expect("a cell that nobody else knows").ticket = ticket;
+        Self { members, state: Mutex::new(state), done: Event::new() }
     }
 
     /// The closure of a cell that was never queued.
@@ -274,27 +259,14 @@ impl<T: Send, F: FnOnce() -> T + Send> Job for Cell<T, F> {
         true
     }
 
-    fn run_ahead(&self) -> bool {
-        let Some(f) = self.claim(Stage::Running) else { return false };
-        self.pool.remove(self.ticket);
-        let listeners = self.execute(f);
-        self.tell(listeners);
-        true
-    }
-
     fn cancel(&self) -> bool {
         let Some(f) = self.claim(Stage::Finished(Err(TaskError::Cancelled))) else {
             return matches!(self.state.lock().stage, Stage::Finished(Err(TaskError::Cancelled)));
         };
-        self.pool.remove(self.ticket);
         drop_quietly(f);
         let listeners = self.settle(self.state.lock());
         self.tell(listeners);
         true
-    }
-
-    fn is_done(&self) -> bool {
-        self.done.is_set()
     }
 
     fn is_scoped(&self) -> bool {
@@ -305,10 +277,6 @@ impl<T: Send, F: FnOnce() -> T + Send> Job for Cell<T, F> {
 impl<T: Send, F: FnOnce() -> T + Send> Outcome<T> for Cell<T, F> {
     fn done(&self) -> &Event {
         &self.done
-    }
-
-    fn is_called_by_its_pool(&self) -> bool {
-        self.pool.is_worker()
     }
 
     fn listen(&self, listener: Listener) -> Option<Listener> {
@@ -348,58 +316,88 @@ impl<T: Send, F: FnOnce() -> T + Send> Outcome<T> for Cell<T, F> {
 }
 
 /// The one handle of a task. Dropping it detaches the task.
-pub(super) struct Handle<'a, T>(Arc<dyn Outcome<T> + 'a>);
+pub(super) struct Handle<'a, T> {
+    cell: Arc<dyn Outcome<T> + 'a>,
+    pool: Arc<Shared>,
+    /// Of a task that was queued.
+    ticket: Option<u64>,
+    /// There is no result any more.
+    taken: bool,
+}
 
 impl<'a, T> Handle<'a, T> {
-    pub(super) fn new(cell: Arc<dyn Outcome<T> + 'a>) -> Self {
-        Self(cell)
+    pub(super) fn new(cell: Arc<dyn Outcome<T> + 'a>, pool: &Arc<Shared>, ticket: Option<u64>) -> Self {
+        Self { cell, pool: Arc::clone(pool), ticket, taken: false }
     }
 
     pub(super) fn is_finished(&self) -> bool {
-        self.0.is_done()
+        self.cell.done().is_set()
     }
 
     pub(super) fn cancel(&self) -> bool {
-        self.0.cancel()
+        // First, because it makes room. If a thread of the pool was faster it may still be too late to run the task.
+        let _ = self.ticket.and_then(|ticket| self.pool.remove(ticket));
+        self.cell.cancel()
     }
 
     pub(super) fn listen(&self, listener: Listener) -> Option<Listener> {
-        self.0.listen(listener)
+        self.cell.listen(listener)
     }
 
     pub(super) fn unwatch(&self, watcher: &Watcher) {
-        self.0.unwatch(watcher);
+        self.cell.unwatch(watcher);
     }
 
     /// Runs the task here if it has not begun and the calling thread is one of its pool: the other threads may all
     /// be waiting like this one. Nothing but the task that is waited for is run, so that whatever lies above the
     /// waiting call on this thread's stack is something that the call waits for.
     pub(super) fn help(&self) -> bool {
-        !self.is_finished() && self.0.is_called_by_its_pool() && self.0.run_ahead()
+        let ahead = |ticket| self.pool.is_worker() && self.pool.run_ahead(ticket);
+        !self.is_finished() && self.ticket.is_some_and(ahead)
     }
 
     pub(super) fn wait(&self) {
         self.help();
-        self.0.done().wait();
+        self.cell.done().wait();
     }
 
     pub(super) fn join(self) -> Result<T, TaskError> {
         self.wait();
-        self.0.take()
+        self.take()
     }
 
-    pub(super) fn wait_by(&self, wait: impl FnOnce(&Event) -> bool) -> bool {
-        wait(self.0.done())
+    /// Says whether it is done. Runs nothing here, as it could not stop in time; but for ever is no time.
+    pub(super) fn wait_for(&self, timeout: Duration) -> bool {
+        if timeout == Duration::MAX {
+            self.wait();
+        }
+        self.cell.done().wait_for(timeout)
     }
 
-    pub(super) fn join_by(self, wait: impl FnOnce(&Event) -> bool) -> Result<Result<T, TaskError>, Self> {
-        if self.wait_by(wait) { Ok(self.0.take()) } else { Err(self) }
+    pub(super) fn wait_until(&self, deadline: Instant) -> bool {
+        self.cell.done().wait_until(deadline)
+    }
+
+    pub(super) fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
+        if self.wait_for(timeout) { Ok(self.take()) } else { Err(self) }
+    }
+
+    pub(super) fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
+        if self.wait_until(deadline) { Ok(self.take()) } else { Err(self) }
+    }
+
+    /// The result of a task that is done.
+    fn take(mut self) -> Result<T, TaskError> {
+        self.taken = true;
+        self.cell.take()
     }
 }
 
 impl<T> Drop for Handle<'_, T> {
     fn drop(&mut self) {
-        self.0.detach();
+        if !self.taken {
+            self.cell.detach();
+        }
     }
 }
 
@@ -444,7 +442,8 @@ impl<T> Drop for Handle<'_, T> {
 ///
 /// [`join`](Self::join) waits as [`Event`] does. A thread of the pool that joins a task of the same pool which has
 /// not begun runs it itself, so a task may submit others and wait for them even if the pool has only one thread. The
-/// timed forms do not, because they could not stop in time; they wait for another thread to do it.
+/// timed forms do not, because they could not stop in time; they wait for another thread to do it, unless they may wait
+/// for ever ([`Duration::MAX`]).
 ///
 /// # Memory ordering
 ///
@@ -501,7 +500,7 @@ impl<T> Task<T> {
     ///
     /// Gives the task back if it was not done in time. The inner result is that of [`join`](Self::join).
     pub fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
-        self.0.join_by(|done| done.wait_for(timeout)).map_err(Self)
+        self.0.join_for(timeout).map_err(Self)
     }
 
     /// Waits until the task is done, until `deadline` at most. A deadline in the past asks once.
@@ -510,7 +509,7 @@ impl<T> Task<T> {
     ///
     /// As [`join_for`](Self::join_for).
     pub fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
-        self.0.join_by(|done| done.wait_until(deadline)).map_err(Self)
+        self.0.join_until(deadline).map_err(Self)
     }
 
     /// Whether the task is done: has returned, has panicked, or was cancelled.

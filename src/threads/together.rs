@@ -159,6 +159,9 @@ impl<T> AsCompleted<T> {
     /// assert!(tasks.next_for(Duration::MAX).unwrap().is_none());
     /// ```
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Task<T>>, UnfinishedError> {
+        if timeout == Duration::MAX {
+            return Ok(self.next());
+        }
         self.next_by(|| Deadline::after(timeout))
     }
 
@@ -252,8 +255,12 @@ pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
 
 /// [`wait_first`] for `timeout` at most. Nothing if no task was done in time.
 ///
-/// [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for ever. Runs no tasks here, as it could not stop in time.
+/// [`Duration::ZERO`] asks once, [`Duration::MAX`] is [`wait_first`]. Otherwise runs no tasks here, as it could not stop
+/// in time.
 pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> {
+    if timeout == Duration::MAX {
+        return wait_first(tasks);
+    }
     wait_first_by(tasks, || Deadline::after(timeout))
 }
 
@@ -289,7 +296,8 @@ pub fn wait_all<T>(tasks: &[Task<T>]) {
 
 /// [`wait_all`] for `timeout` at most. Says whether all of them are done.
 ///
-/// [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for ever. Runs no tasks here, as it could not stop in time.
+/// [`Duration::ZERO`] asks once, [`Duration::MAX`] is [`wait_all`]. Otherwise runs no tasks here, as it could not stop in
+/// time.
 ///
 /// ```
 /// use lockwork::{ThreadPool, wait_all_for};
@@ -300,6 +308,9 @@ pub fn wait_all<T>(tasks: &[Task<T>]) {
 /// assert!(wait_all_for(&tasks, Duration::from_secs(10)));
 /// ```
 pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
+    if timeout == Duration::MAX {
+        wait_all(tasks);
+    }
     wait_all_by(tasks, || Deadline::after(timeout))
 }
 

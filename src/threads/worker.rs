@@ -290,9 +290,10 @@ impl<T> Drop for Worker<T> {
             self.stop.stop();
             if handle.id() != threads::current_id() {
                 handle.join();
-                drop_quietly(self.shared.result.lock().take());
             }
         }
+        let result = self.shared.result.lock().take();
+        drop_quietly(result);
     }
 }
 

@@ -15,6 +15,7 @@ mod reentrant;
 mod rwlock;
 mod semaphore;
 mod thread_local;
+mod threads;
 
 /// When waits are timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,7 @@ pub(crate) fn all() -> Vec<Workload> {
         barrier::workloads,
         buffer::workloads,
         thread_local::workloads,
+        threads::workloads,
     ];
     families.iter().flat_map(|workloads| workloads()).collect()
 }
@@ -104,7 +106,8 @@ pub(crate) fn all() -> Vec<Workload> {
 fn label(time: Duration) -> String {
     match time.as_nanos() {
         nanoseconds @ ..1000 => format!("{nanoseconds}ns"),
-        nanoseconds => format!("{}us", nanoseconds / 1000),
+        nanoseconds @ ..1_000_000 => format!("{}us", nanoseconds / 1000),
+        nanoseconds => format!("{}ms", nanoseconds / 1_000_000),
     }
 }
 
