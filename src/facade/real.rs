@@ -58,28 +58,12 @@ pub(crate) mod atomic {
         }
 
         #[inline]
-        pub(crate) fn swap(&self, new: *mut T, order: Ordering) -> *mut T {
-            self.0.swap(new, order)
+        pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+            self.0.store(value, order);
         }
     });
 
     atomic!(AtomicU64, u64, {
-        #[inline]
-        pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
-            self.0.swap(value, order)
-        }
-
-        #[inline]
-        pub(crate) fn compare_exchange(
-            &self,
-            current: u64,
-            new: u64,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<u64, u64> {
-            self.0.compare_exchange(current, new, success, failure)
-        }
-
         #[inline]
         pub(crate) fn store(&self, value: u64, order: Ordering) {
             self.0.store(value, order);
