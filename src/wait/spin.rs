@@ -36,7 +36,7 @@ impl Spin {
     /// Before a writer parks that waits for readers to leave. It keeps everybody else out, and the reader it waits for may
     /// have been interrupted, so it yields for longer.
     pub(crate) const fn for_drain() -> Self {
-        Self { looks: budget(8, 0), hints: 4, yields: budget(100, 0), telling: false }
+        Self { looks: budget(8, 0), hints: 4, yields: budget(16, 0), telling: false }
     }
 
     /// None at all.
