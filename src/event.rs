@@ -56,7 +56,8 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 /// # Memory ordering
 ///
 /// What a thread did before `set` happens before the return of a wait that it released, and before whatever follows
-/// an [`is_set`](Self::is_set) or a wait that found the event set.
+/// an [`is_set`](Self::is_set) or a wait that found the event set, or a [`clear`](Self::clear) that took it back. So
+/// clearing it and then looking at what it was set for misses nothing.
 ///
 /// # Panics
 ///

@@ -372,12 +372,12 @@ impl<T> ThreadCell<T> {
         }
         // SAFETY: what is linked comes from the box below, and has this type; `T` is `Send`, or the cell is in one
         // thread for ever.
-        let values = self.slots.owner_or(|| unsafe { Values::new(drop_value::<T>) });
+        let (share, _) = self.slots.share(|| unsafe { Values::new(drop_value::<T>) });
         let value = Value { links: Links::new(), uses: Cell::new(0), value: Payload::new(value) };
         let value = NonNull::from(Box::leak(Box::new(value)));
         // SAFETY: just made, and the cell is borrowed.
-        unsafe { values.link(value.cast()) };
-        self.slots.insert(value.cast());
+        unsafe { share.owner().link(value.cast()) };
+        self.slots.insert(value.cast(), share);
         Ok(())
     }
 }

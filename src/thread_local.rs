@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use crate::facade::{Payload, const_fn};
 use crate::raw::slots::Slots;
 use crate::raw::thread_id::ThreadId;
-use crate::raw::thread_local::{Keeper, Link, Pushed};
+use crate::raw::thread_local::{Link, Pushed};
 
 /// An object with a value for each thread that has asked for one, all of which it keeps until it goes.
 ///
@@ -85,8 +85,7 @@ use crate::raw::thread_local::{Keeper, Link, Pushed};
 /// The values form a list to which threads push. Each thread has a table from ids of objects, which are never used
 /// twice, to its values. `docs/thread_values.md` has the protocol.
 pub struct ThreadLocal<T: Send> {
-    slots: Slots<Keeper>,
-    values: Pushed,
+    slots: Slots<Pushed>,
     marker: PhantomData<T>,
 }
 
@@ -118,7 +117,7 @@ impl<T: Send> ThreadLocal<T> {
         /// ```
         #[must_use]
         pub fn new() -> Self {
-            Self { slots: Slots::new(), values: Pushed::new(), marker: PhantomData }
+            Self { slots: Slots::new(), marker: PhantomData }
         }
     }
 
@@ -216,12 +215,12 @@ impl<T: Send> ThreadLocal<T> {
     where
         T: Sync,
     {
-        ThreadLocalIter { next: self.values.first(), marker: PhantomData }
+        ThreadLocalIter { next: self.first(), marker: PhantomData }
     }
 
     /// All threads' values, in no particular order, to be changed.
     pub fn iter_mut(&mut self) -> ThreadLocalIterMut<'_, T> {
-        let next = self.values.first();
+        let next = self.first();
         ThreadLocalIterMut { next, left: count(next), marker: PhantomData }
     }
 
@@ -236,24 +235,30 @@ impl<T: Send> ThreadLocal<T> {
     /// assert_eq!(local.get(), None);
     /// ```
     pub fn clear(&mut self) {
+        let values = self.drain();
         // Nobody finds what is dropped now, also if a destructor panics.
         self.slots.renew();
-        drop(self.drain());
+        drop(values);
+    }
+
+    /// The value that was inserted last, as far as this thread knows.
+    fn first(&self) -> Option<NonNull<Link>> {
+        self.slots.owner().and_then(Pushed::first)
     }
 
     fn drain(&mut self) -> ThreadLocalIntoIter<T> {
-        let next = self.values.take();
+        let next = self.slots.owner().and_then(Pushed::take);
         ThreadLocalIntoIter { next, left: count(next), marker: PhantomData }
     }
 
     /// The value of a thread whose table has been given up.
     #[cold]
     fn get_late(&self) -> Option<&T> {
-        if !Slots::<Keeper>::is_ending() {
+        if !Slots::<Pushed>::is_ending() {
             return None;
         }
         let thread = ThreadId::current();
-        let mut next = self.values.first();
+        let mut next = self.first();
         while let Some(link) = next {
             // SAFETY: in the list of a borrowed object.
             let value = unsafe { link.as_ref() };
@@ -285,14 +290,16 @@ impl<T: Send> ThreadLocal<T> {
     /// The thread has no value yet.
     fn insert(&self, value: T) -> &T {
         let room = self.slots.reserve();
-        self.slots.owner_or(Keeper::new);
         let value = Value { link: Link::new(ThreadId::current()), value: Payload::new(value) };
         let value = NonNull::from(Box::leak(Box::new(value))).cast();
-        // SAFETY: just made, and kept until the object is borrowed exclusively.
-        unsafe { self.values.push(value) };
+        let (list, made) = self.slots.share(|| Pushed::new(value));
+        if !made {
+            // SAFETY: just made, and kept until the object is borrowed exclusively. In no list: this one is another's.
+            unsafe { list.owner().push(value) };
+        }
         // A thread that has given up its table finds it in the list.
         if room.is_ok() {
-            self.slots.insert(value.cast());
+            self.slots.insert(value.cast(), list);
         }
         // SAFETY: made above.
         unsafe { lend(value) }

@@ -2,6 +2,7 @@
 
 use lockwork::internals::event_has_waiters;
 use lockwork::{AutoResetEvent, Event};
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
 
@@ -106,6 +107,29 @@ fn second_set_publishes_too() {
             reach("after the second");
         }
         setter.join().unwrap();
+    });
+}
+
+/// Clearing and looking against changing and setting, of an event that is set: the news is seen, or the event is set.
+#[test]
+fn clear_and_look_against_set() {
+    model(&["seen", "set"], || {
+        let shared = Arc::new((Event::new(), AtomicUsize::new(0)));
+        shared.0.set();
+        let other = Arc::clone(&shared);
+        let setter = thread::spawn(move || {
+            other.1.store(1, Relaxed);
+            other.0.set();
+        });
+        shared.0.clear();
+        let seen = shared.1.load(Relaxed) == 1;
+        setter.join().unwrap();
+        if shared.0.is_set() {
+            reach("set");
+        } else {
+            assert!(seen);
+            reach("seen");
+        }
     });
 }
 

@@ -24,6 +24,7 @@
 //! | `Rounds` | ends of rounds by the clock | a deadline that passes at once or later; after the first round no others are explored from there; none, in a model that asks for that | the lengths |
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
+//! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
 //! | `Hint` | a relaxed flag | its first value | that it changes: it only chooses how long a thread spins |
 //! | `note_wake`, `has_just_woken` | a flag of the thread | never | that it changes: it only chooses how long a thread spins |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
@@ -58,8 +59,8 @@ pub(crate) use arm::AtEnd;
 pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, PerThread, Reading, Rounds, UnsafeCell, Writing,
-    atomic, budget, contain, has_just_woken, known_thread, may_yield, note_wake, panicking, polls, seats,
-    spin_hint, this_thread, unique_number, yield_briefly, yield_now,
+    atomic, budget, contain, guess, has_just_woken, known_thread, may_yield, note_wake, panicking, polls,
+    seats, spin_hint, this_thread, unique_number, yield_briefly, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]

@@ -58,28 +58,12 @@ pub(crate) mod atomic {
         }
 
         #[inline]
-        pub(crate) fn swap(&self, new: *mut T, order: Ordering) -> *mut T {
-            self.0.swap(new, order)
+        pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+            self.0.store(value, order);
         }
     });
 
     atomic!(AtomicU64, u64, {
-        #[inline]
-        pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
-            self.0.swap(value, order)
-        }
-
-        #[inline]
-        pub(crate) fn compare_exchange(
-            &self,
-            current: u64,
-            new: u64,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<u64, u64> {
-            self.0.compare_exchange(current, new, success, failure)
-        }
-
         #[inline]
         pub(crate) fn store(&self, value: u64, order: Ordering) {
             self.0.store(value, order);
@@ -333,6 +317,12 @@ pub(crate) fn contain(f: impl FnOnce()) {
 /// A number that a model needs smaller: the first one here.
 pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
     real
+}
+
+/// What to try an exchange from: what a look says. Right or wrong, the exchange finds out.
+#[inline]
+pub(crate) fn guess<T>(look: impl FnOnce() -> T, _supposed: T) -> T {
+    look()
 }
 
 /// Advice from one thread to others, of which it matters little whether and when it arrives.

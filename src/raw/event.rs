@@ -13,13 +13,14 @@
 //! 2. `set` takes out those it releases in the same guarded section in which it sets SET, so a `clear` that follows
 //!    at once cannot keep them.
 //!
-//! Ordering: `set` is Release, a wait that returns has read or received that with Acquire. A `set` that finds SET
-//! set exchanges the word all the same: who waits after it sees what came before it, too.
+//! Ordering: `set` is Release, a wait that returns has read or received that with Acquire, and so has a `clear` that takes
+//! it back. A `set` that finds SET set exchanges the word all the same: who waits after it sees what came before it, too,
+//! and a `clear` comes before it, and then the event is set again, or after it, and then it sees the same.
 
 use std::ptr;
 
-use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{Deadline, const_fn, note_wake};
+use crate::facade::atomic::Ordering::{Acquire, Release};
+use crate::facade::{Deadline, const_fn, guess, note_wake};
 use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
 
 const SET: usize = Word::bit(0);
@@ -49,8 +50,16 @@ impl RawEvent {
         }
     }
 
+    #[inline]
     pub(crate) fn set(&self) {
-        if let Some(mut guard) = set_unless_waited_for(&self.queue) {
+        if let Err(word) = set_at_once(&self.queue) {
+            self.set_slow(word);
+        }
+    }
+
+    #[cold]
+    fn set_slow(&self, word: Word) {
+        if let Some(mut guard) = set_unless_waited_for(&self.queue, word) {
             let dues = guard.take_while(|_| true);
             guard.finish(|word, _| word.with(SET));
             note_wake();
@@ -58,11 +67,13 @@ impl RawEvent {
         }
     }
 
+    #[inline]
     pub(crate) fn clear(&self) {
-        let mut word = self.queue.load();
+        // A guess, put right by the first exchange: it mostly is set, and a load would fetch the line once more.
+        let mut word = Word::of(SET);
         while word.has(SET) {
-            // Relaxed: takes news back, and gives none.
-            match self.queue.try_change(word, word.without(SET), Relaxed) {
+            // Acquire (event.set): what all setters did whose news this takes back. Who clears and then looks misses nothing.
+            match self.queue.try_change(word, word.without(SET), Acquire) {
                 Ok(()) => return,
                 Err(actual) => word = actual,
             }
@@ -93,8 +104,16 @@ impl RawAutoResetEvent {
         self.queue.load_acquire().has(SET)
     }
 
+    #[inline]
     pub(crate) fn set(&self) {
-        if let Some(mut guard) = set_unless_waited_for(&self.queue) {
+        if let Err(word) = set_at_once(&self.queue) {
+            self.set_slow(word);
+        }
+    }
+
+    #[cold]
+    fn set_slow(&self, word: Word) {
+        if let Some(mut guard) = set_unless_waited_for(&self.queue, word) {
             let first = guard.pop();
             let kept = if first.is_none() { SET } else { 0 };
             guard.finish(|word, _| word.with(kept));
@@ -105,8 +124,14 @@ impl RawAutoResetEvent {
         }
     }
 
+    #[inline]
     pub(crate) fn try_wait(&self) -> bool {
-        let mut word = self.queue.load();
+        self.take(self.queue.load())
+    }
+
+    /// Takes the signal if there is one. `word` is what the caller last saw, or supposes: the exchange finds out.
+    #[inline]
+    fn take(&self, mut word: Word) -> bool {
         while word.has(SET) {
             // Acquire (event.set): what the setter did.
             match self.queue.try_change(word, word.without(SET), Acquire) {
@@ -120,13 +145,26 @@ impl RawAutoResetEvent {
     /// Waits for its turn. The deadline is made only if it is needed.
     #[inline]
     pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        self.try_wait() || wait_slow(&self.queue, &deadline(), || self.try_wait())
+        self.take(Word::of(SET)) || wait_slow(&self.queue, &deadline(), || self.take(Word::of(SET)))
     }
 }
 
+/// Sets SET if nobody waits and nobody has the guard, else says what the word was.
+///
+/// It may be set already, so this looks before it exchanges: where it is, a supposition costs a second exchange.
+#[inline]
+fn set_at_once(queue: &Queue) -> Result<(), Word> {
+    let word = guess(|| queue.load(), Word::EMPTY);
+    if word.without(SET) != Word::EMPTY {
+        return Err(word);
+    }
+    // Release (event.set): what the setter did. Also where SET is set: a load would say nothing to who clears it next, and
+    // may come before what the setter did.
+    queue.try_change(word, Word::of(SET), Release)
+}
+
 /// Sets SET if nobody waits; else returns the guard, for the caller to decide whom to release.
-fn set_unless_waited_for(queue: &Queue) -> Option<Guard<'_>> {
-    let mut word = Word::EMPTY;
+fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<Guard<'_>> {
     loop {
         // Somebody who has the guard may be about to queue: whether it is to be released must be known (invariant 1).
         match queue.guard_if(word, |word| word.has_waiters() || word.is_guarded()) {

@@ -21,19 +21,21 @@
 //!    found by nobody.
 //! 2. `value` is dereferenced only by whoever borrows the object, which is then not gone, or by the owner, which
 //!    knows whether it still has it.
-//! 3. A slot has a weak reference to its owner; the object has the one strong reference that lasts. What cannot be
-//!    upgraded is stale.
+//! 3. An owner is there as long as somebody has a share of it ([`Shared`]): the object has one, and each slot. New ones
+//!    are made by whoever borrows the object only, so when it has given up its own there are never more again. A slot
+//!    whose object has given up its share is stale.
 //! 4. At least a quarter of the slots is empty, so each search ends. When an insertion would break this, the table is
 //!    made anew without its stale slots and at most half full: a table has at most four slots for each value that it
 //!    had at one time, and [`SMALLEST`] at least.
 //! 5. None of the users' code runs between reading the table and writing it: owners are the crate's own, and values
-//!    are dropped when the table is consistent. (Freeing a weak reference frees memory and runs nothing.)
+//!    are dropped when the table is consistent. (Giving back a share frees memory and runs nothing.)
 //!
 //! At a thread's end each owner is told of its value, in the order of the objects' first uses. A value that is
 //! inserted meanwhile, by another's destructor, gets its turn in the next round; after [`ROUNDS`] of them the owners
 //! keep what is left, which bounds the end of a thread whose destructors insert again and again.
 //!
-//! Ordering: none of its own. An id is a number and nothing travels with it; the table is one thread's.
+//! Ordering: `slots.owner` is the exchange by which an object gets its owner, and `slots.share` goes from each share that
+//! is given back to whoever frees the owner. An id is a number and nothing travels with it; the table is one thread's.
 //!
 //! Promised upward: a lookup that hits its slot at once is the id, the table, and the slot: three loads that depend on
 //! two addresses. Ids and thread numbers are never used twice. Limits: see invariant 4; stale slots keep the memory
@@ -42,11 +44,10 @@
 use std::cell::Cell;
 use std::mem;
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Weak};
 
-use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::atomic::{AtomicPtr, AtomicU64};
-use crate::facade::{const_fn, contain, per_thread, reached, unique_number};
+use crate::facade::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::facade::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use crate::facade::{UnsafeCell, const_fn, contain, per_thread, reached, unique_number};
 
 /// What lasts of an object for as long as a thread may still be telling it of that thread's end.
 pub(crate) trait Owner {
@@ -59,6 +60,85 @@ pub(crate) trait Owner {
     unsafe fn thread_ends(&self, value: NonNull<()>);
 }
 
+/// An owner, its object's id, and how much of it is shared out.
+///
+/// Not an `Arc` with weak references: an object that is used and dropped by one thread then costs no exchange for each
+/// reference that comes and goes.
+#[derive(Debug)]
+struct Shared<O: ?Sized> {
+    /// [`OF_OBJECT`], unless the object is gone, and [`OF_SLOT`] for each slot.
+    shares: AtomicUsize,
+    id: u64,
+    /// Read by whoever gives a share back, written by whoever frees it all. Nothing but for models, which see by it
+    /// whether those are in order.
+    life: UnsafeCell<()>,
+    owner: O,
+}
+
+/// The object's share.
+const OF_OBJECT: usize = 1;
+/// A slot's.
+const OF_SLOT: usize = 2;
+
+impl<O: ?Sized> Shared<O> {
+    /// Gives back so much, and frees it if nothing is left.
+    ///
+    /// # Safety
+    ///
+    /// The caller has these shares of `this`, which came from a box. It may be gone when this returns, and already while
+    /// it runs, hence a pointer.
+    unsafe fn give_back(this: NonNull<Self>, given: usize) {
+        // SAFETY: alive until all shares are given back.
+        unsafe { &(*this.as_ptr()).life }.with(|_| ());
+        // SAFETY: as above. The reference is to an atomic, which may end during its call.
+        let shares = unsafe { &(*this.as_ptr()).shares };
+        // Acquire (slots.share): what the others did with theirs. If there are none, there will be none (invariant 3).
+        // AcqRel (slots.share): the same, and what this one did.
+        if shares.load(Acquire) != given {
+            if shares.fetch_sub(given, AcqRel) != given {
+                return;
+            }
+            reached!("last two shares of an owner given back at once");
+        }
+        // SAFETY: these were the last shares, so it is the caller's alone.
+        let shared = unsafe { Box::from_raw(this.as_ptr()) };
+        shared.life.with_mut(|_| ());
+    }
+}
+
+/// A slot's share of its owner.
+#[derive(Debug)]
+pub(crate) struct Share<O: Owner + ?Sized>(NonNull<Shared<O>>);
+
+impl<O: Owner + ?Sized> Share<O> {
+    fn shared(&self) -> &Shared<O> {
+        // SAFETY: there as long as this share is.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn owner(&self) -> &O {
+        &self.shared().owner
+    }
+
+    /// Whether the object is still there. It may be going.
+    fn is_live(&self) -> bool {
+        // Relaxed: decides about the slot only, which is found by nobody once the object is gone.
+        self.shared().shares.load(Relaxed) & OF_OBJECT != 0
+    }
+
+    /// What is left to be given back.
+    fn into_raw(self) -> NonNull<Shared<O>> {
+        mem::ManuallyDrop::new(self).0
+    }
+}
+
+impl<O: Owner + ?Sized> Drop for Share<O> {
+    fn drop(&mut self) {
+        // SAFETY: this is one slot's share, and goes.
+        unsafe { Shared::give_back(self.0, OF_SLOT) };
+    }
+}
+
 /// The calling thread's values are gone, or cannot be kept any more, for it is ending.
 #[derive(Debug)]
 pub(crate) struct Gone;
@@ -66,10 +146,10 @@ pub(crate) struct Gone;
 /// The part of an object by which threads find their values of it.
 #[derive(Debug)]
 pub(crate) struct Slots<O: Owner + 'static> {
-    /// `UNNAMED` until a thread inserts a value.
+    /// `UNNAMED` until a thread inserts a value, then its owner's. Each thread that inserts one stores it.
     id: AtomicU64,
-    /// Null until then; from then on one strong reference.
-    owner: AtomicPtr<O>,
+    /// Null until then; from then on the object's share.
+    owner: AtomicPtr<Shared<O>>,
 }
 
 /// In no slot.
@@ -102,29 +182,39 @@ impl<O: Owner + 'static> Slots<O> {
 
     pub(crate) fn owner(&self) -> Option<&O> {
         // Acquire (slots.owner): the owner as it was made.
-        let owner = self.owner.load(Acquire);
-        // SAFETY: it came from an `Arc` whose reference `self` has until it is borrowed exclusively.
-        unsafe { owner.as_ref() }
+        let shared = self.owner.load(Acquire);
+        // SAFETY: null, or there until the object's share goes, for which it is borrowed exclusively.
+        unsafe { shared.as_ref() }.map(|shared| &shared.owner)
     }
 
-    /// The owner, made now if there is none yet.
-    pub(crate) fn owner_or(&self, make: impl FnOnce() -> O) -> &O {
-        if let Some(owner) = self.owner() {
-            return owner;
-        }
-        let made = Arc::into_raw(Arc::new(make())).cast_mut();
-        // Release (slots.owner): the owner as it was made. Acquire: the one that another thread has made meanwhile.
-        let owner = match self.owner.compare_exchange(ptr::null_mut(), made, Release, Acquire) {
-            Ok(_) => made,
-            Err(other) => {
-                reached!("owner made by two threads");
-                // SAFETY: `made` came from `into_raw` above and was given to nobody.
-                drop(unsafe { Arc::from_raw(made) });
-                other
+    /// A share of the owner, for the slot that [`insert`](Self::insert) makes. The owner is made now if there is none yet,
+    /// and if it is this one that is used the other result is true.
+    pub(crate) fn share(&self, make: impl FnOnce() -> O) -> (Share<O>, bool) {
+        // Acquire (slots.owner): as in `owner`.
+        let mut there = self.owner.load(Acquire);
+        if there.is_null() {
+            let shares = AtomicUsize::new(OF_OBJECT + OF_SLOT);
+            let id = id_of(unique_number());
+            let made = Box::new(Shared { shares, id, life: UnsafeCell::new(()), owner: make() });
+            let made = NonNull::from(Box::leak(made));
+            // Release (slots.owner): the owner as it was made. Acquire: the one that another thread has made meanwhile.
+            match self.owner.compare_exchange(ptr::null_mut(), made.as_ptr(), Release, Acquire) {
+                Ok(_) => return (Share(made), true),
+                Err(other) => {
+                    reached!("owner made by two threads");
+                    // SAFETY: made above, of a box, and given to nobody.
+                    drop(unsafe { Box::from_raw(made.as_ptr()) });
+                    there = other;
+                }
             }
-        };
+        }
+        // SAFETY: somebody has made it.
+        let there = unsafe { NonNull::new_unchecked(there) };
         // SAFETY: as in `owner`.
-        unsafe { &*owner }
+        let shares = unsafe { &(*there.as_ptr()).shares };
+        // Relaxed: the object's share, which is there as long as it is borrowed, keeps it alive until this one does.
+        shares.fetch_add(OF_SLOT, Relaxed);
+        (Share(there), false)
     }
 
     /// Makes sure that the next [`insert`](Self::insert) of this thread, if nothing comes in between, has room.
@@ -134,50 +224,47 @@ impl<O: Owner + 'static> Slots<O> {
 
     /// Has the calling thread find `value` from now on.
     ///
-    /// The caller has [reserved](Self::reserve) the room, has [made](Self::owner_or) the owner, and the thread has no
-    /// value of this object.
-    pub(crate) fn insert(&self, value: NonNull<()>) {
-        let mut id = self.id.load(Relaxed);
-        if id == UNNAMED {
-            let new = id_of(unique_number());
-            // Relaxed: whoever comes first names it; the name says nothing else.
-            id = match self.id.compare_exchange(UNNAMED, new, Relaxed, Relaxed) {
-                Ok(_) => new,
-                Err(other) => {
-                    reached!("named by two threads");
-                    other
-                }
-            };
-        }
-        // Relaxed: this thread has got the owner already, by `owner_or`, and there is no other.
-        let owner = self.owner.load(Relaxed);
-        debug_assert!(!owner.is_null(), "an owner before a value");
-        // SAFETY: it came from `into_raw`, and `self` has a reference.
-        unsafe { Arc::increment_strong_count(owner) };
-        // SAFETY: the reference that was added in the line above.
-        let owner: Arc<dyn Owner> = unsafe { Arc::from_raw(owner) };
-        let kept = TABLE.with(|table| table.insert(id, value, Arc::downgrade(&owner)));
+    /// The caller has [reserved](Self::reserve) the room, the share is of this object's owner, and the thread has no value
+    /// of this object.
+    pub(crate) fn insert(&self, value: NonNull<()>, share: Share<O>) {
+        let id = share.shared().id;
+        // Relaxed: read for what it is by this thread, and by others to find nothing under it. Whoever stores it stores
+        // the same until the object is borrowed exclusively.
+        self.id.store(id, Relaxed);
+        let share = Share(share.into_raw() as NonNull<Shared<dyn Owner>>);
+        let kept = TABLE.with(|table| table.insert(id, value, share));
         debug_assert!(kept.is_some(), "reserved");
     }
 
     /// Has the calling thread find nothing any more.
     pub(crate) fn remove(&self) -> Option<NonNull<()>> {
+        self.remove_slot().map(|slot| slot.value.get())
+    }
+
+    fn remove_slot(&self) -> Option<Slot> {
+        // Relaxed: as in `find`.
         let id = self.id.load(Relaxed);
-        TABLE.with(|table| table.remove(id)).flatten().map(|slot| slot.value.get())
+        TABLE.with(|table| table.remove(id)).flatten()
     }
 
     /// Makes this a new object that no thread has a value of.
     pub(crate) fn renew(&mut self) {
-        // Before the owner goes, so that no stale slot is left in this thread.
-        let _ = self.remove();
+        // So that no stale slot is left in this thread.
+        let slot = self.remove_slot();
         // Relaxed: borrowed exclusively, so what orders this after all others orders the next after this.
-        let _ = self.id.swap(UNNAMED, Relaxed);
+        self.id.store(UNNAMED, Relaxed);
         // Relaxed: borrowed exclusively, see above.
-        let owner = self.owner.swap(ptr::null_mut(), Relaxed);
-        if !owner.is_null() {
-            // SAFETY: the reference that `self` had, which has forgotten it.
-            drop(unsafe { Arc::from_raw(owner) });
-        }
+        let shared = self.owner.load(Relaxed);
+        // Relaxed: the same.
+        self.owner.store(ptr::null_mut(), Relaxed);
+        let Some(shared) = NonNull::new(shared) else { return };
+        // Both at once: they are all there are if no other thread has used the object.
+        let slots = slot.and_then(|slot| slot.share.take()).map_or(0, |share| {
+            let _ = share.into_raw();
+            OF_SLOT
+        });
+        // SAFETY: the object's share, which it has forgotten, and that of this thread's slot, which was taken apart.
+        unsafe { Shared::give_back(shared, OF_OBJECT + slots) };
     }
 }
 
@@ -228,7 +315,7 @@ struct Table {
 struct Slot {
     id: Cell<u64>,
     value: Cell<NonNull<()>>,
-    owner: Cell<Option<Weak<dyn Owner>>>,
+    share: Cell<Option<Share<dyn Owner>>>,
 }
 
 /// Slots are told by the offset of their bytes, a multiple of this.
@@ -236,7 +323,7 @@ const SLOT: usize = 32;
 
 impl Slot {
     const fn empty() -> Self {
-        Self { id: Cell::new(0), value: Cell::new(NonNull::dangling()), owner: Cell::new(None) }
+        Self { id: Cell::new(0), value: Cell::new(NonNull::dangling()), share: Cell::new(None) }
     }
 }
 
@@ -329,20 +416,26 @@ impl Table {
             return Err(Gone);
         }
         if (self.len.get() + 1) * 4 > self.capacity() * 3 || self.mask.get() == 0 {
-            let live: Vec<Slot> = self.drain().filter(Slot::is_live).collect();
-            let capacity = (live.len() + 1).next_power_of_two() * 2;
-            self.install((0..capacity.max(SMALLEST)).map(|_| Slot::empty()).collect());
-            for slot in live {
-                self.place(slot);
-            }
+            self.make_anew();
         }
         Ok(())
     }
 
+    /// Makes room for one more, and lets go of stale slots (invariant 4).
+    #[cold]
+    fn make_anew(&self) {
+        let live: Vec<Slot> = self.drain().filter(Slot::is_live).collect();
+        let capacity = (live.len() + 1).next_power_of_two() * 2;
+        self.install((0..capacity.max(SMALLEST)).map(|_| Slot::empty()).collect());
+        for slot in live {
+            self.place(slot);
+        }
+    }
+
     /// There is room (invariant 4).
-    fn insert(&self, id: u64, value: NonNull<()>, owner: Weak<dyn Owner>) {
+    fn insert(&self, id: u64, value: NonNull<()>, share: Share<dyn Owner>) {
         debug_assert!(self.search(id).is_none(), "one value for an object and a thread");
-        self.place(Slot { id: Cell::new(id), value: Cell::new(value), owner: Cell::new(Some(owner)) });
+        self.place(Slot { id: Cell::new(id), value: Cell::new(value), share: Cell::new(Some(share)) });
     }
 
     fn place(&self, slot: Slot) {
@@ -407,10 +500,9 @@ impl Table {
             ids.sort_unstable_by_key(|&id| number_of(id));
             for id in ids {
                 let Some(slot) = self.remove(id) else { continue };
-                // Invariant 3: a stale slot's value is nobody's business any more.
-                let Some(owner) = slot.owner.take().and_then(|owner| owner.upgrade()) else { continue };
+                let Some(share) = slot.share.take() else { continue };
                 // SAFETY: this thread has inserted it, and it was in the table until now.
-                contain(|| unsafe { owner.thread_ends(slot.value.get()) });
+                contain(|| unsafe { share.owner().thread_ends(slot.value.get()) });
             }
         }
         self.state.set(State::Closed);
@@ -420,9 +512,9 @@ impl Table {
 
 impl Slot {
     fn is_live(&self) -> bool {
-        let owner = self.owner.take();
-        let live = owner.as_ref().is_some_and(|owner| owner.strong_count() != 0);
-        self.owner.set(owner);
+        let share = self.share.take();
+        let live = share.as_ref().is_some_and(Share::is_live);
+        self.share.set(share);
         live
     }
 
@@ -430,7 +522,7 @@ impl Slot {
         if !ptr::eq(self, other) {
             self.id.swap(&other.id);
             self.value.swap(&other.value);
-            self.owner.swap(&other.owner);
+            self.share.swap(&other.share);
         }
     }
 }

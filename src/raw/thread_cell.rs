@@ -18,7 +18,7 @@
 //! 1. Links are changed, and the list is closed, under the lock. So the section in which a value leaves the list is
 //!    the one transition that decides who drops it: a thread that finds the list closed has lost, and the address it
 //!    has is not to be followed; a cell that closes the list finds no value whose thread was there before.
-//! 2. The list outlives both: the table has it by a weak reference, made strong while the owner is told.
+//! 2. The list outlives both: it is there as long as the cell or a slot in a table has a share of it.
 //! 3. None of the users' code runs under the lock.
 //!
 //! Ordering: the lock's. What a thread did to its value while it borrowed the cell happens before the cell's drop by

@@ -1,8 +1,8 @@
-//! All threads' values of one object that keeps them: a list that is only ever pushed to.
+//! All threads' values of one object that keeps them: a list that is only ever pushed to. It is made with its first value.
 //!
 //! | the list is | meaning |
 //! |---|---|
-//! | null | no thread has a value |
+//! | not made, or null | no thread has a value |
 //! | a link | the value that was pushed last; its `next` is the one before it |
 //!
 //! Invariants:
@@ -11,7 +11,7 @@
 //!    exclusively. So who walks the list while others push sees all values that were pushed before it began.
 //! 2. A thread pushes one value at most, and marks it with its number, which no other thread ever has.
 //!
-//! Ordering: `thread_local.push` is Release, `first` is Acquire. Every push is a read-modify-write, so a walk that
+//! Ordering: `thread_local.push` is Release, `first` is Acquire. (The first value is published with the list: `slots.owner`.) Every push is a read-modify-write, so a walk that
 //! begins at the last value sees what all earlier ones published, too.
 //!
 //! Promised upward: neither side ever waits for the other. Limits: none is ever removed by itself.
@@ -21,7 +21,7 @@ use std::ptr::{self, NonNull};
 
 use crate::facade::atomic::AtomicPtr;
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{const_fn, reached};
+use crate::facade::reached;
 use crate::raw::slots::Owner;
 use crate::raw::thread_id::ThreadId;
 
@@ -54,10 +54,9 @@ pub(crate) struct Pushed {
 }
 
 impl Pushed {
-    const_fn! {
-        pub(crate) fn new() -> Self {
-            Self { last: AtomicPtr::new(ptr::null_mut()) }
-        }
+    /// With this one value.
+    pub(crate) fn new(value: NonNull<Link>) -> Self {
+        Self { last: AtomicPtr::new(value.as_ptr()) }
     }
 
     /// # Safety
@@ -88,26 +87,17 @@ impl Pushed {
         NonNull::new(self.last.load(Acquire))
     }
 
-    /// Takes the whole list.
-    pub(crate) fn take(&mut self) -> Option<NonNull<Link>> {
+    /// Takes the whole list. The caller borrows the object exclusively.
+    pub(crate) fn take(&self) -> Option<NonNull<Link>> {
         // Relaxed: borrowed exclusively, so whatever ordered this after the pushes shows all they published.
-        NonNull::new(self.last.swap(ptr::null_mut(), Relaxed))
+        let last = self.last.load(Relaxed);
+        // Relaxed: the same, for whoever has it next.
+        self.last.store(ptr::null_mut(), Relaxed);
+        NonNull::new(last)
     }
 }
 
-/// The owner of values that outlive their thread.
-#[derive(Debug)]
-pub(crate) struct Keeper {
-    /// Of some size, so that its address lies in its allocation: a checker of leaks takes one just behind it for none.
-    _size: u8,
-}
-
-impl Keeper {
-    pub(crate) const fn new() -> Self {
-        Self { _size: 0 }
-    }
-}
-
-impl Owner for Keeper {
+impl Owner for Pushed {
+    /// Nothing: the values outlive their threads.
     unsafe fn thread_ends(&self, _: NonNull<()>) {}
 }

@@ -69,7 +69,7 @@ impl Spin {
     /// Before a writer parks that waits for readers to leave. It keeps everybody else out, and the reader it waits for may
     /// have been interrupted, so it yields for longer.
     pub(crate) fn for_drain() -> Self {
-        let yields = if may_yield() { budget(100, 0) } else { 0 };
+        let yields = if may_yield() { budget(16, 0) } else { 0 };
         Self { looks: budget(8, 0), hints: 4, yields, briefly: true, ..Self::NONE }
     }
 
