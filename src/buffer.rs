@@ -1152,7 +1152,7 @@ impl<T> BoundedBuffer<T> {
                 polled = true;
                 Before::Polling
             } else {
-                let notified = self.outlet.room.wait_deadline(&mut gets, &deadline);
+                let notified = self.outlet.room.sleep_deadline(&mut gets, &deadline);
                 // Never `puts` after `gets`.
                 drop(gets);
                 polled = !notified || polls(YIELDS) == 0;
@@ -1202,7 +1202,7 @@ impl<T> BoundedBuffer<T> {
                 polled = true;
                 Before::Polling
             } else {
-                let notified = self.inlet.items.wait_deadline(&mut puts, deadline);
+                let notified = self.inlet.items.sleep_deadline(&mut puts, deadline);
                 polled = !notified || polls(YIELDS) == 0;
                 if notified { Before::Notified } else { Before::Nothing }
             };

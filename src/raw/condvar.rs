@@ -12,7 +12,7 @@
 //!
 //! Ordering: none of its own. What a notifier did before is handed over by the mutex.
 
-use crate::facade::{Deadline, const_fn, note_wake, reached};
+use crate::facade::{Deadline, const_fn, has_just_woken, note_wake, reached};
 use crate::raw::mutex::RawMutex;
 use crate::wait::{Guard, Place, Queue, Spin, Waiter, Word};
 
@@ -35,13 +35,32 @@ impl RawCondvar {
     ///
     /// The caller holds `mutex`.
     pub(crate) unsafe fn wait(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
+        // SAFETY: this function's contract.
+        unsafe { self.wait_spinning(mutex, deadline, Spin::for_turn()) }
+    }
+
+    /// The same for a thread that has looked long enough for what it waits for, and parks at once.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds `mutex`.
+    pub(crate) unsafe fn sleep(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
+        // Whatever it has told another, it has looked for the answer.
+        has_just_woken();
+        // SAFETY: this function's contract.
+        unsafe { self.wait_spinning(mutex, deadline, Spin::NONE) }
+    }
+
+    /// # Safety
+    ///
+    /// The caller holds `mutex`.
+    unsafe fn wait_spinning(&self, mutex: &RawMutex, deadline: &Deadline, spin: Spin) -> bool {
         let waiter = Waiter::new(&self.queue, (&raw const *mutex).cast(), false);
         let publish = |guard: Guard<'_>| {
             guard.release();
             // SAFETY: this function's contract.
             unsafe { mutex.unlock() };
         };
-        let spin = Spin::for_turn();
         let outcome = self.queue.guard().wait(waiter, Place::Back, publish, deadline, spin, Guard::release);
         match outcome {
             Some(outcome) => mutex.lock_requeued(outcome),
