@@ -276,7 +276,10 @@ fn pool_has_a_thread_for_each_task_that_waits() {
         for _ in 0..2 {
             let meet = || {
                 let barrier = Arc::clone(&barrier);
-                pool.submit(move || drop(barrier.wait())).unwrap()
+                pool.submit(move || {
+                    barrier.wait();
+                })
+                .unwrap()
             };
             let tasks = [meet(), meet(), meet()];
             tasks.into_iter().for_each(|task| task.join().unwrap());
