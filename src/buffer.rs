@@ -60,8 +60,8 @@ use crate::mutex::{Mutex, MutexGuard};
 /// Putting and getting lock a [`Mutex`] each, for the few instructions in which they move items; the `try_` forms
 /// wait for nothing else. A call that must wait for room, or for an item, looks again for a while: for half a
 /// microsecond if that has been of use in this buffer lately, then about ten times with
-/// [`yield_now`](std::thread::yield_now) before each look, for a tenth of a millisecond at most. Then it waits as
-/// [`Condvar`] does and parks. It looks longer if a thread that was asleep on the other side has just been woken. The
+/// [`yield_now`](std::thread::yield_now) before each look, for a tenth of a millisecond at most. Then it parks. It
+/// looks longer if a thread that was asleep on the other side has just been woken. The
 /// time limits of the `_for` and `_until` forms are for all of that.
 ///
 /// Memory for items is allocated as the buffer fills for the first time, for twice its capacity at most, and kept.
@@ -237,7 +237,7 @@ impl Eagerness {
     const GAIN: i8 = 2;
     const MOST: i8 = 8;
     /// After so many waits without spinning it is tried again.
-    const ABSTAIN: i8 = 32;
+    const ABSTAIN: i8 = 8;
 
     fn wants(&mut self) -> bool {
         let wants = self.0 >= 0;
@@ -1034,8 +1034,10 @@ impl<T> BoundedBuffer<T> {
             return Ok(max);
         }
         drop(gets);
-        // Room for what is there now, or for one that will be: a call without time to wait looks once.
-        out.reserve(self.len().clamp(1, max));
+        if max > out.capacity() - out.len() {
+            // Room for what is there now, or for one that will be: a call without time to wait looks once.
+            out.reserve(self.len().clamp(1, max));
+        }
         let deadline = LazyCell::new(deadline);
         loop {
             let (mut both, count) =
@@ -1128,6 +1130,10 @@ impl<T> BoundedBuffer<T> {
         let mut polled = polls(YIELDS) == 0 || !may_yield();
         let ready = |puts: &Puts<T>| puts.room != 0 || puts.closed;
         let mut puts = self.spin(puts, ready, |puts| &mut puts.putters_spin, &deadline);
+        if puts.room >= wanted && !puts.closed {
+            // As if it had come now: whoever told of the room has woken others for it if there were any.
+            return Ok(puts);
+        }
         loop {
             let both = self.harvest(puts, wanted, before);
             if both.puts.closed {
