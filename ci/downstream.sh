@@ -15,6 +15,30 @@ if grep -q '^loom ' <<<"$tree"; then
 fi
 cargo test --locked --manifest-path "$manifest"
 
+# Nor is loom in the lockfile of one who uses lockwork, or a library that has its models as the guide says.
+users=$(mktemp -d)
+trap 'rm -rf "$users"' EXIT
+crate() { # name, dependencies
+    mkdir -p "$users/$1/src"
+    : >"$users/$1/src/lib.rs"
+    printf '[workspace]\n[package]\nname = "%s"\nversion = "0.0.0"\nedition = "2024"\n%s\n' "$1" "$2" >"$users/$1/Cargo.toml"
+}
+lockwork="lockwork = { path = '$PWD'"
+crate library "[dependencies]
+$lockwork }
+[target.'cfg(loom)'.dev-dependencies]
+$lockwork, features = ['loom'] }
+loom = '0.7.2'"
+crate user "[dependencies]
+$lockwork }
+library = { path = '../library' }"
+cargo generate-lockfile --offline --manifest-path "$users/user/Cargo.toml"
+if [ "$(grep -c '^name = ' "$users/user/Cargo.lock")" != 3 ]; then
+    echo "more than lockwork is in the lockfile of its users:" >&2
+    cat "$users/user/Cargo.lock" >&2
+    exit 1
+fi
+
 # A stray `--cfg loom`, without the feature, changes nothing: locks are made in constants, and there is no loom.
 RUSTFLAGS="--cfg loom" cargo check --locked --lib
 

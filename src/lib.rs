@@ -56,10 +56,9 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `threads` | `ThreadPool`, `Task`, `Worker` and `StopToken` |
 //! | `lock_api` | `RawMutex`, `RawFairMutex`, `RawRwLock` and `RawThreadId`, for the traits of `lock_api` 0.4 |
 //! | `serde` | locks are serialised as what they guard |
-//! | `threads` | `ThreadPool`, `Task`, `Worker` and what goes with them |
+//! | `threads` | `ThreadPool`, `Task`, `Worker`, `StopToken` and what goes with them |
 //! | `loom` | together with `--cfg loom`: models |
 //! | `shuttle` | together with `--cfg shuttle`: random schedules |
 //!

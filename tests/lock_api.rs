@@ -15,7 +15,7 @@ use lock_api::{
 use lockwork::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
 use static_assertions::{assert_impl_all, assert_not_impl_any, assert_type_eq_all};
 
-use crate::support::{Sleeper, watchdog};
+use crate::support::{PARTIES, Sleeper, rounds, watchdog};
 
 assert_impl_all!(RawMutex: lock_api::RawMutex, RawMutexFair, RawMutexTimed, Send, Sync);
 assert_impl_all!(RawFairMutex: lock_api::RawMutex, RawMutexFair, RawMutexTimed, Send, Sync);
@@ -162,6 +162,99 @@ fn arc_guards_keep_the_lock() {
     let guard = lock.write_arc();
     drop(lock);
     assert_eq!(*lock_api::ArcRwLockWriteGuard::downgrade(guard), 1);
+}
+
+/// What `lock_api`'s locks have and the crate's own do not.
+#[test]
+fn locks_of_raw_parts_and_readers_without_guards() {
+    static MUTEX: Mutex<u32> = Mutex::const_new(RawMutex::INIT, 1);
+    static LOCK: RwLock<u32> = RwLock::const_new(RawRwLock::INIT, 2);
+    static REENTRANT: lock_api::ReentrantMutex<RawMutex, RawThreadId, u32> =
+        lock_api::ReentrantMutex::const_new(RawMutex::INIT, RawThreadId::INIT, 3);
+    assert_eq!(*MUTEX.lock() + *LOCK.read() + *REENTRANT.lock(), 6);
+    let reentrant = lock_api::ReentrantMutex::from_raw(RawMutex::INIT, RawThreadId::INIT, 4);
+    assert_eq!(*reentrant.lock() + Mutex::from_raw(RawMutex::INIT, 5).into_inner(), 9);
+
+    let lock = Arc::new(RwLock::from_raw(RawRwLock::INIT, 6));
+    for leave in [
+        |lock| unsafe { RwLock::force_unlock_read(lock) },
+        |lock| unsafe { RwLock::force_unlock_read_fair(lock) },
+        |lock| drop(unsafe { RwLock::make_read_guard_unchecked(lock) }),
+        |lock| drop(unsafe { RwLock::make_arc_read_guard_unchecked(lock) }),
+    ] as [fn(&Arc<RwLock<u32>>); 4]
+    {
+        std::mem::forget(lock.read());
+        assert!(lock.try_write().is_none());
+        leave(&lock);
+        assert!(lock.try_write().is_some());
+    }
+    assert_eq!(Arc::into_inner(lock).map(RwLock::into_inner), Some(6));
+}
+
+/// All ways in and all changes of mind at once. Both numbers are always the same, and each thread comes to its end.
+#[test]
+fn lock_api_locks_exclude_and_starve_nobody() {
+    for parties in PARTIES {
+        watchdog("lock_api under stress", move || {
+            let rounds = rounds(240);
+            let lock = RwLock::new((0, 0));
+            let add = |pair: &mut (usize, usize)| {
+                pair.0 += 1;
+                pair.1 += 1;
+            };
+            thread::scope(|s| {
+                for party in 0..parties {
+                    let (lock, add) = (&lock, &add);
+                    s.spawn(move || {
+                        for round in 0..rounds {
+                            match (round + party) % 6 {
+                                0 => add(&mut lock.write()),
+                                1 => {
+                                    let mut guard = lock.upgradable_read();
+                                    guard.with_upgraded(add);
+                                    RwLockUpgradableReadGuard::bump(&mut guard);
+                                    assert_eq!(guard.0, guard.1);
+                                }
+                                2 => {
+                                    let mut guard = lock.write();
+                                    add(&mut guard);
+                                    let seen = guard.0;
+                                    let guard = RwLockWriteGuard::downgrade(guard);
+                                    assert_eq!((guard.0, guard.1), (seen, seen));
+                                    RwLockReadGuard::unlock_fair(guard);
+                                }
+                                3 => {
+                                    let guard = lock.upgradable_read();
+                                    let mut guard = RwLockUpgradableReadGuard::upgrade(guard);
+                                    add(&mut guard);
+                                    RwLockWriteGuard::bump(&mut guard);
+                                    let guard = RwLockWriteGuard::downgrade_to_upgradable(guard);
+                                    let guard = RwLockUpgradableReadGuard::downgrade(guard);
+                                    assert_eq!(guard.0, guard.1);
+                                }
+                                4 => {
+                                    let mut guard = lock.read();
+                                    let again = lock.read_recursive();
+                                    assert_eq!(guard.0, again.1);
+                                    drop(again);
+                                    RwLockReadGuard::bump(&mut guard);
+                                    drop(guard);
+                                    add(&mut lock.write());
+                                }
+                                _ => loop {
+                                    if let Some(mut guard) = lock.try_write_for(Duration::from_micros(50)) {
+                                        add(&mut guard);
+                                        break RwLockWriteGuard::unlock_fair(guard);
+                                    }
+                                },
+                            }
+                        }
+                    });
+                }
+            });
+            assert_eq!(lock.into_inner(), (parties * rounds, parties * rounds));
+        });
+    }
 }
 
 /// A reader too many is an error before anything has changed.

@@ -352,6 +352,20 @@ macro_rules! maps {
                     Err(inner) => Err(Self { watch, inner }),
                 }
             }
+
+            /// [`filter_map`](Self::filter_map) as `std` called it up to Rust 1.88, and as it is called at the crate's
+            /// root.
+            ///
+            /// # Errors
+            ///
+            /// Gives the guard back if `f` returns `None`.
+            pub fn try_map<U, F>(orig: Self, f: F) -> Result<$mapped<'a, U>, Self>
+            where
+                F: FnOnce(&mut T) -> Option<&mut U>,
+                U: ?Sized,
+            {
+                Self::filter_map(orig, f)
+            }
         }
     };
 }

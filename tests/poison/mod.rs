@@ -162,6 +162,9 @@ fn mapped_guards_poison_and_a_map_that_panics_does_before_it_unlocks() {
         *part += 1;
         let guard = MappedMutexGuard::filter_map(part, |_| None::<&mut u8>).unwrap_err();
         assert_eq!(format!("{guard} {guard:?}"), "2 2");
+        let guard = MappedMutexGuard::try_map(guard, |_| None::<&mut u8>).unwrap_err();
+        assert_eq!(*MappedMutexGuard::try_map(guard, |number| Some(number)).unwrap(), 2);
+        assert_eq!(*MutexGuard::try_map(mutex.lock().unwrap(), |pair| Some(&mut pair.1)).unwrap(), "one");
     }
     let result = panic::catch_unwind(AssertUnwindSafe(|| {
         let _part = MutexGuard::map(mutex.lock().unwrap(), |pair| {
@@ -184,7 +187,10 @@ fn mapped_guards_poison_and_a_map_that_panics_does_before_it_unlocks() {
     let part = RwLockReadGuard::map(lock.read().unwrap(), |pair| &pair.1);
     let part = MappedRwLockReadGuard::filter_map(part, |name| name.get(..1)).unwrap();
     assert_eq!(&*part, "o");
-    drop(part);
+    assert_eq!(&*MappedRwLockReadGuard::try_map(part, |letter| letter.get(..)).unwrap(), "o");
+    assert!(RwLockReadGuard::try_map(lock.read().unwrap(), |_| None::<&u8>).is_err());
+    let part = RwLockWriteGuard::try_map(lock.write().unwrap(), |pair| Some(&mut pair.0)).unwrap();
+    assert_eq!(*MappedRwLockWriteGuard::try_map(part, |number| Some(number)).unwrap(), 1);
     let result = panic::catch_unwind(AssertUnwindSafe(|| {
         let part = RwLockWriteGuard::map(lock.write().unwrap(), |pair| &mut pair.0);
         let _part = MappedRwLockWriteGuard::map(part, |number| number);
