@@ -455,3 +455,11 @@ fn action_can_reset_its_own_round() {
         assert_eq!(runs.get(), 4);
     });
 }
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn deadlock_is_a_panic_although_members_leave_by_it() {
+    model(&[], || {
+        Barrier::new(2).wait();
+    });
+}

@@ -271,3 +271,20 @@ fn arc_guard_locks_and_unlocks() {
         assert_eq!(*mutex.lock(), 1);
     });
 }
+
+/// The guards of the thread in which loom finds the deadlock are dropped by its panic, which must get out of the model.
+#[test]
+#[should_panic(expected = "deadlock")]
+fn deadlock_is_a_panic_although_guards_are_dropped_by_it() {
+    model(&[], || {
+        let locks = Arc::new((Mutex::new(0), Mutex::new(0)));
+        let others = Arc::clone(&locks);
+        let other = thread::spawn(move || {
+            let _first = others.0.lock();
+            let _second = others.1.lock();
+        });
+        let _second = locks.1.lock();
+        let _first = locks.0.lock();
+        other.join().unwrap();
+    });
+}

@@ -896,3 +896,18 @@ fn readers_without_a_pass_are_counted() {
         });
     }
 }
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn deadlock_is_a_panic_although_guards_are_dropped_by_it() {
+    model(&[], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        let _upgradable = lock.upgradable_read();
+        let _reader = lock.read();
+        // Behind the writer, which waits for the other two.
+        let _again = lock.read();
+        writer.join().unwrap();
+    });
+}

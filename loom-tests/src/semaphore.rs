@@ -396,3 +396,13 @@ fn split_permits_come_back_whole() {
         assert_eq!(semaphore.available_permits(), 3);
     });
 }
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn deadlock_is_a_panic_although_permits_are_dropped_by_it() {
+    model(&[], || {
+        let semaphore = Semaphore::new(1);
+        let _one = semaphore.acquire();
+        let _another = semaphore.acquire();
+    });
+}

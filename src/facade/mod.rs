@@ -11,7 +11,7 @@
 //!
 //! | name | real | model | what the model does not see, and what does |
 //! |---|---|---|---|
-//! | `atomic::*` | `std::sync::atomic` | `loom::sync::atomic` | a weak exchange never fails spuriously in loom: every use stands in a loop, or has one behind it |
+//! | `atomic::*` | `std::sync::atomic` | `loom::sync::atomic` | a weak exchange never fails spuriously in loom: every use stands in a loop, or has one behind it. In a thread that unwinds out of a deadlock they do nothing, so that dropping its guards is no second panic: the model has failed by then |
 //! | `UnsafeCell` | `std::cell::UnsafeCell` by closure | `loom::cell::UnsafeCell` | nothing: every access is tracked |
 //! | `Payload` | `std::cell::UnsafeCell` | the same, and a loom cell beside it as a witness | accesses through `Payload::as_ptr` outside a guard: ThreadSanitizer runs |
 //! | `Writing`, `Reading` | zero-sized | the witness's access, from lock to unlock | nothing: it sees more than `real`, an overlap without any access is reported too |

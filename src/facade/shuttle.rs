@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use shuttle::rand::Rng;
@@ -142,7 +142,11 @@ pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
 
 /// Whether a choice that has `ways` ways, each as likely as the others, went the first.
 fn one_in(ways: u32) -> bool {
-    shuttle::rand::thread_rng().gen_range(0..ways) == 0
+    // shuttle's random schedules come from a generator of the same seed. Drawn as they are, the numbers would say "time is
+    // up" in certain schedules only, so they are mixed first.
+    let drawn: u64 = shuttle::rand::thread_rng().r#gen();
+    let mixed = (drawn ^ (drawn >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 32) % u64::from(ways) == 0
 }
 
 /// What the caller supposes, as in the model.
@@ -376,7 +380,7 @@ impl Parker {
     /// Until the token is given, now and then for no reason, or until the deadline, which passes when a random choice
     /// says so: a thread that nobody will ever wake times out.
     pub(crate) fn park(&self, deadline: &Deadline) {
-        let mut given = self.0.given.lock().expect("nobody panics with it");
+        let mut given = self.0.given.lock().unwrap_or_else(PoisonError::into_inner);
         match deadline {
             Deadline::Never => {
                 if !*given && one_in(8) {
@@ -384,7 +388,7 @@ impl Parker {
                     return shuttle::thread::yield_now();
                 }
                 while !*given {
-                    given = self.0.changed.wait(given).expect("nobody panics with it");
+                    given = self.0.changed.wait(given).unwrap_or_else(PoisonError::into_inner);
                 }
             }
             Deadline::Finite { passed } => {
@@ -395,7 +399,7 @@ impl Parker {
                     }
                     drop(given);
                     shuttle::thread::yield_now();
-                    given = self.0.given.lock().expect("nobody panics with it");
+                    given = self.0.given.lock().unwrap_or_else(PoisonError::into_inner);
                 }
             }
         }
@@ -411,7 +415,7 @@ pub(crate) struct Unparker(Arc<Token>);
 
 impl Unparker {
     pub(crate) fn unpark(self) {
-        *self.0.given.lock().expect("nobody panics with it") = true;
+        *self.0.given.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.changed.notify_one();
     }
 }
