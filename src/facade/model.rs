@@ -29,6 +29,7 @@ pub(crate) mod atomic {
             #[derive(Debug)]
             pub(crate) struct $name$(<$t>)?(loom::sync::atomic::$name$(<$t>)?);
 
+            #[allow(dead_code, reason = "not every type needs every operation")]
             impl$(<$t>)? $name$(<$t>)? {
                 #[track_caller]
                 pub(crate) fn new(value: $value) -> Self {
@@ -81,6 +82,7 @@ pub(crate) mod atomic {
         ($name:ident, $value:ty) => {
             atomic!($name, $value, 0);
 
+            #[allow(dead_code, reason = "not every type needs every operation")]
             impl $name {
                 #[track_caller]
                 pub(crate) fn fetch_add(&self, value: $value, order: Ordering) -> $value {

@@ -1,7 +1,8 @@
 //! A condition variable in one word: a queue and nothing else.
 //!
 //! A waiter queues here while it still holds its mutex, then unlocks. A notification takes it out and moves it to
-//! the queue of its mutex, whose unlock wakes it when its turn to lock comes: it runs once, not twice.
+//! the queue of its mutex, whose unlock wakes it when its turn to lock comes: it runs once, not twice. If the mutex is
+//! free, the first waiter is woken at once instead.
 //!
 //! Invariants:
 //!
@@ -101,7 +102,8 @@ impl RawCondvar {
         while let Some(tag) = dues.tag() {
             let same_mutex = dues.take_while(|waiter| waiter.tag() == tag);
             // SAFETY: invariant 2, and its waiters are still to be woken, so the wait is not over. The waiters may
-            // return, and the mutex go, as soon as `requeue` lets go of its queue; it touches nothing afterwards.
+            // return, and the mutex go, as soon as `requeue` has woken the only one or lets go of its queue; it touches
+            // nothing afterwards.
             unsafe { &*tag.cast::<RawMutex>() }.requeue(same_mutex);
         }
         notified

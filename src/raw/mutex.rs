@@ -97,8 +97,12 @@ impl RawMutex {
 
     /// Locks on behalf of a waiter that was woken from this queue with `outcome`, having been requeued into it.
     pub(crate) fn lock_requeued(&self, outcome: Outcome) {
-        if outcome != Outcome::GRANTED {
-            self.lock_slow(Word::of(WAKING), WAKING, &Deadline::NEVER, PATIENCE);
+        match outcome {
+            Outcome::GRANTED => {}
+            Outcome::LOOSE => self.lock(),
+            _ => {
+                self.lock_slow(Word::of(WAKING), WAKING, &Deadline::NEVER, PATIENCE);
+            }
         }
     }
 
@@ -236,9 +240,22 @@ impl RawMutex {
         self.queue.load().has_waiters()
     }
 
-    /// Takes waiters of another queue into this one, where the next unlock finds them. If the lock is free, wakes
-    /// the first.
-    pub(crate) fn requeue(&self, dues: Dues) {
+    /// Takes waiters of another queue into this one, where the next unlock finds them. If the lock is free, the first of
+    /// them does not queue: it is woken to come by like any other thread. Behind all who queue here, it would come after a
+    /// whole crowd that was notified before and may be waiting for just what it is to do.
+    pub(crate) fn requeue(&self, mut dues: Dues) {
+        // Relaxed, in `load`: a hint only. Woken in vain the first one queues by itself, and queued for a free lock it is
+        // found by `settle`.
+        if !self.queue.load().has(LOCKED) {
+            if let Some(first) = dues.pop() {
+                reached!("mutex free for the first of those that are moved to it");
+                first.wake(Outcome::LOOSE);
+            }
+            if dues.tag().is_none() {
+                // Nobody is left on whose behalf the lock is still there.
+                return;
+            }
+        }
         let mut guard = self.queue.guard();
         guard.append(dues);
         self.settle(guard, 0);

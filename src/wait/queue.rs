@@ -418,6 +418,11 @@ impl Dues {
         Self(self.0.take_while(wanted))
     }
 
+    /// Splits off the first.
+    pub(crate) fn pop(&mut self) -> Option<Due> {
+        self.0.pop_front().map(Due)
+    }
+
     /// Ends the waits of all of them, first to last.
     pub(crate) fn wake_all(mut self, outcome: Outcome) {
         while let Some(waiter) = self.0.pop_front() {

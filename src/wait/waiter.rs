@@ -43,6 +43,8 @@ impl Outcome {
     pub(crate) const WOKEN: Self = Self(2);
     /// What was waited for is the woken thread's own: it owes nobody a further look.
     pub(crate) const GRANTED: Self = Self(3);
+    /// As [`WOKEN`](Self::WOKEN), but nobody counts on this thread: it comes by as if it had not waited.
+    pub(crate) const LOOSE: Self = Self(4);
 }
 
 impl fmt::Debug for Outcome {
@@ -50,6 +52,7 @@ impl fmt::Debug for Outcome {
         f.write_str(match *self {
             Self::WOKEN => "WOKEN",
             Self::GRANTED => "GRANTED",
+            Self::LOOSE => "LOOSE",
             _ => "invalid",
         })
     }
