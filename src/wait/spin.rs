@@ -30,7 +30,7 @@ impl Spin {
     /// somebody from running; yielding where nobody wants to run costs about as much as looking.
     pub(crate) const fn for_lock() -> Self {
         Self {
-            looks: budget(3, 0),
+            looks: budget(2, 0),
             hints: 4,
             growing: true,
             yields: budget(8, 0),
@@ -49,7 +49,7 @@ impl Spin {
     /// Before a thread that was woken for a lock, and found it taken, queues again. A processor that it gives away now may
     /// be gone for a time slice, and it has waited already; asleep at the head of the queue it is sure to be woken.
     pub(crate) const fn after_wake() -> Self {
-        Self { yields: 0, ..Self::for_lock() }
+        Self { looks: budget(3, 0), yields: 0, ..Self::for_lock() }
     }
 
     /// At the head of a lock's queue, for a thread to which the next unlock hands the lock: that is one section away, and
