@@ -54,7 +54,7 @@ use crate::raw::condvar::RawCondvar;
 /// A wait queues, unlocks the mutex, spins and yields for a few microseconds if nobody else waits (for some tens if it
 /// has just told another thread to go on, whose answer it may be waiting for), and parks. It allocates
 /// nothing. A notification moves the waiter to the queue of its mutex, so that it wakes up when it can lock, not
-/// before: a `notify_all` does not send a crowd after one lock.
+/// before; only if the mutex is free the first one is woken at once. A `notify_all` does not send a crowd after one lock.
 ///
 /// # Fairness
 ///
