@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::condvar::Condvar;
 use crate::facade::{Deadline, budget, const_fn, may_yield, polls, reached, spin_hint, yield_briefly};
 use crate::mutex::{Mutex, MutexGuard};
+use crate::wait::Eagerness;
 
 /// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
 /// is empty.
@@ -159,8 +160,8 @@ struct Puts<T> {
     unfinished: u64,
     getters: Side,
     closed: bool,
-    putters_spin: Eagerness,
-    getters_spin: Eagerness,
+    putters_spin: Eager,
+    getters_spin: Eager,
     /// How often the last unfinished item was reported done. Tells a joiner that it was, even if there are new ones.
     rounds: u64,
 }
@@ -228,33 +229,8 @@ impl Side {
     }
 }
 
-/// Whether those of one side should spin before they poll: if it has been of use lately.
-struct Eagerness(i8);
-
-impl Eagerness {
-    const NEW: Self = Self(0);
-    /// So many looks in vain are outweighed by one that was of use.
-    const GAIN: i8 = 2;
-    const MOST: i8 = 8;
-    /// After so many waits without spinning it is tried again.
-    const ABSTAIN: i8 = 8;
-
-    fn wants(&mut self) -> bool {
-        let wants = self.0 >= 0;
-        self.0 += i8::from(!wants);
-        wants
-    }
-
-    fn learn(&mut self, of_use: bool) {
-        self.0 = if of_use {
-            (self.0 + Self::GAIN).min(Self::MOST)
-        } else if self.0 > 0 {
-            self.0 - 1
-        } else {
-            -Self::ABSTAIN
-        };
-    }
-}
+/// Whether those of one side should spin before they poll. One look that was of use outweighs two in vain.
+type Eager = Eagerness<2, 1, 8, 8>;
 
 impl<T> Puts<T> {
     /// Makes memory for `additional` more items, for which there is room in a buffer of `capacity`.
@@ -365,8 +341,8 @@ impl<T> BoundedBuffer<T> {
                 unfinished: 0,
                 getters: Side::NEW,
                 closed: false,
-                putters_spin: Eagerness::NEW,
-                getters_spin: Eagerness::NEW,
+                putters_spin: Eager::NEW,
+                getters_spin: Eager::NEW,
                 rounds: 0,
             };
             let gets = Gets { queue: VecDeque::new(), freed: 0, unfinished: 0, putters: Side::NEW };
@@ -1222,7 +1198,7 @@ impl<T> BoundedBuffer<T> {
         &'a self,
         mut puts: MutexGuard<'a, Puts<T>>,
         ready: impl Fn(&Puts<T>) -> bool,
-        eagerness: impl Fn(&mut Puts<T>) -> &mut Eagerness,
+        eagerness: impl Fn(&mut Puts<T>) -> &mut Eager,
         deadline: &LazyCell<Deadline, D>,
     ) -> MutexGuard<'a, Puts<T>>
     where

@@ -27,6 +27,7 @@
 //! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
 //! | `Hint` | a relaxed flag | its first value | that it changes: it only chooses how long a thread spins |
 //! | `note_wake`, `has_just_woken` | a flag of the thread | never | that it changes: it only chooses how long a thread spins |
+//! | `own_hint`, `set_own_hint` | a number of the thread | 0 | that it changes: it only chooses how often a thread looks |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `polls` | the number | what the model has asked for, else 0 | the number itself; `buffer::polling_*` are the models that ask for one |
 //! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
@@ -59,8 +60,8 @@ pub(crate) use arm::AtEnd;
 pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, PerThread, Reading, Rounds, UnsafeCell, Writing,
-    atomic, budget, contain, guess, has_just_woken, known_thread, may_yield, note_wake, panicking, polls,
-    seats, spin_hint, this_thread, unique_number, yield_briefly, yield_now,
+    atomic, budget, contain, guess, has_just_woken, known_thread, may_yield, note_wake, own_hint, panicking,
+    polls, seats, set_own_hint, spin_hint, this_thread, unique_number, yield_briefly, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]

@@ -350,6 +350,21 @@ impl Hint {
     }
 }
 
+thread_local! {
+    static OWN_HINT: Cell<i8> = const { Cell::new(0) };
+}
+
+/// Advice from a thread to itself for its next waits. At first 0.
+#[inline]
+pub(crate) fn own_hint() -> i8 {
+    OWN_HINT.get()
+}
+
+#[inline]
+pub(crate) fn set_own_hint(hint: i8) {
+    OWN_HINT.set(hint);
+}
+
 /// Tells the processor that this thread spins.
 #[inline]
 pub(crate) fn spin_hint() {

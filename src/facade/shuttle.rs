@@ -191,6 +191,13 @@ pub(crate) fn has_just_woken() -> bool {
     false
 }
 
+/// Decides how often to look, which is never.
+pub(crate) fn own_hint() -> i8 {
+    0
+}
+
+pub(crate) fn set_own_hint(_hint: i8) {}
+
 pub(crate) fn spin_hint() {
     shuttle::hint::spin_loop();
 }

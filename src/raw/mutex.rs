@@ -116,7 +116,10 @@ impl RawMutex {
             if !word.has(LOCKED) {
                 // Acquire (mutex.unlock): what earlier holders did.
                 match self.queue.try_change(word, word.without(carried).with(LOCKED), Acquire) {
-                    Ok(()) => return true,
+                    Ok(()) => {
+                        spin.learn();
+                        return true;
+                    }
                     Err(actual) => word = actual,
                 }
                 continue;

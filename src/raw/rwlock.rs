@@ -81,7 +81,7 @@ const READER: u32 = CALM << 5;
 const TOKEN: u32 = WRITER | UPGRADABLE;
 
 /// After so many reads in a row readers sit down.
-const CALM_ENOUGH: u32 = budget(10, 1);
+const CALM_ENOUGH: u32 = budget(3, 1);
 
 const _: () = assert!(CALM_ENOUGH * CALM <= CALM_MASK);
 

@@ -198,6 +198,7 @@ impl RawSemaphore {
                 break;
             }
             if self.take(self.load(), n) {
+                spin.learn();
                 return true;
             }
         }

@@ -2,11 +2,14 @@
 //!
 //! The pause between two looks is what matters. A thread that looks all the time takes the lock's cache line from
 //! its holder all the time; one that looks early once or twice and then lets longer pauses pass is there when a long
-//! section ends, and leaves a holder of short ones several of them in peace. After a few looks a thread yields instead: if
-//! there are more threads than processors, one that spins may keep from running the very one it waits for.
-//! `docs/waiting.md` has the numbers.
+//! section ends, and leaves a holder of short ones several of them in peace. Which of the two sorts of sections a thread
+//! meets it learns from its waits. After some looks a thread yields instead: if there are more threads than processors,
+//! one that spins may keep from running the very one it waits for. `docs/waiting.md` has the numbers.
 
-use crate::facade::{Hint, budget, const_fn, has_just_woken, may_yield, spin_hint, yield_briefly, yield_now};
+use crate::facade::{
+    Hint, budget, const_fn, has_just_woken, may_yield, own_hint, set_own_hint, spin_hint, yield_briefly,
+    yield_now,
+};
 
 /// A budget of looks with a pause before each, first a short one, then as long as others want the processor. Empty from
 /// the start in a model, but for [`Habit`].
@@ -25,17 +28,38 @@ pub(crate) struct Spin {
 }
 
 impl Spin {
-    /// Before a thread queues for a lock or for permits: a few looks for a section that is about to end, then yields,
-    /// among others to threads that were interrupted in theirs. Looking longer while all processors are busy keeps
-    /// somebody from running; yielding where nobody wants to run costs about as much as looking.
-    pub(crate) const fn for_lock() -> Self {
-        Self {
-            looks: budget(2, 0),
-            hints: 4,
-            growing: true,
-            yields: budget(8, 0),
-            briefly: false,
-            telling: false,
+    /// How often a thread looks in long sections, or to learn whether they are long.
+    const OFTEN: u32 = budget(40, 0);
+
+    /// A lock that is free again before so many of these looks is one of short sections, as a rule: a long one is met
+    /// somewhere in its midst.
+    const SOON: u32 = 3;
+
+    const SELDOM: Self =
+        Self { looks: budget(2, 0), hints: 4, growing: true, yields: budget(8, 0), ..Self::NONE };
+
+    /// Before a thread queues for a lock or for permits: looks for a section that is about to end, many at short intervals or
+    /// two at longer ones, then yields, among others to threads that were interrupted in theirs. Looking longer while all
+    /// processors are busy keeps somebody from running; yielding where nobody wants to run costs about as much as looking.
+    pub(crate) fn for_lock() -> Self {
+        let mut long = Long::of(own_hint());
+        let often = long.wants();
+        set_own_hint(long.score());
+        if often {
+            Self { looks: Self::OFTEN, hints: 1, growing: false, telling: true, ..Self::SELDOM }
+        } else {
+            Self::SELDOM
+        }
+    }
+
+    /// Learns from what is left of the budget of [`for_lock`](Self::for_lock) when the wait is over, or the budget. If none
+    /// is left the section was very long, or its thread interrupted, which says nothing.
+    #[inline]
+    pub(crate) fn learn(&self) {
+        if self.telling && self.looks > 0 {
+            let mut long = Long::of(own_hint());
+            long.learn(Self::OFTEN - self.looks >= Self::SOON);
+            set_own_hint(long.score());
         }
     }
 
@@ -43,13 +67,13 @@ impl Spin {
     /// interrupted while others are busy each yield may cost a time slice, during which nobody new may come in.
     pub(crate) fn for_shared_lock() -> Self {
         let yields = if may_yield() { budget(8, 0) } else { 0 };
-        Self { yields, briefly: true, ..Self::for_lock() }
+        Self { yields, briefly: true, ..Self::SELDOM }
     }
 
     /// Before a thread that was woken for a lock, and found it taken, queues again. A processor that it gives away now may
     /// be gone for a time slice, and it has waited already; asleep at the head of the queue it is sure to be woken.
     pub(crate) const fn after_wake() -> Self {
-        Self { looks: budget(3, 0), yields: 0, ..Self::for_lock() }
+        Self { looks: budget(3, 0), yields: 0, ..Self::SELDOM }
     }
 
     /// At the head of a lock's queue, for a thread to which the next unlock hands the lock: that is one section away, and
@@ -106,6 +130,43 @@ impl Spin {
         left
     }
 }
+
+/// Whether something is worth trying that does harm where it is of no use, learnt from how it went. After it was of no use
+/// once too often it is left out `ABSTAIN` times, and then tried again.
+#[derive(Debug)]
+pub(crate) struct Eagerness<const GAIN: i8, const LOSS: i8, const MOST: i8, const ABSTAIN: i8>(i8);
+
+impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const ABSTAIN: i8> Eagerness<GAIN, LOSS, MOST, ABSTAIN> {
+    pub(crate) const NEW: Self = Self(0);
+
+    const fn of(score: i8) -> Self {
+        Self(score)
+    }
+
+    const fn score(&self) -> i8 {
+        self.0
+    }
+
+    pub(crate) fn wants(&mut self) -> bool {
+        let wants = self.0 >= 0;
+        self.0 += i8::from(!wants);
+        wants
+    }
+
+    pub(crate) fn learn(&mut self, of_use: bool) {
+        self.0 = if of_use {
+            (self.0 + GAIN).min(MOST)
+        } else if self.0 >= LOSS {
+            self.0 - LOSS
+        } else {
+            -ABSTAIN
+        };
+    }
+}
+
+/// Whether the sections are long that a thread waits for. Of the waits for short ones a quarter or more end
+/// [soon](Spin::SOON), of those for long ones one in a hundred.
+type Long = Eagerness<1, 16, 32, 32>;
 
 /// Whether the threads of one barrier do well to spin, or to yield at once, learnt from how it went.
 ///
