@@ -32,6 +32,7 @@
 //! | `polls` | the number | what the model has asked for, else 0 | the number itself; `buffer::polling_*` are the models that ask for one |
 //! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
 //! | `yield_briefly`, `may_yield` | the same by the clock: none for a while after one that lasted a time slice | nothing; always | that yields are left out: a wait without any is one whose budget is used up |
+//! | `give_way_at_times` | a yield now and then, by the clock | nothing | nothing, as `yield_now` |
 //! | `threads` | `std::thread`, only with the feature of that name | `loom::thread` | names, stack sizes, and how many threads the machine has: `tests/threads.rs`. A panic that leaves a thread ends the model |
 //! | `panicking` | of the calling thread | of any thread of the model | who of two threads panics: `tests/poison.rs` |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
@@ -60,8 +61,9 @@ pub(crate) use arm::AtEnd;
 pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, PerThread, Reading, Rounds, UnsafeCell, Writing,
-    atomic, budget, contain, guess, has_just_woken, known_thread, may_yield, note_wake, own_hint, panicking,
-    polls, seats, set_own_hint, spin_hint, this_thread, unique_number, yield_briefly, yield_now,
+    atomic, budget, contain, give_way_at_times, guess, has_just_woken, known_thread, may_yield, note_wake,
+    own_hint, panicking, polls, seats, set_own_hint, spin_hint, this_thread, unique_number, yield_briefly,
+    yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]

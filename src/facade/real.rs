@@ -419,6 +419,33 @@ pub(crate) fn may_yield() -> bool {
     left == 0
 }
 
+thread_local! {
+    /// How often this thread was asked in vain, and when it last gave way.
+    static INSISTED: Cell<(u32, Option<Instant>)> = const { Cell::new((0, None)) };
+}
+
+/// For a thread that is about to take what another was woken for. Now and then it yields: the other may be waiting for this
+/// very processor, and would have to until the end of the time slice. Not more often than a wake-up takes, because a
+/// thread that is on its way to another processor is not helped by it.
+#[inline]
+pub(crate) fn give_way_at_times() {
+    /// How often the clock is not asked.
+    const ASK: u32 = 16;
+    const REST: Duration = Duration::from_micros(200);
+    let (count, last) = INSISTED.get();
+    if count < ASK {
+        INSISTED.set((count + 1, last));
+        return;
+    }
+    let now = Instant::now();
+    if last.is_some_and(|last| now.duration_since(last) < REST) {
+        INSISTED.set((0, last));
+    } else {
+        thread::yield_now();
+        INSISTED.set((0, Some(now)));
+    }
+}
+
 /// Whether the calling thread is being unwound by a panic.
 #[inline]
 pub(crate) fn panicking() -> bool {

@@ -215,6 +215,9 @@ pub(crate) fn yield_briefly() -> bool {
     true
 }
 
+/// Never.
+pub(crate) fn give_way_at_times() {}
+
 /// Always.
 pub(crate) fn may_yield() -> bool {
     true

@@ -39,7 +39,7 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{Deadline, budget, const_fn, reached};
+use crate::facade::{Deadline, budget, const_fn, give_way_at_times, reached};
 use crate::wait::{Due, Dues, Guard, Outcome, Place, Queue, Spin, Waiter, Word};
 
 const LOCKED: usize = Word::bit(0);
@@ -114,6 +114,9 @@ impl RawMutex {
         let mut spin = if carried == 0 { Spin::for_lock() } else { Spin::after_wake() };
         loop {
             if !word.has(LOCKED) {
+                if carried == 0 && word.has(WAKING) {
+                    give_way_at_times();
+                }
                 // Acquire (mutex.unlock): what earlier holders did.
                 match self.queue.try_change(word, word.without(carried).with(LOCKED), Acquire) {
                     Ok(()) => {

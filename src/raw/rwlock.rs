@@ -59,7 +59,7 @@ use crate::facade::atomic::{
     Ordering::{self, AcqRel, Acquire, Relaxed, Release},
     exchange_in_order, fence_in_order, load_in_order,
 };
-use crate::facade::{Deadline, Rounds, budget, const_fn, reached, seats};
+use crate::facade::{Deadline, Rounds, budget, const_fn, give_way_at_times, reached, seats};
 use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter};
 
 /// What the lock's word says.
@@ -730,6 +730,9 @@ impl RawRwLock {
         let mut spin = Spin::for_shared_lock();
         loop {
             if let Some(next) = kind.enter(state, carried) {
+                if carried == 0 && state.has(WAKING) {
+                    give_way_at_times();
+                }
                 // Acquire (rwlock.write, rwlock.read): what earlier holders did.
                 match self.try_change(state, next, Acquire) {
                     Ok(()) => {
