@@ -9,9 +9,10 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::condvar::Condvar;
-use crate::facade::{Deadline, budget, const_fn, may_yield, polls, reached, spin_hint, yield_briefly};
+use crate::facade::{
+    Deadline, Eagerness, Hint, budget, const_fn, may_yield, polls, reached, spin_hint, yield_briefly,
+};
 use crate::mutex::{Mutex, MutexGuard};
-use crate::wait::Eagerness;
 
 /// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
 /// is empty.
@@ -59,8 +60,8 @@ use crate::wait::Eagerness;
 /// # Blocking
 ///
 /// Putting and getting lock a [`Mutex`] each, for the few instructions in which they move items; the `try_` forms
-/// wait for nothing else. A call that must wait for room, or for an item, looks again for a while: for half a
-/// microsecond if that has been of use in this buffer lately, then about ten times with
+/// wait for nothing else. A call that must wait for room, or for an item, looks again for a while: for two
+/// microseconds if that has been of use in this buffer lately, then about ten times with
 /// [`yield_now`](std::thread::yield_now) before each look, for a tenth of a millisecond at most. Then it parks. It
 /// looks longer if a thread that was asleep on the other side has just been woken. The
 /// time limits of the `_for` and `_until` forms are for all of that.
@@ -114,6 +115,10 @@ pub struct BoundedBuffer<T> {
     capacity: usize,
     inlet: Inlet<T>,
     outlet: Outlet<T>,
+    /// Told by putters of items in their half.
+    items: News,
+    /// Told by getters of free places in the putters' half.
+    places: News,
     /// All are notified when no item is unfinished any more. Waited for with `puts` locked.
     finished: Condvar,
 }
@@ -160,8 +165,6 @@ struct Puts<T> {
     unfinished: u64,
     getters: Side,
     closed: bool,
-    putters_spin: Eager,
-    getters_spin: Eager,
     /// How often the last unfinished item was reported done. Tells a joiner that it was, even if there are new ones.
     rounds: u64,
 }
@@ -229,10 +232,53 @@ impl Side {
     }
 }
 
-/// Whether those of one side should spin before they poll. One look that was of use outweighs two in vain.
+/// What the threads of one side look at while they spin, on lines that nobody writes but to tell them something: one that
+/// looks at the lock instead takes its line from those it waits for.
+///
+/// It may be wrong. Told of what is gone by then, a thread locks in vain; told too late, it has spun in vain.
+#[repr(C, align(128))]
+struct News {
+    /// Whether there is something to come for.
+    told: Hint,
+    /// [`Eager`] about spinning before they poll.
+    eager: Hint,
+}
+
+/// One wait in which spinning was of use outweighs two in vain.
 type Eager = Eagerness<2, 1, 8, 8>;
 
+impl News {
+    const_fn! {
+        fn new(told: bool) -> Self {
+            Self { told: Hint::new(if told { 1 } else { 0 }), eager: Hint::new(0) }
+        }
+    }
+
+    #[inline]
+    fn is_told(&self) -> bool {
+        self.told.get() != 0
+    }
+
+    #[inline]
+    fn tell(&self) {
+        self.told.set(1);
+    }
+
+    #[inline]
+    fn forget(&self) {
+        self.told.set(0);
+    }
+}
+
 impl<T> Puts<T> {
+    fn has_news_for_putters(&self) -> bool {
+        self.room != 0 || self.closed
+    }
+
+    fn has_news_for_getters(&self) -> bool {
+        !self.queue.is_empty() || self.closed
+    }
+
     /// Makes memory for `additional` more items, for which there is room in a buffer of `capacity`.
     #[inline]
     fn reserve(&mut self, additional: usize, capacity: usize) {
@@ -341,8 +387,6 @@ impl<T> BoundedBuffer<T> {
                 unfinished: 0,
                 getters: Side::NEW,
                 closed: false,
-                putters_spin: Eager::NEW,
-                getters_spin: Eager::NEW,
                 rounds: 0,
             };
             let gets = Gets { queue: VecDeque::new(), freed: 0, unfinished: 0, putters: Side::NEW };
@@ -350,6 +394,8 @@ impl<T> BoundedBuffer<T> {
                 capacity,
                 inlet: Inlet { puts: Mutex::new(puts), items: Condvar::new() },
                 outlet: Outlet { gets: Mutex::new(gets), room: Condvar::new() },
+                items: News::new(false),
+                places: News::new(true),
                 finished: Condvar::new(),
             }
         }
@@ -952,9 +998,10 @@ impl<T> BoundedBuffer<T> {
     }
 
     fn put_by(&self, item: T, deadline: impl FnOnce() -> Deadline) -> Result<(), PutTimeoutError<T>> {
-        let mut puts = self.inlet.puts.lock();
+        let deadline = LazyCell::new(deadline);
+        let mut puts = self.enter(&self.places, Puts::has_news_for_putters, &deadline);
         if puts.room == 0 || puts.closed {
-            match self.find_room(puts, 1, deadline) {
+            match self.find_room(puts, 1, &deadline) {
                 Ok(with_room) => puts = with_room,
                 Err(Refused::Closed) => return Err(PutTimeoutError::Closed(item)),
                 Err(Refused::Timeout) => return Err(PutTimeoutError::Timeout(item)),
@@ -971,22 +1018,27 @@ impl<T> BoundedBuffer<T> {
         chunk: &mut VecDeque<T>,
         deadline: impl FnOnce() -> Deadline,
     ) -> Result<(usize, usize), Refused> {
-        let mut puts = self.inlet.puts.lock();
+        let deadline = LazyCell::new(deadline);
+        let mut puts = self.enter(&self.places, Puts::has_news_for_putters, &deadline);
         if puts.room < chunk.len() || puts.closed {
-            puts = self.find_room(puts, chunk.len(), deadline)?;
+            puts = self.find_room(puts, chunk.len(), &deadline)?;
         }
         let moved = chunk.len().min(puts.room);
         puts.reserve(moved, self.capacity);
         puts.queue.extend(chunk.drain(..moved));
         puts.room -= moved;
         puts.unfinished += moved as u64;
-        puts.getters.wake(&self.inlet.items);
-        Ok((moved, puts.room))
+        let room = puts.room;
+        self.has_put(puts);
+        Ok((moved, room))
     }
 
     fn get_by(&self, deadline: impl FnOnce() -> Deadline) -> Result<T, GetTimeoutError> {
-        if let Some(item) = self.pop() {
-            return Ok(item);
+        // The only place is always in the putters' half.
+        if self.capacity != 1 {
+            if let Some(item) = self.pop() {
+                return Ok(item);
+            }
         }
         let (both, item) = self.find_items(&LazyCell::new(deadline), |both| both.pop())?;
         self.leave(both);
@@ -1053,7 +1105,19 @@ impl<T> BoundedBuffer<T> {
         puts.queue.push_back(item);
         puts.room -= 1;
         puts.unfinished += 1;
+        self.has_put(puts);
+    }
+
+    /// Ends a put.
+    #[inline]
+    fn has_put(&self, mut puts: MutexGuard<'_, Puts<T>>) {
         puts.getters.wake(&self.inlet.items);
+        if puts.room == 0 {
+            self.places.forget();
+        }
+        drop(puts);
+        // Whoever sees it finds the lock free.
+        self.items.tell();
     }
 
     /// Takes an item from the getters' half, if there is one.
@@ -1073,6 +1137,7 @@ impl<T> BoundedBuffer<T> {
         both.harvest();
         if both.puts.room > wanted {
             both.gets.putters.wake(&self.outlet.room);
+            self.places.tell();
         }
         both
     }
@@ -1091,25 +1156,31 @@ impl<T> BoundedBuffer<T> {
         if !both.gets.queue.is_empty() {
             both.puts.getters.wake(&self.inlet.items);
         }
+        let empty = both.puts.queue.is_empty();
+        let has_room = both.puts.room != 0;
+        drop(both);
+        // Not sooner: unlocking would wait for the line.
+        if empty {
+            self.items.forget();
+        }
+        if has_room {
+            self.places.tell();
+        }
     }
 
     /// Waits until there is room, unless there is. Looks for `wanted` places.
     #[cold]
-    fn find_room<'a>(
+    fn find_room<'a, D>(
         &'a self,
-        puts: MutexGuard<'a, Puts<T>>,
+        mut puts: MutexGuard<'a, Puts<T>>,
         wanted: usize,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> Result<MutexGuard<'a, Puts<T>>, Refused> {
-        let deadline = LazyCell::new(deadline);
+        deadline: &LazyCell<Deadline, D>,
+    ) -> Result<MutexGuard<'a, Puts<T>>, Refused>
+    where
+        D: FnOnce() -> Deadline,
+    {
         let mut before = Before::Nothing;
         let mut polled = polls(YIELDS) == 0 || !may_yield();
-        let ready = |puts: &Puts<T>| puts.room != 0 || puts.closed;
-        let mut puts = self.spin(puts, ready, |puts| &mut puts.putters_spin, &deadline);
-        if puts.room >= wanted && !puts.closed {
-            // As if it had come now: whoever told of the room has woken others for it if there were any.
-            return Ok(puts);
-        }
         loop {
             let both = self.harvest(puts, wanted, before);
             if both.puts.closed {
@@ -1127,14 +1198,14 @@ impl<T> BoundedBuffer<T> {
             before = if !polled {
                 gets.putters.polling += 1;
                 drop(gets);
-                poll(on_its_way, &deadline, || {
+                poll(on_its_way, deadline, || {
                     self.outlet.gets.try_lock().is_some_and(|gets| gets.freed != 0)
-                        || self.inlet.puts.try_lock().is_some_and(|puts| ready(&puts))
+                        || self.inlet.puts.try_lock().is_some_and(|puts| puts.has_news_for_putters())
                 });
                 polled = true;
                 Before::Polling
             } else {
-                let notified = self.outlet.room.sleep_deadline(&mut gets, &deadline);
+                let notified = self.outlet.room.sleep_deadline(&mut gets, deadline);
                 // Never `puts` after `gets`.
                 drop(gets);
                 polled = !notified || polls(YIELDS) == 0;
@@ -1156,8 +1227,7 @@ impl<T> BoundedBuffer<T> {
     {
         let mut before = Before::Nothing;
         let mut polled = polls(YIELDS) == 0 || !may_yield();
-        let ready = |puts: &Puts<T>| !puts.queue.is_empty() || puts.closed;
-        let mut puts = self.spin(self.inlet.puts.lock(), ready, |puts| &mut puts.getters_spin, deadline);
+        let mut puts = self.enter(&self.items, Puts::has_news_for_getters, deadline);
         loop {
             puts.getters.come(before);
             let mut both = Both { puts, gets: self.outlet.gets.lock() };
@@ -1177,7 +1247,7 @@ impl<T> BoundedBuffer<T> {
                 puts.getters.polling += 1;
                 drop(puts);
                 poll(on_its_way, deadline, || {
-                    self.inlet.puts.try_lock().is_some_and(|puts| ready(&puts))
+                    self.inlet.puts.try_lock().is_some_and(|puts| puts.has_news_for_getters())
                         || self.outlet.gets.try_lock().is_some_and(|gets| !gets.queue.is_empty())
                 });
                 puts = self.inlet.puts.lock();
@@ -1191,39 +1261,62 @@ impl<T> BoundedBuffer<T> {
         }
     }
 
-    /// Looks at the putters' half alone for about half a microsecond, if that has been of use lately. A getter that
-    /// has emptied its half tells the other of all free places, so there the news of both sides is found, and what
-    /// becomes free in between is left to come in one batch.
-    fn spin<'a, D>(
+    /// Locks the putters' half for one who waits for what it is `ready` with. Unless it is, or the deadline has passed, looks
+    /// at the news for about two microseconds first, if that has been of use lately. A getter that has emptied its half tells
+    /// the other of all free places, so there the news of both sides is found; what becomes free in between is left to
+    /// come in one batch.
+    #[inline]
+    fn enter<'a, D>(
         &'a self,
-        mut puts: MutexGuard<'a, Puts<T>>,
-        ready: impl Fn(&Puts<T>) -> bool,
-        eagerness: impl Fn(&mut Puts<T>) -> &mut Eager,
+        news: &News,
+        ready: fn(&Puts<T>) -> bool,
         deadline: &LazyCell<Deadline, D>,
     ) -> MutexGuard<'a, Puts<T>>
     where
         D: FnOnce() -> Deadline,
     {
-        if LOOKS == 0 || ready(&puts) || deadline.has_passed() || !eagerness(&mut puts).wants() {
-            return puts;
+        if HINTS == 0 || news.is_told() {
+            let puts = self.inlet.puts.lock();
+            if HINTS == 0 || ready(&puts) {
+                return puts;
+            }
+            news.forget();
         }
-        drop(puts);
-        let mut looks = LOOKS;
-        while looks != 0 {
-            looks -= 1;
-            for _ in 0..HINTS {
+        self.spin(news, ready, deadline)
+    }
+
+    #[cold]
+    fn spin<'a, D>(
+        &'a self,
+        news: &News,
+        ready: fn(&Puts<T>) -> bool,
+        deadline: &LazyCell<Deadline, D>,
+    ) -> MutexGuard<'a, Puts<T>>
+    where
+        D: FnOnce() -> Deadline,
+    {
+        if deadline.has_passed() || !Eager::wants(&news.eager) {
+            return self.inlet.puts.lock();
+        }
+        let pause = u32::try_from(self.capacity / 4).unwrap_or(u32::MAX).clamp(1, LONGEST_PAUSE);
+        let mut left = HINTS;
+        while left >= pause {
+            left -= pause;
+            for _ in 0..pause {
                 spin_hint();
             }
-            if let Some(mut puts) = self.inlet.puts.try_lock() {
-                if ready(&puts) {
-                    eagerness(&mut puts).learn(true);
-                    return puts;
+            if news.is_told() {
+                if let Some(puts) = self.inlet.puts.try_lock() {
+                    if ready(&puts) {
+                        Eager::learn(&news.eager, true);
+                        return puts;
+                    }
+                    news.forget();
                 }
             }
         }
-        let mut puts = self.inlet.puts.lock();
-        let of_use = ready(&puts);
-        eagerness(&mut puts).learn(of_use);
+        let puts = self.inlet.puts.lock();
+        Eager::learn(&news.eager, ready(&puts));
         puts
     }
 
@@ -1233,13 +1326,17 @@ impl<T> BoundedBuffer<T> {
             // All of them: whoever was woken for room and finds the buffer closed leaves the room.
             self.outlet.room.notify_all();
             self.inlet.items.notify_all();
+            self.places.tell();
+            self.items.tell();
         }
     }
 }
 
-/// How often a thread looks before it lets others run, and how many hints it lets pass before each look.
-const LOOKS: u32 = budget(8, 0);
-const HINTS: u32 = 6;
+/// How many hints a thread lets pass before it lets others run: about two microseconds.
+const HINTS: u32 = budget(96, 0);
+/// How many at most before each look. As many as a quarter of the places: in that time a batch comes together, and of a
+/// buffer with few places nobody waits for batches.
+const LONGEST_PAUSE: u32 = 32;
 /// How often a thread lets others run before it sleeps.
 const YIELDS: u32 = 10;
 /// The same if one of the other side was woken and has not come yet: for about as long as a wake-up takes.

@@ -25,9 +25,8 @@
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
-//! | `Hint` | a relaxed flag | its first value | that it changes: it only chooses how long a thread spins |
+//! | `Hint`, `with_own_hint` | a relaxed number; one of the thread | its first value; 0 | that it changes: it only chooses how long and how often a thread looks |
 //! | `note_wake`, `has_just_woken` | a flag of the thread | never | that it changes: it only chooses how long a thread spins |
-//! | `own_hint`, `set_own_hint` | a number of the thread | 0 | that it changes: it only chooses how often a thread looks |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `polls` | the number | what the model has asked for, else 0 | the number itself; `buffer::polling_*` are the models that ask for one |
 //! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
@@ -62,9 +61,31 @@ pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, PerThread, Reading, Rounds, UnsafeCell, Writing,
     atomic, budget, contain, give_way_at_times, guess, has_just_woken, known_thread, may_yield, note_wake,
-    own_hint, panicking, polls, seats, set_own_hint, spin_hint, this_thread, unique_number, yield_briefly,
-    yield_now,
+    panicking, polls, seats, spin_hint, this_thread, unique_number, with_own_hint, yield_briefly, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, set_endless_rounds, set_polls, take_notes};
+
+/// Whether something is worth trying that does harm where it is of no use, learnt from how it went and kept in a
+/// [`Hint`], at first 0. After it was of no use once too often it is left out `REST` times, and then tried again.
+pub(crate) struct Eagerness<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8>;
+
+impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Eagerness<GAIN, LOSS, MOST, REST> {
+    pub(crate) fn wants(hint: &Hint) -> bool {
+        let score = hint.get();
+        hint.set(score + i8::from(score < 0));
+        score >= 0
+    }
+
+    pub(crate) fn learn(hint: &Hint, of_use: bool) {
+        let score = hint.get();
+        hint.set(if of_use {
+            (score + GAIN).min(MOST)
+        } else if score >= LOSS {
+            score - LOSS
+        } else {
+            -REST
+        });
+    }
+}

@@ -325,24 +325,25 @@ pub(crate) fn guess<T>(look: impl FnOnce() -> T, _supposed: T) -> T {
     look()
 }
 
-/// Advice from one thread to others, of which it matters little whether and when it arrives.
+/// Advice, of which it matters little whether and when it arrives: a small number, from one thread to others or, by
+/// [`with_own_hint`], to itself.
 #[derive(Debug)]
-pub(crate) struct Hint(std::sync::atomic::AtomicBool);
+pub(crate) struct Hint(std::sync::atomic::AtomicI8);
 
 impl Hint {
-    pub(crate) const fn new(value: bool) -> Self {
-        Self(std::sync::atomic::AtomicBool::new(value))
+    pub(crate) const fn new(value: i8) -> Self {
+        Self(std::sync::atomic::AtomicI8::new(value))
     }
 
     #[inline]
-    pub(crate) fn get(&self) -> bool {
+    pub(crate) fn get(&self) -> i8 {
         // Relaxed: advice only.
         self.0.load(atomic::Ordering::Relaxed)
     }
 
     /// Leaves the cache line alone if there is nothing new.
     #[inline]
-    pub(crate) fn set(&self, value: bool) {
+    pub(crate) fn set(&self, value: i8) {
         if self.get() != value {
             // Relaxed: advice only.
             self.0.store(value, atomic::Ordering::Relaxed);
@@ -351,18 +352,13 @@ impl Hint {
 }
 
 thread_local! {
-    static OWN_HINT: Cell<i8> = const { Cell::new(0) };
+    static OWN_HINT: Hint = const { Hint::new(0) };
 }
 
-/// Advice from a thread to itself for its next waits. At first 0.
+/// What the calling thread has told itself. At first 0.
 #[inline]
-pub(crate) fn own_hint() -> i8 {
-    OWN_HINT.get()
-}
-
-#[inline]
-pub(crate) fn set_own_hint(hint: i8) {
-    OWN_HINT.set(hint);
+pub(crate) fn with_own_hint<R>(f: impl FnOnce(&Hint) -> R) -> R {
+    OWN_HINT.with(f)
 }
 
 /// Tells the processor that this thread spins.

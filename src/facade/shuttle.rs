@@ -156,18 +156,18 @@ pub(crate) fn guess<T>(_look: impl FnOnce() -> T, supposed: T) -> T {
 
 /// Never changes: what is done on advice must be right whatever the advice.
 #[derive(Debug)]
-pub(crate) struct Hint(bool);
+pub(crate) struct Hint(i8);
 
 impl Hint {
-    pub(crate) const fn new(value: bool) -> Self {
+    pub(crate) const fn new(value: i8) -> Self {
         Self(value)
     }
 
-    pub(crate) fn get(&self) -> bool {
+    pub(crate) fn get(&self) -> i8 {
         self.0
     }
 
-    pub(crate) fn set(&self, _: bool) {}
+    pub(crate) fn set(&self, _: i8) {}
 }
 
 pub(crate) fn known_thread() -> Option<NonZeroU64> {
@@ -192,11 +192,9 @@ pub(crate) fn has_just_woken() -> bool {
 }
 
 /// Decides how often to look, which is never.
-pub(crate) fn own_hint() -> i8 {
-    0
+pub(crate) fn with_own_hint<R>(f: impl FnOnce(&Hint) -> R) -> R {
+    f(&Hint::new(0))
 }
-
-pub(crate) fn set_own_hint(_hint: i8) {}
 
 pub(crate) fn spin_hint() {
     shuttle::hint::spin_loop();

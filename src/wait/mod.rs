@@ -20,5 +20,5 @@ mod spin;
 mod waiter;
 
 pub(crate) use queue::{Due, Dues, Guard, Place, Queue, Word};
-pub(crate) use spin::{Eagerness, Habit, Spin};
+pub(crate) use spin::{Habit, Spin};
 pub(crate) use waiter::{Outcome, Waiter};

@@ -7,7 +7,7 @@
 //! one that spins may keep from running the very one it waits for. `docs/waiting.md` has the numbers.
 
 use crate::facade::{
-    Hint, budget, const_fn, has_just_woken, may_yield, own_hint, set_own_hint, spin_hint, yield_briefly,
+    Eagerness, Hint, budget, const_fn, has_just_woken, may_yield, spin_hint, with_own_hint, yield_briefly,
     yield_now,
 };
 
@@ -42,9 +42,7 @@ impl Spin {
     /// two at longer ones, then yields, among others to threads that were interrupted in theirs. Looking longer while all
     /// processors are busy keeps somebody from running; yielding where nobody wants to run costs about as much as looking.
     pub(crate) fn for_lock() -> Self {
-        let mut long = Long::of(own_hint());
-        let often = long.wants();
-        set_own_hint(long.score());
+        let often = with_own_hint(Long::wants);
         if often {
             Self { looks: Self::OFTEN, hints: 1, growing: false, telling: true, ..Self::SELDOM }
         } else {
@@ -57,9 +55,7 @@ impl Spin {
     #[inline]
     pub(crate) fn learn(&self) {
         if self.telling && self.looks > 0 {
-            let mut long = Long::of(own_hint());
-            long.learn(Self::OFTEN - self.looks >= Self::SOON);
-            set_own_hint(long.score());
+            with_own_hint(|hint| Long::learn(hint, Self::OFTEN - self.looks >= Self::SOON));
         }
     }
 
@@ -131,41 +127,8 @@ impl Spin {
     }
 }
 
-/// Whether something is worth trying that does harm where it is of no use, learnt from how it went. After it was of no use
-/// once too often it is left out `ABSTAIN` times, and then tried again.
-#[derive(Debug)]
-pub(crate) struct Eagerness<const GAIN: i8, const LOSS: i8, const MOST: i8, const ABSTAIN: i8>(i8);
-
-impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const ABSTAIN: i8> Eagerness<GAIN, LOSS, MOST, ABSTAIN> {
-    pub(crate) const NEW: Self = Self(0);
-
-    const fn of(score: i8) -> Self {
-        Self(score)
-    }
-
-    const fn score(&self) -> i8 {
-        self.0
-    }
-
-    pub(crate) fn wants(&mut self) -> bool {
-        let wants = self.0 >= 0;
-        self.0 += i8::from(!wants);
-        wants
-    }
-
-    pub(crate) fn learn(&mut self, of_use: bool) {
-        self.0 = if of_use {
-            (self.0 + GAIN).min(MOST)
-        } else if self.0 >= LOSS {
-            self.0 - LOSS
-        } else {
-            -ABSTAIN
-        };
-    }
-}
-
-/// Whether the sections are long that a thread waits for. Of the waits for short ones a quarter or more end
-/// [soon](Spin::SOON), of those for long ones one in a hundred.
+/// Whether a thread should look often, because the sections it waits for are long. Of the waits for short ones a tenth or
+/// more end [soon](Spin::SOON), of those for long ones one in a hundred.
 type Long = Eagerness<1, 16, 32, 32>;
 
 /// Whether the threads of one barrier do well to spin, or to yield at once, learnt from how it went.
@@ -186,14 +149,14 @@ impl Habit {
 
     const_fn! {
         pub(crate) fn new() -> Self {
-            Self { pays: Hint::new(true) }
+            Self { pays: Hint::new(1) }
         }
     }
 
     /// For a thread that waits in this round.
     #[inline]
     pub(crate) fn spin(&self, round: u64) -> Spin {
-        let telling = self.pays.get() || round % Self::TRIAL == 0;
+        let telling = self.pays.get() != 0 || round % Self::TRIAL == 0;
         let looks = if telling { budget(20, 1) } else { 0 };
         let yields = if may_yield() { budget(40, 0) } else { 0 };
         Spin { looks, hints: budget(2, 0), yields, briefly: true, telling, ..Spin::NONE }
@@ -203,7 +166,7 @@ impl Habit {
     #[inline]
     pub(crate) fn learn(&self, spin: &Spin) {
         if spin.telling {
-            self.pays.set(spin.looks > 0);
+            self.pays.set(i8::from(spin.looks > 0));
         }
     }
 }
