@@ -54,7 +54,8 @@ use crate::raw::condvar::RawCondvar;
 /// A wait queues, unlocks the mutex, spins and yields for a few microseconds if nobody else waits (for some tens if it
 /// has just told another thread to go on, whose answer it may be waiting for), and parks. It allocates
 /// nothing. A notification moves the waiter to the queue of its mutex, so that it wakes up when it can lock, not
-/// before; only if the mutex is free the first one is woken at once. A `notify_all` does not send a crowd after one lock.
+/// before; if the mutex is free, up to sixteen are woken at once. So a `notify_all` does not send more than those after one
+/// lock, and nobody if the caller holds it.
 ///
 /// # Fairness
 ///

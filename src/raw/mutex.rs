@@ -48,6 +48,9 @@ const WAKING: usize = Word::bit(1);
 /// How often a waiter lets others be faster. One in a model, so that a model can get there.
 pub(crate) const PATIENCE: u32 = budget(2, 1);
 
+/// How many of those who were notified may come for a free lock at once.
+const CROWD: u32 = budget(16, 1);
+
 #[derive(Debug)]
 pub(crate) struct RawMutex {
     queue: Queue,
@@ -247,13 +250,15 @@ impl RawMutex {
     }
 
     /// Takes waiters of another queue into this one, where the next unlock finds them. If the lock is free, the first of
-    /// them does not queue: it is woken to come by like any other thread. Behind all who queue here, it would come after a
-    /// whole crowd that was notified before and may be waiting for just what it is to do.
+    /// them do not queue: they are woken to come by like any other thread. Behind all who queue here, they would come after a
+    /// whole crowd that was notified before and may be waiting for just what they are to do; and woken one by one,
+    /// each on a processor that has gone to sleep by then, they would take twice as long.
     pub(crate) fn requeue(&self, mut dues: Dues) {
-        // Relaxed, in `load`: a hint only. Woken in vain the first one queues by itself, and queued for a free lock it is
+        // Relaxed, in `load`: a hint only. Woken in vain they queue by themselves, and queued for a free lock they are
         // found by `settle`.
         if !self.queue.load().has(LOCKED) {
-            if let Some(first) = dues.pop() {
+            for _ in 0..CROWD {
+                let Some(first) = dues.pop() else { break };
                 reached!("mutex free for the first of those that are moved to it");
                 first.wake(Outcome::LOOSE);
             }
