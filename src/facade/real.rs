@@ -382,6 +382,8 @@ pub(crate) fn yield_now() {
 thread_local! {
     /// In how many of its next waits this thread does not yield, and how many that were when they began.
     static ABSTAINS: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+    /// When its last yield was over, if that was not long ago.
+    static YIELDED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// [`yield_now`] of a thread that waits for another's signal. False if it took so long that somebody must have had a
@@ -394,17 +396,25 @@ pub(crate) fn yield_briefly() -> bool {
     const BRIEF: Duration = Duration::from_micros(500);
     const FEWEST: u32 = 16;
     const MOST: u32 = 1024;
-    let start = Instant::now();
+    // A look at the clock costs a tenth of a yield, so the one after the last yield serves as long as it shows that this
+    // one was brief. If it does not, that may be for what came in between, and the next is timed.
+    let yielded = YIELDED.take();
+    let start = yielded.unwrap_or_else(Instant::now);
     thread::yield_now();
-    let brief = start.elapsed() < BRIEF;
+    let end = Instant::now();
     let waits = ABSTAINS.get().1;
-    if !brief {
+    if end.duration_since(start) < BRIEF {
+        YIELDED.set(Some(end));
+        if waits != 0 {
+            ABSTAINS.set((0, waits - 1));
+        }
+        return true;
+    }
+    if yielded.is_none() {
         let waits = (2 * waits).clamp(FEWEST, MOST);
         ABSTAINS.set((waits, waits));
-    } else if waits != 0 {
-        ABSTAINS.set((0, waits - 1));
     }
-    brief
+    yielded.is_some()
 }
 
 /// Whether a thread that is about to wait may yield, by how long that took lately. To be asked once in each wait.

@@ -145,7 +145,7 @@ pub(crate) struct Habit {
 
 impl Habit {
     /// Every so many rounds spinning is tried again.
-    const TRIAL: u64 = 32;
+    const TRIAL: u64 = 256;
 
     const_fn! {
         pub(crate) fn new() -> Self {
