@@ -363,14 +363,16 @@ impl RawBarrier {
     /// Not the last: waits until the round trips, breaks, or is broken by this very deadline.
     fn meet(&self, before: State, deadline: &Deadline) -> Result<Met, Broken> {
         let generation = before.generation();
+        let is_last_but_one = before.count() + 2 == self.parties as u64;
         let met = Met { index: before.count() as usize, last: false };
         let inside = Inside { barrier: self, state: before.arrived() };
-        let mut spin = if deadline.has_passed() { Spin::NONE } else { self.habit.spin(generation.0) };
+        let mut spin =
+            if deadline.has_passed() { Spin::NONE } else { self.habit.spin(generation.0, is_last_but_one) };
         while spin.again() {
             let state = self.load();
             if state.generation() != generation {
                 reached!("barrier member released in limbo");
-                self.habit.learn(&spin);
+                self.habit.learn(&spin, is_last_but_one);
                 inside.released();
                 return Ok(met);
             }
@@ -379,7 +381,7 @@ impl RawBarrier {
                 return Err(Broken);
             }
         }
-        self.habit.learn(&spin);
+        self.habit.learn(&spin, is_last_but_one);
         if !deadline.has_passed() {
             match self.sleep(before.arrived(), Role::Member, deadline) {
                 Slept::Woken(TRIPPED) => {

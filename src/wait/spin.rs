@@ -137,10 +137,13 @@ type Long = Eagerness<1, 16, 32, 32>;
 /// there are more threads than processors, spinning keeps from its processor the very thread it waits for; then each
 /// processor goes round its threads by their yielding, which is far cheaper than parking and waking them. Which of the
 /// two it is depends on the machine, on what else it does and on the work between two rounds, so nobody is asked: a
-/// thread that spun tells those after it whether that was of use, and now and then one tries again.
+/// thread that spun tells those after it whether that was of use, and now and then one tries again. The last but one
+/// learns for itself: with two threads to each of two processors, the one before it has just run on this processor, and the
+/// one to come is running on the other.
 #[derive(Debug)]
 pub(crate) struct Habit {
     pays: Hint,
+    pays_last_but_one: Hint,
 }
 
 impl Habit {
@@ -149,14 +152,18 @@ impl Habit {
 
     const_fn! {
         pub(crate) fn new() -> Self {
-            Self { pays: Hint::new(1) }
+            Self { pays: Hint::new(1), pays_last_but_one: Hint::new(1) }
         }
     }
 
-    /// For a thread that waits in this round.
+    fn pays(&self, last_but_one: bool) -> &Hint {
+        if last_but_one { &self.pays_last_but_one } else { &self.pays }
+    }
+
+    /// For a thread that waits in this round, for all that are missing or for the last.
     #[inline]
-    pub(crate) fn spin(&self, round: u64) -> Spin {
-        let telling = self.pays.get() != 0 || round % Self::TRIAL == 0;
+    pub(crate) fn spin(&self, round: u64, last_but_one: bool) -> Spin {
+        let telling = self.pays(last_but_one).get() != 0 || round % Self::TRIAL == 0;
         let looks = if telling { budget(20, 1) } else { 0 };
         let yields = if may_yield() { budget(40, 0) } else { 0 };
         Spin { looks, hints: budget(2, 0), yields, briefly: true, telling, ..Spin::NONE }
@@ -164,9 +171,9 @@ impl Habit {
 
     /// Learns from what is left of a budget when the wait is over, or the budget.
     #[inline]
-    pub(crate) fn learn(&self, spin: &Spin) {
+    pub(crate) fn learn(&self, spin: &Spin, last_but_one: bool) {
         if spin.telling {
-            self.pays.set(i8::from(spin.looks > 0));
+            self.pays(last_but_one).set(i8::from(spin.looks > 0));
         }
     }
 }
