@@ -115,9 +115,9 @@ pub struct BoundedBuffer<T> {
     capacity: usize,
     inlet: Inlet<T>,
     outlet: Outlet<T>,
-    /// Told by putters of items in their half.
+    /// Of items in the putters' half.
     items: News,
-    /// Told by getters of free places in the putters' half.
+    /// Of free places in the putters' half.
     places: News,
     /// All are notified when no item is unfinished any more. Waited for with `puts` locked.
     finished: Condvar,
@@ -232,8 +232,8 @@ impl Side {
     }
 }
 
-/// What the threads of one side look at while they spin, on lines that nobody writes but to tell them something: one that
-/// looks at the lock instead takes its line from those it waits for.
+/// What the threads of one side look at while they spin, on a line that is written when something has changed for them, and
+/// not at every item: one that looks at the lock instead takes its line from those it waits for.
 ///
 /// It may be wrong. Told of what is gone by then, a thread locks in vain; told too late, it has spun in vain.
 #[repr(C, align(128))]
@@ -1034,7 +1034,7 @@ impl<T> BoundedBuffer<T> {
     }
 
     fn get_by(&self, deadline: impl FnOnce() -> Deadline) -> Result<T, GetTimeoutError> {
-        // The only place is always in the putters' half.
+        // The only item is never in the getters' half: whoever finds it takes it (`leave`).
         if self.capacity != 1 {
             if let Some(item) = self.pop() {
                 return Ok(item);
@@ -1150,6 +1150,7 @@ impl<T> BoundedBuffer<T> {
     /// Ends a get that had both halves locked.
     fn leave(&self, mut both: Both<'_, T>) {
         both.exchange();
+        debug_assert!(self.capacity != 1 || both.gets.queue.is_empty(), "as `get_by` supposes");
         if both.puts.room != 0 {
             both.gets.putters.wake(&self.outlet.room);
         }
@@ -1316,7 +1317,12 @@ impl<T> BoundedBuffer<T> {
             }
         }
         let puts = self.inlet.puts.lock();
-        Eager::learn(&news.eager, ready(&puts));
+        let of_use = ready(&puts);
+        if of_use {
+            // Somebody has forgotten it too late: it was news again by then.
+            news.tell();
+        }
+        Eager::learn(&news.eager, of_use);
         puts
     }
 

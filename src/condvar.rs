@@ -59,7 +59,8 @@ use crate::raw::condvar::RawCondvar;
 ///
 /// # Fairness
 ///
-/// First in, first out: a notification goes to the thread that has waited longest. Once notified, a thread locks by
+/// First in, first out: a notification goes to the thread that has waited longest. Of those that one call notifies, the ones
+/// that are woken at once for a free mutex compete for it. Once notified, a thread locks by
 /// the rules of [`Mutex`](crate::Mutex#fairness), so another may lock first and change the value back: test what you
 /// wait for in a loop, or let `wait_while` do it.
 ///

@@ -48,8 +48,7 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Blocking
 ///
-/// A thread that finds the lock taken looks again a few times, within half a microsecond, yields a few times, then queues
-/// and parks. It allocates nothing: its place in the queue is on its stack.
+/// A thread that finds the lock taken looks again for up to a microsecond, yields a few times, then queues and parks. It allocates nothing: its place in the queue is on its stack.
 ///
 /// # Fairness
 ///

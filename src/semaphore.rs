@@ -62,8 +62,8 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// # Blocking
 ///
-/// An acquisition that finds too few permits looks again a few times within half a microsecond and lets other threads have
-/// the processor a few times; then it queues, spins and yields for a few microseconds more if nobody else waits, and
+/// An acquisition that finds too few permits looks again for up to a microsecond and lets other threads have the processor
+/// a few times; then it queues, spins and yields for a few microseconds more if nobody else waits, and
 /// parks. It allocates nothing, and returns only when it has its permits or its time is up.
 ///
 /// # Fairness

@@ -25,7 +25,7 @@
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
-//! | `Hint`, `with_own_hint` | a relaxed number; one of the thread | its first value; 0 | that it changes: it only chooses how long and how often a thread looks |
+//! | `Hint`, `with_own_hint` | a relaxed number; one of the thread | its first value; 0 | that it changes: it only chooses whether, how long and how often a thread looks before it goes on as if it had not |
 //! | `note_wake`, `has_just_woken` | a flag of the thread | never | that it changes: it only chooses how long a thread spins |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `polls` | the number | what the model has asked for, else 0 | the number itself; `buffer::polling_*` are the models that ask for one |
@@ -68,10 +68,13 @@ pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
 pub(crate) use arm::{note, set_endless_rounds, set_polls, take_notes};
 
 /// Whether something is worth trying that does harm where it is of no use, learnt from how it went and kept in a
-/// [`Hint`], at first 0. After it was of no use once too often it is left out `REST` times, and then tried again.
+/// [`Hint`], at first 0. After it was of no use once too often it is left out `REST` times, and then tried again. It stands
+/// here for the waiting core and for the buffer, which has nothing to do with it.
 pub(crate) struct Eagerness<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8>;
 
 impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Eagerness<GAIN, LOSS, MOST, REST> {
+    const IN_RANGE: () = assert!(GAIN > 0 && LOSS > 0 && REST > 0 && MOST >= 0 && MOST <= i8::MAX - GAIN);
+
     pub(crate) fn wants(hint: &Hint) -> bool {
         let score = hint.get();
         hint.set(score + i8::from(score < 0));
@@ -79,6 +82,7 @@ impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Eagerness<G
     }
 
     pub(crate) fn learn(hint: &Hint, of_use: bool) {
+        const { Self::IN_RANGE };
         let score = hint.get();
         hint.set(if of_use {
             (score + GAIN).min(MOST)

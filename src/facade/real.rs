@@ -352,6 +352,7 @@ impl Hint {
 }
 
 thread_local! {
+    /// Constant and without a destructor, as the others here: there until the very end of the thread.
     static OWN_HINT: Hint = const { Hint::new(0) };
 }
 
@@ -382,7 +383,7 @@ pub(crate) fn yield_now() {
 thread_local! {
     /// In how many of its next waits this thread does not yield, and how many that were when they began.
     static ABSTAINS: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
-    /// When its last yield was over, if that was not long ago.
+    /// When its last yield in this wait was over.
     static YIELDED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
@@ -396,8 +397,8 @@ pub(crate) fn yield_briefly() -> bool {
     const BRIEF: Duration = Duration::from_micros(500);
     const FEWEST: u32 = 16;
     const MOST: u32 = 1024;
-    // A look at the clock costs a tenth of a yield, so the one after the last yield serves as long as it shows that this
-    // one was brief. If it does not, that may be for what came in between, and the next is timed.
+    // A look at the clock costs a tenth of a yield, so the one after the last yield of the same wait serves as long as it
+    // shows that this one was brief. If it does not, that may be for what came in between, and the next is timed.
     let yielded = YIELDED.take();
     let start = yielded.unwrap_or_else(Instant::now);
     thread::yield_now();
@@ -422,6 +423,8 @@ pub(crate) fn yield_briefly() -> bool {
 pub(crate) fn may_yield() -> bool {
     let (left, waits) = ABSTAINS.get();
     ABSTAINS.set((left.saturating_sub(1), waits));
+    // What came since the last wait is no part of a yield's time.
+    YIELDED.set(None);
     left == 0
 }
 

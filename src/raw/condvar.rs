@@ -2,7 +2,7 @@
 //!
 //! A waiter queues here while it still holds its mutex, then unlocks. A notification takes it out and moves it to
 //! the queue of its mutex, whose unlock wakes it when its turn to lock comes: it runs once, not twice. If the mutex is
-//! free, the first waiter is woken at once instead.
+//! free, the first waiters are woken at once instead.
 //!
 //! Invariants:
 //!
@@ -102,7 +102,7 @@ impl RawCondvar {
         while let Some(tag) = dues.tag() {
             let same_mutex = dues.take_while(|waiter| waiter.tag() == tag);
             // SAFETY: invariant 2, and its waiters are still to be woken, so the wait is not over. The waiters may
-            // return, and the mutex go, as soon as `requeue` has woken the only one or lets go of its queue; it touches
+            // return, and the mutex go, as soon as `requeue` has woken the last one or lets go of its queue; it touches
             // nothing afterwards.
             unsafe { &*tag.cast::<RawMutex>() }.requeue(same_mutex);
         }

@@ -114,16 +114,19 @@ impl RawMutex {
     #[cold]
     fn lock_slow(&self, mut word: Word, mut carried: usize, deadline: &Deadline, patience: u32) -> bool {
         let mut losses = 0;
-        let mut spin = if carried == 0 { Spin::for_lock() } else { Spin::after_wake() };
+        // Made when it is needed: who finds the lock free has not waited and learns nothing from it.
+        let mut spin = (carried != 0).then(Spin::after_wake);
         loop {
             if !word.has(LOCKED) {
-                if carried == 0 && word.has(WAKING) {
+                if carried == 0 && word.has(WAKING) && !deadline.has_passed() {
                     give_way_at_times();
                 }
                 // Acquire (mutex.unlock): what earlier holders did.
                 match self.queue.try_change(word, word.without(carried).with(LOCKED), Acquire) {
                     Ok(()) => {
-                        spin.learn();
+                        if let Some(spin) = &spin {
+                            spin.learn();
+                        }
                         return true;
                     }
                     Err(actual) => word = actual,
@@ -146,7 +149,8 @@ impl RawMutex {
                 continue;
             }
             let another_comes = carried == 0 && word.has(WAKING);
-            let paused = if another_comes { spin.give_way() } else { spin.again() };
+            let spin_now = spin.get_or_insert_with(Spin::for_lock);
+            let paused = if another_comes { spin_now.give_way() } else { spin_now.again() };
             if paused {
                 word = self.queue.load();
                 continue;
@@ -173,7 +177,7 @@ impl RawMutex {
                 Some(Outcome::GRANTED) => return true,
                 Some(_) => carried = WAKING,
             }
-            spin = Spin::after_wake();
+            spin = Some(Spin::after_wake());
             word = Word::of(WAKING);
         }
     }
@@ -254,16 +258,16 @@ impl RawMutex {
     /// whole crowd that was notified before and may be waiting for just what they are to do; and woken one by one,
     /// each on a processor that has gone to sleep by then, they would take twice as long.
     pub(crate) fn requeue(&self, mut dues: Dues) {
+        let mut crowd = 0;
         // Relaxed, in `load`: a hint only. Woken in vain they queue by themselves, and queued for a free lock they are
-        // found by `settle`.
-        if !self.queue.load().has(LOCKED) {
-            for _ in 0..CROWD {
-                let Some(first) = dues.pop() else { break };
-                reached!("mutex free for the first of those that are moved to it");
+        // found by `settle`. As long as `dues` has one the lock is still there, on its behalf.
+        while crowd < CROWD && !self.queue.load().has(LOCKED) {
+            if let Some(first) = dues.pop() {
+                reached!("mutex free for those that are moved to it");
                 first.wake(Outcome::LOOSE);
+                crowd += 1;
             }
             if dues.tag().is_none() {
-                // Nobody is left on whose behalf the lock is still there.
                 return;
             }
         }

@@ -730,7 +730,8 @@ impl RawRwLock {
         let mut spin = Spin::for_shared_lock();
         loop {
             if let Some(next) = kind.enter(state, carried) {
-                if carried == 0 && state.has(WAKING) {
+                // Who reads takes nothing from a reader, and may have to be through before a writer can come in.
+                if carried == 0 && kind == Kind::Write && state.has(WAKING) && !deadline.has_passed() {
                     give_way_at_times();
                 }
                 // Acquire (rwlock.write, rwlock.read): what earlier holders did.

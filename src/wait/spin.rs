@@ -1,10 +1,10 @@
 //! Bounded spinning before a thread parks.
 //!
-//! The pause between two looks is what matters. A thread that looks all the time takes the lock's cache line from
-//! its holder all the time; one that looks early once or twice and then lets longer pauses pass is there when a long
-//! section ends, and leaves a holder of short ones several of them in peace. Which of the two sorts of sections a thread
-//! meets it learns from its waits. After some looks a thread yields instead: if there are more threads than processors,
-//! one that spins may keep from running the very one it waits for. `docs/waiting.md` has the numbers.
+//! The pause between two looks is what matters. A thread that looks all the time is there when a long section ends, and
+//! takes the line from a holder of short ones each time; one that lets longer pauses pass leaves such a holder several
+//! sections in peace. Which of the two sorts it meets a thread learns from its waits. After some looks it yields instead:
+//! if there are more threads than processors, one that spins may keep from running the very one it waits for.
+//! `docs/waiting.md` has the numbers.
 
 use crate::facade::{
     Eagerness, Hint, budget, const_fn, has_just_woken, may_yield, spin_hint, with_own_hint, yield_briefly,
@@ -50,11 +50,11 @@ impl Spin {
         }
     }
 
-    /// Learns from what is left of the budget of [`for_lock`](Self::for_lock) when the wait is over, or the budget. If none
-    /// is left the section was very long, or its thread interrupted, which says nothing.
+    /// Learns from what a wait has left of the budget of [`for_lock`](Self::for_lock). If no looks are left the section was
+    /// very long, or its thread interrupted; if all of them are, this thread only gave way. Neither says anything.
     #[inline]
     pub(crate) fn learn(&self) {
-        if self.telling && self.looks > 0 {
+        if self.telling && self.looks > 0 && self.looks < Self::OFTEN {
             with_own_hint(|hint| Long::learn(hint, Self::OFTEN - self.looks >= Self::SOON));
         }
     }
@@ -127,8 +127,8 @@ impl Spin {
     }
 }
 
-/// Whether a thread should look often, because the sections it waits for are long. Of the waits for short ones a tenth or
-/// more end [soon](Spin::SOON), of those for long ones one in a hundred.
+/// Whether a thread should look often, because the sections it waits for are long. Of the waits for short ones 8
+/// to 25 in a hundred end [soon](Spin::SOON), of those for long ones one.
 type Long = Eagerness<1, 16, 32, 32>;
 
 /// Whether the threads of one barrier do well to spin, or to yield at once, learnt from how it went.
