@@ -32,7 +32,7 @@ const LONGER: Duration = Duration::from_millis(30);
 /// Hardly longer than it takes to queue.
 const BRIEF: Duration = Duration::from_micros(50);
 
-/// How readers are in: below the number of reads in a row from which on they sit, and well above it.
+/// How the first readers are in: below the number of reads in a row from which on they sit, and well above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Counted,
