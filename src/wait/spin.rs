@@ -54,7 +54,7 @@ impl Spin {
     /// very long, or its thread interrupted; if all of them are, this thread only gave way. Neither says anything.
     #[inline]
     pub(crate) fn learn(&self) {
-        if self.telling && self.looks > 0 && self.looks < Self::OFTEN {
+        if self.telling && self.looks != 0 && self.looks != Self::OFTEN {
             with_own_hint(|hint| Long::learn(hint, Self::OFTEN - self.looks >= Self::SOON));
         }
     }
