@@ -166,7 +166,7 @@ fn notify_all_moves_everybody_to_the_mutex() {
 /// `notify_all` without the lock, which is free: one waiter is woken, and its unlock wakes the other.
 #[test]
 fn notify_all_of_a_free_mutex_strands_nobody() {
-    let states = ["two notified", "mutex free for the first of those that are moved to it"];
+    let states = ["two notified", "mutex free for those that are moved to it"];
     model_bounded(3, THREE, &states, || {
         let shared = pair();
         let waiters = [(); 2].map(|()| {
