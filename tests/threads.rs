@@ -316,7 +316,7 @@ fn no_threads_and_no_room_are_refused() {
 
 #[test]
 fn unreasonable_stacks_are_an_error() {
-    let built = ThreadPool::builder().threads(2).stack_size(usize::MAX / 4).try_build();
+    let built = ThreadPool::builder().threads(2).stack_size(usize::MAX / 2).try_build();
     assert!(built.is_err());
 }
 

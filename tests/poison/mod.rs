@@ -202,7 +202,8 @@ fn mapped_guards_poison_and_a_map_that_panics_does_before_it_unlocks() {
 /// The flag costs one word more than the plain lock.
 #[test]
 fn flag_is_all_that_is_added() {
-    assert_eq!(size_of::<Mutex<u64>>(), size_of::<lockwork::Mutex<u64>>() + 8);
-    assert_eq!(size_of::<RwLock<u64>>(), size_of::<lockwork::RwLock<u64>>() + 8);
+    let word = align_of::<u64>();
+    assert_eq!(size_of::<Mutex<u64>>(), size_of::<lockwork::Mutex<u64>>() + word);
+    assert_eq!(size_of::<RwLock<u64>>(), size_of::<lockwork::RwLock<u64>>() + word);
     assert_eq!(size_of::<Condvar>(), size_of::<lockwork::Condvar>());
 }
