@@ -120,7 +120,8 @@ fn surplus_of_notify_many_is_not_kept() {
 #[test]
 fn notify_all_wakes_all_and_counts_them() {
     watchdog("notify_all_wakes_all_and_counts_them", || {
-        for parties in PARTIES {
+        // The last are more than are woken at once for a free mutex.
+        for parties in PARTIES.into_iter().chain([40]) {
             for held in [false, true] {
                 let room = Room::new();
                 room.with_waiters(parties, || {
