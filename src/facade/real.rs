@@ -383,8 +383,6 @@ pub(crate) fn yield_now() {
 thread_local! {
     /// In how many of its next waits this thread does not yield, and how many that were when they began.
     static ABSTAINS: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
-    /// When its last yield in this wait was over.
-    static YIELDED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// [`yield_now`] of a thread that waits for another's signal. False if it took so long that somebody must have had a
@@ -397,25 +395,17 @@ pub(crate) fn yield_briefly() -> bool {
     const BRIEF: Duration = Duration::from_micros(500);
     const FEWEST: u32 = 16;
     const MOST: u32 = 1024;
-    // A look at the clock costs a tenth of a yield, so the one after the last yield of the same wait serves as long as it
-    // shows that this one was brief. If it does not, that may be for what came in between, and the next is timed.
-    let yielded = YIELDED.take();
-    let start = yielded.unwrap_or_else(Instant::now);
+    let start = Instant::now();
     thread::yield_now();
-    let end = Instant::now();
+    let brief = start.elapsed() < BRIEF;
     let waits = ABSTAINS.get().1;
-    if end.duration_since(start) < BRIEF {
-        YIELDED.set(Some(end));
-        if waits != 0 {
-            ABSTAINS.set((0, waits - 1));
-        }
-        return true;
-    }
-    if yielded.is_none() {
+    if !brief {
         let waits = (2 * waits).clamp(FEWEST, MOST);
         ABSTAINS.set((waits, waits));
+    } else if waits != 0 {
+        ABSTAINS.set((0, waits - 1));
     }
-    yielded.is_some()
+    brief
 }
 
 /// Whether a thread that is about to wait may yield, by how long that took lately. To be asked once in each wait.
@@ -423,8 +413,6 @@ pub(crate) fn yield_briefly() -> bool {
 pub(crate) fn may_yield() -> bool {
     let (left, waits) = ABSTAINS.get();
     ABSTAINS.set((left.saturating_sub(1), waits));
-    // What came since the last wait is no part of a yield's time.
-    YIELDED.set(None);
     left == 0
 }
 
