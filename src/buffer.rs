@@ -1283,22 +1283,15 @@ impl<T> BoundedBuffer<T> {
             }
             news.forget();
         }
-        self.spin(news, ready, deadline)
+        if !deadline.has_passed() && Eager::wants(&news.eager) {
+            self.spin(news, ready)
+        } else {
+            self.inlet.puts.lock()
+        }
     }
 
     #[cold]
-    fn spin<'a, D>(
-        &'a self,
-        news: &News,
-        ready: fn(&Puts<T>) -> bool,
-        deadline: &LazyCell<Deadline, D>,
-    ) -> MutexGuard<'a, Puts<T>>
-    where
-        D: FnOnce() -> Deadline,
-    {
-        if deadline.has_passed() || !Eager::wants(&news.eager) {
-            return self.inlet.puts.lock();
-        }
+    fn spin(&self, news: &News, ready: fn(&Puts<T>) -> bool) -> MutexGuard<'_, Puts<T>> {
         let pause = u32::try_from(self.capacity / 4).unwrap_or(u32::MAX).clamp(1, LONGEST_PAUSE);
         let mut left = HINTS;
         while left >= pause {
