@@ -79,10 +79,14 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 ///
 /// | what | the other members | afterwards |
 /// |---|---|---|
-/// | the deadline of a [`wait_for`](Self::wait_for) or [`wait_until`](Self::wait_until) passes | [`BrokenBarrier`], like the one that was late | a new round begins |
+/// | the deadline of a [`wait_for`](Self::wait_for) or [`wait_until`](Self::wait_until) passes before all have arrived | [`BrokenBarrier`], like the one that was late | a new round begins |
 /// | the action panics | [`BrokenBarrier`]; the panic goes on in the thread that ran the action | a new round begins |
 /// | [`reset`](Self::reset) | [`BrokenBarrier`] | a new round begins |
 /// | [`abort`](Self::abort) | [`BrokenBarrier`] | every wait fails until [`reset`](Self::reset) |
+///
+/// A round is *complete* when the last thread has arrived, also while the action still runs. No deadline breaks a complete
+/// round: a timed wait that has become part of one returns when the action is done, late by the length of the action at
+/// most, and succeeds unless the action panics or another thread calls `abort` or `reset` meanwhile.
 ///
 /// Each round has a state of its own: a thread that was released gets its [`BarrierWaitResult`], whatever happens to
 /// the barrier before it returns. A thread that comes while an action runs, or before all members of a broken round
@@ -237,11 +241,12 @@ impl Barrier {
     /// Waits until all have arrived, for `timeout` at most. If the time is up before that, breaks the round.
     ///
     /// [`Duration::ZERO`] succeeds for the last to arrive and breaks the round otherwise, [`Duration::MAX`] waits for
-    /// ever. The time that an action takes counts as well.
+    /// ever. Once all have arrived the time limit has no effect: the wait returns when the action is done, so it may be
+    /// late by the length of the action.
     ///
     /// # Errors
     ///
-    /// [`BrokenBarrier`] if the time is up, if the round breaks in another way (see [above](Self#rounds-that-break)), or
+    /// [`BrokenBarrier`] if the time is up before all have arrived, if the round breaks in another way (see [above](Self#rounds-that-break)), or
     /// if the barrier is broken.
     ///
     /// # Panics

@@ -374,21 +374,93 @@ fn entry_while_an_action_runs_is_timed() {
     });
 }
 
+/// Brings together as many threads as parties, with a time limit each that passes while the action runs, then calls
+/// `then`. Returns what each thread got.
+fn complete_round_whose_time_is_up(barrier: &Barrier, then: impl FnOnce()) -> Vec<thread::Result<Waited>> {
+    let parties = barrier.parties();
+    let (complete, longest) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let member = |who: usize| {
+        // Twice as long at each attempt: on a busy machine the others may not come in time.
+        let mut limit = SHORT * (1 + who as u32 % 3);
+        loop {
+            longest.fetch_max(limit.as_millis() as usize, Relaxed);
+            let start = Instant::now();
+            let result =
+                if who % 2 == 0 { barrier.wait_for(limit) } else { barrier.wait_until(start + limit) };
+            if result.is_ok() || complete.load(Relaxed) {
+                return result;
+            }
+            limit *= 2;
+        }
+    };
+    thread::scope(|s| {
+        let member = &member;
+        let members: Vec<_> = (0..parties).map(|who| s.spawn(move || member(who))).collect();
+        eventually(|| barrier.waiting() == parties);
+        complete.store(true, Relaxed);
+        let start = Instant::now();
+        eventually(|| start.elapsed() > Duration::from_millis(longest.load(Relaxed) as u64) + SHORT);
+        let waiting = barrier.waiting();
+        then();
+        assert_eq!(waiting, parties, "no deadline breaks a complete round");
+        members.into_iter().map(thread::ScopedJoinHandle::join).collect()
+    })
+}
+
 #[test]
-fn deadline_runs_while_the_action_does() {
-    watchdog("deadline_runs_while_the_action_does", || {
-        let goes_on = Arc::new(Event::new());
-        let ends = Arc::clone(&goes_on);
-        let barrier = Barrier::with_action(2, move || ends.wait());
-        thread::scope(|s| {
-            s.spawn(|| {
-                assert!(barrier.wait_for(SHORT).is_err());
+fn deadline_that_passes_during_the_action_breaks_nothing() {
+    watchdog("deadline_that_passes_during_the_action_breaks_nothing", || {
+        for parties in PARTIES {
+            let goes_on = Arc::new(Event::new());
+            let ends = Arc::clone(&goes_on);
+            let barrier = Barrier::with_action(parties, move || ends.wait());
+            let results = complete_round_whose_time_is_up(&barrier, || {
                 goes_on.set();
             });
-            eventually(|| barrier.waiting() == 1 || goes_on.is_set());
-            // Or its time is up before we come: then this is a round of our own, and we break it.
-            assert!(barrier.wait_for(SHORT * 5).is_err(), "the other gave up");
-        });
+            let mut indexes: Vec<usize> =
+                results.into_iter().map(|result| result.unwrap().expect("all had arrived").index()).collect();
+            indexes.sort_unstable();
+            assert!(indexes.into_iter().eq(0..parties), "{parties} parties");
+            run(parties, |_| assert!(barrier.wait_for(LIMIT).is_ok(), "the next round is a new one"));
+        }
+    });
+}
+
+#[test]
+fn complete_round_can_be_broken_by_all_but_a_deadline() {
+    type Breaks = fn(&Barrier);
+    let breakers: [(&str, Breaks); 3] =
+        [("abort", Barrier::abort), ("reset", Barrier::reset), ("a panic", |_| {})];
+    watchdog("complete_round_can_be_broken_by_all_but_a_deadline", move || {
+        for parties in PARTIES {
+            for (what, breaks) in breakers {
+                let (goes_on, faulty) =
+                    (Arc::new(Event::new()), Arc::new(AtomicBool::new(what == "a panic")));
+                let (ends, fault) = (Arc::clone(&goes_on), Arc::clone(&faulty));
+                let barrier = Barrier::with_action(parties, move || {
+                    ends.wait();
+                    if fault.load(Relaxed) {
+                        resume_unwind(Box::new("a fault"));
+                    }
+                });
+                let results = complete_round_whose_time_is_up(&barrier, || {
+                    breaks(&barrier);
+                    goes_on.set();
+                });
+                let panics = results.iter().filter(|result| result.is_err()).count();
+                assert_eq!(panics, usize::from(what == "a panic"), "{what}, {parties} parties");
+                assert!(
+                    results.into_iter().flatten().all(|result| result.is_err()),
+                    "{what}, {parties} parties"
+                );
+                assert_eq!(barrier.is_broken(), what == "abort");
+                faulty.store(false, Relaxed);
+                barrier.reset();
+                run(parties, |_| {
+                    assert!(barrier.wait_for(LIMIT).is_ok(), "{what}, {parties} parties: mended")
+                });
+            }
+        }
     });
 }
 

@@ -344,6 +344,72 @@ fn action_stands_between_arrivals_and_releases() {
     });
 }
 
+/// A time-out against an action: a round in which all have arrived succeeds for all, and both learn what the action did,
+/// wherever the member is when its deadline passes. One in which not all have arrived breaks for all.
+#[test]
+fn timeout_during_the_action_breaks_nothing() {
+    let states = [
+        "both",
+        "none",
+        "barrier deadline passes during the action",
+        "barrier releases a sleeper",
+        "waiter leaves at its deadline",
+    ];
+    for limit in [SOON, Duration::ZERO] {
+        let states = if limit == SOON { &states[..] } else { &states[..4] };
+        model_bounded(4, "two timed waits", states, move || {
+            let plain = Arc::new((Plain::new(0), Plain::new(0), Plain::new(0)));
+            let seen = Arc::clone(&plain);
+            let barrier = Arc::new(Barrier::with_action(2, move || {
+                seen.2.set(seen.0.get() + seen.1.get());
+                // In here the other member may run until it sleeps.
+                thread::yield_now();
+            }));
+            let attend = move |barrier: &Barrier, plain: &(Plain, Plain, Plain)| {
+                let met = barrier.wait_for(limit).is_ok();
+                if met {
+                    assert_eq!(plain.2.get(), 3);
+                }
+                met
+            };
+            let other = (Arc::clone(&plain), Arc::clone(&barrier));
+            let member = thread::spawn(move || {
+                other.0.1.set(2);
+                attend(&other.1, &other.0)
+            });
+            plain.0.set(1);
+            let met = attend(&barrier, &plain);
+            assert_eq!(member.join().unwrap(), met, "a round is a success for all or for none");
+            assert_eq!(plain.2.get() == 3, met, "a round whose action has run is a success");
+            // All have left: a member that was not counted off would make this the last arrival of a complete round.
+            assert_eq!(barrier.waiting(), 0);
+            reach(if met { "both" } else { "none" });
+        });
+    }
+}
+
+/// A member whose deadline has passed in a complete round is a member still: an abort reaches it, and the next round
+/// begins when it has left.
+#[test]
+fn abort_reaches_a_member_whose_deadline_passed_during_the_action() {
+    let states =
+        ["met", "broken", "barrier deadline passes during the action", "barrier broken during the action"];
+    model_bounded(3, THREE, &states, || {
+        let barrier = Arc::new(Barrier::with_action(2, || {}));
+        let members = [(); 2].map(|()| {
+            let barrier = Arc::clone(&barrier);
+            thread::spawn(move || barrier.wait_for(Duration::ZERO).is_ok())
+        });
+        barrier.abort();
+        let met = members.map(|member| member.join().unwrap());
+        assert_eq!(met[0], met[1]);
+        reach(if met[0] { "met" } else { "broken" });
+        barrier.reset();
+        assert!(barrier.wait_for(Duration::ZERO).is_err(), "alone in a new round");
+        assert_eq!(barrier.waiting(), 0);
+    });
+}
+
 /// More threads than parties: who comes while an action runs waits until it is done, and is then let in.
 #[test]
 fn action_is_alone() {

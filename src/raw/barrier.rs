@@ -14,7 +14,7 @@
 //! | BROKEN | ABORTED | count | meaning | a thread that comes |
 //! |---|---|---|---|---|
 //! | 0 | 0 | less than parties | filling; at 0 nobody is inside | arrives: its index is the count |
-//! | 0 | 0 | parties | all are there, the last runs the action | waits to enter |
+//! | 0 | 0 | parties | complete: all have arrived, the last runs the action | waits to enter |
 //! | 1 | 0 | some | broken by a time-out, a panic or `reset`; not all members have left | waits to enter |
 //! | 1 | 1 | any | aborted | is told so, and does not arrive |
 //!
@@ -31,7 +31,8 @@
 //!    generation therefore knows that its own has tripped; one that sees its own with BROKEN knows that it has not and
 //!    will not. Whatever abort, reset or time-out follows cannot change what a member learns.
 //! 3. BROKEN is set once in a generation, in one exchange that competes with the one that trips it. A time-out is such
-//!    an exchange.
+//!    an exchange, and it competes with the last arrival: a complete generation is broken by abort, reset or a panic
+//!    only, and a member whose deadline passes in one waits for the end of the action without a deadline.
 //! 4. A node is queued under the queue's guard, after an exchange of the state, under the same guard, that has found
 //!    the node's generation where it must wait and has set SLEEPERS. Every exchange that ends such waiting (trips,
 //!    breaks, aborts, ends) sees SLEEPERS, and its maker then takes the guard and takes out the nodes concerned. So no
@@ -313,7 +314,12 @@ impl RawBarrier {
 
     /// Whether nobody may arrive: an action runs, or members of a broken round have yet to leave it.
     fn is_closed(&self, state: State) -> bool {
-        state.is_broken() || state.count() == self.parties as u64
+        state.is_broken() || self.is_complete(state)
+    }
+
+    /// Whether all have arrived in a round that is not broken, and the action runs.
+    fn is_complete(&self, state: State) -> bool {
+        !state.is_broken() && state.count() == self.parties as u64
     }
 
     #[inline]
@@ -360,7 +366,7 @@ impl RawBarrier {
         Ok(Met { index: self.parties - 1, last: true })
     }
 
-    /// Not the last: waits until the round trips, breaks, or is broken by this very deadline.
+    /// Not the last: waits until the round trips or breaks. This deadline breaks it unless it is complete by then.
     fn meet(&self, before: State, deadline: &Deadline) -> Result<Met, Broken> {
         let generation = before.generation();
         let is_last_but_one = before.count() + 2 == self.parties as u64;
@@ -382,21 +388,38 @@ impl RawBarrier {
             }
         }
         self.habit.learn(&spin, is_last_but_one);
-        if !deadline.has_passed() {
-            match self.sleep(before.arrived(), Role::Member, deadline) {
-                Slept::Woken(TRIPPED) => {
-                    inside.released();
-                    return Ok(met);
+        let never = Deadline::NEVER;
+        let mut deadline = deadline;
+        loop {
+            if !deadline.has_passed() {
+                match self.sleep(before.arrived(), Role::Member, deadline) {
+                    Slept::Woken(TRIPPED) => {
+                        inside.released();
+                        return Ok(met);
+                    }
+                    Slept::Woken(_) => {
+                        // Expelled, hence not counted any more (invariant 6).
+                        inside.released();
+                        return Err(Broken);
+                    }
+                    Slept::TimedOut | Slept::NotNow(_) => {}
                 }
-                Slept::Woken(_) => {
-                    // Expelled, hence not counted any more (invariant 6).
+            }
+            match self.leave(before.arrived(), 1, Cause::Deadline) {
+                Left::Gone => {
                     inside.released();
                     return Err(Broken);
                 }
-                Slept::TimedOut | Slept::NotNow(_) => {}
+                Left::Tripped => {
+                    inside.released();
+                    return Ok(met);
+                }
+                Left::Complete => {
+                    reached!("barrier deadline passes during the action");
+                    deadline = &never;
+                }
             }
         }
-        if inside.give_up() { Err(Broken) } else { Ok(met) }
     }
 
     /// Waits until somebody may arrive again, and says what it saw then.
@@ -469,19 +492,22 @@ impl RawBarrier {
             true
         });
         if members > 0 {
-            self.leave(state, members);
+            self.leave(state, members, Cause::Broken);
         }
         tripped.wake_all(TRIPPED);
         expelled.wake_all(EXPELLED);
     }
 
-    /// Takes members off the count of the generation of `state`, and breaks it if it is not broken yet. Says `false`
-    /// and does nothing if it has tripped, which only a member in limbo can be unaware of.
-    fn leave(&self, mut state: State, members: u64) -> bool {
+    /// Takes members off the count of the generation of `state`, and breaks it if it is not broken yet. Does nothing
+    /// if it has tripped, or if it is complete and the cause does not break such a one.
+    fn leave(&self, mut state: State, members: u64, cause: Cause) -> Left {
         let generation = state.generation();
         loop {
             if state.generation() != generation {
-                return false;
+                return Left::Tripped;
+            }
+            if cause == Cause::Deadline && self.is_complete(state) {
+                return Left::Complete;
             }
             let next = state.broken_without(members);
             match self.try_change(state, next) {
@@ -494,7 +520,7 @@ impl RawBarrier {
                     continue;
                 }
             }
-            return true;
+            return Left::Gone;
         }
     }
 
@@ -539,6 +565,25 @@ enum Slept {
     NotNow(State),
 }
 
+/// Why members leave a round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The deadline of one has passed: that breaks no complete round (invariant 3).
+    Deadline,
+    /// The round is broken, or a panic breaks it.
+    Broken,
+}
+
+/// What a member that wanted to leave has found.
+enum Left {
+    /// It is not counted any more, and its round is broken.
+    Gone,
+    /// Its round has tripped.
+    Tripped,
+    /// Its round is complete, so it is still a member.
+    Complete,
+}
+
 /// A member in limbo. If it is dropped, be it by a panic, the member leaves: it breaks the round if it can.
 struct Inside<'a> {
     barrier: &'a RawBarrier,
@@ -551,22 +596,11 @@ impl Inside<'_> {
     fn released(self) {
         std::mem::forget(self);
     }
-
-    /// Breaks the round, or takes part in its being broken. Says `false` if it has tripped.
-    fn give_up(self) -> bool {
-        let left = self.leave();
-        self.released();
-        left
-    }
-
-    fn leave(&self) -> bool {
-        self.barrier.leave(self.state, 1)
-    }
 }
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.leave();
+        self.barrier.leave(self.state, 1, Cause::Broken);
     }
 }
 
