@@ -20,4 +20,4 @@ if [ "$(wc -l <<<"$tree")" -ne 1 ]; then
     echo "$tree" >&2
     exit 1
 fi
-cargo build --locked --benches --examples
+cargo build --workspace --locked --benches --examples

@@ -11,5 +11,5 @@ cargo run --release --locked --example bank -- --naive || code=$?
 [ "$code" -eq 3 ]
 cargo run --release --locked --example kitchen
 cargo run --release --locked --example chat_server -- --demo 200
-cargo run --release --locked --features threads --example crawler -- --demo
-cargo run --release --locked --features threads --example downloads -- --demo
+cargo run --release --locked --example crawler -- --demo
+cargo run --release --locked --example downloads -- --demo

@@ -44,7 +44,6 @@ if [ -x "$symbolizer" ]; then
 fi
 # What a test forgets on purpose is no leak, and memory that is kept back for the sanitizer's own purposes is no growth.
 export ASAN_OPTIONS="detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
-# The examples' tests run them as programs of their own and look for them where an ordinary build puts them.
-exec /usr/bin/cargo test -Zbuild-std=std,panic_abort,test --target "$host" --test lockwork -- \
-    --skip log_server --skip crawler --skip downloads --skip bank --skip chat_server --skip kitchen \
+# The example programs and their tests are packages of their own, which this leaves out.
+exec /usr/bin/cargo test -Zbuild-std=std,panic_abort,test --target "$host" --package lockwork --test lockwork -- \
     --skip tidy --skip memory_is_flat "$@"

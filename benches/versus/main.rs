@@ -1,13 +1,13 @@
 //! The contenders of one workload in turn, round after round, in one process, so that what the machine does meanwhile
-//! hits all of them alike. `cargo bench --bench versus -- --help` says what can be chosen, and `benches/README.md` what
-//! is measured.
+//! hits all of them alike. `cargo versus --help` says what can be chosen, and `benches/README.md` what is measured.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "measures with what std has")]
 
 use clap::Parser;
-use std::fs;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 mod crew;
 mod draw;
@@ -27,7 +27,7 @@ use workloads::{Kind, Timing, Workload};
 
 /// Compares lockwork with its peers.
 #[derive(Debug, Parser)]
-#[command(name = "versus", bin_name = "cargo bench --bench versus --")]
+#[command(name = "versus", bin_name = "cargo versus")]
 struct Options {
     /// Only workloads whose name contains one of these, as `mutex/section=0ns` or `threads=8`
     filter: Vec<String>,
@@ -209,8 +209,26 @@ impl Options {
     }
 }
 
+/// What cargo starts works in the folder of its package; the paths on the command line are from the workspace's root.
+fn leave_the_package() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if env::current_dir().is_ok_and(|folder| folder == package) {
+        let root = package.parent().expect("a folder above benches");
+        env::set_current_dir(root).expect("the workspace's root");
+    }
+}
+
+/// The command line. The alias ends with the `--` that separates it from cargo's own, so a second one means nothing.
+fn arguments() -> impl Iterator<Item = OsString> {
+    env::args_os()
+        .enumerate()
+        .filter(|(at, argument)| *at != 1 || argument != "--")
+        .map(|(_, argument)| argument)
+}
+
 fn main() -> ExitCode {
-    match Options::parse().settle().run() {
+    leave_the_package();
+    match Options::parse_from(arguments()).settle().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{message}");

@@ -22,10 +22,10 @@
 //! # Commands
 //!
 //! ```text
-//! cargo run --release --features threads --example crawler -- --demo            a site of its own, checked
-//! cargo run --release --features threads --example crawler -- http://127.0.0.1:8000/ --depth 3
-//! cargo run --release --features threads --example crawler -- --serve           that site, for other clients
-//! cargo run --release --features threads --example crawler -- --help            all options
+//! cargo run --release --example crawler -- --demo            a site of its own, checked
+//! cargo run --release --example crawler -- http://127.0.0.1:8000/ --depth 3
+//! cargo run --release --example crawler -- --serve           that site, for other clients
+//! cargo run --release --example crawler -- --help            all options
 //! ```
 //!
 //! The exit code is 0 if every page could be had (with `--demo`: if exactly what is there was found), 1 if not, 2 if

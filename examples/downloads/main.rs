@@ -20,10 +20,10 @@
 //! # Commands
 //!
 //! ```text
-//! cargo run --release --features threads --example downloads -- --demo          a server of its own, checked
-//! cargo run --release --features threads --example downloads -- http://127.0.0.1:8000/a.iso --dir /tmp
-//! cargo run --release --features threads --example downloads -- --list urls.txt --connections 16
-//! cargo run --release --features threads --example downloads -- --help          all options
+//! cargo run --release --example downloads -- --demo          a server of its own, checked
+//! cargo run --release --example downloads -- http://127.0.0.1:8000/a.iso --dir /tmp
+//! cargo run --release --example downloads -- --list urls.txt --connections 16
+//! cargo run --release --example downloads -- --help          all options
 //! ```
 //!
 //! Standard output has a line for each file that is there, in the form that `sha256sum --check` understands.

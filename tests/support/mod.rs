@@ -1,9 +1,5 @@
 //! What the tests share: an end to hangs, views of other threads, and counters of drops and of allocations.
 
-#[cfg(all(unix, not(miri)))]
-pub(crate) mod program;
-pub(crate) mod running;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::panic;

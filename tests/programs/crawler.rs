@@ -1,8 +1,25 @@
 //! The example `crawler`, seen from the sites that it visits; and its parts.
 #![cfg(all(unix, not(miri)))]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests use std to check this crate")]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "tests state what they do in prose")]
 
-#[path = "../examples/crawler/page.rs"]
+mod built;
+#[allow(dead_code, reason = "what this program's tests do without")]
+#[path = "../../examples/shared/client.rs"]
+mod client;
+#[path = "../../examples/crawler/page.rs"]
 mod page;
+#[allow(dead_code, reason = "what this program's tests do without")]
+mod running;
+#[allow(dead_code, reason = "what this program's tests do without")]
+#[path = "../../examples/shared/serve.rs"]
+mod serve;
+#[allow(dead_code, reason = "what these programs' tests do without")]
+#[path = "../support/mod.rs"]
+mod support;
+#[allow(dead_code, reason = "what this program's tests do without")]
+#[path = "../../examples/shared/url.rs"]
+mod url;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,8 +32,8 @@ use std::time::Duration;
 use lockwork::{Condvar, Event, Mutex};
 
 use crate::client::{Client, Failure, back_off, may_pass};
-use crate::serve::{self, Server};
-use crate::support::running::{Ended, Folder, Program};
+use crate::running::{Ended, Folder, Program};
+use crate::serve::Server;
 use crate::support::{LIMIT, PARTIES, eventually, watchdog};
 use crate::url::Url;
 

@@ -1,10 +1,9 @@
 //! The example `log_server`, seen from outside: a process with a command line, a socket, a log and an exit code.
-#![cfg(all(unix, not(miri)))]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -15,23 +14,11 @@ use std::{env, fs, iter, process};
 
 use lockwork::{Event, Mutex};
 
+use crate::built::path;
 use crate::support::{eventually, watchdog};
 
 /// After this a server is killed, and whoever waits for it learns why. Less than the limit of a test.
 const LIMIT: Duration = Duration::from_secs(240);
-
-/// The example that cargo builds together with this test: `<profile>/examples` beside `<profile>/deps`.
-fn program() -> PathBuf {
-    let test = env::current_exe().expect("a path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("a test in <profile>/deps");
-    let program = profile.join("examples").join(format!("log_server{}", env::consts::EXE_SUFFIX));
-    assert!(
-        program.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test` does not; run `cargo build --example log_server`",
-        program.display()
-    );
-    program
-}
 
 /// A path in the temporary directory that no other test uses.
 fn fresh_path() -> PathBuf {
@@ -67,7 +54,7 @@ impl Server {
     }
 
     fn start_with_log(log: PathBuf, own_log: bool, options: &[&str]) -> Self {
-        let mut child = Command::new(program())
+        let mut child = Command::new(path("log_server"))
             .arg("--log")
             .arg(&log)
             .args(options)
@@ -367,7 +354,8 @@ fn bad_command_lines_are_refused() {
 #[test]
 fn default_log_is_a_new_file() {
     watchdog("default log", || {
-        let output = Command::new(program()).args(["--requests", "3"]).output().expect("the example runs");
+        let output =
+            Command::new(path("log_server")).args(["--requests", "3"]).output().expect("the example runs");
         let stdout = String::from_utf8(output.stdout).expect("UTF-8");
         let path = stdout.lines().find_map(|line| line.strip_prefix("logging to ")).expect("a path");
         assert_eq!(fs::read_to_string(path).expect("the log").lines().count(), 3);

@@ -1,7 +1,6 @@
 //! The example `kitchen`, seen from outside: its page is the same in every run.
-#![cfg(all(unix, not(miri)))]
 
-use crate::support::program::{Ended, Program};
+use crate::program::{Ended, Program};
 use crate::support::watchdog;
 
 fn run(options: &'static [&'static str]) -> Ended {

@@ -11,8 +11,8 @@ use std::{env, fs, process};
 
 use lockwork::{Event, Mutex};
 
-use super::eventually;
-use super::program::path;
+use crate::built::path;
+use crate::support::eventually;
 
 /// After this a program is killed, and whoever waits for it learns why. Less than the limit of a test.
 const LIMIT: Duration = Duration::from_secs(240);

@@ -1,10 +1,9 @@
 //! The example `chat_server`, seen from outside: by clients that talk, leave, fall asleep, or misbehave.
-#![cfg(all(unix, not(miri)))]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use crate::support::program::{Ended, LIMIT, Program};
+use crate::program::{Ended, LIMIT, Program};
 use crate::support::watchdog;
 
 struct Server {

@@ -1,8 +1,25 @@
 //! The example `downloads`, seen from the servers that it asks and in what it writes; and its parts.
 #![cfg(all(unix, not(miri)))]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests use std to check this crate")]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "tests state what they do in prose")]
 
-#[path = "../examples/downloads/partial.rs"]
+mod built;
+#[allow(dead_code, reason = "what this program's tests do without")]
+#[path = "../../examples/shared/client.rs"]
+mod client;
+#[path = "../../examples/downloads/partial.rs"]
 mod partial;
+#[allow(dead_code, reason = "what this program's tests do without")]
+mod running;
+#[allow(dead_code, reason = "what this program's tests do without")]
+#[path = "../../examples/shared/serve.rs"]
+mod serve;
+#[allow(dead_code, reason = "what these programs' tests do without")]
+#[path = "../support/mod.rs"]
+mod support;
+#[allow(dead_code, reason = "what this program's tests do without")]
+#[path = "../../examples/shared/url.rs"]
+mod url;
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,8 +32,8 @@ use lockwork::{Event, Mutex};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::serve::{self, Request, Server};
-use crate::support::running::{Ended, Folder, Program};
+use crate::running::{Ended, Folder, Program};
+use crate::serve::{Request, Server};
 use crate::support::{LIMIT, eventually, watchdog};
 
 use partial::{Identity, Part, Partial, divide};

@@ -1,8 +1,6 @@
 //! An example as a process: started, read, signalled, and never left behind.
 
-use std::env;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -11,7 +9,8 @@ use std::time::Duration;
 
 use lockwork::{Event, Mutex};
 
-use super::eventually;
+use crate::built::path;
+use crate::support::eventually;
 
 /// After this a program is killed, and whoever waits for it learns why. Less than the limit of a test.
 pub(crate) const LIMIT: Duration = Duration::from_secs(240);
@@ -32,19 +31,6 @@ pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-}
-
-/// The example that cargo builds together with this test: `<profile>/examples` beside `<profile>/deps`.
-pub(crate) fn path(name: &str) -> PathBuf {
-    let test = env::current_exe().expect("a path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("a test in <profile>/deps");
-    let program = profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
-    assert!(
-        program.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test` does not; run `cargo build --example {name}`",
-        program.display()
-    );
-    program
 }
 
 impl Program {

@@ -1,7 +1,6 @@
 //! The example `bank`, seen from outside: what it says, and its exit code.
-#![cfg(all(unix, not(miri)))]
 
-use crate::support::program::{Ended, Program};
+use crate::program::{Ended, Program};
 use crate::support::watchdog;
 
 fn run(options: &'static [&'static str]) -> Ended {
