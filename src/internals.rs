@@ -33,6 +33,12 @@ pub fn set_endless_rounds(endless: bool) {
     facade::set_endless_rounds(endless);
 }
 
+/// Whether an unlock looks after the first waiter although a designated waker is on its way, in the model that calls this
+/// at the beginning of its body.
+pub fn set_turns(turns: bool) {
+    facade::set_turns(turns);
+}
+
 const OPEN: usize = Word::bit(0);
 
 /// A gate on the bare waiting core: threads wait while it is closed.
@@ -169,12 +175,6 @@ impl Lock {
     /// Locks like everybody.
     pub fn lock(&self) -> Held<'_> {
         self.raw.lock();
-        Held { lock: self, access: self.payload.write() }
-    }
-
-    /// Locks as a thread that has been passed over so often that it wants the lock handed over.
-    pub fn lock_impatiently(&self) -> Held<'_> {
-        self.raw.lock_impatiently();
         Held { lock: self, access: self.payload.write() }
     }
 }

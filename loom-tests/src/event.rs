@@ -239,3 +239,36 @@ fn try_wait_takes_a_signal_with_what_it_carries() {
         setter.join().unwrap();
     });
 }
+
+/// A `set` that finds the queue locked leaves its work to the thread that has it: the thread that was about to queue is
+/// released, although the event is cleared at once, and sees what came before the `set`.
+#[test]
+fn set_is_left_to_the_queue_locks_holder() {
+    let states = [
+        "work left to the holder of the queue lock",
+        "event set by delegation releases a waiter",
+        "waiter leaves at its deadline",
+        "released",
+        "timed out",
+    ];
+    model(&states, || {
+        let shared = Arc::new((Event::new(), Plain::new(0)));
+        let other = Arc::clone(&shared);
+        let waiter = thread::spawn(move || {
+            let released = other.0.wait_for(SOON);
+            if released {
+                assert_eq!(other.1.get(), 1);
+            }
+            reach(if released { "released" } else { "timed out" });
+        });
+        shared.1.set(1);
+        let waits = event_has_waiters(&shared.0);
+        shared.0.set();
+        if !waits {
+            shared.0.clear();
+        }
+        waiter.join().unwrap();
+        assert_eq!(shared.0.is_set(), waits);
+        assert!(!event_has_waiters(&shared.0));
+    });
+}

@@ -29,11 +29,12 @@ fn two_lockers_exclude_each_other() {
     });
 }
 
-/// One locks three times, so that a thread it has woken may find the lock taken again.
+/// One locks three times, so that a thread it has woken may find the lock taken again; or is given the lock, if it has
+/// waited for long.
 #[test]
-fn woken_waiter_that_lost_is_granted_the_lock() {
+fn woken_waiter_that_lost_is_handed_the_lock() {
     let why = "two threads, but four critical sections";
-    let states = ["mutex lost to another after a wake-up", "mutex granted", "waiter parks"];
+    let states = ["mutex lost to another after a wake-up", "mutex handed over", "waiter parks"];
     model_bounded(4, why, &states, || {
         let mutex = Arc::new(Mutex::new(0));
         let other = Arc::clone(&mutex);
@@ -160,20 +161,20 @@ fn three_lockers_all_get_through() {
     });
 }
 
-/// An unlock that leaves the waking to the guard's holder: an impatient waiter is granted the lock by that holder, and
-/// sees what the unlocker did though it never met it.
+/// An unlock that leaves the waking to the holder of the queue lock: a starving waiter is handed the lock by that thread,
+/// and sees what the unlocker did though the two never met.
 #[test]
-fn grant_by_the_guards_holder_carries_the_unlockers_writes() {
-    let states = ["mutex granted by the guard's holder"];
+fn hand_off_by_the_queue_locks_holder_carries_the_unlockers_writes() {
+    let states = ["mutex handed over by the holder of the queue lock"];
     model_bounded(3, THREE, &states, || {
         let lock = Arc::new(Lock::new());
         let held = lock.lock();
         let other = Arc::clone(&lock);
-        let impatient = thread::spawn(move || drop(other.lock_impatiently()));
+        let first = thread::spawn(move || drop(other.lock()));
         let other = Arc::clone(&lock);
         let queueing = thread::spawn(move || drop(other.lock()));
         drop(held);
-        impatient.join().unwrap();
+        first.join().unwrap();
         queueing.join().unwrap();
     });
 }
@@ -182,17 +183,17 @@ fn grant_by_the_guards_holder_carries_the_unlockers_writes() {
 /// gets the lock from that thread.
 #[test]
 fn waiter_whose_lock_was_taken_before_its_grant_stays_queued() {
-    let states = ["mutex taken before its guard's holder could wake a waiter for it", "mutex granted"];
+    let states = ["mutex taken before its guard's holder could wake a waiter for it", "mutex handed over"];
     model_bounded(4, "three threads; with three preemptions it does not get there", &states, || {
         let lock = Arc::new(Lock::new());
         let held = lock.lock();
         let other = Arc::clone(&lock);
-        let impatient = thread::spawn(move || drop(other.lock_impatiently()));
+        let first = thread::spawn(move || drop(other.lock()));
         let other = Arc::clone(&lock);
         let queueing = thread::spawn(move || drop(other.lock()));
         drop(held);
         drop(lock.lock());
-        impatient.join().unwrap();
+        first.join().unwrap();
         queueing.join().unwrap();
     });
 }
@@ -215,6 +216,50 @@ fn fair_unlock_hands_over() {
             reach("nobody waited");
         }
         waiter.join().unwrap();
+    });
+}
+
+/// A fair unlock that finds the queue locked leaves its work to the thread that has it, be it one that queues or one that
+/// leaves: the lock is handed over or free, and the next holder sees what the unlocker did.
+#[test]
+fn fair_unlock_is_left_to_the_queue_locks_holder() {
+    let states = [
+        "mutex unlocked fairly by the holder of the queue lock",
+        "work left to the holder of the queue lock",
+        "waiter leaves at its deadline",
+        "locked",
+        "timed out",
+    ];
+    model(&states, || {
+        let mutex = Arc::new(Mutex::new(0));
+        let guard = mutex.lock();
+        let other = Arc::clone(&mutex);
+        let timed = thread::spawn(move || other.try_lock_for(SOON).map(|mut value| *value += 1).is_some());
+        MutexGuard::unlock_fair(guard);
+        let locked = timed.join().unwrap();
+        reach(if locked { "locked" } else { "timed out" });
+        assert_eq!(*mutex.try_lock().expect("no thread holds it"), usize::from(locked));
+    });
+}
+
+/// The lock is handed to the first waiter although a designated waker is on its way, which then waits for its turn.
+#[test]
+fn waiter_behind_one_that_does_not_come_is_served() {
+    let states = ["mutex handed over past a designated waker", "mutex lost to another after a wake-up"];
+    model_bounded(3, THREE, &states, || {
+        lockwork::internals::set_turns(true);
+        let mutex = Arc::new(Mutex::new(0));
+        let guard = mutex.lock();
+        let lockers = [(); 2].map(|()| {
+            let mutex = Arc::clone(&mutex);
+            thread::spawn(move || *mutex.lock() += 1)
+        });
+        drop(guard);
+        *mutex.lock() += 1;
+        for locker in lockers {
+            locker.join().unwrap();
+        }
+        assert_eq!(*mutex.try_lock().expect("no thread holds it"), 3);
     });
 }
 

@@ -406,3 +406,32 @@ fn deadlock_is_a_panic_although_permits_are_dropped_by_it() {
         let _another = semaphore.acquire();
     });
 }
+
+/// A release that finds the queue locked leaves the granting to the thread that has it, be it one that queues or one that
+/// leaves: the permits are with the waiter, with what came before the release, or they are free.
+#[test]
+fn release_is_left_to_the_queue_locks_holder() {
+    let states =
+        ["work left to the holder of the queue lock", "waiter leaves at its deadline", "taken", "timed out"];
+    model(&states, || {
+        let shared = Arc::new((Semaphore::new(0), Plain::new(0)));
+        let other = Arc::clone(&shared);
+        let waiter = thread::spawn(move || match other.0.try_acquire_for(SOON) {
+            Some(permit) => {
+                assert_eq!(other.1.get(), 1);
+                reach("taken");
+                permit.forget();
+                1
+            }
+            None => {
+                reach("timed out");
+                0
+            }
+        });
+        shared.1.set(1);
+        shared.0.add_permits(1);
+        let taken = waiter.join().unwrap();
+        assert_eq!(shared.0.available_permits(), 1 - taken);
+        assert!(!semaphore_has_waiters(&shared.0));
+    });
+}

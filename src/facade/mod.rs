@@ -21,6 +21,9 @@
 //! | `exchange_in_order`, `load_in_order`, `fence_in_order` | a SeqCst exchange, load and fence | an exchange; a load behind a fence; a fence | that an exchange and a load do without fences: they are in one total order with the fence by the language's own rules |
 //! | `seats` | one table for the process, 32 lines of 32 | two seats for each run, shared by all locks | a seat taken by another lock: takes the path of one that is taken by the same; that lines of no thread are left out: they are counted in the same total order |
 //! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant.rs` |
+//! | `Moment`, `Age` | `Instant`; nothing | no time; long or not, both explored, once the waiter has been queued | how long: `tests/mutex.rs` with real clocks |
+//! | `Releasing` | counts releasing calls under way, with debug assertions | nothing | a release that would sleep: the tests, which have debug assertions |
+//! | `is_turn` | a counter of the thread | as the model has asked for, else never | that it changes: `mutex::waiter_behind_one_that_does_not_come_is_served` asks for it |
 //! | `Rounds` | ends of rounds by the clock | a deadline that passes at once or later; after the first round no others are explored from there; none, in a model that asks for that | the lengths |
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
@@ -59,13 +62,14 @@ pub(crate) use arm::AtEnd;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{
-    AbortOnUnwind, Backoff, Deadline, Hint, Parker, Payload, PerThread, Reading, Rounds, UnsafeCell, Writing,
-    atomic, budget, contain, give_way_at_times, guess, has_just_woken, known_thread, may_yield, note_wake,
-    panicking, polls, seats, spin_hint, this_thread, unique_number, with_own_hint, yield_briefly, yield_now,
+    AbortOnUnwind, Age, Backoff, Deadline, Hint, Moment, Parker, Payload, PerThread, Reading, Releasing,
+    Rounds, UnsafeCell, Writing, atomic, budget, contain, give_way_at_times, guess, has_just_woken, is_turn,
+    known_thread, may_yield, note_wake, panicking, polls, seats, spin_hint, this_thread, unique_number,
+    with_own_hint, yield_briefly, yield_now,
 };
 pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, set_endless_rounds, set_polls, take_notes};
+pub(crate) use arm::{note, set_endless_rounds, set_polls, set_turns, take_notes};
 
 /// Whether something is worth trying that does harm where it is of no use, learnt from how it went and kept in a
 /// [`Hint`], at first 0. After it was of no use once too often it is left out `REST` times, and then tried again. It stands

@@ -315,6 +315,17 @@ pub(crate) fn spin_hint() {
 std::thread_local! {
     static POLLS: Cell<u32> = const { Cell::new(0) };
     static ENDLESS_ROUNDS: Cell<bool> = const { Cell::new(false) };
+    static TURNS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// As the body of the model on this thread has said, else never.
+pub(crate) fn is_turn(_every: u32) -> bool {
+    TURNS.get()
+}
+
+/// See [`is_turn`].
+pub(crate) fn set_turns(turns: bool) {
+    TURNS.set(turns);
 }
 
 /// One answer for all threads of a model, which loom runs on one thread of the system.
@@ -479,6 +490,52 @@ impl Deadline {
     }
 }
 
+/// No time at all: see [`Age`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(());
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self(())
+    }
+
+    /// Asked by a thread of its own wait, to choose how to spin: never.
+    pub(crate) fn is_before(self, _: Self, _: Duration) -> bool {
+        false
+    }
+}
+
+/// Whether a waiter has waited for long, which is a choice: its thread stores that it has as soon as it is queued, and as
+/// nothing orders that store before a load by another thread, the load finds it or not.
+#[derive(Debug)]
+pub(crate) struct Age(loom::sync::atomic::AtomicU32);
+
+impl Age {
+    pub(crate) fn new() -> Self {
+        Self(loom::sync::atomic::AtomicU32::new(0))
+    }
+
+    #[track_caller]
+    pub(crate) fn pass(&self) {
+        self.0.store(1, atomic::Ordering::Relaxed);
+    }
+
+    #[track_caller]
+    pub(crate) fn is_over(&self, _: Moment, _: Moment, _: Duration) -> bool {
+        self.0.load(atomic::Ordering::Relaxed) != 0
+    }
+}
+
+/// Nothing: no thread of a model sleeps.
+#[must_use]
+pub(crate) struct Releasing(());
+
+impl Releasing {
+    pub(crate) fn begin() -> Self {
+        Self(())
+    }
+}
+
 /// Each round may end at once or when the others have had their turn; so does the deadline, in the first. In a model that
 /// is about the wake-up alone no round ends by itself.
 #[derive(Debug)]
@@ -562,6 +619,10 @@ impl Backoff {
     const EXPLORED: u32 = 3;
 
     pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn sleepless() -> Self {
         Self::default()
     }
 

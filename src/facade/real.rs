@@ -443,6 +443,20 @@ pub(crate) fn give_way_at_times() {
     }
 }
 
+thread_local! {
+    /// How often this thread was asked since its last turn.
+    static ASKED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Returns whether it is the calling thread's turn to do what each thread does every `every`th time.
+#[inline]
+pub(crate) fn is_turn(every: u32) -> bool {
+    let asked = ASKED.get() + 1;
+    let is_turn = asked >= every;
+    ASKED.set(if is_turn { 0 } else { asked });
+    is_turn
+}
+
 /// Whether the calling thread is being unwound by a panic.
 #[inline]
 pub(crate) fn panicking() -> bool {
@@ -555,6 +569,37 @@ impl Deadline {
     /// Whether it has passed. Reads the clock unless it never does.
     pub(crate) fn has_passed(&self) -> bool {
         self.0.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+/// A point in time, to tell how long a thread has waited.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(Instant);
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns whether it is earlier than `now` by `limit` or more.
+    pub(crate) fn is_before(self, now: Self, limit: Duration) -> bool {
+        now.0.saturating_duration_since(self.0) >= limit
+    }
+}
+
+/// How old a waiter is: nothing here, where the clock says that.
+#[derive(Debug)]
+pub(crate) struct Age;
+
+impl Age {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn pass(&self) {}
+
+    pub(crate) fn is_over(&self, since: Moment, now: Moment, limit: Duration) -> bool {
+        since.is_before(now, limit)
     }
 }
 
@@ -679,10 +724,38 @@ fn number_thread() -> NonZeroU64 {
     number
 }
 
+#[cfg(debug_assertions)]
+thread_local! {
+    /// How many releasing calls this thread is in.
+    static RELEASING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A releasing call under way, which must not sleep: some threads may not, and the thread that it releases waits for it.
+/// Checked in a build with debug assertions, and nothing in others.
+#[must_use]
+pub(crate) struct Releasing(());
+
+impl Releasing {
+    #[inline]
+    pub(crate) fn begin() -> Self {
+        #[cfg(debug_assertions)]
+        RELEASING.set(RELEASING.get() + 1);
+        Self(())
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Releasing {
+    fn drop(&mut self) {
+        RELEASING.set(RELEASING.get() - 1);
+    }
+}
+
 /// Waiting for a few instructions of another thread, without a queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Backoff {
     round: u32,
+    sleeps: bool,
 }
 
 impl Backoff {
@@ -694,7 +767,12 @@ impl Backoff {
     const SLEEP: Duration = Duration::from_micros(50);
 
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self { round: 0, sleeps: true }
+    }
+
+    /// One that yields instead of sleeping.
+    pub(crate) fn sleepless() -> Self {
+        Self { round: 0, sleeps: false }
     }
 
     pub(crate) fn wait(&mut self) {
@@ -702,13 +780,15 @@ impl Backoff {
             for _ in 0..1 << self.round {
                 spin_hint();
             }
-        } else if self.round < Self::YIELDING {
+        } else if self.round < Self::YIELDING || !self.sleeps {
             thread::yield_now();
         } else {
+            #[cfg(debug_assertions)]
+            assert_eq!(RELEASING.get(), 0, "a releasing call is about to sleep");
             thread::sleep(Self::SLEEP);
             return;
         }
-        self.round += 1;
+        self.round = (self.round + 1).min(Self::YIELDING);
     }
 }
 
@@ -786,7 +866,26 @@ mod tests {
     use std::collections::BTreeSet;
     use std::thread;
 
-    use super::{known_thread, this_thread};
+    use super::{Backoff, Releasing, known_thread, this_thread};
+
+    #[test]
+    #[cfg_attr(debug_assertions, should_panic(expected = "a releasing call is about to sleep"))]
+    fn release_that_comes_to_the_sleep_panics() {
+        let _releasing = Releasing::begin();
+        let mut backoff = Backoff::new();
+        for _ in 0..=Backoff::YIELDING {
+            backoff.wait();
+        }
+    }
+
+    #[test]
+    fn release_may_spin_and_yield_for_as_long_as_it_takes() {
+        let _releasing = Releasing::begin();
+        let mut backoff = Backoff::sleepless();
+        for _ in 0..=2 * Backoff::YIELDING {
+            backoff.wait();
+        }
+    }
 
     #[test]
     fn thread_is_known_once_it_has_asked() {

@@ -154,6 +154,11 @@ pub(crate) fn guess<T>(_look: impl FnOnce() -> T, supposed: T) -> T {
     supposed
 }
 
+/// As a random choice says.
+pub(crate) fn is_turn(_every: u32) -> bool {
+    one_in(2)
+}
+
 /// Never changes: what is done on advice must be right whatever the advice.
 #[derive(Debug)]
 pub(crate) struct Hint(i8);
@@ -352,6 +357,47 @@ impl Deadline {
     }
 }
 
+/// No time at all: see [`Age`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(());
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self(())
+    }
+
+    /// Asked by a thread of its own wait, to choose how to spin: never.
+    pub(crate) fn is_before(self, _: Self, _: Duration) -> bool {
+        false
+    }
+}
+
+/// Whether a waiter has waited for long, which a random choice says each time.
+#[derive(Debug)]
+pub(crate) struct Age;
+
+impl Age {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn pass(&self) {}
+
+    pub(crate) fn is_over(&self, _: Moment, _: Moment, _: Duration) -> bool {
+        one_in(2)
+    }
+}
+
+/// Nothing: no thread sleeps.
+#[must_use]
+pub(crate) struct Releasing(());
+
+impl Releasing {
+    pub(crate) fn begin() -> Self {
+        Self(())
+    }
+}
+
 /// The deadline may pass in each round.
 #[derive(Debug)]
 pub(crate) struct Rounds;
@@ -433,6 +479,10 @@ pub(crate) struct Backoff;
 
 impl Backoff {
     pub(crate) fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn sleepless() -> Self {
         Self
     }
 

@@ -460,7 +460,7 @@ impl RawBarrier {
             }
         }
         match guard.wait(waiter, Place::Back, Guard::release, deadline, Spin::NONE, Guard::release) {
-            Some(outcome) => Slept::Woken(outcome),
+            Some(woken) => Slept::Woken(woken.outcome),
             None => Slept::TimedOut,
         }
     }

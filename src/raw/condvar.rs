@@ -13,7 +13,7 @@
 //!
 //! Ordering: none of its own. What a notifier did before is handed over by the mutex.
 
-use crate::facade::{Deadline, const_fn, has_just_woken, note_wake, reached};
+use crate::facade::{Deadline, Releasing, const_fn, has_just_woken, note_wake, reached};
 use crate::raw::mutex::RawMutex;
 use crate::wait::{Guard, Place, Queue, Spin, Waiter, Word};
 
@@ -62,15 +62,15 @@ impl RawCondvar {
             // SAFETY: this function's contract.
             unsafe { mutex.unlock() };
         };
-        let outcome = self.queue.guard().wait(waiter, Place::Back, publish, deadline, spin, Guard::release);
-        match outcome {
-            Some(outcome) => mutex.lock_requeued(outcome),
+        let woken = self.queue.guard().wait(waiter, Place::Back, publish, deadline, spin, Guard::release);
+        match woken {
+            Some(woken) => mutex.lock_requeued(woken),
             None => mutex.lock(),
         }
-        if outcome.is_some() {
+        if woken.is_some() {
             reached!("condvar waiter notified");
         }
-        outcome.is_some()
+        woken.is_some()
     }
 
     crate::facade::model_only! {
@@ -88,7 +88,9 @@ impl RawCondvar {
 
     #[cold]
     fn notify_slow(&self, word: Word, limit: usize) -> usize {
-        let Ok(mut guard) = self.queue.guard_if(word, Word::has_waiters) else {
+        let _releasing = Releasing::begin();
+        // Not delegated: how many were notified only the queue says.
+        let Ok(mut guard) = self.queue.guard_if_sleepless(word, Word::has_waiters) else {
             return 0;
         };
         let mut notified = 0;

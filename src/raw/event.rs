@@ -8,10 +8,14 @@
 //!
 //! Invariants:
 //!
-//! 1. Nobody is queued while SET is set: a thread queues only if SET was clear when it took the guard, and SET is
-//!    never set while another thread has the guard.
+//! 1. No thread is queued while SET is set and the queue is not guarded: a thread queues only if SET was clear when it
+//!    took the queue lock.
 //! 2. `set` takes out those it releases in the same guarded section in which it sets SET, so a `clear` that follows
-//!    at once cannot keep them.
+//!    at once cannot keep them. If another thread has the queue lock, `set` sets SET at once and delegates: that thread
+//!    takes out all there are, itself included if it is about to queue, before it gives the queue lock back, whether SET
+//!    is still set or not.
+//! 3. The event that resets itself does not delegate. Which thread a signal is for the queue alone says, and two that
+//!    were left with a guard's holder would be one.
 //!
 //! Ordering: `set` is Release, a wait that returns has read or received that with Acquire, and so has a `clear` that takes
 //! it back. A `set` that finds SET set exchanges the word all the same: who waits after it sees what came before it, too,
@@ -20,8 +24,8 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Release};
-use crate::facade::{Deadline, const_fn, guess, note_wake};
-use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+use crate::facade::{Deadline, Releasing, const_fn, guess, note_wake, reached};
+use crate::wait::{Dues, Guard, Outcome, Place, Queue, Spin, Waiter, Word};
 
 const SET: usize = Word::bit(0);
 
@@ -58,12 +62,25 @@ impl RawEvent {
     }
 
     #[cold]
-    fn set_slow(&self, word: Word) {
-        if let Some(mut guard) = set_unless_waited_for(&self.queue, word) {
-            let dues = guard.take_while(|_| true);
-            guard.finish(|word, _| word.with(SET));
-            note_wake();
-            dues.wake_all(Outcome::GRANTED);
+    fn set_slow(&self, mut word: Word) {
+        let _releasing = Releasing::begin();
+        loop {
+            let done = if word.is_guarded() {
+                // Release (event.set): what the setter did, in the exchange that delegates.
+                self.queue.try_delegate(word, word.with(SET))
+            } else if word.has_waiters() {
+                self.queue.try_guard(word).map(|guard| {
+                    note_wake();
+                    release_all(guard, SET);
+                })
+            } else {
+                // Release (event.set): what the setter did.
+                self.queue.try_change(word, word.with(SET), Release)
+            };
+            match done {
+                Ok(()) => return,
+                Err(actual) => word = actual,
+            }
         }
     }
 
@@ -83,7 +100,7 @@ impl RawEvent {
     /// Waits until it is set. The deadline is made only if it is needed.
     #[inline]
     pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        self.is_set() || wait_slow(&self.queue, &deadline(), || self.is_set())
+        self.is_set() || wait_slow(&self.queue, &deadline(), || self.is_set(), |guard| release_all(guard, 0))
     }
 }
 
@@ -113,6 +130,7 @@ impl RawAutoResetEvent {
 
     #[cold]
     fn set_slow(&self, word: Word) {
+        let _releasing = Releasing::begin();
         if let Some(mut guard) = set_unless_waited_for(&self.queue, word) {
             let first = guard.pop();
             let kept = if first.is_none() { SET } else { 0 };
@@ -145,7 +163,8 @@ impl RawAutoResetEvent {
     /// Waits for its turn. The deadline is made only if it is needed.
     #[inline]
     pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        self.take(Word::of(SET)) || wait_slow(&self.queue, &deadline(), || self.take(Word::of(SET)))
+        self.take(Word::of(SET))
+            || wait_slow(&self.queue, &deadline(), || self.take(Word::of(SET)), |guard| guard.release())
     }
 }
 
@@ -167,7 +186,7 @@ fn set_at_once(queue: &Queue) -> Result<(), Word> {
 fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<Guard<'_>> {
     loop {
         // Somebody who has the guard may be about to queue: whether it is to be released must be known (invariant 1).
-        match queue.guard_if(word, |word| word.has_waiters() || word.is_guarded()) {
+        match queue.guard_if_sleepless(word, |word| word.has_waiters() || word.is_guarded()) {
             Ok(guard) => return Some(guard),
             Err(actual) => word = actual,
         }
@@ -179,15 +198,30 @@ fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<Guard<'_>> {
     }
 }
 
+/// Ends a guarded section with these bits set. Takes out and wakes all waiters if one is SET, or if a `set` was delegated.
+fn release_all(guard: Guard<'_>, bits: usize) {
+    let mut dues = Dues::NONE;
+    guard.finish(|word, guard| {
+        if bits != 0 || word.is_recheck() {
+            dues.append(guard.take_while(|_| true));
+        }
+        word.with(bits)
+    });
+    if dues.tag().is_some() && bits == 0 {
+        reached!("event set by delegation releases a waiter");
+    }
+    dues.wake_all(Outcome::GRANTED);
+}
+
 /// Queues while SET is clear, and says whether the thread was released before the deadline. Where SET was set in
-/// between, `found` does what a wait does then, and says whether it was in time.
+/// between, `found` does what a wait does then, and says whether it was in time. `end` ends a guarded section.
 #[cold]
-fn wait_slow(queue: &Queue, deadline: &Deadline, found: impl Fn() -> bool) -> bool {
+fn wait_slow(queue: &Queue, deadline: &Deadline, found: impl Fn() -> bool, end: impl Fn(Guard<'_>)) -> bool {
     while !deadline.has_passed() {
         let waiter = Waiter::new(queue, ptr::null(), false);
         if let Ok(guard) = queue.guard_if(Word::EMPTY, |word| !word.has(SET)) {
             let spin = Spin::for_turn();
-            return guard.wait(waiter, Place::Back, Guard::release, deadline, spin, Guard::release).is_some();
+            return guard.wait(waiter, Place::Back, &end, deadline, spin, &end).is_some();
         }
         if found() {
             return true;

@@ -17,18 +17,21 @@
 //!    which a woken waiter takes the lock, queues again or gives up, and in which any thread queues. So while it is
 //!    set a woken waiter has yet to come, and unlocking wakes nobody else: for each thread that goes to sleep one is
 //!    woken, and no more.
-//! 3. LOCKED is cleared by its holder alone. A grant leaves it set: the lock passes to the waiter without ever being
-//!    free.
+//! 3. LOCKED is cleared by its holder alone, or on its behalf by a holder of the queue lock to which a fair unlock was
+//!    delegated. A hand-off leaves it set: the lock passes to the waiter without ever being free.
 //!
 //! A waiter that is woken must compete with threads that come by (that is what makes a contended lock fast: the lock
-//! never rests while a thread wakes up). Each time it loses it goes back to the *front* of the queue, and after
-//! [`PATIENCE`] losses it is impatient: it is not woken again but granted the lock, by the next unlock that finds nobody
-//! on the way. Only threads that were on their way when it became first can come in front of it, and each of those is
-//! woken `PATIENCE + 1` times at most, so each waiter gets the lock after a bounded number of wake-ups. Counting losses
-//! instead of time needs no clock and is model-checked as it is.
+//! never rests while a thread wakes up). Each time it loses it goes back to the *front* of the queue. A waiter that has
+//! stood first for half a millisecond is starving: the next unlock that takes the queue lock does not wake it but hands
+//! the lock over. So there is at most one hand-off for each half millisecond, and a lock that is taken for long sections
+//! goes to its first waiter at each unlock.
 //!
-//! An unlock never waits for the queue's guard: while another thread has it, the unlock clears LOCKED and leaves the
-//! waking to that thread, whose [`settle`](RawMutex::settle) sees a free lock.
+//! While a designated waker is on its way an unlock does not take the queue lock, except for every [`TURNS`]th of each
+//! thread: a woken thread may wait for a processor for as long as others like, and the first waiter is not to wait with
+//! it.
+//!
+//! No unlock waits for the queue lock. While another thread has it, an unlock clears LOCKED and leaves the waking to that
+//! thread, whose [`settle`](RawMutex::settle) sees a free lock; a fair unlock leaves LOCKED set, and delegates.
 //!
 //! Ordering: `mutex.unlock` is Release, taking the lock is Acquire; each exchange between two holders is a
 //! read-modify-write, so it extends the release sequence of the unlock it follows.
@@ -39,14 +42,17 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{Deadline, budget, const_fn, give_way_at_times, reached};
-use crate::wait::{Due, Dues, Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+use crate::facade::{Deadline, Releasing, budget, const_fn, give_way_at_times, is_turn, reached};
+use crate::wait::{Due, Dues, Guard, Outcome, Place, Queue, Spin, Stamp, Waiter, Woken, Word};
 
 const LOCKED: usize = Word::bit(0);
 const WAKING: usize = Word::bit(1);
 
 /// How often a waiter lets others be faster. One in a model, so that a model can get there.
 pub(crate) const PATIENCE: u32 = budget(2, 1);
+
+/// Which unlocks look after the first waiter although a designated waker is on its way: of each thread one in so many.
+const TURNS: u32 = 16;
 
 /// How many of those who were notified may come for a free lock at once.
 const CROWD: u32 = budget(16, 1);
@@ -84,7 +90,7 @@ impl RawMutex {
     pub(crate) fn lock(&self) {
         // Acquire (mutex.unlock): what earlier holders did.
         if let Err(word) = self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
-            self.lock_slow(word, 0, &Deadline::NEVER, PATIENCE);
+            self.lock_slow(word, 0, &Deadline::NEVER, Stamp::NONE);
         }
     }
 
@@ -94,26 +100,25 @@ impl RawMutex {
         // Acquire (mutex.unlock): what earlier holders did.
         match self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
             Ok(()) => true,
-            Err(word) => self.lock_slow(word, 0, &deadline(), PATIENCE),
+            Err(word) => self.lock_slow(word, 0, &deadline(), Stamp::NONE),
         }
     }
 
-    /// Locks on behalf of a waiter that was woken from this queue with `outcome`, having been requeued into it.
-    pub(crate) fn lock_requeued(&self, outcome: Outcome) {
-        match outcome {
+    /// Locks on behalf of a waiter that was woken from this queue, having been requeued into it.
+    pub(crate) fn lock_requeued(&self, woken: Woken) {
+        match woken.outcome {
             Outcome::GRANTED => {}
             Outcome::LOOSE => self.lock(),
             _ => {
-                self.lock_slow(Word::of(WAKING), WAKING, &Deadline::NEVER, PATIENCE);
+                self.lock_slow(Word::of(WAKING), WAKING, &Deadline::NEVER, woken.stamp);
             }
         }
     }
 
     /// `word` is what the caller last saw, or supposes. `carried` is WAKING for a thread that was woken from the
-    /// queue, which must clear that bit with its next exchange, and otherwise nothing.
+    /// queue, which must clear that bit with its next exchange, and otherwise nothing. `stamp` is that of its last wait.
     #[cold]
-    fn lock_slow(&self, mut word: Word, mut carried: usize, deadline: &Deadline, patience: u32) -> bool {
-        let mut losses = 0;
+    fn lock_slow(&self, mut word: Word, mut carried: usize, deadline: &Deadline, mut stamp: Stamp) -> bool {
         // Made when it is needed: who finds the lock free has not waited and learns nothing from it.
         let mut spin = (carried != 0).then(Spin::after_wake);
         loop {
@@ -157,10 +162,8 @@ impl RawMutex {
             }
             if carried != 0 {
                 reached!("mutex lost to another after a wake-up");
-                losses += 1;
             }
-            let impatient = losses >= patience;
-            let waiter = Waiter::new(&self.queue, ptr::null(), impatient);
+            let waiter = Waiter::new(&self.queue, ptr::null(), false).stamped(stamp);
             let guard = match self.queue.guard_if(word, |word| word.has(LOCKED)) {
                 Ok(guard) => guard,
                 Err(actual) => {
@@ -171,12 +174,13 @@ impl RawMutex {
             let place = if carried != 0 { Place::Front } else { Place::Back };
             let publish = |guard: Guard<'_>| self.settle(guard, WAKING);
             let leave = |guard: Guard<'_>| self.settle(guard, 0);
-            let awake = if impatient { Spin::for_grant() } else { Spin::NONE };
+            let awake = if stamp.is_old() { Spin::for_grant() } else { Spin::NONE };
             match guard.wait(waiter, place, publish, deadline, awake, leave) {
                 None => return false,
-                Some(Outcome::GRANTED) => return true,
-                Some(_) => carried = WAKING,
+                Some(Woken { outcome: Outcome::GRANTED, .. }) => return true,
+                Some(woken) => stamp = woken.stamp,
             }
+            carried = WAKING;
             spin = Some(Spin::after_wake());
             word = Word::of(WAKING);
         }
@@ -195,9 +199,15 @@ impl RawMutex {
 
     #[cold]
     fn unlock_slow(&self, mut word: Word) {
+        let _releasing = Releasing::begin();
+        // Asked once in each unlock that finds both.
+        let mut is_turn = None;
         loop {
-            if !word.has_waiters() || word.has(WAKING) || word.is_guarded() {
-                // Nobody to wake, or somebody is on the way, or the guard's holder will see to it (invariant 1).
+            let is_left = !word.has_waiters()
+                || word.is_guarded()
+                || word.has(WAKING) && !*is_turn.get_or_insert_with(is_turn_of_first);
+            if is_left {
+                // No thread to wake, or the holder of the queue lock or a designated waker will see to it (invariant 1).
                 // Release (mutex.unlock): what this holder did.
                 match self.queue.try_change(word, word.without(LOCKED), Release) {
                     Ok(()) => {
@@ -223,25 +233,19 @@ impl RawMutex {
     ///
     /// The caller holds the lock, and gives it up.
     pub(crate) unsafe fn unlock_fair(&self) {
+        let _releasing = Releasing::begin();
         let mut word = Word::of(LOCKED);
         loop {
-            if word.has_waiters() {
-                match self.queue.guard_if(word, Word::has_waiters) {
-                    Ok(mut guard) => {
-                        let first = guard.pop();
-                        // Invariant 3: LOCKED stays.
-                        guard.release();
-                        if let Some(first) = first {
-                            first.wake(Outcome::GRANTED);
-                        }
-                        return;
-                    }
-                    Err(actual) => word = actual,
-                }
-                continue;
-            }
-            // Release (mutex.unlock): what this holder did.
-            match self.queue.try_change(word, word.without(LOCKED), Release) {
+            let done = if word.is_guarded() {
+                // LOCKED stays, for the holder of the queue lock to hand it over or to clear it (invariant 3).
+                self.queue.try_delegate(word, word)
+            } else if word.has_waiters() {
+                self.queue.try_guard(word).map(|guard| self.unlock_guarded(guard))
+            } else {
+                // Release (mutex.unlock): what this holder did.
+                self.queue.try_change(word, word.without(LOCKED), Release)
+            };
+            match done {
                 Ok(()) => return,
                 Err(actual) => word = actual,
             }
@@ -271,46 +275,65 @@ impl RawMutex {
                 return;
             }
         }
-        let mut guard = self.queue.guard();
+        let Ok(mut guard) = self.queue.guard_if_sleepless(self.queue.load(), |_| true) else {
+            unreachable!()
+        };
         guard.append(dues);
         self.settle(guard, 0);
     }
 
-    /// Ends a guarded section, clearing the `spent` bits, which are the caller's to clear. Restores invariant 1: if
-    /// the lock is free then and nobody is on the way, the first waiter is woken or, if impatient, given the lock.
+    /// Ends a guarded section, clearing the `spent` bits, which are the caller's to clear. Restores invariant 1: if the
+    /// lock is free then and no thread is on the way, the first waiter is woken; if it is starving, it is given the lock,
+    /// whatever thread is on the way.
     fn settle(&self, guard: Guard<'_>, spent: usize) {
-        let mut first: Option<Due> = None;
-        let mut outcome = Outcome::WOKEN;
+        self.settle_as(guard, spent, false);
+    }
+
+    /// Ends a guarded section in which the lock is given up, to the first waiter if there is one.
+    fn unlock_guarded(&self, guard: Guard<'_>) {
+        self.settle_as(guard, LOCKED, true);
+    }
+
+    /// The same as either, and a fair unlock that was delegated meanwhile is done as well.
+    fn settle_as(&self, guard: Guard<'_>, mut spent: usize, mut fair: bool) {
+        let mut first: Option<(Due, Outcome)> = None;
         guard.finish(|word, guard| {
             // Decided anew each time: a waiter that was to be woken for a lock which is taken by now stays in the
             // queue, or it would lose a race that it was never in.
-            if let Some(due) = first.take() {
+            if let Some((due, _)) = first.take() {
                 reached!("mutex taken before its guard's holder could wake a waiter for it");
                 guard.put_back(due);
             }
-            let word = word.without(spent);
-            if word.has(LOCKED | WAKING) {
-                return word;
+            if word.is_recheck() {
+                reached!("mutex unlocked fairly by the holder of the queue lock");
+                fair = true;
+                spent |= LOCKED;
             }
-            first = guard.pop();
-            match &first {
-                None => word,
-                Some(due) if due.is_impatient() => {
-                    // The lock is taken for it here, or never let go of: `finish` is Acquire and Release.
-                    reached!("mutex granted");
-                    if spent != LOCKED {
-                        reached!("mutex granted by the guard's holder");
+            let mut word = word.without(spent);
+            let hand_over = !word.has(LOCKED) && (fair || guard.first_is_starving());
+            if hand_over || !word.has(LOCKED | WAKING) {
+                first = guard.pop().map(|due| {
+                    if hand_over {
+                        // The lock is taken for it here, or never let go of: `finish` is Acquire and Release.
+                        reached!("mutex handed over");
+                        if spent & LOCKED == 0 {
+                            reached!("mutex handed over by the holder of the queue lock");
+                        }
+                        if word.has(WAKING) {
+                            reached!("mutex handed over past a designated waker");
+                        }
+                        word = word.with(LOCKED);
+                        (due, Outcome::GRANTED)
+                    } else {
+                        word = word.with(WAKING);
+                        (due, Outcome::WOKEN)
                     }
-                    outcome = Outcome::GRANTED;
-                    word.with(LOCKED)
-                }
-                Some(_) => {
-                    outcome = Outcome::WOKEN;
-                    word.with(WAKING)
-                }
+                });
             }
+            guard.stamp_first();
+            word
         });
-        if let Some(due) = first {
+        if let Some((due, outcome)) = first {
             due.wake(outcome);
         }
     }
@@ -319,10 +342,11 @@ impl RawMutex {
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.queue.has_waiters_now()
         }
-
-        /// For models: locks as a thread that has been passed over `PATIENCE` times.
-        pub(crate) fn lock_impatiently(&self) {
-            self.lock_slow(Word::EMPTY, 0, &Deadline::NEVER, 0);
-        }
     }
+}
+
+/// Returns whether it is the calling thread's turn to look after the first waiter of a lock for which a designated waker
+/// is on its way.
+fn is_turn_of_first() -> bool {
+    is_turn(TURNS)
 }

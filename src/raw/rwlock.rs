@@ -60,7 +60,7 @@ use crate::facade::atomic::{
     exchange_in_order, fence_in_order, load_in_order,
 };
 use crate::facade::{Deadline, Rounds, budget, const_fn, give_way_at_times, reached, seats};
-use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter};
+use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Woken};
 
 /// What the lock's word says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -779,7 +779,7 @@ impl RawRwLock {
             let awake = if impatient { Spin::for_grant() } else { Spin::NONE };
             match self.queue.guard().wait(waiter, place, publish, deadline, awake, leave) {
                 None => return false,
-                Some(Outcome::GRANTED) => {
+                Some(Woken { outcome: Outcome::GRANTED, .. }) => {
                     self.arrive(kind, WAKING, self.load());
                     return true;
                 }

@@ -16,9 +16,9 @@
 //!    guard.
 //! 2. While QUEUED is set, permits are taken only under the guard. So whoever has the guard and sees QUEUED knows
 //!    that the permits it sees will stay, and that others may come.
-//! 3. A release that finds QUEUED set takes the guard afterwards and grants what it can ([`grant`]); so does a
-//!    waiter that leaves, as the one behind it may want less. So whenever the queue is unguarded and no release is
-//!    on its way to it, the first waiter wants more than there are.
+//! 3. A release that finds QUEUED set takes the guard afterwards and grants what it can ([`grant`]), or leaves that to the
+//!    guard's holder; so does a waiter that leaves, as the one behind it may want less. So whenever the queue is unguarded
+//!    and no release is on its way to it, the first waiter wants more than there are.
 //! 4. A waiter's tag is the number of permits that it wants, at least one. It is granted them in queue order, taken
 //!    from the state by whoever grants; its thread takes nothing when it wakes up.
 //! 5. Free permits, permits held and `room` add up to `limit` at most, since a permit is counted as gone before it
@@ -44,7 +44,7 @@ use crate::facade::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::facade::{Deadline, const_fn, reached};
+use crate::facade::{Deadline, Releasing, const_fn, reached};
 use crate::wait::{Dues, Guard, Outcome, Place, Queue, Spin, Waiter};
 
 /// The most permits that a semaphore can have.
@@ -210,7 +210,7 @@ impl RawSemaphore {
             if state.offers(n) {
                 if self.take(state, n) {
                     reached!("semaphore permits found before queueing");
-                    guard.release();
+                    self.grant_and_release(guard);
                     return true;
                 }
                 state = self.load();
@@ -224,8 +224,8 @@ impl RawSemaphore {
                 Err(actual) => state = State(actual),
             }
         }
-        let leave = |guard: Guard<'_>| self.grant_and_release(guard);
-        guard.wait(waiter, Place::Back, Guard::release, deadline, Spin::for_turn(), leave).is_some()
+        let end = |guard: Guard<'_>| self.grant_and_release(guard);
+        guard.wait(waiter, Place::Back, end, deadline, Spin::for_turn(), end).is_some()
     }
 
     /// Gives back `n` permits that are held, or were taken out of `room`.
@@ -244,16 +244,15 @@ impl RawSemaphore {
 
     #[cold]
     fn release_slow(&self) {
-        // The condition always holds: what was loaded is only a guess at what to exchange.
-        if let Ok(guard) = self.queue.guard_if(self.queue.load(), |_| true) {
+        let _releasing = Releasing::begin();
+        if let Some(guard) = self.queue.guard_or_delegate(self.queue.load()) {
             self.grant_and_release(guard);
         }
     }
 
-    fn grant_and_release(&self, mut guard: Guard<'_>) {
-        let (granted, _) = self.grant(&mut guard);
-        guard.release();
-        granted.wake_all(Outcome::GRANTED);
+    /// Ends a guarded section. Grants what there is, and once more if others have delegated that meanwhile.
+    fn grant_and_release(&self, guard: Guard<'_>) {
+        self.grant_and_forget(guard, 0);
     }
 
     /// Takes out those at the front of the queue for whom there are permits, and takes those permits for them. Returns
@@ -338,27 +337,43 @@ impl RawSemaphore {
         }
     }
 
-    /// The same while somebody waits. A waiter for whom there are permits already gets them first. Returns the state
-    /// and has forgotten nothing if nobody waits any more.
+    /// The same while a thread waits. A waiter for which there are permits already gets them first. Returns the state
+    /// and has forgotten nothing if no thread waits any more.
     #[cold]
     fn forget_free_queued(&self, n: usize) -> Result<usize, State> {
-        let mut guard = self.queue.guard();
-        let (granted, left) = self.grant(&mut guard);
-        let taken = n.min(left.permits());
+        let (taken, left) = self.grant_and_forget(self.queue.guard(), n);
         if left.is_queued() {
             reached!("semaphore permits forgotten while somebody waits");
-            // Relaxed: as above. They are still there (invariant 2), and too few for the first waiter.
-            self.state.fetch_sub(taken, Relaxed);
-        }
-        guard.release();
-        granted.wake_all(Outcome::GRANTED);
-        if left.is_queued() {
             self.forget(taken);
             Ok(taken)
         } else {
             reached!("semaphore queue empty before permits could be forgotten");
             Err(left)
         }
+    }
+
+    /// Ends a guarded section: grants what there is, then takes up to `n` of the permits away that are left, if a thread
+    /// still waits. Returns how many, and the state that the first part has left.
+    fn grant_and_forget(&self, guard: Guard<'_>, n: usize) -> (usize, State) {
+        let mut granted = Dues::NONE;
+        let mut forgotten = None;
+        guard.finish(|word, guard| {
+            if forgotten.is_none() || word.is_recheck() {
+                let (dues, left) = self.grant(guard);
+                granted.append(dues);
+                forgotten.get_or_insert_with(|| {
+                    let taken = if left.is_queued() { n.min(left.permits()) } else { 0 };
+                    if taken != 0 {
+                        // Relaxed: as above. They are still there (invariant 2), and too few for the first waiter.
+                        self.state.fetch_sub(taken, Relaxed);
+                    }
+                    (taken, left)
+                });
+            }
+            word
+        });
+        granted.wake_all(Outcome::GRANTED);
+        forgotten.expect("decided once at least")
     }
 
     crate::facade::model_only! {

@@ -10,6 +10,9 @@
 //! requeue          guard.take_while(..), finish;               first out of the one queue, then into the other: no
 //!                  other.guard().append(dues), finish          thread ever has two guards
 //! leave            the deadline passes inside `wait`; `leave` finishes, and may wake those that can go on now
+//! release          queue.guard_or_delegate(word): takes the queue lock, or has its holder run its `finish` again.
+//!                  queue.guard_if_sleepless(..) where the caller must know what came of it
+//! hand over        guard.first_is_starving(), and guard.stamp_first() at the end of each section
 //! ```
 //!
 //! The protocol, with its proof sketch, stands in `docs/waiting.md`.
@@ -19,6 +22,6 @@ mod queue;
 mod spin;
 mod waiter;
 
-pub(crate) use queue::{Due, Dues, Guard, Place, Queue, Word};
+pub(crate) use queue::{Due, Dues, Guard, Place, Queue, Woken, Word};
 pub(crate) use spin::{Habit, Spin};
-pub(crate) use waiter::{Outcome, Waiter};
+pub(crate) use waiter::{Outcome, Stamp, Waiter};

@@ -1,10 +1,10 @@
-//! A queue of waiting threads in one word, beside three bits of its owner's.
+//! A queue of waiting threads in one word, beside two bits of its owner's.
 //!
 //! ```text
-//!   63                            4   3 2 1    0
-//!  ┌───────────────────────────────┬────────┬───────┐
-//!  │ first waiter, or null         │ owner  │ GUARD │
-//!  └───────────────────────────────┴────────┴───────┘
+//!   63                            4      3      2 1    0
+//!  ┌───────────────────────────────┬─────────┬───────┬───────┐
+//!  │ first waiter, or null         │ RECHECK │ owner │ GUARD │
+//!  └───────────────────────────────┴─────────┴───────┴───────┘
 //! ```
 //!
 //! | GUARD | first waiter | meaning | who changes what |
@@ -14,33 +14,42 @@
 //! | 1 | null | somebody has the guard; the list was empty before | the guard's holder the list; anybody the owner's bits |
 //! | 1 | set | somebody has the guard; the pointer is what the list was before | the same |
 //!
+//! RECHECK is set only beside GUARD, by a thread that leaves its work to the holder of the queue lock; see invariant 5.
+//!
 //! Invariants:
 //!
 //! 1. The list changes only between the exchange that sets GUARD and the one that clears it, by the thread that made
 //!    both. What it has become is published by the second.
 //! 2. Everything is a compare-and-exchange of the whole word, so the owner's bits are never decided on an outdated
 //!    list, nor the list on outdated bits: [`Guard::finish`] decides again whenever a bit has changed.
-//! 3. The guard is held for a handful of instructions, never while user code runs or a thread parks, and no thread
-//!    ever has two.
+//! 3. The guard is held for a handful of instructions, and for a handful more for each waiter that is taken out; never
+//!    while user code runs or a thread parks. No thread ever has two.
 //! 4. A waiter that has been taken out ([`Due`]) is woken or put in a queue again by the thread that took it out.
+//! 5. Work that was delegated is done: the holder of the queue lock cannot give it back while RECHECK is set, clears that
+//!    bit in an exchange of its own, and decides after that exchange.
+//! 6. A waiter's stamp says since when it has been the first of its queue. It is set and cleared under the queue lock,
+//!    by owners that want to know ([`Guard::stamp_first`]), and goes with the waiter when it is woken.
 //!
 //! Ordering: taking the guard is Acquire and giving it back Release, so the list's plain fields are handed from
-//! holder to holder. The owner's exchanges name their own.
+//! holder to holder. `queue.recheck`: delegating is Release and clearing RECHECK is Acquire, so the holder decides on all
+//! that was done before. The owner's exchanges name their own.
 //!
-//! Promised upward: first in, first out; no spurious returns; a waiter that times out is found in constant time.
-//! Limits: whoever needs the guard while another has it waits for it by [`Backoff`], not in a queue.
+//! Promised upward: first in, first out; no spurious returns; a waiter that times out is found in constant time; a call
+//! that delegates does not wait for the queue lock.
+//! Limits: a thread that cannot delegate waits for the queue lock by [`Backoff`], not in a queue.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ptr::{self, NonNull};
 
 use super::list::List;
 use super::spin::Spin;
-use super::waiter::{Outcome, Waiter};
+use super::waiter::{Outcome, Stamp, Waiter};
 use crate::facade::atomic::{
     AtomicPtr, Ordering,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use crate::facade::{AbortOnUnwind, Backoff, Deadline, const_fn, reached};
+use crate::facade::{AbortOnUnwind, Backoff, Deadline, Moment, const_fn, reached};
 
 /// A value of a queue's word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,8 +57,9 @@ pub(crate) struct Word(*mut Waiter);
 
 impl Word {
     const GUARD: usize = 1;
-    const OWNER: usize = 0b1110;
-    const HEAD: usize = !(Self::GUARD | Self::OWNER);
+    const OWNER: usize = 0b0110;
+    const RECHECK: usize = 0b1000;
+    const HEAD: usize = !(Self::GUARD | Self::OWNER | Self::RECHECK);
 
     /// No waiters, no guard, no bits.
     pub(crate) const EMPTY: Self = Self(ptr::null_mut());
@@ -57,7 +67,7 @@ impl Word {
     /// The owner's bit number `n`.
     pub(crate) const fn bit(n: u32) -> usize {
         let bit = 2 << n;
-        assert!(bit & Self::OWNER == bit, "the owner has bits 0, 1 and 2");
+        assert!(bit & Self::OWNER == bit, "the owner has bits 0 and 1");
         bit
     }
 
@@ -88,6 +98,11 @@ impl Word {
         self.has(Self::GUARD)
     }
 
+    /// In [`Guard::finish`]: whether work was delegated since the holder of the queue lock decided last.
+    pub(crate) fn is_recheck(self) -> bool {
+        self.has(Self::RECHECK)
+    }
+
     /// The first waiter. An exchange compares addresses only: a thread that waits, leaves and waits again may stand
     /// at the same address with a new node, and then a word from before its return is as good as a new one, but for the
     /// pointer's provenance. So the nodes' provenance is exposed, and the address is what counts.
@@ -102,15 +117,16 @@ impl Word {
     }
 }
 
-const _: () = assert!(align_of::<Waiter>() > Word::OWNER | Word::GUARD);
-const _: () = assert!(Word::HEAD & (Word::OWNER | Word::GUARD) == 0);
+const _: () = assert!(align_of::<Waiter>() > Word::OWNER | Word::GUARD | Word::RECHECK);
+const _: () = assert!(Word::OWNER & (Word::GUARD | Word::RECHECK) == 0);
 
 impl fmt::Debug for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Word")
             .field("has_waiters", &self.has_waiters())
-            .field("owner", &format_args!("{:#05b}", (self.0.addr() & Self::OWNER) >> 1))
+            .field("owner", &format_args!("{:#04b}", (self.0.addr() & Self::OWNER) >> 1))
             .field("guarded", &self.is_guarded())
+            .field("recheck", &self.is_recheck())
             .finish()
     }
 }
@@ -185,12 +201,25 @@ impl Queue {
     ///
     /// `word` is what the caller last saw, or supposes: the exchange finds out. (A load would, too, but it may be
     /// outdated again by the time of the exchange.)
-    pub(crate) fn guard_if(
+    pub(crate) fn guard_if(&self, word: Word, condition: impl Fn(Word) -> bool) -> Result<Guard<'_>, Word> {
+        self.lock_if(word, condition, Backoff::new())
+    }
+
+    /// The same for a releasing call, which may not sleep: it spins, then yields for as long as it takes.
+    pub(crate) fn guard_if_sleepless(
+        &self,
+        word: Word,
+        condition: impl Fn(Word) -> bool,
+    ) -> Result<Guard<'_>, Word> {
+        self.lock_if(word, condition, Backoff::sleepless())
+    }
+
+    fn lock_if(
         &self,
         mut word: Word,
         condition: impl Fn(Word) -> bool,
+        mut backoff: Backoff,
     ) -> Result<Guard<'_>, Word> {
-        let mut backoff = Backoff::new();
         loop {
             if !condition(word) {
                 return Err(word);
@@ -205,6 +234,40 @@ impl Queue {
                 Ok(guard) => return Ok(guard),
                 Err(actual) => word = actual,
             }
+        }
+    }
+
+    /// Takes the queue lock; or, if another thread has it, leaves the caller's work to that thread by one exchange, and
+    /// returns `None`. The other then decides once more before it gives the queue lock back: each guarded section of a
+    /// queue that is used in this way ends in a [`Guard::finish`] that does all work there may be.
+    pub(crate) fn guard_or_delegate(&self, mut word: Word) -> Option<Guard<'_>> {
+        loop {
+            let tried = if word.is_guarded() {
+                self.try_delegate(word, word).map(|()| None)
+            } else {
+                self.try_guard(word).map(Some)
+            };
+            match tried {
+                Ok(guard) => return guard,
+                Err(actual) => word = actual,
+            }
+        }
+    }
+
+    /// Leaves work to the holder of the queue lock, changing the owner's bits to those of `next`, if the word is still
+    /// `current`, which is guarded; else returns what it is. May fail for no reason.
+    pub(crate) fn try_delegate(&self, current: Word, next: Word) -> Result<(), Word> {
+        debug_assert!(current.is_guarded());
+        debug_assert_eq!(current.without(Word::OWNER), next.without(Word::OWNER), "invariant 1");
+        let next = next.with(Word::RECHECK);
+        // Release (queue.recheck): what the holder is to decide on. Also where RECHECK is set: a load would come before
+        // the exchange that clears it, and hand nothing over. Relaxed on failure: the caller tries again.
+        match self.word.compare_exchange_weak(current.0, next.0, Release, Relaxed) {
+            Ok(_) => {
+                reached!("work left to the holder of the queue lock");
+                Ok(())
+            }
+            Err(actual) => Err(Word(actual)),
         }
     }
 
@@ -227,7 +290,7 @@ impl Queue {
         // SAFETY: the last holder published this head and does not use its list any more; its nodes are in the list
         // until a holder of the guard, which is us alone, takes them out (invariant 1).
         let list = unsafe { List::from_head(current.head()) };
-        Ok(Guard { queue: self, word: guarded, list })
+        Ok(Guard { queue: self, word: guarded, list, now: Cell::new(None) })
     }
 }
 
@@ -239,11 +302,39 @@ pub(crate) struct Guard<'a> {
     /// The word as it was last seen.
     word: Word,
     list: List<Waiter>,
+    /// What time it is, once that was asked.
+    now: Cell<Option<Moment>>,
 }
 
 impl<'a> Guard<'a> {
     pub(crate) fn has_waiters(&self) -> bool {
         !self.list.is_empty()
+    }
+
+    /// What time it is. The clock is read once in a guarded section.
+    fn now(&self) -> Moment {
+        let now = self.now.get().unwrap_or_else(Moment::now);
+        self.now.set(Some(now));
+        now
+    }
+
+    /// Stamps the first waiter if it has no stamp yet. An owner that asks [`is_starving`](Self::is_starving) calls this
+    /// at the end of each guarded section.
+    pub(crate) fn stamp_first(&self) {
+        if let Some(first) = self.waiters().next() {
+            first.stamp(|| self.now());
+        }
+    }
+
+    /// Returns whether `waiter`, which is in this queue, has been its first for so long that what it waits for should
+    /// be handed over instead of offered. Reads the clock if it has a stamp.
+    pub(crate) fn is_starving(&self, waiter: &Waiter) -> bool {
+        waiter.is_starving(|| self.now())
+    }
+
+    /// Returns whether there is a first waiter that [is starving](Self::is_starving).
+    pub(crate) fn first_is_starving(&self) -> bool {
+        self.waiters().next().is_some_and(|first| self.is_starving(first))
     }
 
     /// Takes out the first waiter.
@@ -272,8 +363,16 @@ impl<'a> Guard<'a> {
         Due(waiter)
     }
 
+    /// Takes the first waiter's stamp away, which will not be the first any more.
+    fn clear_stamp_of_first(&self) {
+        if let Some(first) = self.waiters().next() {
+            first.clear_stamp();
+        }
+    }
+
     /// Puts the waiter that was popped last back in its place: nothing has happened.
     pub(crate) fn put_back(&mut self, due: Due) {
+        self.clear_stamp_of_first();
         // SAFETY: it is in no list, and its wait is not over before it is woken, which `due` was the right to do.
         unsafe { self.list.push_front(due.0.as_ptr()) };
         // SAFETY: as above.
@@ -307,23 +406,51 @@ impl<'a> Guard<'a> {
     }
 
     /// Publishes the list and gives the guard back, with the owner's bits as `decide` wants them. It is asked again
-    /// if they have changed meanwhile, and may take out waiters each time.
+    /// if they have changed meanwhile or work was delegated, and may take out waiters each time. That work was delegated
+    /// [is shown](Word::is_recheck) to it once.
     pub(crate) fn finish(mut self, mut decide: impl FnMut(Word, &mut Self) -> Word) {
         loop {
-            let current = self.word;
-            let next = decide(current, &mut self).over(&self.list);
+            let current = self.word.without(Word::RECHECK);
+            let next = decide(self.word, &mut self).over(&self.list);
             // Release (queue.guard): publishes the list, and whatever the owner's bits announce. Acquire: a decision
-            // may take what the bits offered on behalf of a waiter (`raw::mutex`, a grant), who then gets it from us.
+            // may take what the bits offered on behalf of a waiter (`raw::mutex`, a hand-off), which then gets it from
+            // this thread. Relaxed on failure: decided anew.
             let done = self.queue.word.compare_exchange_weak(current.0, next.0, AcqRel, Relaxed);
             let Err(actual) = done else { return };
             reached!("owner's bits change under the guard");
             self.word = Word(actual);
+            if self.word.is_recheck() {
+                self.clear_recheck();
+            }
         }
     }
 
-    /// Publishes the list and gives the guard back.
+    /// Takes over what was delegated. By an exchange of its own, before the decision: work that is delegated after it
+    /// sets the bit again, and the exchange that would give the queue lock back fails.
+    #[cold]
+    fn clear_recheck(&mut self) {
+        loop {
+            let current = self.word;
+            // Acquire (queue.recheck): what those did who delegated. Relaxed on failure: tried again.
+            let cleared = self.queue.word.compare_exchange_weak(
+                current.0,
+                current.without(Word::RECHECK).0,
+                Acquire,
+                Relaxed,
+            );
+            match cleared {
+                Ok(_) => return,
+                Err(actual) => self.word = Word(actual),
+            }
+        }
+    }
+
+    /// Publishes the list and gives the guard back. For queues to which no work is delegated.
     pub(crate) fn release(self) {
-        self.finish(|word, _| word);
+        self.finish(|word, _| {
+            debug_assert!(!word.is_recheck(), "invariant 5: delegated work is done");
+            word
+        });
     }
 
     /// Queues `waiter`, runs `publish`, which ends the guarded section, and blocks until the waiter is woken or the
@@ -341,7 +468,7 @@ impl<'a> Guard<'a> {
         deadline: &Deadline,
         spin: Spin,
         leave: impl FnOnce(Self),
-    ) -> Option<Outcome> {
+    ) -> Option<Woken> {
         let queue = self.queue;
         // For whoever takes the guard: see `Word::head`.
         let _ = (&raw const waiter).expose_provenance();
@@ -349,6 +476,9 @@ impl<'a> Guard<'a> {
         let abort = AbortOnUnwind;
         // Who has others before it has no turn to expect soon.
         let spin = if place == Place::Back && self.has_waiters() { Spin::NONE } else { spin };
+        if place == Place::Front {
+            self.clear_stamp_of_first();
+        }
         match place {
             // SAFETY: new, hence in no list; in place and alive until it has been taken out: by a waker, whose
             // outcome we wait for, or by us below.
@@ -357,6 +487,7 @@ impl<'a> Guard<'a> {
             Place::Back => unsafe { self.list.push_back(&raw const waiter) },
         }
         publish(self);
+        waiter.grow_old();
         let mut outcome = waiter.wait(deadline, spin);
         if outcome.is_none() {
             let mut guard = queue.guard();
@@ -372,8 +503,16 @@ impl<'a> Guard<'a> {
             }
         }
         abort.disarm();
-        outcome
+        outcome.map(|outcome| Woken { outcome, stamp: waiter.last_stamp() })
     }
+}
+
+/// How a wait ended that did not time out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Woken {
+    pub(crate) outcome: Outcome,
+    /// The stamp that the waiter had when it was woken: for its next node, if it must wait once more at the front.
+    pub(crate) stamp: Stamp,
 }
 
 /// A waiter that was taken out of its queue and is yet to be woken (invariant 4).
@@ -381,11 +520,6 @@ impl<'a> Guard<'a> {
 pub(crate) struct Due(NonNull<Waiter>);
 
 impl Due {
-    pub(crate) fn is_impatient(&self) -> bool {
-        // SAFETY: alive, as it is not woken before this value is consumed.
-        unsafe { self.0.as_ref() }.is_impatient()
-    }
-
     crate::facade::model_only! {
         pub(crate) fn tag(&self) -> *const () {
             // SAFETY: alive, as it is not woken before this value is consumed.
@@ -421,6 +555,11 @@ impl Dues {
     /// Splits off the first.
     pub(crate) fn pop(&mut self) -> Option<Due> {
         self.0.pop_front().map(Due)
+    }
+
+    /// Adds others behind these.
+    pub(crate) fn append(&mut self, others: Self) {
+        self.0.append(others.0);
     }
 
     /// Ends the waits of all of them, first to last.

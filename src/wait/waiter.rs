@@ -21,6 +21,7 @@
 
 use std::fmt;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 use super::list::{Links, Node};
 use super::queue::Queue;
@@ -29,7 +30,7 @@ use crate::facade::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::facade::{Deadline, Parker, UnsafeCell, reached};
+use crate::facade::{Age, Deadline, Moment, Parker, UnsafeCell, reached};
 
 /// What a waker tells the thread it wakes. The meaning is the primitive's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,19 @@ impl fmt::Debug for Outcome {
     }
 }
 
+/// Since when a waiter has been the first of its queue, if it is known to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp(Option<Moment>);
+
+impl Stamp {
+    pub(crate) const NONE: Self = Self(None);
+
+    /// For a thread that is about to wait again with this stamp: whether it will be [starving](Waiter::is_starving).
+    pub(crate) fn is_old(self) -> bool {
+        self.0.is_some_and(|since| since.is_before(Moment::now(), Waiter::STARVING))
+    }
+}
+
 /// A waiting thread's node. Aligned so that a pointer to it leaves [`Word`](super::queue::Word) four bits.
 #[repr(align(16))]
 pub(crate) struct Waiter {
@@ -69,6 +83,10 @@ pub(crate) struct Waiter {
     at_home: UnsafeCell<bool>,
     /// Wants what it waits for handed over, not offered: it has been passed over often enough.
     impatient: bool,
+    /// Read and written under its queue's lock, and by its thread when it is in none.
+    stamp: UnsafeCell<Stamp>,
+    /// Whether that is long ago, in a model.
+    age: Age,
     /// What else its primitive must know of it before it can be woken.
     tag: *const (),
     parker: Parker,
@@ -94,9 +112,16 @@ impl Waiter {
             home,
             at_home: UnsafeCell::new(true),
             impatient,
+            stamp: UnsafeCell::new(Stamp::NONE),
+            age: Age::new(),
             tag,
             parker: Parker::new(),
         }
+    }
+
+    /// The same node with the stamp of an earlier one of the same thread.
+    pub(crate) fn stamped(self, stamp: Stamp) -> Self {
+        Self { stamp: UnsafeCell::new(stamp), ..self }
     }
 
     /// The same node with another tag.
@@ -124,6 +149,40 @@ impl Waiter {
 
     pub(crate) fn is_impatient(&self) -> bool {
         self.impatient
+    }
+
+    /// How long a waiter is the first of its queue until it is starving.
+    const STARVING: Duration = Duration::from_micros(500);
+
+    /// Stamps it with `now`, unless it has a stamp. The caller has the lock of the queue that it is in.
+    pub(super) fn stamp(&self, now: impl FnOnce() -> Moment) {
+        // SAFETY: the caller has the queue lock, so no other thread reads or writes.
+        self.stamp.with_mut(|stamp| unsafe { &mut *stamp }.0.get_or_insert_with(now));
+    }
+
+    /// Takes its stamp away: it is not the first any more. The caller has the lock of the queue that it is in.
+    pub(super) fn clear_stamp(&self) {
+        // SAFETY: as above.
+        self.stamp.with_mut(|stamp| unsafe { *stamp = Stamp::NONE });
+    }
+
+    /// Returns whether it was stamped so long ago that it is not to wait any longer. The caller has the lock of the
+    /// queue that it is in.
+    pub(super) fn is_starving(&self, now: impl FnOnce() -> Moment) -> bool {
+        // SAFETY: the caller has the queue lock, so no other thread writes.
+        let stamp = self.stamp.with(|stamp| unsafe { *stamp });
+        stamp.0.is_some_and(|since| self.age.is_over(since, now(), Self::STARVING))
+    }
+
+    /// The stamp it had when it was taken out of its queue.
+    pub(super) fn last_stamp(&self) -> Stamp {
+        // SAFETY: its own thread calls this when its wait is over, and no other thread has it any more.
+        self.stamp.with(|stamp| unsafe { *stamp })
+    }
+
+    /// Lets the time pass in a model, where no clock does.
+    pub(super) fn grow_old(&self) {
+        self.age.pass();
     }
 
     /// Notes that it was put back into `queue`, whose guard the caller has and out of which it was taken last.
