@@ -2,6 +2,7 @@
 //!
 //! `lock_api` keeps no memory of how a reader came in, so its readers are all counted, and never sit.
 
+use std::panic::UnwindSafe;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,11 @@ pub struct RawFairMutex(mutex::RawMutex);
 /// readers at a time are slower than those of [`RwLock`](crate::RwLock), which leave the word alone.
 #[derive(Debug)]
 pub struct RawRwLock(rwlock::RawRwLock);
+
+// A panic leaves no lock half changed.
+impl UnwindSafe for RawMutex {}
+impl UnwindSafe for RawFairMutex {}
+impl UnwindSafe for RawRwLock {}
 
 /// Tells threads apart for `lock_api::ReentrantMutex` (feature `lock_api`), by numbers that are never used again.
 ///

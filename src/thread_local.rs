@@ -1,5 +1,6 @@
 //! [`ThreadLocal`] and its iterators.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
 use std::iter::FusedIterator;
@@ -86,7 +87,8 @@ use crate::raw::thread_local::{Link, Pushed};
 /// twice, to its values. `docs/thread_values.md` has the protocol.
 pub struct ThreadLocal<T: Send> {
     slots: Slots<Pushed>,
-    marker: PhantomData<T>,
+    /// Owns values, and takes them by shared reference: so it is invariant in `T`, as a cell is.
+    marker: PhantomData<Cell<T>>,
 }
 
 // SAFETY: a value is lent to other threads by `iter` alone, which asks for `T: Sync`; it is moved and dropped by

@@ -19,8 +19,10 @@ use lockwork::{
     ScopedTask, Semaphore, SemaphorePermit, Shutdown, StopToken, SubmitError, SubmitTimeoutError, Task,
     TaskDoneError, TaskError, ThreadCell, ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter,
     ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError, TrySubmitError,
-    UnfinishedError, WaitGroup, WaitTimeoutResult, Worker,
+    UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, poison,
 };
+#[cfg(feature = "lock_api")]
+use lockwork::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 type SendAndSync = u8;
@@ -98,7 +100,100 @@ table! {
     TrySubmitError<T>             => both             Send      Sync      none;
     SubmitTimeoutError<T>         => both             Send      Sync      none;
     ThreadCell<T>                 => both             both      none      none;
+    poison::Mutex<T>              => both             both      none      none;
+    poison::MutexGuard<'static, T> => Sync            none      Sync      none;
+    poison::MappedMutexGuard<'static, T> => Sync      none      Sync      none;
+    poison::RwLock<T>             => both             Send      none      none;
+    poison::RwLockReadGuard<'static, T> => Sync       none      Sync      none;
+    poison::RwLockWriteGuard<'static, T> => Sync      none      Sync      none;
+    poison::MappedRwLockReadGuard<'static, T> => Sync none      Sync      none;
+    poison::MappedRwLockWriteGuard<'static, T> => Sync none     Sync      none;
+    Task<T>                       => both             both      both      both;
+    ScopedTask<'static, T>        => both             both      both      both;
+    Map<T>                        => both             both      both      both;
+    AsCompleted<T>                => both             both      both      both;
 }
+
+/// What a type with that payload is: `UnwindSafe`, `RefUnwindSafe`, `both` or `none`.
+macro_rules! unwinds {
+    ($type:ty, both) => {
+        assert_impl_all!($type: UnwindSafe, RefUnwindSafe);
+    };
+    ($type:ty, UnwindSafe) => {
+        assert_impl_all!($type: UnwindSafe);
+        assert_not_impl_any!($type: RefUnwindSafe);
+    };
+    ($type:ty, RefUnwindSafe) => {
+        assert_impl_all!($type: RefUnwindSafe);
+        assert_not_impl_any!($type: UnwindSafe);
+    };
+    ($type:ty, none) => {
+        assert_not_impl_any!($type: UnwindSafe, RefUnwindSafe);
+    };
+}
+
+macro_rules! unwind_table {
+    ($($type:ty => $both:tt $exclusive:tt $cell:tt;)+) => { $(
+        const _: () = {
+            type Of<T> = $type;
+            unwinds!(Of<u8>, $both);
+            unwinds!(Of<&'static mut u8>, $exclusive);
+            unwinds!(Of<Cell<u8>>, $cell);
+        };
+    )+ };
+}
+
+// A lock takes a panic for what it is: the value stays as it was left, and the next to lock must know. What lends or
+// owns a value is as safe as that is.
+#[rustfmt::skip]
+unwind_table! {
+    //                               T: both       T: not UnwindSafe   T: not RefUnwindSafe
+    Mutex<T>                      => both          both                both;
+    MutexGuard<'static, T>        => both          both                both;
+    MappedMutexGuard<'static, T>  => RefUnwindSafe RefUnwindSafe       none;
+    ArcMutexGuard<T>              => both          both                both;
+    RwLock<T>                     => both          both                both;
+    RwLockReadGuard<'static, T>   => both          both                both;
+    RwLockUpgradableReadGuard<'static, T> => both  both                both;
+    RwLockWriteGuard<'static, T>  => both          both                both;
+    MappedRwLockReadGuard<'static, T>  => both     both                none;
+    MappedRwLockWriteGuard<'static, T> => RefUnwindSafe RefUnwindSafe  none;
+    ArcRwLockReadGuard<T>         => both          both                both;
+    ArcRwLockUpgradableReadGuard<T> => both        both                both;
+    ArcRwLockWriteGuard<T>        => both          both                both;
+    ReentrantMutex<T>             => both          both                both;
+    ReentrantMutexGuard<'static, T> => both        both                both;
+    MappedReentrantMutexGuard<'static, T> => none  none                none;
+    ArcReentrantMutexGuard<T>     => both          both                both;
+    poison::Mutex<T>              => both          both                both;
+    poison::MutexGuard<'static, T> => both         both                both;
+    poison::MappedMutexGuard<'static, T> => RefUnwindSafe RefUnwindSafe none;
+    poison::RwLock<T>             => both          both                both;
+    poison::RwLockReadGuard<'static, T> => both    both                none;
+    poison::RwLockWriteGuard<'static, T> => both   both                both;
+    poison::MappedRwLockReadGuard<'static, T> => both both             none;
+    poison::MappedRwLockWriteGuard<'static, T> => RefUnwindSafe RefUnwindSafe none;
+    BoundedBuffer<T>              => both          both                both;
+    BufferIter<'static, T>        => both          both                both;
+    BufferTryIter<'static, T>     => both          both                both;
+    PutError<T>                   => both          RefUnwindSafe       UnwindSafe;
+    TryPutError<T>                => both          RefUnwindSafe       UnwindSafe;
+    PutTimeoutError<T>            => both          RefUnwindSafe       UnwindSafe;
+    PutAllError<T>                => both          RefUnwindSafe       UnwindSafe;
+    Worker<T>                     => both          both                both;
+    SubmitError<T>                => both          RefUnwindSafe       UnwindSafe;
+    TrySubmitError<T>             => both          RefUnwindSafe       UnwindSafe;
+    SubmitTimeoutError<T>         => both          RefUnwindSafe       UnwindSafe;
+    Task<T>                       => both          both                both;
+    ScopedTask<'static, T>        => both          both                both;
+    Map<T>                        => both          both                both;
+    AsCompleted<T>                => both          both                both;
+    ThreadCell<T>                 => both          both                both;
+    ThreadLocal<T>                => both          RefUnwindSafe       both;
+    ThreadLocalIterMut<'static, T> => none         none                none;
+    ThreadLocalIntoIter<T>        => none          none                none;
+}
+assert_not_impl_any!(ThreadLocalIter<'static, u8>: UnwindSafe, RefUnwindSafe);
 
 // Handles of tasks, whose results are sendable or they would not have been spawned.
 assert_impl_all!(Task<Neither>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
@@ -120,15 +215,25 @@ assert_impl_all!(ThreadLocalIntoIter<SendOnly>: Send, Sync);
 // Without a payload.
 assert_impl_all!(ThreadPool: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(ThreadPoolBuilder: Send, Sync, Unpin, Clone, Debug);
+// It holds a hook of the user's.
+assert_not_impl_any!(ThreadPoolBuilder: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Scope<'static, 'static>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(Worker<Cell<u8>>: Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(StopToken: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, Default, Debug);
-assert_impl_all!(Shutdown: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Debug);
-assert_impl_all!(UnfinishedError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
+assert_impl_all!(Shutdown: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
+assert_impl_all!(UnfinishedError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 // The payload of a panic is Send and nothing else.
 assert_impl_all!(TaskError: Send, Unpin, Error);
-assert_not_impl_any!(TaskError: Sync);
+assert_not_impl_any!(TaskError: Sync, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Condvar: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(poison::Condvar: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+#[cfg(feature = "lock_api")]
+const _: () = {
+    assert_impl_all!(RawMutex: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(RawFairMutex: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(RawRwLock: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(RawThreadId: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+};
 assert_impl_all!(Event: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(AutoResetEvent: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Barrier: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
@@ -143,12 +248,12 @@ assert_impl_all!(SemaphorePermit<'static>: Send, Sync, Unpin, UnwindSafe, RefUnw
 assert_impl_all!(ArcSemaphorePermit: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(OverRelease: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 assert_impl_all!(WaitTimeoutResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
-assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
-assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
-assert_impl_all!(GetTimeoutError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
-assert_impl_all!(TaskDoneError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
+assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
+assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
+assert_impl_all!(GetTimeoutError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
+assert_impl_all!(TaskDoneError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 
-assert_impl_all!(AccessError: Send, Sync, Unpin, UnwindSafe, Copy, Eq, Error);
+assert_impl_all!(AccessError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 
 // Unsized payloads, by their own bounds.
 trait Sendable: Send {}
@@ -200,16 +305,8 @@ assert_impl_all!(ArcRwLockReadGuard<PhantomPinned>: Unpin);
 assert_impl_all!(ArcRwLockUpgradableReadGuard<PhantomPinned>: Unpin);
 assert_impl_all!(ArcRwLockWriteGuard<PhantomPinned>: Unpin);
 
-// Locks take a panic for what it is: the value stays as it was left, and whoever locks next must know.
-assert_impl_all!(Mutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
-assert_impl_all!(Mutex<&'static mut u8>: UnwindSafe, RefUnwindSafe);
-assert_impl_all!(RwLock<Cell<u8>>: UnwindSafe, RefUnwindSafe);
-assert_impl_all!(RwLock<&'static mut u8>: UnwindSafe, RefUnwindSafe);
-assert_impl_all!(ReentrantMutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
-assert_impl_all!(BoundedBuffer<Cell<u8>>: UnwindSafe, RefUnwindSafe);
-assert_impl_all!(ThreadCell<Cell<u8>>: UnwindSafe, RefUnwindSafe, Unpin);
-assert_impl_all!(ThreadLocal<Cell<u8>>: UnwindSafe, RefUnwindSafe, Unpin);
-assert_not_impl_any!(ThreadLocal<&'static mut u8>: UnwindSafe);
+assert_impl_all!(ThreadCell<Cell<u8>>: Unpin);
+assert_impl_all!(ThreadLocal<Cell<u8>>: Unpin);
 
 // What can be shown, is.
 assert_impl_all!(Mutex<u8>: Debug, Default, From<u8>);
@@ -250,17 +347,43 @@ assert_impl_all!(Condvar: Debug, Default);
 assert_impl_all!(Event: Debug, Default);
 assert_impl_all!(AutoResetEvent: Debug, Default);
 
-/// A guard that only reads is as good for a shorter life; so is a lock.
-#[allow(dead_code, reason = "to compile is the test")]
-fn guards_that_read_are_covariant<'a>(
-    read: RwLockReadGuard<'a, &'static str>,
-    mapped: MappedRwLockReadGuard<'a, &'static str>,
-) -> (MappedRwLockReadGuard<'a, &'a str>, RwLockReadGuard<'a, &'static str>) {
-    (mapped, read)
-}
 assert_impl_all!(Semaphore: Debug, Default);
 assert_not_impl_any!(Semaphore: Clone);
 assert_impl_all!(SemaphorePermit<'static>: Debug);
 assert_not_impl_any!(SemaphorePermit<'static>: Clone);
 assert_impl_all!(ArcSemaphorePermit: Debug);
 assert_not_impl_any!(ArcSemaphorePermit: Clone);
+
+/// Checks by coercion what may be shortened: lives of all that borrow, and of the payload where the row says so.
+macro_rules! variance {
+    ($($type:ty => $variance:ident;)+) => { $(
+        const _: () = {
+            variance!(@$variance $type);
+        };
+    )+ };
+    (@covariant $type:ty) => {
+        variance!(@invariant $type);
+        #[allow(dead_code, reason = "to compile is the test")]
+        fn shorten_payload<'a, 'short>(it: Of<'a, &'static str>) -> Of<'a, &'short str> {
+            it
+        }
+    };
+    (@invariant $type:ty) => {
+        type Of<'a, T> = $type;
+        #[allow(dead_code, reason = "to compile is the test")]
+        fn shorten_life<'a>(it: Of<'static, &'static str>) -> Of<'a, &'static str> {
+            it
+        }
+    };
+    (@invariant_static $type:ty) => {};
+    (@covariant_life $type:ty) => {
+        type Of<'a> = $type;
+        #[allow(dead_code, reason = "to compile is the test")]
+        fn shorten_life<'a>(it: Of<'static>) -> Of<'a> {
+            it
+        }
+    };
+    (@invariant_life $type:ty) => {};
+}
+
+include!("variance.rs");

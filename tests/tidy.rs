@@ -1,5 +1,6 @@
 //! The house rules that a program can check: who may import what, and where `cfg(loom)` and atomics may stand.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ fn floor(module: &str) -> Option<u8> {
         "thread_cell" | "thread_local" => 3,
         "buffer" | "wait_group" => 4,
         "poison" | "lock_api" | "serde" | "threads" => 5,
-        "internals" => 5,
+        "internals" | "variance" => 5,
         _ => return None,
     })
 }
@@ -243,4 +244,151 @@ fn links_between_documents_lead_somewhere() {
         }
     }
     assert_eq!(wrong, [""; 0]);
+}
+
+/// The names that a text exports with `pub use`, of this crate's own.
+fn exports(code: &str) -> Vec<String> {
+    code.match_indices("pub use ")
+        .flat_map(|(at, prefix)| {
+            let path: String = code[at + prefix.len()..].chars().take_while(|&c| c != ';').collect();
+            let elsewhere = ["std::", "crate::", "::"].iter().any(|root| path.starts_with(root));
+            let names = path.rsplit("::").next().unwrap_or_default().to_owned();
+            let names = if path.contains('{') {
+                path.split('{').nth(1).unwrap_or_default().to_owned()
+            } else {
+                names
+            };
+            let names = if elsewhere { String::new() } else { names };
+            let names = names.replace('}', "");
+            names.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+        })
+        .filter(|name| name.starts_with(char::is_uppercase))
+        .collect()
+}
+
+/// Each public struct and enum by its path, as in `poison::Mutex`, and whether it is generic.
+fn public_types() -> BTreeMap<String, bool> {
+    let sources = sources();
+    let text = |name: &str| sources.iter().find(|(file, ..)| file == name).map(|(.., code)| code.as_str());
+    let root = text("lib.rs").unwrap();
+    let mut exported: Vec<(String, String)> =
+        exports(root).into_iter().map(|name| (String::new(), name)).collect();
+    for (at, prefix) in root.match_indices("\npub mod ") {
+        let module: String =
+            root[at + prefix.len()..].chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect();
+        let files = [format!("{module}.rs"), format!("{module}/mod.rs")];
+        let Some(code) = files.iter().find_map(|file| text(file)) else { continue };
+        exported.extend(exports(code).into_iter().map(|name| (module.clone(), name)));
+    }
+    let mut types = BTreeMap::new();
+    for (module, name) in exported {
+        let own = |file: &str| {
+            if module.is_empty() { !file.starts_with("poison") } else { file.starts_with(&module) }
+        };
+        let declared = |kind: &str| {
+            sources.iter().filter(|(file, ..)| own(file) && !file.starts_with("raw/")).find_map(
+                |(.., code)| {
+                    code.match_indices(&format!("pub {kind} {name}"))
+                        .map(|(at, text)| code[at + text.len()..].chars().next())
+                        .find(|next| !next.is_some_and(|next| next.is_alphanumeric() || next == '_'))
+                },
+            )
+        };
+        // By a macro that is given the name.
+        let made = || {
+            sources.iter().any(|(file, _, code)| {
+                own(file) && code.contains("pub struct $") && code.contains(&format!("{name}<"))
+            })
+        };
+        let path = if module.is_empty() { name.clone() } else { format!("{module}::{name}") };
+        match declared("struct").or_else(|| declared("enum")) {
+            Some(next) => drop(types.insert(path, next == Some('<'))),
+            None if made() => drop(types.insert(path, true)),
+            None => assert!(
+                ["type", "trait", "unsafe trait"].iter().any(|kind| declared(kind).is_some()),
+                "{path} is public, and this test does not find where it is declared"
+            ),
+        }
+    }
+    types
+}
+
+/// What the tables say something of, as pairs of a type and a trait, or `variance`.
+fn rows(tables: &str, variance: &str) -> BTreeSet<(String, String)> {
+    let name = |text: &str| text.trim().split(['<', ' ']).next().unwrap_or_default().to_owned();
+    let mut rows = BTreeSet::new();
+    let mut add = |of: &str, traits: &[&str]| {
+        rows.extend(traits.iter().map(|&traits| (name(of), traits.trim().to_owned())));
+    };
+    let mut columns: &[&str] = &[];
+    for line in tables.lines() {
+        match line {
+            "table! {" => columns = &["Send", "Sync"],
+            "unwind_table! {" => columns = &["UnwindSafe", "RefUnwindSafe"],
+            "}" => columns = &[],
+            _ => {}
+        }
+        if let (Some((of, _)), false) = (line.split_once(" => "), columns.is_empty()) {
+            add(of, columns);
+        }
+    }
+    for assertion in ["assert_impl_all!(", "assert_not_impl_any!("] {
+        for (at, start) in tables.match_indices(assertion) {
+            let statement: String = tables[at + start.len()..].chars().take_while(|&c| c != ';').collect();
+            let Some((of, traits)) = statement.trim_end_matches(')').split_once(": ") else { continue };
+            add(of, &traits.split(',').collect::<Vec<_>>());
+        }
+    }
+    for line in variance.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        if let Some((of, _)) = line.split_once("=>") {
+            add(of, &["variance"]);
+        }
+    }
+    rows
+}
+
+/// What the tables say nothing of.
+fn missing(types: &BTreeMap<String, bool>, tables: &str, variance: &str) -> Vec<String> {
+    let rows = rows(tables, variance);
+    let wanted = ["Send", "Sync", "UnwindSafe", "RefUnwindSafe", "variance"];
+    types
+        .iter()
+        .flat_map(|(name, &generic)| {
+            wanted.map(|of| (of != "variance" || generic).then(|| (name.clone(), of.to_owned())))
+        })
+        .flatten()
+        .filter(|row| !rows.contains(row))
+        .map(|(name, of)| format!("{name}: {of}"))
+        .collect()
+}
+
+/// Each public type has rows for what the compiler derives from its fields, and nobody reads: auto traits and variance.
+#[test]
+fn public_types_have_rows_for_auto_traits_and_variance() {
+    let types = public_types();
+    assert!(types.len() > 60 && types.contains_key("poison::Mutex"), "found only {types:?}");
+    let read = |name: &str| fs::read_to_string(root().join("tests").join(name)).unwrap();
+    let (tables, variance) = (read("auto_traits.rs"), read("variance.rs"));
+    assert_eq!(
+        missing(&types, &tables, &variance),
+        [""; 0],
+        "no row in tests/auto_traits.rs (Send, Sync, UnwindSafe, RefUnwindSafe) or tests/variance.rs"
+    );
+    // A check that cannot fail would be none.
+    let without = |text: &str, name: &str| {
+        let starts = [format!("{name}<"), format!("{name} "), format!("{name}:")];
+        let start =
+            |line: &str| line.trim().replace("assert_impl_all!(", "").replace("assert_not_impl_any!(", "");
+        let kept = |line: &&str| !starts.iter().any(|of| start(line).starts_with(of));
+        text.lines().filter(kept).collect::<Vec<_>>().join("\n")
+    };
+    for (name, &generic) in &types {
+        let missing = missing(&types, &without(&tables, name), &without(&variance, name));
+        let expected = if generic { 5 } else { 4 };
+        assert_eq!(missing.len(), expected, "without {name}: {missing:?}");
+        assert!(
+            missing.iter().all(|row| row.starts_with(&format!("{name}: "))),
+            "without {name}: {missing:?}"
+        );
+    }
 }
