@@ -117,9 +117,8 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 ///
 /// # Panics
 ///
-/// [`wait`](Self::wait) panics if the round breaks; the other forms return it. Any wait panics in a thread whose
-/// thread-local data are gone, where [`std::thread::current`] does; the round is broken then. Any wait goes on with the
-/// panic of the action that it runs.
+/// [`wait`](Self::wait) panics if the round breaks; the other forms return it. Any wait goes on with the panic of the
+/// action that it runs.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

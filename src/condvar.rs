@@ -75,9 +75,8 @@ use crate::raw::condvar::RawCondvar;
 ///
 /// # Panics
 ///
-/// No method panics on its own, but for a wait in a thread whose thread-local data are gone, where
-/// [`std::thread::current`] does; the mutex is locked then. If the predicate of a `wait_while` panics, the guard is locked, as it is whenever
-/// the predicate runs.
+/// No method panics on its own. If the predicate of a `wait_while` panics, the guard is locked, as it is whenever the
+/// predicate runs.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

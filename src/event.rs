@@ -61,7 +61,7 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Panics
 ///
-/// No method panics, but for a wait in a thread whose thread-local data are gone, where [`std::thread::current`] does.
+/// No method panics.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -215,7 +215,7 @@ impl fmt::Debug for Event {
 ///
 /// # Panics
 ///
-/// No method panics, but for a wait in a thread whose thread-local data are gone, where [`std::thread::current`] does.
+/// No method panics.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -63,7 +63,7 @@ use crate::raw::latch::RawLatch;
 ///
 /// # Panics
 ///
-/// No method panics, but for a wait in a thread whose thread-local data are gone, where [`std::thread::current`] does.
+/// No method panics.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -67,9 +67,8 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Panics
 ///
-/// No method panics on its own, but for one that has to wait in a thread whose thread-local data are gone, where
-/// [`std::thread::current`] does. A panic while a guard is alive unlocks the mutex and leaves the value as it is; there
-/// is no poisoning.
+/// No method panics on its own. A panic while a guard is alive unlocks the mutex and leaves the value as it is; there is
+/// no poisoning.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -94,9 +94,7 @@ use crate::raw::reentrant::RawReentrantMutex;
 /// # Panics
 ///
 /// A lock, timed or not, panics in a thread that holds the lock `u32::MAX` times, which takes forgotten guards; nothing has
-/// changed then. One that has to wait panics in a thread whose thread-local data are gone, where
-/// [`std::thread::current`] does. A panic while a guard is alive unlocks what that guard has locked; there is no
-/// poisoning.
+/// changed then. A panic while a guard is alive unlocks what that guard has locked; there is no poisoning.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -97,9 +97,8 @@ use crate::raw::rwlock::{Kind, Pass, RawRwLock};
 ///
 /// # Panics
 ///
-/// Reading panics if a million readers are in already, and a call that has to wait in a thread whose
-/// thread-local data are gone panics because [`std::thread::current`] does. A panic while a guard is alive
-/// unlocks and leaves the value as it is; there is no poisoning.
+/// Reading panics if a million readers are in already. A panic while a guard is alive unlocks and leaves the value as
+/// it is; there is no poisoning.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -93,8 +93,7 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// [`new`](Self::new), [`bounded`](Self::bounded), [`acquire`](Self::acquire),
 /// [`acquire_many`](Self::acquire_many), [`add_permits`](Self::add_permits) and the `merge` of permits, each for a
-/// number that cannot be; a wait also in a thread whose thread-local data are gone, where [`std::thread::current`]
-/// does. Nothing has changed after a panic.
+/// number that cannot be. Nothing has changed after a panic.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -73,7 +73,7 @@ use crate::mutex::Mutex;
 ///
 /// # Panics
 ///
-/// No method panics, but for a wait in a thread whose thread-local data are gone, where [`std::thread::current`] does.
+/// No method panics.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -9,6 +9,8 @@ mod condvar;
 mod crowd;
 mod event;
 mod latch;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod late_destructors;
 #[cfg(feature = "lock_api")]
 mod lock_api;
 mod mutex;

@@ -635,10 +635,17 @@ impl Rounds {
 /// of its own while we wait must find its token still there afterwards. Two tokens that arrive together are one, so
 /// no return of `park` can be told to be ours alone; a wait that parked at all therefore leaves the token set. A
 /// token too many is a spurious return, which `thread::park` announces; a token too few would be a hang.
+///
+/// `std` has no handle for a thread that is so far into its end that its thread-local data are gone, which is where the
+/// thread destructors of C libraries run. There a parker has none either, and looks for itself: it yields, then sleeps
+/// for longer and longer.
 #[derive(Debug)]
 pub(crate) struct Parker {
-    thread: Thread,
+    /// None at a thread's very end.
+    thread: Option<Thread>,
     parked: Cell<bool>,
+    /// How often a parker without a handle has looked.
+    looks: Cell<u32>,
 }
 
 /// `park_timeout` has overflowed on some platforms when asked for centuries; nobody notices one wake-up in a day.
@@ -647,11 +654,14 @@ const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
 impl Parker {
     /// For the calling thread, which is the only one that may call [`park`](Self::park).
     pub(crate) fn new() -> Self {
-        Self { thread: thread::current(), parked: Cell::new(false) }
+        Self { thread: own_handle(), parked: Cell::new(false), looks: Cell::new(0) }
     }
 
     /// Blocks until [`Unparker::unpark`], until the deadline, or until no particular reason.
     pub(crate) fn park(&self, deadline: &Deadline) {
+        if self.thread.is_none() {
+            return self.nap(deadline);
+        }
         self.parked.set(true);
         match deadline.0 {
             None => thread::park(),
@@ -662,6 +672,23 @@ impl Parker {
         }
     }
 
+    /// [`park`](Self::park) of a thread without a handle.
+    #[cold]
+    fn nap(&self, deadline: &Deadline) {
+        const YIELDS: u32 = 16;
+        const SHORTEST: Duration = Duration::from_micros(50);
+        /// Times `SHORTEST`, as a power of 2: 6.4 ms.
+        const LONGEST: u32 = 7;
+        let looks = self.looks.get();
+        self.looks.set(looks.saturating_add(1));
+        let Some(doublings) = looks.checked_sub(YIELDS) else {
+            return thread::yield_now();
+        };
+        let nap = SHORTEST * (1 << doublings.min(LONGEST));
+        let left = deadline.0.map(|at| at.saturating_duration_since(Instant::now()));
+        thread::sleep(left.map_or(nap, |left| left.min(nap)));
+    }
+
     pub(crate) fn unparker(&self) -> Unparker {
         Unparker(self.thread.clone())
     }
@@ -669,19 +696,51 @@ impl Parker {
 
 impl Drop for Parker {
     fn drop(&mut self) {
-        if self.parked.get() {
-            self.thread.unpark();
+        if let Some(thread) = self.thread.as_ref().filter(|_| self.parked.get()) {
+            thread.unpark();
         }
     }
 }
 
 /// Ends a [`Parker::park`], from another thread, whether or not the parker still exists.
-pub(crate) struct Unparker(Thread);
+pub(crate) struct Unparker(Option<Thread>);
 
 impl Unparker {
     pub(crate) fn unpark(self) {
-        self.0.unpark();
+        if let Some(thread) = self.0 {
+            thread.unpark();
+        }
     }
+}
+
+/// Its destructor is the last moment of which it is known that the thread has a handle.
+struct HandleEnds;
+
+impl Drop for HandleEnds {
+    fn drop(&mut self) {
+        HAS_NO_HANDLE.set(true);
+    }
+}
+
+thread_local! {
+    /// Constant and without a destructor, as the others here: there until the very end of the thread.
+    static HAS_NO_HANDLE: Cell<bool> = const { Cell::new(false) };
+    static HANDLE_ENDS: HandleEnds = const { HandleEnds };
+}
+
+/// The calling thread's handle; none if the thread is so far into its end that it has none any more.
+///
+/// `std` answers that question by a panic and in no other way. A thread that has asked before its end is never
+/// answered so: it knows by [`HandleEnds`]. Of one that asks for the first time at its very end the panic is caught, once.
+fn own_handle() -> Option<Thread> {
+    if HAS_NO_HANDLE.get() {
+        return None;
+    }
+    let handle = panic::catch_unwind(thread::current).ok();
+    if handle.is_none() || HANDLE_ENDS.try_with(|_| ()).is_err() {
+        HAS_NO_HANDLE.set(true);
+    }
+    handle
 }
 
 thread_local! {
@@ -718,10 +777,13 @@ pub(crate) fn this_thread() -> NonZeroU64 {
 
 #[cold]
 fn number_thread() -> NonZeroU64 {
-    let number =
-        NonZeroU64::new(unique_number()).expect("fewer numbers than one each nanosecond for 584 years");
+    let number = new_thread_number();
     THREAD.set(Some(number));
     number
+}
+
+fn new_thread_number() -> NonZeroU64 {
+    NonZeroU64::new(unique_number()).expect("fewer numbers than one each nanosecond for 584 years")
 }
 
 #[cfg(debug_assertions)]
@@ -792,28 +854,32 @@ impl Backoff {
     }
 }
 
-/// Threads that others wait for, and who is who among them.
+/// Threads that others join, and their ids.
 #[cfg(feature = "threads")]
 pub(crate) mod threads {
     use std::io;
-    use std::num::NonZero;
-    use std::thread::{self, ThreadId};
+    use std::num::{NonZero, NonZeroU64};
+    use std::thread;
 
-    /// Which thread it is. Never given to another, even after its end.
-    pub(crate) type Id = ThreadId;
+    /// A thread's id, which is never given to another, even after its end. The number of [`this_thread`](super::this_thread)
+    /// and not `std`'s id, which cannot be asked for at a thread's very end.
+    pub(crate) type Id = NonZeroU64;
 
     pub(crate) fn current_id() -> Id {
-        thread::current().id()
+        super::this_thread()
     }
 
-    /// How many threads can run at once; 1 if nobody knows.
+    /// How many threads can run at once; 1 if that is unknown.
     pub(crate) fn parallelism() -> usize {
         thread::available_parallelism().map_or(1, NonZero::get)
     }
 
     /// A thread that was spawned. Dropping it lets the thread run on.
     #[derive(Debug)]
-    pub(crate) struct Handle(thread::JoinHandle<()>);
+    pub(crate) struct Handle {
+        thread: thread::JoinHandle<()>,
+        id: Id,
+    }
 
     impl Handle {
         /// A new thread for `body`, which is expected not to panic.
@@ -826,17 +892,22 @@ pub(crate) mod threads {
             if let Some(stack_size) = stack_size {
                 builder = builder.stack_size(stack_size);
             }
-            builder.spawn(body).map(Self)
+            let id = super::new_thread_number();
+            let thread = builder.spawn(move || {
+                super::THREAD.set(Some(id));
+                body();
+            })?;
+            Ok(Self { thread, id })
         }
 
         pub(crate) fn id(&self) -> Id {
-            self.0.thread().id()
+            self.id
         }
 
         /// Waits until the thread is gone, its thread-local values with it.
         pub(crate) fn join(self) {
-            // A panic was reported by its hook; what is left of it is nobody's.
-            let _ = self.0.join();
+            // A panic was reported by its hook, and its payload is of no use.
+            let _ = self.thread.join();
         }
     }
 }

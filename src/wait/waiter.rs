@@ -101,10 +101,6 @@ unsafe impl Node for Waiter {
 
 impl Waiter {
     /// A node for the calling thread, in no list.
-    ///
-    /// # Panics
-    ///
-    /// If the thread is so far into its end that `std::thread::current` panics; nothing has been changed then.
     pub(crate) fn new(home: &Queue, tag: *const (), impatient: bool) -> Self {
         Self {
             links: Links::new(),
