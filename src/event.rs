@@ -144,6 +144,11 @@ impl Event {
     pub fn wait_until(&self, deadline: Instant) -> bool {
         self.raw.wait_until(|| Deadline::at(deadline))
     }
+
+    #[cfg(feature = "threads")]
+    pub(crate) fn wait_deadline(&self, deadline: &Deadline) -> bool {
+        self.raw.wait_until(|| deadline.clone())
+    }
 }
 
 impl UnwindSafe for Event {}

@@ -460,7 +460,7 @@ macro_rules! access {
 access!(Writing, MutPtr<()>);
 access!(Reading, ConstPtr<()>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Deadline {
     Never,
     /// Passes at the first return from `park`.
@@ -487,6 +487,11 @@ impl Deadline {
 
     pub(crate) fn has_passed(&self) -> bool {
         matches!(self, Self::Finite { passed } if passed.get())
+    }
+
+    #[cfg(feature = "threads")]
+    pub(crate) const fn is_never(&self) -> bool {
+        matches!(self, Self::Never)
     }
 }
 

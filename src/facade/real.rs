@@ -551,7 +551,7 @@ access! {
 }
 
 /// A moment after which a call no longer waits; or never.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
@@ -569,6 +569,11 @@ impl Deadline {
     /// Whether it has passed. Reads the clock unless it never does.
     pub(crate) fn has_passed(&self) -> bool {
         self.0.is_some_and(|at| at <= Instant::now())
+    }
+
+    #[cfg(feature = "threads")]
+    pub(crate) const fn is_never(&self) -> bool {
+        self.0.is_none()
     }
 }
 

@@ -327,7 +327,7 @@ macro_rules! access {
 access!(Writing, |_| 0);
 access!(Reading, |accesses| accesses - 1);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Deadline {
     Never,
     /// Passes while its thread is parked, when a random choice says so.
@@ -354,6 +354,11 @@ impl Deadline {
 
     pub(crate) fn has_passed(&self) -> bool {
         matches!(self, Self::Finite { passed } if passed.get())
+    }
+
+    #[cfg(feature = "threads")]
+    pub(crate) const fn is_never(&self) -> bool {
+        matches!(self, Self::Never)
     }
 }
 

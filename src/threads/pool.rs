@@ -8,6 +8,7 @@ use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ending::Ending;
 use super::map::Map;
 use super::queue::Queue;
 use super::task::{Cell, Handle, Job, Outcome, Payload, Task, drop_quietly};
@@ -361,8 +362,7 @@ pub enum Shutdown {
 /// [`Shutdown::Drain`] and joins it. See `docs/guide/threads.md` for how to choose its size.
 pub struct ThreadPool {
     shared: Arc<Shared>,
-    /// Until somebody joins them.
-    handles: Mutex<Vec<threads::Handle>>,
+    ending: Arc<Ending>,
     threads: usize,
 }
 
@@ -536,7 +536,7 @@ impl ThreadPool {
     }
 
     /// Waits until the pool has nothing to do: no task is queued and none runs. If it was shut down, until its
-    /// threads are gone.
+    /// threads are gone, their thread-local values included. Any number of threads may join a pool at once.
     ///
     /// # Panics
     ///
@@ -558,11 +558,15 @@ impl ThreadPool {
     #[track_caller]
     pub fn join(&self) {
         assert!(!self.shared.is_worker(), "ThreadPool::join: called by one of the pool's own threads");
-        self.join_by(|| Deadline::NEVER);
+        self.join_by(&Deadline::NEVER);
     }
 
-    /// [`join`](Self::join) for `timeout` at most. Says whether it came to that. [`Duration::ZERO`] asks once,
-    /// [`Duration::MAX`] waits for ever.
+    /// [`join`](Self::join) for `timeout` at most. Returns whether it came to that.
+    ///
+    /// If the limit passes while the last thread-local values of a pool that was shut down are dropped, the result is
+    /// `false`, and a later call may succeed; the first such call may be late by 5 ms.
+    ///
+    /// [`Duration::ZERO`] does not wait for the pool, [`Duration::MAX`] waits indefinitely.
     ///
     /// # Panics
     ///
@@ -570,7 +574,7 @@ impl ThreadPool {
     #[track_caller]
     pub fn join_for(&self, timeout: Duration) -> bool {
         assert!(!self.shared.is_worker(), "ThreadPool::join_for: called by one of the pool's own threads");
-        self.join_by(|| Deadline::after(timeout))
+        self.join_by(&Deadline::after(timeout))
     }
 
     /// [`join`](Self::join) until `deadline` at most. Says whether it came to that.
@@ -581,10 +585,10 @@ impl ThreadPool {
     #[track_caller]
     pub fn join_until(&self, deadline: Instant) -> bool {
         assert!(!self.shared.is_worker(), "ThreadPool::join_until: called by one of the pool's own threads");
-        self.join_by(|| Deadline::at(deadline))
+        self.join_by(&Deadline::at(deadline))
     }
 
-    fn join_by(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+    fn join_by(&self, deadline: &Deadline) -> bool {
         let mut state = self.shared.state.lock();
         let rounds = state.rounds;
         let busy = |state: &State| {
@@ -594,31 +598,23 @@ impl ThreadPool {
                 (state.queue.len() != 0 || state.idle.len() != state.alive) && state.rounds == rounds
             }
         };
-        if busy(&state) {
-            let deadline = deadline();
-            if !deadline.has_passed() {
-                // Tests once more when the time is up.
-                let _ = self.shared.quiet.wait_while_deadline(&mut state, |state| busy(state), &deadline);
-            }
+        if busy(&state) && !deadline.has_passed() {
+            // Tests once more when the time is up.
+            let _ = self.shared.quiet.wait_while_deadline(&mut state, |state| busy(state), deadline);
         }
         if busy(&state) {
             return false;
         }
-        let (closed, broken) = (state.closed, state.broken.take());
+        let closed = state.closed;
         drop(state);
-        if closed {
-            self.join_threads();
+        if closed && !self.ending.join_by(deadline) {
+            return false;
         }
+        let broken = self.shared.state.lock().broken.take();
         if let Some(payload) = broken {
             panic::resume_unwind(payload);
         }
         true
-    }
-
-    /// Of a pool that was shut down: until the system has its threads back.
-    fn join_threads(&self) {
-        let handles = mem::take(&mut *self.handles.lock());
-        handles.into_iter().for_each(threads::Handle::join);
     }
 
     /// How many threads it has, or had before it was shut down.
@@ -640,7 +636,7 @@ impl Drop for ThreadPool {
     fn drop(&mut self) {
         self.shared.shut_down(Shutdown::Drain);
         if !self.shared.is_worker() {
-            self.join_threads();
+            self.ending.join();
         }
     }
 }
@@ -793,7 +789,7 @@ impl ThreadPoolBuilder {
         });
         *start.pool.lock() = Some(Arc::clone(&shared));
         start.open.set();
-        Ok(ThreadPool { shared, handles: Mutex::new(handles), threads })
+        Ok(ThreadPool { shared, ending: Ending::of(handles), threads })
     }
 }
 

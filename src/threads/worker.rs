@@ -6,9 +6,10 @@ use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ending::Ending;
 use super::task::{TaskError, drop_quietly};
 use crate::event::Event;
-use crate::facade::threads;
+use crate::facade::{Deadline, threads};
 use crate::mutex::Mutex;
 
 /// The word to stop, shared by whoever may give it and whoever obeys. Clones are the same token.
@@ -149,8 +150,10 @@ struct Shared<T> {
 pub struct Worker<T = ()> {
     shared: Arc<Shared<T>>,
     stop: StopToken,
-    /// Until it is joined or detached.
-    handle: Mutex<Option<threads::Handle>>,
+    /// Which thread it is.
+    thread: threads::Id,
+    /// None once it is detached, or joined for its result.
+    ending: Option<Arc<Ending>>,
 }
 
 impl<T: Send + 'static> Worker<T> {
@@ -194,7 +197,7 @@ impl<T: Send + 'static> Worker<T> {
             *own.result.lock() = Some(result);
             own.ended.set();
         })?;
-        Ok(Self { shared, stop, handle: Mutex::new(Some(handle)) })
+        Ok(Self { shared, stop, thread: handle.id(), ending: Some(Ending::of(vec![handle])) })
     }
 }
 
@@ -221,17 +224,22 @@ impl<T> Worker<T> {
     /// # Errors
     ///
     /// Fails if it panicked, with the panic's payload.
-    pub fn join(self) -> Result<T, TaskError> {
+    pub fn join(mut self) -> Result<T, TaskError> {
         self.shared.ended.wait();
-        self.join_thread();
+        self.join_thread(&Deadline::NEVER);
+        self.ending = None;
         let result = self.shared.result.lock().take();
         result.unwrap_or_else(|| unreachable!("it has ended, and there is one handle"))
     }
 
-    /// Waits until the thread ends, `timeout` at most. Says whether it has ended; [`join`](Self::join) then returns
+    /// Waits until the thread ends, `timeout` at most. Returns whether it has ended; [`join`](Self::join) then returns
     /// its result.
     ///
-    /// [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for ever.
+    /// A thread has ended when its thread-local values have been dropped, too. If the limit passes while they are, the
+    /// result is `false`, and a later call may succeed. Where [`is_alive`](Self::is_alive) says `false` already, the first
+    /// such call may be late by 5 ms.
+    ///
+    /// [`Duration::ZERO`] does not wait for the thread, [`Duration::MAX`] waits indefinitely.
     ///
     /// ```
     /// use lockwork::Worker;
@@ -244,12 +252,12 @@ impl<T> Worker<T> {
     /// assert!(!worker.is_alive());
     /// ```
     pub fn join_for(&self, timeout: Duration) -> bool {
-        self.join_if(self.shared.ended.wait_for(timeout))
+        self.join_by(&Deadline::after(timeout))
     }
 
-    /// Waits until the thread ends, until `deadline` at most. Says whether it has ended.
+    /// Waits until the thread ends, until `deadline` at most. Returns whether it has ended.
     pub fn join_until(&self, deadline: Instant) -> bool {
-        self.join_if(self.shared.ended.wait_until(deadline))
+        self.join_by(&Deadline::at(deadline))
     }
 
     /// Lets the thread run on without a handle. It is not told to stop; whoever has a clone of its token can.
@@ -260,37 +268,28 @@ impl<T> Worker<T> {
     /// worker.detach();
     /// stop.stop();
     /// ```
-    pub fn detach(self) {
-        drop(self.handle.lock().take());
+    pub fn detach(mut self) {
+        self.ending = None;
     }
 
-    fn join_if(&self, ended: bool) -> bool {
-        if ended {
-            self.join_thread();
-        }
-        ended
+    fn join_by(&self, deadline: &Deadline) -> bool {
+        self.shared.ended.wait_deadline(deadline) && self.join_thread(deadline)
     }
 
-    /// Of a thread that has nothing left to do: until the system has it back.
-    fn join_thread(&self) {
-        let handle = self.handle.lock().take();
-        // What is left to do in the thread itself may include its thread-local values' destructors, one of which may
-        // be here.
-        if let Some(handle) = handle.filter(|handle| handle.id() != threads::current_id()) {
-            handle.join();
-        }
+    /// Of a thread that has nothing left to do but end: waits until the system has it back.
+    fn join_thread(&self, deadline: &Deadline) -> bool {
+        // A thread's thread-local destructors are part of its end, and one of them may be here.
+        let other = self.ending.as_ref().filter(|_| self.thread != threads::current_id());
+        other.is_none_or(|ending| ending.join_by(deadline))
     }
 }
 
 impl<T> Drop for Worker<T> {
     /// Stops the thread and waits for its end, unless it was joined or detached, or is the calling thread.
     fn drop(&mut self) {
-        let handle = self.handle.get_mut().take();
-        if let Some(handle) = handle {
+        if self.ending.as_ref().is_some_and(|ending| !ending.is_gone()) {
             self.stop.stop();
-            if handle.id() != threads::current_id() {
-                handle.join();
-            }
+            self.join_thread(&Deadline::NEVER);
         }
         let result = self.shared.result.lock().take();
         drop_quietly(result);
