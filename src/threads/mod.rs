@@ -8,6 +8,7 @@
 //! (an [`Event`](crate::Event) is set), and a thread of the pool that goes to sleep notifies joiners under the pool's.
 //! No code of the user's runs under any of them.
 
+mod completion;
 mod ending;
 mod map;
 mod pool;

@@ -8,6 +8,7 @@ use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::completion;
 use super::pool::{Place, Shared, ThreadPool};
 use super::task::{Cell, Handle, Job, Outcome, Payload, TaskError, drop_quietly};
 use crate::condvar::Condvar;
@@ -36,7 +37,7 @@ impl Members {
         Self { state: Mutex::new(State { left: 0, runnable, panic: None }), changed: Condvar::new() }
     }
 
-    fn enter(&self) {
+    pub(super) fn enter(&self) {
         self.state.lock().left += 1;
     }
 
@@ -92,7 +93,7 @@ impl Members {
 /// # Safety
 ///
 /// Nothing that the job borrows is used after `'scope`: it has been run or cancelled by then, and has left its scope.
-unsafe fn outlive<'scope>(job: Arc<dyn Job + 'scope>) -> Arc<dyn Job> {
+pub(super) unsafe fn outlive<'scope>(job: Arc<dyn Job + 'scope>) -> Arc<dyn Job> {
     // SAFETY: the two types differ in a lifetime only; this function's contract says why it may be forgotten.
     unsafe { mem::transmute::<Arc<dyn Job + 'scope>, Arc<dyn Job + 'static>>(job) }
 }
@@ -179,6 +180,13 @@ impl ThreadPool {
     /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and nobody joined it, the first such
     /// panic is resumed here.
     pub fn scope<'env, F, R>(&'env self, f: F) -> R
+    where
+        F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
+    {
+        completion::separately(|| self.run_scope(f))
+    }
+
+    fn run_scope<'env, F, R>(&'env self, f: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {

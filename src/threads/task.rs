@@ -4,17 +4,20 @@
 //!
 //! | stage | means | next |
 //! |---|---|---|
-//! | `Queued` | nobody has begun it; has the closure | `Running`, `Finished` by a cancellation |
-//! | `Running` | a thread runs it | `Finished`, or `Taken` if nobody wants its result |
+//! | `Queued` | not begun; has the closure | `Running`, `Cancelled` |
+//! | `Running` | a thread runs it | `Finished`, or `Taken` if the handle is gone |
 //! | `Finished` | has the result | `Taken`, by the handle |
+//! | `Cancelled` | never runs; has the closure until it is dropped | |
 //! | `Taken` | has neither closure nor result | |
 //!
 //! 1. Whoever takes the closure out of a queued cell decides its fate, once: run, or cancelled. Who runs it has taken
 //!    the task out of the pool's queue before.
-//! 2. `done` is set when the stage has become `Finished` or `Taken` and the closure is gone, under the lock. A listener
-//!    that found `done` clear under the lock is therefore found by whoever sets it.
-//! 3. A result is in a cell only as long as the handle exists. So when a task has left its scope, and its handle is
-//!    gone or forgotten, nothing that the scope lent is in the cell; the cell itself may go at any time.
+//! 2. `done` is set when the stage has become `Finished`, `Cancelled` or `Taken`, under the lock. A listener that found
+//!    `done` clear under the lock is therefore found by the thread that sets it. The closure is gone by then, unless it
+//!    is that of a task that was cancelled while another closure or result was dropped (see `completion`).
+//! 3. A result is in a cell only as long as the handle exists, or until it is dropped, if that was put off; the task has
+//!    entered its scope once more then. So when a task has left its scope for the last time, and its handle is gone or
+//!    forgotten, nothing that the scope lent is in the cell; the cell itself may go at any time.
 
 use std::any::Any;
 use std::error::Error;
@@ -24,8 +27,9 @@ use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::completion::{self, Callback};
 use super::pool::Shared;
-use super::scope::Members;
+use super::scope::{Members, outlive};
 use super::together::Watcher;
 use crate::event::Event;
 use crate::mutex::{Mutex, MutexGuard};
@@ -116,11 +120,14 @@ impl Error for TaskError {}
 
 /// What a pool's queue knows of a task.
 pub(super) trait Job: Send + Sync {
-    /// Runs it, if it was not cancelled. Says whether it was run.
+    /// Runs it, if it was not cancelled. Returns whether it was run.
     fn run(&self) -> bool;
 
-    /// Cancels it, if it has not begun. Says whether it is cancelled now.
-    fn cancel(&self) -> bool;
+    /// Cancels it, if it has not begun. Returns whether it is cancelled now.
+    fn cancel(self: Arc<Self>) -> bool;
+
+    /// Drops the closure or the result, which was put off ([`completion::put_off`]).
+    fn finish(&self);
 
     /// Whether it belongs to a scope, which waits for it.
     fn is_scoped(&self) -> bool;
@@ -139,30 +146,24 @@ pub(super) trait Outcome<T>: Job {
     /// The result of a task that is done, which nobody else takes.
     fn take(&self) -> Result<T, TaskError>;
 
-    /// Nobody will take the result.
+    /// The handle is gone: drops the result, now or when it is there.
     fn detach(&self);
+
+    /// [`detach`](Self::detach) that puts the drop off.
+    fn detach_later(self: Arc<Self>);
 }
 
-/// Who wants to know that a task is done.
+/// What is to be told that a task is done.
 pub(super) enum Listener {
-    Callback(Box<dyn FnOnce() + Send>),
+    Callback(Callback),
     Watcher(Watcher),
-}
-
-impl Listener {
-    /// Tells it. A panic of a callback ends here.
-    fn tell(self) {
-        match self {
-            Self::Callback(call) => contain(call),
-            Self::Watcher(watcher) => watcher.tell(),
-        }
-    }
 }
 
 enum Stage<T, F> {
     Queued(F),
     Running,
     Finished(Result<T, TaskError>),
+    Cancelled(Option<F>),
     Taken,
 }
 
@@ -195,27 +196,27 @@ impl<T, F: FnOnce() -> T> Cell<T, F> {
         }
     }
 
-    /// Takes the closure out, if it is still there (invariant 1).
-    fn claim(&self, next: Stage<T, F>) -> Option<F> {
+    /// Takes the closure out to run it, if it is still there (invariant 1).
+    fn claim(&self) -> Option<F> {
         let mut state = self.state.lock();
         if !matches!(state.stage, Stage::Queued(_)) {
             return None;
         }
-        match mem::replace(&mut state.stage, next) {
+        match mem::replace(&mut state.stage, Stage::Running) {
             Stage::Queued(f) => Some(f),
             _ => unreachable!("it was queued"),
         }
     }
 
-    /// Runs it and stores the result, or drops it if nobody wants it.
-    fn execute(&self, f: F) -> Vec<Listener> {
+    /// Runs it and stores the result, or drops it if the handle is gone. Returns the callbacks.
+    fn execute(&self, f: F) -> Vec<Callback> {
         let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(TaskError::Panicked);
         let mut state = self.state.lock();
         if state.detached {
             state.stage = Stage::Taken;
-            let listeners = self.settle(state);
-            contain(|| self.discard(result));
-            listeners
+            let mut callbacks = self.settle(state);
+            callbacks.append(&mut completion::drop_now(|| self.discard(result)));
+            callbacks
         } else {
             state.stage = Stage::Finished(result);
             self.settle(state)
@@ -224,25 +225,68 @@ impl<T, F: FnOnce() -> T> Cell<T, F> {
 }
 
 impl<T, F> Cell<T, F> {
-    /// Ends all waiting for it. Returns who else is to be told.
-    fn settle(&self, mut state: MutexGuard<'_, State<T, F>>) -> Vec<Listener> {
+    /// Ends all waiting for it. Returns the callbacks.
+    fn settle(&self, mut state: MutexGuard<'_, State<T, F>>) -> Vec<Callback> {
         // Invariant 2: under the lock.
         self.done.set();
-        mem::take(&mut state.listeners)
+        let listeners = mem::take(&mut state.listeners);
+        drop(state);
+        let mut callbacks = Vec::new();
+        for listener in listeners {
+            match listener {
+                Listener::Callback(callback) => callbacks.push(callback),
+                Listener::Watcher(watcher) => watcher.tell(),
+            }
+        }
+        callbacks
     }
 
-    /// The last thing that happens to a task: everybody is told, and its scope may end.
+    /// The last thing that happens to a task: its scope may end.
     ///
     /// Not from a function that has the closure or the result as an argument: what they borrow must live for as long
     /// as such a function runs, used or not, and after this it need not.
-    fn tell(&self, listeners: Vec<Listener>) {
-        listeners.into_iter().for_each(Listener::tell);
+    fn leave(&self) {
         if let Some(members) = &self.members {
             members.leave();
         }
     }
 
-    /// Drops a result that nobody takes. Its scope passes a panic on.
+    /// Begins a cancellation, if the task has not begun. Otherwise returns whether it was cancelled before.
+    fn withdraw(&self) -> Result<MutexGuard<'_, State<T, F>>, bool> {
+        let mut state = self.state.lock();
+        if !matches!(state.stage, Stage::Queued(_)) {
+            return Err(matches!(state.stage, Stage::Cancelled(_)));
+        }
+        state.stage = match mem::replace(&mut state.stage, Stage::Taken) {
+            Stage::Queued(f) => Stage::Cancelled(Some(f)),
+            _ => unreachable!("it was queued"),
+        };
+        Ok(state)
+    }
+
+    /// Drops what the handle does not take any more.
+    fn drop_rest(&self) {
+        let mut state = self.state.lock();
+        let detached = state.detached;
+        match &mut state.stage {
+            Stage::Cancelled(closure) => {
+                let closure = closure.take();
+                drop(state);
+                drop_quietly(closure);
+            }
+            Stage::Finished(_) if detached => {
+                let finished = mem::replace(&mut state.stage, Stage::Taken);
+                drop(state);
+                if let Stage::Finished(result) = finished {
+                    // As it would have been by the thread that ran the task, had it come second.
+                    contain(|| self.discard(result));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Drops a result that is not taken. Its scope passes a panic on.
     fn discard(&self, result: Result<T, TaskError>) {
         match (result, &self.members) {
             (Err(TaskError::Panicked(payload)), Some(members)) => members.report(payload),
@@ -253,20 +297,38 @@ impl<T, F> Cell<T, F> {
 
 impl<T: Send, F: FnOnce() -> T + Send> Job for Cell<T, F> {
     fn run(&self) -> bool {
-        let Some(f) = self.claim(Stage::Running) else { return false };
-        let listeners = self.execute(f);
-        self.tell(listeners);
+        let Some(f) = self.claim() else { return false };
+        completion::separately(|| {
+            let callbacks = self.execute(f);
+            completion::call(callbacks);
+        });
+        self.leave();
         true
     }
 
-    fn cancel(&self) -> bool {
-        let Some(f) = self.claim(Stage::Finished(Err(TaskError::Cancelled))) else {
-            return matches!(self.state.lock().stage, Stage::Finished(Err(TaskError::Cancelled)));
+    fn cancel(self: Arc<Self>) -> bool {
+        let state = match self.withdraw() {
+            Ok(state) => state,
+            Err(cancelled) => return cancelled,
         };
-        drop_quietly(f);
-        let listeners = self.settle(self.state.lock());
-        self.tell(listeners);
+        if completion::is_dropping() {
+            let callbacks = self.settle(state);
+            completion::call(callbacks);
+            // SAFETY: if it borrows from a scope, it leaves that only in `finish`, which drops the closure before.
+            completion::put_off(unsafe { outlive(self) });
+        } else {
+            drop(state);
+            let mut callbacks = completion::drop_now(|| self.drop_rest());
+            callbacks.append(&mut self.settle(self.state.lock()));
+            completion::call(callbacks);
+            self.leave();
+        }
         true
+    }
+
+    fn finish(&self) {
+        self.drop_rest();
+        self.leave();
     }
 
     fn is_scoped(&self) -> bool {
@@ -294,7 +356,11 @@ impl<T: Send, F: FnOnce() -> T + Send> Outcome<T> for Cell<T, F> {
     }
 
     fn take(&self) -> Result<T, TaskError> {
-        match mem::replace(&mut self.state.lock().stage, Stage::Taken) {
+        let mut state = self.state.lock();
+        if let Stage::Cancelled(_) = state.stage {
+            return Err(TaskError::Cancelled);
+        }
+        match mem::replace(&mut state.stage, Stage::Taken) {
             Stage::Finished(result) => result,
             _ => unreachable!("it is done, and there is one handle"),
         }
@@ -303,14 +369,25 @@ impl<T: Send, F: FnOnce() -> T + Send> Outcome<T> for Cell<T, F> {
     fn detach(&self) {
         let mut state = self.state.lock();
         state.detached = true;
-        if !matches!(state.stage, Stage::Finished(_)) {
-            return;
-        }
-        let finished = mem::replace(&mut state.stage, Stage::Taken);
+        let finished = matches!(state.stage, Stage::Finished(_));
         drop(state);
-        if let Stage::Finished(result) = finished {
-            // As it would have been by the thread that ran the task, had it come second.
-            contain(|| self.discard(result));
+        if finished {
+            completion::call(completion::drop_now(|| self.drop_rest()));
+        }
+    }
+
+    fn detach_later(self: Arc<Self>) {
+        let mut state = self.state.lock();
+        state.detached = true;
+        let finished = matches!(state.stage, Stage::Finished(_));
+        drop(state);
+        if finished {
+            if let Some(members) = &self.members {
+                members.enter();
+            }
+            // SAFETY: if it borrows from a scope, that has not ended, because there was a handle; so the task has entered
+            // it again in time, and leaves it only in `finish`, which drops the result before.
+            completion::put_off(unsafe { outlive(self) });
         }
     }
 }
@@ -337,7 +414,7 @@ impl<'a, T> Handle<'a, T> {
     pub(super) fn cancel(&self) -> bool {
         // First, because it makes room. If a thread of the pool was faster it may still be too late to run the task.
         let _ = self.ticket.and_then(|ticket| self.pool.remove(ticket));
-        self.cell.cancel()
+        Arc::clone(&self.cell).cancel()
     }
 
     pub(super) fn listen(&self, listener: Listener) -> Option<Listener> {
@@ -395,7 +472,12 @@ impl<'a, T> Handle<'a, T> {
 
 impl<T> Drop for Handle<'_, T> {
     fn drop(&mut self) {
-        if !self.taken {
+        if self.taken {
+            return;
+        }
+        if completion::is_dropping() {
+            Arc::clone(&self.cell).detach_later();
+        } else {
             self.cell.detach();
         }
     }
@@ -521,7 +603,11 @@ impl<T> Task<T> {
     /// Cancels the task if it has not begun. Says whether it is cancelled: `true` also if it was before, `false` if
     /// it runs or has run.
     ///
-    /// A cancelled task leaves the pool's queue, its closure is dropped and its callbacks run, here and now.
+    /// A cancelled task leaves the pool's queue, its closure is dropped and its callbacks run before this returns. There are
+    /// two exceptions, which keep a chain of tasks each of which cancels the next from needing stack for each. In a
+    /// callback, those of the cancelled task run when that callback returns (see [`on_done`](Self::on_done)). In the
+    /// destructor of what a cancelled closure has captured, or of a result that is dropped, the task is done when this
+    /// returns, but its closure is dropped after that destructor.
     ///
     /// ```
     /// use lockwork::{Event, ThreadPool};
@@ -543,8 +629,13 @@ impl<T> Task<T> {
     /// were registered.
     ///
     /// It runs on the thread that ran the task, or that cancelled it, before that thread goes on to anything else;
-    /// or on the calling thread, if the task is done. Who joins the task may be released before. A panic in it is
-    /// reported by the panic hook and goes no further. Dropping the task keeps its callbacks.
+    /// or on the calling thread, if the task is done. A thread that joins the task may be released before. A panic in it
+    /// is reported by the panic hook and goes no further. Dropping the task keeps its callbacks.
+    ///
+    /// Callbacks are not nested. Those of a task that is completed from within a callback run when that callback returns,
+    /// on the same thread, before the outermost call returns (of `cancel`, say); and so does a callback that is registered
+    /// from within a callback for a task that is done. So a chain of any length, each callback of which cancels the next
+    /// task, needs no more stack than one. A callback must not wait for one that it has brought about in this way.
     ///
     /// ```
     /// use lockwork::{Event, ThreadPool};
@@ -560,8 +651,8 @@ impl<T> Task<T> {
     where
         F: FnOnce() + Send + 'static,
     {
-        if let Some(listener) = self.0.listen(Listener::Callback(Box::new(f))) {
-            listener.tell();
+        if let Some(Listener::Callback(callback)) = self.0.listen(Listener::Callback(Box::new(f))) {
+            completion::call(vec![callback]);
         }
     }
 }
