@@ -116,9 +116,9 @@ pub use wait_group::WaitGroup;
 
 #[cfg(feature = "threads")]
 pub use threads::{
-    AsCompleted, Map, Scope, ScopedTask, Shutdown, StopToken, SubmitError, SubmitTimeoutError, Task,
-    TaskError, ThreadPool, ThreadPoolBuilder, TrySubmitError, UnfinishedError, Worker, as_completed,
-    wait_all, wait_all_for, wait_all_until, wait_first, wait_first_for, wait_first_until,
+    AsCompleted, Map, MapAhead, Scope, ScopedTask, Shutdown, StopToken, SubmitError, SubmitTimeoutError,
+    Task, TaskError, TaskId, ThreadPool, ThreadPoolBuilder, TrySubmitError, UnfinishedError, Worker,
+    as_completed, wait_all, wait_all_for, wait_all_until, wait_first, wait_first_for, wait_first_until,
 };
 facade::real_only! {
     #[cfg(feature = "lock_api")]

@@ -13,13 +13,13 @@ use lockwork::{
     AccessError, ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard,
     ArcRwLockWriteGuard, ArcSemaphorePermit, AsCompleted, AutoResetEvent, Barrier, BarrierWaitResult,
     BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event, GetError, GetTimeoutError,
-    Latch, Map, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
-    Mutex, MutexGuard, OverRelease, PutAllError, PutError, PutTimeoutError, ReentrantMutex,
-    ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Scope,
-    ScopedTask, Semaphore, SemaphorePermit, Shutdown, StopToken, SubmitError, SubmitTimeoutError, Task,
-    TaskDoneError, TaskError, ThreadCell, ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter,
-    ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError, TrySubmitError,
-    UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, poison,
+    Latch, Map, MapAhead, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
+    MappedRwLockWriteGuard, Mutex, MutexGuard, OverRelease, PutAllError, PutError, PutTimeoutError,
+    ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
+    RwLockWriteGuard, Scope, ScopedTask, Semaphore, SemaphorePermit, Shutdown, StopToken, SubmitError,
+    SubmitTimeoutError, Task, TaskDoneError, TaskError, TaskId, ThreadCell, ThreadLocal, ThreadLocalIntoIter,
+    ThreadLocalIter, ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError,
+    TrySubmitError, UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, poison,
 };
 #[cfg(feature = "lock_api")]
 use lockwork::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
@@ -198,6 +198,10 @@ assert_not_impl_any!(ThreadLocalIter<'static, u8>: UnwindSafe, RefUnwindSafe);
 // Handles of tasks, whose results are sendable or they would not have been spawned.
 assert_impl_all!(Task<Neither>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(ScopedTask<'static, Neither>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(MapAhead<std::ops::RangeFrom<u8>, fn(u8) -> u8, Neither>: Send, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_not_impl_any!(MapAhead<std::vec::IntoIter<Neither>, fn(Neither), ()>: Send);
+assert_not_impl_any!(MapAhead<std::ops::RangeFrom<u8>, fn(u8) -> u8, u8>: Sync, Clone);
+assert_impl_all!(TaskId: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, std::hash::Hash, Debug);
 assert_impl_all!(Map<Neither>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(AsCompleted<Neither>: Send, Sync, Unpin, UnwindSafe, Debug);
 assert_not_impl_any!(Task<u8>: Clone);

@@ -26,5 +26,6 @@ mod support;
 mod thread_cell;
 mod thread_local;
 mod threads;
+mod threads_faults;
 mod tidy;
 mod wait_group;

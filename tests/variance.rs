@@ -52,6 +52,7 @@ variance! {
     ScopedTask<'a, T>                   => invariant;
     AsCompleted<T>                      => invariant;
     Map<T>                              => invariant;
+    MapAhead<u8, u8, T>                 => invariant;
     Worker<T>                           => invariant;
     SubmitError<T>                      => covariant;
     TrySubmitError<T>                   => covariant;

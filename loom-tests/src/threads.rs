@@ -307,7 +307,8 @@ fn dropped_worker_has_stopped() {
 /// A timed join of a worker: it has ended with all that it did, or it is still alive for all that is known.
 #[test]
 fn timed_join_of_a_worker() {
-    model_bounded(4, "two threads, but three ways to wait", &["ended", "timed out"], || {
+    const SPACE: &str = "a helper beside the two threads";
+    model_bounded(3, SPACE, &["ended", "timed out", "helper has joined"], || {
         let shared = Arc::new(Plain::new(0));
         let other = Arc::clone(&shared);
         let worker = Worker::spawn("worker", move |_| {
@@ -322,5 +323,33 @@ fn timed_join_of_a_worker() {
             reach("timed out");
         }
         assert_eq!(worker.join().unwrap(), 2);
+    });
+}
+
+/// A callback that completes another task, against the pool's thread, which may be about to run either: each callback is
+/// called once, and after the one that brought it about.
+#[test]
+fn callback_that_completes_another_task() {
+    model_bounded(3, POOL, &["second cancelled", "second ran"], || {
+        let pool = ThreadPool::new(1);
+        let calls = Arc::new(lockwork::Mutex::new(Vec::new()));
+        let (first, second) = (pool.submit(|| ()).unwrap(), pool.submit(|| ()).unwrap());
+        let other = Arc::clone(&calls);
+        second.on_done(move || other.lock().push(2));
+        let other = Arc::clone(&calls);
+        first.on_done(move || {
+            let cancelled = second.cancel();
+            let mut calls = other.lock();
+            if cancelled {
+                assert!(calls.is_empty());
+            }
+            calls.push(1);
+            reach(if cancelled { "second cancelled" } else { "second ran" });
+        });
+        first.cancel();
+        drop(pool);
+        let mut seen = calls.lock().clone();
+        seen.sort();
+        assert_eq!(seen, [1, 2]);
     });
 }

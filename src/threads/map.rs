@@ -1,13 +1,17 @@
-//! [`Map`]: the results of one function on many items.
+//! [`Map`] and [`MapAhead`]: the results of one function on many items.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::panic;
+use std::panic::{self, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::pool::{Full, Refusal, Shared};
+use super::queue::give_back;
 use super::task::{Task, TaskError};
 use super::together::UnfinishedError;
+use crate::facade::Deadline;
 
 /// The results of [`ThreadPool::map`](crate::ThreadPool::map), in the order of the items.
 ///
@@ -46,7 +50,9 @@ impl<T> Map<T> {
     /// assert!(quotients.next_result().is_none());
     /// ```
     pub fn next_result(&mut self) -> Option<Result<T, TaskError>> {
-        match self.tasks.pop_front() {
+        let task = self.tasks.pop_front();
+        give_back(&mut self.tasks);
+        match task {
             Some(task) => Some(task.join()),
             None => std::mem::take(&mut self.cut_short).then_some(Err(TaskError::Cancelled)),
         }
@@ -114,5 +120,166 @@ impl<T> Drop for Map<T> {
 impl<T> fmt::Debug for Map<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Map").field("left", &self.len()).finish_non_exhaustive()
+    }
+}
+
+type Call<T> = Box<dyn FnOnce() -> T + Send>;
+
+/// The results of [`ThreadPool::map_ahead`](crate::ThreadPool::map_ahead), in the order of the items.
+///
+/// Takes an item and begins a call of it only when asked for a result. Dropping it cancels the calls that have not begun,
+/// and takes no more items.
+#[must_use = "an iterator does nothing until it is asked to"]
+pub struct MapAhead<I, F, T> {
+    pool: Arc<Shared>,
+    /// None when there are no more, or the pool takes no more.
+    items: Option<I>,
+    f: Arc<F>,
+    /// How many calls may be ahead of the caller, and those that are.
+    ahead: usize,
+    tasks: VecDeque<Task<T>>,
+    /// A call that found no room in the pool's queue in time.
+    refused: Option<Call<T>>,
+}
+
+impl<I, F, T> MapAhead<I, F, T>
+where
+    I: Iterator,
+    I::Item: Send + 'static,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    pub(super) fn new(pool: Arc<Shared>, ahead: usize, items: I, f: F) -> Self {
+        Self { pool, items: Some(items), f: Arc::new(f), ahead, tasks: VecDeque::new(), refused: None }
+    }
+
+    /// Waits for the next result, and returns it as [`Task::join`] does: a panic is a value, and so is a cancellation by a
+    /// shutdown of the pool.
+    ///
+    /// ```
+    /// let pool = lockwork::ThreadPool::new(2);
+    /// let mut quotients = pool.map_ahead(2, [1, 0, 2], |n| 10 / n);
+    /// assert_eq!(quotients.next_result().unwrap().unwrap(), 10);
+    /// assert!(quotients.next_result().unwrap().is_err(), "a division by zero panics");
+    /// assert_eq!(quotients.next_result().unwrap().unwrap(), 5);
+    /// assert!(quotients.next_result().is_none());
+    /// ```
+    pub fn next_result(&mut self) -> Option<Result<T, TaskError>> {
+        self.fill(&Deadline::NEVER);
+        self.tasks.pop_front().map(Task::join)
+    }
+
+    /// [`next_result`](Self::next_result), waiting `timeout` at most, for room in the pool's queue and for the result
+    /// together. How long the items' iterator takes is its own affair.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the result is not there in time. It is still the next. The error counts the calls that have been submitted.
+    pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
+        if timeout == Duration::MAX {
+            return Ok(self.next_result());
+        }
+        self.next_by(&Deadline::after(timeout))
+    }
+
+    /// [`next_result`](Self::next_result), waiting until `deadline` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_for`](Self::next_for).
+    pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
+        self.next_by(&Deadline::at(deadline))
+    }
+
+    fn next_by(&mut self, deadline: &Deadline) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
+        self.fill(deadline);
+        let in_time = match self.tasks.front() {
+            Some(task) => task.0.wait_deadline(deadline),
+            // No room for a single one.
+            None => self.refused.is_none(),
+        };
+        if in_time {
+            return Ok(self.tasks.pop_front().map(Task::join));
+        }
+        Err(UnfinishedError::of(&self.tasks))
+    }
+
+    /// Submits calls until as many are ahead as may be, or until the deadline.
+    fn fill(&mut self, deadline: &Deadline) {
+        while self.tasks.len() < self.ahead {
+            let Some(call) = self.refused.take().or_else(|| self.take_item()) else { return };
+            match self.pool.submit_by(call, Full::Wait, || deadline.clone()) {
+                Ok(task) => self.tasks.push_back(task),
+                Err((Refusal::Full, call)) => {
+                    self.refused = Some(call);
+                    return;
+                }
+                Err((Refusal::Shutdown, call)) => {
+                    self.items = None;
+                    drop(call);
+                }
+            }
+        }
+    }
+
+    fn take_item(&mut self) -> Option<Call<T>> {
+        // An item that is taken when the pool is shut down is lost.
+        let item = if self.pool.is_closed() { None } else { self.items.as_mut()?.next() };
+        let Some(item) = item else {
+            self.items = None;
+            return None;
+        };
+        let f = Arc::clone(&self.f);
+        Some(Box::new(move || f(item)))
+    }
+}
+
+impl<I, F, T> Iterator for MapAhead<I, F, T>
+where
+    I: Iterator,
+    I::Item: Send + 'static,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self.next_result()? {
+            Ok(value) => Some(value),
+            Err(TaskError::Panicked(payload)) => panic::resume_unwind(payload),
+            Err(TaskError::Cancelled) => {
+                // By a shutdown, which has cancelled those behind it, too.
+                self.items = None;
+                self.tasks.clear();
+                None
+            }
+        }
+    }
+}
+
+impl<I, F, T> FusedIterator for MapAhead<I, F, T>
+where
+    I: Iterator,
+    I::Item: Send + 'static,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+}
+
+impl<I, F, T> UnwindSafe for MapAhead<I, F, T> {}
+impl<I, F, T> RefUnwindSafe for MapAhead<I, F, T> {}
+
+impl<I, F, T> Drop for MapAhead<I, F, T> {
+    fn drop(&mut self) {
+        // From the end, which the pool's threads come to last.
+        for task in self.tasks.iter().rev() {
+            task.cancel();
+        }
+    }
+}
+
+impl<I, F, T> fmt::Debug for MapAhead<I, F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapAhead").field("ahead", &self.tasks.len()).finish_non_exhaustive()
     }
 }

@@ -18,10 +18,10 @@ mod task;
 mod together;
 mod worker;
 
-pub use map::Map;
+pub use map::{Map, MapAhead};
 pub use pool::{Shutdown, SubmitError, SubmitTimeoutError, ThreadPool, ThreadPoolBuilder, TrySubmitError};
 pub use scope::{Scope, ScopedTask};
-pub use task::{Task, TaskError};
+pub use task::{Task, TaskError, TaskId};
 pub use together::{
     AsCompleted, UnfinishedError, as_completed, wait_all, wait_all_for, wait_all_until, wait_first,
     wait_first_for, wait_first_until,

@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ending::Ending;
-use super::map::Map;
+use super::map::{Map, MapAhead};
 use super::queue::Queue;
 use super::task::{Cell, Handle, Job, Outcome, Payload, Task, drop_quietly};
 use crate::condvar::Condvar;
 use crate::event::{AutoResetEvent, Event};
-use crate::facade::{Deadline, threads};
+use crate::facade::{Deadline, threads, unique_number};
 use crate::mutex::{Mutex, MutexGuard};
 
 /// What the threads of a pool, its handle and its tasks share.
 pub(super) struct Shared {
+    /// No other pool has or had the same.
+    number: u64,
     capacity: usize,
     /// The threads of the pool, those included that have ended: no other thread is ever given their ids.
     workers: Vec<threads::Id>,
@@ -79,14 +81,14 @@ pub(super) struct Place {
 }
 
 /// Why a task was not taken.
-enum Refusal {
+pub(super) enum Refusal {
     Full,
     Shutdown,
 }
 
 /// What a submitter does about a full queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Full {
+pub(super) enum Full {
     /// Waits; a thread of the pool does not, and exceeds the capacity.
     Wait,
     /// Gives up.
@@ -94,6 +96,10 @@ enum Full {
 }
 
 impl Shared {
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether the calling thread is one of the pool.
     pub(super) fn is_worker(&self) -> bool {
         self.workers.contains(&threads::current_id())
@@ -153,7 +159,11 @@ impl Shared {
         place
     }
 
-    fn submit_by<T, F>(
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
+    pub(super) fn submit_by<T, F>(
         self: &Arc<Self>,
         f: F,
         full: Full,
@@ -472,7 +482,7 @@ impl ThreadPool {
     /// Calls `f` for each item on the pool's threads, and returns the results in the order of the items.
     ///
     /// All calls are submitted before this returns, waiting for room as often as need be; so the items must come to
-    /// an end. Dropping the iterator cancels the calls that have not begun.
+    /// an end, unlike those of [`map_ahead`](Self::map_ahead). Dropping the iterator cancels the calls that have not begun.
     ///
     /// The iterator waits for each result in turn. Where `f` panicked, so does it, with the same payload, and goes
     /// on after that; [`Map::next_result`] returns the panic as a value instead.
@@ -508,6 +518,42 @@ impl ThreadPool {
         map
     }
 
+    /// Calls `f` for each item on the pool's threads, `n` calls ahead of the caller at most, and returns the results in the
+    /// order of the items.
+    ///
+    /// Lazy: items are taken, in the thread that asks for results, only when it asks for one, and between two such calls
+    /// at most `n` were taken whose results have not been returned. So there may be infinitely many, they may be larger
+    /// than memory together, and their iterator need not be [`Send`]. Dropping the iterator cancels the calls that have not
+    /// begun, and takes no more items. [`map`](Self::map) begins all calls at once.
+    ///
+    /// Each result is waited for in turn; submitting waits while the pool's queue is full. Where `f` panicked, so does the
+    /// iterator, with the same payload, and goes on after that; [`MapAhead::next_result`] returns the panic as a value
+    /// instead.
+    ///
+    /// ```
+    /// let pool = lockwork::ThreadPool::new(3);
+    /// let mut squares = pool.map_ahead(6, 1_u64.., |n| n * n);
+    /// assert_eq!(squares.find(|square| square % 7 == 2), Some(9));
+    /// ```
+    ///
+    /// After a shutdown the iterator ends: when the results are returned of what was submitted before it, or, after
+    /// [`Shutdown::Cancel`], at the first call that was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `n` is 0.
+    #[track_caller]
+    pub fn map_ahead<I, F, T>(&self, n: usize, items: I, f: F) -> MapAhead<I::IntoIter, F, T>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        assert!(n != 0, "ThreadPool::map_ahead: the number of calls ahead must not be 0");
+        MapAhead::new(Arc::clone(&self.shared), n, items.into_iter(), f)
+    }
+
     /// Shuts the pool down: it takes no more tasks, and its threads end when they have nothing left to do.
     ///
     /// Does not wait. May be called again; after [`Shutdown::Drain`], [`Shutdown::Cancel`] cancels what is still
@@ -532,7 +578,7 @@ impl ThreadPool {
     /// Whether the pool was shut down.
     #[must_use]
     pub fn is_shutdown(&self) -> bool {
-        self.shared.state.lock().closed
+        self.shared.is_closed()
     }
 
     /// Waits until the pool has nothing to do: no task is queued and none runs. If it was shut down, until its
@@ -780,6 +826,7 @@ impl ThreadPoolBuilder {
             broken: None,
         };
         let shared = Arc::new(Shared {
+            number: unique_number(),
             capacity,
             workers: handles.iter().map(threads::Handle::id).collect(),
             bells: (0..threads).map(|_| AutoResetEvent::new()).collect(),

@@ -1,9 +1,22 @@
 //! The queue of a pool: first in, first out, and anything in it can be taken out by its ticket.
 //!
 //! A task that is cancelled, or run by the thread that joins it, leaves a gap. Gaps at either end go at once, those
-//! in between when they are more than half: taking out costs a binary search, and memory follows what is in the queue.
+//! in between when they are more than half: taking out costs a binary search, and memory follows what is in the queue
+//! ([`give_back`]).
 
 use std::collections::VecDeque;
+
+/// Gives memory back that a burst has left behind. For a list that items were taken out of.
+///
+/// Half of what it keeps is in use then, so it takes as many steps again as there are items before it grows or gives back
+/// the next time.
+pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
+    /// Not worth it for fewer.
+    const FEWEST: usize = 64;
+    if list.capacity() > FEWEST.max(4 * list.len()) {
+        list.shrink_to(FEWEST.max(2 * list.len()));
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Queue<T> {
@@ -82,6 +95,7 @@ impl<T> Queue<T> {
         if self.entries.len() > Self::SMALL.max(2 * self.len) {
             self.entries.retain(|entry| entry.item.is_some());
         }
+        give_back(&mut self.entries);
     }
 }
 
@@ -140,7 +154,39 @@ mod tests {
                 prop_assert_eq!(queue.len(), spec.len());
                 prop_assert_eq!(queue.oldest(), *spec.first().unwrap_or(&queue.next));
                 prop_assert!(queue.entries.len() <= Queue::<u64>::SMALL.max(2 * spec.len()));
+                prop_assert!(queue.entries.capacity() <= 64.max(8 * spec.len()));
             }
         }
+    }
+
+    #[test]
+    fn queue_gives_a_bursts_memory_back_and_does_so_rarely() {
+        let mut queue = Queue::new();
+        let mut capacities = Vec::new();
+        let mut look = |queue: &Queue<u64>| {
+            let capacity = queue.entries.capacity();
+            if capacities.last() != Some(&capacity) {
+                capacities.push(capacity);
+            }
+        };
+        for item in 0..10_000 {
+            queue.push(item);
+            look(&queue);
+        }
+        while queue.pop().is_some() {
+            look(&queue);
+        }
+        assert!(queue.entries.capacity() <= 64, "{}", queue.entries.capacity());
+        // A steady flow about any length changes nothing.
+        for length in [10, 100, 1000] {
+            (0..length).for_each(|item| _ = queue.push(item));
+            let capacity = queue.entries.capacity();
+            for item in 0..10_000 {
+                queue.push(item);
+                queue.pop();
+            }
+            assert_eq!(queue.entries.capacity(), capacity);
+        }
+        assert!(capacities.len() < 32, "{capacities:?}");
     }
 }

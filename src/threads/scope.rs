@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::completion;
 use super::pool::{Place, Shared, ThreadPool};
+use super::queue::give_back;
 use super::task::{Cell, Handle, Job, Outcome, Payload, TaskError, drop_quietly};
 use crate::condvar::Condvar;
 use crate::facade::AbortOnUnwind;
@@ -67,6 +68,7 @@ impl Members {
         while runnable.front().is_some_and(|ticket| *ticket < place.oldest) {
             runnable.pop_front();
         }
+        give_back(runnable);
         runnable.push_back(place.ticket);
         drop(state);
         self.changed.notify_all();
@@ -78,6 +80,7 @@ impl Members {
         while state.left != 0 {
             match state.runnable.as_mut().and_then(VecDeque::pop_front) {
                 Some(ticket) => {
+                    state.runnable.as_mut().map(give_back);
                     drop(state);
                     pool.run_ahead(ticket);
                     state = self.state.lock();

@@ -32,6 +32,7 @@ use super::pool::Shared;
 use super::scope::{Members, outlive};
 use super::together::Watcher;
 use crate::event::Event;
+use crate::facade::Deadline;
 use crate::mutex::{Mutex, MutexGuard};
 
 /// What a panic carries.
@@ -455,6 +456,10 @@ impl<'a, T> Handle<'a, T> {
         self.cell.done().wait_until(deadline)
     }
 
+    pub(super) fn wait_deadline(&self, deadline: &Deadline) -> bool {
+        self.cell.done().wait_deadline(deadline)
+    }
+
     pub(super) fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
         if self.wait_for(timeout) { Ok(self.take()) } else { Err(self) }
     }
@@ -480,6 +485,29 @@ impl<T> Drop for Handle<'_, T> {
         } else {
             self.cell.detach();
         }
+    }
+}
+
+/// Identifies a [`Task`] among all tasks of all pools: no other task ever has the same. See [`Task::id`].
+///
+/// ```
+/// use lockwork::ThreadPool;
+///
+/// let (first, second) = (ThreadPool::new(1), ThreadPool::new(1));
+/// let tasks = [first.submit(|| 1).unwrap(), first.submit(|| 2).unwrap(), second.submit(|| 3).unwrap()];
+/// assert_ne!(tasks[0].id(), tasks[1].id());
+/// assert_ne!(tasks[0].id(), tasks[2].id());
+/// assert_eq!(tasks[0].id(), tasks[0].id());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TaskId {
+    pool: u64,
+    ticket: u64,
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskId({}.{})", self.pool, self.ticket)
     }
 }
 
@@ -554,6 +582,14 @@ impl<T> Drop for Handle<'_, T> {
 pub struct Task<T>(pub(super) Handle<'static, T>);
 
 impl<T> Task<T> {
+    /// Returns the task's id, by which it is known again where tasks come in another order than they were submitted in: see
+    /// [`as_completed`](crate::as_completed).
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        let ticket = self.0.ticket.unwrap_or_else(|| unreachable!("it was queued"));
+        TaskId { pool: self.0.pool.number(), ticket }
+    }
+
     /// Waits until the task is done, for as long as it takes, and returns its result.
     ///
     /// # Errors

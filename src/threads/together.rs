@@ -7,6 +7,7 @@ use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::queue::give_back;
 use super::task::{Listener, Task};
 use crate::condvar::Condvar;
 use crate::facade::Deadline;
@@ -59,7 +60,10 @@ impl Collector {
     }
 
     fn try_next(&self) -> Option<usize> {
-        self.done.lock().pop_front()
+        let mut done = self.done.lock();
+        let next = done.pop_front();
+        give_back(&mut done);
+        next
     }
 
     fn next(&self, deadline: &Deadline) -> Option<usize> {
@@ -114,6 +118,30 @@ impl Error for UnfinishedError {}
 /// let tasks: Vec<_> = (0..5).map(|n| pool.submit(move || n * n).unwrap()).collect();
 /// let sum: u32 = as_completed(tasks).map(|task| task.join().unwrap()).sum();
 /// assert_eq!(sum, 30);
+/// ```
+///
+/// Which input a task belongs to, also if it has panicked and there is no result that could tell, a map from
+/// [`Task::id`] says, as Python's `{future: url}` does:
+///
+/// ```
+/// use lockwork::{ThreadPool, as_completed};
+/// use std::collections::HashMap;
+///
+/// let pool = ThreadPool::new(2);
+/// let mut tasks = Vec::new();
+/// let mut url_of = HashMap::new();
+/// for url in ["http://a.example", "gopher://b.example"] {
+///     let task = pool.submit(move || assert!(url.starts_with("http"), "no such protocol")).unwrap();
+///     url_of.insert(task.id(), url);
+///     tasks.push(task);
+/// }
+/// for task in as_completed(tasks) {
+///     let url = url_of[&task.id()];
+///     match task.join() {
+///         Ok(()) => assert_eq!(url, "http://a.example"),
+///         Err(error) => println!("{url}: {error}"),
+///     }
+/// }
 /// ```
 pub fn as_completed<T, I>(tasks: I) -> AsCompleted<T>
 where
