@@ -718,33 +718,22 @@ impl Unparker {
     }
 }
 
-/// Its destructor is the last moment of which it is known that the thread has a handle.
-struct HandleEnds;
-
-impl Drop for HandleEnds {
-    fn drop(&mut self) {
-        HAS_NO_HANDLE.set(true);
-    }
-}
-
 thread_local! {
     /// Constant and without a destructor, as the others here: there until the very end of the thread.
     static HAS_NO_HANDLE: Cell<bool> = const { Cell::new(false) };
-    static HANDLE_ENDS: HandleEnds = const { HandleEnds };
 }
 
 /// The calling thread's handle; none if the thread is so far into its end that it has none any more.
 ///
-/// `std` answers that question by a panic and in no other way. A thread that has asked before its end is never
-/// answered so: it knows by [`HandleEnds`]. Of one that asks for the first time at its very end the panic is caught, once.
+/// `std` answers that question by a panic and in no other way. The panic is caught, and not provoked again by the same
+/// thread. The panic hook reports it all the same. To have a destructor tell instead would cost each thread an entry in
+/// the C library's list of destructors, which it allocates, and all that wait in thread-local destructors their handle.
 fn own_handle() -> Option<Thread> {
     if HAS_NO_HANDLE.get() {
         return None;
     }
     let handle = panic::catch_unwind(thread::current).ok();
-    if handle.is_none() || HANDLE_ENDS.try_with(|_| ()).is_err() {
-        HAS_NO_HANDLE.set(true);
-    }
+    HAS_NO_HANDLE.set(handle.is_none());
     handle
 }
 
