@@ -39,6 +39,18 @@ pub fn set_turns(turns: bool) {
     facade::set_turns(turns);
 }
 
+/// How many wake-ups a deadline may see, the last of which it does not outlive, in the model that calls this at the
+/// beginning of its body. One otherwise.
+pub fn set_lives(lives: u32) {
+    facade::set_lives(lives);
+}
+
+/// Whether this crate's `debug_assert!`s are compiled in.
+#[must_use]
+pub const fn asserts() -> bool {
+    cfg!(debug_assertions)
+}
+
 const OPEN: usize = Word::bit(0);
 
 /// A gate on the bare waiting core: threads wait while it is closed.

@@ -41,6 +41,8 @@ mod thread_local;
 #[cfg(all(test, loom))]
 mod threads;
 #[cfg(all(test, loom))]
+mod timed;
+#[cfg(all(test, loom))]
 mod wait;
 #[cfg(all(test, loom))]
 mod wait_group;

@@ -44,6 +44,7 @@ fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send 
         internals::set_polls(0);
         internals::set_endless_rounds(false);
         internals::set_turns(false);
+        internals::set_lives(1);
         body();
     });
     eprintln!("{} interleavings", runs.load(Ordering::Relaxed));
@@ -61,6 +62,12 @@ pub(crate) fn reach(state: &'static str) {
 /// Has threads poll once before they sleep, in the model whose body begins with this.
 pub(crate) fn polling() {
     internals::set_polls(1);
+}
+
+/// A deadline may outlive so many wake-ups less one, in the model whose body begins with this: a timed waiter that was
+/// woken in vain may wait again before its time is up.
+pub(crate) fn lives(lives: u32) {
+    internals::set_lives(lives);
 }
 
 /// Whether a writer that waits for a seat waits until it is woken, from here on in this run of the model.

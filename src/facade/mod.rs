@@ -17,7 +17,7 @@
 //! | `Writing`, `Reading` | zero-sized | the witness's access, from lock to unlock | nothing: it sees more than `real`, an overlap without any access is reported too |
 //! | `Parker`, `Unparker` | `thread::park`, `Thread::unpark` | a fresh `loom::sync::Notify` | the thread's own token and its return to its owner: `tests/park_token.rs`; a thread so near its end that it has no handle, and looks for itself: `tests/late_destructors.rs` |
 //! | spurious returns | whenever the platform likes, or for a token of somebody else | one for each `Parker`, explored as a branch | a second one in the same wait: takes the same path as the first |
-//! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it | a deadline that passes while the thread runs, and a second park before the same deadline: `tests/*` with real clocks |
+//! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it; in a model that gives it more lives it may outlive a wake-up by one | a deadline that passes while the thread runs: `tests/*` with real clocks |
 //! | `exchange_in_order`, `load_in_order`, `fence_in_order` | a SeqCst exchange, load and fence | an exchange; a load behind a fence; a fence | that an exchange and a load do without fences: they are in one total order with the fence by the language's own rules |
 //! | `seats` | one table for the process, 32 lines of 32 | two seats for each run, shared by all locks | a seat taken by another lock: takes the path of one that is taken by the same; that lines of no thread are left out: they are counted in the same total order |
 //! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant.rs` |
@@ -69,7 +69,7 @@ pub(crate) use arm::{
 };
 pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, set_endless_rounds, set_polls, set_turns, take_notes};
+pub(crate) use arm::{note, set_endless_rounds, set_lives, set_polls, set_turns, take_notes};
 
 /// Whether something is worth trying that does harm where it is of no use, learnt from how it went and kept in a
 /// [`Hint`], at first 0. After it was of no use once too often it is left out `REST` times, and then tried again. It stands

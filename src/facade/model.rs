@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use loom::cell::{ConstPtr, MutPtr};
 use loom::sync::Notify;
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub(crate) mod atomic {
     pub(crate) use loom::sync::atomic::Ordering;
@@ -316,6 +317,7 @@ std::thread_local! {
     static POLLS: Cell<u32> = const { Cell::new(0) };
     static ENDLESS_ROUNDS: Cell<bool> = const { Cell::new(false) };
     static TURNS: Cell<bool> = const { Cell::new(false) };
+    static LIVES: Cell<u32> = const { Cell::new(1) };
 }
 
 /// As the body of the model on this thread has said, else never.
@@ -346,6 +348,13 @@ pub(crate) fn set_polls(polls: u32) {
 /// Whether a thread's rounds last until it is woken, in the model on this thread.
 pub(crate) fn set_endless_rounds(endless: bool) {
     ENDLESS_ROUNDS.set(endless);
+}
+
+/// How often a thread with a deadline returns from `park` in the model on this thread, until the deadline has passed: it
+/// may outlive each wake-up but the last. One, unless the model's body has said more: that leaves out the timed waiter
+/// that is woken, loses, and waits again, and keeps models small.
+pub(crate) fn set_lives(lives: u32) {
+    LIVES.set(lives);
 }
 
 /// Nothing: whatever the thread does next gives the others their turn.
@@ -463,9 +472,10 @@ access!(Reading, ConstPtr<()>);
 #[derive(Clone, Debug)]
 pub(crate) enum Deadline {
     Never,
-    /// Passes at the first return from `park`.
+    /// Passes at a return from `park`: at the latest at the one that is as many as it has lives, see [`set_lives`].
     Finite {
         passed: Cell<bool>,
+        lives: Cell<u32>,
     },
 }
 
@@ -473,20 +483,30 @@ impl Deadline {
     pub(crate) const NEVER: Self = Self::Never;
 
     pub(crate) fn after(timeout: Duration) -> Self {
-        if timeout == Duration::MAX {
-            Self::Never
-        } else {
-            Self::Finite { passed: Cell::new(timeout.is_zero()) }
-        }
+        if timeout == Duration::MAX { Self::Never } else { Self::finite(timeout.is_zero(), LIVES.get()) }
+    }
+
+    fn finite(passed: bool, lives: u32) -> Self {
+        Self::Finite { passed: Cell::new(passed), lives: Cell::new(lives) }
     }
 
     /// Models have no clock: any instant is one that may pass while the thread is parked.
     pub(crate) fn at(_: Instant) -> Self {
-        Self::Finite { passed: Cell::new(false) }
+        Self::finite(false, LIVES.get())
     }
 
     pub(crate) fn has_passed(&self) -> bool {
-        matches!(self, Self::Finite { passed } if passed.get())
+        matches!(self, Self::Finite { passed, .. } if passed.get())
+    }
+
+    /// Takes one of its lives. Without another it passes.
+    fn spend(&self) {
+        if let Self::Finite { passed, lives } = self {
+            match lives.get() {
+                0 | 1 => passed.set(true),
+                more => lives.set(more - 1),
+            }
+        }
     }
 
     #[cfg(feature = "threads")]
@@ -565,35 +585,47 @@ impl Rounds {
             loom::skip_branch();
             loom::thread::yield_now();
         }
-        if let Deadline::Finite { passed } = deadline {
-            passed.set(true);
-        }
-        Deadline::Finite { passed: Cell::new(false) }
+        deadline.spend();
+        Deadline::finite(false, 1)
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct Parker(Arc<Notify>);
+pub(crate) struct Parker(Arc<Token>);
+
+#[derive(Debug)]
+struct Token {
+    notify: Notify,
+    /// Whether the wake-up was there before the deadline. In models of one life it would decide nothing.
+    woken: Option<AtomicBool>,
+}
 
 impl Parker {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Notify::new()))
+        let woken = (LIVES.get() > 1).then(|| AtomicBool::new(false));
+        Self(Arc::new(Token { notify: Notify::new(), woken }))
     }
 
     /// Without an end in sight: until the notification, with loom's one spurious return. With a deadline: until it
     /// passes, which is now or when the others have had their turn. The caller looks at its own state first, so a
-    /// wake-up that came in that turn is found; a thread that nobody will ever wake times out and is no deadlock.
+    /// wake-up that came in that turn is found; a thread that nobody will ever wake times out and is no deadlock. A
+    /// wake-up that came before the deadline passed leaves it unpassed if it has another life.
     #[track_caller]
     pub(crate) fn park(&self, deadline: &Deadline) {
         match deadline {
-            Deadline::Never => self.0.wait(),
-            Deadline::Finite { passed } => {
+            Deadline::Never => self.0.notify.wait(),
+            Deadline::Finite { passed, .. } => {
                 // loom's only choice between two ways on: a notification that is there already is consumed at once,
                 // or the return is spurious, and spurious returns yield.
                 let now_or_later = Notify::new();
                 now_or_later.notify();
                 now_or_later.wait();
-                passed.set(true);
+                // Relaxed: nothing orders this look against the store, so loom explores both values, one of which says
+                // that the time was up before.
+                match &self.0.woken {
+                    Some(woken) if woken.load(Relaxed) => deadline.spend(),
+                    _ => passed.set(true),
+                }
             }
         }
     }
@@ -603,12 +635,16 @@ impl Parker {
     }
 }
 
-pub(crate) struct Unparker(Arc<Notify>);
+pub(crate) struct Unparker(Arc<Token>);
 
 impl Unparker {
     #[track_caller]
     pub(crate) fn unpark(self) {
-        self.0.notify();
+        if let Some(woken) = &self.0.woken {
+            // Relaxed: see `park`.
+            woken.store(true, Relaxed);
+        }
+        self.0.notify.notify();
     }
 }
 
