@@ -212,18 +212,25 @@ impl Condvar {
     /// ```
     /// assert!(!lockwork::Condvar::new().notify_one());
     /// ```
+    ///
+    /// A notification counts the waiters, so it needs the queue to itself for a moment: while another thread queues or
+    /// leaves, it spins and yields. It never sleeps.
     #[inline]
     pub fn notify_one(&self) -> bool {
         self.raw.notify(1) != 0
     }
 
-    /// Wakes the `n` threads that have waited longest, or as many as there are. Says how many.
+    /// Wakes the `n` threads that have waited longest, or as many as there are. Returns how many.
+    ///
+    /// As [`notify_one`](Self::notify_one) it may spin and yield, and never sleeps.
     #[inline]
     pub fn notify_many(&self, n: usize) -> usize {
         self.raw.notify(n)
     }
 
-    /// Wakes all threads that wait just now. Says how many.
+    /// Wakes all threads that wait just now. Returns how many.
+    ///
+    /// As [`notify_one`](Self::notify_one) it may spin and yield, and never sleeps.
     #[inline]
     pub fn notify_all(&self) -> usize {
         self.raw.notify(usize::MAX)

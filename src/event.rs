@@ -85,7 +85,7 @@ impl Event {
         }
     }
 
-    /// Sets it and releases every thread that waits. Setting it twice is setting it once.
+    /// Sets it and releases every thread that waits. Setting it twice is setting it once. Never waits for another thread.
     ///
     /// ```
     /// let event = lockwork::Event::new();
@@ -247,6 +247,9 @@ impl AutoResetEvent {
 
     /// Lets one wait through: that of the thread that has waited longest, or the next one to come. A signal that is
     /// kept already stays the only one.
+    ///
+    /// Which thread it is for the queue says: while another thread queues or leaves, this spins and yields. It never
+    /// sleeps.
     #[inline]
     pub fn set(&self) {
         self.raw.set();

@@ -53,8 +53,10 @@ use crate::raw::mutex::RawMutex;
 /// # Fairness
 ///
 /// A thread that comes by while the lock is free takes it, even if others wait; that is what keeps a contended lock
-/// busy. A waiter that has been woken and found the lock taken a few times is then handed it directly, so that every
-/// waiter gets its turn after a bounded number of wake-ups. [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand it over at once.
+/// busy. A waiter that has been the first in the queue for half a millisecond is handed the lock by the next unlock, so
+/// every waiter gets its turn, and a timed one succeeds if the lock is released at least once after that and before its
+/// deadline. (While another waiter has been woken but has not run yet, every sixteenth unlock of a thread checks that.)
+/// [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand the lock over at once. Unlocking never sleeps.
 ///
 /// # Memory ordering
 ///
@@ -73,8 +75,7 @@ use crate::raw::mutex::RawMutex;
 /// # Differences from `std` and `parking_lot`
 ///
 /// From [`std::sync::Mutex`]: no poisoning, so `lock` returns the guard itself and `try_lock` an `Option`; timed,
-/// mapped and [`Arc`] guards. From `parking_lot::Mutex`: no process-wide table of waiters; hand-over by count rather
-/// than by time; the `Arc` guards need no feature, and are [`Send`] if `T` is.
+/// mapped and [`Arc`] guards. From `parking_lot::Mutex`: no process-wide table of waiters; the `Arc` guards need no feature, and are [`Send`] if `T` is.
 ///
 /// # Implementation notes
 ///

@@ -1724,3 +1724,32 @@ proptest! {
         watchdog("programs_of_threads_count_right", || follow_at_once(programs));
     }
 }
+
+/// A holder that locks again at once after each section lets a waiter in that has been the first for half a millisecond.
+#[test]
+fn waiter_that_has_stood_first_for_long_is_handed_the_lock() {
+    for take in [Take::Lock, Take::For(LIMIT)] {
+        watchdog(&format!("hand-off to a waiter by {take:?}"), move || {
+            for round in 0..rounds(20) {
+                let mutex = Mutex::new(0);
+                let sleeper = Sleeper::new();
+                let mut guard = mutex.lock();
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        sleeper.about_to_block();
+                        match take {
+                            Take::For(time) => *mutex.try_lock_for(time).expect("handed over") += 1,
+                            _ => *mutex.lock() += 1,
+                        }
+                    });
+                    sleeper.until_asleep();
+                    thread::sleep(Duration::from_millis(1));
+                    drop(guard);
+                    guard = mutex.lock();
+                    assert_eq!(*guard, 1, "round {round}: the waiter was passed over");
+                    drop(guard);
+                });
+            }
+        });
+    }
+}

@@ -529,3 +529,22 @@ fn deadlock_is_a_panic_although_members_leave_by_it() {
         Barrier::new(2).wait();
     });
 }
+
+/// A last arrival, or a deadline, that finds the queue locked leaves the sleepers to the thread that has it: be it the
+/// member that goes to sleep, it learns how its round ended.
+#[test]
+fn sleepers_are_left_to_the_queue_locks_holder() {
+    let states = ["barrier sleepers left to the holder of the queue lock", "tripped", "broken"];
+    model_bounded(3, THREE, &states, || {
+        let barrier = Arc::new(Barrier::new(2));
+        let other = Arc::clone(&barrier);
+        let member = thread::spawn(move || other.wait_result().is_ok());
+        let other = Arc::clone(&barrier);
+        let aborting = thread::spawn(move || other.abort());
+        let tripped = barrier.wait_result().is_ok();
+        assert_eq!(member.join().unwrap(), tripped, "one end for both");
+        aborting.join().unwrap();
+        assert!(barrier.is_broken());
+        reach(if tripped { "tripped" } else { "broken" });
+    });
+}

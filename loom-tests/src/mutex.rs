@@ -179,21 +179,18 @@ fn hand_off_by_the_queue_locks_holder_carries_the_unlockers_writes() {
     });
 }
 
-/// The guard's holder was about to give the lock to a waiter when a third thread took it: the waiter stays queued, and
-/// gets the lock from that thread.
+/// A thread that queues was about to take the lock, which has become free, when the other locked it again: it stays
+/// queued, and gets the lock from that thread.
 #[test]
-fn waiter_whose_lock_was_taken_before_its_grant_stays_queued() {
-    let states = ["mutex taken before its guard's holder could wake a waiter for it", "mutex handed over"];
-    model_bounded(4, "three threads; with three preemptions it does not get there", &states, || {
+fn waiter_whose_lock_was_taken_before_its_wake_up_stays_queued() {
+    let states = ["mutex taken before its guard's holder could wake a waiter for it", "waiter parks"];
+    model_bounded(4, LONG, &states, || {
         let lock = Arc::new(Lock::new());
         let held = lock.lock();
-        let other = Arc::clone(&lock);
-        let first = thread::spawn(move || drop(other.lock()));
         let other = Arc::clone(&lock);
         let queueing = thread::spawn(move || drop(other.lock()));
         drop(held);
         drop(lock.lock());
-        first.join().unwrap();
         queueing.join().unwrap();
     });
 }

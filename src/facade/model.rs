@@ -523,11 +523,6 @@ impl Moment {
     pub(crate) fn now() -> Self {
         Self(())
     }
-
-    /// Asked by a thread of its own wait, to choose how to spin: never.
-    pub(crate) fn is_before(self, _: Self, _: Duration) -> bool {
-        false
-    }
 }
 
 /// Whether a waiter has waited for long, which is a choice: its thread stores that it has as soon as it is queued, and as

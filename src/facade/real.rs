@@ -585,11 +585,6 @@ impl Moment {
     pub(crate) fn now() -> Self {
         Self(Instant::now())
     }
-
-    /// Returns whether it is earlier than `now` by `limit` or more.
-    pub(crate) fn is_before(self, now: Self, limit: Duration) -> bool {
-        now.0.saturating_duration_since(self.0) >= limit
-    }
 }
 
 /// How old a waiter is: nothing here, where the clock says that.
@@ -604,7 +599,7 @@ impl Age {
     pub(crate) fn pass(&self) {}
 
     pub(crate) fn is_over(&self, since: Moment, now: Moment, limit: Duration) -> bool {
-        since.is_before(now, limit)
+        now.0.saturating_duration_since(since.0) >= limit
     }
 }
 

@@ -195,7 +195,8 @@ impl Condvar {
 
     /// Wakes the thread that has waited longest, if one waits.
     ///
-    /// May be called with or without the mutex locked. A notification with nobody waiting is not kept.
+    /// May be called with or without the mutex locked. A notification with nobody waiting is not kept. It may spin and
+    /// yield, and never sleeps, and nor does [`notify_all`](Self::notify_all).
     #[inline]
     pub fn notify_one(&self) {
         self.inner.notify_one();

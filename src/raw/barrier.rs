@@ -35,10 +35,11 @@
 //!    only, and a member whose deadline passes in one waits for the end of the action without a deadline.
 //! 4. A node is queued under the queue's guard, after an exchange of the state, under the same guard, that has found
 //!    the node's generation where it must wait and has set SLEEPERS. Every exchange that ends such waiting (trips,
-//!    breaks, aborts, ends) sees SLEEPERS, and its maker then takes the guard and takes out the nodes concerned. So no
-//!    node is left behind, and with nobody asleep nobody takes the guard.
-//! 5. Nodes stand in the order of their generations. Whoever takes out those of a generation takes out earlier ones,
-//!    too, whose own waker is not there yet; the members among them have tripped (by 2 and 6).
+//!    breaks, aborts, ends) sees SLEEPERS, and its maker then takes the guard, or leaves that to the guard's holder, and
+//!    takes out the nodes concerned. So no node is left behind, and with nobody asleep nobody takes the guard.
+//! 5. Nodes stand in the order of their generations. A thread that wakes sleepers takes out all those whose wait is over
+//!    by what the state says then, be it this thread that ended it or one that is not there yet. Members of an earlier
+//!    generation than the present have tripped (by 2 and 6).
 //! 6. Whoever takes members of a broken generation out of the queue takes them off the count before it wakes them.
 //!    Each member in limbo takes itself off. So a member is counted until it is known to know.
 //!
@@ -60,8 +61,8 @@ use crate::facade::atomic::{
     AtomicU64,
     Ordering::{Acquire, Release},
 };
-use crate::facade::{Deadline, const_fn, reached};
-use crate::wait::{Guard, Habit, Outcome, Place, Queue, Spin, Waiter};
+use crate::facade::{Deadline, Releasing, const_fn, reached};
+use crate::wait::{Dues, Guard, Habit, Outcome, Place, Queue, Spin, Waiter};
 
 /// A value of a barrier's state word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,14 +182,9 @@ impl Generation {
         first.wrapping_sub(tag.addr() & !(Role::Member as usize)) as isize
     }
 
-    /// Whether the waiter queued in this generation or in an earlier one.
-    fn is_not_before(self, waiter: &Waiter) -> bool {
-        self.distance(waiter.tag()) >= 0
-    }
-
-    /// Whether the waiter queued in this generation.
-    fn is_that_of(self, waiter: &Waiter) -> bool {
-        self.distance(waiter.tag()) == 0
+    /// Whether the waiter queued in an earlier generation.
+    fn is_after(self, waiter: &Waiter) -> bool {
+        self.distance(waiter.tag()) > 0
     }
 }
 
@@ -361,7 +357,7 @@ impl RawBarrier {
         }
         if state.has_sleepers() {
             reached!("barrier releases a sleeper");
-            self.release(state.generation());
+            self.wake_sleepers();
         }
         Ok(Met { index: self.parties - 1, last: true })
     }
@@ -451,7 +447,7 @@ impl RawBarrier {
                     Role::Entrant => self.is_closed(state) && !state.is_aborted(),
                 };
             if !must_wait {
-                guard.release();
+                self.end_section(guard, false);
                 return Slept::NotNow(state);
             }
             match self.try_change(state, state.with(State::SLEEPERS)) {
@@ -459,37 +455,53 @@ impl RawBarrier {
                 Err(actual) => state = actual,
             }
         }
-        match guard.wait(waiter, Place::Back, Guard::release, deadline, Spin::NONE, Guard::release) {
+        let end = |guard: Guard<'_>| self.end_section(guard, false);
+        match guard.wait(waiter, Place::Back, end, deadline, Spin::NONE, end) {
             Some(woken) => Slept::Woken(woken.outcome),
             None => Slept::TimedOut,
         }
     }
 
-    /// Wakes who sleeps in this generation, which has ended, or in one before it. No members of a broken one: those
-    /// were taken out before it could end (invariant 6).
+    /// Wakes the sleepers for which the wait is over by now: to be called after an exchange that ends a generation, or
+    /// breaks one, and has found SLEEPERS. Leaves that to the holder of the queue lock if there is one.
     #[cold]
-    fn release(&self, generation: Generation) {
-        let mut guard = self.queue.guard();
-        let dues = guard.take_while(|waiter| generation.is_not_before(waiter));
-        guard.release();
-        dues.wake_all(TRIPPED);
+    fn wake_sleepers(&self) {
+        let _releasing = Releasing::begin();
+        if let Some(guard) = self.queue.guard_or_delegate(self.queue.load()) {
+            self.end_section(guard, true);
+        }
     }
 
-    /// Wakes who sleeps in the generation of `state`, which is broken.
-    #[cold]
-    fn expel(&self, state: State) {
-        let generation = state.generation();
+    /// Ends a guarded section. If it is `due` to wake sleepers, or was told to meanwhile, it takes out those of earlier
+    /// generations, which have ended, and if the present one is broken those of this one as well. (There are no members of
+    /// an earlier one that was broken: those were taken out before it could end, by invariant 6.)
+    fn end_section(&self, guard: Guard<'_>, mut due: bool) {
+        let (mut tripped, mut expelled) = (Dues::NONE, Dues::NONE);
         let mut members = 0;
-        let mut guard = self.queue.guard();
-        let mut earlier = guard.take_while(|waiter| generation.is_not_before(waiter));
-        guard.release();
-        let tripped = earlier.take_while(|waiter| !generation.is_that_of(waiter));
-        if tripped.tag().is_some() {
-            reached!("barrier member woken by who breaks the next round");
-        }
-        let expelled = earlier.take_while(|waiter| {
-            members += u64::from(is_member(waiter));
-            true
+        let mut state = State::FRESH;
+        guard.finish(|word, guard| {
+            if !due && !word.is_recheck() {
+                return word;
+            }
+            due = false;
+            if word.is_recheck() {
+                reached!("barrier sleepers left to the holder of the queue lock");
+            }
+            // If members were taken out before, it is in the same generation, which cannot end without them.
+            state = self.load();
+            let generation = state.generation();
+            let ended = guard.take_while(|waiter| generation.is_after(waiter));
+            if state.is_broken() {
+                if ended.tag().is_some() {
+                    reached!("barrier member woken by who breaks the next round");
+                }
+                expelled.append(guard.take_while(|waiter| {
+                    members += u64::from(is_member(waiter));
+                    true
+                }));
+            }
+            tripped.append(ended);
+            word
         });
         if members > 0 {
             self.leave(state, members, Cause::Broken);
@@ -512,8 +524,7 @@ impl RawBarrier {
             let next = state.broken_without(members);
             match self.try_change(state, next) {
                 Ok(()) if !state.has_sleepers() => {}
-                Ok(()) if next.generation() != generation => self.release(generation),
-                Ok(()) if !state.is_broken() => self.expel(next),
+                Ok(()) if next.generation() != generation || !state.is_broken() => self.wake_sleepers(),
                 Ok(()) => {}
                 Err(actual) => {
                     state = actual;
@@ -529,7 +540,7 @@ impl RawBarrier {
         while !state.is_aborted() {
             let next = state.with(State::BROKEN | State::ABORTED);
             match self.try_change(state, next) {
-                Ok(()) if state.has_sleepers() => return self.expel(next),
+                Ok(()) if state.has_sleepers() => return self.wake_sleepers(),
                 Ok(()) => return,
                 Err(actual) => state = actual,
             }
@@ -547,7 +558,7 @@ impl RawBarrier {
                 (true, _) => state.without(State::ABORTED),
             };
             match self.try_change(state, next) {
-                Ok(()) if state.has_sleepers() && !state.is_broken() => return self.expel(next),
+                Ok(()) if state.has_sleepers() && !state.is_broken() => return self.wake_sleepers(),
                 Ok(()) => return,
                 Err(actual) => state = actual,
             }

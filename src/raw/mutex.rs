@@ -174,7 +174,7 @@ impl RawMutex {
             let place = if carried != 0 { Place::Front } else { Place::Back };
             let publish = |guard: Guard<'_>| self.settle(guard, WAKING);
             let leave = |guard: Guard<'_>| self.settle(guard, 0);
-            let awake = if stamp.is_old() { Spin::for_grant() } else { Spin::NONE };
+            let awake = if carried != 0 { Spin::for_grant() } else { Spin::NONE };
             match guard.wait(waiter, place, publish, deadline, awake, leave) {
                 None => return false,
                 Some(Woken { outcome: Outcome::GRANTED, .. }) => return true,

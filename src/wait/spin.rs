@@ -72,8 +72,8 @@ impl Spin {
         Self { looks: budget(3, 0), yields: 0, ..Self::SELDOM }
     }
 
-    /// At the head of a lock's queue, for a thread to which the next unlock hands the lock: that is one section away, and
-    /// if the thread is awake by then the lock does not rest while it wakes up.
+    /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one section away, and
+    /// wakes it or hands it the lock. If the thread is awake by then that costs no system call, and the lock does not rest.
     pub(crate) const fn for_grant() -> Self {
         Self { looks: budget(30, 0), hints: 4, growing: false, ..Self::NONE }
     }

@@ -65,11 +65,6 @@ pub(crate) struct Stamp(Option<Moment>);
 
 impl Stamp {
     pub(crate) const NONE: Self = Self(None);
-
-    /// For a thread that is about to wait again with this stamp: whether it will be [starving](Waiter::is_starving).
-    pub(crate) fn is_old(self) -> bool {
-        self.0.is_some_and(|since| since.is_before(Moment::now(), Waiter::STARVING))
-    }
 }
 
 /// A waiting thread's node. Aligned so that a pointer to it leaves [`Word`](super::queue::Word) four bits.
