@@ -184,7 +184,7 @@ fn hand_off_by_the_queue_locks_holder_carries_the_unlockers_writes() {
 #[test]
 fn waiter_whose_lock_was_taken_before_its_wake_up_stays_queued() {
     let states = ["mutex taken before its guard's holder could wake a waiter for it", "waiter parks"];
-    model_bounded(4, LONG, &states, || {
+    model_bounded(5, LONG, &states, || {
         let lock = Arc::new(Lock::new());
         let held = lock.lock();
         let other = Arc::clone(&lock);
