@@ -301,6 +301,18 @@ pub fn event_has_waiters(event: &crate::Event) -> bool {
     event.has_waiters_now()
 }
 
+/// Returns whether a thread waits for a `Once`.
+#[must_use]
+pub fn once_has_waiters(once: &crate::Once) -> bool {
+    once.has_waiters_now()
+}
+
+/// Returns whether a thread waits for the value of a `OnceLock`.
+#[must_use]
+pub fn once_lock_has_waiters<T>(cell: &crate::OnceLock<T>) -> bool {
+    cell.has_waiters_now()
+}
+
 /// Whether somebody is in the queue of a reader-writer lock.
 #[must_use]
 pub fn rwlock_has_waiters<T: ?Sized>(lock: &crate::RwLock<T>) -> bool {

@@ -5,6 +5,7 @@
 //! | change a value from several threads, one at a time | [`Mutex`] |
 //! | read a value from many threads and change it now and then | [`RwLock`] |
 //! | the same, where a thread that has it may lock it again | [`ReentrantMutex`] |
+//! | lock several locks at once, in whatever order others lock them | [`lock_all`] |
 //! | wait until a guarded value has become something | [`Condvar`] |
 //! | tell any number of threads that something has happened | [`Event`] |
 //! | let one thread through for each signal | [`AutoResetEvent`] |
@@ -16,6 +17,8 @@
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //! | run tasks on a fixed number of threads (feature `threads`) | `ThreadPool`, `Task`, `as_completed` |
 //! | run a loop on a thread that can be told to stop (feature `threads`) | `Worker`, `StopToken` |
+//! | run something once, and have the other threads wait for it | [`Once`] |
+//! | make a value once, when it is first needed | [`LazyLock`], [`OnceLock`] |
 //! | have a value for each thread that dies with it | [`ThreadCell`] |
 //! | have a value for each thread and collect them all | [`ThreadLocal`] |
 //!
@@ -72,6 +75,7 @@
 //! `const fn`, a finite time-out may pass at once or when all other threads have gone as far as they can, and an access
 //! to a guarded value without its lock is reported as a race. Without the feature a stray `--cfg loom` changes nothing.
 
+mod all;
 mod barrier;
 mod buffer;
 mod condvar;
@@ -79,6 +83,7 @@ mod event;
 mod facade;
 mod latch;
 mod mutex;
+mod once;
 pub mod poison;
 mod raw;
 mod reentrant;
@@ -91,6 +96,7 @@ mod threads;
 mod wait;
 mod wait_group;
 
+pub use all::{AllLock, AllSet, Reading, Writing, lock_all, lock_all_for, lock_all_until, try_lock_all};
 pub use barrier::{Barrier, BarrierWaitResult, BrokenBarrier};
 pub use buffer::{
     BoundedBuffer, BufferIter, BufferTryIter, GetError, GetTimeoutError, PutAllError, PutError,
@@ -100,6 +106,7 @@ pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use latch::Latch;
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard, const_mutex};
+pub use once::{LazyLock, Once, OnceLock, OnceState};
 pub use reentrant::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
     const_reentrant_mutex,
@@ -142,6 +149,8 @@ pub mod guide {
     pub mod choosing {}
     #[doc = include_str!("../docs/guide/deadlock.md")]
     pub mod deadlock {}
+    #[doc = include_str!("../docs/guide/from-once_cell.md")]
+    pub mod from_once_cell {}
     #[doc = include_str!("../docs/guide/from-parking_lot.md")]
     pub mod from_parking_lot {}
     #[doc = include_str!("../docs/guide/from-python.md")]

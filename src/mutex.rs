@@ -176,6 +176,16 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.lock_until(|| Deadline::at(deadline)).then(|| self.guard())
     }
 
+    /// The same for `lock_all`, which waits for several before one deadline.
+    pub(crate) fn lock_before(&self, deadline: &Deadline) -> Option<MutexGuard<'_, T>> {
+        self.raw.lock_until(|| deadline.clone()).then(|| self.guard())
+    }
+
+    /// What tells this lock from every other: the address of its word, which the value never shares.
+    pub(crate) fn address(&self) -> usize {
+        (&raw const self.raw).addr()
+    }
+
     /// Locks, waiting for as long as it takes; the guard keeps the mutex alive and may go to another thread.
     ///
     /// ```

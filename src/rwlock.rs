@@ -339,6 +339,21 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.write(|| Deadline::at(deadline)).then(|| self.write_guard())
     }
 
+    /// [`read`](Self::read) for `lock_all`, which waits for several before one deadline.
+    pub(crate) fn read_before(&self, deadline: &Deadline) -> Option<RwLockReadGuard<'_, T>> {
+        self.raw.read(Kind::Read, || deadline.clone()).map(|pass| self.read_guard(pass))
+    }
+
+    /// [`write`](Self::write) for `lock_all`.
+    pub(crate) fn write_before(&self, deadline: &Deadline) -> Option<RwLockWriteGuard<'_, T>> {
+        self.raw.write(|| deadline.clone()).then(|| self.write_guard())
+    }
+
+    /// What tells this lock from every other: the address of its word, which the value never shares.
+    pub(crate) fn address(&self) -> usize {
+        (&raw const self.raw).addr()
+    }
+
     /// [`read`](Self::read) with a guard that keeps the lock alive.
     ///
     /// # Panics

@@ -13,13 +13,14 @@ use lockwork::{
     AccessError, ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard,
     ArcRwLockWriteGuard, ArcSemaphorePermit, AsCompleted, AutoResetEvent, Barrier, BarrierWaitResult,
     BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event, GetError, GetTimeoutError,
-    Latch, Map, MapAhead, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
-    MappedRwLockWriteGuard, Mutex, MutexGuard, OverRelease, PutAllError, PutError, PutTimeoutError,
-    ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
-    RwLockWriteGuard, Scope, ScopedTask, Semaphore, SemaphorePermit, Shutdown, StopToken, SubmitError,
-    SubmitTimeoutError, Task, TaskDoneError, TaskError, TaskId, ThreadCell, ThreadLocal, ThreadLocalIntoIter,
-    ThreadLocalIter, ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError,
-    TrySubmitError, UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, poison,
+    Latch, LazyLock, Map, MapAhead, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
+    MappedRwLockWriteGuard, Mutex, MutexGuard, Once, OnceLock, OnceState, OverRelease, PutAllError, PutError,
+    PutTimeoutError, Reading, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard, Scope, ScopedTask, Semaphore, SemaphorePermit, Shutdown,
+    StopToken, SubmitError, SubmitTimeoutError, Task, TaskDoneError, TaskError, TaskId, ThreadCell,
+    ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter, ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder,
+    TryGetError, TryPutError, TrySubmitError, UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, Writing,
+    poison,
 };
 #[cfg(feature = "lock_api")]
 use lockwork::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
@@ -100,6 +101,14 @@ table! {
     TrySubmitError<T>             => both             Send      Sync      none;
     SubmitTimeoutError<T>         => both             Send      Sync      none;
     ThreadCell<T>                 => both             both      none      none;
+    OnceLock<T>                   => both             Send      none      none;
+    LazyLock<T>                   => both             Send      none      none;
+    // No thread gets a reference to the function.
+    LazyLock<u8, T>               => both             both      none      none;
+    Reading<'static, T>           => both             none      none      none;
+    Writing<'static, T>           => both             none      none      none;
+    poison::Reading<'static, T>   => both             none      none      none;
+    poison::Writing<'static, T>   => both             none      none      none;
     poison::Mutex<T>              => both             both      none      none;
     poison::MutexGuard<'static, T> => Sync            none      Sync      none;
     poison::MappedMutexGuard<'static, T> => Sync      none      Sync      none;
@@ -165,6 +174,13 @@ unwind_table! {
     ReentrantMutexGuard<'static, T> => both        both                both;
     MappedReentrantMutexGuard<'static, T> => none  none                none;
     ArcReentrantMutexGuard<T>     => both          both                both;
+    OnceLock<T>                   => both          none                UnwindSafe;
+    LazyLock<T>                   => both          none                UnwindSafe;
+    LazyLock<u8, T>               => both          none                both;
+    Reading<'static, T>           => both          both                both;
+    Writing<'static, T>           => both          both                both;
+    poison::Reading<'static, T>   => both          both                both;
+    poison::Writing<'static, T>   => both          both                both;
     poison::Mutex<T>              => both          both                both;
     poison::MutexGuard<'static, T> => both         both                both;
     poison::MappedMutexGuard<'static, T> => RefUnwindSafe RefUnwindSafe none;
@@ -251,6 +267,18 @@ assert_impl_all!(Semaphore: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(SemaphorePermit<'static>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(ArcSemaphorePermit: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(OverRelease: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
+assert_impl_all!(Once: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Default, Debug);
+assert_not_impl_any!(Once: Clone);
+assert_impl_all!(OnceState: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
+assert_impl_all!(OnceLock<u8>: Unpin, Clone, Default, Debug, Eq, From<u8>);
+assert_not_impl_any!(OnceLock<PhantomPinned>: Unpin);
+assert_impl_all!(LazyLock<u8>: Unpin, Default, Debug, DerefMut);
+assert_not_impl_any!(LazyLock<u8>: Clone, Display);
+assert_not_impl_any!(LazyLock<PhantomPinned>: Unpin);
+assert_impl_all!(Reading<'static, str>: Copy, Debug, Unpin);
+assert_impl_all!(Writing<'static, str>: Copy, Debug, Unpin);
+assert_impl_all!(poison::Reading<'static, str>: Copy, Debug, Unpin);
+assert_impl_all!(poison::Writing<'static, str>: Copy, Debug, Unpin);
 assert_impl_all!(WaitTimeoutResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
 assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);

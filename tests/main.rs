@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests use std to check this crate")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "tests state what they do in prose")]
 
+mod all;
 mod auto_traits;
 mod barrier;
 mod buffer;
@@ -14,6 +15,7 @@ mod late_destructors;
 #[cfg(feature = "lock_api")]
 mod lock_api;
 mod mutex;
+mod once;
 mod park_token;
 mod parking_lot;
 mod poison;

@@ -10,9 +10,10 @@ fn floor(module: &str) -> Option<u8> {
         "facade" => 0,
         "wait" => 1,
         "raw" => 2,
-        "mutex" | "rwlock" | "reentrant" | "semaphore" | "condvar" | "event" | "barrier" | "latch" => 3,
+        "mutex" | "rwlock" | "reentrant" | "semaphore" | "condvar" | "event" | "barrier" | "latch"
+        | "once" => 3,
         "thread_cell" | "thread_local" => 3,
-        "buffer" | "wait_group" => 4,
+        "buffer" | "wait_group" | "all" => 4,
         "poison" | "lock_api" | "serde" | "threads" => 5,
         "internals" | "variance" => 5,
         _ => return None,

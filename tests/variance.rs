@@ -34,6 +34,12 @@ variance! {
     poison::MappedRwLockReadGuard<'a, T> => covariant;
     poison::MappedRwLockWriteGuard<'a, T> => invariant;
 
+    OnceLock<T>                         => invariant;
+    LazyLock<T>                         => invariant;
+    Reading<'a, T>                      => invariant;
+    Writing<'a, T>                      => invariant;
+    poison::Reading<'a, T>              => invariant;
+    poison::Writing<'a, T>              => invariant;
     BoundedBuffer<T>                    => invariant;
     BufferIter<'a, T>                   => invariant;
     BufferTryIter<'a, T>                => invariant;

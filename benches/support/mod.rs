@@ -25,6 +25,7 @@ pub(crate) mod buffer;
 pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod mutex;
+pub(crate) mod once;
 pub(crate) mod reentrant;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;

@@ -1,9 +1,9 @@
-//! Accounts, each with its own lock, and the two safe ways to lock two of them.
+//! Accounts, each with its own lock, and the three safe ways to lock two of them.
 
 use std::thread;
 use std::time::Duration;
 
-use lockwork::{Event, Mutex, MutexGuard};
+use lockwork::{Event, Mutex, MutexGuard, lock_all};
 
 use crate::random::Random;
 
@@ -60,6 +60,13 @@ impl Accounts {
         &self.0[account]
     }
 
+    /// Both by one call, which leaves the order to the library.
+    pub(crate) fn all_at_once(&self, transfer: Transfer) -> bool {
+        let (mut from, mut to) = lock_all((&self.0[transfer.from], &self.0[transfer.to]));
+        transfer.between_locks();
+        transfer.make(&mut from, &mut to)
+    }
+
     /// The lower number first, whatever the direction.
     pub(crate) fn ordered(&self, transfer: Transfer) -> bool {
         let (low, high) = (transfer.from.min(transfer.to), transfer.from.max(transfer.to));
@@ -94,7 +101,7 @@ impl Accounts {
     }
 
     /// All the money there is at one moment: every lock is held at once. In the order of the numbers, so that it gets
-    /// on with tellers of either strategy.
+    /// on with tellers of any strategy.
     pub(crate) fn audit(&self) -> u64 {
         let all: Vec<MutexGuard<'_, u64>> = self.0.iter().map(Mutex::lock).collect();
         all.iter().map(|account| **account).sum()

@@ -1,9 +1,10 @@
-//! A bank with many tellers: two locks for each transfer, and three ways to take them.
+//! A bank with many tellers: two locks for each transfer, and four ways to take them.
 //!
 //! A transfer changes two accounts, so a teller needs both of their locks. If each takes the lock of the account that
 //! pays first and then the other, two tellers with opposite transfers can wait for each other for ever. This program
-//! shows the two usual ways out, and what happens without:
+//! shows three ways out, and what happens without:
 //!
+//! * **all-at-once**: `lock_all` takes both, and never waits for one while it holds the other.
 //! * **ordered**: the lock of the account with the lower number is always the first. Whoever waits for a lock waits for
 //!   somebody who holds a higher one, and there is no way round in a circle.
 //! * **time-out**: the second lock is waited for no longer than a moment. When that has passed the teller gives the
@@ -82,7 +83,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let strategies = match (options.naive, options.strategy) {
         (true, _) => vec![Strategy::Naive],
         (false, Some(strategy)) => vec![strategy],
-        (false, None) => vec![Strategy::Ordered, Strategy::TimeOut],
+        (false, None) => vec![Strategy::AllAtOnce, Strategy::Ordered, Strategy::TimeOut],
     };
     let mut code = ExitCode::SUCCESS;
     for strategy in strategies {

@@ -53,6 +53,8 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Strategy {
+    /// Both accounts by one call of `lock_all`
+    AllAtOnce,
     /// The lower account first
     Ordered,
     /// The second lock with a time-out; if that passes, give way and begin again
@@ -64,6 +66,7 @@ pub(crate) enum Strategy {
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AllAtOnce => "all-at-once",
             Self::Ordered => "ordered",
             Self::TimeOut => "time-out",
             Self::Naive => "naive",

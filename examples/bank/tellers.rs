@@ -61,6 +61,7 @@ pub(crate) fn work(options: &Options, strategy: Strategy, stop: &'static Event) 
         while !stop.is_set() && !closed.is_set() && next.fetch_add(1, Relaxed) < options.transfers {
             let transfer = Transfer::random(&mut random, options.accounts, options.interrupt);
             let made = match strategy {
+                Strategy::AllAtOnce => accounts.all_at_once(transfer),
                 Strategy::Ordered => accounts.ordered(transfer),
                 Strategy::TimeOut => accounts.with_time_out(transfer, &mut random, &mut notes.gave_way),
                 Strategy::Naive => {

@@ -13,6 +13,8 @@ compile_error!(
 mod support;
 
 #[cfg(all(test, loom))]
+mod all;
+#[cfg(all(test, loom))]
 mod barrier;
 #[cfg(all(test, loom))]
 mod buffer;
@@ -24,6 +26,8 @@ mod event;
 mod latch;
 #[cfg(all(test, loom))]
 mod mutex;
+#[cfg(all(test, loom))]
+mod once;
 #[cfg(all(test, loom))]
 mod poison;
 #[cfg(all(test, loom))]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockwork::{
-    Barrier, BoundedBuffer, Condvar, Event, GetTimeoutError, Latch, Mutex, PutTimeoutError, ReentrantMutex,
-    RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown, ThreadCell, ThreadLocal, ThreadPool, WaitGroup,
-    poison,
+    Barrier, BoundedBuffer, Condvar, Event, GetTimeoutError, Latch, Mutex, OnceLock, PutTimeoutError,
+    ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown, ThreadCell, ThreadLocal,
+    ThreadPool, WaitGroup, lock_all, lock_all_for, poison,
 };
 use shuttle::thread;
 
@@ -303,5 +303,59 @@ fn thread_values_stay_with_their_threads() {
         let mut all: Vec<usize> = shared.1.into_iter().collect();
         all.sort_unstable();
         assert_eq!(all, [0, 1, 2, 3]);
+    });
+}
+
+/// Each thread locks all, beginning elsewhere; some nest two, and some give up at times.
+#[test]
+fn lockers_of_all_get_on_in_any_order() {
+    run(|| {
+        let locks = Arc::new([const { Mutex::new(0) }; 3]);
+        let other = Arc::clone(&locks);
+        let threads = spawn_all(6, move |n| {
+            let set: [&Mutex<usize>; 3] = std::array::from_fn(|place| &other[(n + place) % 3]);
+            match n % 3 {
+                0 => lock_all(&set).into_iter().for_each(|mut value| *value += 1),
+                1 => loop {
+                    let Some(guards) = lock_all_for((set[2], set[1], set[0]), SOON) else { continue };
+                    let (mut a, mut b, mut c) = guards;
+                    (*a, *b, *c) = (*a + 1, *b + 1, *c + 1);
+                    break;
+                },
+                _ => {
+                    let _outer = other[2].lock();
+                    let _inner = other[0].lock();
+                }
+            }
+        });
+        join_all(threads);
+        assert!(locks.iter().all(|lock| *lock.lock() == 4));
+    });
+}
+
+/// Initialisers fail until the last; those that only wait have its value.
+#[test]
+fn failed_initialisers_leave_the_cell_to_the_next() {
+    run(|| {
+        let cell = Arc::new(OnceLock::new());
+        let tried = Arc::new(Mutex::new(0));
+        let other = Arc::clone(&cell);
+        let waiting =
+            spawn_all(
+                2,
+                move |n| if n == 0 { *other.wait() } else { other.wait_for(SOON).map_or(3, |v| *v) },
+            );
+        let other = Arc::clone(&cell);
+        let trying = spawn_all(3, move |_| {
+            other
+                .get_or_try_init(|| {
+                    let mut tried = tried.lock();
+                    *tried += 1;
+                    if *tried == 3 { Ok(3) } else { Err(()) }
+                })
+                .is_ok()
+        });
+        assert_eq!(join_all(trying).into_iter().filter(|made| *made).count(), 1);
+        assert_eq!(join_all(waiting), [3, 3]);
     });
 }

@@ -6,7 +6,8 @@
 //!
 //! [`Mutex`], [`RwLock`] and [`Condvar`] have the methods of `std`'s, with the same signatures, and return `std`'s own
 //! [`LockResult`], [`TryLockResult`], [`PoisonError`] and [`TryLockError`], so results of both kinds can be mixed.
-//! Beside them stand the timed forms that `std` has not got. [`Barrier`](crate::Barrier) has `std`'s signature as it is.
+//! Beside them stand the timed forms that `std` has not got. [`Barrier`], [`Once`], [`OnceLock`] and [`LazyLock`] have
+//! `std`'s signatures and rules as they are, and are exported here too, so that one `use` line is enough.
 //!
 //! ```
 //! use lockwork::poison::Mutex; // was: use std::sync::Mutex;
@@ -31,18 +32,22 @@
 //! Each type is the one of the same name at the crate root with a flag beside it: how it waits, and who is served when,
 //! stands there.
 
+mod all;
 mod condvar;
 mod mutex;
 mod rwlock;
 
 pub use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
+pub use self::all::{Reading, Writing};
 pub use self::condvar::Condvar;
 pub use self::mutex::{MappedMutexGuard, Mutex, MutexGuard};
 pub use self::rwlock::{
     MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
+pub use crate::barrier::{Barrier, BarrierWaitResult};
 pub use crate::condvar::WaitTimeoutResult;
+pub use crate::once::{LazyLock, Once, OnceLock, OnceState};
 
 /// A result that is an error if the value is poisoned.
 #[inline]

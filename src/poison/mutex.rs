@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use super::{LockResult, PoisonError, TryLockError, TryLockResult, checked, tried};
-use crate::facade::const_fn;
+use crate::facade::{Deadline, const_fn};
 use crate::mutex;
 use crate::raw::poison::{Poison, Watch};
 
@@ -249,6 +249,15 @@ impl<T: ?Sized> Mutex<T> {
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {
         self.inner.data_ptr()
+    }
+
+    /// Locks for `lock_all`; `None` if the time is up.
+    pub(super) fn lock_before(&self, deadline: &Deadline) -> Option<LockResult<MutexGuard<'_, T>>> {
+        self.inner.lock_before(deadline).map(|inner| self.guard(inner))
+    }
+
+    pub(super) fn address(&self) -> usize {
+        self.inner.address()
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::mutex::{forward, maps};
 use super::{LockResult, PoisonError, TryLockError, TryLockResult, checked, tried};
-use crate::facade::const_fn;
+use crate::facade::{Deadline, const_fn};
 use crate::raw::poison::{Poison, Watch};
 use crate::rwlock;
 
@@ -263,6 +263,20 @@ impl<T: ?Sized> RwLock<T> {
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {
         self.inner.data_ptr()
+    }
+
+    /// Read-locks for `lock_all`; `None` if the time is up.
+    pub(super) fn read_before(&self, deadline: &Deadline) -> Option<LockResult<RwLockReadGuard<'_, T>>> {
+        self.inner.read_before(deadline).map(|inner| self.read_guard(inner))
+    }
+
+    /// Write-locks for `lock_all`; `None` if the time is up.
+    pub(super) fn write_before(&self, deadline: &Deadline) -> Option<LockResult<RwLockWriteGuard<'_, T>>> {
+        self.inner.write_before(deadline).map(|inner| self.write_guard(inner))
+    }
+
+    pub(super) fn address(&self) -> usize {
+        self.inner.address()
     }
 
     #[inline]

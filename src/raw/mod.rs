@@ -5,6 +5,7 @@ pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod latch;
 pub(crate) mod mutex;
+pub(crate) mod once;
 pub(crate) mod poison;
 pub(crate) mod reentrant;
 pub(crate) mod rwlock;

@@ -11,6 +11,7 @@ mod buffer;
 mod condvar;
 mod event;
 mod mutex;
+mod once;
 mod reentrant;
 mod rwlock;
 mod semaphore;
@@ -93,6 +94,7 @@ pub(crate) fn all() -> Vec<Workload> {
         reentrant::workloads,
         condvar::workloads,
         event::workloads,
+        once::workloads,
         semaphore::workloads,
         barrier::workloads,
         buffer::workloads,

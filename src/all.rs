@@ -1,0 +1,502 @@
+//! [`lock_all`] and its kin: several locks at once.
+
+use std::array;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::facade::{Deadline, reached};
+use crate::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// What stands behind the two traits, which nobody else can implement or call.
+pub(crate) mod sealed {
+    /// Makes a trait one of this crate's own.
+    #[allow(unnameable_types, reason = "that is what it is for")]
+    pub trait Sealed {}
+
+    /// A deadline, to whose type nobody else can refer.
+    #[allow(unnameable_types, reason = "as above")]
+    #[derive(Debug)]
+    pub struct Until<'a>(pub(crate) &'a crate::facade::Deadline);
+}
+
+use sealed::{Sealed, Until};
+
+/// Blocks until it has all locks of a set, and returns their guards. Threads that lock the same locks in any order, all at
+/// once or one inside the other, do not deadlock with it.
+///
+/// A set is a tuple of up to eight of `&mutex`, `rwlock.reading()` and `rwlock.writing()`, of which the guards come as a
+/// tuple in the same places; or a slice, an array or a `Vec` of one kind by reference, of which they come as a `Vec` in the
+/// same order. The locks of [`poison`](crate::poison) go into sets too; each guard then comes in a result of its own.
+/// The guards are the ordinary ones, and each is let go by itself.
+///
+/// Use it where a thread needs several locks together whose order other threads do not keep. Where all threads lock in one
+/// order, nesting them is as good and cheaper.
+///
+/// # Examples
+///
+/// Two threads move money in opposite directions:
+///
+/// ```
+/// use lockwork::{Mutex, lock_all};
+/// use std::thread;
+///
+/// let (ada, grace) = (Mutex::new(100), Mutex::new(100));
+/// let transfer = |from: &Mutex<i64>, to: &Mutex<i64>, amount: i64| {
+///     let (mut from, mut to) = lock_all((from, to));
+///     *from -= amount;
+///     *to += amount;
+/// };
+/// thread::scope(|s| {
+///     s.spawn(|| transfer(&ada, &grace, 30));
+///     s.spawn(|| transfer(&grace, &ada, 10));
+/// });
+/// assert_eq!((*ada.lock(), *grace.lock()), (80, 120));
+/// ```
+///
+/// Locks of several kinds, and a number of locks that is not known beforehand:
+///
+/// ```
+/// use lockwork::{Mutex, RwLock, lock_all};
+///
+/// let (rates, total) = (RwLock::new([2, 3]), Mutex::new(0));
+/// {
+///     let (rates, mut total) = lock_all((rates.reading(), &total));
+///     *total += rates.iter().sum::<i32>();
+/// }
+///
+/// let shards: Vec<Mutex<u32>> = (0..4).map(Mutex::new).collect();
+/// let shards: Vec<&Mutex<u32>> = shards.iter().collect();
+/// let sum: u32 = lock_all(&shards).iter().map(|shard| **shard).sum();
+/// assert_eq!(sum, 6);
+/// # assert_eq!(*total.lock(), 5);
+/// ```
+///
+/// # Blocking
+///
+/// It waits for one lock at a time, and holds none of the set while it waits. So what another thread does with one lock of
+/// the set is not held up by this thread's wait for another. When it has that lock it tries the others; if one of them is
+/// taken, it lets go of what it has and waits for that one. Only after eight such failures does it wait for the others with
+/// some of them held, for fractions of a millisecond and ten milliseconds at most. A tuple does not allocate, a slice does.
+///
+/// # Fairness
+///
+/// At each lock it waits as [`Mutex::lock`], [`RwLock::read`] and [`RwLock::write`] do. The others are taken without
+/// queueing, so threads that lock a single one may come first, but they do not keep it out for good. A thread that has
+/// failed twice begins with the lock of the lowest address and goes on by address, in which order two threads cannot get
+/// into each other's way. One that has failed eight times queues for the others for a short time as well: that keeps new
+/// readers out, of whom there might otherwise always be one in, and is handed a lock that is never free.
+///
+/// # Memory ordering
+///
+/// That of each lock.
+///
+/// # Reentrancy and deadlock
+///
+/// A lock that the caller holds already is the caller's affair: waiting for it is a deadlock, and so is waiting for others
+/// that are held by a thread which waits for that one.
+///
+/// # Panics
+///
+/// If the same lock stands in the set twice, also twice for reading; then nothing was locked.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// Neither has it. C++'s `std::lock` and `std::scoped_lock` are the same for locks that are held alone.
+///
+/// # Implementation notes
+///
+/// Safe code over the locks' own methods: see `acquire` in `src/all.rs` for the order of its attempts.
+#[doc(alias = "scoped_lock")]
+#[doc(alias = "lock_many")]
+#[track_caller]
+pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
+    match acquire(&set, &Deadline::NEVER, "lock_all") {
+        Some(held) => S::guards(held),
+        None => unreachable!("a wait without a deadline ends with the locks"),
+    }
+}
+
+/// Locks all locks of a set, waiting for at most `timeout` in total. Returns `None` if the time is up; then none is locked.
+///
+/// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely. See [`lock_all`].
+///
+/// # Panics
+///
+/// As [`lock_all`].
+///
+/// ```
+/// use lockwork::{Mutex, lock_all_for};
+/// use std::time::Duration;
+///
+/// let (first, second) = (Mutex::new(1), Mutex::new(2));
+/// let held = second.lock();
+/// assert!(lock_all_for((&first, &second), Duration::from_millis(1)).is_none());
+/// assert!(!first.is_locked());
+/// drop(held);
+/// assert!(lock_all_for((&first, &second), Duration::from_millis(1)).is_some());
+/// ```
+#[track_caller]
+pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
+    acquire(&set, &Deadline::after(timeout), "lock_all_for").map(S::guards)
+}
+
+/// Locks all locks of a set, waiting until `deadline` at most. Returns `None` if the time is up; then none is locked.
+///
+/// A deadline in the past does not block. See [`lock_all`].
+///
+/// # Panics
+///
+/// As [`lock_all`].
+#[track_caller]
+pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards> {
+    acquire(&set, &Deadline::at(deadline), "lock_all_until").map(S::guards)
+}
+
+/// Attempts to lock all locks of a set without blocking. Returns `None` if one is taken; then none is locked.
+///
+/// See [`lock_all`].
+///
+/// # Panics
+///
+/// As [`lock_all`].
+///
+/// ```
+/// use lockwork::{Mutex, try_lock_all};
+///
+/// let (first, second) = (Mutex::new(1), Mutex::new(2));
+/// let (mut one, two) = try_lock_all((&first, &second)).unwrap();
+/// *one += *two;
+/// assert!(try_lock_all((&second, &first)).is_none());
+/// ```
+#[track_caller]
+pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
+    let order = order(&set, "try_lock_all");
+    let mut held = set.none();
+    let all = order.as_ref().iter().all(|&(_, place)| set.try_lock_at(place, &mut held));
+    all.then(|| S::guards(held))
+}
+
+/// A set of locks for [`lock_all`] and its kin: a tuple of one to eight, or a slice, an array or a `Vec` by reference.
+/// Sealed: it cannot be implemented elsewhere.
+pub trait AllSet: Sealed {
+    /// The guards: a tuple by place for a tuple, a `Vec` in order for a slice.
+    type Guards;
+
+    /// The guards that are there so far, by place.
+    #[doc(hidden)]
+    type Held;
+
+    /// Address and place of each lock.
+    #[doc(hidden)]
+    type Order: AsRef<[(usize, usize)]> + AsMut<[(usize, usize)]>;
+
+    #[doc(hidden)]
+    fn order(&self) -> Self::Order;
+
+    #[doc(hidden)]
+    fn none(&self) -> Self::Held;
+
+    #[doc(hidden)]
+    fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool;
+
+    #[doc(hidden)]
+    fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool;
+
+    #[doc(hidden)]
+    fn guards(held: Self::Held) -> Self::Guards;
+}
+
+/// A lock in a set for [`lock_all`]: `&mutex`, `rwlock.reading()` or `rwlock.writing()`, of the crate root or of
+/// [`poison`](crate::poison). Sealed: it cannot be implemented elsewhere.
+pub trait AllLock: Sealed + Copy {
+    /// What its lock gives.
+    type Guard;
+
+    #[doc(hidden)]
+    fn all_address(self) -> usize;
+
+    #[doc(hidden)]
+    fn all_lock(self, until: Until<'_>) -> Option<Self::Guard>;
+
+    #[doc(hidden)]
+    fn all_try_lock(self) -> Option<Self::Guard>;
+}
+
+/// The locks by address, each with its place in the set.
+#[track_caller]
+fn order<S: AllSet>(set: &S, call: &str) -> S::Order {
+    let mut order = set.order();
+    let locks = order.as_mut();
+    locks.sort_unstable();
+    if let Some(twice) = locks.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        same_lock_twice(call, twice[0].1, twice[1].1);
+    }
+    order
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn same_lock_twice(call: &str, first: usize, second: usize) -> ! {
+    panic!("{call}: places {first} and {second} of the set are the same lock")
+}
+
+/// How many attempts only try the locks that they do not begin with.
+const IMPATIENT_ATTEMPTS: u64 = 8;
+/// How long the next one that begins with the lowest address waits for the others.
+const PATIENCE: Duration = Duration::from_micros(50);
+const MOST_PATIENCE: Duration = Duration::from_millis(10);
+
+/// Locks all, or none if the deadline passes.
+///
+/// Each attempt waits for one lock, the first, and tries the others by address:
+///
+/// | attempt | first |
+/// |---|---|
+/// | 1 | the one of the lowest address |
+/// | 2 | the one that was taken in attempt 1 |
+/// | 3, 4 | the one of the lowest address |
+/// | 5 | the one that was taken in attempt 4 |
+/// | 6, 7, 8, ... | as 3, 4, 5, ... |
+///
+/// From the ninth on, those that begin with the lowest address do not only try the others but wait for them, for a short
+/// time that doubles. Not to wait at all is to be starved by readers that come and go in such a way that there is always one
+/// in, and by threads that hand a lock on. To wait for a short time is no deadlock.
+///
+/// Waiting for the one that was taken is what keeps a thread from spinning while another holds that lock. Two threads that
+/// did nothing else could do it in step without end, each trying the lock that the other has just been given. Two that
+/// begin with the lowest address cannot: the one that has it finds the others free, or held by a thread that does not wait
+/// for them. A single attempt of that kind can meet the other thread at the lock that was taken, but of two in a row one
+/// does not, because the other thread must have failed in two of its own before it waits for that lock again.
+#[track_caller]
+fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Held> {
+    let order = order(set, call);
+    let order = order.as_ref();
+    let Some(&(_, lowest)) = order.first() else {
+        return Some(set.none());
+    };
+    let mut first = lowest;
+    let mut patience = PATIENCE;
+    for attempt in 1_u64.. {
+        let mut held = set.none();
+        if !set.lock_at(first, &mut held, Until(deadline)) {
+            return None;
+        }
+        let mut others = order.iter().map(|&(_, place)| place).filter(|&place| place != first);
+        let taken = if attempt <= IMPATIENT_ATTEMPTS || first != lowest {
+            others.find(|&place| !set.try_lock_at(place, &mut held))
+        } else {
+            let soon = Deadline::after(patience);
+            patience = (2 * patience).min(MOST_PATIENCE);
+            others.find(|&place| !set.lock_at(place, &mut held, Until(&soon)))
+        };
+        let Some(taken) = taken else {
+            return Some(held);
+        };
+        drop(held);
+        reached!("a lock of the set is taken");
+        if deadline.has_passed() {
+            return None;
+        }
+        if attempt == 2 {
+            reached!("lock_all fails twice");
+        }
+        first = if attempt % 3 == 1 { taken } else { lowest };
+    }
+    unreachable!("there are more attempts than time")
+}
+
+impl<T: ?Sized> Sealed for &Mutex<T> {}
+
+impl<'a, T: ?Sized> AllLock for &'a Mutex<T> {
+    type Guard = MutexGuard<'a, T>;
+
+    fn all_address(self) -> usize {
+        self.address()
+    }
+
+    fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
+        self.lock_before(until.0)
+    }
+
+    fn all_try_lock(self) -> Option<Self::Guard> {
+        self.try_lock()
+    }
+}
+
+/// A way to lock an [`RwLock`], for [`lock_all`].
+macro_rules! side {
+    ($(#[$meta:meta])* $name:ident, $guard:ident, $try_lock:ident, $lock_before:ident) => {
+        $(#[$meta])*
+        #[must_use = "it locks nothing by itself: give it to `lock_all`"]
+        pub struct $name<'a, T: ?Sized>(&'a RwLock<T>);
+
+        impl<T: ?Sized> Clone for $name<'_, T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T: ?Sized> Copy for $name<'_, T> {}
+
+        impl<T: ?Sized + fmt::Debug> fmt::Debug for $name<'_, T> {
+            /// Shows the lock. Does not block.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.0).finish()
+            }
+        }
+
+        impl<T: ?Sized> Sealed for $name<'_, T> {}
+
+        impl<'a, T: ?Sized> AllLock for $name<'a, T> {
+            type Guard = $guard<'a, T>;
+
+            fn all_address(self) -> usize {
+                self.0.address()
+            }
+
+            fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
+                self.0.$lock_before(until.0)
+            }
+
+            fn all_try_lock(self) -> Option<Self::Guard> {
+                self.0.$try_lock()
+            }
+        }
+    };
+}
+
+side! {
+    /// An [`RwLock`] to be read, in a set for [`lock_all`]: made by [`RwLock::reading`].
+    Reading, RwLockReadGuard, try_read, read_before
+}
+side! {
+    /// An [`RwLock`] to be written, in a set for [`lock_all`]: made by [`RwLock::writing`].
+    Writing, RwLockWriteGuard, try_write, write_before
+}
+
+impl<T: ?Sized> RwLock<T> {
+    /// Returns this lock to be read, for a set of [`lock_all`]. Locks nothing.
+    ///
+    /// ```
+    /// use lockwork::{RwLock, lock_all};
+    ///
+    /// let (rates, total) = (RwLock::new(2), RwLock::new(0));
+    /// let (rates, mut total) = lock_all((rates.reading(), total.writing()));
+    /// *total += *rates;
+    /// ```
+    #[inline]
+    pub const fn reading(&self) -> Reading<'_, T> {
+        Reading(self)
+    }
+
+    /// Returns this lock to be written, for a set of [`lock_all`]. Locks nothing.
+    #[inline]
+    pub const fn writing(&self) -> Writing<'_, T> {
+        Writing(self)
+    }
+}
+
+impl<L> Sealed for &[L] {}
+impl<L, const N: usize> Sealed for &[L; N] {}
+impl<L> Sealed for &Vec<L> {}
+
+/// A set that is a slice, or derefs to one.
+macro_rules! slices {
+    ($([$($params:tt)*] $set:ty;)+) => { $(
+        impl<$($params)*> AllSet for $set {
+            type Guards = Vec<L::Guard>;
+            type Held = Vec<Option<L::Guard>>;
+            type Order = Vec<(usize, usize)>;
+
+            fn order(&self) -> Self::Order {
+                self.iter().enumerate().map(|(place, lock)| (lock.all_address(), place)).collect()
+            }
+
+            fn none(&self) -> Self::Held {
+                self.iter().map(|_| None).collect()
+            }
+
+            fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool {
+                held[place] = self[place].all_lock(until);
+                held[place].is_some()
+            }
+
+            fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool {
+                held[place] = self[place].all_try_lock();
+                held[place].is_some()
+            }
+
+            fn guards(held: Self::Held) -> Self::Guards {
+                held.into_iter().map(there).collect()
+            }
+        }
+    )+ };
+}
+
+slices! {
+    [L: AllLock] &[L];
+    [L: AllLock, const N: usize] &[L; N];
+    [L: AllLock] &Vec<L>;
+}
+
+fn there<G>(guard: Option<G>) -> G {
+    guard.expect("the guards are handed out when all are there")
+}
+
+/// A set that is a tuple of so many locks.
+macro_rules! tuples {
+    ($($count:literal: $($lock:ident $place:tt),+;)+) => { $(
+        impl<$($lock),+> Sealed for ($($lock,)+) {}
+
+        impl<$($lock: AllLock),+> AllSet for ($($lock,)+) {
+            type Guards = ($($lock::Guard,)+);
+            type Held = ($(Option<$lock::Guard>,)+);
+            type Order = [(usize, usize); $count];
+
+            fn order(&self) -> Self::Order {
+                let addresses = [$(self.$place.all_address()),+];
+                array::from_fn(|place| (addresses[place], place))
+            }
+
+            fn none(&self) -> Self::Held {
+                ($(None::<$lock::Guard>,)+)
+            }
+
+            fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool {
+                match place {
+                    $($place => {
+                        held.$place = self.$place.all_lock(until);
+                        held.$place.is_some()
+                    })+
+                    _ => unreachable!("no such place"),
+                }
+            }
+
+            fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool {
+                match place {
+                    $($place => {
+                        held.$place = self.$place.all_try_lock();
+                        held.$place.is_some()
+                    })+
+                    _ => unreachable!("no such place"),
+                }
+            }
+
+            fn guards(held: Self::Held) -> Self::Guards {
+                ($(there(held.$place),)+)
+            }
+        }
+    )+ };
+}
+
+tuples! {
+    1: A 0;
+    2: A 0, B 1;
+    3: A 0, B 1, C 2;
+    4: A 0, B 1, C 2, D 3;
+    5: A 0, B 1, C 2, D 3, E 4;
+    6: A 0, B 1, C 2, D 3, E 4, F 5;
+    7: A 0, B 1, C 2, D 3, E 4, F 5, G 6;
+    8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7;
+}
