@@ -15,6 +15,7 @@
 //! | let so many threads at a time do something | [`Semaphore`] |
 //! | go on with `std`'s signatures, poisoning and all | [`poison`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
+//! | the same, with halves whose drop ends it | [`channel`] |
 //! | run tasks on a fixed number of threads (feature `threads`) | `ThreadPool`, `Task`, `as_completed` |
 //! | run a loop on a thread that can be told to stop (feature `threads`) | `Worker`, `StopToken` |
 //! | run something once, and have the other threads wait for it | [`Once`] |
@@ -78,6 +79,7 @@
 mod all;
 mod barrier;
 mod buffer;
+pub mod channel;
 mod condvar;
 mod event;
 mod facade;
@@ -149,6 +151,8 @@ pub mod guide {
     pub mod choosing {}
     #[doc = include_str!("../docs/guide/deadlock.md")]
     pub mod deadlock {}
+    #[doc = include_str!("../docs/guide/from-crossbeam.md")]
+    pub mod from_crossbeam {}
     #[doc = include_str!("../docs/guide/from-once_cell.md")]
     pub mod from_once_cell {}
     #[doc = include_str!("../docs/guide/from-parking_lot.md")]
@@ -157,6 +161,8 @@ pub mod guide {
     pub mod from_python {}
     #[doc = include_str!("../docs/guide/from-std.md")]
     pub mod from_std {}
+    #[doc = include_str!("../docs/guide/from-tokio.md")]
+    pub mod from_tokio {}
     #[doc = include_str!("../docs/guide/loom.md")]
     pub mod loom {}
     #[cfg(feature = "threads")]

@@ -20,7 +20,7 @@ use lockwork::{
     StopToken, SubmitError, SubmitTimeoutError, Task, TaskDoneError, TaskError, TaskId, ThreadCell,
     ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter, ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder,
     TryGetError, TryPutError, TrySubmitError, UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, Writing,
-    poison,
+    channel, poison,
 };
 #[cfg(feature = "lock_api")]
 use lockwork::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
@@ -109,6 +109,14 @@ table! {
     Writing<'static, T>           => both             none      none      none;
     poison::Reading<'static, T>   => both             none      none      none;
     poison::Writing<'static, T>   => both             none      none      none;
+    channel::Sender<T>            => both             both      none      none;
+    channel::Receiver<T>          => both             both      none      none;
+    channel::Iter<'static, T>     => both             both      none      none;
+    channel::TryIter<'static, T>  => both             both      none      none;
+    channel::IntoIter<T>          => both             both      none      none;
+    channel::SendError<T>         => both             Send      Sync      none;
+    channel::TrySendError<T>      => both             Send      Sync      none;
+    channel::SendTimeoutError<T>  => both             Send      Sync      none;
     poison::Mutex<T>              => both             both      none      none;
     poison::MutexGuard<'static, T> => Sync            none      Sync      none;
     poison::MappedMutexGuard<'static, T> => Sync      none      Sync      none;
@@ -181,6 +189,14 @@ unwind_table! {
     Writing<'static, T>           => both          both                both;
     poison::Reading<'static, T>   => both          both                both;
     poison::Writing<'static, T>   => both          both                both;
+    channel::Sender<T>            => both          both                both;
+    channel::Receiver<T>          => both          both                both;
+    channel::Iter<'static, T>     => both          both                both;
+    channel::TryIter<'static, T>  => both          both                both;
+    channel::IntoIter<T>          => both          both                both;
+    channel::SendError<T>         => both          RefUnwindSafe       UnwindSafe;
+    channel::TrySendError<T>      => both          RefUnwindSafe       UnwindSafe;
+    channel::SendTimeoutError<T>  => both          RefUnwindSafe       UnwindSafe;
     poison::Mutex<T>              => both          both                both;
     poison::MutexGuard<'static, T> => both         both                both;
     poison::MappedMutexGuard<'static, T> => RefUnwindSafe RefUnwindSafe none;
@@ -279,6 +295,17 @@ assert_impl_all!(Reading<'static, str>: Copy, Debug, Unpin);
 assert_impl_all!(Writing<'static, str>: Copy, Debug, Unpin);
 assert_impl_all!(poison::Reading<'static, str>: Copy, Debug, Unpin);
 assert_impl_all!(poison::Writing<'static, str>: Copy, Debug, Unpin);
+assert_impl_all!(channel::Sender<Rc<u8>>: Clone, Debug, Unpin);
+assert_impl_all!(channel::Receiver<Rc<u8>>: Clone, Debug, Unpin, IntoIterator);
+assert_impl_all!(channel::Iter<'static, Rc<u8>>: Debug, Unpin, Iterator, std::iter::FusedIterator);
+assert_impl_all!(channel::TryIter<'static, Rc<u8>>: Debug, Unpin, Iterator);
+assert_impl_all!(channel::IntoIter<Rc<u8>>: Debug, Unpin, Iterator, std::iter::FusedIterator);
+assert_impl_all!(channel::SendError<u8>: Copy, Eq, Error, Unpin);
+assert_impl_all!(channel::TrySendError<u8>: Copy, Eq, Error, Unpin);
+assert_impl_all!(channel::SendTimeoutError<u8>: Copy, Eq, Error, Unpin);
+assert_impl_all!(channel::RecvError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
+assert_impl_all!(channel::TryRecvError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
+assert_impl_all!(channel::RecvTimeoutError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 assert_impl_all!(WaitTimeoutResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
 assert_impl_all!(GetError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 assert_impl_all!(TryGetError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);

@@ -6,6 +6,7 @@ mod all;
 mod auto_traits;
 mod barrier;
 mod buffer;
+mod channel;
 mod condvar;
 mod crowd;
 mod event;

@@ -14,7 +14,7 @@ fn floor(module: &str) -> Option<u8> {
         | "once" => 3,
         "thread_cell" | "thread_local" => 3,
         "buffer" | "wait_group" | "all" => 4,
-        "poison" | "lock_api" | "serde" | "threads" => 5,
+        "channel" | "poison" | "lock_api" | "serde" | "threads" => 5,
         "internals" | "variance" => 5,
         _ => return None,
     })

@@ -40,6 +40,14 @@ variance! {
     Writing<'a, T>                      => invariant;
     poison::Reading<'a, T>              => invariant;
     poison::Writing<'a, T>              => invariant;
+    channel::Sender<T>                  => invariant;
+    channel::Receiver<T>                => invariant;
+    channel::Iter<'a, T>                => invariant;
+    channel::TryIter<'a, T>             => invariant;
+    channel::IntoIter<T>                => invariant;
+    channel::SendError<T>               => covariant;
+    channel::TrySendError<T>            => covariant;
+    channel::SendTimeoutError<T>        => covariant;
     BoundedBuffer<T>                    => invariant;
     BufferIter<'a, T>                   => invariant;
     BufferTryIter<'a, T>                => invariant;

@@ -19,6 +19,8 @@ mod barrier;
 #[cfg(all(test, loom))]
 mod buffer;
 #[cfg(all(test, loom))]
+mod channel;
+#[cfg(all(test, loom))]
 mod condvar;
 #[cfg(all(test, loom))]
 mod event;

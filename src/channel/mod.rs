@@ -1,0 +1,397 @@
+//! Channels with `crossbeam_channel`'s names: a buffer whose two sides close it when they are gone.
+//!
+//! [`bounded`] and [`unbounded`] make a channel and return its two halves. Both can be cloned and shared: a message goes to
+//! one of the receivers. When the last [`Sender`] is dropped, receivers get what is queued and are then told so; when the
+//! last [`Receiver`] is dropped, senders are told so at once.
+//!
+//! Use a channel where its halves have owners, and its end follows from theirs. Where the threads share one thing that is
+//! closed by a call, or need to know when all work is done, use the [`BoundedBuffer`] in it.
+//!
+//! ```
+//! use lockwork::channel; // was: use crossbeam_channel as channel;
+//! use std::thread;
+//!
+//! let (sender, receiver) = channel::bounded(2);
+//! for worker in 0..3 {
+//!     let sender = sender.clone();
+//!     thread::spawn(move || {
+//!         for task in 0..4 {
+//!             sender.send((worker, task)).unwrap(); // blocks while two messages are queued
+//!         }
+//!     });
+//! }
+//! drop(sender);
+//! let mut all: Vec<_> = receiver.iter().collect(); // ends when the three are done
+//! all.sort();
+//! assert_eq!(all.len(), 12);
+//! assert_eq!(all[0], (0, 0));
+//! ```
+//!
+//! # Blocking, fairness and memory ordering
+//!
+//! Those of [`BoundedBuffer`]: first in, first out; what a thread did before it sent a message happens before its receipt.
+//!
+//! # Differences from `crossbeam_channel` and `std::sync::mpsc`
+//!
+//! From `crossbeam_channel`: there is no `select!` ([`BoundedBuffer`] and the other types of this crate can be waited for
+//! together), no rendezvous (capacity 0), and no `after`, `tick` and `never`. What is queued when the last receiver goes is
+//! dropped then, in a bounded channel too, where `crossbeam_channel` keeps it until the last sender has gone. Names,
+//! signatures and messages of errors are the same otherwise. From [`std::sync::mpsc`]: receivers can be cloned and shared.
+//! The guides `from-crossbeam` and `from-std` have the tables.
+//!
+//! # Implementation notes
+//!
+//! Each half is an `Arc` of a [`BoundedBuffer`] and one of its side, whose drop closes the buffer. An unbounded channel is a
+//! buffer whose capacity is `usize::MAX`.
+
+mod error;
+mod iter;
+
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::{BoundedBuffer, GetTimeoutError, PutTimeoutError, TryGetError, TryPutError};
+
+pub use self::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+pub use self::iter::{IntoIter, Iter, TryIter};
+
+/// Makes a channel in which at most `capacity` messages are queued, and returns its halves.
+///
+/// # Panics
+///
+/// If `capacity` is 0: there is no rendezvous. For a hand-over that the receiver has to acknowledge send the sender of a
+/// second channel, or a [`Latch`](crate::Latch), along with the message.
+///
+/// ```
+/// use lockwork::channel::{TrySendError, bounded};
+/// use std::thread;
+///
+/// let (sender, receiver) = bounded(1);
+/// sender.send(1).unwrap();
+/// assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+/// let other = thread::spawn(move || sender.send(3).unwrap());
+/// assert_eq!(receiver.recv(), Ok(1));
+/// assert_eq!(receiver.recv(), Ok(3));
+/// other.join().unwrap();
+/// ```
+#[doc(alias = "sync_channel")]
+#[must_use = "dropping a half disconnects the channel"]
+#[track_caller]
+pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(
+        capacity != 0,
+        "channel::bounded: a capacity of 0 would be a rendezvous, which there is not; use a capacity of 1, and send a \
+         second channel or a Latch along if the sender has to wait for the receiver"
+    );
+    halves(capacity)
+}
+
+/// Makes a channel in which any number of messages may be queued, and returns its halves. Its senders never block.
+///
+/// ```
+/// use lockwork::channel::unbounded;
+/// use std::thread;
+///
+/// let (sender, receiver) = unbounded();
+/// thread::spawn(move || (0..1000).for_each(|n| sender.send(n).unwrap()));
+/// assert_eq!(receiver.iter().sum::<u32>(), 499_500);
+/// ```
+#[doc(alias = "channel")]
+#[must_use = "dropping a half disconnects the channel"]
+pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    halves(UNBOUNDED)
+}
+
+const UNBOUNDED: usize = usize::MAX;
+
+fn halves<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let buffer = Arc::new(BoundedBuffer::new(capacity));
+    let senders = Arc::new(Senders(Arc::clone(&buffer)));
+    let receivers = Arc::new(Receivers(Arc::clone(&buffer)));
+    (Sender { buffer: Arc::clone(&buffer), side: senders }, Receiver { buffer, side: receivers })
+}
+
+/// What all senders of a channel have together.
+struct Senders<T>(Arc<BoundedBuffer<T>>);
+
+impl<T> Drop for Senders<T> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// What all receivers of a channel have together.
+struct Receivers<T>(Arc<BoundedBuffer<T>>);
+
+impl<T> Drop for Receivers<T> {
+    fn drop(&mut self) {
+        // The messages, whose destructors may use the channel, are dropped outside any lock.
+        drop(self.0.close_now());
+    }
+}
+
+/// The half of a channel that sends. Clones send into the same channel; the last one to be dropped disconnects it.
+#[doc(alias = "SyncSender")]
+pub struct Sender<T> {
+    buffer: Arc<BoundedBuffer<T>>,
+    side: Arc<Senders<T>>,
+}
+
+/// The half of a channel that receives. Clones receive from the same channel, each message once; the last one to be dropped
+/// disconnects it, and drops what is queued.
+pub struct Receiver<T> {
+    buffer: Arc<BoundedBuffer<T>>,
+    side: Arc<Receivers<T>>,
+}
+
+impl<T> Sender<T> {
+    /// Sends a message, blocking while the channel is full.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if there is no receiver any more, also if the last one goes during the call.
+    ///
+    /// ```
+    /// use lockwork::channel::{SendError, bounded};
+    ///
+    /// let (sender, receiver) = bounded(1);
+    /// assert_eq!(sender.send(1), Ok(()));
+    /// drop(receiver);
+    /// assert_eq!(sender.send(2), Err(SendError(2)));
+    /// ```
+    #[doc(alias = "put")]
+    pub fn send(&self, msg: T) -> Result<(), SendError<T>> {
+        self.buffer.put(msg).map_err(|error| SendError(error.into_inner()))
+    }
+
+    /// Attempts to send a message without blocking.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back: [`Disconnected`](TrySendError::Disconnected) if there is no receiver, else
+    /// [`Full`](TrySendError::Full) if the channel is full.
+    ///
+    /// ```
+    /// use lockwork::channel::{TrySendError, bounded};
+    ///
+    /// let (sender, receiver) = bounded(1);
+    /// assert_eq!(sender.try_send(1), Ok(()));
+    /// assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+    /// drop(receiver);
+    /// assert_eq!(sender.try_send(3), Err(TrySendError::Disconnected(3)));
+    /// ```
+    pub fn try_send(&self, msg: T) -> Result<(), TrySendError<T>> {
+        self.buffer.try_put(msg).map_err(|error| match error {
+            TryPutError::Full(msg) => TrySendError::Full(msg),
+            TryPutError::Closed(msg) => TrySendError::Disconnected(msg),
+        })
+    }
+
+    /// Sends a message, blocking while the channel is full, for at most `timeout`.
+    ///
+    /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back: [`Disconnected`](SendTimeoutError::Disconnected) if there is no receiver,
+    /// [`Timeout`](SendTimeoutError::Timeout) if the time is up.
+    ///
+    /// ```
+    /// use lockwork::channel::{SendTimeoutError, bounded};
+    /// use std::time::Duration;
+    ///
+    /// let (sender, _receiver) = bounded(1);
+    /// sender.send(1).unwrap();
+    /// let late = sender.send_timeout(2, Duration::from_millis(1));
+    /// assert_eq!(late, Err(SendTimeoutError::Timeout(2)));
+    /// ```
+    pub fn send_timeout(&self, msg: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
+        self.buffer.put_for(msg, timeout).map_err(send_timeout_error)
+    }
+
+    /// Sends a message, blocking while the channel is full, until `deadline` at most. A deadline in the past does not
+    /// block.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_timeout`](Self::send_timeout).
+    pub fn send_deadline(&self, msg: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
+        self.buffer.put_until(msg, deadline).map_err(send_timeout_error)
+    }
+}
+
+fn send_timeout_error<T>(error: PutTimeoutError<T>) -> SendTimeoutError<T> {
+    match error {
+        PutTimeoutError::Timeout(msg) => SendTimeoutError::Timeout(msg),
+        PutTimeoutError::Closed(msg) => SendTimeoutError::Disconnected(msg),
+    }
+}
+
+impl<T> Receiver<T> {
+    /// Receives a message, blocking while the channel is empty.
+    ///
+    /// # Errors
+    ///
+    /// If the channel is empty and there is no sender any more, also if the last one goes during the call.
+    ///
+    /// ```
+    /// use lockwork::channel::{RecvError, unbounded};
+    /// use std::thread;
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// thread::spawn(move || sender.send("hello").unwrap());
+    /// assert_eq!(receiver.recv(), Ok("hello"));
+    /// assert_eq!(receiver.recv(), Err(RecvError));
+    /// ```
+    #[doc(alias = "get")]
+    pub fn recv(&self) -> Result<T, RecvError> {
+        self.buffer.get().map_err(|_| RecvError)
+    }
+
+    /// Attempts to receive a message without blocking.
+    ///
+    /// # Errors
+    ///
+    /// [`Empty`](TryRecvError::Empty) if there is none now, [`Disconnected`](TryRecvError::Disconnected) if there will be
+    /// none.
+    ///
+    /// ```
+    /// use lockwork::channel::{TryRecvError, unbounded};
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    /// sender.send(1).unwrap();
+    /// drop(sender);
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    /// ```
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.buffer.try_get().map_err(|error| match error {
+            TryGetError::Empty => TryRecvError::Empty,
+            TryGetError::Closed => TryRecvError::Disconnected,
+        })
+    }
+
+    /// Receives a message, blocking while the channel is empty, for at most `timeout`.
+    ///
+    /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`](RecvTimeoutError::Disconnected) if the channel is empty and there is no sender,
+    /// [`Timeout`](RecvTimeoutError::Timeout) if the time is up.
+    ///
+    /// ```
+    /// use lockwork::channel::{RecvTimeoutError, unbounded};
+    /// use std::time::Duration;
+    ///
+    /// let (_sender, receiver) = unbounded::<u8>();
+    /// let late = receiver.recv_timeout(Duration::from_millis(1));
+    /// assert_eq!(late, Err(RecvTimeoutError::Timeout));
+    /// ```
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        self.buffer.get_for(timeout).map_err(recv_timeout_error)
+    }
+
+    /// Receives a message, blocking while the channel is empty, until `deadline` at most. A deadline in the past does not
+    /// block.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Self::recv_timeout).
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        self.buffer.get_until(deadline).map_err(recv_timeout_error)
+    }
+
+    /// Returns an iterator over messages that blocks for the next one, and ends when the channel is empty and disconnected.
+    ///
+    /// ```
+    /// use lockwork::channel::unbounded;
+    /// use std::thread;
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// thread::spawn(move || (0..3).for_each(|n| sender.send(n).unwrap()));
+    /// assert_eq!(receiver.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    /// ```
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter::new(self)
+    }
+
+    /// Returns an iterator over the messages that are there, which ends where it would have to block.
+    ///
+    /// ```
+    /// use lockwork::channel::unbounded;
+    ///
+    /// let (sender, receiver) = unbounded();
+    /// (0..3).for_each(|n| sender.send(n).unwrap());
+    /// assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [0, 1, 2]);
+    /// ```
+    pub fn try_iter(&self) -> TryIter<'_, T> {
+        TryIter::new(self)
+    }
+}
+
+fn recv_timeout_error(error: GetTimeoutError) -> RecvTimeoutError {
+    match error {
+        GetTimeoutError::Timeout => RecvTimeoutError::Timeout,
+        GetTimeoutError::Closed => RecvTimeoutError::Disconnected,
+    }
+}
+
+/// What both halves can do.
+macro_rules! half {
+    ($half:ident) => {
+        impl<T> $half<T> {
+            /// Returns whether no message is queued just now.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.buffer.is_empty()
+            }
+
+            /// Returns whether the channel is full just now. An unbounded one never is.
+            #[must_use]
+            pub fn is_full(&self) -> bool {
+                self.buffer.is_full()
+            }
+
+            /// Returns the number of messages that are queued just now.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.buffer.len()
+            }
+
+            /// Returns the number of messages that may be queued, or `None` if there is no limit.
+            #[must_use]
+            pub fn capacity(&self) -> Option<usize> {
+                Some(self.buffer.capacity()).filter(|&capacity| capacity != UNBOUNDED)
+            }
+
+            /// Returns whether the two belong to the same channel.
+            #[must_use]
+            pub fn same_channel(&self, other: &Self) -> bool {
+                Arc::ptr_eq(&self.buffer, &other.buffer)
+            }
+        }
+
+        impl<T> Clone for $half<T> {
+            /// Makes another of the same channel.
+            fn clone(&self) -> Self {
+                Self { buffer: Arc::clone(&self.buffer), side: Arc::clone(&self.side) }
+            }
+        }
+
+        impl<T> fmt::Debug for $half<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($half)).finish_non_exhaustive()
+            }
+        }
+
+        impl<T> UnwindSafe for $half<T> {}
+        impl<T> RefUnwindSafe for $half<T> {}
+    };
+}
+
+half!(Sender);
+half!(Receiver);
