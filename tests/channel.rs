@@ -215,6 +215,25 @@ fn queued_messages_are_dropped_once() {
     });
 }
 
+/// Two destructors that panic one after the other would end the process.
+#[test]
+fn panicking_destructor_comes_out_and_leaks_the_rest() {
+    struct Panics<'a>(&'a AtomicUsize);
+    impl Drop for Panics<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Relaxed);
+            panic!("dropped");
+        }
+    }
+    let dropped = AtomicUsize::new(0);
+    let (sender, receiver) = bounded(4);
+    (0..3).for_each(|_| assert!(sender.send(Panics(&dropped)).is_ok()));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| drop(receiver)));
+    assert_eq!(result.unwrap_err().downcast_ref(), Some(&"dropped"));
+    assert_eq!(dropped.load(Relaxed), 1);
+    assert!(sender.is_empty());
+}
+
 /// Messages whose destructors use the channel that drops them.
 #[test]
 fn message_may_own_a_half_of_its_channel() {

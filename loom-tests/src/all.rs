@@ -130,7 +130,8 @@ fn readers_and_a_writer_in_opposite_orders() {
 /// The time is up, or all are had: in both cases nothing is left behind.
 #[test]
 fn timed_call_has_all_or_none() {
-    model(&["all", "none", "waiter leaves at its deadline"], || {
+    let states = ["all", "none", "waiter leaves at its deadline"];
+    model_bounded(3, "two threads, and time-outs at each of two locks", &states, || {
         let locks = pair();
         let other = Arc::clone(&locks);
         let thread = thread::spawn(move || {

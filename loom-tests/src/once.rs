@@ -49,19 +49,22 @@ fn one_closure_runs_and_both_see_it() {
     });
 }
 
-/// Two that wait, and one that runs the closure.
+/// Two that wait while the closure runs, in which they are begun.
 #[test]
 fn completion_releases_all_that_wait() {
     model_bounded(3, THREE, &["waiter parks"], || {
         let shared = Arc::new((Once::new(), Plain::new(0)));
-        let waiters = [(); 2].map(|()| {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || {
-                shared.0.wait();
-                assert_eq!(shared.1.get(), 1);
-            })
+        let mut waiters = Vec::new();
+        shared.0.call_once(|| {
+            for _ in 0..2 {
+                let shared = Arc::clone(&shared);
+                waiters.push(thread::spawn(move || {
+                    shared.0.wait();
+                    assert_eq!(shared.1.get(), 1);
+                }));
+            }
+            shared.1.set(1);
         });
-        shared.0.call_once(|| shared.1.set(1));
         for waiter in waiters {
             waiter.join().unwrap();
         }
@@ -226,45 +229,43 @@ fn failed_initialisation_is_tried_by_the_next() {
     });
 }
 
-/// The same by a panic, with a thread that only waits standing before the one that tries next.
+/// The same by a panic, with a thread that only waits, which may stand before the one that tries next.
 #[test]
 fn panic_hands_the_value_past_those_that_only_wait() {
-    model_bounded(3, THREE, &["initialisation handed on", "waiter parks", "past another"], || {
+    model_bounded(3, THREE, &["initialisation handed on", "waiter parks"], || {
         let cell = Arc::new(OnceLock::new());
-        let waiting = {
-            let cell = Arc::clone(&cell);
-            thread::spawn(move || *cell.wait())
-        };
-        let next = {
-            let cell = Arc::clone(&cell);
-            thread::spawn(move || *cell.get_or_init(|| 1))
-        };
+        let (mut waiting, mut next) = (None, None);
         let panicked = panics(|| {
             cell.get_or_init(|| {
-                if once_lock_has_waiters(&cell) {
-                    reach("past another");
-                }
+                let other = Arc::clone(&cell);
+                waiting = Some(thread::spawn(move || *other.wait()));
+                let other = Arc::clone(&cell);
+                next = Some(thread::spawn(move || *other.get_or_init(|| 1)));
                 fail()
             });
         });
-        assert!(panicked || cell.get().is_some());
-        assert_eq!(next.join().unwrap(), 1);
-        assert_eq!(waiting.join().unwrap(), 1);
+        assert!(panicked);
+        for thread in [next, waiting] {
+            assert_eq!(thread.map(|thread| thread.join().unwrap()), Some(1));
+        }
         assert!(!once_lock_has_waiters(&cell));
     });
 }
 
-/// A failure with nobody to try next leaves the ones that wait where they are, for a later `set`.
+/// A failure with no thread to try next leaves the one that waits where it is, for a later `set`.
 #[test]
 fn wait_outlives_a_failure_and_never_initialises() {
-    model(&["waiter parks", "timed out", "there"], || {
+    model(&["waiter parks", "waited before the failure"], || {
         let cell = Arc::new(OnceLock::new());
         let other = Arc::clone(&cell);
-        let waiter = thread::spawn(move || {
-            reach(if other.wait_for(SOON).is_some() { "there" } else { "timed out" });
-            assert_eq!(other.wait(), &1);
+        let waiter = thread::spawn(move || assert_eq!(other.wait(), &1));
+        let failed = cell.get_or_try_init(|| {
+            if once_lock_has_waiters(&cell) {
+                reach("waited before the failure");
+            }
+            Err(())
         });
-        assert_eq!(cell.get_or_try_init(|| Err(())), Err(()));
+        assert_eq!(failed, Err(()));
         assert_eq!(cell.set(1), Ok(()));
         waiter.join().unwrap();
         assert!(!once_lock_has_waiters(&cell));

@@ -48,6 +48,7 @@ mod error;
 mod iter;
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -127,8 +128,11 @@ struct Receivers<T>(Arc<BoundedBuffer<T>>);
 
 impl<T> Drop for Receivers<T> {
     fn drop(&mut self) {
-        // The messages, whose destructors may use the channel, are dropped outside any lock.
-        drop(self.0.close_now());
+        // The messages, whose destructors may use the channel, are dropped outside any lock. If one panics the rest is leaked:
+        // the second to panic would end the process.
+        let mut queued = ManuallyDrop::new(self.0.close_now().into_iter());
+        queued.by_ref().for_each(drop);
+        drop(ManuallyDrop::into_inner(queued));
     }
 }
 
@@ -140,7 +144,7 @@ pub struct Sender<T> {
 }
 
 /// The half of a channel that receives. Clones receive from the same channel, each message once; the last one to be dropped
-/// disconnects it, and drops what is queued.
+/// disconnects it, and drops what is queued. If the destructor of a message panics then, those behind it are leaked.
 pub struct Receiver<T> {
     buffer: Arc<BoundedBuffer<T>>,
     side: Arc<Receivers<T>>,
