@@ -301,7 +301,7 @@ fn one_of_two_sets_succeeds() {
 #[test]
 fn get_sees_a_whole_value_or_none() {
     model(&["none", "some"], || {
-        let cell = Arc::new(OnceLock::new());
+        let cell = Arc::new(OnceLock::<Box<i32>>::new());
         let other = Arc::clone(&cell);
         let reader = thread::spawn(move || match other.get() {
             Some(value) => {
