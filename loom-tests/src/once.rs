@@ -10,6 +10,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
+const TWO_LONG: &str = "two threads, of which one initialises twice";
 
 /// Runs `f`, whose panic this is about. A panic that `f` begins is no `panic!`, which would print a message for each
 /// interleaving.
@@ -139,13 +140,19 @@ fn panic_is_told_to_the_other_caller() {
 /// A panic against a wait that minds, and a later closure that ends the wait if it was not there yet.
 #[test]
 fn panic_ends_a_wait_that_minds() {
-    model(&["told", "not told", "waiter parks"], || {
+    model_bounded(3, TWO_LONG, &["told", "not told", "waiter parks"], || {
         let once = Arc::new(Once::new());
-        let other = Arc::clone(&once);
-        let minds = thread::spawn(move || panics(|| other.wait()));
-        assert!(panics(|| once.call_once(|| fail())));
+        let mut minds = None;
+        panics(|| {
+            once.call_once(|| {
+                let other = Arc::clone(&once);
+                minds = Some(thread::spawn(move || panics(|| other.wait())));
+                fail()
+            });
+        });
         once.call_once_force(|state| assert!(state.is_poisoned()));
-        reach(if minds.join().unwrap() { "told" } else { "not told" });
+        let told = minds.map(|minds| minds.join().unwrap());
+        reach(if told == Some(true) { "told" } else { "not told" });
         assert_eq!(once.state(), OnceState::Done);
         assert!(!once_has_waiters(&once));
     });
@@ -154,19 +161,24 @@ fn panic_ends_a_wait_that_minds() {
 /// A panic against a wait that does not mind: the later closure ends it.
 #[test]
 fn panic_does_not_end_a_wait_by_force() {
-    model(&["waiter parks", "waited before the panic"], || {
+    model_bounded(3, TWO_LONG, &["waiter parks", "waited before the panic"], || {
         let shared = Arc::new((Once::new(), Plain::new(0)));
-        let other = Arc::clone(&shared);
-        let waiter = thread::spawn(move || {
-            other.0.wait_force();
-            assert_eq!(other.1.get(), 1);
+        let mut waiter = None;
+        panics(|| {
+            shared.0.call_once(|| {
+                let other = Arc::clone(&shared);
+                waiter = Some(thread::spawn(move || {
+                    other.0.wait_force();
+                    assert_eq!(other.1.get(), 1);
+                }));
+                if once_has_waiters(&shared.0) {
+                    reach("waited before the panic");
+                }
+                fail()
+            });
         });
-        if once_has_waiters(&shared.0) {
-            reach("waited before the panic");
-        }
-        assert!(panics(|| shared.0.call_once(|| fail())));
         shared.0.call_once_force(|_| shared.1.set(1));
-        waiter.join().unwrap();
+        assert!(waiter.is_some_and(|waiter| waiter.join().is_ok()));
         assert!(!once_has_waiters(&shared.0));
     });
 }
@@ -255,7 +267,7 @@ fn panic_hands_the_value_past_those_that_only_wait() {
 /// A failure with no thread to try next leaves the one that waits where it is, for a later `set`.
 #[test]
 fn wait_outlives_a_failure_and_never_initialises() {
-    model(&["waiter parks", "waited before the failure"], || {
+    model_bounded(3, TWO_LONG, &["waiter parks", "waited before the failure"], || {
         let cell = Arc::new(OnceLock::new());
         let other = Arc::clone(&cell);
         let waiter = thread::spawn(move || assert_eq!(other.wait(), &1));
