@@ -108,6 +108,7 @@ use sealed::{Sealed, Until};
 /// Safe code over the locks' own methods: see `acquire` in `src/all.rs` for the order of its attempts.
 #[doc(alias = "scoped_lock")]
 #[doc(alias = "lock_many")]
+#[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
     match acquire(&set, &Deadline::NEVER, "lock_all") {
@@ -135,6 +136,7 @@ pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
 /// drop(held);
 /// assert!(lock_all_for((&first, &second), Duration::from_millis(1)).is_some());
 /// ```
+#[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
     acquire(&set, &Deadline::after(timeout), "lock_all_for").map(S::guards)
@@ -147,6 +149,7 @@ pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
 /// # Panics
 ///
 /// As [`lock_all`].
+#[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards> {
     acquire(&set, &Deadline::at(deadline), "lock_all_until").map(S::guards)
@@ -168,6 +171,7 @@ pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards>
 /// *one += *two;
 /// assert!(try_lock_all((&second, &first)).is_none());
 /// ```
+#[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
     let order = order(&set, "try_lock_all");
