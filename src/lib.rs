@@ -16,8 +16,8 @@
 //! | go on with `std`'s signatures, poisoning and all | [`poison`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //! | the same, with halves whose drop ends it | [`channel`] |
-//! | run tasks on a fixed number of threads (feature `threads`) | `ThreadPool`, `Task`, `as_completed` |
-//! | run a loop on a thread that can be told to stop (feature `threads`) | `Worker`, `StopToken` |
+//! | run tasks on a fixed number of threads (feature `threads`) | [`ThreadPool`], [`Task`], [`as_completed`] |
+//! | run a loop on a thread that can be told to stop (feature `threads`) | [`Worker`], [`StopToken`] |
 //! | run something once, and have the other threads wait for it | [`Once`] |
 //! | make a value once, when it is first needed | [`LazyLock`], [`OnceLock`] |
 //! | have a value for each thread that dies with it | [`ThreadCell`] |
@@ -42,17 +42,28 @@
 //!
 //! # Rules for everything
 //!
-//! * Each wait for one thing (unlike iterators and `put_all`, which wait again and again) has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one that ends at an
-//!   [`Instant`](std::time::Instant) (`_until`). `Duration::MAX` means for ever, zero means "try once". A call whose
-//!   turn came before its deadline succeeds, and one that timed out leaves nothing behind.
-//! * Locks never poison: a panic while a guard is alive unlocks.
-//! * Waiting allocates nothing (but for the handle that `std` makes once for a thread it has not made), and returns for the reason its documentation gives and for no other.
-//! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set
-//!   without anybody having set it, which `park` announces.
+//! * Each wait for one thing has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one that ends at
+//!   an [`Instant`](std::time::Instant) (`_until`). `Duration::MAX` means for ever, zero means "try once". A call whose
+//!   turn came before its deadline succeeds, and one that timed out leaves nothing behind. (Iterators and `put_all`, which
+//!   wait again and again, have no such form.)
+//! * Locks never poison: a panic while a guard is alive unlocks. Those of [`poison`] do.
+//! * Waiting allocates nothing (but for the handle that `std` makes once for a thread it has not made), and returns for
+//!   the reason its documentation gives and for no other.
+//! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set although
+//!   no thread has set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static, but for what allocates when it is made: a barrier's action,
 //!   a [`WaitGroup`], a pool.
-//! * There is no dependency, no background thread, and no global state but counters and a table of
-//!   four kilobytes in which readers of [`RwLock`]s sit.
+//! * There is no dependency, no background thread, and no global state but counters and a table of four kilobytes in which
+//!   readers of [`RwLock`]s are visible to writers.
+//! * A wait spins and yields for some microseconds before it parks. How long is no part of a contract; `docs/numbers.md` has
+//!   each number with its reason.
+//!
+//! # What the types cannot tell you
+//!
+//! [One page](guide::limits) has it: signal handlers, `fork`, a lock in a global allocator, who may free a primitive by
+//! raw pointer, time that a machine was suspended, panic hooks, what happens to a pool when `main` returns, two pools that
+//! wait for each other's tasks, a [`ReentrantMutex`] held while a task is joined, what a [`ThreadLocal`] keeps, and an
+//! iterator that waits for an answer inside [`BoundedBuffer::put_all`].
 //!
 //! # Features
 //!
@@ -60,14 +71,17 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `lock_api` | `RawMutex`, `RawFairMutex`, `RawRwLock` and `RawThreadId`, for the traits of `lock_api` 0.4 |
+//! | `lock_api` | [`RawMutex`], [`RawFairMutex`], [`RawRwLock`] and [`RawThreadId`], for the traits of `lock_api` 0.4 |
 //! | `serde` | locks are serialised as what they guard |
-//! | `threads` | `ThreadPool`, `Task`, `Worker`, `StopToken` and what goes with them |
+//! | `threads` | [`ThreadPool`], [`Task`], [`as_completed`], [`Worker`], [`StopToken`] and what goes with them |
 //! | `loom` | together with `--cfg loom`: models |
 //! | `shuttle` | together with `--cfg shuttle`: random schedules |
 //!
-//! The guides, in `docs/guide`, say how to come here from `std`, from `parking_lot` and from Python, what to choose, how to
-//! avoid deadlock, and how to write models.
+//! # Guides
+//!
+//! [From `std`](guide::from_std), [from `parking_lot`](guide::from_parking_lot), [from Python](guide::from_python),
+//! [from tokio](guide::from_tokio), [choosing a primitive](guide::choosing), [avoiding deadlock](guide::deadlock), [threads],
+//! [what the types cannot tell you](guide::limits), [models of your own](guide::loom).
 //!
 //! # Models
 //!
@@ -75,6 +89,19 @@
 //! so a crate that uses them can put its own code inside `loom::model`, locks and time-outs included. There `new` is no
 //! `const fn`, a finite time-out may pass at once or when all other threads have gone as far as they can, and an access
 //! to a guarded value without its lock is reported as a race. Without the feature a stray `--cfg loom` changes nothing.
+//!
+#![cfg_attr(feature = "threads", doc = " [threads]: guide::threads")]
+#![cfg_attr(not(feature = "threads"), doc = " [threads]: #features")]
+#![cfg_attr(not(feature = "threads"), doc = " [`ThreadPool`]: #features")]
+#![cfg_attr(not(feature = "threads"), doc = " [`Task`]: #features")]
+#![cfg_attr(not(feature = "threads"), doc = " [`as_completed`]: #features")]
+#![cfg_attr(not(feature = "threads"), doc = " [`Worker`]: #features")]
+#![cfg_attr(not(feature = "threads"), doc = " [`StopToken`]: #features")]
+#![cfg_attr(not(feature = "lock_api"), doc = " [`RawMutex`]: #features")]
+#![cfg_attr(not(feature = "lock_api"), doc = " [`RawFairMutex`]: #features")]
+#![cfg_attr(not(feature = "lock_api"), doc = " [`RawRwLock`]: #features")]
+#![cfg_attr(not(feature = "lock_api"), doc = " [`RawThreadId`]: #features")]
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(doc, doctest))))]
 
 mod all;
 mod barrier;
@@ -163,6 +190,8 @@ pub mod guide {
     pub mod from_std {}
     #[doc = include_str!("../docs/guide/from-tokio.md")]
     pub mod from_tokio {}
+    #[doc = include_str!("../docs/guide/limits.md")]
+    pub mod limits {}
     #[doc = include_str!("../docs/guide/loom.md")]
     pub mod loom {}
     #[cfg(feature = "threads")]
