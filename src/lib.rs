@@ -184,6 +184,9 @@ pub mod guide {
     pub mod from_once_cell {}
     #[doc = include_str!("../docs/guide/from-parking_lot.md")]
     pub mod from_parking_lot {}
+    // The first definition of a link counts: here it leads to a page, in the file to the file.
+    #[doc = "[limits]: crate::guide::limits"]
+    #[doc = ""]
     #[doc = include_str!("../docs/guide/from-python.md")]
     pub mod from_python {}
     #[doc = include_str!("../docs/guide/from-std.md")]

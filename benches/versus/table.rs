@@ -67,7 +67,7 @@ const BEGIN: &str = "<!-- versus: ";
 const END: &str = "<!-- /versus -->";
 
 /// Writes the parts of a document that are results: `<!-- versus: NAME -->` to `<!-- /versus -->`, where the name is
-/// `machine`, `head` or a family. Without a document there a new one is made, with all parts.
+/// `machine`, `summary`, `head` or a family. Without a document there a new one is made, with all parts.
 pub(crate) fn markdown(results: &Results, path: &Path, pictures: Option<&Path>) -> io::Result<()> {
     let document = match fs::read_to_string(path) {
         Ok(document) => document,
@@ -85,7 +85,8 @@ pub(crate) fn markdown(results: &Results, path: &Path, pictures: Option<&Path>) 
         let (old, after) = after.split_once(END).ok_or_else(|| broken("a part has no end"))?;
         let new = match part {
             "machine" => machine(results),
-            "head" => head(results),
+            "summary" => head(results, &SUMMARY),
+            "head" => head(results, &HEAD),
             family if families(results).any(|name| name == family) => table(results, family, path, pictures),
             // Not measured this time: what was found before stays.
             _ => old.trim().to_owned(),
@@ -165,6 +166,16 @@ fn table(results: &Results, family: &str, path: &Path, pictures: Option<&Path>) 
     text.trim_end().to_owned()
 }
 
+/// What a newcomer asks first, and the two workloads with threads at work in which this crate is furthest behind.
+const SUMMARY: [&str; 6] = [
+    "mutex/uncontended",
+    "mutex/section=0ns/threads=32",
+    "mutex/section=500ns/threads=8",
+    "rwlock/writes=0%/threads=2",
+    "buffer/1p1c/capacity=1",
+    "threads/divided,leaf=100ns",
+];
+
 /// The workloads that say most about each family.
 const HEAD: [&str; 21] = [
     "mutex/uncontended",
@@ -191,13 +202,13 @@ const HEAD: [&str; 21] = [
 ];
 
 /// Ours against the best of the others, one line for each.
-fn head(results: &Results) -> String {
+fn head(results: &Results, names: &[&str]) -> String {
     let mut text =
         "| workload | lockwork, M operations/s | std | best peer | × best peer | CPU, × best peer's |\n"
             .to_owned();
     text += "|---|--:|--:|--:|--:|--:|\n";
-    for name in HEAD {
-        let Some(outcome) = results.workloads.iter().find(|outcome| outcome.name == name) else { continue };
+    for name in names {
+        let Some(outcome) = results.workloads.iter().find(|outcome| outcome.name == *name) else { continue };
         let ours = outcome.standings.iter().find(|standing| standing.is_ours());
         let (Some(ours), Some(peer)) = (ours, outcome.best_peer()) else { continue };
         let std = outcome.standings.iter().find(|standing| standing.name.starts_with("std"));
