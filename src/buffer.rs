@@ -498,7 +498,7 @@ impl<T> BoundedBuffer<T> {
     /// every item put before it is asked for the next. It is not asked again once it has ended.
     ///
     /// There is no timed form, for nobody could bound the iterator's own time: use [`put_until`](Self::put_until) in a
-    /// loop.
+    /// loop. An iterator whose next item waits for an answer to an earlier one can [hang](crate::guide::limits) in here.
     ///
     /// If the iterator panics, what was put stays in the buffer, and what was taken from it before is put as well, as
     /// far as there is room without waiting.

@@ -90,6 +90,7 @@ use crate::raw::reentrant::RawReentrantMutex;
 /// Locking again in the thread that holds it always succeeds. Two threads that each hold what the other wants wait for
 /// ever: lock in one order everywhere. A guard that is forgotten keeps the lock held by its thread, also when the
 /// thread has ended: no later thread is taken for it.
+/// Held while a task is joined, it lets the task in: [what the types cannot tell you](crate::guide::limits).
 ///
 /// # Panics
 ///

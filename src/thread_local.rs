@@ -70,6 +70,8 @@ use crate::raw::thread_local::{Link, Pushed};
 /// also at the end of a thread, which finds its own value until its last moment. (On platforms whose compiler does not
 /// know thread-local variables, it may at that moment get another value.)
 ///
+/// Values of threads that have ended are kept: [what that means](crate::guide::limits) in a process with many threads.
+///
 /// # Panics
 ///
 /// No method panics by itself. A panic in the closure given to [`get_or`](Self::get_or) leaves no value. If a

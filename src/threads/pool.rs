@@ -353,6 +353,7 @@ pub enum Shutdown {
 /// Tasks may submit tasks, join them, open scopes, shut the pool down, and drop it: a pool that is dropped by one of
 /// its own threads is shut down, and its threads end on their own. Tasks that wait for each other by other means than
 /// joining need as many threads as wait at once.
+/// Two pools that wait for each other, a pool in a static, `fork`: [what the types cannot tell you](crate::guide::limits).
 ///
 /// # Panics
 ///
