@@ -9,10 +9,9 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::condvar::Condvar;
-use crate::facade::{
-    Deadline, Eagerness, Hint, budget, const_fn, may_yield, polls, reached, spin_hint, yield_briefly,
-};
+use crate::facade::{Advice, Deadline, budget, const_fn, polls, reached, spin_hint};
 use crate::mutex::{Mutex, MutexGuard};
+use crate::wait::{Adaptive, may_yield, yield_briefly};
 
 /// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
 /// is empty.
@@ -239,18 +238,18 @@ impl Side {
 #[repr(C, align(128))]
 struct News {
     /// Whether there is something to come for.
-    told: Hint,
+    told: Advice,
     /// [`Eager`] about spinning before they poll.
-    eager: Hint,
+    eager: Advice,
 }
 
 /// One wait in which spinning was of use outweighs two in vain.
-type Eager = Eagerness<2, 1, 8, 8>;
+type Eager = Adaptive<2, 1, 8, 8>;
 
 impl News {
     const_fn! {
         fn new(told: bool) -> Self {
-            Self { told: Hint::new(if told { 1 } else { 0 }), eager: Hint::new(0) }
+            Self { told: Advice::new(if told { 1 } else { 0 }), eager: Advice::new(0) }
         }
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "tests state what they do in prose")]
 
 mod all;
+mod answers;
 mod auto_traits;
 mod barrier;
 mod buffer;

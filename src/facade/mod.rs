@@ -28,13 +28,11 @@
 //! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
-//! | `Hint`, `with_own_hint` | a relaxed number; one of the thread | its first value; 0 | that it changes: it only chooses whether, how long and how often a thread looks before it goes on as if it had not |
-//! | `note_wake`, `has_just_woken` | a flag of the thread | never | that it changes: it only chooses how long a thread spins |
+//! | `Advice` | a relaxed number | its first value | that it changes: it only chooses whether, how long and how often a thread spins before it goes on as if it had not |
+//! | `thread_own!` | a `thread_local!` without a destructor | one for all threads of a model | that threads have different values: it holds advice of `wait/policy.rs` alone, which a model never follows |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `polls` | the number | what the model has asked for, else 0 | the number itself; `buffer::polling_*` are the models that ask for one |
 //! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
-//! | `yield_briefly`, `may_yield` | the same by the clock: none for a while after one that lasted a time slice | nothing; always | that yields are left out: a wait without any is one whose budget is used up |
-//! | `give_way_at_times` | a yield now and then, by the clock | nothing | nothing, as `yield_now` |
 //! | `threads` | `std::thread`, only with the feature of that name | `loom::thread` | names, stack sizes, and how many threads the machine has: `tests/threads.rs`. A panic that leaves a thread ends the model |
 //! | `panicking` | of the calling thread | of any thread of the model | who of two threads panics: `tests/poison.rs` |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
@@ -62,38 +60,10 @@ pub(crate) use arm::AtEnd;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{
-    AbortOnUnwind, Age, Backoff, Deadline, Hint, Moment, Parker, Payload, PerThread, Reading, Releasing,
-    Rounds, UnsafeCell, Writing, atomic, budget, contain, give_way_at_times, guess, has_just_woken, is_turn,
-    known_thread, may_yield, note_wake, panicking, polls, seats, spin_hint, this_thread, unique_number,
-    with_own_hint, yield_briefly, yield_now,
+    AbortOnUnwind, Advice, Age, Backoff, Deadline, Moment, Parker, Payload, PerThread, Reading, Releasing,
+    Rounds, UnsafeCell, Writing, atomic, budget, contain, guess, is_turn, known_thread, panicking, polls,
+    seats, spin_hint, this_thread, unique_number, yield_now,
 };
-pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only};
+pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only, thread_own};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, set_endless_rounds, set_lives, set_polls, set_turns, take_notes};
-
-/// Whether something is worth trying that does harm where it is of no use, learnt from how it went and kept in a
-/// [`Hint`], at first 0. After it was of no use once too often it is left out `REST` times, and then tried again. It stands
-/// here for the waiting core and for the buffer, which has nothing to do with it.
-pub(crate) struct Eagerness<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8>;
-
-impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Eagerness<GAIN, LOSS, MOST, REST> {
-    const IN_RANGE: () = assert!(GAIN > 0 && LOSS > 0 && REST > 0 && MOST >= 0 && MOST <= i8::MAX - GAIN);
-
-    pub(crate) fn wants(hint: &Hint) -> bool {
-        let score = hint.get();
-        hint.set(score + i8::from(score < 0));
-        score >= 0
-    }
-
-    pub(crate) fn learn(hint: &Hint, of_use: bool) {
-        const { Self::IN_RANGE };
-        let score = hint.get();
-        hint.set(if of_use {
-            (score + GAIN).min(MOST)
-        } else if score >= LOSS {
-            score - LOSS
-        } else {
-            -REST
-        });
-    }
-}

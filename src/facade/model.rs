@@ -258,21 +258,11 @@ pub(crate) fn contain(f: impl FnOnce()) {
     f();
 }
 
-pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
-    model
-}
-
-/// What the caller supposes. A look just before the exchange would tell nothing that the exchange does not, and hide
-/// those of other threads.
-pub(crate) fn guess<T>(_look: impl FnOnce() -> T, supposed: T) -> T {
-    supposed
-}
-
 /// Never changes: what is done on advice must be right whatever the advice.
 #[derive(Debug)]
-pub(crate) struct Hint(i8);
+pub(crate) struct Advice(i8);
 
-impl Hint {
+impl Advice {
     pub(crate) fn new(value: i8) -> Self {
         Self(value)
     }
@@ -282,6 +272,27 @@ impl Hint {
     }
 
     pub(crate) fn set(&self, _: i8) {}
+}
+
+/// One value for all threads of a model, which are coroutines on one: it may hold advice alone.
+macro_rules! thread_own {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        std::thread_local! {
+            $(#[$meta])*
+            static $name: $type = const { $init };
+        }
+    };
+}
+pub(crate) use thread_own;
+
+pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
+    model
+}
+
+/// What the caller supposes. A look just before the exchange would tell nothing that the exchange does not, and hide
+/// those of other threads.
+pub(crate) fn guess<T>(_look: impl FnOnce() -> T, supposed: T) -> T {
+    supposed
 }
 
 pub(crate) fn known_thread() -> Option<NonZeroU64> {
@@ -295,18 +306,6 @@ pub(crate) fn this_thread() -> NonZeroU64 {
     let digits = id.trim_start_matches("ThreadId(").trim_end_matches(')');
     let number: u64 = digits.parse().unwrap_or_else(|_| panic!("loom shows thread ids as {id}"));
     NonZeroU64::MIN.saturating_add(number)
-}
-
-pub(crate) fn note_wake() {}
-
-/// Decides how long to spin, which in a model is never.
-pub(crate) fn has_just_woken() -> bool {
-    false
-}
-
-/// Decides how often to look, which is never.
-pub(crate) fn with_own_hint<R>(f: impl FnOnce(&Hint) -> R) -> R {
-    f(&Hint::new(0))
 }
 
 pub(crate) fn spin_hint() {
@@ -359,19 +358,6 @@ pub(crate) fn set_lives(lives: u32) {
 
 /// Nothing: whatever the thread does next gives the others their turn.
 pub(crate) fn yield_now() {}
-
-/// The same.
-pub(crate) fn yield_briefly() -> bool {
-    true
-}
-
-/// Never.
-pub(crate) fn give_way_at_times() {}
-
-/// Always.
-pub(crate) fn may_yield() -> bool {
-    true
-}
 
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
@@ -522,6 +508,10 @@ pub(crate) struct Moment(());
 impl Moment {
     pub(crate) fn now() -> Self {
         Self(())
+    }
+
+    pub(crate) fn since(self, _earlier: Self) -> Duration {
+        Duration::ZERO
     }
 }
 

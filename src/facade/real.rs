@@ -314,23 +314,12 @@ pub(crate) fn contain(f: impl FnOnce()) {
     }
 }
 
-/// A number that a model needs smaller: the first one here.
-pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
-    real
-}
-
-/// What to try an exchange from: what a look says. Right or wrong, the exchange finds out.
-#[inline]
-pub(crate) fn guess<T>(look: impl FnOnce() -> T, _supposed: T) -> T {
-    look()
-}
-
-/// Advice, of which it matters little whether and when it arrives: a small number, from one thread to others or, by
-/// [`with_own_hint`], to itself.
+/// Advice that threads leave each other in a shared place: a small number of which it matters little whether and when it
+/// arrives.
 #[derive(Debug)]
-pub(crate) struct Hint(std::sync::atomic::AtomicI8);
+pub(crate) struct Advice(std::sync::atomic::AtomicI8);
 
-impl Hint {
+impl Advice {
     pub(crate) const fn new(value: i8) -> Self {
         Self(std::sync::atomic::AtomicI8::new(value))
     }
@@ -341,7 +330,7 @@ impl Hint {
         self.0.load(atomic::Ordering::Relaxed)
     }
 
-    /// Leaves the cache line alone if there is nothing new.
+    /// Leaves the cache line alone if nothing changes.
     #[inline]
     pub(crate) fn set(&self, value: i8) {
         if self.get() != value {
@@ -351,15 +340,26 @@ impl Hint {
     }
 }
 
-thread_local! {
-    /// Constant and without a destructor, as the others here: there until the very end of the thread.
-    static OWN_HINT: Hint = const { Hint::new(0) };
+/// A value of each thread that is a constant at first and has no destructor: there until the very end of the thread.
+macro_rules! thread_own {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        std::thread_local! {
+            $(#[$meta])*
+            static $name: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
+        }
+    };
+}
+pub(crate) use thread_own;
+
+/// A number that a model needs smaller: the first one here.
+pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
+    real
 }
 
-/// What the calling thread has told itself. At first 0.
+/// What to try an exchange from: what a look says. Right or wrong, the exchange finds out.
 #[inline]
-pub(crate) fn with_own_hint<R>(f: impl FnOnce(&Hint) -> R) -> R {
-    OWN_HINT.with(f)
+pub(crate) fn guess<T>(look: impl FnOnce() -> T, _supposed: T) -> T {
+    look()
 }
 
 /// Tells the processor that this thread spins.
@@ -378,69 +378,6 @@ pub(crate) fn polls(real: u32) -> u32 {
 #[inline]
 pub(crate) fn yield_now() {
     thread::yield_now();
-}
-
-thread_local! {
-    /// In how many of its next waits this thread does not yield, and how many that were when they began.
-    static ABSTAINS: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
-}
-
-/// [`yield_now`] of a thread that waits for another's signal. False if it took so long that somebody must have had a
-/// time slice who has nothing to do with that: this thread had better sleep, because one that is woken up comes before
-/// one that is busy all the time, and one that yields comes behind it. It remembers that for some waits, and for twice
-/// as many if it is still so when it tries again; each yield that does not take long makes it one wait less.
-#[inline]
-pub(crate) fn yield_briefly() -> bool {
-    /// The shortest time slices are longer, and what a thread does before it waits in turn is shorter, as a rule.
-    const BRIEF: Duration = Duration::from_micros(500);
-    const FEWEST: u32 = 16;
-    const MOST: u32 = 1024;
-    let start = Instant::now();
-    thread::yield_now();
-    let brief = start.elapsed() < BRIEF;
-    let waits = ABSTAINS.get().1;
-    if !brief {
-        let waits = (2 * waits).clamp(FEWEST, MOST);
-        ABSTAINS.set((waits, waits));
-    } else if waits != 0 {
-        ABSTAINS.set((0, waits - 1));
-    }
-    brief
-}
-
-/// Whether a thread that is about to wait may yield, by how long that took lately. To be asked once in each wait.
-#[inline]
-pub(crate) fn may_yield() -> bool {
-    let (left, waits) = ABSTAINS.get();
-    ABSTAINS.set((left.saturating_sub(1), waits));
-    left == 0
-}
-
-thread_local! {
-    /// How often this thread was asked in vain, and when it last gave way.
-    static INSISTED: Cell<(u32, Option<Instant>)> = const { Cell::new((0, None)) };
-}
-
-/// For a thread that is about to take what another was woken for. Now and then it yields: the other may be waiting for this
-/// very processor, and would have to until the end of the time slice. Not more often than a wake-up takes, because a
-/// thread that is on its way to another processor is not helped by it.
-#[inline]
-pub(crate) fn give_way_at_times() {
-    /// How often the clock is not asked.
-    const ASK: u32 = 16;
-    const REST: Duration = Duration::from_micros(200);
-    let (count, last) = INSISTED.get();
-    if count < ASK {
-        INSISTED.set((count + 1, last));
-        return;
-    }
-    let now = Instant::now();
-    if last.is_some_and(|last| now.duration_since(last) < REST) {
-        INSISTED.set((0, last));
-    } else {
-        thread::yield_now();
-        INSISTED.set((0, Some(now)));
-    }
 }
 
 thread_local! {
@@ -584,6 +521,12 @@ pub(crate) struct Moment(Instant);
 impl Moment {
     pub(crate) fn now() -> Self {
         Self(Instant::now())
+    }
+
+    /// Returns the time since `earlier`.
+    #[inline]
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
     }
 }
 
@@ -730,20 +673,6 @@ fn own_handle() -> Option<Thread> {
     let handle = panic::catch_unwind(thread::current).ok();
     HAS_NO_HANDLE.set(handle.is_none());
     handle
-}
-
-thread_local! {
-    static HAS_WOKEN: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Notes that the calling thread has told another to go on.
-pub(crate) fn note_wake() {
-    HAS_WOKEN.set(true);
-}
-
-/// Whether it has since this was asked last.
-pub(crate) fn has_just_woken() -> bool {
-    HAS_WOKEN.replace(false)
 }
 
 thread_local! {

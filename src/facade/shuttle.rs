@@ -136,6 +136,33 @@ pub(crate) fn contain(f: impl FnOnce()) {
 }
 
 /// The small numbers of a model, so that every transition is near.
+/// Never changes: what is done on advice must be right whatever the advice.
+#[derive(Debug)]
+pub(crate) struct Advice(i8);
+
+impl Advice {
+    pub(crate) const fn new(value: i8) -> Self {
+        Self(value)
+    }
+
+    pub(crate) fn get(&self) -> i8 {
+        self.0
+    }
+
+    pub(crate) fn set(&self, _: i8) {}
+}
+
+/// One value for all threads of a model, which are coroutines on one: it may hold advice alone.
+macro_rules! thread_own {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        std::thread_local! {
+            $(#[$meta])*
+            static $name: $type = const { $init };
+        }
+    };
+}
+pub(crate) use thread_own;
+
 pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
     model
 }
@@ -159,22 +186,6 @@ pub(crate) fn is_turn(_every: u32) -> bool {
     one_in(2)
 }
 
-/// Never changes: what is done on advice must be right whatever the advice.
-#[derive(Debug)]
-pub(crate) struct Hint(i8);
-
-impl Hint {
-    pub(crate) const fn new(value: i8) -> Self {
-        Self(value)
-    }
-
-    pub(crate) fn get(&self) -> i8 {
-        self.0
-    }
-
-    pub(crate) fn set(&self, _: i8) {}
-}
-
 pub(crate) fn known_thread() -> Option<NonZeroU64> {
     Some(this_thread())
 }
@@ -189,18 +200,6 @@ pub(crate) fn panicking() -> bool {
     std::thread::panicking()
 }
 
-pub(crate) fn note_wake() {}
-
-/// Decides how long to spin, which here is never.
-pub(crate) fn has_just_woken() -> bool {
-    false
-}
-
-/// Decides how often to look, which is never.
-pub(crate) fn with_own_hint<R>(f: impl FnOnce(&Hint) -> R) -> R {
-    f(&Hint::new(0))
-}
-
 pub(crate) fn spin_hint() {
     shuttle::hint::spin_loop();
 }
@@ -211,19 +210,6 @@ pub(crate) fn polls(real: u32) -> u32 {
 
 pub(crate) fn yield_now() {
     shuttle::thread::yield_now();
-}
-
-pub(crate) fn yield_briefly() -> bool {
-    shuttle::thread::yield_now();
-    true
-}
-
-/// Never.
-pub(crate) fn give_way_at_times() {}
-
-/// Always.
-pub(crate) fn may_yield() -> bool {
-    true
 }
 
 #[derive(Debug)]
@@ -369,6 +355,10 @@ pub(crate) struct Moment(());
 impl Moment {
     pub(crate) fn now() -> Self {
         Self(())
+    }
+
+    pub(crate) fn since(self, _earlier: Self) -> Duration {
+        Duration::ZERO
     }
 }
 

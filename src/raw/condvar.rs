@@ -13,7 +13,7 @@
 //!
 //! Ordering: none of its own. What a notifier did before is handed over by the mutex.
 
-use crate::facade::{Deadline, Releasing, const_fn, has_just_woken, note_wake, reached};
+use crate::facade::{Deadline, Releasing, const_fn, reached};
 use crate::raw::mutex::RawMutex;
 use crate::wait::{Guard, Place, Queue, Spin, Waiter, Word};
 
@@ -46,8 +46,6 @@ impl RawCondvar {
     ///
     /// The caller holds `mutex`.
     pub(crate) unsafe fn sleep(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
-        // Whatever it has told another, it has looked for the answer.
-        has_just_woken();
         // SAFETY: this function's contract.
         unsafe { self.wait_spinning(mutex, deadline, Spin::NONE) }
     }
@@ -100,7 +98,6 @@ impl RawCondvar {
             wanted
         });
         guard.release();
-        note_wake();
         while let Some(tag) = dues.tag() {
             let same_mutex = dues.take_while(|waiter| waiter.tag() == tag);
             // SAFETY: invariant 2, and its waiters are still to be woken, so the wait is not over. The waiters may

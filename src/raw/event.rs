@@ -24,7 +24,7 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Release};
-use crate::facade::{Deadline, Releasing, const_fn, guess, note_wake, reached};
+use crate::facade::{Deadline, Releasing, const_fn, guess, reached};
 use crate::wait::{Dues, Guard, Outcome, Place, Queue, Spin, Waiter, Word};
 
 const SET: usize = Word::bit(0);
@@ -70,7 +70,6 @@ impl RawEvent {
                 self.queue.try_delegate(word, word.with(SET))
             } else if word.has_waiters() {
                 self.queue.try_guard(word).map(|guard| {
-                    note_wake();
                     release_all(guard, SET);
                 })
             } else {
@@ -136,7 +135,6 @@ impl RawAutoResetEvent {
             let kept = if first.is_none() { SET } else { 0 };
             guard.finish(|word, _| word.with(kept));
             if let Some(first) = first {
-                note_wake();
                 first.wake(Outcome::GRANTED);
             }
         }

@@ -42,8 +42,10 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{Deadline, Releasing, budget, const_fn, give_way_at_times, is_turn, reached};
-use crate::wait::{Due, Dues, Guard, Outcome, Place, Queue, Spin, Stamp, Waiter, Woken, Word};
+use crate::facade::{Deadline, Releasing, budget, const_fn, is_turn, reached};
+use crate::wait::{
+    Due, Dues, Guard, Outcome, Place, Queue, Spin, Stamp, Waiter, Woken, Word, give_way_at_times,
+};
 
 const LOCKED: usize = Word::bit(0);
 const WAKING: usize = Word::bit(1);

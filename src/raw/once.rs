@@ -35,7 +35,7 @@ use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
 use crate::facade::atomic::Ordering::{Acquire, Release};
-use crate::facade::{Deadline, Releasing, const_fn, note_wake, per_thread, reached};
+use crate::facade::{Deadline, Releasing, const_fn, per_thread, reached};
 use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
 
 const NEW: usize = 0;
@@ -323,7 +323,6 @@ impl RawOnce {
                 // SAFETY: it is in this queue, out of which nothing was taken since.
                 let heir = unsafe { guard.take(heir) };
                 guard.release();
-                note_wake();
                 heir.wake(HANDED);
                 return;
             }
@@ -332,7 +331,6 @@ impl RawOnce {
         // Release (once.done, once.failed): in `finish`.
         guard.finish(|word, _| in_stage(word, bits));
         if let Some(woken) = woken {
-            note_wake();
             woken.wake_all(if end == End::Completed { COMPLETED } else { BROKEN });
         }
     }

@@ -59,8 +59,8 @@ use crate::facade::atomic::{
     Ordering::{self, AcqRel, Acquire, Relaxed, Release},
     exchange_in_order, fence_in_order, load_in_order,
 };
-use crate::facade::{Deadline, Rounds, budget, const_fn, give_way_at_times, reached, seats};
-use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Woken};
+use crate::facade::{Deadline, Rounds, budget, const_fn, reached, seats};
+use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Woken, give_way_at_times};
 
 /// What the lock's word says.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -18,10 +18,10 @@
 //! The protocol, with its proof sketch, stands in `docs/waiting.md`.
 
 mod list;
+mod policy;
 mod queue;
-mod spin;
 mod waiter;
 
+pub(crate) use policy::{Adaptive, Habit, Spin, give_way_at_times, may_yield, yield_briefly};
 pub(crate) use queue::{Due, Dues, Guard, Place, Queue, Woken, Word};
-pub(crate) use spin::{Habit, Spin};
 pub(crate) use waiter::{Outcome, Stamp, Waiter};

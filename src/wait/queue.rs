@@ -43,7 +43,7 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 
 use super::list::List;
-use super::spin::Spin;
+use super::policy::Spin;
 use super::waiter::{Outcome, Stamp, Waiter};
 use crate::facade::atomic::{
     AtomicPtr, Ordering,

@@ -24,8 +24,8 @@ use std::ptr::{self, NonNull};
 use std::time::Duration;
 
 use super::list::{Links, Node};
+use super::policy::Spin;
 use super::queue::Queue;
-use super::spin::Spin;
 use crate::facade::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
@@ -190,12 +190,14 @@ impl Waiter {
         // The clock is read each time: where others want the processor, a yield can last longer than any time-out.
         while spin.again() {
             if let Some(outcome) = self.outcome() {
+                spin.learn();
                 return Some(outcome);
             }
             if deadline.has_passed() {
                 break;
             }
         }
+        spin.exhausted();
         // Relaxed: tells wakers to unpark, and carries nothing. Relaxed on failure: `outcome` reads it again.
         let _ = self.state.compare_exchange(WAITING, PARKED, Relaxed, Relaxed);
         loop {

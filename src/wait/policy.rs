@@ -1,0 +1,393 @@
+//! When a waiting thread spins, yields and parks: the one policy of the crate, and all of its numbers.
+//!
+//! A thread that waits asks a [`Spin`] what to do next. It pauses between two looks at what it waits for, then yields
+//! the processor between looks, then parks. The budget depends on what the thread waits for: that is the table below. What
+//! a thread has learnt from its own waits is in one thread-local, [`OWN`], and what the threads of one barrier have learnt
+//! together in its [`Habit`].
+//!
+//! In a model all budgets are empty, but for that of [`Habit`]: a look that finds nothing is the same transition as the
+//! first, and advice that is never followed cannot change what is explored.
+//!
+//! | budget | iterations | hints | yields | for a thread |
+//! |---|---|---|---|---|
+//! | `for_lock` | 2, or 40 | 4 growing, or 1 | 8 | that is about to queue for a lock or for permits |
+//! | `for_shared_lock` | 2 | 4 growing | 8 brief | that is about to queue for a reader-writer lock |
+//! | `after_wake` | 3 | 4 growing | 0 | that was woken for a lock, and found it taken |
+//! | `for_grant` | 30 | 4 | 0 | that was woken for a lock, has lost and is the first again |
+//! | `for_turn` | 30 | 4 | 8 or 200 brief | that is the first to wait for a signal or for permits |
+//! | `for_drain` | 8 | 4 | 16 brief | that has to be let in by readers, and keeps all others out |
+//! | `Habit` | 20 or 0 | 2 | 40 brief | of a barrier that is not complete |
+//!
+//! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if each pause is
+//! twice as long as the one before; a *brief* yield ends the budget if it takes a time slice. `docs/waiting.md` says what
+//! each number was measured to be worth.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::facade::{Advice, Moment, budget, const_fn, spin_hint, thread_own, yield_now};
+
+/// What a thread does next while it waits, and how much of that is left.
+#[derive(Debug)]
+pub(crate) struct Spin {
+    iterations: u32,
+    /// The next pause.
+    hints: u32,
+    /// Whether each pause is twice as long as the one before.
+    growing: bool,
+    yields: u32,
+    /// How long the yields may take together. A yield that takes a time slice ends them: it went to a thread that could not
+    /// have ended this wait. `None`: yields are counted and not timed.
+    yield_time: Option<Duration>,
+    /// What is learnt from how it ends.
+    lesson: Lesson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lesson {
+    Nothing,
+    /// Whether sections of locks are long.
+    Sections,
+    /// Whether signals come about as soon as a thread can be woken up.
+    Answers,
+    /// Whether the threads of a barrier meet while they spin.
+    Barrier,
+}
+
+impl Spin {
+    /// The iterations for long sections, or to learn whether they are long.
+    const MANY: u32 = budget(40, 0);
+
+    /// A lock that is free again before so many of these iterations is one of short sections, as a rule: a long one is
+    /// met somewhere in its midst.
+    const SOON: u32 = 3;
+
+    /// None at all.
+    pub(crate) const NONE: Self = Self {
+        iterations: 0,
+        hints: 0,
+        growing: false,
+        yields: 0,
+        yield_time: None,
+        lesson: Lesson::Nothing,
+    };
+
+    const FEW: Self =
+        Self { iterations: budget(2, 0), hints: 4, growing: true, yields: budget(8, 0), ..Self::NONE };
+
+    /// Before a thread queues for a lock or for permits. It looks for a section that is about to end, many times at short
+    /// intervals or twice at longer ones, then yields, among others to threads that were interrupted in theirs.
+    /// Spinning longer while all processors are busy keeps another thread from running; yielding where no other thread wants
+    /// to run costs about as much as a look.
+    ///
+    /// The pause between two looks is what matters. A thread that looks all the time is there when a long section ends, and takes
+    /// the cache line from a holder of short ones each time; one that lets longer pauses pass leaves such a holder several
+    /// sections in peace. Which of the two sorts it meets a thread learns from its waits.
+    pub(crate) fn for_lock() -> Self {
+        if OWN.with(|own| Long::wants(&own.long_sections)) {
+            Self { iterations: Self::MANY, hints: 1, growing: false, lesson: Lesson::Sections, ..Self::FEW }
+        } else {
+            Self::FEW
+        }
+    }
+
+    /// The same, but for a lock that several may have at a time. Those it waits for are many, and with one of them
+    /// interrupted while others are busy each yield may cost a time slice, during which no other thread may come in.
+    pub(crate) fn for_shared_lock() -> Self {
+        Self { yields: yields_if_brief(budget(8, 0)), yield_time: Some(BRIEF), ..Self::FEW }
+    }
+
+    /// Before a thread that was woken for a lock, and found it taken, queues again. A processor that it gives away now may
+    /// be gone for a time slice, and it has waited already; asleep at the head of the queue it is sure to be woken.
+    pub(crate) const fn after_wake() -> Self {
+        Self { iterations: budget(3, 0), yields: 0, ..Self::FEW }
+    }
+
+    /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one section away, and
+    /// wakes it or hands it the lock. If the thread is awake by then that costs no system call, and the lock does not rest.
+    pub(crate) const fn for_grant() -> Self {
+        Self { iterations: budget(30, 0), hints: 4, growing: false, ..Self::NONE }
+    }
+
+    /// Before the first thread of a queue parks for a signal: no other thread wants that line, so it looks more often. Where
+    /// signals come about as soon as a woken thread can send them, it yields for as long as a wake-up takes: two threads
+    /// that answer each other stay awake, instead of waking each other each time. Whether they do a thread learns from
+    /// its waits; a hundred waits after it was wrong it tries again, which is a microsecond for each wait.
+    pub(crate) fn for_turn() -> Self {
+        let soon = OWN.with(|own| Soon::wants(&own.late_answers));
+        if !soon {
+            return Self::for_grant();
+        }
+        let yields = yields_if_brief(budget(u32::MAX, 0));
+        Self { yields, yield_time: Some(WAKE_UP), lesson: Lesson::Answers, ..Self::for_grant() }
+    }
+
+    /// Before a writer parks that waits for readers to leave. It keeps all others out, and the reader it waits for may
+    /// have been interrupted, so it yields for longer.
+    pub(crate) fn for_drain() -> Self {
+        let yields = yields_if_brief(budget(16, 0));
+        Self { iterations: budget(8, 0), hints: 4, yields, yield_time: Some(BRIEF), ..Self::NONE }
+    }
+
+    /// Pauses or yields once more. False if the budget is used up: the thread parks.
+    #[inline]
+    pub(crate) fn again(&mut self) -> bool {
+        if self.iterations > 0 {
+            self.iterations -= 1;
+            for _ in 0..self.hints {
+                spin_hint();
+            }
+            self.hints <<= u32::from(self.growing);
+            return true;
+        }
+        self.give_way()
+    }
+
+    /// The same without keeping the processor: a thread was woken that may be waiting for this very one.
+    #[inline]
+    pub(crate) fn give_way(&mut self) -> bool {
+        let left = self.yields > 0;
+        if left {
+            self.yields -= 1;
+            match self.yield_time {
+                None => yield_now(),
+                Some(left) => match yield_timed().and_then(|took| left.checked_sub(took)) {
+                    None => self.yields = 0,
+                    left => self.yield_time = left,
+                },
+            }
+        }
+        left
+    }
+
+    /// Learns from a wait that ended before the budget was used up.
+    #[inline]
+    pub(crate) fn learn(&self) {
+        match self.lesson {
+            // Without iterations left the section was very long, or its thread interrupted; with all of them left, this
+            // thread only gave way. Neither says anything.
+            Lesson::Sections if self.iterations != 0 && self.iterations != Self::MANY => {
+                OWN.with(|own| Long::learn(&own.long_sections, Self::MANY - self.iterations >= Self::SOON));
+            }
+            Lesson::Answers => OWN.with(|own| Soon::learn(&own.late_answers, true)),
+            _ => {}
+        }
+    }
+
+    /// Learns from a budget that was used up in vain.
+    #[inline]
+    pub(crate) fn exhausted(&self) {
+        if self.lesson == Lesson::Answers {
+            OWN.with(|own| Soon::learn(&own.late_answers, false));
+        }
+    }
+}
+
+thread_own! {
+    /// What the calling thread has learnt from its own waits.
+    static OWN: Own = Own::new();
+}
+
+struct Own {
+    /// Of [`Long`].
+    long_sections: Cell<i8>,
+    /// Of [`Soon`].
+    late_answers: Cell<i8>,
+    /// In how many of its next waits this thread does not yield, and how many that were when they began.
+    yield_backoff: Cell<(u32, u32)>,
+    /// How often this thread was asked to give way since it last looked at the clock, and when it last did.
+    barging: Cell<(u32, Option<Moment>)>,
+}
+
+impl Own {
+    const fn new() -> Self {
+        Self {
+            long_sections: Cell::new(0),
+            late_answers: Cell::new(-8),
+            yield_backoff: Cell::new((0, 0)),
+            barging: Cell::new((0, None)),
+        }
+    }
+}
+
+/// Whether a thread should look often, because the sections it waits for are long. Of the waits for short ones 8
+/// to 25 in a hundred end [soon](Spin::SOON), of those for long ones one.
+type Long = Adaptive<1, 16, 32, 32>;
+
+/// Whether a thread should yield for as long as a wake-up takes, because the signals it waits for come in that time.
+type Soon = Adaptive<1, 1, 1, 100>;
+
+/// A place for the score of an [`Adaptive`].
+pub(crate) trait Score {
+    fn score(&self) -> i8;
+    fn set_score(&self, score: i8);
+}
+
+impl Score for Cell<i8> {
+    fn score(&self) -> i8 {
+        self.get()
+    }
+
+    fn set_score(&self, score: i8) {
+        self.set(score);
+    }
+}
+
+impl Score for Advice {
+    fn score(&self) -> i8 {
+        self.get()
+    }
+
+    fn set_score(&self, score: i8) {
+        self.set(score);
+    }
+}
+
+/// A saturating counter with a cool-down: whether something is worth trying that does harm where it does not help. Each
+/// time it helps adds `GAIN`, up to `MOST`, each time it does not takes `LOSS`; below zero it is left out `REST` times, and then
+/// tried again.
+pub(crate) struct Adaptive<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8>;
+
+impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Adaptive<GAIN, LOSS, MOST, REST> {
+    const IN_RANGE: () = assert!(GAIN > 0 && LOSS > 0 && REST > 0 && MOST >= 0 && MOST <= i8::MAX - GAIN);
+
+    pub(crate) fn wants(place: &impl Score) -> bool {
+        let score = place.score();
+        place.set_score(score + i8::from(score < 0));
+        score >= 0
+    }
+
+    pub(crate) fn learn(place: &impl Score, helped: bool) {
+        const { Self::IN_RANGE };
+        let score = place.score();
+        place.set_score(if helped {
+            score.max(0).saturating_add(GAIN).min(MOST)
+        } else if score >= LOSS {
+            score - LOSS
+        } else {
+            -REST
+        });
+    }
+}
+
+/// The shortest time slices are longer, and what a thread does before it waits in turn is shorter, as a rule.
+const BRIEF: Duration = Duration::from_micros(500);
+
+/// About what it takes to wake a thread on an idle processor.
+const WAKE_UP: Duration = Duration::from_micros(50);
+
+/// Yields in a wait for another thread's signal, and returns how long that took. `None` if it took so long that a thread
+/// must have had a time slice that has nothing to do with that signal: this thread had better sleep, because a thread that
+/// is woken up comes before one that is busy all the time, and one that yields comes behind it. It remembers that for some
+/// waits, and for twice as many if it is still so when it tries again; each yield that does not take long makes it one wait
+/// less.
+#[inline]
+fn yield_timed() -> Option<Duration> {
+    const FEWEST: u32 = 16;
+    const MOST: u32 = 1024;
+    let start = Moment::now();
+    yield_now();
+    let took = Moment::now().since(start);
+    OWN.with(|own| {
+        let waits = own.yield_backoff.get().1;
+        if took >= BRIEF {
+            let waits = (2 * waits).clamp(FEWEST, MOST);
+            own.yield_backoff.set((waits, waits));
+        } else if waits != 0 {
+            own.yield_backoff.set((0, waits - 1));
+        }
+    });
+    (took < BRIEF).then_some(took)
+}
+
+/// Yields in a wait for another thread's signal. Returns false if that took a time slice.
+#[inline]
+pub(crate) fn yield_briefly() -> bool {
+    yield_timed().is_some()
+}
+
+/// Returns whether a thread that is about to wait may yield, by how long that took lately. To be asked once in each wait.
+#[inline]
+pub(crate) fn may_yield() -> bool {
+    OWN.with(|own| {
+        let (left, waits) = own.yield_backoff.get();
+        own.yield_backoff.set((left.saturating_sub(1), waits));
+        left == 0
+    })
+}
+
+fn yields_if_brief(yields: u32) -> u32 {
+    if may_yield() { yields } else { 0 }
+}
+
+/// Yields now and then, in a thread that is about to barge past the designated waker: that one may be waiting for this very
+/// processor, and would have to until the end of the time slice. Not more often than a wake-up takes, because a
+/// thread that is on its way to another processor is not helped by it.
+#[inline]
+pub(crate) fn give_way_at_times() {
+    /// How often the clock is not asked.
+    const ASK: u32 = budget(16, u32::MAX);
+    const INTERVAL: Duration = Duration::from_micros(200);
+    OWN.with(|own| {
+        let (count, last) = own.barging.get();
+        if count < ASK {
+            own.barging.set((count + 1, last));
+            return;
+        }
+        let now = Moment::now();
+        if last.is_some_and(|last| now.since(last) < INTERVAL) {
+            own.barging.set((0, last));
+        } else {
+            yield_now();
+            own.barging.set((0, Some(now)));
+        }
+    });
+}
+
+/// Whether the threads of one barrier do well to spin, or to yield at once, learnt from how it went.
+///
+/// If all of them run at the same time the last comes within some hundred nanoseconds, and spinning for it is best. If
+/// there are more threads than processors, spinning keeps from its processor the very thread it waits for; then each
+/// processor goes round its threads by their yielding, which is far cheaper than parking and waking them. Which of the
+/// two it is depends on the machine, on what else it does and on the work between two generations, so it is learnt: a
+/// thread that spun tells those after it whether that helped, and now and then one tries again. The last but one
+/// learns for itself: with two threads to each of two processors, the one before it has just run on this processor, and the
+/// one to come is running on the other.
+#[derive(Debug)]
+pub(crate) struct Habit {
+    helps: Advice,
+    helps_last_but_one: Advice,
+}
+
+impl Habit {
+    /// Every so many generations spinning is tried again.
+    const TRIAL: u64 = 256;
+
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { helps: Advice::new(1), helps_last_but_one: Advice::new(1) }
+        }
+    }
+
+    fn helps(&self, last_but_one: bool) -> &Advice {
+        if last_but_one { &self.helps_last_but_one } else { &self.helps }
+    }
+
+    /// For a thread that waits in this generation, for all that are missing or for the last.
+    #[inline]
+    pub(crate) fn spin(&self, generation: u64, last_but_one: bool) -> Spin {
+        let spins = self.helps(last_but_one).get() != 0 || generation % Self::TRIAL == 0;
+        let iterations = if spins { budget(20, 1) } else { 0 };
+        let lesson = if spins { Lesson::Barrier } else { Lesson::Nothing };
+        let yields = yields_if_brief(budget(40, 0));
+        Spin { iterations, hints: budget(2, 0), yields, yield_time: Some(BRIEF), lesson, ..Spin::NONE }
+    }
+
+    /// Learns from what is left of a budget when the wait is over, or the budget.
+    #[inline]
+    pub(crate) fn learn(&self, spin: &Spin, last_but_one: bool) {
+        if spin.lesson == Lesson::Barrier {
+            self.helps(last_but_one).set(i8::from(spin.iterations > 0));
+        }
+    }
+}
