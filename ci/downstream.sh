@@ -43,7 +43,9 @@ fi
 RUSTFLAGS="--cfg loom" cargo check --locked --lib
 
 export RUSTFLAGS="--cfg loom"
-cargo test --locked --release --manifest-path "$manifest"
+for arm in loom loom-spec; do
+    cargo test --locked --release --manifest-path "$manifest" --features "lockwork/$arm"
+done
 
 # feature, the model that finds it, and what the model says.
 while read -r bug model message; do

@@ -122,6 +122,7 @@ impl Condvar {
     ///
     /// Returns only because of a notification. Another thread may have locked in between, so test what you wait for.
     #[inline]
+    #[track_caller]
     pub fn wait<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>) {
         self.wait_deadline(guard, &Deadline::NEVER);
     }
@@ -138,11 +139,13 @@ impl Condvar {
     /// let (mutex, condvar) = (Mutex::new(()), Condvar::new());
     /// assert!(condvar.wait_for(&mut mutex.lock(), Duration::from_millis(1)).timed_out());
     /// ```
+    #[track_caller]
     pub fn wait_for<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>, timeout: Duration) -> WaitTimeoutResult {
         WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::after(timeout)))
     }
 
     /// [`wait`](Self::wait) until `deadline` at most. See [`wait_for`](Self::wait_for).
+    #[track_caller]
     pub fn wait_until<T: ?Sized>(
         &self,
         guard: &mut MutexGuard<'_, T>,
@@ -159,6 +162,7 @@ impl Condvar {
     /// let (mutex, condvar) = (Mutex::new(3), Condvar::new());
     /// condvar.wait_while(&mut mutex.lock(), |left| *left == 0);
     /// ```
+    #[track_caller]
     pub fn wait_while<T, F>(&self, guard: &mut MutexGuard<'_, T>, condition: F)
     where
         T: ?Sized,
@@ -178,6 +182,7 @@ impl Condvar {
     /// let result = condvar.wait_while_for(&mut mutex.lock(), |left| *left == 0, Duration::from_millis(1));
     /// assert!(result.timed_out());
     /// ```
+    #[track_caller]
     pub fn wait_while_for<T, F>(
         &self,
         guard: &mut MutexGuard<'_, T>,
@@ -192,6 +197,7 @@ impl Condvar {
     }
 
     /// [`wait_while`](Self::wait_while) until `deadline` at most. See [`wait_while_for`](Self::wait_while_for).
+    #[track_caller]
     pub fn wait_while_until<T, F>(
         &self,
         guard: &mut MutexGuard<'_, T>,
@@ -243,6 +249,7 @@ impl Condvar {
     }
 
     /// Waits once. Says whether it was notified.
+    #[track_caller]
     pub(crate) fn wait_deadline<T: ?Sized>(
         &self,
         guard: &mut MutexGuard<'_, T>,
@@ -253,6 +260,7 @@ impl Condvar {
     }
 
     /// The same for a thread that has looked long enough for what it waits for: it parks at once.
+    #[track_caller]
     pub(crate) fn sleep_deadline<T: ?Sized>(
         &self,
         guard: &mut MutexGuard<'_, T>,
@@ -262,6 +270,7 @@ impl Condvar {
         MutexGuard::released(guard, |mutex| unsafe { self.raw.sleep(mutex, deadline) })
     }
 
+    #[track_caller]
     pub(crate) fn wait_while_deadline<T: ?Sized>(
         &self,
         guard: &mut MutexGuard<'_, T>,

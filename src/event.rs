@@ -118,6 +118,7 @@ impl Event {
 
     /// Waits until it is set.
     #[inline]
+    #[track_caller]
     pub fn wait(&self) {
         self.raw.wait_until(|| Deadline::NEVER);
     }
@@ -135,12 +136,14 @@ impl Event {
     /// assert!(event.wait_for(Duration::ZERO));
     /// ```
     #[inline]
+    #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
         self.raw.wait_until(|| Deadline::after(timeout))
     }
 
     /// Waits until it is set, until `deadline` at most. Says whether it was set.
     #[inline]
+    #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> bool {
         self.raw.wait_until(|| Deadline::at(deadline))
     }
@@ -270,6 +273,7 @@ impl AutoResetEvent {
 
     /// Waits for a signal and takes it.
     #[inline]
+    #[track_caller]
     pub fn wait(&self) {
         self.raw.wait_until(|| Deadline::NEVER);
     }
@@ -286,12 +290,14 @@ impl AutoResetEvent {
     /// assert!(!signal.wait_for(Duration::from_millis(1)));
     /// ```
     #[inline]
+    #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
         self.raw.wait_until(|| Deadline::after(timeout))
     }
 
     /// Waits for a signal, until `deadline` at most. Says whether it got one.
     #[inline]
+    #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> bool {
         self.raw.wait_until(|| Deadline::at(deadline))
     }

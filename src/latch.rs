@@ -124,6 +124,7 @@ impl Latch {
 
     /// Waits until it is open.
     #[inline]
+    #[track_caller]
     pub fn wait(&self) {
         self.raw.wait_until(|| Deadline::NEVER);
     }
@@ -141,12 +142,14 @@ impl Latch {
     /// assert!(latch.wait_for(Duration::ZERO));
     /// ```
     #[inline]
+    #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
         self.raw.wait_until(|| Deadline::after(timeout))
     }
 
     /// Waits until it is open, until `deadline` at most. Says whether it is.
     #[inline]
+    #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> bool {
         self.raw.wait_until(|| Deadline::at(deadline))
     }

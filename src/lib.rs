@@ -102,6 +102,10 @@
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawRwLock`]: #features")]
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawThreadId`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(doc, doctest))))]
+#![cfg_attr(
+    all(loom, feature = "loom-spec"),
+    allow(dead_code, unused_imports, reason = "what a specification has no use for")
+)]
 
 mod all;
 mod barrier;

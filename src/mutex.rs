@@ -126,6 +126,7 @@ impl<T: ?Sized> Mutex<T> {
     /// assert_eq!(*names.lock(), ["ada", "grace"]);
     /// ```
     #[inline]
+    #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.raw.lock();
         self.guard()
@@ -159,6 +160,7 @@ impl<T: ?Sized> Mutex<T> {
     /// assert!(mutex.try_lock_for(Duration::MAX).is_some());
     /// ```
     #[inline]
+    #[track_caller]
     pub fn try_lock_for(&self, timeout: Duration) -> Option<MutexGuard<'_, T>> {
         self.raw.lock_until(|| Deadline::after(timeout)).then(|| self.guard())
     }
@@ -172,6 +174,7 @@ impl<T: ?Sized> Mutex<T> {
     /// assert!(mutex.try_lock_until(Instant::now() + Duration::from_secs(1)).is_some());
     /// ```
     #[inline]
+    #[track_caller]
     pub fn try_lock_until(&self, deadline: Instant) -> Option<MutexGuard<'_, T>> {
         self.raw.lock_until(|| Deadline::at(deadline)).then(|| self.guard())
     }
@@ -198,6 +201,7 @@ impl<T: ?Sized> Mutex<T> {
     /// assert!(!mutex.is_locked());
     /// ```
     #[inline]
+    #[track_caller]
     pub fn lock_arc(self: &Arc<Self>) -> ArcMutexGuard<T> {
         self.raw.lock();
         self.guard_arc()
@@ -211,12 +215,14 @@ impl<T: ?Sized> Mutex<T> {
 
     /// [`try_lock_for`](Self::try_lock_for) with a guard that keeps the mutex alive.
     #[inline]
+    #[track_caller]
     pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcMutexGuard<T>> {
         self.raw.lock_until(|| Deadline::after(timeout)).then(|| self.guard_arc())
     }
 
     /// [`try_lock_until`](Self::try_lock_until) with a guard that keeps the mutex alive.
     #[inline]
+    #[track_caller]
     pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcMutexGuard<T>> {
         self.raw.lock_until(|| Deadline::at(deadline)).then(|| self.guard_arc())
     }
@@ -481,6 +487,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// }
     /// assert_eq!(*guard, 10);
     /// ```
+    #[track_caller]
     pub fn bump(this: &mut Self) {
         if this.mutex.raw.has_waiters() {
             Self::unlocked_fair(this, || ());
@@ -735,6 +742,7 @@ impl<T: ?Sized> ArcMutexGuard<T> {
     }
 
     /// Lets the first waiter have the lock and takes it again behind it. See [`MutexGuard::bump`].
+    #[track_caller]
     pub fn bump(this: &mut Self) {
         if this.mutex.raw.has_waiters() {
             Self::unlocked_fair(this, || ());

@@ -634,6 +634,7 @@ impl<'a, T: ?Sized> ReentrantMutexGuard<'a, T> {
     ///     ReentrantMutexGuard::bump(&mut list);
     /// }
     /// ```
+    #[track_caller]
     pub fn bump(this: &mut Self) {
         this.mutex.bump(&mut this.access);
     }
@@ -814,6 +815,7 @@ impl<T: ?Sized> ArcReentrantMutexGuard<T> {
     }
 
     /// Lets the first waiter have the lock and takes it again behind it. See [`ReentrantMutexGuard::bump`].
+    #[track_caller]
     pub fn bump(this: &mut Self) {
         this.mutex.bump(&mut this.access);
     }

@@ -9,46 +9,49 @@ compile_error!(
      `cargo loom` sets it, unless the environment's RUSTFLAGS take its place"
 );
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod support;
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod all;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod barrier;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod buffer;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod channel;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod condvar;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod event;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod latch;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod mutex;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod once;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod poison;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod reentrant;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod rwlock;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod semaphore;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod slots;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod thread_cell;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod thread_local;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod threads;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod timed;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod wait;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod wait_group;
+
+#[cfg(all(test, loom))]
+mod spec;

@@ -51,12 +51,17 @@ mod arm;
 #[path = "model.rs"]
 mod arm;
 
+#[cfg(all(loom, feature = "loom-spec"))]
+pub(crate) mod spec;
+
 #[cfg(all(shuttle, feature = "shuttle", not(all(loom, feature = "loom"))))]
 #[path = "shuttle.rs"]
 mod arm;
 
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 pub(crate) use arm::AtEnd;
+#[cfg(all(loom, feature = "loom-spec"))]
+use arm::atomic::is_over;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{

@@ -19,7 +19,7 @@ pub(crate) mod atomic {
 
     /// Whether this thread unwinds out of a deadlock that loom has found. It has no threads to go on with then, and any
     /// operation would be a panic within a panic. A thread that unwinds for another reason goes on as usual.
-    fn is_over() -> bool {
+    pub(in crate::facade) fn is_over() -> bool {
         thread::panicking() && panic::catch_unwind(|| drop(loom::thread::current())).is_err()
     }
 
@@ -483,6 +483,14 @@ impl Deadline {
 
     pub(crate) fn has_passed(&self) -> bool {
         matches!(self, Self::Finite { passed, .. } if passed.get())
+    }
+
+    /// Passes now.
+    #[cfg(feature = "loom-spec")]
+    pub(crate) fn pass(&self) {
+        if let Self::Finite { passed, .. } = self {
+            passed.set(true);
+        }
     }
 
     /// Takes one of its lives. Without another it passes.

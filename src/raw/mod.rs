@@ -1,14 +1,20 @@
 //! State machines: what a lock, a condition variable, an event or a semaphore does with its word, without payloads and guards.
+//!
+//! With `loom-spec` four of them are what they promise, as small as it can be said, instead of how they do it: `spec/`.
 
 pub(crate) mod barrier;
+#[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/condvar.rs")]
 pub(crate) mod condvar;
+#[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/event.rs")]
 pub(crate) mod event;
 pub(crate) mod latch;
+#[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/mutex.rs")]
 pub(crate) mod mutex;
 pub(crate) mod once;
 pub(crate) mod poison;
 pub(crate) mod reentrant;
 pub(crate) mod rwlock;
+#[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/semaphore.rs")]
 pub(crate) mod semaphore;
 pub(crate) mod slots;
 pub(crate) mod thread_cell;

@@ -1,0 +1,128 @@
+//! What a mutex promises, as small as it can be said: see `facade::spec`.
+//!
+//! It is locked by the thread that has the token. Any thread that waits may get it next, and any that comes by, unless it
+//! was unlocked fairly: then the token is for those that were waiting.
+
+use std::mem;
+
+use crate::facade::Deadline;
+use crate::facade::spec::{Gate, Sleep, Token};
+
+/// For the reader-writer lock, which is the real one.
+pub(crate) const PATIENCE: u32 = 1;
+
+#[derive(Debug)]
+pub(crate) struct RawMutex {
+    token: Token,
+    gate: Gate<Fields>,
+}
+
+#[derive(Debug)]
+struct Fields {
+    locked: bool,
+    /// How many wait for the token.
+    waiting: usize,
+    /// Unlocked for those that wait: `locked`, but by none yet.
+    handed_over: bool,
+    /// Those that came after that, and queue behind it.
+    behind: Vec<Sleep>,
+}
+
+impl RawMutex {
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        let fields = Fields { locked: false, waiting: 0, handed_over: false, behind: Vec::new() };
+        Self { token: Token::new(), gate: Gate::new(fields) }
+    }
+
+    #[track_caller]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.gate.step(|fields| fields.locked)
+    }
+
+    #[track_caller]
+    pub(crate) fn try_lock(&self) -> bool {
+        self.gate.step(|fields| {
+            let free = !fields.locked;
+            if free {
+                self.token.take();
+                fields.locked = true;
+            }
+            free
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn lock(&self) {
+        if self.gate.peek(|fields| fields.handed_over) {
+            let behind = self.gate.step(|fields| {
+                fields.handed_over.then(|| {
+                    fields.behind.push(Sleep::new());
+                    fields.behind[fields.behind.len() - 1].clone()
+                })
+            });
+            if let Some(behind) = behind {
+                behind.sleep();
+            }
+        }
+        let waits = self.gate.peek(|fields| {
+            fields.waiting += usize::from(fields.locked);
+            fields.locked
+        });
+        self.token.take();
+        self.gate.also(|fields| {
+            fields.locked = true;
+            fields.waiting -= usize::from(waits);
+            fields.handed_over = false;
+            for sleep in mem::take(&mut fields.behind) {
+                sleep.end();
+            }
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        let deadline = deadline();
+        if deadline.is_never() {
+            self.lock();
+            return true;
+        }
+        let locked = self.try_lock();
+        if !locked {
+            deadline.pass();
+        }
+        locked
+    }
+
+    /// # Safety
+    ///
+    /// The caller holds the lock, and gives it up.
+    #[track_caller]
+    pub(crate) unsafe fn unlock(&self) {
+        self.token.give();
+        self.gate.also(|fields| fields.locked = false);
+    }
+
+    /// # Safety
+    ///
+    /// The caller holds the lock, and gives it up.
+    #[track_caller]
+    pub(crate) unsafe fn unlock_fair(&self) {
+        self.token.give();
+        self.gate.also(|fields| {
+            fields.handed_over = fields.waiting > 0;
+            fields.locked = fields.handed_over;
+        });
+    }
+
+    /// Advice only: that one may be about to wait is always true.
+    #[allow(clippy::unused_self, reason = "the real one looks")]
+    pub(crate) const fn has_waiters(&self) -> bool {
+        true
+    }
+
+    #[track_caller]
+    pub(crate) fn has_waiters_now(&self) -> bool {
+        self.gate.step(|fields| fields.waiting > 0)
+    }
+}

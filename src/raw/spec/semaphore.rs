@@ -1,0 +1,184 @@
+//! What a semaphore promises, as small as it can be said: see `facade::spec`.
+//!
+//! Permits go to the first that waits, when there are enough for it, and to those that come by while none waits.
+
+use std::collections::VecDeque;
+
+use crate::facade::Deadline;
+use crate::facade::spec::{Edge, Gate, Sleep};
+
+pub(crate) const MAX_PERMITS: usize = usize::MAX >> 3;
+
+#[derive(Debug)]
+pub(crate) struct RawSemaphore {
+    gate: Gate<Fields>,
+    /// semaphore.permits
+    permits: Edge,
+    /// semaphore.room
+    room: Edge,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Fields {
+    permits: usize,
+    /// How many may still be made.
+    room: usize,
+    queue: VecDeque<(usize, Sleep)>,
+    /// How many have left the queue as their time was up, and still are in their call.
+    leaving: usize,
+}
+
+impl RawSemaphore {
+    #[track_caller]
+    pub(crate) fn new(permits: usize, limit: usize) -> Self {
+        let fields = Fields { permits, room: limit - permits, queue: VecDeque::new(), leaving: 0 };
+        Self { gate: Gate::new(fields), permits: Edge::new(), room: Edge::new(), limit }
+    }
+
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    #[track_caller]
+    pub(crate) fn available(&self) -> usize {
+        self.gate.step(|fields| fields.permits)
+    }
+
+    fn take(&self, fields: &mut Fields, n: usize) -> bool {
+        let offered = fields.queue.is_empty() && fields.leaving == 0 && fields.permits >= n;
+        if offered {
+            fields.permits -= n;
+            self.permits.acquire();
+        }
+        offered
+    }
+
+    #[track_caller]
+    pub(crate) fn try_acquire(&self, n: usize) -> bool {
+        n == 0 || self.gate.step(|fields| self.take(fields, n))
+    }
+
+    #[track_caller]
+    pub(crate) fn acquire(&self, n: usize) {
+        let limit = self.limit;
+        assert!(n <= limit, "Semaphore::acquire of {n} permits: there are never more than {limit}");
+        if let Some(sleep) = self.take_or_queue(n) {
+            sleep.sleep();
+        }
+    }
+
+    #[track_caller]
+    fn take_or_queue(&self, n: usize) -> Option<Sleep> {
+        if n == 0 {
+            return None;
+        }
+        self.gate.step(|fields| {
+            let queued = !self.take(fields, n);
+            queued.then(|| {
+                let own = Sleep::new();
+                fields.queue.push_back((n, own.clone()));
+                own
+            })
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn acquire_until(&self, n: usize, deadline: impl FnOnce() -> Deadline) -> bool {
+        if n > self.limit {
+            return false;
+        }
+        let deadline = deadline();
+        if deadline.is_never() {
+            self.acquire(n);
+            return true;
+        }
+        if deadline.has_passed() {
+            return self.try_acquire(n);
+        }
+        let Some(own) = self.take_or_queue(n) else { return true };
+        let acquired = self.gate.step(|fields| {
+            let before = fields.queue.len();
+            fields.queue.retain(|(_, other)| !other.is(&own));
+            let left = fields.queue.len() < before;
+            if left {
+                fields.leaving += 1;
+                self.grant(fields);
+            } else {
+                own.sleep();
+            }
+            !left
+        });
+        if !acquired {
+            // A step of its own: until then it is one that waits, before whom none may come.
+            self.gate.step(|fields| fields.leaving -= 1);
+            deadline.pass();
+        }
+        acquired
+    }
+
+    #[track_caller]
+    pub(crate) fn release(&self, n: usize) {
+        if n > 0 {
+            self.gate.step(|fields| self.put(fields, n));
+        }
+    }
+
+    fn put(&self, fields: &mut Fields, n: usize) {
+        self.permits.release();
+        fields.permits += n;
+        assert!(fields.permits <= self.limit, "permits given back that were not taken");
+        self.grant(fields);
+    }
+
+    fn grant(&self, fields: &mut Fields) {
+        while let Some((wanted, sleep)) = fields.queue.front() {
+            if *wanted > fields.permits {
+                return;
+            }
+            fields.permits -= wanted;
+            // What all did whose permits these are goes to the waiter with its wake-up.
+            self.permits.acquire();
+            sleep.end();
+            fields.queue.pop_front();
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn add(&self, n: usize) -> bool {
+        n == 0
+            || self.gate.step(|fields| {
+                let fits = fields.room >= n;
+                if fits {
+                    fields.room -= n;
+                    self.room.acquire();
+                    self.put(fields, n);
+                }
+                fits
+            })
+    }
+
+    #[track_caller]
+    pub(crate) fn forget(&self, n: usize) {
+        self.gate.step(|fields| {
+            self.room.release();
+            fields.room += n;
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn forget_free(&self, n: usize) -> usize {
+        self.gate.step(|fields| {
+            let taken = n.min(fields.permits);
+            fields.permits -= taken;
+            self.room.release();
+            fields.room += taken;
+            taken
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn has_waiters_now(&self) -> bool {
+        self.gate.step(|fields| !fields.queue.is_empty())
+    }
+}
