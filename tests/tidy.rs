@@ -180,6 +180,44 @@ fn each_row_of_the_orderings_names_a_model_that_exists() {
     assert!(named > 5, "found only {named} models in docs/orderings.md");
 }
 
+/// The table of models names models that exist, and has a row for each timed operation.
+#[test]
+fn each_timed_operation_has_its_models() {
+    let table = fs::read_to_string(root().join("docs/models.md")).unwrap();
+    let mut operations = BTreeSet::new();
+    let mut named = 0;
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        for name in row.split('`').skip(1).step_by(2) {
+            if let Some((file, test)) = name.split_once("::") {
+                let path = root().join(format!("loom-tests/src/{file}.rs"));
+                let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert!(text.contains(&format!("fn {test}(")), "{name} does not exist");
+                named += 1;
+            }
+        }
+        let first = row.trim_start_matches('|').split('|').next().unwrap_or_default();
+        operations.extend(first.split('`').skip(1).step_by(2).map(str::to_owned));
+        assert_eq!(row.matches('|').count(), 9, "{first} has a cell too few or too many");
+    }
+    assert!(named > 50, "found only {named} models in docs/models.md");
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (name, _, code) in sources() {
+        let file = name.trim_end_matches(".rs").replace("\\", "/");
+        for (at, word) in code.match_indices("pub fn ") {
+            let call: String =
+                code[at + word.len()..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let Some(call) = call.strip_suffix("_for") else { continue };
+            seen += 1;
+            if !operations.contains(&format!("{file}: {call}")) {
+                wrong.push(format!("{file}: {call}"));
+            }
+        }
+    }
+    assert!(seen > 20, "found only {seen} timed operations");
+    assert_eq!(wrong, [""; 0], "no row in docs/models.md");
+}
+
 /// An edge that the comment on an operation names, as in `// Release (mutex.unlock): …`, has a row.
 #[test]
 fn each_edge_that_the_code_names_has_a_row() {

@@ -23,6 +23,8 @@ mod channel;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod condvar;
 #[cfg(all(test, loom, not(feature = "spec")))]
+mod edges;
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod event;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod latch;

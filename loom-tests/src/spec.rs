@@ -16,7 +16,7 @@ fn outcomes(
     let seen = Arc::new(Outside::new((0, BTreeSet::new())));
     let noted = Arc::clone(&seen);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = bound.filter(|_| cfg!(not(feature = "spec")));
+    builder.preemption_bound = bound;
     builder.max_branches = 10_000;
     builder.max_permutations = None;
     builder.max_duration = None;
@@ -45,7 +45,7 @@ mod conform {
 
     /// The real primitive's outcomes are among `allowed`; its specification's are `allowed`.
     fn program(allowed: &[&str], body: impl Fn() -> String + Send + Sync + 'static) {
-        let (_, seen) = outcomes(Some(4), body);
+        let (_, seen) = outcomes(if cfg!(feature = "spec") { None } else { Some(4) }, body);
         let allowed = allowed.iter().map(ToString::to_string).collect();
         if cfg!(feature = "spec") {
             assert_eq!(seen, allowed);
@@ -250,8 +250,9 @@ mod conform {
 mod alone {
     use super::outcomes;
 
-    use lockwork::{BoundedBuffer, Condvar, Event, Mutex, Semaphore};
+    use lockwork::{BoundedBuffer, Condvar, Event, Mutex, Semaphore, ThreadPool};
     use std::sync::Arc;
+    use std::time::Duration;
 
     use loom::cell::UnsafeCell;
     use loom::thread;
@@ -422,6 +423,38 @@ mod alone {
     #[test]
     fn setting_publishes() {
         race(Event::new, Event::set, Event::is_set);
+    }
+
+    /// What the pool does has no atomics: its longer models are on the specifications, and bounded.
+    fn both(body: impl Fn() -> bool + Send + Sync + 'static) {
+        let (_, seen) = outcomes(Some(3), move || body().to_string());
+        assert_eq!(seen.len(), 2, "in time, and not");
+    }
+
+    /// A submission with a deadline to a full pool: taken, or the closure comes back.
+    #[test]
+    fn submitting_with_a_deadline() {
+        both(|| {
+            let pool = ThreadPool::builder().threads(1).queue_capacity(1).build();
+            drop(pool.submit(|| ()).unwrap());
+            pool.submit_for(|| (), Duration::from_secs(1)).is_ok()
+        });
+    }
+
+    /// A timed join of a pool: everything has run by then, or the time was up.
+    #[test]
+    fn timed_join_of_a_pool() {
+        both(|| {
+            let pool = ThreadPool::new(1);
+            let ran = Arc::new(Plain(UnsafeCell::new(0)));
+            let task = Arc::clone(&ran);
+            drop(pool.submit(move || task.set(1)).unwrap());
+            let joined = pool.join_for(Duration::from_secs(1));
+            if joined {
+                ran.set(2);
+            }
+            joined
+        });
     }
 
     /// A notification without the lock that comes too early is lost.
