@@ -197,8 +197,11 @@ unsafe impl traits::RawRwLock for RawRwLock {
 
     #[inline]
     fn lock_shared(&self) {
-        let locked = or_abort(|| self.0.read_counted(Kind::Read, || Deadline::NEVER));
-        debug_assert!(locked, "a wait without a deadline ends with the lock");
+        or_abort(|| {
+            if !self.0.read_counted(Kind::Read, || Deadline::NEVER) {
+                rwlock::too_many_readers("RawRwLock::lock_shared");
+            }
+        });
     }
 
     #[inline]
@@ -312,8 +315,11 @@ unsafe impl traits::RawRwLockTimed for RawRwLock {
 unsafe impl traits::RawRwLockRecursive for RawRwLock {
     #[inline]
     fn lock_shared_recursive(&self) {
-        let locked = or_abort(|| self.0.read_counted(Kind::ReadAgain, || Deadline::NEVER));
-        debug_assert!(locked, "a wait without a deadline ends with the lock");
+        or_abort(|| {
+            if !self.0.read_counted(Kind::ReadAgain, || Deadline::NEVER) {
+                rwlock::too_many_readers("RawRwLock::lock_shared_recursive");
+            }
+        });
     }
 
     #[inline]
@@ -393,7 +399,7 @@ unsafe impl traits::RawRwLockUpgradeDowngrade for RawRwLock {
         // SAFETY: this function's contract: the upgradable reader is in. The pass says that the reader is counted.
         let pass = unsafe { self.0.downgrade_upgradable() };
         // lock_api's guard still is the upgradable one's, and unlocks as such.
-        let _ = pass.expect("RawRwLock::downgrade_upgradable: too many readers at once");
+        let _ = pass.unwrap_or_else(|| rwlock::too_many_readers("RawRwLock::downgrade_upgradable"));
     }
 
     #[inline]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::facade::{Deadline, Payload, Reading, Writing, const_fn};
 use crate::mutex::run_and_lock;
-use crate::raw::rwlock::{Kind, Pass, RawRwLock};
+use crate::raw::rwlock::{Kind, Pass, RawRwLock, too_many_readers};
 
 /// A reader-writer lock that owns the value it guards: any number of readers at a time, or one writer.
 ///
@@ -97,8 +97,16 @@ use crate::raw::rwlock::{Kind, Pass, RawRwLock};
 ///
 /// # Panics
 ///
+<<<<<<< HEAD
 /// Reading panics if a million readers are in already. A panic while a guard is alive unlocks and leaves the value as
 /// it is; there is no poisoning.
+=======
+/// There may be 8 388 607 readers at a time, those whose guard was forgotten included. One more: [`read`](Self::read),
+/// [`read_recursive`](Self::read_recursive) and a [`downgrade`](RwLockUpgradableReadGuard::downgrade) from upgradable to
+/// plain reader panic, and each `try_` form, timed ones too, returns `None` at once. A call that has to wait in a thread whose
+/// thread-local data are gone panics because [`std::thread::current`] does. A panic while a guard is alive
+/// unlocks and leaves the value as it is; there is no poisoning.
+>>>>>>> 5999d44 (rwlock: keep no reader out for a try, refuse one too many, give slots back)
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -155,7 +163,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Panics
     ///
-    /// If a million readers are in already.
+    /// If [as many readers as there may be](Self#panics) are in already.
     ///
     /// ```
     /// let lock = lockwork::RwLock::new(1);
@@ -165,14 +173,10 @@ impl<T: ?Sized> RwLock<T> {
     #[inline]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         let pass = self.raw.read(Kind::Read, || Deadline::NEVER);
-        self.read_guard(pass.expect("a wait without a deadline ends with the lock"))
+        self.read_guard(pass.unwrap_or_else(|| too_many_readers("RwLock::read")))
     }
 
     /// [`read`](Self::read) if that takes no waiting.
-    ///
-    /// # Panics
-    ///
-    /// As [`read`](Self::read).
     ///
     /// ```
     /// let lock = lockwork::RwLock::new(1);
@@ -188,20 +192,12 @@ impl<T: ?Sized> RwLock<T> {
 
     /// [`read`](Self::read), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for
     /// ever. A call whose turn comes before the time is up succeeds.
-    ///
-    /// # Panics
-    ///
-    /// As [`read`](Self::read).
     #[inline]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Kind::Read, || Deadline::after(timeout)).map(|pass| self.read_guard(pass))
     }
 
     /// [`read`](Self::read), waiting until `deadline` at most. A deadline in the past tries once.
-    ///
-    /// # Panics
-    ///
-    /// As [`read`](Self::read).
     #[inline]
     pub fn try_read_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Kind::Read, || Deadline::at(deadline)).map(|pass| self.read_guard(pass))
@@ -212,7 +208,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Panics
     ///
-    /// If a million readers are in already.
+    /// If [as many readers as there may be](Self#panics) are in already.
     ///
     /// ```
     /// let lock = lockwork::RwLock::new(1);
@@ -224,14 +220,10 @@ impl<T: ?Sized> RwLock<T> {
     #[inline]
     pub fn read_recursive(&self) -> RwLockReadGuard<'_, T> {
         let pass = self.raw.read(Kind::ReadAgain, || Deadline::NEVER);
-        self.read_guard(pass.expect("a wait without a deadline ends with the lock"))
+        self.read_guard(pass.unwrap_or_else(|| too_many_readers("RwLock::read_recursive")))
     }
 
     /// [`read_recursive`](Self::read_recursive) if that takes no waiting.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn try_read_recursive(&self) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.try_read(Kind::ReadAgain).map(|pass| self.read_guard(pass))
@@ -239,20 +231,12 @@ impl<T: ?Sized> RwLock<T> {
 
     /// [`read_recursive`](Self::read_recursive), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for
     /// ever. A call whose turn comes before the time is up succeeds.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Kind::ReadAgain, || Deadline::after(timeout)).map(|pass| self.read_guard(pass))
     }
 
     /// [`read_recursive`](Self::read_recursive), waiting until `deadline` at most. A deadline in the past tries once.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn try_read_recursive_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Kind::ReadAgain, || Deadline::at(deadline)).map(|pass| self.read_guard(pass))
@@ -311,6 +295,9 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`write`](Self::write) if that takes no waiting.
+    ///
+    /// A failure keeps no reader out, not even for a moment. While the call looks for readers that are in without being
+    /// counted in the lock (see the implementation notes), other `try_write` and `try_upgradable_read` fail.
     #[inline]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
         self.raw.try_write().then(|| self.write_guard())
@@ -355,82 +342,50 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`read`](Self::read) with a guard that keeps the lock alive.
-    ///
-    /// # Panics
-    ///
-    /// As [`read`](Self::read).
     #[inline]
     pub fn read_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
         let pass = self.raw.read(Kind::Read, || Deadline::NEVER);
-        self.read_guard_arc(pass.expect("a wait without a deadline ends with the lock"))
+        self.read_guard_arc(pass.unwrap_or_else(|| too_many_readers("RwLock::read_arc")))
     }
 
     /// [`try_read`](Self::try_read) with a guard that keeps the lock alive.
-    ///
-    /// # Panics
-    ///
-    /// As [`read`](Self::read).
     #[inline]
     pub fn try_read_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.try_read(Kind::Read).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`try_read_for`](Self::try_read_for) with a guard that keeps the lock alive.
-    ///
-    /// # Panics
-    ///
-    /// As [`read`](Self::read).
     #[inline]
     pub fn try_read_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.read(Kind::Read, || Deadline::after(timeout)).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`try_read_until`](Self::try_read_until) with a guard that keeps the lock alive.
-    ///
-    /// # Panics
-    ///
-    /// As [`read`](Self::read).
     #[inline]
     pub fn try_read_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.read(Kind::Read, || Deadline::at(deadline)).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`read_recursive`](Self::read_recursive) with a guard that keeps the lock alive.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn read_recursive_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
         let pass = self.raw.read(Kind::ReadAgain, || Deadline::NEVER);
-        self.read_guard_arc(pass.expect("a wait without a deadline ends with the lock"))
+        self.read_guard_arc(pass.unwrap_or_else(|| too_many_readers("RwLock::read_recursive_arc")))
     }
 
     /// [`try_read_recursive`](Self::try_read_recursive) with a guard that keeps the lock alive.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn try_read_recursive_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.try_read(Kind::ReadAgain).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`try_read_recursive_for`](Self::try_read_recursive_for) with a guard that keeps the lock alive.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn try_read_recursive_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.read(Kind::ReadAgain, || Deadline::after(timeout)).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`try_read_recursive_until`](Self::try_read_recursive_until) with a guard that keeps the lock alive.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn try_read_recursive_arc_until(
         self: &Arc<Self>,
@@ -440,30 +395,18 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`read_recursive_arc`](Self::read_recursive_arc) under the name that `parking_lot` has for it.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn read_arc_recursive(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
         self.read_recursive_arc()
     }
 
     /// [`try_read_recursive_arc_for`](Self::try_read_recursive_arc_for) under the name that `parking_lot` has for it.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn try_read_arc_recursive_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
         self.try_read_recursive_arc_for(timeout)
     }
 
     /// [`try_read_recursive_arc_until`](Self::try_read_recursive_arc_until) under the name that `parking_lot` has for it.
-    ///
-    /// # Panics
-    ///
-    /// As [`read_recursive`](Self::read_recursive).
     #[inline]
     pub fn try_read_arc_recursive_until(
         self: &Arc<Self>,
@@ -678,8 +621,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     /// Shows the value, or `<locked>` if a writer has or waits for the lock: never blocks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("RwLock");
-        let guard = if self.raw.is_full() { None } else { self.try_read() };
-        match guard {
+        match self.try_read() {
             Some(guard) => shown.field("data", &&*guard),
             None => shown.field("data", &format_args!("<locked>")),
         }
@@ -927,7 +869,7 @@ macro_rules! leaves_reading {
             [$($generics)*] $guard, unlock_read, unlock_read_fair, pass;
             |this| {
                 let pass = this.lock.raw.read(Kind::Read, || Deadline::NEVER);
-                this.pass = pass.expect("a wait without a deadline ends with the lock");
+                this.pass = pass.unwrap_or_else(|| too_many_readers("RwLockReadGuard::unlocked"));
                 this.access = this.lock.value.read();
             }
         }
@@ -1014,7 +956,7 @@ macro_rules! converts {
                 }
             }
 
-            /// Becomes the writer if there are no other readers.
+            /// Becomes the writer if there are no other readers. A failure keeps no reader out, not even for a moment.
             ///
             /// # Errors
             ///
@@ -1082,13 +1024,13 @@ macro_rules! converts {
             ///
             /// # Panics
             ///
-            /// If a million readers are in already; the guard is gone then.
+            /// If [as many readers as there may be](RwLock#panics) are in already; the guard is gone then.
             pub fn downgrade(mut self) -> $read<$($arguments)*> {
                 self.access.end();
                 // SAFETY: the guard has the lock as the upgradable reader, and is not used any more but to be dropped if
                 // it still has.
                 let pass = unsafe { self.lock.raw.downgrade_upgradable() };
-                let pass = pass.expect("RwLockUpgradableReadGuard::downgrade: too many readers at once");
+                let pass = pass.unwrap_or_else(|| too_many_readers("RwLockUpgradableReadGuard::downgrade"));
                 let this = ManuallyDrop::new(self);
                 // SAFETY: `this` is neither dropped nor used any more.
                 let lock = unsafe { ptr::read(&raw const this.lock) };

@@ -23,6 +23,7 @@ mod parking_lot;
 mod poison;
 mod reentrant;
 mod rwlock;
+mod rwlock_faults;
 mod semaphore;
 #[cfg(feature = "serde")]
 mod serde;

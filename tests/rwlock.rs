@@ -2096,30 +2096,6 @@ fn arc_readers_are_dropped_elsewhere_while_a_writer_waits() {
     });
 }
 
-#[test]
-fn too_many_readers_panic_and_change_nothing() {
-    if cfg!(miri) {
-        return;
-    }
-    watchdog("too_many_readers_panic_and_change_nothing", || {
-        // One fewer than the count can hold, whatever that is: found by asking.
-        let lock = RwLock::new(0);
-        let mut readers = 0_usize;
-        while !unwinds(|| mem::forget(lock.read())) {
-            readers += 1;
-            assert!(readers < 1 << 24, "no end");
-        }
-        assert!(readers >= 1_000_000);
-        assert!(unwinds(|| drop(lock.try_read())));
-        assert!(unwinds(|| drop(lock.read_recursive())));
-        assert!(lock.is_locked() && !lock.is_locked_exclusive());
-        assert!(lock.try_write().is_none());
-        assert!(lock.upgradable_read().try_upgrade().is_err());
-        assert!(lock.try_upgradable_read().is_some());
-        assert_eq!(lock.into_inner(), 0);
-    });
-}
-
 // --- Payloads ------------------------------------------------------------------------------------------------------
 
 trait Animal: Send + Sync {

@@ -155,6 +155,36 @@ fn try_write_excludes_and_leaves_nothing() {
     }
 }
 
+/// A try to write that fails never keeps a reader out, not even for a moment: beside a reader another comes in at once.
+#[test]
+fn try_write_that_fails_keeps_no_reader_out() {
+    for (seats, upgrade) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut states = vec!["read", "wrote", "did not write"];
+        if seats {
+            states.push("rwlock try withdrawn");
+        }
+        model_bounded(3, "two threads, but two readers in one of them", &states, move || {
+            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let other = Arc::clone(&lock);
+            let writer = thread::spawn(move || {
+                let wrote = if upgrade {
+                    other.upgradable_read().try_upgrade().map(|mut value| *value += 1).is_ok()
+                } else {
+                    other.try_write().map(|mut value| *value += 1).is_some()
+                };
+                reach(if wrote { "wrote" } else { "did not write" });
+            });
+            if let Some(reader) = lock.try_read() {
+                reach("read");
+                let another = lock.try_read().expect("no writer is in or waits");
+                assert_eq!(*reader, *another);
+            }
+            writer.join().unwrap();
+            assert!(!lock.is_locked());
+        });
+    }
+}
+
 /// `try_write` after a writer sees what that one did.
 #[test]
 fn try_write_sees_the_last_writer() {

@@ -19,7 +19,8 @@
 //! | spurious returns | whenever the platform likes, or for a token of somebody else | one for each `Parker`, explored as a branch | a second one in the same wait: takes the same path as the first |
 //! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it; in a model that gives it more lives it may outlive a wake-up by one | a deadline that passes while the thread runs: `tests/*` with real clocks |
 //! | `exchange_in_order`, `load_in_order`, `fence_in_order` | a SeqCst exchange, load and fence | an exchange; a load behind a fence; a fence | that an exchange and a load do without fences: they are in one total order with the fence by the language's own rules |
-//! | `seats` | one table for the process, 32 lines of 32 | two seats for each run, shared by all locks | a seat taken by another lock: takes the path of one that is taken by the same; that lines of no thread are left out: they are counted in the same total order |
+//! | `lines` | the lowest number that no thread has, given back at the thread's end; 32, then they are shared | two, by turns | that numbers come back, and that some are no thread's yet: they are counted in the order of the fence; `lines::tests` |
+//! | `per_process!`, `array!` | a `static`; an array made in a constant | one for each run; one that is not | nothing |
 //! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant.rs` |
 //! | `Moment`, `Age` | `Instant`; nothing | no time; long or not, both explored, once the waiter has been queued | how long: `tests/mutex.rs` with real clocks |
 //! | `Releasing` | counts releasing calls under way, with debug assertions | nothing | a release that would sleep: the tests, which have debug assertions |
@@ -66,9 +67,9 @@ use arm::atomic::is_over;
 pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Advice, Age, Backoff, Deadline, Moment, Parker, Payload, PerThread, Reading, Releasing,
-    Rounds, UnsafeCell, Writing, atomic, budget, contain, guess, is_turn, known_thread, panicking, polls,
-    seats, spin_hint, this_thread, unique_number, yield_now,
+    Rounds, UnsafeCell, Writing, atomic, budget, contain, guess, is_turn, known_thread, lines, panicking, polls,
+    spin_hint, this_thread, unique_number, yield_now,
 };
-pub(crate) use arm::{const_fn, model_only, per_thread, reached, real_only, thread_own};
+pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reached, real_only, thread_own};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, set_endless_rounds, set_lives, set_polls, set_turns, take_notes};

@@ -120,51 +120,43 @@ pub(crate) mod atomic {
     }
 }
 
-/// Two lines with one place each.
-pub(crate) mod seats {
-    use std::cell::Cell;
+/// Two lines, by turns.
+pub(crate) mod lines {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::atomic::AtomicU32;
-
-    struct Table {
-        seats: [AtomicU32; 2],
-        /// Not the model's: threads are numbered in the order in which they first come here, which the schedule decides.
-        threads: AtomicUsize,
-    }
+    pub(crate) const COUNT: usize = 2;
 
     loom::lazy_static! {
-        static ref TABLE: Table =
-            Table { seats: [AtomicU32::new(0), AtomicU32::new(0)], threads: AtomicUsize::new(0) };
+        /// Not the model's: threads are numbered in the order in which they first come here, which the schedule decides.
+        static ref THREADS: AtomicUsize = AtomicUsize::new(0);
     }
 
     loom::thread_local! {
-        static LINE: usize = TABLE.threads.fetch_add(1, Ordering::Relaxed) % 2;
+        static LINE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % COUNT;
     }
 
-    fn seats() -> &'static [AtomicU32; 2] {
-        let table: &'static Table = &TABLE;
-        &table.seats
+    pub(crate) fn mine() -> usize {
+        LINE.with(|line| *line)
     }
 
-    pub(crate) fn mine(_lock: u32) -> &'static AtomicU32 {
-        &seats()[LINE.with(|line| *line)]
-    }
-
-    pub(crate) fn all(_lock: u32) -> impl Iterator<Item = &'static AtomicU32> {
-        seats().iter()
-    }
-
-    std::thread_local! {
-        static LOCKS: Cell<u32> = const { Cell::new(0) };
-    }
-
-    /// Numbers go on over the runs of a model. Nothing is decided by one but by whether two are the same.
-    pub(crate) fn new_lock() -> u32 {
-        LOCKS.set(LOCKS.get() + 1);
-        LOCKS.get()
+    pub(crate) fn used() -> usize {
+        COUNT
     }
 }
+
+macro_rules! per_process {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        loom::lazy_static! { $(#[$meta])* static ref $name: $type = $init; }
+    };
+}
+pub(crate) use per_process;
+
+macro_rules! array {
+    ($init:expr; $n:expr) => {
+        std::array::from_fn(|_| $init)
+    };
+}
+pub(crate) use array;
 
 macro_rules! const_fn {
     ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$meta])* $vis fn $($rest)* };

@@ -159,68 +159,122 @@ pub(crate) mod atomic {
     }
 }
 
-/// Where readers sit that do not count themselves in their lock's word: one table for the process, never larger.
-/// Each thread has a line of it, and each lock its place in every line, found by the lock's number.
-pub(crate) mod seats {
+/// A small number for each thread that asks, so that it can have something to itself in a table of the process.
+pub(crate) mod lines {
     use std::cell::Cell;
+    use std::sync::atomic::{
+        AtomicU32, AtomicUsize,
+        Ordering::{Relaxed, SeqCst},
+    };
 
-    use super::atomic::AtomicU32;
+    /// Numbers are below this. More threads than that share some, which costs them speed and nothing else.
+    pub(crate) const COUNT: usize = 32;
 
-    /// More threads than these share lines, which costs them speed and nothing else.
-    const LINES: usize = 32;
-    const PLACES: usize = 32;
+    /// One bit for each number that a thread has to itself.
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    /// All numbers that a thread has or had are below this.
+    static USED: AtomicUsize = AtomicUsize::new(0);
 
-    /// Two cache lines, because processors fetch them in pairs.
-    #[repr(align(128))]
-    struct Line([AtomicU32; PLACES]);
+    const NONE: usize = usize::MAX;
 
-    static TABLE: [Line; LINES] = [const { Line([const { AtomicU32::new(0) }; PLACES]) }; LINES];
-    /// Never wraps.
-    static THREADS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    static LOCKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+    /// Gives the thread's number back.
+    struct AtEnd;
+
+    impl Drop for AtEnd {
+        fn drop(&mut self) {
+            let line = LINE.replace(NONE);
+            // Relaxed: carries nothing. What the thread may have left in the table is there for the next, too.
+            TAKEN.fetch_and(!(1 << line), Relaxed);
+        }
+    }
 
     thread_local! {
-        static LINE: Cell<usize> = const { Cell::new(usize::MAX) };
+        /// Without a destructor: there until the very end of the thread.
+        static LINE: Cell<usize> = const { Cell::new(NONE) };
+        static AT_END: AtEnd = const { AtEnd };
+    }
+
+    /// The lowest number that no thread has. Each bit of 32 is one.
+    fn take() -> Option<usize> {
+        // Relaxed: carries nothing.
+        let taken =
+            TAKEN.fetch_update(Relaxed, Relaxed, |taken| (taken != u32::MAX).then(|| taken | (taken + 1)));
+        taken.ok().map(|taken| taken.trailing_ones() as usize)
     }
 
     #[cold]
     fn new_line() -> usize {
-        // SeqCst: in the same order as the exchange of the seat that follows, so a writer that is to see the seat sees
-        // the line first (`all`).
-        let line = THREADS.fetch_add(1, std::sync::atomic::Ordering::SeqCst) as usize % LINES;
+        let own = take();
+        let line = own.unwrap_or_else(|| super::this_thread().get() as usize % COUNT);
         LINE.set(line);
+        // SeqCst: in the same order as the exchange by which the thread then enters something, so who is to see that
+        // sees the line first (`used`).
+        USED.fetch_max(line + 1, SeqCst);
+        // A thread that is at its end already, or whose number is another's, has none to give back.
+        if own.is_some() && AT_END.try_with(|_| ()).is_err() {
+            TAKEN.fetch_and(!(1 << line), Relaxed);
+        }
         line
     }
 
-    /// The calling thread's seat for the lock of this number.
+    /// The calling thread's number. No other thread has it until this one ends, if there are enough.
     #[inline]
-    pub(crate) fn mine(lock: u32) -> &'static AtomicU32 {
-        let line = match LINE.get() {
-            usize::MAX => new_line(),
+    pub(crate) fn mine() -> usize {
+        match LINE.get() {
+            NONE => new_line(),
             line => line,
-        };
-        &TABLE[line % LINES].0[lock as usize % PLACES]
+        }
     }
 
-    /// All seats in which a reader of this lock may sit. Behind a [`fence_in_order`](super::atomic::fence_in_order), none
-    /// is left out whose reader came first.
-    pub(crate) fn all(lock: u32) -> impl Iterator<Item = &'static AtomicU32> {
+    /// The first that no thread has had so far. Behind a [`fence_in_order`](super::atomic::fence_in_order), none is left
+    /// out whose thread came first.
+    pub(crate) fn used() -> usize {
         // Relaxed: in order behind the caller's fence.
-        let threads = THREADS.load(std::sync::atomic::Ordering::Relaxed);
-        TABLE[..threads.min(LINES as u64) as usize].iter().map(move |line| &line.0[lock as usize % PLACES])
+        USED.load(Relaxed)
     }
 
-    /// A number that no other lock has or had, or zero if there are none left.
-    pub(crate) fn new_lock() -> u32 {
-        // Relaxed: the number is all that matters.
-        let next = LOCKS.fetch_update(
-            std::sync::atomic::Ordering::Relaxed,
-            std::sync::atomic::Ordering::Relaxed,
-            |next| next.checked_add(1),
-        );
-        next.unwrap_or(0)
+    #[cfg(test)]
+    mod tests {
+        use std::collections::BTreeSet;
+        use std::sync::{Barrier, Mutex};
+        use std::thread;
+
+        use super::{COUNT, mine};
+
+        /// As many as there are in the other tests' threads may be gone, so half of them are asked for.
+        #[test]
+        fn threads_that_come_and_go_leave_each_of_the_others_a_number() {
+            const STAY: usize = COUNT / 2;
+            let (barrier, numbers) = (Barrier::new(STAY), Mutex::new(BTreeSet::new()));
+            thread::scope(|s| {
+                for _ in 0..STAY {
+                    for _ in 0..COUNT {
+                        thread::spawn(mine).join().unwrap();
+                    }
+                    s.spawn(|| {
+                        assert!(numbers.lock().unwrap().insert(mine()), "a number of another thread");
+                        assert_eq!(mine(), mine());
+                        barrier.wait();
+                    });
+                }
+            });
+        }
     }
 }
+
+/// One value for the process, or for a run of a model.
+macro_rules! per_process {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => { $(#[$meta])* static $name: $type = $init; };
+}
+pub(crate) use per_process;
+
+/// An array of values that are made alike.
+macro_rules! array {
+    ($init:expr; $n:expr) => {
+        [const { $init }; $n]
+    };
+}
+pub(crate) use array;
 
 /// `const fn` here, plain `fn` in a model, where no loom type can be made in a constant.
 macro_rules! const_fn {

@@ -27,38 +27,32 @@ pub(crate) mod atomic {
     }
 }
 
-/// Two lines with one place each, as in a model.
-pub(crate) mod seats {
-    use std::cell::Cell;
+/// Two lines, as in a model.
+pub(crate) mod lines {
+    pub(crate) const COUNT: usize = 2;
 
-    use super::atomic::AtomicU32;
-
-    shuttle::lazy_static! {
-        static ref TABLE: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+    pub(crate) fn mine() -> usize {
+        super::this_thread().get() as usize % COUNT
     }
 
-    fn seats() -> &'static [AtomicU32; 2] {
-        &TABLE
-    }
-
-    pub(crate) fn mine(_lock: u32) -> &'static AtomicU32 {
-        &seats()[usize::from(super::this_thread().get() % 2 == 0)]
-    }
-
-    pub(crate) fn all(_lock: u32) -> impl Iterator<Item = &'static AtomicU32> {
-        seats().iter()
-    }
-
-    std::thread_local! {
-        static LOCKS: Cell<u32> = const { Cell::new(0) };
-    }
-
-    /// Numbers go on over the runs. Nothing is decided by one but by whether two are the same.
-    pub(crate) fn new_lock() -> u32 {
-        LOCKS.set(LOCKS.get() + 1);
-        LOCKS.get()
+    pub(crate) fn used() -> usize {
+        COUNT
     }
 }
+
+macro_rules! per_process {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        shuttle::lazy_static! { $(#[$meta])* static ref $name: $type = $init; }
+    };
+}
+pub(crate) use per_process;
+
+macro_rules! array {
+    ($init:expr; $n:expr) => {
+        [const { $init }; $n]
+    };
+}
+pub(crate) use array;
 
 macro_rules! const_fn {
     ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$meta])* $vis const fn $($rest)* };

@@ -8,6 +8,7 @@
 //! | 0 | 0 | 1 | n | read-locked, once by the upgradable reader |
 //! | 1 | 0 | 0 | 0 | write-locked |
 //! | 1 | 1 | 0 | n | a writer (or the upgradable reader, upgrading) waits until the readers have left; none come in, but for recursive ones |
+//! | 0 | 1 | u | n | `try_write` (or, if u is 1, `try_upgrade`) looks for visible readers: no writer comes in, and a counted reader that does makes it fail |
 //!
 //! | bit | meaning |
 //! |---|---|
@@ -16,12 +17,13 @@
 //! | HOLD | a writer is in the queue: new readers queue up behind it |
 //! | WAKING | a woken waiter is on its way |
 //!
-//! WRITER and UPGRADABLE together are the *token*: one thread at most has either.
+//! WRITER and UPGRADABLE together are the *token*: one thread at most has either. While a thread looks for visible
+//! readers no other gets it.
 //!
 //! **Seats.** Two readers that count themselves in one word take its cache line from each other, which costs more than
 //! everything else they do. So once some reads have come in a row, with no writer between them, SEATS is set, and a
 //! reader does not count itself but writes the lock's number into its own thread's seat for it, in a table that all locks share
-//! (`facade::seats`). It leaves by emptying the seat. A writer sets WRITER, then waits until no seat holds its number,
+//! (`readers`). It leaves by emptying the seat. A writer sets WRITER, then waits until no seat holds its number,
 //! and clears SEATS. The reader writes the seat and then looks at the state; the writer writes the state and then looks
 //! at the seats; both do so in one total order, so one of them sees the other: the reader gives way.
 //!
@@ -33,8 +35,8 @@
 //!    was granted the lock is on its way, which does the same when it comes.
 //! 3. WRITER, UPGRADABLE and the count are changed by those who come and go, and by a guard's holder on behalf of a
 //!    waiter.
-//! 4. PENDING is cleared by the writer that set it, in an exchange in which there are no counted readers, after it has
-//!    seen each seat empty since WRITER was set.
+//! 4. PENDING is cleared by the thread that set it. That one has the lock for writing if there are no counted readers in
+//!    the exchange by which it does so, after it has seen each slot empty since it set PENDING.
 //! 5. Who leaves may touch the lock once more after the exchange by which it leaves: the lock must outlive the call.
 //!
 //! As in the mutex, a free lock goes to whoever comes first, and a waiter that has been woken and lost a few times is
@@ -49,6 +51,8 @@
 //! Promised upward: exclusion; no lost wake-up; a waiting writer stops new readers; a timed-out one lets them in again;
 //! uncontended writing is one exchange each way, reading the same, or one exchange and a store.
 
+mod readers;
+
 use std::fmt;
 use std::mem;
 use std::ptr::{self, NonNull};
@@ -59,7 +63,7 @@ use crate::facade::atomic::{
     Ordering::{self, AcqRel, Acquire, Relaxed, Release},
     exchange_in_order, fence_in_order, load_in_order,
 };
-use crate::facade::{Deadline, Rounds, budget, const_fn, reached, seats};
+use crate::facade::{Deadline, Rounds, budget, const_fn, reached};
 use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Woken, give_way_at_times};
 
 /// What the lock's word says.
@@ -77,13 +81,18 @@ const SEATS: u32 = WAKING << 1;
 const CALM: u32 = SEATS << 1;
 const CALM_MASK: u32 = READER - CALM;
 /// One counted reader.
-const READER: u32 = CALM << 5;
+const READER: u32 = CALM << 2;
+/// More readers than this are never counted: 8 388 607. Visible readers come on top.
+const MOST_READERS: u32 = u32::MAX / READER;
 const TOKEN: u32 = WRITER | UPGRADABLE;
+/// While one of these is set no thread gets the token.
+const TAKEN: u32 = TOKEN | PENDING;
 
 /// After so many reads in a row readers sit down.
 const CALM_ENOUGH: u32 = budget(3, 1);
 
 const _: () = assert!(CALM_ENOUGH * CALM <= CALM_MASK);
+const _: () = assert!(MOST_READERS == 8_388_607, "the public page and the guides name the limit");
 
 impl State {
     const fn has(self, bits: u32) -> bool {
@@ -103,6 +112,16 @@ impl State {
         self.has(WRITER) && !self.has(PENDING)
     }
 
+    /// A writer waits until the readers have left.
+    const fn is_draining(self) -> bool {
+        self.has(WRITER) && self.has(PENDING)
+    }
+
+    /// Whether readers may be visible instead of counted.
+    const fn is_open(self) -> bool {
+        self.0 & (SEATS | WRITER | PENDING | HOLD) == SEATS
+    }
+
     /// How many readers are in, but for those who sit.
     const fn readers(self) -> u32 {
         self.0 / READER
@@ -113,7 +132,7 @@ impl State {
     }
 
     const fn is_full(self) -> bool {
-        self.readers() == u32::MAX / READER
+        self.readers() == MOST_READERS
     }
 
     const fn one_more(self) -> Self {
@@ -122,6 +141,11 @@ impl State {
 
     const fn one_less(self) -> Self {
         Self(self.0 - READER)
+    }
+
+    /// A thread that had `held` of the token has it for writing.
+    const fn written(self, held: u32) -> Self {
+        self.without(CALM_MASK | held).with(WRITER)
     }
 
     /// A writer has it, or will when the readers have left.
@@ -171,9 +195,9 @@ impl Kind {
             Self::ReadAgain if state.is_written() => return None,
             Self::Read | Self::ReadAgain if state.is_full() => return None,
             Self::Read | Self::ReadAgain => state.one_more(),
-            Self::Upgradable if state.has(TOKEN) || held_back => return None,
+            Self::Upgradable if state.has(TAKEN) || held_back => return None,
             Self::Upgradable => state.with(UPGRADABLE),
-            Self::Write if state.has(TOKEN) => return None,
+            Self::Write if state.has(TAKEN) => return None,
             // Those in the queue, or one on its way, may be readers that are to go in with these.
             Self::Write if carried == 0 && state.has_readers() && state.has(QUEUED | WAKING) => return None,
             Self::Write => state.taken_for_writing(),
@@ -239,10 +263,10 @@ impl Plan {
                 && match tag {
                     DRAINS => !state.has_readers(),
                     CLEARS => cause != Cause::Change && !state.has_readers(),
-                    READS => others && !behind_writer && !state.is_full(),
-                    READS_AGAIN => nobody_comes && !state.is_written() && !state.is_full(),
-                    UPGRADES => others && !behind_writer && !state.has(TOKEN),
-                    _ => others && !behind_writer && !state.has(TOKEN) && !state.has_readers(),
+                    READS => others && !behind_writer,
+                    READS_AGAIN => nobody_comes && !state.is_written(),
+                    UPGRADES => others && !behind_writer && !state.has(TAKEN),
+                    _ => others && !behind_writer && !state.has(TAKEN) && !state.has_readers(),
                 };
             if goes {
                 plan.choose(waiter, tag, cause);
@@ -253,7 +277,7 @@ impl Plan {
                 plan.next = plan.next.with(HOLD);
                 behind_writer = true;
             }
-            if behind_writer && !state.has(PENDING) && (plan.chosen.is_some() || !others) {
+            if behind_writer && !state.is_draining() && (plan.chosen.is_some() || !others) {
                 // Nobody else goes on, and both bits are known.
                 break;
             }
@@ -263,9 +287,11 @@ impl Plan {
 
     fn choose(&mut self, waiter: &Waiter, tag: usize, cause: Cause) {
         let granted = cause == Cause::Fair || waiter.is_impatient();
+        // One reader too many is woken to find that out.
+        let refused = matches!(tag, READS | READS_AGAIN) && self.next.is_full();
         let outcome = match tag {
             DRAINS | CLEARS => Outcome::WOKEN,
-            _ if !granted => {
+            _ if !granted || refused => {
                 self.next = self.next.with(WAKING);
                 Outcome::WOKEN
             }
@@ -281,6 +307,13 @@ impl Plan {
         };
         self.chosen = Some((NonNull::from(waiter), outcome));
     }
+}
+
+/// Panics for a call that has found as many readers in as can be counted. The page of `RwLock` names the limit.
+#[cold]
+#[track_caller]
+pub(crate) fn too_many_readers(call: &str) -> ! {
+    panic!("{call}: more than {MOST_READERS} readers at once")
 }
 
 /// How a reader is in, to be given back when it leaves.
@@ -340,7 +373,8 @@ impl RawRwLock {
 
     // Readers.
 
-    /// Reads, waiting until the deadline, which is made only if it is needed.
+    /// Reads, waiting until the deadline, which is made only if it is needed. `None` if that has passed, or at once if
+    /// there would be more readers than can be counted: without a deadline that alone.
     #[inline]
     pub(crate) fn read(&self, kind: Kind, deadline: impl FnOnce() -> Deadline) -> Option<Pass> {
         match self.read_at_once(kind) {
@@ -353,10 +387,7 @@ impl RawRwLock {
     pub(crate) fn try_read(&self, kind: Kind) -> Option<Pass> {
         match self.read_at_once(kind) {
             Ok(pass) => Some(pass),
-            Err(state) => {
-                self.check_full(kind, state);
-                self.try_acquire(kind, state).is_some().then_some(Pass::COUNTED)
-            }
+            Err(state) => self.try_acquire(kind, state).is_some().then_some(Pass::COUNTED),
         }
     }
 
@@ -364,7 +395,7 @@ impl RawRwLock {
     #[inline]
     fn read_at_once(&self, kind: Kind) -> Result<Pass, State> {
         let state = self.load();
-        if state.has(SEATS) {
+        if state.is_open() {
             return self.sit(state);
         }
         // Some reads after the last writer. With anything else going on in the lock, the long way.
@@ -384,14 +415,14 @@ impl RawRwLock {
         if number == 0 {
             return Err(state);
         }
-        let seat = seats::mine(number);
+        let seat = readers::slot_of_this_thread(number);
         // In order with the load below, against `drain` (module's page: seats).
         if !exchange_in_order(seat, 0, number) {
             return Err(state);
         }
         // Acquire (rwlock.write): what the last writer did.
         let state = State(load_in_order(&self.state));
-        if state.0 & (SEATS | WRITER | HOLD) != SEATS {
+        if !state.is_open() {
             reached!("reader gives its seat up");
             self.stand_up(seat);
             return Err(state);
@@ -418,7 +449,7 @@ impl RawRwLock {
         // May be older than the store: a writer that has just begun to wait would be missed, and finds out by itself
         // (`drain`). What an exchange would cost here is half of what reading costs.
         let state = self.load();
-        if state.has(PENDING) {
+        if state.is_draining() {
             self.settle(self.queue.guard(), state, |state| state, Cause::Left);
         }
     }
@@ -435,7 +466,7 @@ impl RawRwLock {
     #[cold]
     fn last_reader_left(&self, before: State) {
         // Else whoever is on the way looks after the queue (invariant 2).
-        if before.has(PENDING) || !before.has(WAKING) {
+        if before.is_draining() || !before.has(WAKING) {
             self.settle(self.queue.guard(), before.one_less(), |state| state, Cause::Left);
         }
     }
@@ -500,21 +531,23 @@ impl RawRwLock {
     ///
     /// The caller is the upgradable reader. If the result is true it is the writer instead.
     pub(crate) unsafe fn upgrade(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        // Acquire (rwlock.read): what the readers that have left did.
+        if self.try_change(State(UPGRADABLE), State(WRITER), Acquire).is_ok() {
+            return true;
+        }
+        let deadline = deadline();
+        if deadline.has_passed() {
+            return self.try_take(self.load(), UPGRADABLE);
+        }
         let state = self.pend_upgrade();
-        self.or_withdraw(Self::withdraw_upgrade, || !state.has(PENDING) || self.drain(state, &deadline()))
+        self.or_withdraw(Self::withdraw_upgrade, || !state.has(PENDING) || self.drain(state, &deadline))
     }
 
     /// # Safety
     ///
     /// As for [`upgrade`](Self::upgrade).
     pub(crate) unsafe fn try_upgrade(&self) -> bool {
-        let state = self.load();
-        // Found out without keeping readers out for a moment.
-        if state.has_readers() || state.has(SEATS) && self.somebody_sits() {
-            return false;
-        }
-        let state = self.pend_upgrade();
-        self.or_withdraw(Self::withdraw_upgrade, || self.is_drained_now(state))
+        self.try_take(self.load(), UPGRADABLE)
     }
 
     /// Trades UPGRADABLE for WRITER, and for PENDING if there may be readers to wait for.
@@ -550,6 +583,9 @@ impl RawRwLock {
 
     #[cold]
     fn write_slow(&self, state: State, deadline: &Deadline) -> bool {
+        if deadline.has_passed() {
+            return self.try_take(state, 0);
+        }
         if !self.acquire(Kind::Write, state, deadline) {
             return false;
         }
@@ -559,13 +595,51 @@ impl RawRwLock {
 
     pub(crate) fn try_write(&self) -> bool {
         // Acquire (rwlock.write, rwlock.read): what earlier holders did.
-        let Err(state) = self.try_change(State(0), State(WRITER), Acquire) else { return true };
-        // Found out without keeping readers out for a moment.
-        if state.has_readers() || state.has(SEATS) && self.somebody_sits() {
+        match self.try_change(State(0), State(WRITER), Acquire) {
+            Ok(()) => true,
+            Err(state) => self.try_take(state, 0),
+        }
+    }
+
+    /// Becomes the writer unless another thread has the lock. The caller has `held` of the token: UPGRADABLE, or nothing.
+    /// A failure has kept no reader out.
+    fn try_take(&self, mut state: State, held: u32) -> bool {
+        // Found out before anything is changed.
+        if state.has(SEATS) && self.somebody_sits() {
             return false;
         }
-        let Some(state) = self.try_acquire(Kind::Write, state) else { return false };
-        self.or_withdraw(Self::withdraw_write, || self.is_drained_now(state))
+        loop {
+            if state.has_readers() || state.0 & TAKEN != held {
+                return false;
+            }
+            let next = if state.has(SEATS) { state.with(PENDING) } else { state.written(held) };
+            // Acquire (rwlock.write, rwlock.read): what earlier holders did.
+            match self.try_change(state, next, Acquire) {
+                Ok(()) if next.has(PENDING) => return self.try_take_from_visible(next, held),
+                Ok(()) => return true,
+                Err(actual) => state = actual,
+            }
+        }
+    }
+
+    /// The same for one that has set PENDING. Until it has cleared it again readers are counted, so they need not wait to
+    /// learn how this ends.
+    #[cold]
+    fn try_take_from_visible(&self, mut state: State, held: u32) -> bool {
+        // In order after the exchange that set PENDING, against `sit` (module's page: seats).
+        fence_in_order();
+        if !self.somebody_sits() {
+            while !state.has_readers() {
+                // Acquire (rwlock.read): what the counted readers did.
+                match self.try_change(state, state.without(PENDING | SEATS).written(held), Acquire) {
+                    Ok(()) => return true,
+                    Err(actual) => state = actual,
+                }
+            }
+        }
+        reached!("rwlock try withdrawn");
+        self.change(state, |state| state.without(PENDING));
+        false
     }
 
     /// Runs the rest of an attempt to become the writer, and takes back what has been done for it unless it succeeds:
@@ -633,20 +707,10 @@ impl RawRwLock {
         // Relaxed: zero only if nobody ever could sit, see `open_seats`.
         let number = self.number.load(Relaxed);
         // Acquire (rwlock.read): if the seat was emptied, what its reader did is done.
-        number != 0 && seats::all(number).any(|seat| seat.load(Acquire) == number)
+        number != 0 && readers::slots(number).any(|seat| seat.load(Acquire) == number)
     }
 
-    /// For the writer: whether all readers have left, or, if it is not PENDING, had before. Clears PENDING then
-    /// (invariant 4).
-    fn is_drained_now(&self, state: State) -> bool {
-        if !state.has(PENDING) {
-            return true;
-        }
-        // In order after the exchange that set WRITER, against `sit` (module's page: seats).
-        fence_in_order();
-        self.is_drained(state)
-    }
-
+    /// For the PENDING writer: whether all readers have left. Clears PENDING then (invariant 4).
     fn is_drained(&self, mut state: State) -> bool {
         // SEATS is not set while WRITER is, so it is as the exchange that set WRITER found it.
         if state.has(SEATS) && self.somebody_sits() {
@@ -665,7 +729,7 @@ impl RawRwLock {
     /// For the PENDING writer: waits until all readers have left, or until the deadline.
     #[cold]
     fn drain(&self, mut state: State, deadline: &Deadline) -> bool {
-        // As in `is_drained_now`.
+        // In order after the exchange that set WRITER, against `sit` (module's page: seats).
         fence_in_order();
         let mut spin = Spin::for_drain();
         let mut rounds = None;
@@ -722,7 +786,7 @@ impl RawRwLock {
         None
     }
 
-    /// Comes in, waiting until the deadline.
+    /// Comes in, waiting until the deadline. A reader gives up at once if there would be too many.
     #[cold]
     fn acquire(&self, kind: Kind, mut state: State, deadline: &Deadline) -> bool {
         let mut carried = 0;
@@ -744,10 +808,7 @@ impl RawRwLock {
                 }
                 continue;
             }
-            if carried == 0 {
-                self.check_full(kind, state);
-            }
-            if deadline.has_passed() {
+            if deadline.has_passed() || kind.reads() && state.is_full() {
                 if carried != 0 {
                     reached!("rwlock given up by a woken waiter");
                     self.change(state, |state| state.without(WAKING));
@@ -807,7 +868,7 @@ impl RawRwLock {
         }
         // Relaxed: read again by whoever sits or waits for those who do.
         if self.number.load(Relaxed) == 0 {
-            let number = seats::new_lock();
+            let number = readers::new_number();
             // Relaxed: who reads SEATS below with Acquire sees it, and who does not sits down under no number.
             if self.number.compare_exchange(0, number, Relaxed, Relaxed).is_err() {
                 reached!("seats numbered by two readers");
@@ -868,16 +929,6 @@ impl RawRwLock {
         }
     }
 
-    /// Whether one more reader would be too many.
-    pub(crate) fn is_full(&self) -> bool {
-        self.load().is_full()
-    }
-
-    #[track_caller]
-    fn check_full(&self, kind: Kind, state: State) {
-        assert!(!(kind.reads() && state.is_full()), "RwLock::read, or its like: too many readers at once");
-    }
-
     crate::facade::model_only! {
         /// For models: whether somebody is in the queue at this point of the state's history (see the queue's).
         pub(crate) fn has_waiters_now(&self) -> bool {
@@ -910,11 +961,7 @@ impl RawRwLock {
     #[inline]
     pub(crate) fn try_read_counted(&self, kind: Kind) -> bool {
         let state = self.load();
-        if self.count(kind, state) {
-            return true;
-        }
-        self.check_full(kind, state);
-        self.try_acquire(kind, state).is_some()
+        self.count(kind, state) || self.try_acquire(kind, state).is_some()
     }
 
     #[inline]
@@ -931,7 +978,7 @@ impl Drop for RawRwLock {
         if self.load().has(SEATS) {
             // Relaxed: nobody else has the lock any more.
             let number = self.number.load(Relaxed);
-            for seat in seats::all(number) {
+            for seat in readers::slots(number) {
                 // Relaxed: carries nothing. Another lock's number stays.
                 let _ = seat.compare_exchange(number, 0, Relaxed, Relaxed);
             }
