@@ -113,7 +113,7 @@ use sealed::{Sealed, Until};
 pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
     match acquire(&set, &Deadline::NEVER, "lock_all") {
         Some(held) => S::guards(held),
-        None => unreachable!("a wait without a deadline ends with the locks"),
+        None => panic!("lock_all: more readers at once than a lock has room for"),
     }
 }
 

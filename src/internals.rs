@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::facade::{self, Deadline, Payload, Writing};
 use crate::raw::mutex::RawMutex;
-use crate::raw::rwlock::{self, Kind, RawRwLock};
+use crate::raw::rwlock::{self, RawRwLock, Role};
 use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
 
 /// Notes that a model has come to `state`.
@@ -77,7 +77,7 @@ impl Gate {
 
     /// Waits while the gate is closed. `mark` is what [`release_marked`](Self::release_marked) looks at.
     pub fn pass(&self, mark: usize, timed: bool) -> Pass {
-        let waiter = Waiter::new(&self.0, ptr::without_provenance(mark), false);
+        let waiter = Waiter::new(&self.0, ptr::without_provenance(mark));
         let Ok(guard) = self.0.guard_if(Word::EMPTY, |word| !word.has(OPEN)) else {
             let word = self.0.load_acquire();
             assert!(word.has(OPEN));
@@ -225,11 +225,11 @@ impl CountedLock {
     /// Reads the value. `None` if the time was up.
     pub fn read(&self, kind: CountedRead) -> Option<usize> {
         let locked = match kind {
-            CountedRead::Wait => self.raw.read_counted(Kind::Read, || Deadline::NEVER),
+            CountedRead::Wait => self.raw.read_counted(Role::Read, || Deadline::NEVER),
             CountedRead::Timed => {
-                self.raw.read_counted(Kind::Read, || Deadline::after(Duration::from_secs(1)))
+                self.raw.read_counted(Role::Read, || Deadline::after(Duration::from_secs(1)))
             }
-            CountedRead::Try => self.raw.try_read_counted(Kind::Read),
+            CountedRead::Try => self.raw.try_read_counted(Role::Read),
         };
         locked.then(|| {
             let mut access = self.payload.read();

@@ -10,7 +10,7 @@ use ::lock_api as traits;
 use traits::GuardNoSend;
 
 use crate::facade::{AbortOnUnwind, Deadline};
-use crate::raw::rwlock::{Kind, Pass};
+use crate::raw::rwlock::{Pass, Role};
 use crate::raw::thread_id::ThreadId;
 use crate::raw::{mutex, rwlock};
 
@@ -198,7 +198,7 @@ unsafe impl traits::RawRwLock for RawRwLock {
     #[inline]
     fn lock_shared(&self) {
         or_abort(|| {
-            if !self.0.read_counted(Kind::Read, || Deadline::NEVER) {
+            if !self.0.read_counted(Role::Read, || Deadline::NEVER) {
                 rwlock::too_many_readers("RawRwLock::lock_shared");
             }
         });
@@ -206,7 +206,7 @@ unsafe impl traits::RawRwLock for RawRwLock {
 
     #[inline]
     fn try_lock_shared(&self) -> bool {
-        self.0.try_read_counted(Kind::Read)
+        self.0.try_read_counted(Role::Read)
     }
 
     #[inline]
@@ -292,12 +292,12 @@ unsafe impl traits::RawRwLockTimed for RawRwLock {
 
     #[inline]
     fn try_lock_shared_for(&self, timeout: Duration) -> bool {
-        self.0.read_counted(Kind::Read, || Deadline::after(timeout))
+        self.0.read_counted(Role::Read, || Deadline::after(timeout))
     }
 
     #[inline]
     fn try_lock_shared_until(&self, deadline: Instant) -> bool {
-        self.0.read_counted(Kind::Read, || Deadline::at(deadline))
+        self.0.read_counted(Role::Read, || Deadline::at(deadline))
     }
 
     #[inline]
@@ -316,7 +316,7 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
     #[inline]
     fn lock_shared_recursive(&self) {
         or_abort(|| {
-            if !self.0.read_counted(Kind::ReadAgain, || Deadline::NEVER) {
+            if !self.0.read_counted(Role::ReadAgain, || Deadline::NEVER) {
                 rwlock::too_many_readers("RawRwLock::lock_shared_recursive");
             }
         });
@@ -324,7 +324,7 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
 
     #[inline]
     fn try_lock_shared_recursive(&self) -> bool {
-        self.0.try_read_counted(Kind::ReadAgain)
+        self.0.try_read_counted(Role::ReadAgain)
     }
 }
 
@@ -332,12 +332,12 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
 unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
     #[inline]
     fn try_lock_shared_recursive_for(&self, timeout: Duration) -> bool {
-        self.0.read_counted(Kind::ReadAgain, || Deadline::after(timeout))
+        self.0.read_counted(Role::ReadAgain, || Deadline::after(timeout))
     }
 
     #[inline]
     fn try_lock_shared_recursive_until(&self, deadline: Instant) -> bool {
-        self.0.read_counted(Kind::ReadAgain, || Deadline::at(deadline))
+        self.0.read_counted(Role::ReadAgain, || Deadline::at(deadline))
     }
 }
 

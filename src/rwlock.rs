@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::facade::{Deadline, Payload, Reading, Writing, const_fn};
 use crate::mutex::run_and_lock;
-use crate::raw::rwlock::{Kind, Pass, RawRwLock, too_many_readers};
+use crate::raw::rwlock::{Pass, RawRwLock, Role, too_many_readers};
 
 /// A reader-writer lock that owns the value it guards: any number of readers at a time, or one writer.
 ///
@@ -66,8 +66,8 @@ use crate::raw::rwlock::{Kind, Pass, RawRwLock, too_many_readers};
 /// A thread that cannot come in looks again a few times, within half a microsecond, yields a few times, then queues and
 /// parks. It allocates nothing: its place in the queue is on its stack. A writer that waits for readers to leave yields
 /// for longer, some tens of microseconds at most, then parks as well; if it waits for a reader that sits (see the
-/// implementation notes) it wakes up now and then to look for itself, after 50 microseconds at first, every 10
-/// milliseconds at most.
+/// implementation notes) it wakes up now and then to look for itself, after 50 microseconds at first and then after twice
+/// as long each time. No call that unlocks or downgrades blocks.
 ///
 /// # Fairness
 ///
@@ -76,12 +76,12 @@ use crate::raw::rwlock::{Kind, Pass, RawRwLock, too_many_readers};
 /// * A writer that waits for readers to leave stops new readers at once; one that waits for another writer, from the
 ///   moment it is in the queue until it is woken. [`read_recursive`](Self::read_recursive) alone still joins readers that
 ///   are in.
-/// * Readers that queued before the next writer go in together when a writer unlocks, before that writer. Each that comes
-///   in lets the next in. A writer that comes while one of them is in queues behind the others.
+/// * Readers that queued before the next writer go in together when a writer unlocks, before that writer: the first lets the
+///   others in. A writer that comes while they go in queues behind them.
 /// * A writer that gives up at its deadline leaves nothing behind: the readers that it held back go in.
-/// * A free lock goes to whoever comes first, even if others wait, because handing it to a sleeping thread would leave
-///   it idle until that thread is awake. A waiter that was woken and came too late a few times is handed the lock, so
-///   neither readers nor writers starve.
+/// * A free lock goes to the thread that comes first, even if others wait, because handing it to a sleeping thread would
+///   leave it idle until that thread is awake. The first waiter is handed the lock once it has been the first for about half a
+///   millisecond, so neither readers nor writers starve, and one that waits with a deadline gets its turn before it.
 ///
 /// # Memory ordering
 ///
@@ -97,23 +97,16 @@ use crate::raw::rwlock::{Kind, Pass, RawRwLock, too_many_readers};
 ///
 /// # Panics
 ///
-<<<<<<< HEAD
-/// Reading panics if a million readers are in already. A panic while a guard is alive unlocks and leaves the value as
-/// it is; there is no poisoning.
-=======
 /// There may be 8 388 607 readers at a time, those whose guard was forgotten included. One more: [`read`](Self::read),
 /// [`read_recursive`](Self::read_recursive) and a [`downgrade`](RwLockUpgradableReadGuard::downgrade) from upgradable to
-/// plain reader panic, and each `try_` form, timed ones too, returns `None` at once. A call that has to wait in a thread whose
-/// thread-local data are gone panics because [`std::thread::current`] does. A panic while a guard is alive
+/// plain reader panic, and each `try_` form, timed ones too, returns `None` at once. A panic while a guard is alive
 /// unlocks and leaves the value as it is; there is no poisoning.
->>>>>>> 5999d44 (rwlock: keep no reader out for a try, refuse one too many, give slots back)
 ///
 /// # Differences from `std` and `parking_lot`
 ///
 /// From [`std::sync::RwLock`]: no poisoning, so `read` and `write` return the guard itself; one policy everywhere; timed,
-/// upgradable, mapped and [`Arc`] guards; `read_recursive`. From `parking_lot::RwLock`: hand-over by count rather than
-/// by time; the `Arc` guards need no feature; and there is no `force_unlock_read`, because a read guard knows how its
-/// reader came in and nobody else does.
+/// upgradable, mapped and [`Arc`] guards; `read_recursive`. From `parking_lot::RwLock`: the `Arc` guards need no feature; and
+/// there is no `force_unlock_read`, because only a read guard knows how its reader came in.
 ///
 /// # Implementation notes
 ///
@@ -172,7 +165,7 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        let pass = self.raw.read(Kind::Read, || Deadline::NEVER);
+        let pass = self.raw.read(Role::Read, || Deadline::NEVER);
         self.read_guard(pass.unwrap_or_else(|| too_many_readers("RwLock::read")))
     }
 
@@ -187,20 +180,20 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.try_read(Kind::Read).map(|pass| self.read_guard(pass))
+        self.raw.try_read(Role::Read).map(|pass| self.read_guard(pass))
     }
 
     /// [`read`](Self::read), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for
     /// ever. A call whose turn comes before the time is up succeeds.
     #[inline]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Kind::Read, || Deadline::after(timeout)).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|pass| self.read_guard(pass))
     }
 
     /// [`read`](Self::read), waiting until `deadline` at most. A deadline in the past tries once.
     #[inline]
     pub fn try_read_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Kind::Read, || Deadline::at(deadline)).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|pass| self.read_guard(pass))
     }
 
     /// Locks for reading, waiting only for as long as a writer has the lock: joins readers that are in although a writer
@@ -219,27 +212,27 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn read_recursive(&self) -> RwLockReadGuard<'_, T> {
-        let pass = self.raw.read(Kind::ReadAgain, || Deadline::NEVER);
+        let pass = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
         self.read_guard(pass.unwrap_or_else(|| too_many_readers("RwLock::read_recursive")))
     }
 
     /// [`read_recursive`](Self::read_recursive) if that takes no waiting.
     #[inline]
     pub fn try_read_recursive(&self) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.try_read(Kind::ReadAgain).map(|pass| self.read_guard(pass))
+        self.raw.try_read(Role::ReadAgain).map(|pass| self.read_guard(pass))
     }
 
     /// [`read_recursive`](Self::read_recursive), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for
     /// ever. A call whose turn comes before the time is up succeeds.
     #[inline]
     pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Kind::ReadAgain, || Deadline::after(timeout)).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|pass| self.read_guard(pass))
     }
 
     /// [`read_recursive`](Self::read_recursive), waiting until `deadline` at most. A deadline in the past tries once.
     #[inline]
     pub fn try_read_recursive_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Kind::ReadAgain, || Deadline::at(deadline)).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|pass| self.read_guard(pass))
     }
 
     /// Locks for reading beside other readers, as the one reader that can [upgrade](RwLockUpgradableReadGuard::upgrade);
@@ -328,7 +321,7 @@ impl<T: ?Sized> RwLock<T> {
 
     /// [`read`](Self::read) for `lock_all`, which waits for several before one deadline.
     pub(crate) fn read_before(&self, deadline: &Deadline) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Kind::Read, || deadline.clone()).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::Read, || deadline.clone()).map(|pass| self.read_guard(pass))
     }
 
     /// [`write`](Self::write) for `lock_all`.
@@ -344,45 +337,45 @@ impl<T: ?Sized> RwLock<T> {
     /// [`read`](Self::read) with a guard that keeps the lock alive.
     #[inline]
     pub fn read_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
-        let pass = self.raw.read(Kind::Read, || Deadline::NEVER);
+        let pass = self.raw.read(Role::Read, || Deadline::NEVER);
         self.read_guard_arc(pass.unwrap_or_else(|| too_many_readers("RwLock::read_arc")))
     }
 
     /// [`try_read`](Self::try_read) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.try_read(Kind::Read).map(|pass| self.read_guard_arc(pass))
+        self.raw.try_read(Role::Read).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`try_read_for`](Self::try_read_for) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Kind::Read, || Deadline::after(timeout)).map(|pass| self.read_guard_arc(pass))
+        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`try_read_until`](Self::try_read_until) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Kind::Read, || Deadline::at(deadline)).map(|pass| self.read_guard_arc(pass))
+        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`read_recursive`](Self::read_recursive) with a guard that keeps the lock alive.
     #[inline]
     pub fn read_recursive_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
-        let pass = self.raw.read(Kind::ReadAgain, || Deadline::NEVER);
+        let pass = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
         self.read_guard_arc(pass.unwrap_or_else(|| too_many_readers("RwLock::read_recursive_arc")))
     }
 
     /// [`try_read_recursive`](Self::try_read_recursive) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_recursive_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.try_read(Kind::ReadAgain).map(|pass| self.read_guard_arc(pass))
+        self.raw.try_read(Role::ReadAgain).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`try_read_recursive_for`](Self::try_read_recursive_for) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_recursive_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Kind::ReadAgain, || Deadline::after(timeout)).map(|pass| self.read_guard_arc(pass))
+        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`try_read_recursive_until`](Self::try_read_recursive_until) with a guard that keeps the lock alive.
@@ -391,7 +384,7 @@ impl<T: ?Sized> RwLock<T> {
         self: &Arc<Self>,
         deadline: Instant,
     ) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Kind::ReadAgain, || Deadline::at(deadline)).map(|pass| self.read_guard_arc(pass))
+        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|pass| self.read_guard_arc(pass))
     }
 
     /// [`read_recursive_arc`](Self::read_recursive_arc) under the name that `parking_lot` has for it.
@@ -868,7 +861,7 @@ macro_rules! leaves_reading {
         leaves! {
             [$($generics)*] $guard, unlock_read, unlock_read_fair, pass;
             |this| {
-                let pass = this.lock.raw.read(Kind::Read, || Deadline::NEVER);
+                let pass = this.lock.raw.read(Role::Read, || Deadline::NEVER);
                 this.pass = pass.unwrap_or_else(|| too_many_readers("RwLockReadGuard::unlocked"));
                 this.access = this.lock.value.read();
             }

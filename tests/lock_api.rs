@@ -265,10 +265,13 @@ fn downgrade_beside_too_many_readers_panics_and_changes_nothing() {
     }
     watchdog("downgrade_beside_too_many_readers", || {
         static RAW: RawRwLock = RawRwLock::INIT;
-        const MOST: usize = (1 << 20) - 1;
+        // As the page of `RwLock` says.
+        const MOST: usize = 8_388_607;
         for _ in 0..MOST {
             RAW.lock_shared();
         }
+        assert!(!RAW.try_lock_shared());
+        assert!(!RAW.try_lock_shared_recursive());
         RAW.lock_upgradable();
         let downgraded = std::panic::catch_unwind(|| unsafe { RAW.downgrade_upgradable() });
         assert!(downgraded.is_err());

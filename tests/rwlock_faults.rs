@@ -4,13 +4,13 @@
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lockwork::{RwLock, RwLockUpgradableReadGuard};
 
-use crate::support::{eventually, rounds, watchdog};
+use crate::support::{Sleeper, eventually, rounds, watchdog};
 
 /// How many readers there may be, as the page of `RwLock` says.
 const MOST_READERS: usize = 8_388_607;
@@ -169,5 +169,144 @@ fn try_upgrade_that_fails_keeps_no_reader_out() {
             };
             assert_eq!(try_reads_that_fail(&lock, rounds(40_000), failing), 0);
         }
+    });
+}
+
+/// How often a writer that waits for a reader for half a second is woken, while another thread does `disturb` again and again.
+fn naps_of_a_waiting_writer(lock: &RwLock<usize>, disturb: impl Fn() + Sync) -> u64 {
+    let (done, writer) = (AtomicBool::new(false), Sleeper::new());
+    let (writer, done, disturb) = (&writer, &done, &disturb);
+    thread::scope(|s| {
+        let reader = lock.read();
+        let naps = s.spawn(move || {
+            writer.about_to_block();
+            *lock.write() += 1;
+            // It is gone before it is looked at otherwise.
+            naps_so_far()
+        });
+        writer.until_asleep();
+        s.spawn(move || {
+            while !done.load(Relaxed) {
+                disturb();
+            }
+        });
+        thread::sleep(Duration::from_millis(500));
+        done.store(true, Relaxed);
+        drop(reader);
+        naps.join().unwrap()
+    })
+}
+
+/// How often the calling thread has gone to sleep in its life.
+fn naps_so_far() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").expect("procfs");
+    let field =
+        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("procfs");
+    field.trim().parse().expect("a number")
+}
+
+#[test]
+fn writer_that_waits_for_long_is_woken_a_few_times_only() {
+    if !Sleeper::SURE {
+        return;
+    }
+    watchdog("writer_that_waits_for_long_is_woken_a_few_times_only", || {
+        for lock in [Arc::new(RwLock::new(0)), with_visible_readers(0)] {
+            let naps = naps_of_a_waiting_writer(&lock, || drop(lock.try_read()));
+            assert!(naps < 20, "woken {naps} times by readers that do not come in");
+            let naps = naps_of_a_waiting_writer(&lock, || drop(lock.read_recursive()));
+            assert!(naps < 20, "woken {naps} times by readers that come and go");
+            let naps = naps_of_a_waiting_writer(&lock, || {
+                let guards: Vec<_> = (0..20).map(|_| lock.read_recursive()).collect();
+                drop(guards);
+            });
+            assert!(naps < 20, "woken {naps} times by readers that come and go");
+        }
+    });
+}
+
+/// How long it takes, from a writer's unlock on, until the last of `n` readers that waited for it is in.
+fn time_until_all_are_in(n: usize) -> Duration {
+    let lock = Arc::new(RwLock::new(0));
+    let (coming, inside) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let writer = lock.write();
+    let readers: Vec<_> = (0..n)
+        .map(|_| {
+            let (lock, coming, inside) = (Arc::clone(&lock), Arc::clone(&coming), Arc::clone(&inside));
+            let read = move || {
+                coming.fetch_add(1, Relaxed);
+                let value = lock.read();
+                inside.fetch_add(1, Relaxed);
+                assert_eq!(*value, 0);
+            };
+            thread::Builder::new().stack_size(64 * 1024).spawn(read).expect("a thread")
+        })
+        .collect();
+    eventually(|| coming.load(Relaxed) == n && lock.try_read().is_none());
+    let start = Instant::now();
+    drop(writer);
+    eventually(|| inside.load(Relaxed) == n);
+    let time = start.elapsed();
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    assert!(lock.try_write().is_some());
+    time
+}
+
+#[test]
+fn thousands_of_readers_come_in_soon_after_a_writer() {
+    watchdog("thousands_of_readers_come_in_soon_after_a_writer", || {
+        for n in if cfg!(miri) { [3, 16, 40] } else { [16, 1000, 3000] } {
+            let time = time_until_all_are_in(n);
+            // Many times what it takes on a machine that has nothing else to do.
+            let limit = Duration::from_secs(1) + Duration::from_millis(n as u64);
+            assert!(cfg!(miri) || time < limit, "{n} readers: {time:?}");
+        }
+    });
+}
+
+/// How many of `tries` calls succeed, beside a thread that holds the lock for 10 ms again and again.
+fn successes_beside<G>(hold: impl Fn() -> G + Sync, tries: usize, attempt: impl Fn() -> bool) -> usize {
+    let done = AtomicBool::new(false);
+    let held = AtomicUsize::new(0);
+    let mut successes = 0;
+    thread::scope(|s| {
+        s.spawn(|| {
+            while !done.load(Relaxed) {
+                let guard = hold();
+                held.fetch_add(1, Relaxed);
+                thread::sleep(Duration::from_millis(10));
+                drop(guard);
+            }
+        });
+        eventually(|| held.load(Relaxed) != 0);
+        successes = (0..tries).filter(|_| attempt()).count();
+        done.store(true, Relaxed);
+    });
+    successes
+}
+
+#[test]
+fn timed_waiters_get_their_turn_beside_long_sections() {
+    const TRIES: usize = 20;
+    // One section and what is left of another, and some time to wake up.
+    const TIMEOUT: Duration = Duration::from_millis(25);
+    if cfg!(miri) {
+        return;
+    }
+    watchdog("timed_waiters_get_their_turn_beside_long_sections", || {
+        let lock = RwLock::new(0);
+        let enough = |name: &str, successes: usize| {
+            assert!(successes >= TRIES * 3 / 4, "{name}: {successes} of {TRIES}");
+        };
+        let write = || lock.write();
+        enough("a writer", successes_beside(write, TRIES, || lock.try_write_for(TIMEOUT).is_some()));
+        enough("a reader", successes_beside(write, TRIES, || lock.try_read_for(TIMEOUT).is_some()));
+        let upgradable = || lock.try_upgradable_read_for(TIMEOUT).is_some();
+        enough("an upgradable reader", successes_beside(write, TRIES, upgradable));
+        let hold = || lock.upgradable_read();
+        enough(
+            "a writer beside them",
+            successes_beside(hold, TRIES, || lock.try_write_for(TIMEOUT).is_some()),
+        );
     });
 }

@@ -29,7 +29,8 @@ fn seated() -> Arc<RwLock<usize>> {
 /// Two writers exclude each other, each sees what the other did, and neither sleeps for ever.
 #[test]
 fn two_writers_exclude_each_other() {
-    model(&["waiter parks", "second"], || {
+    let states = ["waiter parks", "second", "rwlock looked after by the holder of the queue lock"];
+    model(&states, || {
         let lock = Arc::new(RwLock::new(0));
         let other = Arc::clone(&lock);
         let writer = thread::spawn(move || {
@@ -68,7 +69,7 @@ fn seated_reader_and_writer_exclude_each_other() {
     let states = [
         "reader sits",
         "reader gives its seat up",
-        "writer waits for a seat",
+        "writer waits for a visible reader",
         "waiter parks",
         "read before",
         "read after",
@@ -403,7 +404,7 @@ fn queued_writer_holds_new_readers_back() {
 /// A reader that stands up and knows of a writer wakes it: that one would find out by itself, but later.
 #[test]
 fn reader_that_stands_up_wakes_the_writer() {
-    let states = ["writer waits for a seat", "known", "not known", "waiter parks"];
+    let states = ["writer waits for a visible reader", "known", "not known", "waiter parks"];
     model_bounded(3, SEATS, &states, || {
         endless_rounds(true);
         let lock = seated();
@@ -428,7 +429,7 @@ fn reader_that_stands_up_wakes_the_writer() {
 /// Readers that wait for a writer go in together: each waits inside for the other.
 #[test]
 fn waiting_readers_go_in_together() {
-    let states = ["reader lets the next in", "waiter parks"];
+    let states = ["reader lets the others in", "readers counted in", "waiter parks"];
     model_bounded(3, THREE, &states, || {
         let lock = Arc::new(RwLock::new(0));
         let met = Arc::new((lockwork::Event::new(), lockwork::Event::new()));
@@ -458,7 +459,7 @@ fn waiting_readers_go_in_together() {
 /// A reader that was granted the lock by a fair unlock lets the next in as well: it waits inside for that one.
 #[test]
 fn granted_reader_lets_the_next_in() {
-    let states = ["waited for", "rwlock granted", "reader lets the next in"];
+    let states = ["waited for", "rwlock granted", "reader lets the others in"];
     model_bounded(3, THREE, &states, || {
         let lock = Arc::new(RwLock::new(0));
         let met = Arc::new(lockwork::Event::new());
@@ -772,7 +773,8 @@ fn fair_unlock_hands_over_to_an_upgradable_reader() {
 /// The upgradable reader's fair unlock hands the lock to the writer that waits for it.
 #[test]
 fn fair_unlock_of_the_upgradable_reader_hands_over() {
-    model(&["rwlock granted", "handed over", "nobody waited"], || {
+    let why = "two threads, but a question and a third lock";
+    model_bounded(4, why, &["rwlock granted", "handed over", "nobody waited"], || {
         let lock = Arc::new(RwLock::new(0));
         let upgradable = lock.upgradable_read();
         let other = Arc::clone(&lock);
@@ -841,7 +843,7 @@ fn fair_unlock_of_a_reader_hands_over_no_second_token() {
 /// A writer that is granted the lock waits for those who sit, as any other does.
 #[test]
 fn granted_writer_waits_for_who_sits() {
-    model_bounded(3, SEATS, &["rwlock granted", "reader sits", "writer waits for a seat"], || {
+    model_bounded(3, SEATS, &["rwlock granted", "reader sits", "writer waits for a visible reader"], || {
         let lock = seated();
         let reader = lock.read();
         let upgradable = lock.upgradable_read();

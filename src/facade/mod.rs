@@ -67,8 +67,8 @@ use arm::atomic::is_over;
 pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Advice, Age, Backoff, Deadline, Moment, Parker, Payload, PerThread, Reading, Releasing,
-    Rounds, UnsafeCell, Writing, atomic, budget, contain, guess, is_turn, known_thread, lines, panicking, polls,
-    spin_hint, this_thread, unique_number, yield_now,
+    Rounds, UnsafeCell, Writing, atomic, budget, contain, guess, is_turn, known_thread, lines, panicking,
+    polls, spin_hint, this_thread, unique_number, yield_now,
 };
 pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reached, real_only, thread_own};
 #[cfg(all(loom, feature = "loom"))]

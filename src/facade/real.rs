@@ -603,26 +603,26 @@ impl Age {
 /// Deadlines of waits after which a waiter looks for itself, because the one that should wake it may have missed it.
 #[derive(Debug)]
 pub(crate) struct Rounds {
-    began: Instant,
-    last: Duration,
+    next: Duration,
 }
 
 impl Rounds {
-    /// Each round lasts an eighth of the time that has passed, so looking costs next to nothing however long it
-    /// takes, and what was missed is found late by an eighth at most, and never by more than the longest round.
+    /// Each round lasts twice as long as the one before. So what was missed is found late by about the time that had passed
+    /// when it came, and a wait of a minute looks twenty times.
     const SHORTEST: Duration = Duration::from_micros(50);
-    const LONGEST: Duration = Duration::from_millis(10);
 
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), last: Duration::ZERO }
+        Self { next: Self::SHORTEST }
     }
 
     /// The end of the next round, which is `deadline` if that comes first.
     pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
-        let now = Instant::now();
-        self.last = ((now - self.began) / 8).max(self.last).clamp(Self::SHORTEST, Self::LONGEST);
-        let end = now + self.last;
-        Deadline(Some(deadline.0.map_or(end, |at| at.min(end))))
+        let end = Instant::now().checked_add(self.next);
+        self.next = self.next.saturating_mul(2);
+        Deadline(match (deadline.0, end) {
+            (Some(at), Some(end)) => Some(at.min(end)),
+            (at, end) => at.or(end),
+        })
     }
 }
 

@@ -438,7 +438,7 @@ impl RawBarrier {
     /// Queues for as long as what is to be waited for in the generation of `state` is still to be waited for.
     fn sleep(&self, mut state: State, role: Role, deadline: &Deadline) -> Slept {
         let generation = state.generation();
-        let waiter = Waiter::new(&self.queue, generation.tag(role), false);
+        let waiter = Waiter::new(&self.queue, generation.tag(role));
         let guard = self.queue.guard();
         loop {
             let must_wait = state.generation() == generation

@@ -54,7 +54,7 @@ impl RawCondvar {
     ///
     /// The caller holds `mutex`.
     unsafe fn wait_spinning(&self, mutex: &RawMutex, deadline: &Deadline, spin: Spin) -> bool {
-        let waiter = Waiter::new(&self.queue, (&raw const *mutex).cast(), false);
+        let waiter = Waiter::new(&self.queue, (&raw const *mutex).cast());
         let publish = |guard: Guard<'_>| {
             guard.release();
             // SAFETY: this function's contract.

@@ -216,7 +216,7 @@ fn release_all(guard: Guard<'_>, bits: usize) {
 #[cold]
 fn wait_slow(queue: &Queue, deadline: &Deadline, found: impl Fn() -> bool, end: impl Fn(Guard<'_>)) -> bool {
     while !deadline.has_passed() {
-        let waiter = Waiter::new(queue, ptr::null(), false);
+        let waiter = Waiter::new(queue, ptr::null());
         if let Ok(guard) = queue.guard_if(Word::EMPTY, |word| !word.has(SET)) {
             let spin = Spin::for_turn();
             return guard.wait(waiter, Place::Back, &end, deadline, spin, &end).is_some();

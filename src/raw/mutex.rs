@@ -50,9 +50,6 @@ use crate::wait::{
 const LOCKED: usize = Word::bit(0);
 const WAKING: usize = Word::bit(1);
 
-/// How often a waiter lets others be faster. One in a model, so that a model can get there.
-pub(crate) const PATIENCE: u32 = budget(2, 1);
-
 /// Which unlocks look after the first waiter although a designated waker is on its way: of each thread one in so many.
 const TURNS: u32 = 16;
 
@@ -165,7 +162,7 @@ impl RawMutex {
             if carried != 0 {
                 reached!("mutex lost to another after a wake-up");
             }
-            let waiter = Waiter::new(&self.queue, ptr::null(), false).stamped(stamp);
+            let waiter = Waiter::new(&self.queue, ptr::null()).stamped(stamp);
             let guard = match self.queue.guard_if(word, |word| word.has(LOCKED)) {
                 Ok(guard) => guard,
                 Err(actual) => {

@@ -257,7 +257,7 @@ impl RawOnce {
             if deadline.has_passed() {
                 return Entered::Passed(Passed::TimedOut);
             }
-            let waiter = Waiter::new(&self.queue, kind.tag(), false);
+            let waiter = Waiter::new(&self.queue, kind.tag());
             let Ok(guard) = self.queue.guard_if(word, |word| kind.waits_at(word)) else { continue };
             let spin = Spin::for_turn();
             let woken = guard.wait(waiter, Place::Back, Guard::release, deadline, spin, Guard::release);

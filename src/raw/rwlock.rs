@@ -31,18 +31,24 @@
 //!
 //! 1. QUEUED and HOLD say what the queue holds, whenever it is not guarded; they are changed by guard's holders alone.
 //! 2. Whenever the queue is not guarded and a waiter could go on (see `Plan`), WAKING is set, and the woken waiter on
-//!    its way will look after the others: when it comes in, queues again or gives up; or a reader or an upgradable reader that
-//!    was granted the lock is on its way, which does the same when it comes.
+//!    its way will look after the others: when it comes in, queues again or gives up; or a thread that has made a change
+//!    without the queue lock is about to take that, or to leave its work to the one that has it. What a thread that
+//!    queues brings about is decided for that thread alone: for those before it that was done.
 //! 3. WRITER, UPGRADABLE and the count are changed by those who come and go, and by a guard's holder on behalf of a
 //!    waiter.
-//! 4. PENDING is cleared by the thread that set it. That one has the lock for writing if there are no counted readers in
-//!    the exchange by which it does so, after it has seen each slot empty since it set PENDING.
+//! 4. PENDING is cleared by the thread that set it, or, for a writer that is in the queue, under the queue lock. A thread
+//!    has the lock for writing if there are no counted readers in the exchange by which that is done, after each slot was
+//!    seen empty since it set PENDING and passed a fence.
 //! 5. Who leaves may touch the lock once more after the exchange by which it leaves: the lock must outlive the call.
 //!
-//! As in the mutex, a free lock goes to whoever comes first, and a waiter that has been woken and lost a few times is
-//! granted the lock ([`PATIENCE`]). One waiter is woken at a time: a reader that comes in wakes the next reader in front
-//! of the first waiting writer, so readers that queued together go in together, and the thread that unlocks pays for one
-//! wake-up only.
+//! As in the mutex, a free lock goes to the thread that comes first, and a waiter that is starving is granted the lock. A
+//! writer's unlock wakes one waiter. If that is a reader, it counts in all readers up to the first writer in the queue
+//! when it is there, by one exchange, and wakes them in one batch, so readers that queued together go in together. The
+//! thread that unlocks pays for one wake-up, the lock does not rest while the first reader wakes up, and the readers pay
+//! for one pass over those that are let in. If the first of them is starving, the unlock does all that.
+//!
+//! No releasing call sleeps or, but for the fair ones, waits for the queue lock: one that finds it taken leaves its work to
+//! the thread that has it.
 //!
 //! Ordering: `rwlock.write` (a writer's release to whoever comes next) and `rwlock.read` (a reader's release to the
 //! next writer) are Release and Acquire on the state, or on the seat. All changes of the state are read-modify-writes, so
@@ -57,14 +63,15 @@ use std::fmt;
 use std::mem;
 use std::ptr::{self, NonNull};
 
-use super::mutex::PATIENCE;
 use crate::facade::atomic::{
     AtomicU32,
     Ordering::{self, AcqRel, Acquire, Relaxed, Release},
     exchange_in_order, fence_in_order, load_in_order,
 };
-use crate::facade::{Deadline, Rounds, budget, const_fn, reached};
-use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Woken, give_way_at_times};
+use crate::facade::{Deadline, Releasing, Rounds, budget, const_fn, guess, reached};
+use crate::wait::{
+    Due, Dues, Guard, Outcome, Place, Queue, Spin, Stamp, Waiter, Woken, Word, give_way_at_times,
+};
 
 /// What the lock's word says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,6 +129,11 @@ impl State {
         self.0 & (SEATS | WRITER | PENDING | HOLD) == SEATS
     }
 
+    /// Readers are in, or may be, and no writer has it or waits for them to leave.
+    const fn is_read_locked(self) -> bool {
+        !self.has(WRITER) && (self.has(UPGRADABLE | SEATS) || self.has_readers())
+    }
+
     /// How many readers are in, but for those who sit.
     const fn readers(self) -> u32 {
         self.0 / READER
@@ -176,15 +188,17 @@ impl fmt::Debug for State {
 
 /// How a thread wants the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Role {
     Read,
     /// Reads as well, and may do so already: waiting writers do not stop it.
     ReadAgain,
     Upgradable,
     Write,
+    /// Has WRITER and PENDING, and waits until the readers have left.
+    Drain,
 }
 
-impl Kind {
+impl Role {
     /// The state after it has come in, if it may. `carried` is WAKING for a thread that was woken from the queue, which
     /// stands before whoever still waits.
     #[inline]
@@ -201,6 +215,7 @@ impl Kind {
             // Those in the queue, or one on its way, may be readers that are to go in with these.
             Self::Write if carried == 0 && state.has_readers() && state.has(QUEUED | WAKING) => return None,
             Self::Write => state.taken_for_writing(),
+            Self::Drain => return None,
         };
         Some(next.without(carried))
     }
@@ -209,103 +224,164 @@ impl Kind {
         matches!(self, Self::Read | Self::ReadAgain)
     }
 
-    /// What a waiter's tag says of it.
-    const fn tag(self) -> usize {
+    /// Whether it could go on in this state, if no waiter were before it. (A reader goes on, too, to learn that there are
+    /// too many.)
+    const fn could_go(self, state: State) -> bool {
         match self {
-            Self::Read => READS,
-            Self::ReadAgain => READS_AGAIN,
-            Self::Upgradable => UPGRADES,
-            Self::Write => WRITES,
+            Self::Read => !state.has(WRITER | HOLD),
+            Self::ReadAgain => !state.is_written(),
+            Self::Upgradable => !state.has(TAKEN | HOLD),
+            Self::Write => !state.has(TAKEN) && !state.has_readers(),
+            Self::Drain => true,
         }
     }
-}
 
-const READS: usize = 1;
-const UPGRADES: usize = 2;
-const WRITES: usize = 3;
-const READS_AGAIN: usize = 4;
-/// Has WRITER and PENDING, and waits until no reader is counted.
-const DRAINS: usize = 5;
-/// Has WRITER and PENDING, and waits until nobody sits.
-const CLEARS: usize = 6;
+    /// A waiter's tag: how it wants the lock, and where it was put.
+    const fn tag(self, place: Place) -> *const () {
+        ptr::without_provenance(((self as usize) << 1) | place as usize)
+    }
+
+    fn of(waiter: &Waiter) -> (Self, Place) {
+        let tag = waiter.tag().addr();
+        let roles = [Self::Read, Self::ReadAgain, Self::Upgradable, Self::Write, Self::Drain];
+        (roles[tag >> 1], if tag & 1 == Place::Front as usize { Place::Front } else { Place::Back })
+    }
+}
 
 /// Why a guarded section ends, beside what has become of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
+    /// Some who wait may be able to go on now.
     Change,
-    /// Whoever is next is to be granted the lock, not just woken.
+    /// The same, and the first of them is to be given the lock, not just woken.
     Fair,
-    /// A reader has left.
-    Left,
+    /// A thread has queued, which brought nothing about for the others.
+    Queued(Role),
+    /// A thread has left the queue at its deadline.
+    Left(Role),
 }
 
-/// What a guard's holder decides for a state and a queue: who goes on, and what the state is then.
+/// What the holder of the queue lock decides for a state and a queue: which waiters go on, and what the state is then.
+///
+/// * A drained writer's wait is over: it is told so.
+/// * Readers go on unless a writer has the lock, up to the first writer in the queue. If the lock is read-locked already, or
+///   the first of them is starving, all of them are counted in with one exchange and woken as readers. If the lock
+///   is free, the first is woken to come in, and does that for the others when it is there: the lock does not rest meanwhile.
+/// * Recursive readers stand before all writers in the queue, and one that drains is nothing to them.
+/// * An upgradable reader goes on if the token is free, and is passed by readers if it is not.
+/// * A writer that comes first goes on if the token is free and no readers are counted.
+///
+/// Nobody is woken while another is on its way, but for those that are given what they wait for.
 struct Plan {
-    next: State,
-    chosen: Option<(NonNull<Waiter>, Outcome)>,
+    /// So many readers are counted in: the first in the queue.
+    readers: u32,
+    /// The other waiter that goes on.
+    one: Option<(NonNull<Waiter>, Role, Outcome)>,
+    /// QUEUED and HOLD for what stays in the queue.
+    bits: u32,
 }
 
 impl Plan {
-    /// The first waiter that can go on does, if nobody is on the way already:
-    ///
-    /// * a reader unless a writer has the lock, an upgradable reader if the token is free, both if no writer stands
-    ///   before them in the queue, which is nothing to a recursive reader, nor is a writer that is PENDING;
-    /// * a writer if the token is free and there are no counted readers;
-    /// * the one writer that is PENDING if what it waits for has happened, whoever else is on the way.
-    fn new(guard: &Guard<'_>, state: State, cause: Cause) -> Self {
-        let mut plan = Self { next: state.without(QUEUED | HOLD), chosen: None };
-        let nobody_comes = !state.has(WAKING) || cause == Cause::Fair;
-        let others = !state.has(WRITER) && nobody_comes;
-        let mut behind_writer = false;
-        for waiter in guard.waiters() {
-            let tag = waiter.tag().addr();
-            let goes = plan.chosen.is_none()
-                && match tag {
-                    DRAINS => !state.has_readers(),
-                    CLEARS => cause != Cause::Change && !state.has_readers(),
-                    READS => others && !behind_writer,
-                    READS_AGAIN => nobody_comes && !state.is_written(),
-                    UPGRADES => others && !behind_writer && !state.has(TAKEN),
-                    _ => others && !behind_writer && !state.has(TAKEN) && !state.has_readers(),
-                };
-            if goes {
-                plan.choose(waiter, tag, cause);
-                continue;
-            }
-            plan.next = plan.next.with(QUEUED);
-            if tag == WRITES {
-                plan.next = plan.next.with(HOLD);
-                behind_writer = true;
-            }
-            if behind_writer && !state.is_draining() && (plan.chosen.is_some() || !others) {
-                // Nobody else goes on, and both bits are known.
-                break;
-            }
-        }
-        plan
+    /// In which states a plan holds: in all for which this is the same, if there is room for its readers.
+    const fn key(state: State) -> (u32, bool) {
+        (state.0 & (CALM - 1), state.has_readers())
     }
 
-    fn choose(&mut self, waiter: &Waiter, tag: usize, cause: Cause) {
-        let granted = cause == Cause::Fair || waiter.is_impatient();
-        // One reader too many is woken to find that out.
-        let refused = matches!(tag, READS | READS_AGAIN) && self.next.is_full();
-        let outcome = match tag {
-            DRAINS | CLEARS => Outcome::WOKEN,
-            _ if !granted || refused => {
-                self.next = self.next.with(WAKING);
-                Outcome::WOKEN
-            }
-            _ => {
-                reached!("rwlock granted");
-                self.next = match tag {
-                    READS | READS_AGAIN => self.next.one_more(),
-                    UPGRADES => self.next.with(UPGRADABLE),
-                    _ => self.next.taken_for_writing(),
-                };
-                Outcome::GRANTED
-            }
+    fn fits(&self, state: State) -> bool {
+        self.readers <= MOST_READERS - state.readers()
+    }
+
+    fn new(lock: &RawRwLock, guard: &Guard<'_>, state: State, cause: Cause) -> Self {
+        let is_writer = |waiter: &Waiter| Role::of(waiter).0 == Role::Write;
+        let mut hold = match cause {
+            Cause::Queued(Role::Write) => true,
+            Cause::Left(Role::Write) => guard.waiters().any(is_writer),
+            _ => state.has(HOLD),
         };
-        self.chosen = Some((NonNull::from(waiter), outcome));
+        let (mut readers, mut one, mut queued) = (0, None, false);
+        let concerned = match cause {
+            Cause::Queued(role) => role.could_go(state),
+            Cause::Left(role) => role == Role::Write,
+            Cause::Change | Cause::Fair => true,
+        };
+        let draining = state.is_draining();
+        let wakes = !state.has(WAKING);
+        let mut waiters = guard.waiters();
+        if concerned && !state.is_written() && (wakes || draining || cause == Cause::Fair) {
+            let room = MOST_READERS - state.readers();
+            // Whether readers are counted in, not woken.
+            let mut lets_in = cause == Cause::Fair || draining || state.is_read_locked();
+            for waiter in waiters.by_ref() {
+                let (role, place) = Role::of(waiter);
+                let first = readers == 0 && one.is_none();
+                let given = first && (cause == Cause::Fair || guard.is_starving(waiter));
+                // Whoever can go on beside a writer that drains, and that one itself, were put before all others.
+                if draining && place == Place::Back {
+                    queued = true;
+                    break;
+                }
+                let outcome = if given { Outcome::GRANTED } else { Outcome::WOKEN };
+                let goes = match role {
+                    Role::Read if draining => false,
+                    Role::Read | Role::ReadAgain => {
+                        lets_in |= given;
+                        if lets_in && readers < room {
+                            readers += 1;
+                            continue;
+                        }
+                        if one.is_none() && wakes {
+                            one = Some((NonNull::from(waiter), role, Outcome::WOKEN));
+                            if lets_in {
+                                continue;
+                            }
+                            break;
+                        }
+                        false
+                    }
+                    Role::Upgradable => one.is_none() && !state.has(TAKEN) && (wakes || given),
+                    Role::Write => first && !state.has(TAKEN) && !state.has_readers() && (wakes || given),
+                    Role::Drain if draining && readers == 0 && lock.is_left(state) => {
+                        one = Some((NonNull::from(waiter), role, Outcome::GRANTED));
+                        break;
+                    }
+                    Role::Drain => false,
+                };
+                if goes {
+                    one = Some((NonNull::from(waiter), role, outcome));
+                    lets_in |= given;
+                } else {
+                    queued = true;
+                }
+                if role == Role::Write && !draining {
+                    hold = !goes;
+                    for waiter in waiters.by_ref() {
+                        queued = true;
+                        hold |= is_writer(waiter);
+                        if hold {
+                            break;
+                        }
+                    }
+                    break;
+                }
+                if goes && !lets_in {
+                    break;
+                }
+            }
+        }
+        let queued = if queued || waiters.next().is_some() { QUEUED } else { 0 };
+        Self { readers, one, bits: queued | if hold { HOLD } else { 0 } }
+    }
+
+    /// The state when they have gone on.
+    fn next(&self, state: State) -> State {
+        let state = State(state.0 + self.readers * READER).without(QUEUED | HOLD).with(self.bits);
+        match self.one {
+            None => state,
+            Some((_, Role::Drain, _)) => state.without(PENDING | SEATS),
+            Some((_, _, Outcome::WOKEN)) => state.with(WAKING),
+            Some((_, Role::Upgradable, _)) => state.with(UPGRADABLE),
+            Some(_) => state.taken_for_writing(),
+        }
     }
 }
 
@@ -314,6 +390,23 @@ impl Plan {
 #[track_caller]
 pub(crate) fn too_many_readers(call: &str) -> ! {
     panic!("{call}: more than {MOST_READERS} readers at once")
+}
+
+/// Waiters that were taken out of the queue, and are to be woken once the queue lock has been given back.
+struct Going {
+    granted: Dues,
+    /// One at most, as WAKING is set from the first on until that one comes.
+    woken: Option<Due>,
+}
+
+impl Going {
+    fn append(&mut self, later: Self) {
+        self.granted.append(later.granted);
+        if later.woken.is_some() {
+            debug_assert!(self.woken.is_none(), "invariant 2");
+            self.woken = later.woken;
+        }
+    }
 }
 
 /// How a reader is in, to be given back when it leaves.
@@ -376,24 +469,24 @@ impl RawRwLock {
     /// Reads, waiting until the deadline, which is made only if it is needed. `None` if that has passed, or at once if
     /// there would be more readers than can be counted: without a deadline that alone.
     #[inline]
-    pub(crate) fn read(&self, kind: Kind, deadline: impl FnOnce() -> Deadline) -> Option<Pass> {
-        match self.read_at_once(kind) {
+    pub(crate) fn read(&self, role: Role, deadline: impl FnOnce() -> Deadline) -> Option<Pass> {
+        match self.read_at_once(role) {
             Ok(pass) => Some(pass),
-            Err(state) => self.acquire(kind, state, &deadline()).then_some(Pass::COUNTED),
+            Err(state) => self.acquire(role, state, &deadline()).then_some(Pass::COUNTED),
         }
     }
 
     #[inline]
-    pub(crate) fn try_read(&self, kind: Kind) -> Option<Pass> {
-        match self.read_at_once(kind) {
+    pub(crate) fn try_read(&self, role: Role) -> Option<Pass> {
+        match self.read_at_once(role) {
             Ok(pass) => Some(pass),
-            Err(state) => self.try_acquire(kind, state).is_some().then_some(Pass::COUNTED),
+            Err(state) => self.try_acquire(role, state).is_some().then_some(Pass::COUNTED),
         }
     }
 
     /// Reads if that takes no more than a try, else says what the state was.
     #[inline]
-    fn read_at_once(&self, kind: Kind) -> Result<Pass, State> {
+    fn read_at_once(&self, role: Role) -> Result<Pass, State> {
         let state = self.load();
         if state.is_open() {
             return self.sit(state);
@@ -402,7 +495,7 @@ impl RawRwLock {
         if state.has(SEATS - 1) || state.0 & CALM_MASK == CALM_ENOUGH * CALM || state.is_full() {
             return Err(state);
         }
-        debug_assert!(kind.reads());
+        debug_assert!(role.reads());
         // Acquire (rwlock.write): what the last writer did.
         self.try_change(state, State(state.one_more().0 + CALM), Acquire).map(|()| Pass::COUNTED)
     }
@@ -450,7 +543,8 @@ impl RawRwLock {
         // (`drain`). What an exchange would cost here is half of what reading costs.
         let state = self.load();
         if state.is_draining() {
-            self.settle(self.queue.guard(), state, |state| state, Cause::Left);
+            let _releasing = Releasing::begin();
+            self.look_after_queue(state);
         }
     }
 
@@ -465,9 +559,10 @@ impl RawRwLock {
 
     #[cold]
     fn last_reader_left(&self, before: State) {
-        // Else whoever is on the way looks after the queue (invariant 2).
-        if before.is_draining() || !before.has(WAKING) {
-            self.settle(self.queue.guard(), before.one_less(), |state| state, Cause::Left);
+        // Else nobody can go on for it, or whoever is on the way looks after the queue (invariant 2).
+        if before.is_draining() || !before.has(TAKEN | WAKING) {
+            let _releasing = Releasing::begin();
+            self.look_after_queue(before.one_less());
         }
     }
 
@@ -492,12 +587,12 @@ impl RawRwLock {
         // Acquire (rwlock.write): what the last writer did.
         match self.try_change(State(0), State(UPGRADABLE), Acquire) {
             Ok(()) => true,
-            Err(state) => self.acquire(Kind::Upgradable, state, &deadline()),
+            Err(state) => self.acquire(Role::Upgradable, state, &deadline()),
         }
     }
 
     pub(crate) fn try_upgradable(&self) -> bool {
-        self.try_acquire(Kind::Upgradable, State(0)).is_some()
+        self.try_acquire(Role::Upgradable, State(0)).is_some()
     }
 
     /// # Safety
@@ -520,7 +615,7 @@ impl RawRwLock {
     /// `None`, and nothing has changed.
     pub(crate) unsafe fn downgrade_upgradable(&self) -> Option<Pass> {
         // Counted first, so that nobody can come in between.
-        let counted = self.try_acquire(Kind::ReadAgain, self.load())?;
+        let counted = self.try_acquire(Role::ReadAgain, self.load())?;
         self.change(counted, |state| state.without(UPGRADABLE));
         Some(Pass::COUNTED)
     }
@@ -586,7 +681,7 @@ impl RawRwLock {
         if deadline.has_passed() {
             return self.try_take(state, 0);
         }
-        if !self.acquire(Kind::Write, state, deadline) {
+        if !self.acquire(Role::Write, state, deadline) {
             return false;
         }
         let state = self.load();
@@ -710,6 +805,13 @@ impl RawRwLock {
         number != 0 && readers::slots(number).any(|seat| seat.load(Acquire) == number)
     }
 
+    /// Whether all readers have left that a writer waits for: for that writer, behind the fence that follows its setting
+    /// WRITER, or for a thread that found it in the queue.
+    fn is_left(&self, state: State) -> bool {
+        // SEATS is not set while WRITER is, so it is as the exchange that set WRITER found it.
+        !(state.has_readers() || state.has(SEATS) && self.somebody_sits())
+    }
+
     /// For the PENDING writer: whether all readers have left. Clears PENDING then (invariant 4).
     fn is_drained(&self, mut state: State) -> bool {
         // SEATS is not set while WRITER is, so it is as the exchange that set WRITER found it.
@@ -745,22 +847,26 @@ impl RawRwLock {
                 continue;
             }
             // Before the guard is taken: this may panic.
-            let waiter = Waiter::new(&self.queue, ptr::null(), false);
+            let waiter = Waiter::new(&self.queue, Role::Drain.tag(Place::Front));
             let guard = self.queue.guard();
-            // Asked again under the guard: whoever stands up from now on and sees PENDING finds us in the queue.
-            let seated = state.has(SEATS) && self.somebody_sits();
-            // One that stands up and does not see PENDING yet wakes nobody, so we look for ourselves now and then.
+            // Asked again under the guard: a visible reader that leaves from now on and sees PENDING finds us in the queue.
+            let visible = state.has(SEATS) && self.somebody_sits();
+            // One that leaves and does not see PENDING yet tells nobody, so we look for ourselves now and then.
             let round;
-            let (tag, end) = if seated {
-                reached!("writer waits for a seat");
+            let end = if visible {
+                reached!("writer waits for a visible reader");
                 round = rounds.get_or_insert_with(Rounds::new).next(deadline);
-                (CLEARS, &round)
+                &round
             } else {
-                (DRAINS, deadline)
+                deadline
             };
-            let waiter = waiter.tagged(ptr::without_provenance(tag));
-            let settle = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Change);
-            let _ = guard.wait(waiter, Place::Front, settle, end, Spin::NONE, settle);
+            let publish =
+                |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Queued(Role::Drain));
+            let leave = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Left(Role::Drain));
+            if guard.wait(waiter, Place::Front, publish, end, Spin::NONE, leave).is_some() {
+                reached!("writer told that it is drained");
+                return true;
+            }
             state = self.load();
         }
     }
@@ -770,12 +876,12 @@ impl RawRwLock {
     /// Tries to come in for as long as the state allows it. Says what the state is then. `state` is what the caller last
     /// saw, or supposes: the exchange finds out.
     #[cold]
-    fn try_acquire(&self, kind: Kind, mut state: State) -> Option<State> {
-        while let Some(next) = kind.enter(state, 0) {
+    fn try_acquire(&self, role: Role, mut state: State) -> Option<State> {
+        while let Some(next) = role.enter(state, 0) {
             // Acquire (rwlock.write, rwlock.read): what earlier holders did.
             match self.try_change(state, next, Acquire) {
                 Ok(()) => {
-                    if kind.reads() {
+                    if role.reads() {
                         self.open_seats(next);
                     }
                     return Some(next);
@@ -788,27 +894,27 @@ impl RawRwLock {
 
     /// Comes in, waiting until the deadline. A reader gives up at once if there would be too many.
     #[cold]
-    fn acquire(&self, kind: Kind, mut state: State, deadline: &Deadline) -> bool {
+    fn acquire(&self, role: Role, mut state: State, deadline: &Deadline) -> bool {
         let mut carried = 0;
-        let mut losses = 0;
+        let mut stamp = Stamp::NONE;
         let mut spin = Spin::for_shared_lock();
         loop {
-            if let Some(next) = kind.enter(state, carried) {
+            if let Some(next) = role.enter(state, carried) {
                 // Who reads takes nothing from a reader, and may have to be through before a writer can come in.
-                if carried == 0 && kind == Kind::Write && state.has(WAKING) && !deadline.has_passed() {
+                if carried == 0 && role == Role::Write && state.has(WAKING) && !deadline.has_passed() {
                     give_way_at_times();
                 }
                 // Acquire (rwlock.write, rwlock.read): what earlier holders did.
                 match self.try_change(state, next, Acquire) {
                     Ok(()) => {
-                        self.arrive(kind, carried, next);
+                        self.arrive(role, carried, next);
                         return true;
                     }
                     Err(actual) => state = actual,
                 }
                 continue;
             }
-            if deadline.has_passed() || kind.reads() && state.is_full() {
+            if deadline.has_passed() || role.reads() && state.is_full() {
                 if carried != 0 {
                     reached!("rwlock given up by a woken waiter");
                     self.change(state, |state| state.without(WAKING));
@@ -823,40 +929,41 @@ impl RawRwLock {
             }
             if carried != 0 {
                 reached!("rwlock lost to another after a wake-up");
-                losses += 1;
             }
-            let impatient = losses >= PATIENCE;
-            let waiter = Waiter::new(&self.queue, ptr::without_provenance(kind.tag()), impatient);
-            let place = if carried != 0 { Place::Front } else { Place::Back };
+            // A recursive reader does not wait for those that are queued.
+            let front = carried != 0 || role == Role::ReadAgain;
+            let place = if front { Place::Front } else { Place::Back };
+            let waiter = Waiter::new(&self.queue, role.tag(place)).stamped(stamp);
             // Queues first and looks then: if it can go on by now, the plan says so. One more asleep, one more may be
             // woken, as in the mutex; but not past readers that are on their way into a lock without a writer.
             let publish = |guard: Guard<'_>| {
                 let change = |state: State| {
+                    let state = if role == Role::Write && carried != 0 { state.with(HOLD) } else { state };
                     if carried != 0 || state.has(WRITER) { state.without(WAKING) } else { state }
                 };
-                self.settle(guard, state, change, Cause::Change);
+                // One that was on its way was to look after the others.
+                let cause = if carried != 0 { Cause::Change } else { Cause::Queued(role) };
+                self.settle(guard, state, change, cause);
             };
-            let leave = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Change);
-            let awake = if impatient { Spin::for_grant() } else { Spin::NONE };
+            let leave = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Left(role));
+            let awake = if carried != 0 { Spin::for_grant() } else { Spin::NONE };
             match self.queue.guard().wait(waiter, place, publish, deadline, awake, leave) {
                 None => return false,
-                Some(Woken { outcome: Outcome::GRANTED, .. }) => {
-                    self.arrive(kind, WAKING, self.load());
-                    return true;
-                }
-                Some(_) => carried = WAKING,
+                Some(Woken { outcome: Outcome::GRANTED, .. }) => return true,
+                Some(woken) => stamp = woken.stamp,
             }
+            carried = WAKING;
             spin = Spin::after_wake();
             state = State(WAKING);
         }
     }
 
     /// What a thread does that has just come in by the long way.
-    fn arrive(&self, kind: Kind, carried: u32, state: State) {
-        if carried != 0 && kind != Kind::Write && state.has(QUEUED) {
-            reached!("reader lets the next in");
-            self.settle(self.queue.guard(), state, |state| state, Cause::Change);
-        } else if kind.reads() {
+    fn arrive(&self, role: Role, carried: u32, state: State) {
+        if carried != 0 && role != Role::Write && state.has(QUEUED) {
+            reached!("reader lets the others in");
+            self.look_after_queue(state);
+        } else if role.reads() {
             self.open_seats(state);
         }
     }
@@ -881,52 +988,111 @@ impl RawRwLock {
         let _ = self.try_change(state, state.without(CALM_MASK).with(SEATS), Release);
     }
 
-    /// Makes a change by which somebody leaves or steps back, and wakes who can go on. `state` is what the caller last
-    /// saw, or supposes.
+    /// Makes a change by which a thread leaves or steps back, and wakes those that can go on. `state` is what the caller
+    /// last saw, or supposes.
     fn change(&self, mut state: State, change: impl Fn(State) -> State) {
+        let _releasing = Releasing::begin();
         loop {
             let next = change(state);
-            if next.has(QUEUED) && !next.has(WAKING) {
-                return self.settle(self.queue.guard(), state, change, Cause::Change);
+            let concerns_queue = next.has(QUEUED) && !next.has(WAKING);
+            if concerns_queue {
+                // At once with the decision if that can be: then a starving waiter gets the lock before any other can.
+                let mut word = guess(|| self.queue.load(), Word::EMPTY);
+                while !word.is_guarded() {
+                    match self.queue.try_guard(word) {
+                        Ok(guard) => return self.settle(guard, state, change, Cause::Change),
+                        Err(actual) => word = actual,
+                    }
+                }
             }
             // Release (rwlock.write): what the leaving thread did.
             match self.try_change(state, next, Release) {
+                Ok(()) if concerns_queue => return self.look_after_queue(next),
                 Ok(()) => return,
                 Err(actual) => state = actual,
             }
         }
     }
 
-    /// The same, and grants the lock to the first that can go on then.
-    fn change_fairly(&self, change: impl Fn(State) -> State) {
-        let state = self.load();
-        if state.has(QUEUED) {
-            self.settle(self.queue.guard(), state, change, Cause::Fair);
-        } else {
-            self.change(state, change);
+    /// Lets those go on that can by now, or leaves that to the thread that has the queue lock.
+    fn look_after_queue(&self, state: State) {
+        if let Some(guard) = self.queue.guard_or_delegate(guess(|| self.queue.load(), Word::EMPTY)) {
+            self.settle(guard, state, |state| state, Cause::Change);
         }
     }
 
-    /// Ends a guarded section: makes a change, brings the bits up to date with the queue, and lets the first that can go
-    /// on do so (invariants 1 and 2).
-    fn settle(&self, mut guard: Guard<'_>, mut state: State, change: impl Fn(State) -> State, cause: Cause) {
-        let plan = loop {
-            let plan = Plan::new(&guard, change(state), cause);
-            // Release (rwlock.write): what the leaving thread did. Acquire: the same on behalf of a waiter that is
-            // granted the lock, which gets it from us.
-            match self.try_change(state, plan.next, AcqRel) {
-                Ok(()) => break plan,
-                Err(actual) => state = actual,
-            }
-        };
-        let due = plan.chosen.map(|(waiter, outcome)| {
-            // SAFETY: the plan is of this queue, which has not changed since.
-            (unsafe { guard.take(waiter) }, outcome)
-        });
-        guard.release();
-        if let Some((due, outcome)) = due {
-            due.wake(outcome);
+    /// The same, and grants the lock to the first that can go on then: for that it waits for the queue lock.
+    fn change_fairly(&self, change: impl Fn(State) -> State) {
+        let _releasing = Releasing::begin();
+        let state = self.load();
+        if !state.has(QUEUED) {
+            return self.change(state, change);
         }
+        if let Ok(guard) = self.queue.guard_if_sleepless(Word::EMPTY, |_| true) {
+            self.settle(guard, state, change, Cause::Fair);
+        }
+    }
+
+    /// Ends a guarded section: makes a change, brings the bits up to date with the queue, and lets those go on that can
+    /// (invariants 1 and 2); then does once more, for as long as work is delegated.
+    fn settle(&self, mut guard: Guard<'_>, state: State, change: impl Fn(State) -> State, cause: Cause) {
+        let (mut going, mut state) = self.decide(&mut guard, state, change, cause);
+        guard.finish(|word, guard| {
+            if word.is_recheck() {
+                reached!("rwlock looked after by the holder of the queue lock");
+                let (more, now) = self.decide(guard, state, |state| state, Cause::Change);
+                going.append(more);
+                state = now;
+            }
+            guard.stamp_first();
+            word
+        });
+        going.granted.wake_all(Outcome::GRANTED);
+        if let Some(waiter) = going.woken {
+            waiter.wake(Outcome::WOKEN);
+        }
+    }
+
+    /// Makes the change and what the plan says then, and takes out of the queue those that go on. Says what the state is.
+    fn decide(
+        &self,
+        guard: &mut Guard<'_>,
+        mut state: State,
+        change: impl Fn(State) -> State,
+        cause: Cause,
+    ) -> (Going, State) {
+        let mut changed = change(state);
+        let mut plan = Plan::new(self, guard, changed, cause);
+        // Release (rwlock.write): what the leaving thread did. Acquire: the same on behalf of a waiter that is
+        // granted the lock, which gets it from us.
+        while let Err(actual) = self.try_change(state, plan.next(changed), AcqRel) {
+            state = actual;
+            let before = mem::replace(&mut changed, change(state));
+            // The queue is walked again only if that may come to another end.
+            if Plan::key(before) != Plan::key(changed) || !plan.fits(changed) {
+                plan = Plan::new(self, guard, changed, cause);
+            }
+        }
+        let beside_writer = changed.has(WRITER);
+        if plan.readers != 0 {
+            reached!("readers counted in");
+            reached!("rwlock granted");
+        }
+        let mut granted = guard.take_first(plan.readers as usize, |waiter| match Role::of(waiter).0 {
+            Role::Read => !beside_writer,
+            role => role == Role::ReadAgain,
+        });
+        let mut woken = None;
+        match plan.one {
+            // SAFETY: the plan is of this queue, and counts this waiter to none of the others.
+            Some((waiter, _, Outcome::WOKEN)) => woken = Some(unsafe { guard.take(waiter) }),
+            Some((waiter, ..)) => {
+                reached!("rwlock granted");
+                granted.append(guard.take_first(1, |other| ptr::eq(other, waiter.as_ptr())));
+            }
+            None => {}
+        }
+        (Going { granted, woken }, plan.next(changed))
     }
 
     crate::facade::model_only! {
@@ -952,23 +1118,23 @@ impl RawRwLock {
     /// Reads, counted whatever others do, so that it leaves with [`Pass::COUNTED`]: for callers that cannot keep a pass.
     /// A lock that is read in no other way never has SEATS set.
     #[inline]
-    pub(crate) fn read_counted(&self, kind: Kind, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(crate) fn read_counted(&self, role: Role, deadline: impl FnOnce() -> Deadline) -> bool {
         let state = self.load();
-        self.count(kind, state) || self.acquire(kind, state, &deadline())
+        self.count(role, state) || self.acquire(role, state, &deadline())
     }
 
     /// The same if that takes no waiting.
     #[inline]
-    pub(crate) fn try_read_counted(&self, kind: Kind) -> bool {
+    pub(crate) fn try_read_counted(&self, role: Role) -> bool {
         let state = self.load();
-        self.count(kind, state) || self.try_acquire(kind, state).is_some()
+        self.count(role, state) || self.try_acquire(role, state).is_some()
     }
 
     #[inline]
-    fn count(&self, kind: Kind, state: State) -> bool {
-        debug_assert!(kind.reads());
+    fn count(&self, role: Role, state: State) -> bool {
+        debug_assert!(role.reads());
         // Acquire (rwlock.write): what the last writer did.
-        kind.enter(state, 0).is_some_and(|next| self.try_change(state, next, Acquire).is_ok())
+        role.enter(state, 0).is_some_and(|next| self.try_change(state, next, Acquire).is_ok())
     }
 }
 

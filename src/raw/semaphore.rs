@@ -202,7 +202,7 @@ impl RawSemaphore {
                 return true;
             }
         }
-        let waiter = Waiter::new(&self.queue, ptr::without_provenance(n), false);
+        let waiter = Waiter::new(&self.queue, ptr::without_provenance(n));
         let guard = self.queue.guard();
         // Most likely still empty; the exchange finds out.
         let mut state = State(0);

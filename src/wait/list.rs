@@ -176,6 +176,30 @@ impl<N: Node> List<N> {
         taken
     }
 
+    /// Takes out the first `n` nodes of those that are `wanted`, wherever they stand: one pass, up to the last of them.
+    pub(crate) fn take_first(&mut self, n: usize, mut wanted: impl FnMut(&N) -> bool) -> Self {
+        let mut taken = Self::new();
+        let (mut next, mut left) = (self.head, n);
+        // SAFETY: a head that is not null is in this list.
+        let last = unsafe { self.head.as_ref() }.map_or(ptr::null(), |head| unsafe { get(head) }.prev);
+        while left != 0 {
+            let at = next;
+            // SAFETY: null, or in this list, hence alive.
+            let Some(node) = (unsafe { at.as_ref() }) else { break };
+            // SAFETY: in this list.
+            let after = unsafe { get(node) }.next;
+            next = if ptr::eq(at, last) { ptr::null() } else { after };
+            if wanted(node) {
+                left -= 1;
+                // SAFETY: in this list.
+                unsafe { self.remove(at) };
+                // SAFETY: it has just been taken out, and lives until its wait ends, which being in a list prevents.
+                unsafe { taken.push_back(at) };
+            }
+        }
+        taken
+    }
+
     /// The nodes, first to last.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &N> {
         let mut next = self.head;
@@ -240,6 +264,7 @@ mod tests {
         Remove(usize),
         PopFront,
         TakeSmaller(usize),
+        TakeFirstOdd(usize),
         TakeAndAppend(usize),
     }
 
@@ -252,6 +277,7 @@ mod tests {
             (0..ITEMS).prop_map(Op::Remove),
             Just(Op::PopFront),
             (0..ITEMS).prop_map(Op::TakeSmaller),
+            (0..ITEMS).prop_map(Op::TakeFirstOdd),
             (0..ITEMS).prop_map(Op::TakeAndAppend),
         ]
     }
@@ -321,6 +347,13 @@ mod tests {
                         let expected: Vec<usize> = spec.drain(..kept).collect();
                         prop_assert_eq!(ids(&taken), expected);
                         let mut taken = taken;
+                        while taken.pop_front().is_some() {}
+                    }
+                    Op::TakeFirstOdd(n) => {
+                        let mut taken = list.take_first(n, |item| item.id % 2 == 1);
+                        let odd: Vec<_> = spec.iter().copied().filter(|id| id % 2 == 1).take(n).collect();
+                        spec.retain(|id| !odd.contains(id));
+                        prop_assert_eq!(ids(&taken), odd);
                         while taken.pop_front().is_some() {}
                     }
                     Op::TakeAndAppend(limit) => {

@@ -390,6 +390,17 @@ impl<'a> Guard<'a> {
         }))
     }
 
+    /// Takes out the first `n` of those waiters that are wanted, wherever they stand.
+    pub(crate) fn take_first(&mut self, n: usize, wanted: impl Fn(&Waiter) -> bool) -> Dues {
+        Dues(self.list.take_first(n, |waiter| {
+            let taken = wanted(waiter);
+            if taken {
+                waiter.taken_out_of(self.queue);
+            }
+            taken
+        }))
+    }
+
     /// Takes out `waiter` if it still is in this queue, into which its own thread, the caller, put it.
     fn remove(&mut self, waiter: &Waiter) -> bool {
         let queued = waiter.is_at_home();

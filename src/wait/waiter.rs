@@ -76,8 +76,6 @@ pub(crate) struct Waiter {
     home: *const Queue,
     /// Whether it has been in that queue ever since. Read and written under that queue's guard only.
     at_home: UnsafeCell<bool>,
-    /// Wants what it waits for handed over, not offered: it has been passed over often enough.
-    impatient: bool,
     /// Read and written under its queue's lock, and by its thread when it is in none.
     stamp: UnsafeCell<Stamp>,
     /// Whether that is long ago, in a model.
@@ -96,13 +94,12 @@ unsafe impl Node for Waiter {
 
 impl Waiter {
     /// A node for the calling thread, in no list.
-    pub(crate) fn new(home: &Queue, tag: *const (), impatient: bool) -> Self {
+    pub(crate) fn new(home: &Queue, tag: *const ()) -> Self {
         Self {
             links: Links::new(),
             state: AtomicU32::new(WAITING),
             home,
             at_home: UnsafeCell::new(true),
-            impatient,
             stamp: UnsafeCell::new(Stamp::NONE),
             age: Age::new(),
             tag,
@@ -113,11 +110,6 @@ impl Waiter {
     /// The same node with the stamp of an earlier one of the same thread.
     pub(crate) fn stamped(self, stamp: Stamp) -> Self {
         Self { stamp: UnsafeCell::new(stamp), ..self }
-    }
-
-    /// The same node with another tag.
-    pub(crate) fn tagged(self, tag: *const ()) -> Self {
-        Self { tag, ..self }
     }
 
     /// Whether it still is in the queue its thread put it in, whose guard the caller has.
@@ -136,10 +128,6 @@ impl Waiter {
 
     pub(crate) fn tag(&self) -> *const () {
         self.tag
-    }
-
-    pub(crate) fn is_impatient(&self) -> bool {
-        self.impatient
     }
 
     /// How long a waiter is the first of its queue until it is starving.
