@@ -3,12 +3,14 @@
 
 use lockwork::channel::{RecvError, RecvTimeoutError, bounded};
 
-use crate::support::{Arc, Plain, SOON, model, reach, thread};
+use crate::support::{Arc, Plain, SOON, model_bounded, reach, thread};
+
+const OVER_A_BUFFER: &str = "two threads, over all that a buffer consists of";
 
 /// The last sender goes while a receiver waits: it has the message, then the end.
 #[test]
 fn end_of_the_senders_comes_after_their_messages() {
-    model(&["waiter parks"], || {
+    model_bounded(3, OVER_A_BUFFER, &["waiter parks"], || {
         let (sender, receiver) = bounded(1);
         let plain = Arc::new(Plain::new(0));
         let other = Arc::clone(&plain);
@@ -27,7 +29,7 @@ fn end_of_the_senders_comes_after_their_messages() {
 /// channel.
 #[test]
 fn end_of_the_receivers_gives_the_message_back() {
-    model(&["waiter parks", "came back", "dropped with the channel"], || {
+    model_bounded(3, OVER_A_BUFFER, &["waiter parks", "came back", "dropped with the channel"], || {
         let (sender, receiver) = bounded(1);
         let message = Arc::new(());
         sender.send(Arc::clone(&message)).unwrap();
@@ -50,7 +52,7 @@ fn end_of_the_receivers_gives_the_message_back() {
 /// A time-out against the end of the senders.
 #[test]
 fn timed_receive_times_out_or_is_told_of_the_end() {
-    model(&["time-out", "end"], || {
+    model_bounded(3, OVER_A_BUFFER, &["time-out", "end"], || {
         let (sender, receiver) = bounded::<u8>(1);
         let sends = thread::spawn(move || drop(sender));
         match receiver.recv_timeout(SOON) {
