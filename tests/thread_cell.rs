@@ -10,7 +10,9 @@ use std::thread;
 use lockwork::{AccessError, Event, ThreadCell};
 use proptest::prelude::*;
 
-use crate::support::{Counted, Drops, PARTIES, blocks_during, rounds, watchdog};
+use crate::support::{
+    Counted, Drops, PARTIES, allocations_during, blocks_during, bytes_during, rounds, watchdog,
+};
 
 /// Runs `body` on a thread of its own, to its very end: destructors included.
 fn on_a_thread<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
@@ -577,6 +579,72 @@ fn cells_dropped_elsewhere_are_forgotten() {
     // table here refers to until it is tidied.
     let elsewhere = 2 * n as isize;
     assert!(balance < elsewhere + n as isize / 10 + 100, "{balance} blocks for {n} cells");
+}
+
+/// The table of a thread follows the number of its cells: what a burst has needed is given back, by whatever thread the
+/// cells are dropped.
+#[test]
+fn memory_of_a_burst_of_cells_is_given_back() {
+    let n = rounds(20_000);
+    let burst = move || -> Vec<ThreadCell<usize>> {
+        (0..n)
+            .map(|i| {
+                let cell = ThreadCell::new();
+                cell.set(i);
+                cell
+            })
+            .collect()
+    };
+    let elsewhere = |cells: Vec<ThreadCell<usize>>| thread::spawn(move || drop(cells)).join().unwrap();
+    on_a_thread(move || {
+        let keep = ThreadCell::new();
+        keep.set(0);
+        let ((), bytes) = bytes_during(|| drop(burst()));
+        assert!(bytes.abs() < 4096, "{bytes} bytes left of {n} cells dropped here");
+        // In the order of their making, and in the other.
+        let ((), bytes) = bytes_during(|| burst().into_iter().rev().for_each(drop));
+        assert!(bytes.abs() < 4096, "{bytes} bytes left of {n} cells dropped here");
+
+        let before = blocks_during(|| elsewhere(burst())).1;
+        let of_cells = 2 * n as isize;
+        assert!(before >= of_cells, "the lists are kept as long as the table here refers to them");
+        let (next, blocks) = blocks_during(|| {
+            let next = ThreadCell::new();
+            next.set(1);
+            next
+        });
+        assert!(
+            blocks <= 100 - n as isize,
+            "{blocks}: the next insertion forgets what was dropped elsewhere"
+        );
+        // Half of the cells stay: the others are forgotten while as many come again.
+        let mut kept = burst();
+        elsewhere(kept.split_off(n / 2));
+        let (_more, blocks) = blocks_during(burst);
+        assert!(blocks < 3 * n as isize - (n / 2) as isize + 100, "{blocks} blocks for {n} cells");
+        assert!(kept.iter().enumerate().all(|(i, cell)| cell.get() == Some(i)));
+        assert_eq!((keep.get(), next.get()), (Some(0), Some(1)));
+    });
+}
+
+/// A cell that comes and goes beside any number of others makes no table anew.
+#[test]
+fn table_is_not_made_anew_for_one_cell_that_comes_and_goes() {
+    on_a_thread(|| {
+        let mut cells = Vec::new();
+        for n in 0..rounds(2000) {
+            cells.push(ThreadCell::new());
+            cells[n].set(n);
+            let cell = ThreadCell::new();
+            let turn = || {
+                cell.set(n);
+                assert_eq!(cell.take(), Some(n));
+            };
+            turn();
+            // The list is the cell's; each turn makes a value.
+            assert_eq!(allocations_during(|| (0..4).for_each(|_| turn())), 4, "beside {n} cells");
+        }
+    });
 }
 
 /// Tens of thousands of short-lived threads leave nothing in a long-lived cell.

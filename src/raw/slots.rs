@@ -25,9 +25,13 @@
 //!    are made by whoever borrows the object only, so when it has given up its own there are never more again. A slot
 //!    whose object has given up its share is stale.
 //! 4. At least a quarter of the slots is empty, so each search ends. When an insertion would break this, the table is
-//!    made anew without its stale slots and at most half full: a table has at most four slots for each value that it
-//!    had at one time, and [`SMALLEST`] at least.
-//! 5. None of the users' code runs between reading the table and writing it: owners are the crate's own, and values
+//!    made anew without its stale slots, between a quarter and half full. When a removal or an insertion finds a table
+//!    of [`SPARSE`] slots or more that is at most an eighth full, it is made anew, too: so between two of these, half
+//!    of the values have gone or as many have come.
+//! 5. Each insertion first lets go of stale slots, from where the last one stopped, until it has seen more slots that
+//!    are not stale than it has let go of. So its work is paid for by the slots it frees; where most are stale they all
+//!    go at once, and else they do not come to be more than the others. A thread that inserts nothing keeps them.
+//! 6. None of the users' code runs between reading the table and writing it: owners are the crate's own, and values
 //!    are dropped when the table is consistent. (Giving back a share frees memory and runs nothing.)
 //!
 //! At a thread's end each owner is told of its value, in the order of the objects' first uses. A value that is
@@ -307,6 +311,8 @@ struct Table {
     mask: Cell<usize>,
     /// Slots that are not empty.
     len: Cell<usize>,
+    /// The offset of the slot that is looked at next for whether it is stale.
+    hand: Cell<usize>,
     state: Cell<State>,
 }
 
@@ -339,6 +345,8 @@ static NOTHING: Nothing = Nothing(Slot::empty());
 
 /// The fewest slots that are allocated.
 const SMALLEST: usize = 8;
+/// The fewest slots of a table that is made anew because it is too empty: 2 KB.
+const SPARSE: usize = 64;
 /// How often a thread that ends looks whether the destructors of its values have left it new ones.
 const ROUNDS: usize = 8;
 
@@ -348,6 +356,7 @@ impl Table {
             slots: Cell::new(Self::nothing()),
             mask: Cell::new(0),
             len: Cell::new(0),
+            hand: Cell::new(0),
             state: Cell::new(State::Open),
         }
     }
@@ -363,7 +372,7 @@ impl Table {
         // SAFETY: every offset is cut off by `mask`, which keeps it in the table and a multiple of a slot.
         let slot = unsafe { self.slots.get().byte_add(offset) };
         // SAFETY: allocated until the next `drain`, in `reserve` and `end`; none of them is called while a slot is
-        // borrowed (invariant 5).
+        // borrowed (invariant 6).
         unsafe { slot.as_ref() }
     }
 
@@ -415,10 +424,35 @@ impl Table {
         {
             return Err(Gone);
         }
-        if (self.len.get() + 1) * 4 > self.capacity() * 3 || self.mask.get() == 0 {
+        self.forget_stale();
+        if (self.len.get() + 1) * 4 > self.capacity() * 3 || self.mask.get() == 0 || self.is_sparse() {
             self.make_anew();
         }
         Ok(())
+    }
+
+    /// Whether there is far more memory than slots in use (invariant 4).
+    fn is_sparse(&self) -> bool {
+        self.capacity() >= SPARSE && self.len.get() * 8 <= self.capacity()
+    }
+
+    /// Lets go of stale slots (invariant 5).
+    fn forget_stale(&self) {
+        let (mut live, mut stale, mut seen) = (0, 0, 0);
+        while seen < self.capacity() && live <= stale {
+            let offset = self.hand.get() & self.mask.get();
+            let slot = self.slot(offset);
+            if slot.id.get() != 0 && !slot.is_live() {
+                reached!("stale slot forgotten");
+                // Another slot may move into the hole, so the hand stays.
+                drop(self.remove_at(offset));
+                stale += 1;
+                continue;
+            }
+            live += usize::from(slot.id.get() != 0);
+            seen += 1;
+            self.hand.set(self.next(offset));
+        }
     }
 
     /// Makes room for one more, and lets go of stale slots (invariant 4).
@@ -448,7 +482,15 @@ impl Table {
     }
 
     fn remove(&self, id: u64) -> Option<Slot> {
-        let mut hole = self.search(id)?;
+        let removed = self.remove_at(self.search(id)?);
+        if self.is_sparse() {
+            self.make_anew();
+        }
+        Some(removed)
+    }
+
+    /// The slot is not empty.
+    fn remove_at(&self, mut hole: usize) -> Slot {
         let removed = Slot::empty();
         self.slot(hole).swap(&removed);
         self.len.set(self.len.get() - 1);
@@ -458,7 +500,7 @@ impl Table {
             offset = self.next(offset);
             let slot = self.slot(offset);
             if slot.id.get() == 0 {
-                return Some(removed);
+                return removed;
             }
             if self.distance(self.home(slot.id.get()), offset) >= self.distance(hole, offset) {
                 slot.swap(self.slot(hole));
