@@ -209,7 +209,7 @@ impl Barrier {
     #[inline]
     #[track_caller]
     pub fn wait(&self) -> BarrierWaitResult {
-        match self.wait_result() {
+        match self.wait_deadline(|| Deadline::NEVER, "wait") {
             Ok(result) => result,
             Err(BrokenBarrier) => panic!("Barrier::wait: the barrier is broken"),
         }
@@ -234,7 +234,7 @@ impl Barrier {
     /// ```
     #[inline]
     pub fn wait_result(&self) -> Result<BarrierWaitResult, BrokenBarrier> {
-        self.wait_deadline(|| Deadline::NEVER)
+        self.wait_deadline(|| Deadline::NEVER, "wait_result")
     }
 
     /// Waits until all have arrived, for `timeout` at most. If the time is up before that, breaks the round.
@@ -261,7 +261,7 @@ impl Barrier {
     /// ```
     #[inline]
     pub fn wait_for(&self, timeout: Duration) -> Result<BarrierWaitResult, BrokenBarrier> {
-        self.wait_deadline(|| Deadline::after(timeout))
+        self.wait_deadline(|| Deadline::after(timeout), "wait_for")
     }
 
     /// Waits until all have arrived, until `deadline` at most. See [`wait_for`](Self::wait_for).
@@ -275,12 +275,17 @@ impl Barrier {
     /// With the panic of the action, if this thread runs it.
     #[inline]
     pub fn wait_until(&self, deadline: Instant) -> Result<BarrierWaitResult, BrokenBarrier> {
-        self.wait_deadline(|| Deadline::at(deadline))
+        self.wait_deadline(|| Deadline::at(deadline), "wait_until")
     }
 
     #[inline]
-    fn wait_deadline(&self, deadline: impl FnOnce() -> Deadline) -> Result<BarrierWaitResult, BrokenBarrier> {
-        match self.raw.wait(deadline, self.action.as_deref()) {
+    #[track_caller]
+    fn wait_deadline(
+        &self,
+        deadline: impl FnOnce() -> Deadline,
+        call: &'static str,
+    ) -> Result<BarrierWaitResult, BrokenBarrier> {
+        match self.raw.wait(deadline, self.action.as_deref(), call) {
             Ok(Met { index, last }) => Ok(BarrierWaitResult { is_leader: last, index }),
             Err(Broken) => Err(BrokenBarrier),
         }

@@ -1494,7 +1494,7 @@ pub struct PutAllError<T> {
 }
 
 /// The buffer is closed and empty: what [`BoundedBuffer::get`] and [`BoundedBuffer::get_many`] return.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct GetError;
 
 /// Why [`BoundedBuffer::try_get`] got nothing.
@@ -1516,7 +1516,7 @@ pub enum GetTimeoutError {
 }
 
 /// No item is unfinished: what [`BoundedBuffer::try_task_done`] returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TaskDoneError;
 
 impl<T> PutError<T> {
@@ -1633,7 +1633,7 @@ impl From<GetError> for GetTimeoutError {
 
 impl<T> fmt::Debug for PutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PutError(..)")
+        write!(f, "PutError({self}, ..)")
     }
 }
 
@@ -1658,9 +1658,24 @@ impl<T> fmt::Debug for PutTimeoutError<T> {
 impl<T> fmt::Debug for PutAllError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PutAllError")
+            .field("reason", &format_args!("{CLOSED}"))
             .field("put", &self.put)
             .field("rest", &format_args!("[..; {}]", self.rest.len()))
             .finish()
+    }
+}
+
+/// Says why, for `unwrap`.
+impl fmt::Debug for GetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GetError({self})")
+    }
+}
+
+/// Says why, for `unwrap`.
+impl fmt::Debug for TaskDoneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskDoneError({self})")
     }
 }
 

@@ -165,7 +165,7 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> SemaphorePermit<'_> {
-        self.raw.acquire(1);
+        self.raw.acquire(1, "acquire");
         self.permit(1)
     }
 
@@ -197,7 +197,7 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_many(&self, n: usize) -> SemaphorePermit<'_> {
-        self.raw.acquire(n);
+        self.raw.acquire(n, "acquire_many");
         self.permit(n)
     }
 
@@ -274,7 +274,7 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_arc(self: &Arc<Self>) -> ArcSemaphorePermit {
-        self.raw.acquire(1);
+        self.raw.acquire(1, "acquire_arc");
         self.permit_arc(1)
     }
 
@@ -286,7 +286,7 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_many_arc(self: &Arc<Self>, n: usize) -> ArcSemaphorePermit {
-        self.raw.acquire(n);
+        self.raw.acquire(n, "acquire_many_arc");
         self.permit_arc(n)
     }
 
@@ -438,8 +438,15 @@ impl fmt::Debug for Semaphore {
 }
 
 /// Adding permits to a [`Semaphore`] would have made too many: what [`Semaphore::try_add_permits`] returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OverRelease;
+
+/// Says why, for `unwrap`.
+impl fmt::Debug for OverRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OverRelease({self})")
+    }
+}
 
 impl fmt::Display for OverRelease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -449,11 +456,14 @@ impl fmt::Display for OverRelease {
 
 impl Error for OverRelease {}
 
-/// What two permits that are to be merged become, or why they cannot.
+/// What two permits of type `of` that are to be merged become, or why they cannot.
 #[track_caller]
-fn merged(same: bool, permits: usize, others: usize) -> usize {
-    assert!(same, "SemaphorePermit::merge: permits of two semaphores");
-    permits.checked_add(others).expect("SemaphorePermit::merge: too many permits")
+fn merged(of: &str, same: bool, permits: usize, others: usize) -> usize {
+    assert!(same, "{of}::merge: permits of two semaphores");
+    match permits.checked_add(others) {
+        Some(permits) => permits,
+        None => panic!("{of}::merge: too many permits"),
+    }
 }
 
 /// Permits of a [`Semaphore`], one or several or none, given by [`Semaphore::acquire`] and its kin. Dropping it gives
@@ -531,7 +541,8 @@ impl<'a> SemaphorePermit<'a> {
     #[inline]
     #[track_caller]
     pub fn merge(&mut self, other: Self) {
-        self.permits = merged(ptr::eq(self.semaphore, other.semaphore), self.permits, other.permits);
+        self.permits =
+            merged("SemaphorePermit", ptr::eq(self.semaphore, other.semaphore), self.permits, other.permits);
         mem::forget(other);
     }
 }
@@ -594,7 +605,12 @@ impl ArcSemaphorePermit {
     #[inline]
     #[track_caller]
     pub fn merge(&mut self, mut other: Self) {
-        self.permits = merged(Arc::ptr_eq(&self.semaphore, &other.semaphore), self.permits, other.permits);
+        self.permits = merged(
+            "ArcSemaphorePermit",
+            Arc::ptr_eq(&self.semaphore, &other.semaphore),
+            self.permits,
+            other.permits,
+        );
         other.permits = 0;
     }
 }

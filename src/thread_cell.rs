@@ -409,8 +409,15 @@ impl<T: fmt::Debug> fmt::Debug for ThreadCell<T> {
 
 /// The calling thread has no value of a [`ThreadCell`], and none can be made: the cell has no initializer and nothing
 /// was set, or the thread is ending and its values are gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AccessError;
+
+/// Says why, for `unwrap`.
+impl fmt::Debug for AccessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccessError({self})")
+    }
+}
 
 impl fmt::Display for AccessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

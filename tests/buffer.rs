@@ -1344,7 +1344,7 @@ fn destructors_may_use_the_buffer() {
 fn errors_give_items_back_and_say_why() {
     struct Opaque;
     let source: [(Box<dyn Error>, &str, &str); 11] = [
-        (Box::new(PutError(Opaque)), "the buffer is closed", "PutError(..)"),
+        (Box::new(PutError(Opaque)), "the buffer is closed", "PutError(the buffer is closed, ..)"),
         (Box::new(TryPutError::Full(Opaque)), "the buffer is full", "Full(..)"),
         (Box::new(TryPutError::Closed(Opaque)), "the buffer is closed", "Closed(..)"),
         (
@@ -1356,13 +1356,17 @@ fn errors_give_items_back_and_say_why() {
         (
             Box::new(PutAllError { put: 3, rest: vec![Opaque, Opaque] }),
             "the buffer was closed after 3 items were put",
-            "PutAllError { put: 3, rest: [..; 2] }",
+            "PutAllError { reason: the buffer is closed, put: 3, rest: [..; 2] }",
         ),
-        (Box::new(GetError), "the buffer is closed and empty", "GetError"),
+        (Box::new(GetError), "the buffer is closed and empty", "GetError(the buffer is closed and empty)"),
         (Box::new(TryGetError::Empty), "the buffer is empty", "Empty"),
         (Box::new(TryGetError::Closed), "the buffer is closed and empty", "Closed"),
         (Box::new(GetTimeoutError::Timeout), "timed out waiting for an item in the buffer", "Timeout"),
-        (Box::new(TaskDoneError), "more tasks reported done than items were put", "TaskDoneError"),
+        (
+            Box::new(TaskDoneError),
+            "more tasks reported done than items were put",
+            "TaskDoneError(more tasks reported done than items were put)",
+        ),
     ];
     for (error, display, debug) in source {
         assert_eq!((error.to_string(), format!("{error:?}")), (display.to_owned(), debug.to_owned()));

@@ -18,6 +18,7 @@ mod late_destructors;
 mod lock_api;
 mod mutex;
 mod once;
+mod panics;
 mod park_token;
 mod parking_lot;
 mod poison;

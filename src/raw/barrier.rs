@@ -113,9 +113,8 @@ impl State {
         Generation(self.0 / Self::GENERATION)
     }
 
-    /// One member more.
+    /// One member more. There is room for it.
     const fn arrived(self) -> Self {
-        assert!(self.count() < Self::COUNT, "Barrier::wait: too many threads in one barrier");
         Self(self.0 + 1)
     }
 
@@ -213,6 +212,12 @@ pub(crate) struct Met {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Broken;
 
+#[cold]
+#[track_caller]
+fn too_many(call: &str) -> ! {
+    panic!("Barrier::{call}: more than {} threads in one barrier", State::COUNT)
+}
+
 /// How a try to arrive ended.
 enum Arrival {
     /// In the last place; the state is the one before.
@@ -284,21 +289,22 @@ impl RawBarrier {
     }
 
     /// Arrives, and waits until all have. The last to arrive runs `action` before anybody is released. The deadline is
-    /// made only if it is needed.
+    /// made only if it is needed. `call` is what the user called, for the panic.
     #[inline]
     pub(crate) fn wait(
         &self,
         deadline: impl FnOnce() -> Deadline,
         action: Option<&Action>,
+        call: &'static str,
     ) -> Result<Met, Broken> {
-        match self.arrive(self.load_to_change(), action.is_some()) {
+        match self.arrive(self.load_to_change(), action.is_some(), call) {
             Arrival::Last(before) => self.lead(before, action),
             Arrival::Early(before) => self.meet(before, &deadline()),
             Arrival::Closed(mut state) => {
                 let deadline = deadline();
                 loop {
                     state = self.enter(state, &deadline)?;
-                    match self.arrive(state, action.is_some()) {
+                    match self.arrive(state, action.is_some(), call) {
                         Arrival::Last(before) => return self.lead(before, action),
                         Arrival::Early(before) => return self.meet(before, &deadline),
                         Arrival::Closed(actual) => state = actual,
@@ -319,10 +325,13 @@ impl RawBarrier {
     }
 
     #[inline]
-    fn arrive(&self, mut state: State, has_action: bool) -> Arrival {
+    fn arrive(&self, mut state: State, has_action: bool, call: &'static str) -> Arrival {
         loop {
             if self.is_closed(state) {
                 return Arrival::Closed(state);
+            }
+            if state.count() == State::COUNT {
+                too_many(call);
             }
             let arrived = state.arrived();
             let is_last = arrived.count() == self.parties as u64;
@@ -617,7 +626,22 @@ impl Drop for Inside<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Generation, Role, State};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::{Generation, RawBarrier, Role, State};
+    use crate::facade::Deadline;
+
+    /// 2^24 threads are too many for a test to make: the count begins at its end here.
+    #[test]
+    fn one_thread_too_many_panics_and_changes_nothing() {
+        let barrier = RawBarrier::new(usize::MAX);
+        assert!(barrier.try_change(State::FRESH, State(State::COUNT)).is_ok());
+        let wait = || _ = barrier.wait(|| Deadline::NEVER, None, "wait_for").is_ok();
+        let payload = catch_unwind(AssertUnwindSafe(wait)).unwrap_err();
+        let message = payload.downcast::<String>().expect("a message");
+        assert!(message.starts_with("Barrier::wait_for: "), "{message}");
+        assert_eq!(barrier.load(), State(State::COUNT));
+    }
 
     #[test]
     fn generations_are_compared_past_the_end_of_their_number() {

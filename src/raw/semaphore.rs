@@ -159,24 +159,24 @@ impl RawSemaphore {
         false
     }
 
-    /// Takes `n` permits, waiting for them.
+    /// Takes `n` permits, waiting for them. `call` is what the user called, for the panic.
     ///
     /// # Panics
     ///
     /// If there can never be so many.
     #[inline]
     #[track_caller]
-    pub(crate) fn acquire(&self, n: usize) {
+    pub(crate) fn acquire(&self, n: usize, call: &'static str) {
         if !self.try_acquire(n) {
-            self.check_and_acquire(n);
+            self.check_and_acquire(n, call);
         }
     }
 
     #[cold]
     #[track_caller]
-    fn check_and_acquire(&self, n: usize) {
+    fn check_and_acquire(&self, n: usize, call: &'static str) {
         let limit = self.limit;
-        assert!(n <= limit, "Semaphore::acquire of {n} permits: there are never more than {limit}");
+        assert!(n <= limit, "Semaphore::{call} of {n} permits: there are never more than {limit}");
         self.acquire_slow(n, &Deadline::NEVER);
     }
 

@@ -937,7 +937,7 @@ const SHUT_DOWN: &str = "the pool is shut down";
 
 impl<F> fmt::Debug for SubmitError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SubmitError(..)")
+        write!(f, "SubmitError({self}, ..)")
     }
 }
 

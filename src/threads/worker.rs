@@ -167,7 +167,7 @@ impl<T: Send + 'static> Worker<T> {
     where
         F: FnOnce(&StopToken) -> T + Send + 'static,
     {
-        match Self::try_spawn(name, f) {
+        match Self::start("spawn", name.into(), f) {
             Ok(worker) => worker,
             Err(error) => panic!("Worker::spawn: the system gives no thread: {error}"),
         }
@@ -187,8 +187,16 @@ impl<T: Send + 'static> Worker<T> {
     where
         F: FnOnce(&StopToken) -> T + Send + 'static,
     {
-        let name = name.into();
-        assert!(!name.contains('\0'), "Worker::spawn: a name must not have a zero byte in it");
+        Self::start("try_spawn", name.into(), f)
+    }
+
+    /// `call` is what the user called, for the panic.
+    #[track_caller]
+    fn start<F>(call: &str, name: String, f: F) -> io::Result<Self>
+    where
+        F: FnOnce(&StopToken) -> T + Send + 'static,
+    {
+        assert!(!name.contains('\0'), "Worker::{call}: a name must not have a zero byte in it");
         let shared = Arc::new(Shared { ended: Event::new(), result: Mutex::new(None) });
         let stop = StopToken::new();
         let (own, token) = (Arc::clone(&shared), stop.clone());
