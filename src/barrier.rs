@@ -131,6 +131,7 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// One word with the number of the round and the count of those who have arrived, and a queue of waiters on their
 /// stacks. Arriving is one atomic exchange, which for the last to arrive releases those who still spin. The protocol
 /// and its proof stand in `docs/waiting.md`.
+#[doc(alias = "CyclicBarrier")]
 pub struct Barrier {
     raw: RawBarrier,
     action: Option<Box<Action>>,

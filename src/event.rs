@@ -71,6 +71,7 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// One word: a bit, and the queue of waiters on their stacks. With nobody waiting, `set` is one atomic exchange and
 /// `wait` of a set event one load. The protocol and its proof stand in `docs/waiting.md`.
+#[doc(alias = "ManualResetEvent")]
 pub struct Event {
     raw: RawEvent,
 }
@@ -99,6 +100,7 @@ impl Event {
 
     /// Clears it, so that waits block again. Does not touch threads that [`set`](Self::set) has released already.
     #[inline]
+    #[doc(alias = "reset")]
     pub fn clear(&self) {
         self.raw.clear();
     }
@@ -234,6 +236,7 @@ impl fmt::Debug for Event {
 ///
 /// One word: a bit, and the queue of waiters on their stacks. The protocol and its proof stand in
 /// `docs/waiting.md`.
+#[doc(alias = "Notify")]
 pub struct AutoResetEvent {
     raw: RawAutoResetEvent,
 }

@@ -74,6 +74,7 @@ use crate::raw::latch::RawLatch;
 ///
 /// A count and an event, see `docs/waiting.md`. Counting down is one atomic exchange, and `wait` of an open latch one
 /// load.
+#[doc(alias = "CountDownLatch")]
 pub struct Latch {
     raw: RawLatch,
 }

@@ -115,6 +115,54 @@ impl<T> Mutex<T> {
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
+
+    /// Returns a copy of the value, made while the mutex is locked.
+    ///
+    /// ```
+    /// let names = lockwork::Mutex::new(vec!["ada"]);
+    /// let copy = names.get_cloned();
+    /// names.lock().push("grace");
+    /// assert_eq!(copy, ["ada"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// With the panic of [`Clone::clone`], after unlocking.
+    #[must_use]
+    pub fn get_cloned(&self) -> T
+    where
+        T: Clone,
+    {
+        self.lock().clone()
+    }
+
+    /// Puts `value` in the place of the present value, which is dropped after unlocking. So its destructor may use this
+    /// mutex.
+    ///
+    /// ```
+    /// use lockwork::Mutex;
+    /// use std::thread;
+    ///
+    /// let state = Mutex::new("starting");
+    /// thread::scope(|s| {
+    ///     s.spawn(|| state.set("ready"));
+    /// });
+    /// assert_eq!(state.get_cloned(), "ready");
+    /// ```
+    pub fn set(&self, value: T) {
+        drop(self.replace(value));
+    }
+
+    /// Puts `value` in the place of the present value, and returns that.
+    ///
+    /// ```
+    /// let events = lockwork::Mutex::new(vec![1, 2]);
+    /// assert_eq!(events.replace(Vec::new()), [1, 2]);
+    /// assert_eq!(*events.lock(), []);
+    /// ```
+    pub fn replace(&self, value: T) -> T {
+        mem::replace(&mut *self.lock(), value)
+    }
 }
 
 impl<T: ?Sized> Mutex<T> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::{self, NonNull};
@@ -148,6 +148,54 @@ impl<T> RwLock<T> {
     #[inline]
     pub fn into_inner(self) -> T {
         self.value.into_inner()
+    }
+
+    /// Returns a copy of the value, made while the lock is locked for reading.
+    ///
+    /// ```
+    /// let names = lockwork::RwLock::new(vec!["ada"]);
+    /// let copy = names.get_cloned();
+    /// names.write().push("grace");
+    /// assert_eq!(copy, ["ada"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// With the panic of [`Clone::clone`], after unlocking.
+    #[must_use]
+    pub fn get_cloned(&self) -> T
+    where
+        T: Clone,
+    {
+        self.read().clone()
+    }
+
+    /// Puts `value` in the place of the present value, which is dropped after unlocking. So its destructor may use this
+    /// lock.
+    ///
+    /// ```
+    /// use lockwork::RwLock;
+    /// use std::thread;
+    ///
+    /// let state = RwLock::new("starting");
+    /// thread::scope(|s| {
+    ///     s.spawn(|| state.set("ready"));
+    /// });
+    /// assert_eq!(state.get_cloned(), "ready");
+    /// ```
+    pub fn set(&self, value: T) {
+        drop(self.replace(value));
+    }
+
+    /// Puts `value` in the place of the present value, and returns that.
+    ///
+    /// ```
+    /// let events = lockwork::RwLock::new(vec![1, 2]);
+    /// assert_eq!(events.replace(Vec::new()), [1, 2]);
+    /// assert_eq!(*events.read(), []);
+    /// ```
+    pub fn replace(&self, value: T) -> T {
+        mem::replace(&mut *self.write(), value)
     }
 }
 

@@ -273,6 +273,7 @@ impl Semaphore {
     /// As [`acquire`](Self::acquire).
     #[inline]
     #[track_caller]
+    #[doc(alias = "acquire_owned")]
     pub fn acquire_arc(self: &Arc<Self>) -> ArcSemaphorePermit {
         self.raw.acquire(1, "acquire_arc");
         self.permit_arc(1)
@@ -285,6 +286,7 @@ impl Semaphore {
     /// As [`acquire_many`](Self::acquire_many).
     #[inline]
     #[track_caller]
+    #[doc(alias = "acquire_many_owned")]
     pub fn acquire_many_arc(self: &Arc<Self>, n: usize) -> ArcSemaphorePermit {
         self.raw.acquire(n, "acquire_many_arc");
         self.permit_arc(n)
@@ -292,12 +294,14 @@ impl Semaphore {
 
     /// [`try_acquire`](Self::try_acquire) with a permit that keeps the semaphore alive.
     #[inline]
+    #[doc(alias = "try_acquire_owned")]
     pub fn try_acquire_arc(self: &Arc<Self>) -> Option<ArcSemaphorePermit> {
         self.try_acquire_many_arc(1)
     }
 
     /// [`try_acquire_many`](Self::try_acquire_many) with a permit that keeps the semaphore alive.
     #[inline]
+    #[doc(alias = "try_acquire_many_owned")]
     pub fn try_acquire_many_arc(self: &Arc<Self>, n: usize) -> Option<ArcSemaphorePermit> {
         self.raw.try_acquire(n).then(|| self.permit_arc(n))
     }
@@ -348,6 +352,7 @@ impl Semaphore {
     /// [bounded](Self::bounded) to, or more than [`MAX_PERMITS`](Self::MAX_PERMITS). None has been added then.
     #[inline]
     #[track_caller]
+    #[doc(alias = "release")]
     pub fn add_permits(&self, n: usize) {
         if !self.raw.add(n) {
             self.over_released(n);

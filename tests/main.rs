@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests use std to check this crate")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "tests state what they do in prose")]
 
+mod accessors;
 mod all;
 mod answers;
 mod auto_traits;

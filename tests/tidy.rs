@@ -436,3 +436,29 @@ fn public_types_have_rows_for_auto_traits_and_variance() {
         );
     }
 }
+
+/// What people type who come from elsewhere is found by the documentation's search.
+#[test]
+fn names_from_elsewhere_are_aliases() {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let names = [
+        "acquire_owned",
+        "acquire_many_owned",
+        "try_acquire_owned",
+        "release",
+        "reset",
+        "CountDownLatch",
+        "CyclicBarrier",
+        "ManualResetEvent",
+        "Notify",
+        "execute",
+        "spawn",
+        "ThreadPoolExecutor",
+    ];
+    let missing: Vec<_> =
+        names.into_iter().filter(|name| !text.contains(&format!("doc(alias = \"{name}\")"))).collect();
+    assert_eq!(missing, [""; 0]);
+}

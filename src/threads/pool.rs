@@ -371,6 +371,7 @@ pub enum Shutdown {
 ///
 /// One queue behind a [`Mutex`], an event for each thread, one allocation for each task. Dropping a pool shuts it down by
 /// [`Shutdown::Drain`] and joins it. See `docs/guide/threads.md` for how to choose its size.
+#[doc(alias = "ThreadPoolExecutor")]
 pub struct ThreadPool {
     shared: Arc<Shared>,
     ending: Arc<Ending>,
@@ -429,6 +430,8 @@ impl ThreadPool {
     /// let f = pool.submit(|| 2).unwrap_err().into_inner();
     /// assert_eq!(f(), 2);
     /// ```
+    #[doc(alias = "execute")]
+    #[doc(alias = "spawn")]
     pub fn submit<F, T>(&self, f: F) -> Result<Task<T>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
