@@ -17,7 +17,8 @@
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //! | the same, with halves whose drop ends it | [`channel`] |
 //! | run tasks on a fixed number of threads (feature `threads`) | [`ThreadPool`], [`Task`], [`as_completed`] |
-//! | run a loop on a thread that can be told to stop (feature `threads`) | [`Worker`], [`StopToken`] |
+//! | run a loop on a thread that can be told to stop (feature `threads`) | [`Worker`] |
+//! | ask threads to stop, and get them out of whatever they wait for | [`StopSource`], [`StopToken`] |
 //! | run something once, and have the other threads wait for it | [`Once`] |
 //! | make a value once, when it is first needed | [`LazyLock`], [`OnceLock`] |
 //! | have a value for each thread that dies with it | [`ThreadCell`] |
@@ -52,7 +53,7 @@
 //! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set although
 //!   no thread has set it, which `park` announces.
 //! * `new` is a `const fn`, so everything can live in a static, but for what allocates when it is made: a barrier's action,
-//!   a [`WaitGroup`], a pool.
+//!   a [`WaitGroup`], a [`StopSource`], a pool.
 //! * There is no dependency, no background thread, and no global state but counters and a table of four kilobytes in which
 //!   readers of [`RwLock`]s are visible to writers.
 //! * A wait spins and yields for some microseconds before it parks. How long is no part of a contract; `docs/numbers.md` has
@@ -73,7 +74,7 @@
 //! |---|---|
 //! | `lock_api` | [`RawMutex`], [`RawFairMutex`], [`RawRwLock`] and [`RawThreadId`], for the traits of `lock_api` 0.4 |
 //! | `serde` | locks are serialised as what they guard |
-//! | `threads` | [`ThreadPool`], [`Task`], [`as_completed`], [`Worker`], [`StopToken`] and what goes with them |
+//! | `threads` | [`ThreadPool`], [`Task`], [`as_completed`], [`Worker`] and what goes with them |
 //! | `loom` | together with `--cfg loom`: models |
 //! | `shuttle` | together with `--cfg shuttle`: random schedules |
 //!
@@ -96,7 +97,6 @@
 #![cfg_attr(not(feature = "threads"), doc = " [`Task`]: #features")]
 #![cfg_attr(not(feature = "threads"), doc = " [`as_completed`]: #features")]
 #![cfg_attr(not(feature = "threads"), doc = " [`Worker`]: #features")]
-#![cfg_attr(not(feature = "threads"), doc = " [`StopToken`]: #features")]
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawMutex`]: #features")]
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawFairMutex`]: #features")]
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawRwLock`]: #features")]
@@ -122,6 +122,7 @@ mod raw;
 mod reentrant;
 mod rwlock;
 mod semaphore;
+mod stop;
 mod thread_cell;
 mod thread_local;
 #[cfg(feature = "threads")]
@@ -150,15 +151,16 @@ pub use rwlock::{
     const_rwlock,
 };
 pub use semaphore::{ArcSemaphorePermit, OverRelease, Semaphore, SemaphorePermit};
+pub use stop::{StopGuard, StopSource, StopToken};
 pub use thread_cell::{AccessError, ThreadCell};
 pub use thread_local::{ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter, ThreadLocalIterMut};
 pub use wait_group::WaitGroup;
 
 #[cfg(feature = "threads")]
 pub use threads::{
-    AsCompleted, Map, MapAhead, Scope, ScopedTask, Shutdown, StopToken, SubmitError, SubmitTimeoutError,
-    Task, TaskError, TaskId, ThreadPool, ThreadPoolBuilder, TrySubmitError, UnfinishedError, Worker,
-    as_completed, wait_all, wait_all_for, wait_all_until, wait_first, wait_first_for, wait_first_until,
+    AsCompleted, Map, MapAhead, Scope, ScopedTask, Shutdown, SubmitError, SubmitTimeoutError, Task,
+    TaskError, TaskId, ThreadPool, ThreadPoolBuilder, TrySubmitError, UnfinishedError, Worker, as_completed,
+    wait_all, wait_all_for, wait_all_until, wait_first, wait_first_for, wait_first_until,
 };
 facade::real_only! {
     #[cfg(feature = "lock_api")]
@@ -201,6 +203,8 @@ pub mod guide {
     pub mod limits {}
     #[doc = include_str!("../docs/guide/loom.md")]
     pub mod loom {}
+    #[doc = include_str!("../docs/guide/stopping.md")]
+    pub mod stopping {}
     #[cfg(feature = "threads")]
     #[doc = include_str!("../docs/guide/threads.md")]
     pub mod threads {}

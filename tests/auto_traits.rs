@@ -17,10 +17,10 @@ use lockwork::{
     MappedRwLockWriteGuard, Mutex, MutexGuard, Once, OnceLock, OnceState, OverRelease, PutAllError, PutError,
     PutTimeoutError, Reading, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
     RwLockUpgradableReadGuard, RwLockWriteGuard, Scope, ScopedTask, Semaphore, SemaphorePermit, Shutdown,
-    StopToken, SubmitError, SubmitTimeoutError, Task, TaskDoneError, TaskError, TaskId, ThreadCell,
-    ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter, ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder,
-    TryGetError, TryPutError, TrySubmitError, UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, Writing,
-    channel, poison,
+    StopGuard, StopSource, StopToken, SubmitError, SubmitTimeoutError, Task, TaskDoneError, TaskError,
+    TaskId, ThreadCell, ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter, ThreadLocalIterMut, ThreadPool,
+    ThreadPoolBuilder, TryGetError, TryPutError, TrySubmitError, UnfinishedError, WaitGroup,
+    WaitTimeoutResult, Worker, Writing, channel, poison,
 };
 #[cfg(feature = "lock_api")]
 use lockwork::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
@@ -255,6 +255,9 @@ assert_impl_all!(ThreadPoolBuilder: Send, Sync, Unpin, Clone, Debug);
 assert_not_impl_any!(ThreadPoolBuilder: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Scope<'static, 'static>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(Worker<Cell<u8>>: Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_impl_all!(StopSource: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, Default, Debug);
+assert_impl_all!(StopGuard: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_not_impl_any!(StopGuard: Clone, Default);
 assert_impl_all!(StopToken: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, Default, Debug);
 assert_impl_all!(Shutdown: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
 assert_impl_all!(UnfinishedError: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);

@@ -29,6 +29,7 @@ mod rwlock_faults;
 mod semaphore;
 #[cfg(feature = "serde")]
 mod serde;
+mod stop;
 mod support;
 mod thread_cell;
 mod thread_local;

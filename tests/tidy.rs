@@ -13,7 +13,7 @@ fn floor(module: &str) -> Option<u8> {
         "mutex" | "rwlock" | "reentrant" | "semaphore" | "condvar" | "event" | "barrier" | "latch"
         | "once" => 3,
         "thread_cell" | "thread_local" => 3,
-        "buffer" | "wait_group" | "all" => 4,
+        "buffer" | "stop" | "wait_group" | "all" => 4,
         "channel" | "poison" | "lock_api" | "serde" | "threads" => 5,
         "internals" | "variance" => 5,
         _ => return None,

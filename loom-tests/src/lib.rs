@@ -43,6 +43,8 @@ mod semaphore;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod slots;
 #[cfg(all(test, loom, not(feature = "spec")))]
+mod stop;
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod thread_cell;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod thread_local;

@@ -26,4 +26,4 @@ pub use together::{
     AsCompleted, UnfinishedError, as_completed, wait_all, wait_all_for, wait_all_until, wait_first,
     wait_first_for, wait_first_until,
 };
-pub use worker::{StopToken, Worker};
+pub use worker::Worker;

@@ -1,4 +1,4 @@
-//! [`Worker`] and [`StopToken`]: a thread that can be told to stop.
+//! [`Worker`]: a thread that can be told to stop.
 
 use std::fmt;
 use std::io;
@@ -7,73 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ending::Ending;
-use super::task::{TaskError, drop_quietly};
+use super::task::{TaskError, contain, drop_quietly};
 use crate::event::Event;
 use crate::facade::{Deadline, threads};
 use crate::mutex::Mutex;
-
-/// The word to stop, shared by whoever may give it and whoever obeys. Clones are the same token.
-///
-/// # Examples
-///
-/// ```
-/// use lockwork::StopToken;
-/// use std::time::Duration;
-///
-/// let stop = StopToken::new();
-/// assert!(!stop.wait_for(Duration::from_millis(1)), "slept, and was not told to stop");
-/// stop.clone().stop();
-/// assert!(stop.is_stopped());
-/// assert!(stop.wait_for(Duration::MAX), "returns at once");
-/// ```
-///
-/// # Memory ordering
-///
-/// What a thread did before [`stop`](Self::stop) happens before what follows a call that found the token stopped.
-#[derive(Clone, Default)]
-pub struct StopToken(Arc<Event>);
-
-impl StopToken {
-    /// A token that has not been stopped.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Tells everybody who has the token to stop, for good.
-    pub fn stop(&self) {
-        self.0.set();
-    }
-
-    /// Whether to stop.
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.0.is_set()
-    }
-
-    /// Waits until it is time to stop.
-    pub fn wait(&self) {
-        self.0.wait();
-    }
-
-    /// A sleep that ends early when it is time to stop. Says whether it is.
-    ///
-    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits for ever.
-    pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.0.wait_for(timeout)
-    }
-
-    /// A sleep until `deadline` that ends early when it is time to stop. Says whether it is.
-    pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.0.wait_until(deadline)
-    }
-}
-
-impl fmt::Debug for StopToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StopToken").field("is_stopped", &self.is_stopped()).finish()
-    }
-}
+use crate::stop::StopToken;
 
 /// What a worker's thread and its handle share.
 struct Shared<T> {
@@ -140,7 +78,7 @@ struct Shared<T> {
 /// # Panics
 ///
 /// [`spawn`](Self::spawn) panics if the system gives no thread. A panic of the thread is a value,
-/// [`TaskError::Panicked`]; dropping the worker drops it.
+/// [`TaskError::Panicked`]; dropping the worker drops it, and any panic of a callback of its token.
 ///
 /// # Differences from `std` and Python
 ///
@@ -210,7 +148,12 @@ impl<T: Send + 'static> Worker<T> {
 }
 
 impl<T> Worker<T> {
-    /// Tells the thread to stop. Does not wait.
+    /// Tells the thread to stop. Does not wait for its end; callbacks of its token run here
+    /// ([`StopToken::on_stop`]).
+    ///
+    /// # Panics
+    ///
+    /// Resumes the first panic of a callback, when all others have run.
     pub fn stop(&self) {
         self.stop.stop();
     }
@@ -296,7 +239,8 @@ impl<T> Drop for Worker<T> {
     /// Stops the thread and waits for its end, unless it was joined or detached, or is the calling thread.
     fn drop(&mut self) {
         if self.ending.as_ref().is_some_and(|ending| !ending.is_gone()) {
-            self.stop.stop();
+            // A callback's panic has nowhere to go: the thread must be waited for first, and others may be on their way.
+            contain(|| _ = self.stop.stop());
             self.join_thread(&Deadline::NEVER);
         }
         let result = self.shared.result.lock().take();

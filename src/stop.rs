@@ -1,0 +1,460 @@
+//! [`StopSource`], [`StopToken`] and [`StopGuard`]: asking threads to stop, and what is run when they are asked.
+//!
+//! What sources and tokens share is [`Shared`]: an event, and a [`Registry`] of callbacks, which guards share, too. Under
+//! the registry's lock a callback is in one of these states:
+//!
+//! | state | where | next |
+//! |---|---|---|
+//! | registered | in `callbacks`, under its number | running; dropped by its guard |
+//! | running | in `running`, with the thread that runs or drops it | over |
+//! | over | nowhere | |
+//!
+//! 1. The event is set under the lock. A registration that found it clear under the lock is therefore in `callbacks`
+//!    when the thread that has set it begins to run them; one that found it set runs its callback itself.
+//! 2. The thread that takes a callback out of `callbacks` runs it or drops it, without the lock. If that thread is not the
+//!    guard's, it stays in `running` until it is over, and the guard waits for that.
+//! 3. One thread at a time has a callback in `running`: the one whose `stop` was the first, which borrows a source or a
+//!    token for as long as it lasts, or the one that has dropped the last of them.
+//! 4. Guards do not keep the callbacks: when sources and tokens are gone nothing can stop, and what is registered is
+//!    dropped. So it is not lost with a guard that was forgotten.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::condvar::Condvar;
+use crate::event::Event;
+use crate::facade::{contain, this_thread};
+use crate::mutex::{Mutex, MutexGuard};
+
+type Callback = Box<dyn FnOnce() + Send>;
+
+/// What sources and tokens share.
+#[derive(Default)]
+struct Shared {
+    stopped: Event,
+    registry: Arc<Registry>,
+}
+
+/// The callbacks, which guards reach, too.
+#[derive(Default)]
+struct Registry {
+    state: Mutex<State>,
+    /// Notified when a callback is over.
+    over: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// By number, and so in the order in which they were registered.
+    callbacks: BTreeMap<u64, Callback>,
+    /// The number of the next.
+    next: u64,
+    running: Option<Running>,
+}
+
+#[derive(Clone, Copy)]
+struct Running {
+    number: u64,
+    thread: NonZeroU64,
+}
+
+impl State {
+    /// Returns the thread that runs the callback of this number, or drops it.
+    fn runner_of(&self, number: u64) -> Option<NonZeroU64> {
+        self.running.filter(|running| running.number == number).map(|running| running.thread)
+    }
+}
+
+impl Shared {
+    fn stop(&self) -> bool {
+        if self.stopped.is_set() {
+            return false;
+        }
+        let state = self.registry.state.lock();
+        if self.stopped.is_set() {
+            return false;
+        }
+        // Invariant 1: under the lock.
+        self.stopped.set();
+        self.registry.consume(state, |callback| callback());
+        true
+    }
+
+    fn on_stop(&self, callback: Callback) -> StopGuard {
+        let mut state = self.registry.state.lock();
+        if self.stopped.is_set() {
+            drop(state);
+            callback();
+            return StopGuard(None);
+        }
+        let number = state.next;
+        state.next += 1;
+        state.callbacks.insert(number, callback);
+        drop(state);
+        StopGuard(Some((Arc::clone(&self.registry), number)))
+    }
+}
+
+impl Drop for Shared {
+    /// Drops the callbacks that nothing can run any more (invariant 4).
+    fn drop(&mut self) {
+        self.registry.consume(self.registry.state.lock(), drop);
+    }
+}
+
+impl Registry {
+    /// Runs or drops all callbacks, in order, and resumes the first panic of one after the last of them.
+    fn consume<'a>(&'a self, mut state: MutexGuard<'a, State>, end: impl Fn(Callback)) {
+        let mut first: Option<Box<dyn Any + Send>> = None;
+        while let Some((number, callback)) = state.callbacks.pop_first() {
+            state.running = Some(Running { number, thread: this_thread() });
+            drop(state);
+            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| end(callback))) {
+                match first {
+                    None => first = Some(payload),
+                    Some(_) => contain(|| drop(payload)),
+                }
+            }
+            state = self.state.lock();
+            state.running = None;
+            self.over.notify_all();
+        }
+        drop(state);
+        if let Some(payload) = first {
+            panic::resume_unwind(payload);
+        }
+    }
+
+    /// Takes a callback back, or waits until it is over, unless the calling thread is running it.
+    fn take_back(&self, number: u64) {
+        let mut state = self.state.lock();
+        let callback = state.callbacks.remove(&number);
+        if state.runner_of(number).is_some_and(|thread| thread != this_thread()) {
+            self.over.wait_while(&mut state, |state| state.runner_of(number).is_some());
+        }
+        drop(state);
+        drop(callback);
+    }
+}
+
+/// Asks any number of threads to stop, once and for good. Clones are the same source.
+///
+/// Use it where a thread, or code that it calls, should end before it is done: at a shutdown, when a user has
+/// cancelled, when another thread has failed. Each thread is given a [`StopToken`], looks at it or waits for it, and
+/// runs a callback for what would otherwise not notice ([`StopToken::on_stop`]). Where something happens that is no
+/// request to stop, use an [`Event`].
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::StopSource;
+/// use std::{thread, time::Duration};
+///
+/// let source = StopSource::new();
+/// let poller = thread::spawn({
+///     let stop = source.token();
+///     move || {
+///         let mut polls = 0;
+///         while !stop.wait_for(Duration::from_millis(1)) {
+///             polls += 1;
+///         }
+///         polls
+///     }
+/// });
+/// assert!(source.stop(), "the first request");
+/// println!("{} polls", poller.join().unwrap());
+/// ```
+///
+/// A consumer of a buffer does not look at a token while it waits for an item. The callback closes the buffer:
+///
+/// ```
+/// use lockwork::{BoundedBuffer, StopSource};
+/// use std::{sync::Arc, thread};
+///
+/// let (source, lines) = (StopSource::new(), Arc::new(BoundedBuffer::<String>::new(8)));
+/// let writer = thread::spawn({
+///     let (stop, lines) = (source.token(), Arc::clone(&lines));
+///     move || {
+///         let closed = Arc::clone(&lines);
+///         let _close = stop.on_stop(move || closed.close());
+///         lines.iter().count()
+///     }
+/// });
+/// lines.put("the last line".to_owned()).unwrap();
+/// source.stop();
+/// assert_eq!(writer.join().unwrap(), 1, "what was put before is still written");
+/// ```
+///
+/// The guide `docs/guide/stopping.md` has the way out of each blocking call.
+///
+/// # Blocking
+///
+/// [`stop`](Self::stop) lasts as long as the callbacks that it runs. Nothing else of a source blocks.
+///
+/// # Memory ordering
+///
+/// What a thread did before the [`stop`](Self::stop) that was the first happens before what follows a call that found
+/// the source or a token stopped, and before the callbacks. What a callback does happens before the return of the stop
+/// that runs it, and before the return of a drop of its [`StopGuard`].
+///
+/// # Reentrancy and deadlock
+///
+/// A callback may do anything to sources, tokens and guards: stop, register more, drop any guard. No lock is held while
+/// it runs. It runs with whatever its thread holds that called [`stop`](Self::stop), so stop without holding a lock.
+///
+/// # Panics
+///
+/// [`stop`](Self::stop) resumes the first panic of a callback, when all others have run. When the last source and token
+/// is dropped, so does that drop with panics of destructors of what registered callbacks had captured.
+///
+/// # Differences from C++ and .NET
+///
+/// From C++20's `std::stop_source`: callbacks run in order, a panic of one does not end the program, tokens can be
+/// waited for, and a token can stop, too. From .NET's `CancellationTokenSource`: dropping it stops nothing, and one
+/// panic is resumed instead of all of them being collected.
+#[derive(Clone, Default)]
+pub struct StopSource(Arc<Shared>);
+
+impl StopSource {
+    /// Makes a source that has not been stopped.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns a token of this source.
+    #[must_use]
+    pub fn token(&self) -> StopToken {
+        StopToken(Arc::clone(&self.0))
+    }
+
+    /// Asks all that have a token to stop, for good. Returns whether this call was the first to do so.
+    ///
+    /// The first call ends the waits for its tokens, then runs the callbacks, one after another in the order in which
+    /// they were registered, and returns when the last is over. Any other call returns at once, even while they run.
+    ///
+    /// # Panics
+    ///
+    /// Resumes the first panic of a callback, when all others have run.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, StopSource};
+    /// use std::sync::Arc;
+    ///
+    /// let (source, order) = (StopSource::new(), Arc::new(Mutex::new(Vec::new())));
+    /// let guards = [1, 2, 3].map(|n| {
+    ///     let order = Arc::clone(&order);
+    ///     source.token().on_stop(move || order.lock().push(n))
+    /// });
+    /// assert!(source.stop());
+    /// assert!(!source.stop());
+    /// assert_eq!(*order.lock(), [1, 2, 3]);
+    /// # drop(guards);
+    /// ```
+    pub fn stop(&self) -> bool {
+        self.0.stop()
+    }
+
+    /// Returns whether [`stop`](Self::stop) was called. It may still be running callbacks.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.0.stopped.is_set()
+    }
+}
+
+impl UnwindSafe for StopSource {}
+impl RefUnwindSafe for StopSource {}
+
+impl fmt::Debug for StopSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StopSource").field("is_stopped", &self.is_stopped()).finish()
+    }
+}
+
+/// Tells a thread whether to stop: what a [`StopSource`] gives out. Clones are the same token.
+///
+/// # Examples
+///
+/// Two threads with the same token, one of which stops both:
+///
+/// ```
+/// use lockwork::StopToken;
+/// use std::{thread, time::Duration};
+///
+/// let stop = StopToken::new();
+/// assert!(!stop.wait_for(Duration::from_millis(1)), "slept, and was not asked to stop");
+/// let sleeper = thread::spawn({
+///     let stop = stop.clone();
+///     move || stop.wait_for(Duration::MAX)
+/// });
+/// stop.stop();
+/// assert!(sleeper.join().unwrap());
+/// ```
+///
+/// # Blocking
+///
+/// Waits as an [`Event`] does. [`stop`](Self::stop) lasts as long as the callbacks that it runs.
+///
+/// # Memory ordering
+///
+/// As of a [`StopSource`].
+#[derive(Clone, Default)]
+pub struct StopToken(Arc<Shared>);
+
+impl StopToken {
+    /// Makes a token that has not been stopped, of a source of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks all that have a token of the same source to stop. The same as [`StopSource::stop`].
+    ///
+    /// # Panics
+    ///
+    /// As [`StopSource::stop`].
+    pub fn stop(&self) -> bool {
+        self.0.stop()
+    }
+
+    /// Returns whether to stop.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.0.stopped.is_set()
+    }
+
+    /// Blocks until it is time to stop.
+    pub fn wait(&self) {
+        self.0.stopped.wait();
+    }
+
+    /// Blocks until it is time to stop, for `timeout` at most: a sleep that ends early. Returns whether it is time.
+    ///
+    /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+    pub fn wait_for(&self, timeout: Duration) -> bool {
+        self.0.stopped.wait_for(timeout)
+    }
+
+    /// Blocks until it is time to stop, until `deadline` at most. Returns whether it is time.
+    pub fn wait_until(&self, deadline: Instant) -> bool {
+        self.0.stopped.wait_until(deadline)
+    }
+
+    /// Registers a callback, which runs at the stop. If that has been already, runs it before this call returns.
+    ///
+    /// At the stop it runs in the thread that calls [`stop`](Self::stop), after those registered before it. Dropping the
+    /// guard takes it back; see [`StopGuard`]. Registering allocates.
+    ///
+    /// The callback runs while the thread that registered it does something else. If it is to wake that thread
+    /// from a wait, make sure that it cannot come between that thread's look at the token and its wait: register first, and
+    /// have the callback take the lock under which the thread looks.
+    ///
+    /// # Panics
+    ///
+    /// If the callback runs here and panics, so does this call.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex, StopSource};
+    /// use std::{sync::Arc, thread};
+    ///
+    /// let source = StopSource::new();
+    /// let jobs = Arc::new((Mutex::new(Vec::<u32>::new()), Condvar::new()));
+    /// let worker = thread::spawn({
+    ///     let (stop, jobs) = (source.token(), Arc::clone(&jobs));
+    ///     move || {
+    ///         // Before the mutex is locked, so that it is dropped after the mutex is unlocked.
+    ///         let _wake = stop.on_stop({
+    ///             let jobs = Arc::clone(&jobs);
+    ///             move || {
+    ///                 drop(jobs.0.lock());
+    ///                 jobs.1.notify_all();
+    ///             }
+    ///         });
+    ///         let mut queue = jobs.0.lock();
+    ///         jobs.1.wait_while(&mut queue, |queue| queue.is_empty() && !stop.is_stopped());
+    ///         queue.pop()
+    ///     }
+    /// });
+    /// source.stop();
+    /// assert_eq!(worker.join().unwrap(), None);
+    /// ```
+    pub fn on_stop<F>(&self, f: F) -> StopGuard
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.0.on_stop(Box::new(f))
+    }
+}
+
+impl UnwindSafe for StopToken {}
+impl RefUnwindSafe for StopToken {}
+
+impl fmt::Debug for StopToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StopToken").field("is_stopped", &self.is_stopped()).finish()
+    }
+}
+
+/// Takes a callback back when it is dropped: what [`StopToken::on_stop`] returns.
+///
+/// After the drop the callback neither runs nor holds anything:
+///
+/// | the callback | dropping the guard |
+/// |---|---|
+/// | has not begun | takes it back, and drops what it captured |
+/// | runs in another thread | blocks until it is over |
+/// | runs in this thread, which is inside of it | returns |
+/// | is over | returns |
+///
+/// A forgotten guard ([`std::mem::forget`]) leaves the callback where it is: until the stop, or until the last source and
+/// token are gone, when nothing can stop any more and what it captured is dropped. A callback that captures a source or
+/// a token of its own keeps that alive, so its guard should not be forgotten.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::{Event, StopSource};
+/// use std::{sync::Arc, thread};
+///
+/// let (source, cancelled) = (StopSource::new(), Arc::new(Event::new()));
+/// let request = thread::spawn({
+///     let (stop, cancelled) = (source.token(), Arc::clone(&cancelled));
+///     move || {
+///         let guard = stop.on_stop(move || cancelled.set());
+///         // The request is made here. It was not stopped, so there is nothing left to cancel:
+///         drop(guard);
+///     }
+/// });
+/// request.join().unwrap();
+/// source.stop();
+/// assert!(!cancelled.is_set());
+/// ```
+///
+/// # Reentrancy and deadlock
+///
+/// A drop that waits for the callback must not hold what the callback waits for. If the callback locks a mutex, drop the
+/// guard after that mutex is unlocked: a guard that is a variable of its own, made before the mutex is locked, is.
+#[must_use = "the callback is taken back when the guard is dropped"]
+pub struct StopGuard(Option<(Arc<Registry>, u64)>);
+
+impl Drop for StopGuard {
+    fn drop(&mut self) {
+        if let Some((registry, number)) = &self.0 {
+            registry.take_back(*number);
+        }
+    }
+}
+
+impl UnwindSafe for StopGuard {}
+impl RefUnwindSafe for StopGuard {}
+
+impl fmt::Debug for StopGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StopGuard").finish_non_exhaustive()
+    }
+}
