@@ -462,3 +462,60 @@ fn names_from_elsewhere_are_aliases() {
         names.into_iter().filter(|name| !text.contains(&format!("doc(alias = \"{name}\")"))).collect();
     assert_eq!(missing, [""; 0]);
 }
+
+/// The files of `src/threads` that each of them imports from, by their modules' paths, as in `pool::shared`.
+fn imports_in_threads() -> BTreeMap<String, BTreeSet<String>> {
+    let files: BTreeMap<String, String> = sources()
+        .into_iter()
+        .filter_map(|(name, _, code)| {
+            let path = name.strip_prefix("threads/")?.trim_end_matches(".rs").trim_end_matches("/mod");
+            Some((path.replace('/', "::"), code))
+        })
+        .filter(|(module, _)| module != "mod")
+        .collect();
+    let mut imports = BTreeMap::new();
+    for (module, code) in &files {
+        let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
+        let folder =
+            if files.keys().any(|other| other.starts_with(&format!("{module}::"))) { module } else { parent };
+        let up = |path: &str| path.rsplit_once("::").map_or(String::new(), |(up, _)| up.to_owned());
+        // Where `super` and `self` lead, and the whole path; `use` of several from one place has one prefix.
+        let mut imported = BTreeSet::new();
+        for statement in code.split("use ").skip(1) {
+            let path: String =
+                statement.chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
+            let path = path.trim_end_matches(':');
+            let absolute = if let Some(rest) = path.strip_prefix("crate::threads::") {
+                rest.to_owned()
+            } else if let Some(rest) = path.strip_prefix("super::") {
+                let base = if folder == module { up(module) } else { parent.to_owned() };
+                if base.is_empty() { rest.to_owned() } else { format!("{base}::{rest}") }
+            } else if let Some(rest) = path.strip_prefix("self::") {
+                format!("{folder}::{rest}")
+            } else {
+                continue;
+            };
+            // The longest path that is a file.
+            let found =
+                files.keys().filter(|file| absolute == **file || absolute.starts_with(&format!("{file}::")));
+            imported.extend(found.max_by_key(|file| file.len()).cloned());
+        }
+        imported.remove(module);
+        imports.insert(module.clone(), imported);
+    }
+    imports
+}
+
+/// Files that need each other are one file in pieces: in whatever order they are read, one that is not known comes first.
+#[test]
+fn files_of_threads_have_no_circle() {
+    let mut left = imports_in_threads();
+    assert!(left.len() > 10 && left["pool"].contains("pool::shared"), "found only {left:?}");
+    assert!(left["pool::builder"].contains("pool"), "found only {left:?}");
+    assert!(left["scope"].contains("job"), "found only {left:?}");
+    while let Some(next) = left.iter().find(|(_, imports)| imports.is_empty()).map(|(file, _)| file.clone()) {
+        left.remove(&next);
+        left.values_mut().for_each(|imports| _ = imports.remove(&next));
+    }
+    assert!(left.is_empty(), "these import from one another in a circle: {left:?}");
+}

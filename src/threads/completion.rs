@@ -1,139 +1,291 @@
-//! What the end of a task has a thread do: run its callbacks and drop what nobody takes, in constant stack.
+//! [`Completion`]: what becomes of a task, shared by the task and its handle.
 //!
-//! Both are the user's code, which may complete the next task, and so on. A thread that completes a task from within such
-//! code puts off what that leads to, and the call further down its stack that runs the code sees to it when the code
-//! returns:
+//! Its stage, under its lock:
 //!
-//! | completed from within | callbacks | closure or result |
+//! | stage | means | next |
 //! |---|---|---|
-//! | neither | run at once | dropped at once, before the callbacks run |
-//! | a callback | run when that callback returns, before those that were to come after it | dropped at once |
-//! | the drop of a closure or a result | run when the outermost drop is over | dropped when that drop returns |
+//! | `Queued` | not begun; has the closure | `Running`, `Cancelled` |
+//! | `Running` | a thread runs it | `Finished`, or `Taken` if the handle is gone |
+//! | `Finished` | has the result | `Taken`, by the handle |
+//! | `Cancelled` | never runs; has the closure until it is dropped | |
+//! | `Taken` | has neither closure nor result | |
 //!
-//! 1. What is put off is done by the same thread, before the outermost call returns that completed a task.
-//! 2. A task that runs, and a scope, are outermost calls again ([`separately`]), whatever lies below them on the stack.
-//!    So a scope never waits for what its own thread has put off, and what a task put off is done before the task has
-//!    left its scope.
+//! 1. The thread that takes the closure out of a queued completion decides its fate, once: run, or cancelled. To run it,
+//!    the thread has taken the task out of the executor's queue before.
+//! 2. `done` is set when the stage has become `Finished`, `Cancelled` or `Taken`, under the lock. A listener that found
+//!    `done` clear under the lock is therefore found by the thread that sets it. The closure is gone by then, unless it
+//!    is that of a task that was cancelled while another closure or result was dropped (see `deferred`).
+//! 3. A result is in a completion only as long as the handle exists, or until it is dropped, if that was put off; the
+//!    task has entered its scope once more then. So when a task has left its scope for the last time, and its handle is gone or
+//!    forgotten, nothing that the scope lent is in it; the completion itself may go at any time.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::mem;
-use std::ptr;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-use super::task::{Job, contain};
-use crate::facade::{PerThread, per_thread};
+use super::collector::Watcher;
+use super::deferred::{self, Callback};
+use super::error::{TaskError, contain, drop_quietly};
+use super::job::{Job, outlive};
+use super::scope_latch::ScopeLatch;
+use crate::event::Event;
+use crate::mutex::{Mutex, MutexGuard};
 
-pub(super) type Callback = Box<dyn FnOnce() + Send>;
+/// What a handle knows of a task.
+pub(super) trait Outcome<T>: Job {
+    fn done(&self) -> &Event;
 
-/// What waits for a drop to return.
-#[derive(Default)]
-struct Drops {
-    jobs: RefCell<VecDeque<Arc<dyn Job>>>,
-    /// Of the tasks that were completed meanwhile, in that order.
-    callbacks: RefCell<Vec<Callback>>,
+    /// Notifies `listener` when it is done. Gives it back if it is done already.
+    fn listen(&self, listener: Listener) -> Option<Listener>;
+
+    /// Forgets this watcher.
+    fn unwatch(&self, watcher: &Watcher);
+
+    /// Returns the result of a task that is done. Called once.
+    fn take(&self) -> Result<T, TaskError>;
+
+    /// The handle is gone: drops the result, now or when it is there.
+    fn detach(&self);
+
+    /// [`detach`](Self::detach) that puts the drop off.
+    fn detach_later(self: Arc<Self>);
 }
 
-/// What waits for a callback to return.
-#[derive(Default)]
-struct Callbacks(RefCell<Vec<Callback>>);
-
-per_thread! {
-    const DROPS: Cell<*const Drops> = Cell::new(ptr::null()); ends by nothing_to_do;
-}
-per_thread! {
-    const CALLBACKS: Cell<*const Callbacks> = Cell::new(ptr::null()); ends by nothing_to_do;
+/// What is to be notified that a task is done.
+pub(super) enum Listener {
+    Callback(Callback),
+    Watcher(Watcher),
 }
 
-fn nothing_to_do<T>(_: &Cell<*const T>) {}
+enum Stage<T, F> {
+    Queued(F),
+    Running,
+    Finished(Result<T, TaskError>),
+    Cancelled(Option<F>),
+    Taken,
+}
 
-/// Makes `list` the thread's current one for the duration of `f`; or none, if it is null.
-fn enter<T, R>(current: &PerThread<Cell<*const T>>, list: *const T, f: impl FnOnce() -> R) -> R {
-    struct Restore<'a, T: 'static>(&'a PerThread<Cell<*const T>>, *const T);
+struct State<T, F> {
+    stage: Stage<T, F>,
+    /// The handle is gone.
+    detached: bool,
+    /// In order of registration.
+    listeners: Vec<Listener>,
+}
 
-    impl<T> Drop for Restore<'_, T> {
-        fn drop(&mut self) {
-            self.0.with(|current| current.set(self.1));
+/// What a task and its handle share: the closure, then the result.
+pub(super) struct Completion<T, F> {
+    latch: Option<Arc<ScopeLatch>>,
+    state: Mutex<State<T, F>>,
+    done: Event,
+}
+
+impl<T, F: FnOnce() -> T> Completion<T, F> {
+    pub(super) fn new(latch: Option<Arc<ScopeLatch>>, f: F) -> Self {
+        let state = State { stage: Stage::Queued(f), detached: false, listeners: Vec::new() };
+        Self { latch, state: Mutex::new(state), done: Event::new() }
+    }
+
+    /// Returns the closure of a task that was never queued.
+    pub(super) fn into_closure(self: Arc<Self>) -> F {
+        match Arc::into_inner(self).map(|completion| completion.state.into_inner().stage) {
+            Some(Stage::Queued(f)) => f,
+            _ => unreachable!("there is no other reference"),
         }
     }
 
-    // Null, too, where a model's thread has no variables any more: there nothing is put off.
-    let before = current.with(|current| current.replace(list)).unwrap_or(ptr::null());
-    let _restore = Restore(current, before);
-    f()
-}
-
-/// Runs `f` on the thread's current list, if there is one.
-fn with_current<T, R>(current: &PerThread<Cell<*const T>>, f: impl FnOnce(&T) -> R) -> Option<R> {
-    let list = current.with(Cell::get)?;
-    // SAFETY: null, or put there by a call of `enter` further down this thread's stack, whose caller has the list in its
-    // frame and which takes the pointer away before it returns or unwinds.
-    let list = unsafe { list.as_ref() }?;
-    Some(f(list))
-}
-
-/// Runs `f`, in which nothing is put off for a call that lies below this one.
-pub(super) fn separately<R>(f: impl FnOnce() -> R) -> R {
-    enter(&DROPS, ptr::null(), || enter(&CALLBACKS, ptr::null(), f))
-}
-
-/// Returns whether the calling thread is in a [`drop_now`].
-pub(super) fn is_dropping() -> bool {
-    with_current(&DROPS, |_| ()).is_some()
-}
-
-/// Has [`Job::finish`] called when the drop that the calling thread is in returns.
-pub(super) fn put_off(job: Arc<dyn Job>) {
-    let mut job = Some(job);
-    with_current(&DROPS, |drops| drops.jobs.borrow_mut().extend(job.take()));
-    if let Some(job) = job {
-        job.finish();
-    }
-}
-
-/// Runs `f`, which drops something of the user's, and all drops that it puts off. Returns the callbacks of the tasks that
-/// were completed by these, for [`call`].
-///
-/// Not to be called by a thread that [`is_dropping`].
-pub(super) fn drop_now(f: impl FnOnce()) -> Vec<Callback> {
-    let drops = Drops::default();
-    enter(&DROPS, &raw const drops, || {
-        contain(f);
-        loop {
-            // A statement of its own, which ends the borrow.
-            let next = drops.jobs.borrow_mut().pop_front();
-            let Some(job) = next else { break };
-            job.finish();
+    /// Takes the closure out to run it, if it is still there (invariant 1).
+    fn claim(&self) -> Option<F> {
+        let mut state = self.state.lock();
+        if !matches!(state.stage, Stage::Queued(_)) {
+            return None;
         }
-    });
-    drops.callbacks.into_inner()
+        match mem::replace(&mut state.stage, Stage::Running) {
+            Stage::Queued(f) => Some(f),
+            _ => unreachable!("it was queued"),
+        }
+    }
+
+    /// Runs it and stores the result, or drops it if the handle is gone. Returns the callbacks.
+    fn execute(&self, f: F) -> Vec<Callback> {
+        let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(TaskError::Panicked);
+        let mut state = self.state.lock();
+        if state.detached {
+            state.stage = Stage::Taken;
+            let mut callbacks = self.complete(state);
+            callbacks.append(&mut deferred::drop_now(|| self.discard(result)));
+            callbacks
+        } else {
+            state.stage = Stage::Finished(result);
+            self.complete(state)
+        }
+    }
 }
 
-/// Runs callbacks, one after the other, and all that they put off; or puts them off.
-pub(super) fn call(callbacks: Vec<Callback>) {
-    if callbacks.is_empty() {
-        return;
-    }
-    let mut callbacks = Some(callbacks);
-    let mut add =
-        |list: &RefCell<Vec<Callback>>| list.borrow_mut().extend(callbacks.take().into_iter().flatten());
-    if with_current(&DROPS, |drops| add(&drops.callbacks)).is_none() {
-        with_current(&CALLBACKS, |fresh| add(&fresh.0));
-    }
-    if let Some(callbacks) = callbacks {
-        call_now(callbacks);
-    }
-}
-
-fn call_now(callbacks: Vec<Callback>) {
-    let fresh = Callbacks::default();
-    let mut left = VecDeque::from(callbacks);
-    enter(&CALLBACKS, &raw const fresh, || {
-        while let Some(callback) = left.pop_front() {
-            contain(callback);
-            for callback in mem::take(&mut *fresh.0.borrow_mut()).into_iter().rev() {
-                left.push_front(callback);
+impl<T, F> Completion<T, F> {
+    /// Marks the task done, and ends all waiting for it. Returns the callbacks.
+    fn complete(&self, mut state: MutexGuard<'_, State<T, F>>) -> Vec<Callback> {
+        // Invariant 2: under the lock.
+        self.done.set();
+        let listeners = mem::take(&mut state.listeners);
+        drop(state);
+        let mut callbacks = Vec::new();
+        for listener in listeners {
+            match listener {
+                Listener::Callback(callback) => callbacks.push(callback),
+                Listener::Watcher(watcher) => watcher.notify(),
             }
         }
-    });
+        callbacks
+    }
+
+    /// The last thing that happens to a task: its scope may end.
+    ///
+    /// Not from a function that has the closure or the result as an argument: what they borrow must live for as long
+    /// as such a function runs, used or not, and after this it need not.
+    fn leave(&self) {
+        if let Some(latch) = &self.latch {
+            latch.leave();
+        }
+    }
+
+    /// Begins a cancellation, if the task has not begun. Otherwise returns whether it was cancelled before.
+    fn withdraw(&self) -> Result<MutexGuard<'_, State<T, F>>, bool> {
+        let mut state = self.state.lock();
+        if !matches!(state.stage, Stage::Queued(_)) {
+            return Err(matches!(state.stage, Stage::Cancelled(_)));
+        }
+        state.stage = match mem::replace(&mut state.stage, Stage::Taken) {
+            Stage::Queued(f) => Stage::Cancelled(Some(f)),
+            _ => unreachable!("it was queued"),
+        };
+        Ok(state)
+    }
+
+    /// Drops what the handle does not take any more.
+    fn drop_rest(&self) {
+        let mut state = self.state.lock();
+        let detached = state.detached;
+        match &mut state.stage {
+            Stage::Cancelled(closure) => {
+                let closure = closure.take();
+                drop(state);
+                drop_quietly(closure);
+            }
+            Stage::Finished(_) if detached => {
+                let finished = mem::replace(&mut state.stage, Stage::Taken);
+                drop(state);
+                if let Stage::Finished(result) = finished {
+                    // As it would have been by the thread that ran the task, had it come second.
+                    contain(|| self.discard(result));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Drops a result that is not taken. Its scope passes a panic on.
+    fn discard(&self, result: Result<T, TaskError>) {
+        match (result, &self.latch) {
+            (Err(TaskError::Panicked(payload)), Some(latch)) => latch.report(payload),
+            (result, _) => drop(result),
+        }
+    }
+}
+
+impl<T: Send, F: FnOnce() -> T + Send> Job for Completion<T, F> {
+    fn run(&self) -> bool {
+        let Some(f) = self.claim() else { return false };
+        deferred::separately(|| {
+            let callbacks = self.execute(f);
+            deferred::call(callbacks);
+        });
+        self.leave();
+        true
+    }
+
+    fn cancel(self: Arc<Self>) -> bool {
+        let state = match self.withdraw() {
+            Ok(state) => state,
+            Err(cancelled) => return cancelled,
+        };
+        if deferred::is_dropping() {
+            let callbacks = self.complete(state);
+            deferred::call(callbacks);
+            // SAFETY: if it borrows from a scope, it leaves that only in `finish`, which drops the closure before.
+            deferred::put_off(unsafe { outlive(self) });
+        } else {
+            drop(state);
+            let mut callbacks = deferred::drop_now(|| self.drop_rest());
+            callbacks.append(&mut self.complete(self.state.lock()));
+            deferred::call(callbacks);
+            self.leave();
+        }
+        true
+    }
+
+    fn finish(&self) {
+        self.drop_rest();
+        self.leave();
+    }
+
+    fn is_scoped(&self) -> bool {
+        self.latch.is_some()
+    }
+}
+
+impl<T: Send, F: FnOnce() -> T + Send> Outcome<T> for Completion<T, F> {
+    fn done(&self) -> &Event {
+        &self.done
+    }
+
+    fn listen(&self, listener: Listener) -> Option<Listener> {
+        let mut state = self.state.lock();
+        if self.done.is_set() {
+            return Some(listener);
+        }
+        state.listeners.push(listener);
+        None
+    }
+
+    fn unwatch(&self, watcher: &Watcher) {
+        let other = |listener: &Listener| !matches!(listener, Listener::Watcher(own) if own.is(watcher));
+        self.state.lock().listeners.retain(other);
+    }
+
+    fn take(&self) -> Result<T, TaskError> {
+        let mut state = self.state.lock();
+        if let Stage::Cancelled(_) = state.stage {
+            return Err(TaskError::Cancelled);
+        }
+        match mem::replace(&mut state.stage, Stage::Taken) {
+            Stage::Finished(result) => result,
+            _ => unreachable!("it is done, and there is one handle"),
+        }
+    }
+
+    fn detach(&self) {
+        let mut state = self.state.lock();
+        state.detached = true;
+        let finished = matches!(state.stage, Stage::Finished(_));
+        drop(state);
+        if finished {
+            deferred::call(deferred::drop_now(|| self.drop_rest()));
+        }
+    }
+
+    fn detach_later(self: Arc<Self>) {
+        let mut state = self.state.lock();
+        state.detached = true;
+        let finished = matches!(state.stage, Stage::Finished(_));
+        drop(state);
+        if finished {
+            if let Some(latch) = &self.latch {
+                latch.enter();
+            }
+            // SAFETY: if it borrows from a scope, that has not ended, because there was a handle; so the task has entered
+            // it again in time, and leaves it only in `finish`, which drops the result before.
+            deferred::put_off(unsafe { outlive(self) });
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! A thread has ended when `std`'s join of it has returned: its thread-local destructors have run then, which takes as
 //! long as they like, and `std` has no join with a limit. So one thread joins, and the others wait for its word:
 //!
-//! 1. Whoever takes the handles out joins the threads and sets `gone`. There is one such thread.
+//! 1. The thread that takes the handles out joins the threads and sets `gone`. There is one such thread.
 //! 2. A joiner without a limit does that itself. One with a limit, which could not stop in time, has a helper do it.
 //! 3. Nothing is set before the last of the threads is gone, so all joiners return after that.
 

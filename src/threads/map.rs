@@ -7,15 +7,93 @@ use std::panic::{self, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::pool::{Full, Refusal, Shared};
+use super::error::{TaskError, UnfinishedError};
+use super::pool::shared::{Full, Shared};
+use super::pool::{Refusal, SubmitError, ThreadPool};
 use super::queue::give_back;
-use super::task::{Task, TaskError};
-use super::together::UnfinishedError;
+use super::task::Task;
 use crate::facade::Deadline;
+
+impl ThreadPool {
+    /// Calls `f` for each item on the pool's threads, and returns the results in the order of the items.
+    ///
+    /// All calls are submitted before this returns, waiting for room as often as need be; so the items must come to
+    /// an end, unlike those of [`map_ahead`](Self::map_ahead). Dropping the iterator cancels the calls that have not begun.
+    ///
+    /// The iterator waits for each result in turn. Where `f` panicked, so does it, with the same payload, and goes
+    /// on after that; [`Map::next_result`] returns the panic as a value instead.
+    ///
+    /// ```
+    /// let pool = lockwork::ThreadPool::new(3);
+    /// let squares: Vec<u32> = pool.map(1..=5, |n| n * n).collect();
+    /// assert_eq!(squares, [1, 4, 9, 16, 25]);
+    /// ```
+    ///
+    /// If the pool is shut down before everything was submitted, what was not is cancelled.
+    pub fn map<I, F, T>(&self, items: I, f: F) -> Map<T>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let f = Arc::new(f);
+        // From the beginning, so that a panic of the items' iterator cancels what was submitted.
+        let mut map = Map::new();
+        for item in items {
+            let f = Arc::clone(&f);
+            match self.submit(move || f(item)) {
+                Ok(task) => map.push(task),
+                Err(SubmitError(call)) => {
+                    drop(call);
+                    map.cut_short();
+                    break;
+                }
+            }
+        }
+        map
+    }
+
+    /// Calls `f` for each item on the pool's threads, `n` calls ahead of the caller at most, and returns the results in the
+    /// order of the items.
+    ///
+    /// Lazy: items are taken, in the thread that asks for results, only when it asks for one, and between two such calls
+    /// at most `n` were taken whose results have not been returned. So there may be infinitely many, they may be larger
+    /// than memory together, and their iterator need not be [`Send`]. Dropping the iterator cancels the calls that have not
+    /// begun, and takes no more items. [`map`](Self::map) begins all calls at once.
+    ///
+    /// Each result is waited for in turn; submitting waits while the pool's queue is full. Where `f` panicked, so does the
+    /// iterator, with the same payload, and goes on after that; [`MapAhead::next_result`] returns the panic as a value
+    /// instead.
+    ///
+    /// ```
+    /// let pool = lockwork::ThreadPool::new(3);
+    /// let mut squares = pool.map_ahead(6, 1_u64.., |n| n * n);
+    /// assert_eq!(squares.find(|square| square % 7 == 2), Some(9));
+    /// ```
+    ///
+    /// After a shutdown the iterator ends: when the results are returned of what was submitted before it, or, after
+    /// [`Shutdown::Cancel`](crate::Shutdown::Cancel), at the first call that was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `n` is 0.
+    #[track_caller]
+    pub fn map_ahead<I, F, T>(&self, n: usize, items: I, f: F) -> MapAhead<I::IntoIter, F, T>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        assert!(n != 0, "ThreadPool::map_ahead: the number of calls ahead must not be 0");
+        MapAhead::new(Arc::clone(self.shared()), n, items.into_iter(), f)
+    }
+}
 
 /// The results of [`ThreadPool::map`](crate::ThreadPool::map), in the order of the items.
 ///
-/// Waits for each in turn. Dropping it cancels the calls that have not begun.
+/// Blocks for each in turn. Dropping it cancels the calls that have not begun.
 #[must_use = "dropping the results cancels the calls that have not begun"]
 pub struct Map<T> {
     tasks: VecDeque<Task<T>>,
@@ -24,19 +102,19 @@ pub struct Map<T> {
 }
 
 impl<T> Map<T> {
-    pub(super) const fn new() -> Self {
+    const fn new() -> Self {
         Self { tasks: VecDeque::new(), cut_short: false }
     }
 
-    pub(super) fn push(&mut self, task: Task<T>) {
+    fn push(&mut self, task: Task<T>) {
         self.tasks.push_back(task);
     }
 
-    pub(super) const fn cut_short(&mut self) {
+    const fn cut_short(&mut self) {
         self.cut_short = true;
     }
 
-    /// Waits for the next result, and returns it as [`Task::join`] does: a panic is a value.
+    /// Blocks until the next result is there, and returns it as [`Task::join`] does: a panic is a value.
     ///
     /// If the pool was shut down before everything was submitted, the last result is [`TaskError::Cancelled`], once,
     /// for all that was not.
@@ -84,7 +162,7 @@ impl<T> Map<T> {
         if in_time {
             return Ok(self.next_result());
         }
-        Err(UnfinishedError::of(&self.tasks))
+        Err(UnfinishedError::of(self.tasks.iter().map(Task::is_finished)))
     }
 }
 
@@ -149,11 +227,11 @@ where
     F: Fn(I::Item) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
-    pub(super) fn new(pool: Arc<Shared>, ahead: usize, items: I, f: F) -> Self {
+    fn new(pool: Arc<Shared>, ahead: usize, items: I, f: F) -> Self {
         Self { pool, items: Some(items), f: Arc::new(f), ahead, tasks: VecDeque::new(), refused: None }
     }
 
-    /// Waits for the next result, and returns it as [`Task::join`] does: a panic is a value, and so is a cancellation by a
+    /// Blocks until the next result is there, and returns it as [`Task::join`] does: a panic is a value, and so is a cancellation by a
     /// shutdown of the pool.
     ///
     /// ```
@@ -201,7 +279,7 @@ where
         if in_time {
             return Ok(self.tasks.pop_front().map(Task::join));
         }
-        Err(UnfinishedError::of(&self.tasks))
+        Err(UnfinishedError::of(self.tasks.iter().map(Task::is_finished)))
     }
 
     /// Submits calls until as many are ahead as may be, or until the deadline.

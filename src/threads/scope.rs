@@ -1,112 +1,27 @@
 //! [`Scope`] and [`ScopedTask`]: tasks that borrow from the thread that waits for them.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
 use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::completion;
-use super::pool::{Place, Shared, ThreadPool};
-use super::queue::give_back;
-use super::task::{Cell, Handle, Job, Outcome, Payload, TaskError, drop_quietly};
-use crate::condvar::Condvar;
+use super::completion::{Completion, Outcome};
+use super::deferred;
+use super::error::{TaskError, drop_quietly};
+use super::job::{Executor, Job, outlive};
+use super::pool::ThreadPool;
+use super::pool::shared::Shared;
+use super::scope_latch::ScopeLatch;
+use super::task::Handle;
 use crate::facade::AbortOnUnwind;
-use crate::mutex::Mutex;
-
-/// The tasks of a scope that have not left it.
-pub(super) struct Members {
-    state: Mutex<State>,
-    /// Notified when the last has left, and when there is one more for a waiting owner to run.
-    changed: Condvar,
-}
-
-struct State {
-    /// Tasks that were spawned and have not left.
-    left: usize,
-    /// If the scope's owner is a thread of the pool: the tickets of those that it may run itself while it waits.
-    runnable: Option<VecDeque<u64>>,
-    /// The first panic that nobody joined.
-    panic: Option<Payload>,
-}
-
-impl Members {
-    fn new(owner_runs: bool) -> Self {
-        let runnable = owner_runs.then(VecDeque::new);
-        Self { state: Mutex::new(State { left: 0, runnable, panic: None }), changed: Condvar::new() }
-    }
-
-    pub(super) fn enter(&self) {
-        self.state.lock().left += 1;
-    }
-
-    /// The last that a task does with anything that the scope lent it.
-    pub(super) fn leave(&self) {
-        let mut state = self.state.lock();
-        state.left -= 1;
-        if state.left == 0 {
-            drop(state);
-            self.changed.notify_all();
-        }
-    }
-
-    /// A task panicked and nobody will join it.
-    pub(super) fn report(&self, payload: Payload) {
-        let mut state = self.state.lock();
-        let spare = if state.panic.is_none() { state.panic.replace(payload) } else { Some(payload) };
-        drop(state);
-        drop_quietly(spare);
-    }
-
-    /// A task was queued that the owner may run.
-    fn offer(&self, place: &Place) {
-        let mut state = self.state.lock();
-        let Some(runnable) = &mut state.runnable else { return };
-        // Those that have left the queue are of no use, and a scope may spawn without end.
-        while runnable.front().is_some_and(|ticket| *ticket < place.oldest) {
-            runnable.pop_front();
-        }
-        give_back(runnable);
-        runnable.push_back(place.ticket);
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// Waits until all have left; runs those that have not begun, if it is its turn.
-    fn wait(&self, pool: &Shared) {
-        let mut state = self.state.lock();
-        while state.left != 0 {
-            match state.runnable.as_mut().and_then(VecDeque::pop_front) {
-                Some(ticket) => {
-                    state.runnable.as_mut().map(give_back);
-                    drop(state);
-                    pool.run_ahead(ticket);
-                    state = self.state.lock();
-                }
-                None => self.changed.wait(&mut state),
-            }
-        }
-    }
-}
-
-/// Makes a job forget how long what it borrows will live.
-///
-/// # Safety
-///
-/// Nothing that the job borrows is used after `'scope`: it has been run or cancelled by then, and has left its scope.
-pub(super) unsafe fn outlive<'scope>(job: Arc<dyn Job + 'scope>) -> Arc<dyn Job> {
-    // SAFETY: the two types differ in a lifetime only; this function's contract says why it may be forgotten.
-    unsafe { mem::transmute::<Arc<dyn Job + 'scope>, Arc<dyn Job + 'static>>(job) }
-}
 
 /// Where tasks that borrow are spawned, see [`ThreadPool::scope`].
 ///
 /// `'scope` is how long the scope lasts, `'env` how long what it may borrow from outside does.
 pub struct Scope<'scope, 'env: 'scope> {
     pool: Arc<Shared>,
-    members: Arc<Members>,
+    latch: Arc<ScopeLatch>,
     /// Invariant in both, so that neither can be made to look longer or shorter than it is.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
@@ -125,20 +40,20 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let cell = Arc::new(Cell::new(Some(Arc::clone(&self.members)), f));
-        self.members.enter();
+        let completion = Arc::new(Completion::new(Some(Arc::clone(&self.latch)), f));
+        self.latch.enter();
         // SAFETY: `ThreadPool::scope` returns only when all its tasks have left (they have entered before), and a task
         // leaves when its closure has been consumed and its result dropped or left to the handle. The handle is
-        // bounded by `'scope`: it is dropped in time, result and all, or never. What other references to the cell
-        // find later is an empty cell.
-        let job = unsafe { outlive(Arc::clone(&cell) as Arc<dyn Job + 'scope>) };
+        // bounded by `'scope`: it is dropped in time, result and all, or never. What other references to the completion
+        // find later has neither.
+        let job = unsafe { outlive(Arc::clone(&completion) as Arc<dyn Job + 'scope>) };
         let place = self.pool.enqueue_scoped(job);
         match &place {
-            Some(place) => self.members.offer(place),
-            None => _ = cell.run(),
+            Some(place) => self.latch.offer(place),
+            None => _ = completion.run(),
         }
         let ticket = place.map(|place| place.ticket);
-        ScopedTask(Handle::new(cell as Arc<dyn Outcome<T> + 'scope>, &self.pool, ticket))
+        ScopedTask(Handle::new(completion as Arc<dyn Outcome<T> + 'scope>, self.pool.clone(), ticket))
     }
 }
 
@@ -180,13 +95,13 @@ impl ThreadPool {
     ///
     /// # Panics
     ///
-    /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and nobody joined it, the first such
-    /// panic is resumed here.
+    /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and was not joined, the first such panic
+    /// is resumed here.
     pub fn scope<'env, F, R>(&'env self, f: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {
-        completion::separately(|| self.run_scope(f))
+        deferred::separately(|| self.run_scope(f))
     }
 
     fn run_scope<'env, F, R>(&'env self, f: F) -> R
@@ -194,14 +109,14 @@ impl ThreadPool {
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {
         let pool = Arc::clone(self.shared());
-        let members = Arc::new(Members::new(pool.is_worker()));
-        let scope = Scope { pool, members, scope: PhantomData, env: PhantomData };
+        let latch = Arc::new(ScopeLatch::new(pool.is_worker()));
+        let scope = Scope { pool, latch, scope: PhantomData, env: PhantomData };
         // Tasks borrow from frames that an unwinding wait would leave.
         let frames = AbortOnUnwind;
         let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
-        scope.members.wait(&scope.pool);
+        scope.latch.wait(&*scope.pool);
         frames.disarm();
-        let unjoined = scope.members.state.lock().panic.take();
+        let unjoined = scope.latch.take_panic();
         match (result, unjoined) {
             (Ok(_), Some(payload)) | (Err(payload), None) => panic::resume_unwind(payload),
             (Err(payload), Some(spare)) => {
@@ -229,7 +144,7 @@ impl fmt::Debug for Scope<'_, '_> {
 pub struct ScopedTask<'scope, T>(Handle<'scope, T>);
 
 impl<T> ScopedTask<'_, T> {
-    /// Waits until the task is done, for as long as it takes, and returns its result. A thread of the pool runs the
+    /// Blocks until the task is done, for as long as it takes, and returns its result. A thread of the pool runs the
     /// task itself if it has not begun.
     ///
     /// # Errors
@@ -239,8 +154,8 @@ impl<T> ScopedTask<'_, T> {
         self.0.join()
     }
 
-    /// Waits until the task is done, `timeout` at most. [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for
-    /// ever.
+    /// Blocks until the task is done, `timeout` at most. [`Duration::ZERO`] does not block, [`Duration::MAX`]
+    /// waits indefinitely.
     ///
     /// # Errors
     ///
@@ -249,7 +164,7 @@ impl<T> ScopedTask<'_, T> {
         self.0.join_for(timeout).map_err(Self)
     }
 
-    /// Waits until the task is done, until `deadline` at most. A deadline in the past asks once.
+    /// Blocks until the task is done, until `deadline` at most. A deadline in the past does not block.
     ///
     /// # Errors
     ///
@@ -258,13 +173,13 @@ impl<T> ScopedTask<'_, T> {
         self.0.join_until(deadline).map_err(Self)
     }
 
-    /// Whether the task is done: has returned, has panicked, or was cancelled.
+    /// Returns whether the task is done: has returned, has panicked, or was cancelled.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
 
-    /// Cancels the task if it has not begun. Says whether it is cancelled: `true` also if it was before, `false` if
+    /// Cancels the task if it has not begun. Returns whether it is cancelled: `true` also if it was before, `false` if
     /// it runs or has run.
     pub fn cancel(&self) -> bool {
         self.0.cancel()

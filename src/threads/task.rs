@@ -1,402 +1,21 @@
-//! [`Task`], what becomes of it, and the cell that a task and its handle share.
-//!
-//! A cell's stage, under its lock:
-//!
-//! | stage | means | next |
-//! |---|---|---|
-//! | `Queued` | not begun; has the closure | `Running`, `Cancelled` |
-//! | `Running` | a thread runs it | `Finished`, or `Taken` if the handle is gone |
-//! | `Finished` | has the result | `Taken`, by the handle |
-//! | `Cancelled` | never runs; has the closure until it is dropped | |
-//! | `Taken` | has neither closure nor result | |
-//!
-//! 1. Whoever takes the closure out of a queued cell decides its fate, once: run, or cancelled. Who runs it has taken
-//!    the task out of the pool's queue before.
-//! 2. `done` is set when the stage has become `Finished`, `Cancelled` or `Taken`, under the lock. A listener that found
-//!    `done` clear under the lock is therefore found by the thread that sets it. The closure is gone by then, unless it
-//!    is that of a task that was cancelled while another closure or result was dropped (see `completion`).
-//! 3. A result is in a cell only as long as the handle exists, or until it is dropped, if that was put off; the task has
-//!    entered its scope once more then. So when a task has left its scope for the last time, and its handle is gone or
-//!    forgotten, nothing that the scope lent is in the cell; the cell itself may go at any time.
+//! [`Task`] and [`TaskId`], and the handle of a task.
 
-use std::any::Any;
-use std::error::Error;
 use std::fmt;
-use std::mem;
-use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::completion::{self, Callback};
-use super::pool::Shared;
-use super::scope::{Members, outlive};
-use super::together::Watcher;
-use crate::event::Event;
+use super::collector::Watcher;
+use super::completion::{Listener, Outcome};
+use super::deferred;
+use super::error::TaskError;
+use super::job::Executor;
 use crate::facade::Deadline;
-use crate::mutex::{Mutex, MutexGuard};
-
-/// What a panic carries.
-pub(super) type Payload = Box<dyn Any + Send + 'static>;
-
-/// Runs code of the user's where a panic has nowhere to go: its hook has reported it.
-pub(super) fn contain(f: impl FnOnce()) {
-    let result = panic::catch_unwind(AssertUnwindSafe(f));
-    // The payload's own destructor is the user's code, too; what that panics with is nobody's any more.
-    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(result))) {
-        mem::forget(payload);
-    }
-}
-
-/// Drops a value of the user's where a panic has nowhere to go.
-pub(super) fn drop_quietly<T>(value: T) {
-    contain(|| drop(value));
-}
-
-/// Why a [`Task`] or a [`Worker`](crate::Worker) has no result.
-pub enum TaskError {
-    /// It panicked, with this payload.
-    Panicked(Box<dyn Any + Send + 'static>),
-    /// It was cancelled before it began, and never ran.
-    Cancelled,
-}
-
-impl TaskError {
-    /// Whether it panicked.
-    #[must_use]
-    pub const fn is_panicked(&self) -> bool {
-        matches!(self, Self::Panicked(_))
-    }
-
-    /// Whether it was cancelled.
-    #[must_use]
-    pub const fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled)
-    }
-
-    /// The payload of the panic, for [`std::panic::resume_unwind`]; nothing if the task was cancelled.
-    ///
-    /// ```
-    /// let pool = lockwork::ThreadPool::new(1);
-    /// let task = pool.submit(|| panic!("no luck")).unwrap();
-    /// let payload = task.join().unwrap_err().into_panic().unwrap();
-    /// assert_eq!(*payload.downcast::<&str>().unwrap(), "no luck");
-    /// ```
-    #[must_use]
-    pub fn into_panic(self) -> Option<Box<dyn Any + Send + 'static>> {
-        match self {
-            Self::Panicked(payload) => Some(payload),
-            Self::Cancelled => None,
-        }
-    }
-
-    /// The message of the panic, if it was one with a message.
-    fn message(&self) -> Option<&str> {
-        let Self::Panicked(payload) = self else { return None };
-        let text = payload.downcast_ref::<&str>().copied();
-        text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-    }
-}
-
-impl fmt::Debug for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self, self.message()) {
-            (Self::Cancelled, _) => f.write_str("Cancelled"),
-            (Self::Panicked(_), Some(message)) => f.debug_tuple("Panicked").field(&message).finish(),
-            (Self::Panicked(_), None) => f.write_str("Panicked(..)"),
-        }
-    }
-}
-
-impl fmt::Display for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self, self.message()) {
-            (Self::Cancelled, _) => f.write_str("the task was cancelled"),
-            (Self::Panicked(_), Some(message)) => write!(f, "the task panicked: {message}"),
-            (Self::Panicked(_), None) => f.write_str("the task panicked"),
-        }
-    }
-}
-
-impl Error for TaskError {}
-
-/// What a pool's queue knows of a task.
-pub(super) trait Job: Send + Sync {
-    /// Runs it, if it was not cancelled. Returns whether it was run.
-    fn run(&self) -> bool;
-
-    /// Cancels it, if it has not begun. Returns whether it is cancelled now.
-    fn cancel(self: Arc<Self>) -> bool;
-
-    /// Drops the closure or the result, which was put off ([`completion::put_off`]).
-    fn finish(&self);
-
-    /// Whether it belongs to a scope, which waits for it.
-    fn is_scoped(&self) -> bool;
-}
-
-/// What a handle knows of a task.
-pub(super) trait Outcome<T>: Job {
-    fn done(&self) -> &Event;
-
-    /// Tells `listener` when it is done. Gives it back if it is done already.
-    fn listen(&self, listener: Listener) -> Option<Listener>;
-
-    /// Forgets this watcher.
-    fn unwatch(&self, watcher: &Watcher);
-
-    /// The result of a task that is done, which nobody else takes.
-    fn take(&self) -> Result<T, TaskError>;
-
-    /// The handle is gone: drops the result, now or when it is there.
-    fn detach(&self);
-
-    /// [`detach`](Self::detach) that puts the drop off.
-    fn detach_later(self: Arc<Self>);
-}
-
-/// What is to be told that a task is done.
-pub(super) enum Listener {
-    Callback(Callback),
-    Watcher(Watcher),
-}
-
-enum Stage<T, F> {
-    Queued(F),
-    Running,
-    Finished(Result<T, TaskError>),
-    Cancelled(Option<F>),
-    Taken,
-}
-
-struct State<T, F> {
-    stage: Stage<T, F>,
-    /// The handle is gone.
-    detached: bool,
-    /// In order of registration.
-    listeners: Vec<Listener>,
-}
-
-/// What a task and its handle share.
-pub(super) struct Cell<T, F> {
-    members: Option<Arc<Members>>,
-    state: Mutex<State<T, F>>,
-    done: Event,
-}
-
-impl<T, F: FnOnce() -> T> Cell<T, F> {
-    pub(super) fn new(members: Option<Arc<Members>>, f: F) -> Self {
-        let state = State { stage: Stage::Queued(f), detached: false, listeners: Vec::new() };
-        Self { members, state: Mutex::new(state), done: Event::new() }
-    }
-
-    /// The closure of a cell that was never queued.
-    pub(super) fn into_closure(self: Arc<Self>) -> F {
-        match Arc::into_inner(self).map(|cell| cell.state.into_inner().stage) {
-            Some(Stage::Queued(f)) => f,
-            _ => unreachable!("a cell that nobody else knows"),
-        }
-    }
-
-    /// Takes the closure out to run it, if it is still there (invariant 1).
-    fn claim(&self) -> Option<F> {
-        let mut state = self.state.lock();
-        if !matches!(state.stage, Stage::Queued(_)) {
-            return None;
-        }
-        match mem::replace(&mut state.stage, Stage::Running) {
-            Stage::Queued(f) => Some(f),
-            _ => unreachable!("it was queued"),
-        }
-    }
-
-    /// Runs it and stores the result, or drops it if the handle is gone. Returns the callbacks.
-    fn execute(&self, f: F) -> Vec<Callback> {
-        let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(TaskError::Panicked);
-        let mut state = self.state.lock();
-        if state.detached {
-            state.stage = Stage::Taken;
-            let mut callbacks = self.settle(state);
-            callbacks.append(&mut completion::drop_now(|| self.discard(result)));
-            callbacks
-        } else {
-            state.stage = Stage::Finished(result);
-            self.settle(state)
-        }
-    }
-}
-
-impl<T, F> Cell<T, F> {
-    /// Ends all waiting for it. Returns the callbacks.
-    fn settle(&self, mut state: MutexGuard<'_, State<T, F>>) -> Vec<Callback> {
-        // Invariant 2: under the lock.
-        self.done.set();
-        let listeners = mem::take(&mut state.listeners);
-        drop(state);
-        let mut callbacks = Vec::new();
-        for listener in listeners {
-            match listener {
-                Listener::Callback(callback) => callbacks.push(callback),
-                Listener::Watcher(watcher) => watcher.tell(),
-            }
-        }
-        callbacks
-    }
-
-    /// The last thing that happens to a task: its scope may end.
-    ///
-    /// Not from a function that has the closure or the result as an argument: what they borrow must live for as long
-    /// as such a function runs, used or not, and after this it need not.
-    fn leave(&self) {
-        if let Some(members) = &self.members {
-            members.leave();
-        }
-    }
-
-    /// Begins a cancellation, if the task has not begun. Otherwise returns whether it was cancelled before.
-    fn withdraw(&self) -> Result<MutexGuard<'_, State<T, F>>, bool> {
-        let mut state = self.state.lock();
-        if !matches!(state.stage, Stage::Queued(_)) {
-            return Err(matches!(state.stage, Stage::Cancelled(_)));
-        }
-        state.stage = match mem::replace(&mut state.stage, Stage::Taken) {
-            Stage::Queued(f) => Stage::Cancelled(Some(f)),
-            _ => unreachable!("it was queued"),
-        };
-        Ok(state)
-    }
-
-    /// Drops what the handle does not take any more.
-    fn drop_rest(&self) {
-        let mut state = self.state.lock();
-        let detached = state.detached;
-        match &mut state.stage {
-            Stage::Cancelled(closure) => {
-                let closure = closure.take();
-                drop(state);
-                drop_quietly(closure);
-            }
-            Stage::Finished(_) if detached => {
-                let finished = mem::replace(&mut state.stage, Stage::Taken);
-                drop(state);
-                if let Stage::Finished(result) = finished {
-                    // As it would have been by the thread that ran the task, had it come second.
-                    contain(|| self.discard(result));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Drops a result that is not taken. Its scope passes a panic on.
-    fn discard(&self, result: Result<T, TaskError>) {
-        match (result, &self.members) {
-            (Err(TaskError::Panicked(payload)), Some(members)) => members.report(payload),
-            (result, _) => drop(result),
-        }
-    }
-}
-
-impl<T: Send, F: FnOnce() -> T + Send> Job for Cell<T, F> {
-    fn run(&self) -> bool {
-        let Some(f) = self.claim() else { return false };
-        completion::separately(|| {
-            let callbacks = self.execute(f);
-            completion::call(callbacks);
-        });
-        self.leave();
-        true
-    }
-
-    fn cancel(self: Arc<Self>) -> bool {
-        let state = match self.withdraw() {
-            Ok(state) => state,
-            Err(cancelled) => return cancelled,
-        };
-        if completion::is_dropping() {
-            let callbacks = self.settle(state);
-            completion::call(callbacks);
-            // SAFETY: if it borrows from a scope, it leaves that only in `finish`, which drops the closure before.
-            completion::put_off(unsafe { outlive(self) });
-        } else {
-            drop(state);
-            let mut callbacks = completion::drop_now(|| self.drop_rest());
-            callbacks.append(&mut self.settle(self.state.lock()));
-            completion::call(callbacks);
-            self.leave();
-        }
-        true
-    }
-
-    fn finish(&self) {
-        self.drop_rest();
-        self.leave();
-    }
-
-    fn is_scoped(&self) -> bool {
-        self.members.is_some()
-    }
-}
-
-impl<T: Send, F: FnOnce() -> T + Send> Outcome<T> for Cell<T, F> {
-    fn done(&self) -> &Event {
-        &self.done
-    }
-
-    fn listen(&self, listener: Listener) -> Option<Listener> {
-        let mut state = self.state.lock();
-        if self.done.is_set() {
-            return Some(listener);
-        }
-        state.listeners.push(listener);
-        None
-    }
-
-    fn unwatch(&self, watcher: &Watcher) {
-        let other = |listener: &Listener| !matches!(listener, Listener::Watcher(own) if own.is(watcher));
-        self.state.lock().listeners.retain(other);
-    }
-
-    fn take(&self) -> Result<T, TaskError> {
-        let mut state = self.state.lock();
-        if let Stage::Cancelled(_) = state.stage {
-            return Err(TaskError::Cancelled);
-        }
-        match mem::replace(&mut state.stage, Stage::Taken) {
-            Stage::Finished(result) => result,
-            _ => unreachable!("it is done, and there is one handle"),
-        }
-    }
-
-    fn detach(&self) {
-        let mut state = self.state.lock();
-        state.detached = true;
-        let finished = matches!(state.stage, Stage::Finished(_));
-        drop(state);
-        if finished {
-            completion::call(completion::drop_now(|| self.drop_rest()));
-        }
-    }
-
-    fn detach_later(self: Arc<Self>) {
-        let mut state = self.state.lock();
-        state.detached = true;
-        let finished = matches!(state.stage, Stage::Finished(_));
-        drop(state);
-        if finished {
-            if let Some(members) = &self.members {
-                members.enter();
-            }
-            // SAFETY: if it borrows from a scope, that has not ended, because there was a handle; so the task has entered
-            // it again in time, and leaves it only in `finish`, which drops the result before.
-            completion::put_off(unsafe { outlive(self) });
-        }
-    }
-}
 
 /// The one handle of a task. Dropping it detaches the task.
 pub(super) struct Handle<'a, T> {
-    cell: Arc<dyn Outcome<T> + 'a>,
-    pool: Arc<Shared>,
+    completion: Arc<dyn Outcome<T> + 'a>,
+    executor: Arc<dyn Executor>,
     /// Of a task that was queued.
     ticket: Option<u64>,
     /// There is no result any more.
@@ -404,39 +23,43 @@ pub(super) struct Handle<'a, T> {
 }
 
 impl<'a, T> Handle<'a, T> {
-    pub(super) fn new(cell: Arc<dyn Outcome<T> + 'a>, pool: &Arc<Shared>, ticket: Option<u64>) -> Self {
-        Self { cell, pool: Arc::clone(pool), ticket, taken: false }
+    pub(super) fn new(
+        completion: Arc<dyn Outcome<T> + 'a>,
+        executor: Arc<dyn Executor>,
+        ticket: Option<u64>,
+    ) -> Self {
+        Self { completion, executor, ticket, taken: false }
     }
 
     pub(super) fn is_finished(&self) -> bool {
-        self.cell.done().is_set()
+        self.completion.done().is_set()
     }
 
     pub(super) fn cancel(&self) -> bool {
         // First, because it makes room. If a thread of the pool was faster it may still be too late to run the task.
-        let _ = self.ticket.and_then(|ticket| self.pool.remove(ticket));
-        Arc::clone(&self.cell).cancel()
+        let _ = self.ticket.and_then(|ticket| self.executor.remove(ticket));
+        Arc::clone(&self.completion).cancel()
     }
 
     pub(super) fn listen(&self, listener: Listener) -> Option<Listener> {
-        self.cell.listen(listener)
+        self.completion.listen(listener)
     }
 
     pub(super) fn unwatch(&self, watcher: &Watcher) {
-        self.cell.unwatch(watcher);
+        self.completion.unwatch(watcher);
     }
 
     /// Runs the task here if it has not begun and the calling thread is one of its pool: the other threads may all
     /// be waiting like this one. Nothing but the task that is waited for is run, so that whatever lies above the
     /// waiting call on this thread's stack is something that the call waits for.
     pub(super) fn help(&self) -> bool {
-        let ahead = |ticket| self.pool.is_worker() && self.pool.run_ahead(ticket);
+        let ahead = |ticket| self.executor.is_worker() && self.executor.run_ahead(ticket);
         !self.is_finished() && self.ticket.is_some_and(ahead)
     }
 
     pub(super) fn wait(&self) {
         self.help();
-        self.cell.done().wait();
+        self.completion.done().wait();
     }
 
     pub(super) fn join(self) -> Result<T, TaskError> {
@@ -444,20 +67,20 @@ impl<'a, T> Handle<'a, T> {
         self.take()
     }
 
-    /// Says whether it is done. Runs nothing here, as it could not stop in time; but for ever is no time.
+    /// Returns whether it is done. Runs nothing here, as it could not stop in time, unless the time is unlimited.
     pub(super) fn wait_for(&self, timeout: Duration) -> bool {
         if timeout == Duration::MAX {
             self.wait();
         }
-        self.cell.done().wait_for(timeout)
+        self.completion.done().wait_for(timeout)
     }
 
     pub(super) fn wait_until(&self, deadline: Instant) -> bool {
-        self.cell.done().wait_until(deadline)
+        self.completion.done().wait_until(deadline)
     }
 
     pub(super) fn wait_deadline(&self, deadline: &Deadline) -> bool {
-        self.cell.done().wait_deadline(deadline)
+        self.completion.done().wait_deadline(deadline)
     }
 
     pub(super) fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
@@ -468,10 +91,10 @@ impl<'a, T> Handle<'a, T> {
         if self.wait_until(deadline) { Ok(self.take()) } else { Err(self) }
     }
 
-    /// The result of a task that is done.
+    /// Returns the result of a task that is done.
     fn take(mut self) -> Result<T, TaskError> {
         self.taken = true;
-        self.cell.take()
+        self.completion.take()
     }
 }
 
@@ -480,10 +103,10 @@ impl<T> Drop for Handle<'_, T> {
         if self.taken {
             return;
         }
-        if completion::is_dropping() {
-            Arc::clone(&self.cell).detach_later();
+        if deferred::is_dropping() {
+            Arc::clone(&self.completion).detach_later();
         } else {
-            self.cell.detach();
+            self.completion.detach();
         }
     }
 }
@@ -515,8 +138,8 @@ impl fmt::Debug for TaskId {
 ///
 /// Made by [`ThreadPool::submit`](crate::ThreadPool::submit). Use it to get at the result, to wait for it with or
 /// without a time limit, and to take a task back that has not begun. Dropping it detaches the task, which runs all the
-/// same; its result is dropped, and if it panics, or its result does on being dropped, nobody is told but the panic
-/// hook.
+/// same; its result is dropped, and if it panics, or its result does on being dropped, only the panic hook
+/// is called.
 ///
 /// # Examples
 ///
@@ -550,7 +173,7 @@ impl fmt::Debug for TaskId {
 ///
 /// # Blocking
 ///
-/// [`join`](Self::join) waits as [`Event`] does. A thread of the pool that joins a task of the same pool which has
+/// [`join`](Self::join) waits as [`Event`](crate::Event) does. A thread of the pool that joins a task of the same pool which has
 /// not begun runs it itself, so a task may submit others and wait for them even if the pool has only one thread. The
 /// timed forms do not, because they could not stop in time; they wait for another thread to do it, unless they may wait
 /// for ever ([`Duration::MAX`]).
@@ -573,11 +196,11 @@ impl fmt::Debug for TaskId {
 /// # Differences from `std` and Python
 ///
 /// From [`std::thread::JoinHandle`]: it can be cancelled, waited for with a time limit, and has callbacks. From
-/// Python's `concurrent.futures.Future`: the result goes to one caller, by value; nobody but the pool completes it.
+/// Python's `concurrent.futures.Future`: the result goes to one caller, by value; only the pool completes it.
 ///
 /// # Implementation notes
 ///
-/// One allocation for the closure, the result, a [`Mutex`] and an [`Event`] together. Cancelling takes
+/// One allocation for the closure, the result, a [`Mutex`](crate::Mutex) and an [`Event`](crate::Event). Cancelling takes
 /// the task out of the pool's queue at once.
 pub struct Task<T>(pub(super) Handle<'static, T>);
 
@@ -587,10 +210,10 @@ impl<T> Task<T> {
     #[must_use]
     pub fn id(&self) -> TaskId {
         let ticket = self.0.ticket.unwrap_or_else(|| unreachable!("it was queued"));
-        TaskId { pool: self.0.pool.number(), ticket }
+        TaskId { pool: self.0.executor.number(), ticket }
     }
 
-    /// Waits until the task is done, for as long as it takes, and returns its result.
+    /// Blocks until the task is done, for as long as it takes, and returns its result.
     ///
     /// # Errors
     ///
@@ -604,15 +227,15 @@ impl<T> Task<T> {
     /// match task.join() {
     ///     Ok(number) => println!("{number}"),
     ///     Err(error @ TaskError::Panicked(_)) => println!("{error}"),
-    ///     Err(TaskError::Cancelled) => unreachable!("nobody did"),
+    ///     Err(TaskError::Cancelled) => unreachable!("it was not cancelled"),
     /// }
     /// ```
     pub fn join(self) -> Result<T, TaskError> {
         self.0.join()
     }
 
-    /// Waits until the task is done, `timeout` at most. [`Duration::ZERO`] asks once, [`Duration::MAX`] waits for
-    /// ever.
+    /// Blocks until the task is done, `timeout` at most. [`Duration::ZERO`] does not block, [`Duration::MAX`]
+    /// waits indefinitely.
     ///
     /// # Errors
     ///
@@ -621,7 +244,7 @@ impl<T> Task<T> {
         self.0.join_for(timeout).map_err(Self)
     }
 
-    /// Waits until the task is done, until `deadline` at most. A deadline in the past asks once.
+    /// Blocks until the task is done, until `deadline` at most. A deadline in the past does not block.
     ///
     /// # Errors
     ///
@@ -630,13 +253,13 @@ impl<T> Task<T> {
         self.0.join_until(deadline).map_err(Self)
     }
 
-    /// Whether the task is done: has returned, has panicked, or was cancelled.
+    /// Returns whether the task is done: has returned, has panicked, or was cancelled.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
 
-    /// Cancels the task if it has not begun. Says whether it is cancelled: `true` also if it was before, `false` if
+    /// Cancels the task if it has not begun. Returns whether it is cancelled: `true` also if it was before, `false` if
     /// it runs or has run.
     ///
     /// A cancelled task leaves the pool's queue, its closure is dropped and its callbacks run before this returns. There are
@@ -688,7 +311,7 @@ impl<T> Task<T> {
         F: FnOnce() + Send + 'static,
     {
         if let Some(Listener::Callback(callback)) = self.0.listen(Listener::Callback(Box::new(f))) {
-            completion::call(vec![callback]);
+            deferred::call(vec![callback]);
         }
     }
 }

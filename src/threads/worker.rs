@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ending::Ending;
-use super::task::{TaskError, contain, drop_quietly};
+use super::error::{TaskError, contain, drop_quietly};
 use crate::event::Event;
 use crate::facade::{Deadline, threads};
 use crate::mutex::Mutex;
@@ -211,7 +211,7 @@ impl<T> Worker<T> {
         self.join_by(&Deadline::at(deadline))
     }
 
-    /// Lets the thread run on without a handle. It is not told to stop; whoever has a clone of its token can.
+    /// Lets the thread run on without a handle. It is not told to stop; a clone of its token can do that.
     ///
     /// ```
     /// let worker = lockwork::Worker::spawn("background", |stop| stop.wait());

@@ -1,108 +1,22 @@
 //! Waiting for several tasks: [`as_completed`], [`wait_first`], [`wait_all`].
 
-use std::collections::VecDeque;
-use std::error::Error;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::queue::give_back;
-use super::task::{Listener, Task};
-use crate::condvar::Condvar;
+use super::collector::Collector;
+use super::completion::Listener;
+use super::error::UnfinishedError;
+use super::task::Task;
 use crate::facade::Deadline;
-use crate::mutex::Mutex;
 
-/// Where tasks that one call waits for say that they are done.
-struct Collector {
-    /// Their indices, in the order in which that happened.
-    done: Mutex<VecDeque<usize>>,
-    /// Notified for each, to the one thread that waits.
-    changed: Condvar,
-}
-
-/// How a task reaches a collector.
-#[derive(Clone)]
-pub(super) struct Watcher {
-    collector: Arc<Collector>,
-    index: usize,
-}
-
-impl Watcher {
-    pub(super) fn tell(self) {
-        self.collector.done.lock().push_back(self.index);
-        self.collector.changed.notify_one();
-    }
-
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.collector, &other.collector) && self.index == other.index
+/// Has `task` notify the collector when it is done, or does so in its place if it is.
+fn watch<T>(collector: &Arc<Collector>, index: usize, task: &Task<T>) {
+    if let Some(Listener::Watcher(watcher)) = task.0.listen(Listener::Watcher(collector.watcher(index))) {
+        watcher.notify();
     }
 }
-
-impl Collector {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { done: Mutex::new(VecDeque::new()), changed: Condvar::new() })
-    }
-
-    fn watcher(self: &Arc<Self>, index: usize) -> Watcher {
-        Watcher { collector: Arc::clone(self), index }
-    }
-
-    /// Has `task` tell this when it is done, or does it in its place if it is.
-    fn watch<T>(self: &Arc<Self>, index: usize, task: &Task<T>) {
-        if let Some(Listener::Watcher(watcher)) = task.0.listen(Listener::Watcher(self.watcher(index))) {
-            watcher.tell();
-        }
-    }
-
-    fn unwatch<T>(self: &Arc<Self>, index: usize, task: &Task<T>) {
-        task.0.unwatch(&self.watcher(index));
-    }
-
-    fn try_next(&self) -> Option<usize> {
-        let mut done = self.done.lock();
-        let next = done.pop_front();
-        give_back(&mut done);
-        next
-    }
-
-    fn next(&self, deadline: &Deadline) -> Option<usize> {
-        let mut done = self.done.lock();
-        if done.is_empty() && !deadline.has_passed() {
-            // Tests once more when the time is up.
-            let _ = self.changed.wait_while_deadline(&mut done, |done| done.is_empty(), deadline);
-        }
-        done.pop_front()
-    }
-}
-
-/// The time was up before the tasks were done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnfinishedError {
-    /// How many of the tasks were not done.
-    pub unfinished: usize,
-    /// Of how many.
-    pub total: usize,
-}
-
-impl UnfinishedError {
-    pub(super) fn of<'a, T: 'a>(tasks: impl IntoIterator<Item = &'a Task<T>>) -> Self {
-        let mut error = Self { unfinished: 0, total: 0 };
-        for task in tasks {
-            error.unfinished += usize::from(!task.is_finished());
-            error.total += 1;
-        }
-        error
-    }
-}
-
-impl fmt::Display for UnfinishedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} tasks unfinished", self.unfinished, self.total)
-    }
-}
-
-impl Error for UnfinishedError {}
 
 /// Returns the tasks one by one, each as soon as it is done.
 ///
@@ -150,7 +64,7 @@ where
     let collector = Collector::new();
     let tasks: Vec<_> = tasks.into_iter().map(Some).collect();
     for (index, task) in tasks.iter().flatten().enumerate() {
-        collector.watch(index, task);
+        watch(&collector, index, task);
     }
     AsCompleted { collector, left: tasks.len(), tasks, helped: 0 }
 }
@@ -167,7 +81,7 @@ pub struct AsCompleted<T> {
 }
 
 impl<T> AsCompleted<T> {
-    /// The next task that is done, if there are any left, waiting `timeout` at most.
+    /// Returns the next task that is done, if there are any left, waiting `timeout` at most.
     ///
     /// # Errors
     ///
@@ -193,7 +107,7 @@ impl<T> AsCompleted<T> {
         self.next_by(|| Deadline::after(timeout))
     }
 
-    /// The next task that is done, if there are any left, waiting until `deadline` at most.
+    /// Returns the next task that is done, if there are any left, waiting until `deadline` at most.
     ///
     /// # Errors
     ///
@@ -257,8 +171,8 @@ impl<T> fmt::Debug for AsCompleted<T> {
     }
 }
 
-/// Waits until one of the tasks is done, and returns its index: the first of them, if several are done already.
-/// Nothing if there are no tasks.
+/// Blocks until one of the tasks is done, and returns its index: the first of them, if several are done already.
+/// Returns `None` if there are no tasks.
 ///
 /// A thread of the pool that waits here for tasks of its own pool runs one that has not begun itself.
 ///
@@ -281,9 +195,9 @@ pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
     wait_first_by(tasks, || Deadline::NEVER)
 }
 
-/// [`wait_first`] for `timeout` at most. Nothing if no task was done in time.
+/// [`wait_first`] for `timeout` at most. Returns `None` if no task was done in time.
 ///
-/// [`Duration::ZERO`] asks once, [`Duration::MAX`] is [`wait_first`]. Otherwise runs no tasks here, as it could not stop
+/// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_first`]. Otherwise runs no tasks here, as it could not stop
 /// in time.
 pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> {
     if timeout == Duration::MAX {
@@ -292,7 +206,7 @@ pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> 
     wait_first_by(tasks, || Deadline::after(timeout))
 }
 
-/// [`wait_first`] until `deadline` at most. Nothing if no task was done in time.
+/// [`wait_first`] until `deadline` at most. Returns `None` if no task was done in time.
 pub fn wait_first_until<T>(tasks: &[Task<T>], deadline: Instant) -> Option<usize> {
     wait_first_by(tasks, || Deadline::at(deadline))
 }
@@ -306,7 +220,7 @@ fn wait_first_by<T>(tasks: &[Task<T>], deadline: impl FnOnce() -> Deadline) -> O
     watched.collector.next(&deadline())
 }
 
-/// Waits until all of the tasks are done.
+/// Blocks until all of the tasks are done.
 ///
 /// A thread of the pool that waits here for tasks of its own pool runs those that have not begun itself.
 ///
@@ -322,9 +236,9 @@ pub fn wait_all<T>(tasks: &[Task<T>]) {
     tasks.iter().for_each(|task| task.0.wait());
 }
 
-/// [`wait_all`] for `timeout` at most. Says whether all of them are done.
+/// [`wait_all`] for `timeout` at most. Returns whether all of them are done.
 ///
-/// [`Duration::ZERO`] asks once, [`Duration::MAX`] is [`wait_all`]. Otherwise runs no tasks here, as it could not stop in
+/// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_all`]. Otherwise runs no tasks here, as it could not stop in
 /// time.
 ///
 /// ```
@@ -342,7 +256,7 @@ pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
     wait_all_by(tasks, || Deadline::after(timeout))
 }
 
-/// [`wait_all`] until `deadline` at most. Says whether all of them are done.
+/// [`wait_all`] until `deadline` at most. Returns whether all of them are done.
 pub fn wait_all_until<T>(tasks: &[Task<T>], deadline: Instant) -> bool {
     wait_all_by(tasks, || Deadline::at(deadline))
 }
@@ -356,7 +270,7 @@ fn wait_all_by<T>(tasks: &[Task<T>], deadline: impl FnOnce() -> Deadline) -> boo
     tasks.iter().all(|_| watched.collector.next(&deadline).is_some())
 }
 
-/// Tasks that tell a collector, until this is dropped.
+/// Tasks that notify a collector, until this is dropped.
 struct Watched<'a, T> {
     tasks: &'a [Task<T>],
     collector: Arc<Collector>,
@@ -366,7 +280,7 @@ impl<'a, T> Watched<'a, T> {
     fn new(tasks: &'a [Task<T>]) -> Self {
         let collector = Collector::new();
         for (index, task) in tasks.iter().enumerate() {
-            collector.watch(index, task);
+            watch(&collector, index, task);
         }
         Self { tasks, collector }
     }
@@ -375,7 +289,7 @@ impl<'a, T> Watched<'a, T> {
 impl<T> Drop for Watched<'_, T> {
     fn drop(&mut self) {
         for (index, task) in self.tasks.iter().enumerate() {
-            self.collector.unwatch(index, task);
+            task.0.unwatch(&self.collector.watcher(index));
         }
     }
 }

@@ -1,0 +1,327 @@
+//! [`ThreadPool`].
+
+mod builder;
+mod error;
+pub(super) mod shared;
+
+use std::fmt;
+use std::panic::{self, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use builder::ThreadPoolBuilder;
+pub(super) use error::Refusal;
+pub use error::{SubmitError, SubmitTimeoutError, TrySubmitError};
+pub use shared::Shutdown;
+
+use self::shared::{Full, Shared, State};
+use super::ending::Ending;
+use super::job::Executor;
+use super::task::Task;
+use crate::facade::Deadline;
+
+/// A fixed number of threads that run tasks from one queue.
+///
+/// Use it for tasks that wait for something (files, sockets, locks), for background work whose results are wanted
+/// later, and wherever a thread for each piece of work would be too many threads. To spread a computation over
+/// the processors, many small pieces of it, use `rayon`, whose threads take work from each other without one queue
+/// between them; for one long-lived loop use a [`Worker`](crate::Worker).
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::ThreadPool;
+///
+/// let pool = ThreadPool::new(4);
+/// let task = pool.submit(|| (1..=10).product::<u64>()).unwrap();
+/// assert_eq!(task.join().unwrap(), 3_628_800);
+/// ```
+///
+/// A server's pool: named threads, a queue that does not grow without bound, and an end that keeps what was accepted:
+///
+/// ```
+/// use lockwork::{Shutdown, ThreadPool, TrySubmitError};
+/// use std::time::Duration;
+///
+/// let pool = ThreadPool::builder().threads(2).name("request").queue_capacity(64).build();
+/// for request in 0..100 {
+///     match pool.try_submit(move || request + 1) {
+///         Ok(_) => {}
+///         Err(TrySubmitError::Full(_)) => println!("503: try again later"),
+///         Err(TrySubmitError::Shutdown(_)) => break,
+///     }
+/// }
+/// pool.shutdown(Shutdown::Drain);
+/// assert!(pool.join_for(Duration::from_secs(10)), "a request hangs");
+/// ```
+///
+/// # Blocking
+///
+/// Submitting locks a [`Mutex`](crate::Mutex) for a few instructions, and waits only if the queue was given a capacity and is full.
+/// A thread of the pool never waits for room in its own queue, which it may be the one to make: what a task submits is
+/// queued beyond the capacity. Threads of the pool that have nothing to do wait as [`AutoResetEvent`](crate::AutoResetEvent) does. The one that
+/// came last is woken first; one that finds more than one task wakes the next.
+///
+/// # Fairness
+///
+/// Tasks begin in the order in which they were submitted, except those that a thread of the pool runs while it joins
+/// them. Submitters that wait for room are woken in the order in which they came; one that comes by at that moment may
+/// be faster.
+///
+/// # Memory ordering
+///
+/// What was done before a task was submitted happens before it runs. What tasks did happens before the return of a
+/// [`join`](Self::join) of the pool that waited for them.
+///
+/// # Reentrancy and deadlock
+///
+/// Tasks may submit tasks, join them, open scopes, shut the pool down, and drop it: a pool that is dropped by one of
+/// its own threads is shut down, and its threads end on their own. Tasks that wait for each other by other means than
+/// joining need as many threads as wait at once.
+/// Two pools that wait for each other, a pool in a static, `fork`: [what the types cannot tell you](crate::guide::limits).
+///
+/// # Panics
+///
+/// A panic of a task ends the task and not its thread; it is in what [`Task::join`] returns. [`new`](Self::new) and
+/// [`build`](ThreadPoolBuilder::build) panic if there are to be no threads or the system gives none, and
+/// [`join`](Self::join) if a thread of the pool calls it.
+///
+/// # Differences from `std` and Python
+///
+/// `std` has none. From Python's `ThreadPoolExecutor`: the threads are there from the beginning; the queue may have a
+/// capacity; tasks that wait for tasks of the same pool do not hang; what does not go in comes back. `map` begins
+/// all of its calls at once and cancels the rest when it is dropped, as there.
+///
+/// # Implementation notes
+///
+/// One queue behind a [`Mutex`](crate::Mutex), an event for each thread, one allocation for each task. Dropping a pool shuts it down by
+/// [`Shutdown::Drain`] and joins it. See `docs/guide/threads.md` for how to choose its size.
+#[doc(alias = "ThreadPoolExecutor")]
+pub struct ThreadPool {
+    shared: Arc<Shared>,
+    ending: Arc<Ending>,
+    threads: usize,
+}
+
+impl ThreadPool {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Queues `f`, waiting while the queue is full. A thread of the pool does not wait, and exceeds the capacity.
+    ///
+    /// # Errors
+    ///
+    /// Gives `f` back if the pool is shut down, or is shut down while the call waits.
+    ///
+    /// ```
+    /// use lockwork::{Shutdown, ThreadPool};
+    ///
+    /// let pool = ThreadPool::new(1);
+    /// assert_eq!(pool.submit(|| 1).unwrap().join().unwrap(), 1);
+    /// pool.shutdown(Shutdown::Drain);
+    /// let f = pool.submit(|| 2).unwrap_err().into_inner();
+    /// assert_eq!(f(), 2);
+    /// ```
+    #[doc(alias = "execute")]
+    #[doc(alias = "spawn")]
+    pub fn submit<F, T>(&self, f: F) -> Result<Task<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.submit_by(f, Full::Wait, || Deadline::NEVER).map_err(|(_, f)| SubmitError(f))
+    }
+
+    /// Queues `f` if there is room just now. That is so for threads of the pool, too.
+    ///
+    /// # Errors
+    ///
+    /// Gives `f` back if the queue is full or the pool is shut down.
+    pub fn try_submit<F, T>(&self, f: F) -> Result<Task<T>, TrySubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.submit_by(f, Full::Refuse, || Deadline::NEVER).map_err(|(refusal, f)| match refusal {
+            Refusal::Full => TrySubmitError::Full(f),
+            Refusal::Shutdown => TrySubmitError::Shutdown(f),
+        })
+    }
+
+    /// Queues `f`, waiting `timeout` at most while the queue is full. [`Duration::ZERO`] does not block,
+    /// [`Duration::MAX`] waits indefinitely. A thread of the pool does not wait, and exceeds the capacity.
+    ///
+    /// # Errors
+    ///
+    /// Gives `f` back if there was no room in time, or if the pool is shut down or is shut down while the call waits.
+    pub fn submit_for<F, T>(&self, f: F, timeout: Duration) -> Result<Task<T>, SubmitTimeoutError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.submit_by(f, Full::Wait, || Deadline::after(timeout)).map_err(SubmitTimeoutError::new)
+    }
+
+    /// Queues `f`, waiting until `deadline` at most while the queue is full. See [`submit_for`](Self::submit_for).
+    ///
+    /// # Errors
+    ///
+    /// As [`submit_for`](Self::submit_for).
+    pub fn submit_until<F, T>(&self, f: F, deadline: Instant) -> Result<Task<T>, SubmitTimeoutError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.submit_by(f, Full::Wait, || Deadline::at(deadline)).map_err(SubmitTimeoutError::new)
+    }
+
+    /// Shuts the pool down: it takes no more tasks, and its threads end when they have nothing left to do.
+    ///
+    /// Does not wait. May be called again; after [`Shutdown::Drain`], [`Shutdown::Cancel`] cancels what is still
+    /// queued. Cancelling drops closures and runs callbacks on the calling thread.
+    ///
+    /// ```
+    /// use lockwork::{Event, Shutdown, ThreadPool};
+    /// use std::sync::Arc;
+    ///
+    /// let (pool, go) = (ThreadPool::new(1), Arc::new(Event::new()));
+    /// let running = pool.submit({ let go = Arc::clone(&go); move || go.wait() }).unwrap();
+    /// let waiting = pool.submit(|| ()).unwrap();
+    /// go.set();
+    /// pool.shutdown(Shutdown::Cancel);
+    /// pool.join();
+    /// assert!(running.is_finished() && waiting.is_finished());
+    /// ```
+    pub fn shutdown(&self, how: Shutdown) {
+        self.shared.shut_down(how);
+    }
+
+    /// Returns whether the pool was shut down.
+    #[must_use]
+    pub fn is_shutdown(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    /// Blocks until the pool has nothing to do: no task is queued and none runs. If it was shut down, until its
+    /// threads are gone, their thread-local values included. Any number of threads may join a pool at once.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a thread of the pool calls it, which would wait for itself. If `on_start` has panicked, resumes the
+    /// first such panic, once.
+    ///
+    /// ```
+    /// use lockwork::{Mutex, ThreadPool};
+    /// use std::sync::Arc;
+    ///
+    /// let (pool, sum) = (ThreadPool::new(2), Arc::new(Mutex::new(0)));
+    /// for n in 1..=10 {
+    ///     let sum = Arc::clone(&sum);
+    ///     pool.submit(move || *sum.lock() += n).unwrap();
+    /// }
+    /// pool.join();
+    /// assert_eq!(*sum.lock(), 55);
+    /// ```
+    #[track_caller]
+    pub fn join(&self) {
+        assert!(!self.shared.is_worker(), "ThreadPool::join: called by one of the pool's own threads");
+        self.join_by(&Deadline::NEVER);
+    }
+
+    /// [`join`](Self::join) for `timeout` at most. Returns whether it came to that.
+    ///
+    /// If the limit passes while the last thread-local values of a pool that was shut down are dropped, the result is
+    /// `false`, and a later call may succeed; the first such call may be late by 5 ms.
+    ///
+    /// [`Duration::ZERO`] does not wait for the pool, [`Duration::MAX`] waits indefinitely.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    #[track_caller]
+    pub fn join_for(&self, timeout: Duration) -> bool {
+        assert!(!self.shared.is_worker(), "ThreadPool::join_for: called by one of the pool's own threads");
+        self.join_by(&Deadline::after(timeout))
+    }
+
+    /// [`join`](Self::join) until `deadline` at most. Returns whether it came to that.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    #[track_caller]
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        assert!(!self.shared.is_worker(), "ThreadPool::join_until: called by one of the pool's own threads");
+        self.join_by(&Deadline::at(deadline))
+    }
+
+    fn join_by(&self, deadline: &Deadline) -> bool {
+        let mut state = self.shared.state.lock();
+        let epoch = state.epoch;
+        let busy = |state: &State| {
+            if state.closed {
+                state.alive != 0
+            } else {
+                (state.queue.len() != 0 || state.idle.len() != state.alive) && state.epoch == epoch
+            }
+        };
+        if busy(&state) && !deadline.has_passed() {
+            // Tests once more when the time is up.
+            let _ = self.shared.quiescent.wait_while_deadline(&mut state, |state| busy(state), deadline);
+        }
+        if busy(&state) {
+            return false;
+        }
+        let closed = state.closed;
+        drop(state);
+        if closed && !self.ending.join_by(deadline) {
+            return false;
+        }
+        let broken = self.shared.state.lock().broken.take();
+        if let Some(payload) = broken {
+            panic::resume_unwind(payload);
+        }
+        true
+    }
+
+    /// Returns the number of its threads, or of those that it had before it was shut down.
+    #[must_use]
+    pub const fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Returns the number of tasks that wait in the queue just now.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.shared.state.lock().queue.len()
+    }
+}
+
+impl Drop for ThreadPool {
+    /// [`Shutdown::Drain`], and waits until all tasks are done and the threads are gone; unless one of these threads
+    /// is the caller, in which case they see to it on their own.
+    fn drop(&mut self) {
+        self.shared.shut_down(Shutdown::Drain);
+        if !self.shared.is_worker() {
+            self.ending.join();
+        }
+    }
+}
+
+impl UnwindSafe for ThreadPool {}
+impl RefUnwindSafe for ThreadPool {}
+
+impl fmt::Debug for ThreadPool {
+    /// Shows how busy it is, or `<locked>`: never blocks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = self.shared.state.try_lock().map(|state| (state.queue.len(), state.closed));
+        let mut shown = f.debug_struct("ThreadPool");
+        shown.field("threads", &self.threads);
+        match seen {
+            Some((queued, closed)) => shown.field("queued", &queued).field("is_shutdown", &closed),
+            None => shown.field("queued", &format_args!("<locked>")),
+        }
+        .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,263 @@
+//! What the threads of a pool, its handle and its tasks share: the queue, and the threads that wait for it.
+
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+
+use super::error::Refusal;
+use crate::condvar::Condvar;
+use crate::event::AutoResetEvent;
+use crate::facade::{Deadline, threads};
+use crate::mutex::{Mutex, MutexGuard};
+use crate::threads::completion::{Completion, Outcome};
+use crate::threads::error::{Payload, drop_quietly};
+use crate::threads::job::{Executor, Job, Place};
+use crate::threads::queue::Queue;
+use crate::threads::task::{Handle, Task};
+
+/// What the threads of a pool, its handle and its tasks share.
+pub(in crate::threads) struct Shared {
+    /// No other pool has or had the same.
+    pub(super) number: u64,
+    pub(super) capacity: usize,
+    /// The threads of the pool, those included that have ended: no other thread is ever given their ids.
+    pub(super) workers: Vec<threads::Id>,
+    /// Each wakes the thread of the same number, once for each time that this thread is taken out of those that are
+    /// idle.
+    pub(super) wake_events: Vec<AutoResetEvent>,
+    pub(super) state: Mutex<State>,
+    /// Notified once for each task that left the queue, and all when the pool is shut down. Submitters wait.
+    pub(super) room: Condvar,
+    /// All are notified when there is nothing to do, and when the last thread ends.
+    pub(super) quiescent: Condvar,
+}
+
+/// What the lock guards.
+///
+/// No wake-up is lost, because whenever the lock is free, tasks are queued and threads idle, a wake-up is pending: a
+/// thread that queues a task wakes one, a thread that takes a task and leaves others wakes the next, and a thread becomes
+/// idle only if the queue is empty. So a burst of tasks wakes threads one after the other for as long as there is something
+/// for them to do, and while a wake-up is pending, submitting costs none.
+///
+/// For room: each task that leaves the queue notifies one submitter; one that reports a time-out was not notified.
+pub(super) struct State {
+    pub(super) queue: Queue<Arc<dyn Job>>,
+    /// Shut down: takes no tasks but those of scopes, from its own threads.
+    pub(super) closed: bool,
+    /// How many threads have not ended.
+    pub(super) alive: usize,
+    /// Of those, the numbers of the threads that wait for work. The last to come is the first to be woken: it may
+    /// not sleep yet, and its caches are warm.
+    pub(super) idle: Vec<usize>,
+    /// A thread was woken that has not looked at the queue yet.
+    pub(super) wake_pending: bool,
+    /// How often the pool was quiescent. Tells a joiner that it was, even if it is not any more.
+    pub(super) epoch: u64,
+    /// A panic of `on_start`.
+    pub(super) broken: Option<Payload>,
+}
+
+impl State {
+    /// Returns the number of an idle thread that is to be woken for a task that is queued; none if a wake-up is
+    /// pending, or no thread is idle.
+    #[must_use]
+    fn take_idle(&mut self) -> Option<usize> {
+        if self.wake_pending {
+            return None;
+        }
+        let notified = self.idle.pop();
+        self.wake_pending = notified.is_some();
+        notified
+    }
+}
+
+/// What a submitter does about a full queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::threads) enum Full {
+    /// Waits; a thread of the pool does not, and exceeds the capacity.
+    Wait,
+    /// Gives up.
+    Refuse,
+}
+
+impl Shared {
+    fn wake(&self, notified: impl IntoIterator<Item = usize>) {
+        notified.into_iter().for_each(|number| self.wake_events[number].set());
+    }
+
+    /// The lock, when a task can be queued.
+    fn admit(
+        &self,
+        full: Full,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<MutexGuard<'_, State>, Refusal> {
+        let mut state = self.state.lock();
+        let blocked = |state: &State| !state.closed && state.queue.len() >= self.capacity;
+        if blocked(&state) && full == Full::Wait {
+            if self.is_worker() {
+                return Ok(state);
+            }
+            let deadline = deadline();
+            if !deadline.has_passed() {
+                // Tests once more when the time is up.
+                let _ = self.room.wait_while_deadline(&mut state, |state| blocked(state), &deadline);
+            }
+        }
+        if state.closed {
+            Err(Refusal::Shutdown)
+        } else if blocked(&state) {
+            Err(Refusal::Full)
+        } else {
+            Ok(state)
+        }
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State>, job: Arc<dyn Job>) -> Place {
+        let ticket = state.queue.push(job);
+        let place = Place { ticket, oldest: state.queue.oldest() };
+        let notified = state.take_idle();
+        drop(state);
+        self.wake(notified);
+        place
+    }
+
+    pub(in crate::threads) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
+    pub(in crate::threads) fn submit_by<T, F>(
+        self: &Arc<Self>,
+        f: F,
+        full: Full,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<Task<T>, (Refusal, F)>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        // Before the lock: it allocates.
+        let completion = Arc::new(Completion::new(None, f));
+        match self.admit(full, deadline) {
+            Ok(state) => {
+                let place = self.push(state, Arc::clone(&completion) as Arc<dyn Job>);
+                let executor = Arc::clone(self);
+                Ok(Task(Handle::new(completion as Arc<dyn Outcome<T>>, executor, Some(place.ticket))))
+            }
+            Err(refusal) => Err((refusal, completion.into_closure())),
+        }
+    }
+
+    /// Queues a task of a scope, waiting for room. If it does not, no thread is left that would run it.
+    pub(in crate::threads) fn enqueue_scoped(&self, job: Arc<dyn Job>) -> Option<Place> {
+        let state = match self.admit(Full::Wait, || Deadline::NEVER) {
+            Ok(state) => state,
+            // A thread of the pool that is here has not ended, and looks at the queue before it does.
+            Err(_) if self.is_worker() => self.state.lock(),
+            Err(_) => return None,
+        };
+        Some(self.push(state, job))
+    }
+
+    pub(super) fn shut_down(&self, how: Shutdown) {
+        let mut state = self.state.lock();
+        let before = mem::replace(&mut state.closed, true);
+        let idle = mem::take(&mut state.idle);
+        let cancelled = match how {
+            Shutdown::Drain => Vec::new(),
+            // Those of scopes are part of calls that are under way.
+            Shutdown::Cancel => state.queue.take_all(|job| !job.is_scoped()),
+        };
+        drop(state);
+        self.wake(idle);
+        if !before {
+            self.room.notify_all();
+        }
+        for job in cancelled {
+            job.cancel();
+        }
+    }
+
+    /// Of a thread that cannot begin: shuts down, and leaves the first such panic to a joiner of the pool.
+    fn break_down(&self, payload: Payload) {
+        let mut state = self.state.lock();
+        let spare = if state.broken.is_none() { state.broken.replace(payload) } else { Some(payload) };
+        drop(state);
+        drop_quietly(spare);
+        self.shut_down(Shutdown::Cancel);
+    }
+
+    /// What the thread of this number does next; nothing if it is to end.
+    fn next(&self, number: usize) -> Option<Arc<dyn Job>> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.queue.pop() {
+                let notified = if state.queue.len() == 0 { None } else { state.take_idle() };
+                drop(state);
+                self.wake(notified);
+                self.room.notify_one();
+                return Some(job);
+            }
+            if state.closed {
+                state.alive -= 1;
+                let last = state.alive == 0;
+                drop(state);
+                if last {
+                    self.quiescent.notify_all();
+                }
+                return None;
+            }
+            state.idle.push(number);
+            if state.idle.len() == state.alive {
+                state.epoch += 1;
+                self.quiescent.notify_all();
+            }
+            drop(state);
+            self.wake_events[number].wait();
+            state = self.state.lock();
+            state.wake_pending = false;
+        }
+    }
+
+    /// What the thread of this number does.
+    pub(super) fn work(&self, number: usize, on_start: Option<Hook>) {
+        if let Some(on_start) = on_start {
+            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| on_start())) {
+                self.break_down(payload);
+            }
+            drop_quietly(on_start);
+        }
+        while let Some(job) = self.next(number) {
+            job.run();
+        }
+    }
+}
+
+impl Executor for Shared {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn is_worker(&self) -> bool {
+        self.workers.contains(&threads::current_id())
+    }
+
+    fn remove(&self, ticket: u64) -> Option<Arc<dyn Job>> {
+        let removed = self.state.lock().queue.remove(ticket);
+        if removed.is_some() {
+            self.room.notify_one();
+        }
+        removed
+    }
+}
+
+pub(super) type Hook = Arc<dyn Fn() + Send + Sync>;
+
+/// What becomes of the tasks that wait in the queue when a [`ThreadPool`](crate::ThreadPool) is shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shutdown {
+    /// They are run.
+    Drain,
+    /// They are cancelled. Those that run already run to their end, and those of a [`scope`](crate::ThreadPool::scope) are
+    /// run.
+    Cancel,
+}
