@@ -34,6 +34,5 @@ mod support;
 mod thread_cell;
 mod thread_local;
 mod threads;
-mod threads_faults;
 mod tidy;
 mod wait_group;

@@ -1,0 +1,129 @@
+//! Tasks that wait for tasks of their own pool.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use lockwork::{ThreadPool, as_completed, wait_all, wait_all_for, wait_first, wait_first_for};
+
+use super::{SHORT, THREADS, occupy};
+use crate::support::{Sleeper, watchdog};
+
+fn fibonacci(pool: &Arc<ThreadPool>, n: u64) -> u64 {
+    if n < 2 {
+        return n;
+    }
+    let own = Arc::clone(pool);
+    let left = pool.submit(move || fibonacci(&own, n - 1)).unwrap();
+    fibonacci(pool, n - 2) + left.join().unwrap()
+}
+
+// CPython has no such rule: there it hangs.
+#[test]
+fn tasks_may_join_tasks_of_their_pool() {
+    watchdog("tasks_may_join_tasks_of_their_pool", || {
+        for threads in THREADS {
+            let pool = Arc::new(ThreadPool::new(threads));
+            let own = Arc::clone(&pool);
+            let task = pool.submit(move || fibonacci(&own, 12)).unwrap();
+            assert_eq!(task.join().unwrap(), 144);
+            pool.join();
+            assert_eq!(pool.queued(), 0, "what was run ahead left no trace");
+        }
+    });
+}
+
+#[test]
+fn tasks_may_wait_for_several_of_their_pool() {
+    watchdog("tasks_may_wait_for_several_of_their_pool", || {
+        for threads in THREADS {
+            let pool = Arc::new(ThreadPool::builder().threads(threads).queue_capacity(2).build());
+            let make =
+                |pool: &ThreadPool| -> Vec<_> { (0..10).map(|n| pool.submit(move || n).unwrap()).collect() };
+            let own = Arc::clone(&pool);
+            let task = pool
+                .submit(move || {
+                    wait_all(&make(&own));
+                    let tasks = make(&own);
+                    let first = wait_first(&tasks).unwrap();
+                    assert!(tasks[first].is_finished());
+                    let sum: i32 = as_completed(tasks).map(|task| task.join().unwrap()).sum();
+                    sum + own.map(0..10, |n| n).sum::<i32>()
+                })
+                .unwrap();
+            assert_eq!(task.join().unwrap(), 90);
+        }
+    });
+}
+
+#[test]
+fn waits_for_ever_are_no_timed_waits() {
+    watchdog("waits_for_ever_are_no_timed_waits", || {
+        let pool = Arc::new(ThreadPool::new(1));
+        let own = Arc::clone(&pool);
+        let make = move || [0, 1].map(|n| own.submit(move || n).unwrap());
+        let task = pool.submit(move || {
+            let [one, other] = make();
+            assert_eq!(one.join_for(Duration::MAX).unwrap().unwrap(), 0);
+            drop(other);
+            assert!(wait_first_for(&make(), Duration::MAX).is_some());
+            assert!(wait_all_for(&make(), Duration::MAX));
+            let mut completed = as_completed(make());
+            while let Some(task) = completed.next_for(Duration::MAX).unwrap() {
+                task.join().unwrap();
+            }
+        });
+        task.unwrap().join().unwrap();
+        let own = Arc::clone(&pool);
+        let task = pool.submit(move || {
+            let mut map = own.map(0..3, |n| n);
+            while let Some(result) = map.next_for(Duration::MAX).unwrap() {
+                result.unwrap();
+            }
+            own.scope(|s| s.spawn(|| 1).join_for(Duration::MAX).unwrap().unwrap())
+        });
+        assert_eq!(task.unwrap().join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn timed_waits_of_tasks_run_nothing() {
+    watchdog("timed_waits_of_tasks_run_nothing", || {
+        let pool = Arc::new(ThreadPool::new(1));
+        let own = Arc::clone(&pool);
+        let task = pool
+            .submit(move || {
+                let tasks = [own.submit(|| ()).unwrap()];
+                assert_eq!(wait_first_for(&tasks, SHORT), None);
+                assert!(!wait_all_for(&tasks, SHORT));
+                let [task] = tasks;
+                task.join_for(SHORT).unwrap_err().join().unwrap();
+            })
+            .unwrap();
+        task.join().unwrap();
+    });
+}
+
+#[test]
+fn joining_a_task_of_another_pool_only_waits() {
+    watchdog("joining_a_task_of_another_pool_only_waits", || {
+        let (ours, theirs) =
+            (ThreadPool::new(1), Arc::new(ThreadPool::builder().threads(1).name("b").build()));
+        let (go, _busy) = occupy(&theirs);
+        let name = || thread::current().name().unwrap().to_owned();
+        let task = theirs.submit(name).unwrap();
+        let sleeper = Arc::new(Sleeper::new());
+        let joiner = ours
+            .submit({
+                let sleeper = Arc::clone(&sleeper);
+                move || {
+                    sleeper.about_to_block();
+                    task.join().unwrap()
+                }
+            })
+            .unwrap();
+        sleeper.until_asleep();
+        go.set();
+        assert_eq!(joiner.join().unwrap(), "b-0");
+    });
+}
