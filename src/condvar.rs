@@ -259,17 +259,6 @@ impl Condvar {
         MutexGuard::released(guard, |mutex| unsafe { self.raw.wait(mutex, deadline) })
     }
 
-    /// The same for a thread that has looked long enough for what it waits for: it parks at once.
-    #[track_caller]
-    pub(crate) fn sleep_deadline<T: ?Sized>(
-        &self,
-        guard: &mut MutexGuard<'_, T>,
-        deadline: &Deadline,
-    ) -> bool {
-        // SAFETY: the guard has the lock, and has it again when the wait returns.
-        MutexGuard::released(guard, |mutex| unsafe { self.raw.sleep(mutex, deadline) })
-    }
-
     #[track_caller]
     pub(crate) fn wait_while_deadline<T: ?Sized>(
         &self,

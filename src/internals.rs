@@ -21,12 +21,6 @@ pub fn take_notes() -> BTreeSet<&'static str> {
     facade::take_notes()
 }
 
-/// Has threads poll so often before they sleep, in the model that calls this at the beginning of its body. They do
-/// not otherwise.
-pub fn set_polls(polls: u32) {
-    facade::set_polls(polls);
-}
-
 /// Whether a thread that looks for itself now and then waits to be woken instead, in the model that calls this at the
 /// beginning of its body.
 pub fn set_endless_rounds(endless: bool) {

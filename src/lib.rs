@@ -120,6 +120,7 @@ mod once;
 pub mod poison;
 mod raw;
 mod reentrant;
+mod ring;
 mod rwlock;
 mod semaphore;
 mod stop;
@@ -133,8 +134,9 @@ mod wait_group;
 pub use all::{AllLock, AllSet, Reading, Writing, lock_all, lock_all_for, lock_all_until, try_lock_all};
 pub use barrier::{Barrier, BarrierWaitResult, BrokenBarrier};
 pub use buffer::{
-    BoundedBuffer, BufferIter, BufferTryIter, GetError, GetTimeoutError, PutAllError, PutError,
-    PutTimeoutError, TaskDoneError, TryGetError, TryPutError,
+    BoundedBuffer, BufferIter, BufferTryIter, GetError, GetTimeoutError, PriorityBuffer, PriorityBufferIter,
+    PriorityBufferTryIter, PutAllError, PutError, PutTimeoutError, StackBuffer, StackBufferIter,
+    StackBufferTryIter, TaskDoneError, TryGetError, TryPutError,
 };
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};

@@ -14,13 +14,14 @@ use lockwork::{
     ArcRwLockWriteGuard, ArcSemaphorePermit, AsCompleted, AutoResetEvent, Barrier, BarrierWaitResult,
     BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event, GetError, GetTimeoutError,
     Latch, LazyLock, Map, MapAhead, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
-    MappedRwLockWriteGuard, Mutex, MutexGuard, Once, OnceLock, OnceState, OverRelease, PutAllError, PutError,
-    PutTimeoutError, Reading, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
-    RwLockUpgradableReadGuard, RwLockWriteGuard, Scope, ScopedTask, Semaphore, SemaphorePermit, Shutdown,
-    StopGuard, StopSource, StopToken, SubmitError, SubmitTimeoutError, Task, TaskDoneError, TaskError,
-    TaskId, ThreadCell, ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter, ThreadLocalIterMut, ThreadPool,
-    ThreadPoolBuilder, TryGetError, TryPutError, TrySubmitError, UnfinishedError, WaitGroup,
-    WaitTimeoutResult, Worker, Writing, channel, poison,
+    MappedRwLockWriteGuard, Mutex, MutexGuard, Once, OnceLock, OnceState, OverRelease, PriorityBuffer,
+    PriorityBufferIter, PriorityBufferTryIter, PutAllError, PutError, PutTimeoutError, Reading,
+    ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
+    RwLockWriteGuard, Scope, ScopedTask, Semaphore, SemaphorePermit, Shutdown, StackBuffer, StackBufferIter,
+    StackBufferTryIter, StopGuard, StopSource, StopToken, SubmitError, SubmitTimeoutError, Task,
+    TaskDoneError, TaskError, TaskId, ThreadCell, ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter,
+    ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError, TrySubmitError,
+    UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, Writing, channel, poison,
 };
 #[cfg(feature = "lock_api")]
 use lockwork::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
@@ -92,6 +93,12 @@ table! {
     BoundedBuffer<T>              => both             both      none      none;
     BufferIter<'static, T>        => both             both      none      none;
     BufferTryIter<'static, T>     => both             both      none      none;
+    PriorityBuffer<T>             => both             both      none      none;
+    PriorityBufferIter<'static, T> => both            both      none      none;
+    PriorityBufferTryIter<'static, T> => both         both      none      none;
+    StackBuffer<T>                => both             both      none      none;
+    StackBufferIter<'static, T>   => both             both      none      none;
+    StackBufferTryIter<'static, T> => both            both      none      none;
     PutError<T>                   => both             Send      Sync      none;
     TryPutError<T>                => both             Send      Sync      none;
     PutTimeoutError<T>            => both             Send      Sync      none;
@@ -206,8 +213,14 @@ unwind_table! {
     poison::MappedRwLockReadGuard<'static, T> => both both             none;
     poison::MappedRwLockWriteGuard<'static, T> => RefUnwindSafe RefUnwindSafe none;
     BoundedBuffer<T>              => both          both                both;
+    PriorityBuffer<T>             => both          both                both;
+    StackBuffer<T>                => both          both                both;
     BufferIter<'static, T>        => both          both                both;
     BufferTryIter<'static, T>     => both          both                both;
+    PriorityBufferIter<'static, T> => both both               both;
+    PriorityBufferTryIter<'static, T> => both both               both;
+    StackBufferIter<'static, T> => both both               both;
+    StackBufferTryIter<'static, T> => both both               both;
     PutError<T>                   => both          RefUnwindSafe       UnwindSafe;
     TryPutError<T>                => both          RefUnwindSafe       UnwindSafe;
     PutTimeoutError<T>            => both          RefUnwindSafe       UnwindSafe;

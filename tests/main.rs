@@ -23,6 +23,7 @@ mod panics;
 mod park_token;
 mod parking_lot;
 mod poison;
+mod queues;
 mod reentrant;
 mod rwlock;
 mod rwlock_faults;

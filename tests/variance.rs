@@ -51,6 +51,12 @@ variance! {
     BoundedBuffer<T>                    => invariant;
     BufferIter<'a, T>                   => invariant;
     BufferTryIter<'a, T>                => invariant;
+    PriorityBuffer<T>                   => invariant;
+    PriorityBufferIter<'a, T>           => invariant;
+    PriorityBufferTryIter<'a, T>        => invariant;
+    StackBuffer<T>                      => invariant;
+    StackBufferIter<'a, T>              => invariant;
+    StackBufferTryIter<'a, T>           => invariant;
     PutError<T>                         => covariant;
     TryPutError<T>                      => covariant;
     PutTimeoutError<T>                  => covariant;

@@ -2,7 +2,7 @@
 
 use lockwork::{BoundedBuffer, GetError, GetTimeoutError, PutError, PutTimeoutError};
 
-use crate::support::{Arc, SOON, model, model_bounded, polling, reach, thread};
+use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const TIMED: &str = "two threads, but four critical sections and a wait";
@@ -10,7 +10,7 @@ const TIMED: &str = "two threads, but four critical sections and a wait";
 /// One place, two producers, one consumer: full and empty again and again, and every item arrives once.
 #[test]
 fn two_producers_and_a_consumer_through_one_place() {
-    let states = ["first then second", "second then first", "condvar waiter notified"];
+    let states = ["first then second", "second then first", "sleeper woken"];
     model_bounded(3, THREE, &states, || {
         let buffer = Arc::new(BoundedBuffer::new(1));
         let producers = [1, 2].map(|item| {
@@ -34,7 +34,7 @@ fn two_producers_and_a_consumer_through_one_place() {
 /// The same of one producer, with both gets in the race.
 #[test]
 fn producer_and_consumer_through_one_place() {
-    model_bounded(3, TIMED, &["condvar waiter notified"], || {
+    model_bounded(3, TIMED, &["sleeper woken"], || {
         let buffer = Arc::new(BoundedBuffer::new(1));
         buffer.put(1).unwrap();
         let other = Arc::clone(&buffer);
@@ -69,7 +69,7 @@ fn close_against_put_loses_nothing() {
 /// Close against two producers that fight for one place: whatever was accepted is there to be got, once.
 #[test]
 fn close_against_two_producers_keeps_what_was_accepted() {
-    model_bounded(3, THREE, &["none", "one", "condvar waiter notified"], || {
+    model_bounded(3, THREE, &["none", "one", "sleeper woken by closing"], || {
         let buffer = Arc::new(BoundedBuffer::new(1));
         let producers = [1, 2].map(|item| {
             let buffer = Arc::clone(&buffer);
@@ -86,7 +86,7 @@ fn close_against_two_producers_keeps_what_was_accepted() {
 /// Close wakes everybody who waits, on both sides.
 #[test]
 fn close_wakes_those_who_wait() {
-    model_bounded(3, THREE, &["condvar waiter notified"], || {
+    model_bounded(3, THREE, &["sleeper woken by closing"], || {
         let full = Arc::new((BoundedBuffer::new(1), BoundedBuffer::<u32>::new(1)));
         full.0.put(0).unwrap();
         let other = Arc::clone(&full);
@@ -149,16 +149,17 @@ fn timed_put_puts_the_item_or_gives_it_back() {
     });
 }
 
-/// Two getters, one of them timed, and one item: if the timed one gives up, the other has it.
+/// Two getters, one of them timed, and one item: one has it, and the other waits until its time is up or the buffer is
+/// closed.
 #[test]
-fn getter_that_gives_up_leaves_the_item_to_the_other() {
+fn one_item_goes_to_one_of_two_getters() {
     model_bounded(3, THREE, &["to the timed", "to the patient"], || {
         let buffer = Arc::new(BoundedBuffer::new(1));
+        buffer.put(1).unwrap();
         let other = Arc::clone(&buffer);
         let timed = thread::spawn(move || other.get_for(SOON).ok());
         let other = Arc::clone(&buffer);
         let patient = thread::spawn(move || other.get().ok());
-        buffer.put(1).unwrap();
         let timed = timed.join().unwrap();
         if timed.is_some() {
             buffer.close();
@@ -174,7 +175,7 @@ fn getter_that_gives_up_leaves_the_item_to_the_other() {
 /// Batches: what goes in together wakes those it is for, and everything comes out.
 #[test]
 fn batches_arrive_whole() {
-    model_bounded(3, "two threads, but three rounds through one lock", &["condvar waiter notified"], || {
+    model_bounded(3, "two threads, but three rounds through one lock", &["sleeper woken"], || {
         let buffer = Arc::new(BoundedBuffer::new(2));
         let other = Arc::clone(&buffer);
         let producer = thread::spawn(move || assert_eq!(other.put_all(0..3), Ok(3)));
@@ -205,28 +206,11 @@ fn join_waits_for_task_done() {
     });
 }
 
-/// A putter that polls for the place that a getter frees, and a getter that polls for its item.
-#[test]
-fn polling_finds_what_the_other_side_left() {
-    let states = ["buffer poll of use", "buffer poll in vain", "condvar waiter notified"];
-    model_bounded(3, TIMED, &states, || {
-        polling();
-        let buffer = Arc::new(BoundedBuffer::new(1));
-        buffer.put(1).unwrap();
-        let other = Arc::clone(&buffer);
-        let putter = thread::spawn(move || other.put(2).unwrap());
-        assert_eq!(buffer.get(), Ok(1));
-        assert_eq!(buffer.get(), Ok(2));
-        putter.join().unwrap();
-        assert!(buffer.is_empty());
-    });
-}
-
-/// One getter polls or sleeps, so does another, and two items come in one call: whoever comes first sees to it that
+/// Two getters sleep, and two items come in one call: whoever comes first sees to it that
 /// the other comes too.
 #[test]
 fn getter_that_takes_one_of_two_wakes_the_other() {
-    model_bounded(3, THREE, &["condvar waiter notified"], || {
+    model_bounded(3, THREE, &["sleeper woken"], || {
         let buffer = Arc::new(BoundedBuffer::new(2));
         let getters = [(); 2].map(|()| {
             let buffer = Arc::clone(&buffer);
@@ -241,10 +225,9 @@ fn getter_that_takes_one_of_two_wakes_the_other() {
 /// Two putters wait, and two places become free in one call: whoever comes first sees to it that the other comes.
 #[test]
 fn putter_that_fills_one_of_two_places_wakes_the_other() {
-    model_bounded(3, THREE, &["condvar waiter notified"], || {
+    model_bounded(3, THREE, &["sleeper woken"], || {
         let buffer = Arc::new(BoundedBuffer::new(3));
         assert_eq!(buffer.put_all([0, 1, 2]), Ok(3));
-        // Moves the others to the getters' half, so that what races below is one critical section.
         assert_eq!(buffer.get(), Ok(0));
         buffer.put(3).unwrap();
         let putters = [4, 5].map(|item| {
@@ -261,48 +244,29 @@ fn putter_that_fills_one_of_two_places_wakes_the_other() {
     });
 }
 
-/// A place freed while the putter is between the two locks: the putter that has seen the buffer full and the getter
-/// that takes from its own half only.
+/// A place freed while the putter is about to sleep.
 #[test]
-fn place_freed_in_the_getters_half_is_found() {
-    model(&["condvar waiter notified"], || {
-        let buffer = Arc::new(BoundedBuffer::new(2));
-        assert_eq!(buffer.put_all([0, 1]), Ok(2));
-        // Moves the second item to the getters' half.
-        assert_eq!(buffer.get(), Ok(0));
-        buffer.put(2).unwrap();
-        let other = Arc::clone(&buffer);
-        let putter = thread::spawn(move || other.put(3).unwrap());
-        assert_eq!(buffer.get(), Ok(1));
-        putter.join().unwrap();
-        assert_eq!(buffer.try_iter().collect::<Vec<_>>(), [2, 3]);
-    });
-}
-
-/// The try forms look at both halves: with room for everybody and an item for everybody, all of them succeed.
-#[test]
-fn try_forms_see_both_halves() {
-    model_bounded(3, TIMED, &["first", "second"], || {
-        let buffer = Arc::new(BoundedBuffer::new(3));
+fn place_freed_before_the_putter_sleeps_is_found() {
+    model(&["sleeper woken", "put at once"], || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
         buffer.put(0).unwrap();
         let other = Arc::clone(&buffer);
-        let thread = thread::spawn(move || {
-            other.try_put(1).unwrap();
-            other.try_get().unwrap()
+        let putter = thread::spawn(move || {
+            if other.try_put(1).is_ok() {
+                reach("put at once");
+            } else {
+                other.put(1).unwrap();
+            }
         });
-        buffer.try_put(2).unwrap();
-        let mine = buffer.try_get().unwrap();
-        let theirs = thread.join().unwrap();
-        assert_ne!(mine, theirs);
-        assert_eq!(buffer.len(), 1);
-        reach(if mine == 0 { "first" } else { "second" });
+        assert_eq!(buffer.get(), Ok(0));
+        putter.join().unwrap();
+        assert_eq!(buffer.try_get(), Ok(1));
     });
 }
 
-/// The last two items are reported done by two threads, one of them through the getters' half alone, while a third
-/// is put: the joiner returns.
+/// The last two items are reported done by two threads: the joiner returns.
 #[test]
-fn unfinished_items_are_counted_across_the_halves() {
+fn joiner_returns_when_the_last_of_two_is_done() {
     model_bounded(3, THREE, &["condvar waiter notified"], || {
         let buffer = Arc::new(BoundedBuffer::new(3));
         assert_eq!(buffer.put_all([1, 2]), Ok(2));

@@ -19,6 +19,8 @@ mod barrier;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod buffer;
 #[cfg(all(test, loom, not(feature = "spec")))]
+mod chain;
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod channel;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod condvar;
@@ -36,6 +38,8 @@ mod once;
 mod poison;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod reentrant;
+#[cfg(all(test, loom, not(feature = "spec")))]
+mod ring;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod rwlock;
 #[cfg(all(test, loom, not(feature = "spec")))]

@@ -41,7 +41,6 @@ fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send 
     let counted = Arc::clone(&runs);
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
-        internals::set_polls(0);
         internals::set_endless_rounds(false);
         internals::set_turns(false);
         internals::set_lives(1);
@@ -57,11 +56,6 @@ fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send 
 /// Notes that the model has come to `state`.
 pub(crate) fn reach(state: &'static str) {
     internals::note(state);
-}
-
-/// Has threads poll once before they sleep, in the model whose body begins with this.
-pub(crate) fn polling() {
-    internals::set_polls(1);
 }
 
 /// A deadline may outlive so many wake-ups less one, in the model whose body begins with this: a timed waiter that was

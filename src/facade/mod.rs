@@ -32,7 +32,6 @@
 //! | `Advice` | a relaxed number | its first value | that it changes: it only chooses whether, how long and how often a thread spins before it goes on as if it had not |
 //! | `thread_own!` | a `thread_local!` without a destructor | one for all threads of a model | that threads have different values: it holds advice of `wait/policy.rs` alone, which a model never follows |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
-//! | `polls` | the number | what the model has asked for, else 0 | the number itself; `buffer::polling_*` are the models that ask for one |
 //! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
 //! | `threads` | `std::thread`, only with the feature of that name | `loom::thread` | names, stack sizes, and how many threads the machine has: `tests/threads/`. A panic that leaves a thread ends the model |
 //! | `panicking` | of the calling thread | of any thread of the model | who of two threads panics: `tests/poison.rs` |
@@ -68,8 +67,8 @@ pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Advice, Age, Backoff, Deadline, Moment, Parker, Payload, PerThread, Reading, Releasing,
     Rounds, UnsafeCell, Writing, atomic, budget, contain, guess, is_turn, known_thread, lines, panicking,
-    polls, spin_hint, this_thread, unique_number, yield_now,
+    spin_hint, this_thread, unique_number, yield_now,
 };
 pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reached, real_only, thread_own};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, set_endless_rounds, set_lives, set_polls, set_turns, take_notes};
+pub(crate) use arm::{note, set_endless_rounds, set_lives, set_turns, take_notes};

@@ -305,7 +305,6 @@ pub(crate) fn spin_hint() {
 }
 
 std::thread_local! {
-    static POLLS: Cell<u32> = const { Cell::new(0) };
     static ENDLESS_ROUNDS: Cell<bool> = const { Cell::new(false) };
     static TURNS: Cell<bool> = const { Cell::new(false) };
     static LIVES: Cell<u32> = const { Cell::new(1) };
@@ -324,16 +323,6 @@ pub(crate) fn set_turns(turns: bool) {
 /// One answer for all threads of a model, which loom runs on one thread of the system.
 pub(crate) fn panicking() -> bool {
     std::thread::panicking()
-}
-
-/// How often a thread polls in the model on this thread: as its body has said, else never, which keeps models small.
-pub(crate) fn polls(_real: u32) -> u32 {
-    POLLS.get()
-}
-
-/// See [`polls`].
-pub(crate) fn set_polls(polls: u32) {
-    POLLS.set(polls);
 }
 
 /// Whether a thread's rounds last until it is woken, in the model on this thread.

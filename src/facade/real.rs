@@ -422,12 +422,6 @@ pub(crate) fn spin_hint() {
     std::hint::spin_loop();
 }
 
-/// How often to poll before sleeping, which some models do and most do not.
-#[inline]
-pub(crate) fn polls(real: u32) -> u32 {
-    real
-}
-
 /// Lets another thread have the processor, if one wants it.
 #[inline]
 pub(crate) fn yield_now() {

@@ -198,10 +198,6 @@ pub(crate) fn spin_hint() {
     shuttle::hint::spin_loop();
 }
 
-pub(crate) fn polls(real: u32) -> u32 {
-    real.min(2)
-}
-
 pub(crate) fn yield_now() {
     shuttle::thread::yield_now();
 }

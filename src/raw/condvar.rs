@@ -36,30 +36,13 @@ impl RawCondvar {
     ///
     /// The caller holds `mutex`.
     pub(crate) unsafe fn wait(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
-        // SAFETY: this function's contract.
-        unsafe { self.wait_spinning(mutex, deadline, Spin::for_turn()) }
-    }
-
-    /// The same for a thread that has looked long enough for what it waits for, and parks at once.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds `mutex`.
-    pub(crate) unsafe fn sleep(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
-        // SAFETY: this function's contract.
-        unsafe { self.wait_spinning(mutex, deadline, Spin::NONE) }
-    }
-
-    /// # Safety
-    ///
-    /// The caller holds `mutex`.
-    unsafe fn wait_spinning(&self, mutex: &RawMutex, deadline: &Deadline, spin: Spin) -> bool {
         let waiter = Waiter::new(&self.queue, (&raw const *mutex).cast());
         let publish = |guard: Guard<'_>| {
             guard.release();
             // SAFETY: this function's contract.
             unsafe { mutex.unlock() };
         };
+        let spin = Spin::for_turn();
         let woken = self.queue.guard().wait(waiter, Place::Back, publish, deadline, spin, Guard::release);
         match woken {
             Some(woken) => mutex.lock_requeued(woken),

@@ -3,6 +3,7 @@
 //! With `loom-spec` four of them are what they promise, as small as it can be said, instead of how they do it: `spec/`.
 
 pub(crate) mod barrier;
+pub(crate) mod chain;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/condvar.rs")]
 pub(crate) mod condvar;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/event.rs")]
@@ -13,9 +14,11 @@ pub(crate) mod mutex;
 pub(crate) mod once;
 pub(crate) mod poison;
 pub(crate) mod reentrant;
+pub(crate) mod ring;
 pub(crate) mod rwlock;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/semaphore.rs")]
 pub(crate) mod semaphore;
+pub(crate) mod sleepers;
 pub(crate) mod slots;
 pub(crate) mod thread_cell;
 pub(crate) mod thread_id;

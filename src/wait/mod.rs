@@ -22,6 +22,6 @@ mod policy;
 mod queue;
 mod waiter;
 
-pub(crate) use policy::{Adaptive, Habit, Spin, give_way_at_times, may_yield, yield_briefly};
+pub(crate) use policy::{Adaptive, Collisions, Habit, Spin, give_way_at_times};
 pub(crate) use queue::{Due, Dues, Guard, Place, Queue, Woken, Word};
 pub(crate) use waiter::{Outcome, Stamp, Waiter};

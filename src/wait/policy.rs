@@ -16,6 +16,7 @@
 //! | `for_grant` | 30 | 4 | 0 | that was woken for a lock, has lost and is the first again |
 //! | `for_turn` | 30 | 4 | 8 or 200 brief | that is the first to wait for a signal or for permits |
 //! | `for_drain` | 8 | 4 | 16 brief | that has to be let in by readers, and keeps all others out |
+//! | `for_other_side` | 96 / hints, or 0 | 1 to 32 | 10 or many brief | that waits for items, or for room for them |
 //! | `Habit` | 20 or 0 | 2 | 40 brief | of a barrier that is not complete |
 //!
 //! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if each pause is
@@ -129,6 +130,30 @@ impl Spin {
         Self { iterations: budget(8, 0), hints: 4, yields, yield_time: Some(BRIEF), ..Self::NONE }
     }
 
+    /// Before a thread sleeps that waits for the other side of a queue of so many `places`. The pause between two looks is
+    /// what lets a batch come together, so it is as long as a quarter of the places takes, and of a queue with few places
+    /// no thread waits for batches. Where answers come soon it yields for as long as a wake-up takes, as for a signal.
+    pub(crate) fn for_other_side(places: usize, eager: bool) -> Self {
+        /// About two microseconds, which cover a change-over between two running threads.
+        const HINTS: u32 = budget(96, 0);
+        const LONGEST_PAUSE: u32 = 32;
+        let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).clamp(1, LONGEST_PAUSE);
+        let iterations = if eager { HINTS / hints } else { 0 };
+        let soon = OWN.with(|own| Soon::wants(&own.late_answers));
+        let (yields, time, lesson) = if soon {
+            (budget(u32::MAX, 0), WAKE_UP, Lesson::Answers)
+        } else {
+            (budget(10, 0), BRIEF, Lesson::Nothing)
+        };
+        let yields = yields_if_brief(yields);
+        Self { iterations, hints, yields, yield_time: Some(time), lesson, ..Self::NONE }
+    }
+
+    /// Returns whether only yields are left.
+    pub(crate) fn is_yielding(&self) -> bool {
+        self.iterations == 0
+    }
+
     /// Pauses or yields once more. False if the budget is used up: the thread parks.
     #[inline]
     pub(crate) fn again(&mut self) -> bool {
@@ -180,6 +205,26 @@ impl Spin {
         if self.lesson == Lesson::Answers {
             OWN.with(|own| Soon::learn(&own.late_answers, false));
         }
+    }
+}
+
+/// Pauses of a thread whose exchange of a word failed because another's came first. Both go on faster if one of them
+/// stays away for a few of the other's operations than if the word's line goes to and fro with each.
+#[derive(Debug)]
+pub(crate) struct Collisions(u32);
+
+impl Collisions {
+    /// The longest pause is 2 to the power of this many hints.
+    const MOST: u32 = 6;
+
+    pub(crate) const NONE: Self = Self(0);
+
+    #[cold]
+    pub(crate) fn pause(&mut self) {
+        for _ in 0..budget(1 << self.0, 0) {
+            spin_hint();
+        }
+        self.0 = (self.0 + 1).min(Self::MOST);
     }
 }
 
@@ -300,15 +345,9 @@ fn yield_timed() -> Option<Duration> {
     (took < BRIEF).then_some(took)
 }
 
-/// Yields in a wait for another thread's signal. Returns false if that took a time slice.
-#[inline]
-pub(crate) fn yield_briefly() -> bool {
-    yield_timed().is_some()
-}
-
 /// Returns whether a thread that is about to wait may yield, by how long that took lately. To be asked once in each wait.
 #[inline]
-pub(crate) fn may_yield() -> bool {
+fn may_yield() -> bool {
     OWN.with(|own| {
         let (left, waits) = own.yield_backoff.get();
         own.yield_backoff.set((left.saturating_sub(1), waits));

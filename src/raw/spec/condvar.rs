@@ -47,15 +47,6 @@ impl RawCondvar {
         notified
     }
 
-    /// # Safety
-    ///
-    /// The caller holds `mutex`.
-    #[track_caller]
-    pub(crate) unsafe fn sleep(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
-        // SAFETY: this function's contract.
-        unsafe { self.wait(mutex, deadline) }
-    }
-
     #[track_caller]
     pub(crate) fn has_waiters_now(&self) -> bool {
         self.gate.step(|queue| !queue.is_empty())

@@ -1,0 +1,121 @@
+//! The chain of segments, of two slots each in a model, by the calls of `BoundedBuffer` that do not sleep.
+
+use lockwork::{BoundedBuffer, TryGetError};
+
+use crate::support::{Arc, model, model_bounded, reach, thread};
+
+const THREE: &str = "three threads";
+
+/// More places than a ring has in a model.
+const PLACES: usize = 100;
+
+/// Two first puts: there is one chain.
+#[test]
+fn two_threads_begin_one_chain() {
+    model(&["two threads began a chain", "first", "second"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        let other = Arc::clone(&buffer);
+        let putter = thread::spawn(move || other.try_put(1).unwrap());
+        buffer.try_put(2).unwrap();
+        match buffer.try_get() {
+            Ok(1) => reach("first"),
+            Ok(2) => reach("second"),
+            other => panic!("{other:?}, but a put has returned"),
+        }
+        putter.join().unwrap();
+        assert_eq!(buffer.len(), 1);
+    });
+}
+
+/// Two puts where a segment ends: one makes the next, and the other goes on to it.
+#[test]
+fn two_putters_at_the_end_of_a_segment() {
+    model(&["between two steps"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        buffer.try_put(0).unwrap();
+        let other = Arc::clone(&buffer);
+        let putter = thread::spawn(move || other.try_put(1).unwrap());
+        buffer.try_put(2).unwrap();
+        putter.join().unwrap();
+        let all: Vec<i32> = buffer.try_iter().collect();
+        assert!(all == [0, 1, 2] || all == [0, 2, 1], "{all:?}");
+    });
+}
+
+/// Two gets where a segment ends: one goes on, the last lets the segment go, and nobody uses it afterwards.
+#[test]
+fn two_getters_at_the_end_of_a_segment() {
+    model(&["between two steps", "segment read to its end"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        buffer.put_all(0..4).unwrap();
+        assert_eq!(buffer.try_get(), Ok(0));
+        let other = Arc::clone(&buffer);
+        let getter = thread::spawn(move || other.try_get().unwrap());
+        let mine = buffer.try_get().unwrap();
+        let theirs = getter.join().unwrap();
+        assert_eq!(mine + theirs, 3);
+        assert_eq!(buffer.try_get(), Ok(3));
+        assert_eq!(buffer.try_get(), Err(TryGetError::Empty));
+    });
+}
+
+/// A getter that follows a putter over the end of a segment, which is used again.
+#[test]
+fn getter_behind_a_putter_over_the_end() {
+    model(&["segment read to its end"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        buffer.try_put(0).unwrap();
+        let other = Arc::clone(&buffer);
+        let putter = thread::spawn(move || {
+            other.try_put(1).unwrap();
+            other.try_put(2).unwrap();
+        });
+        assert!(buffer.iter().take(3).eq([0, 1, 2]));
+        putter.join().unwrap();
+        buffer.put_all([3, 4, 5]).unwrap();
+        assert!(buffer.try_iter().eq([3, 4, 5]));
+    });
+}
+
+/// A batch over several segments takes neighbours, with another getter in between.
+#[test]
+fn batch_over_segments_takes_neighbours() {
+    model(&["other first", "batch first"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        buffer.put_all(0..5).unwrap();
+        let other = Arc::clone(&buffer);
+        let getter = thread::spawn(move || other.try_get().unwrap());
+        let mut out = Vec::with_capacity(4);
+        assert_eq!(buffer.try_get_many(&mut out, 4), Ok(4));
+        match getter.join().unwrap() {
+            0 => {
+                assert_eq!(out, [1, 2, 3, 4]);
+                reach("other first");
+            }
+            4 => {
+                assert_eq!(out, [0, 1, 2, 3]);
+                reach("batch first");
+            }
+            other => panic!("{other} from within a batch"),
+        }
+    });
+}
+
+/// Two putters and a getter over the end of a segment.
+#[test]
+fn two_putters_and_a_getter_over_the_end() {
+    model_bounded(3, THREE, &["sleeper woken", "between two steps"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        buffer.try_put(0).unwrap();
+        assert_eq!(buffer.try_get(), Ok(0));
+        let putters = [1, 2].map(|item| {
+            let buffer = Arc::clone(&buffer);
+            thread::spawn(move || buffer.try_put(item).unwrap())
+        });
+        let first = buffer.get().unwrap();
+        for putter in putters {
+            putter.join().unwrap();
+        }
+        assert_eq!(first + buffer.try_get().unwrap(), 3);
+    });
+}

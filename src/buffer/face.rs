@@ -1,0 +1,293 @@
+//! The methods of the buffers beside [`BoundedBuffer`](super::BoundedBuffer), which has the long form of their pages.
+
+/// Makes a buffer type on a [`Store`](super::wait::Store).
+macro_rules! face {
+    (
+        $(#[$meta:meta])*
+        struct $name:ident<T>;
+        bound: $($bound:ident)?;
+        store: $store:ty = $new:path, $empty:expr;
+        iterators: $iter:ident, $try_iter:ident;
+    ) => {
+        $(#[$meta])*
+        pub struct $name<T> {
+            core: Core<$store>,
+        }
+
+        impl<T> $name<T> {
+            /// Returns the number of items that it has room for: what was given to [`new`](Self::new).
+            #[must_use]
+            pub const fn capacity(&self) -> usize {
+                self.core.store().capacity()
+            }
+        }
+
+        impl<T $(: $bound)?> $name<T> {
+            const_fn! {
+                /// Makes an empty, open buffer with room for `capacity` items.
+                ///
+                /// Allocates nothing yet.
+                ///
+                /// # Panics
+                ///
+                /// Panics if `capacity` is 0.
+                #[must_use]
+                #[track_caller]
+                pub fn new(capacity: usize) -> Self {
+                    assert!(capacity != 0, concat!(stringify!($name), "::new: the capacity must not be 0"));
+                    Self { core: Core::new($new(capacity, $empty)) }
+                }
+            }
+
+            /// Puts an item, waiting while the buffer is full.
+            ///
+            /// # Errors
+            ///
+            /// Gives the item back if the buffer is closed, or is closed while the call waits.
+            pub fn put(&self, item: T) -> Result<(), crate::PutError<T>> {
+                self.core.put(item, || Deadline::NEVER).map_err(|error| crate::PutError(error.into_inner()))
+            }
+
+            /// Puts an item if there is room just now.
+            ///
+            /// # Errors
+            ///
+            /// Gives the item back if the buffer is full or closed.
+            pub fn try_put(&self, item: T) -> Result<(), crate::TryPutError<T>> {
+                self.core.try_put(item)
+            }
+
+            /// Puts an item, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] does not wait, [`Duration::MAX`]
+            /// waits indefinitely.
+            ///
+            /// # Errors
+            ///
+            /// Gives the item back if there was no room in time, or if the buffer is closed or is closed while the call waits.
+            pub fn put_for(&self, item: T, timeout: Duration) -> Result<(), crate::PutTimeoutError<T>> {
+                self.core.put(item, || Deadline::after(timeout))
+            }
+
+            /// Puts an item, waiting until `deadline` at most while the buffer is full. A deadline in the past does not wait.
+            ///
+            /// # Errors
+            ///
+            /// As [`put_for`](Self::put_for).
+            pub fn put_until(&self, item: T, deadline: Instant) -> Result<(), crate::PutTimeoutError<T>> {
+                self.core.put(item, || Deadline::at(deadline))
+            }
+
+            /// Puts all items of an iterator, waiting for room as often as need be. Returns the number of items.
+            ///
+            /// See [`BoundedBuffer::put_all`](crate::BoundedBuffer::put_all).
+            ///
+            /// # Errors
+            ///
+            /// Fails if the buffer is closed before everything was put; the error gives back what was taken and not put.
+            pub fn put_all<I>(&self, items: I) -> Result<usize, crate::PutAllError<T>>
+            where
+                I: IntoIterator<Item = T>,
+            {
+                self.core.put_all(items)
+            }
+
+            /// Takes the next item, waiting while the buffer is empty.
+            ///
+            /// # Errors
+            ///
+            /// Fails once the buffer is closed and empty.
+            pub fn get(&self) -> Result<T, crate::GetError> {
+                self.core.get(|| Deadline::NEVER).map_err(|_| crate::GetError)
+            }
+
+            /// Takes the next item if there is one just now.
+            ///
+            /// # Errors
+            ///
+            /// Fails if the buffer is empty, and says whether it is closed as well.
+            pub fn try_get(&self) -> Result<T, crate::TryGetError> {
+                self.core.try_get()
+            }
+
+            /// Takes the next item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] does not wait,
+            /// [`Duration::MAX`] waits indefinitely.
+            ///
+            /// # Errors
+            ///
+            /// Fails if there was no item in time, or once the buffer is closed and empty.
+            pub fn get_for(&self, timeout: Duration) -> Result<T, crate::GetTimeoutError> {
+                self.core.get(|| Deadline::after(timeout))
+            }
+
+            /// Takes the next item, waiting until `deadline` at most while the buffer is empty. A deadline in the past does not
+            /// wait.
+            ///
+            /// # Errors
+            ///
+            /// As [`get_for`](Self::get_for).
+            pub fn get_until(&self, deadline: Instant) -> Result<T, crate::GetTimeoutError> {
+                self.core.get(|| Deadline::at(deadline))
+            }
+
+            /// Waits while the buffer is empty, then takes what is there, `max` items at most, in the order in which single gets
+            /// would, and appends it to `out`. Returns the number of items taken.
+            ///
+            /// See [`BoundedBuffer::get_many`](crate::BoundedBuffer::get_many).
+            ///
+            /// # Errors
+            ///
+            /// Fails once the buffer is closed and empty, and leaves `out` as it was.
+            ///
+            /// # Panics
+            ///
+            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+            pub fn get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, crate::GetError> {
+                self.core.get_many(out, max, || Deadline::NEVER).map_err(|_| crate::GetError)
+            }
+
+            /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns the number of items taken.
+            ///
+            /// # Errors
+            ///
+            /// Fails if the buffer is empty, and says whether it is closed as well; leaves `out` as it was.
+            ///
+            /// # Panics
+            ///
+            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+            pub fn try_get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, crate::TryGetError> {
+                self.core.try_get_many(out, max)
+            }
+
+            /// Does the same as [`get_many`](Self::get_many), waiting `timeout` at most for the first item. [`Duration::ZERO`] does
+            /// not wait, [`Duration::MAX`] waits indefinitely.
+            ///
+            /// # Errors
+            ///
+            /// Fails if there was no item in time, or once the buffer is closed and empty; leaves `out` as it was.
+            ///
+            /// # Panics
+            ///
+            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+            pub fn get_many_for(
+                &self,
+                out: &mut Vec<T>,
+                max: usize,
+                timeout: Duration,
+            ) -> Result<usize, crate::GetTimeoutError> {
+                self.core.get_many(out, max, || Deadline::after(timeout))
+            }
+
+            /// Does the same as [`get_many`](Self::get_many), waiting until `deadline` at most for the first item.
+            ///
+            /// # Errors
+            ///
+            /// As [`get_many_for`](Self::get_many_for).
+            ///
+            /// # Panics
+            ///
+            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+            pub fn get_many_until(
+                &self,
+                out: &mut Vec<T>,
+                max: usize,
+                deadline: Instant,
+            ) -> Result<usize, crate::GetTimeoutError> {
+                self.core.get_many(out, max, || Deadline::at(deadline))
+            }
+
+            /// Closes the buffer: putting fails from now on, getting takes what is there and then fails. It cannot be opened again.
+            pub fn close(&self) {
+                self.core.close();
+            }
+
+            /// Closes the buffer and empties it. Returns what was in it, in the order in which gets would have taken it.
+            ///
+            /// The items returned count as done. See [`BoundedBuffer::close_now`](crate::BoundedBuffer::close_now).
+            pub fn close_now(&self) -> Vec<T> {
+                self.core.close_now()
+            }
+
+            /// Returns whether it was closed just now. Once closed it stays closed.
+            #[must_use]
+            pub fn is_closed(&self) -> bool {
+                self.core.is_closed()
+            }
+
+            /// Returns the number of items in it just now.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.core.len()
+            }
+
+            /// Returns whether it was empty just now.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Returns whether it was full just now.
+            #[must_use]
+            pub fn is_full(&self) -> bool {
+                self.len() == self.capacity()
+            }
+
+            /// Returns an iterator that takes items, waiting while the buffer is empty, and ends when it is closed and empty.
+            pub fn iter(&self) -> $iter<'_, T> {
+                $iter { buffer: self }
+            }
+
+            /// Returns an iterator that takes items and ends, for the time being, whenever the buffer is empty.
+            pub fn try_iter(&self) -> $try_iter<'_, T> {
+                $try_iter { buffer: self }
+            }
+
+            /// Reports that the work on one item taken from the buffer is done. See [`join`](Self::join).
+            ///
+            /// # Panics
+            ///
+            /// Panics if no item is unfinished.
+            #[track_caller]
+            pub fn task_done(&self) {
+                assert!(
+                    self.core.task_done().is_ok(),
+                    concat!(stringify!($name), "::task_done: called more often than items were put")
+                );
+            }
+
+            /// Reports the same, and does not panic.
+            ///
+            /// # Errors
+            ///
+            /// Fails, and changes nothing, if no item is unfinished.
+            pub fn try_task_done(&self) -> Result<(), crate::TaskDoneError> {
+                self.core.task_done()
+            }
+
+            /// Returns the number of items that were put and not yet reported done.
+            #[must_use]
+            pub fn unfinished(&self) -> usize {
+                self.core.unfinished()
+            }
+
+            /// Blocks until every item that was put has been reported done by [`task_done`](Self::task_done).
+            ///
+            /// See [`BoundedBuffer::join`](crate::BoundedBuffer::join).
+            pub fn join(&self) {
+                self.core.join(|| Deadline::NEVER);
+            }
+
+            /// Blocks likewise, for `timeout` at most. Returns whether everything was done.
+            pub fn join_for(&self, timeout: Duration) -> bool {
+                self.core.join(|| Deadline::after(timeout))
+            }
+
+            /// Blocks likewise, until `deadline` at most. Returns whether everything was done.
+            pub fn join_until(&self, deadline: Instant) -> bool {
+                self.core.join(|| Deadline::at(deadline))
+            }
+        }
+
+        iterators!($name: $iter, $try_iter; $($bound)?);
+    };
+}
+
+pub(super) use face;

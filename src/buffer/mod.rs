@@ -1,0 +1,567 @@
+//! [`BoundedBuffer`], its iterators and its errors.
+
+mod error;
+mod face;
+mod iter;
+mod locked;
+mod priority;
+mod stack;
+mod tasks;
+mod wait;
+
+use std::time::{Duration, Instant};
+
+pub use error::{
+    GetError, GetTimeoutError, PutAllError, PutError, PutTimeoutError, TaskDoneError, TryGetError,
+    TryPutError,
+};
+pub use priority::{PriorityBuffer, PriorityBufferIter, PriorityBufferTryIter};
+pub use stack::{StackBuffer, StackBufferIter, StackBufferTryIter};
+
+use crate::facade::{Deadline, const_fn};
+use crate::ring::Ring;
+use iter::iterators;
+use wait::Core;
+
+/// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
+/// is empty.
+///
+/// Use it to hand work from threads that make it to threads that do it, so that neither side runs away from the
+/// other. Any number of threads may put and any number may get, through a reference or an [`Arc`](std::sync::Arc);
+/// there are no sender and receiver halves. To guard a value that stays where it is use a [`Mutex`]; to signal
+/// without handing anything over, an [`Event`](crate::Event).
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::BoundedBuffer;
+///
+/// let buffer = BoundedBuffer::new(2);
+/// buffer.put("first").unwrap();
+/// buffer.put("second").unwrap();
+/// assert!(buffer.try_put("third").is_err(), "it is full");
+/// assert_eq!(buffer.get(), Ok("first"));
+/// ```
+///
+/// Workers that take jobs from a static buffer until it is closed and everything in it is done:
+///
+/// ```
+/// use lockwork::{BoundedBuffer, Mutex};
+/// use std::thread;
+///
+/// static JOBS: BoundedBuffer<u64> = BoundedBuffer::new(4);
+/// static SQUARES: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+///
+/// thread::scope(|s| {
+///     for _ in 0..3 {
+///         s.spawn(|| {
+///             for job in &JOBS {
+///                 SQUARES.lock().push(job * job);
+///             }
+///         });
+///     }
+///     JOBS.put_all(1..=20).expect("nobody has closed it yet");
+///     JOBS.close();
+/// });
+/// assert_eq!(SQUARES.lock().iter().sum::<u64>(), 2870);
+/// ```
+///
+/// # Blocking
+///
+/// A put and a get that need not wait take no lock; one that meets another thread in the middle of a call waits until that
+/// thread has moved its item. A call that must wait for room, or for an item, looks again for a while: for two
+/// microseconds if that has been of use in this buffer lately, then with about ten
+/// [`yield_now`](std::thread::yield_now)s. Then it parks. The time limits of the `_for` and `_until` forms are for all of
+/// that. [`task_done`](Self::task_done), [`join`](Self::join) and [`unfinished`](Self::unfinished) lock a mutex.
+///
+/// The first put allocates memory for all places of a buffer of up to 1024, which is kept. A larger one allocates as it
+/// fills and gives back as it empties, so one of [`usize::MAX`] places is one without a bound.
+///
+/// # Fairness
+///
+/// Items leave in the order in which they came in; those of one thread in the order in which it put them. Among
+/// threads that sleep, the one that has slept longest is woken first, at the next item or place. A thread that comes by
+/// at that moment may take it first; then the other sleeps again, still before all others.
+///
+/// # Memory ordering
+///
+/// What a thread did before it put an item happens before the get that returns the item; what it did before it
+/// freed room, before the put that fills it. What a thread did before [`close`](Self::close) happens before whatever
+/// follows a call that found the buffer closed, and what it did before [`task_done`](Self::task_done) before the
+/// return of a [`join`](Self::join) that the call released.
+///
+/// # Reentrancy and deadlock
+///
+/// None of the caller's code runs in the middle of a call: neither destructors of items nor the iterator given to
+/// [`put_all`](Self::put_all). All of them may use the buffer. A thread that puts into a full buffer from which it
+/// alone would get waits for ever; so does one that gets from an empty buffer that nobody fills or closes.
+///
+/// # Panics
+///
+/// [`new`](Self::new) panics if the capacity is 0, [`task_done`](Self::task_done) if it is called more often than
+/// items were put. A panic in the iterator given to [`put_all`](Self::put_all) leaves what was put before in the
+/// buffer.
+///
+/// # Differences from `std`, crossbeam and Python
+///
+/// From [`std::sync::mpsc::sync_channel`] and `crossbeam_channel::bounded`: one shared object instead of two halves,
+/// so it is closed by [`close`](Self::close) and not by dropping; it can live in a static; it moves items in batches
+/// and counts those that are not done yet; a capacity of 0, a rendezvous, is not offered. From std's alone: many
+/// consumers, and time-outs on both sides. crossbeam's also take part in `select!`.
+///
+/// From Python's `queue.Queue`: the errors of a put give the item back. `task_done` and `join` have the same contract;
+/// [`close`](Self::close) is `shutdown()`, and [`close_now`](Self::close_now), which is `shutdown(immediate=True)`,
+/// returns what was left. `LifoQueue` is a [`StackBuffer`], `PriorityQueue` a [`PriorityBuffer`].
+///
+/// # Implementation notes
+///
+/// A ring of slots with sequence numbers; beyond 1024 places a chain of segments. Threads that sleep stand in a queue for
+/// each side, and a bit of the other side's cursor says so. What was weighed is in
+/// `docs/decisions/0008-a-ring-of-slots.md`.
+pub struct BoundedBuffer<T> {
+    core: Core<Ring<T>>,
+}
+
+impl<T> BoundedBuffer<T> {
+    const_fn! {
+        /// Makes an empty, open buffer with room for `capacity` items.
+        ///
+        /// Allocates nothing yet.
+        ///
+        /// # Panics
+        ///
+        /// Panics if `capacity` is 0.
+        ///
+        /// ```
+        /// use lockwork::BoundedBuffer;
+        ///
+        /// static LINES: BoundedBuffer<String> = BoundedBuffer::new(100);
+        /// assert_eq!(LINES.capacity(), 100);
+        /// ```
+        #[must_use]
+        #[track_caller]
+        pub fn new(capacity: usize) -> Self {
+            assert!(capacity != 0, "BoundedBuffer::new: the capacity must not be 0");
+            Self { core: Core::new(Ring::new(capacity)) }
+        }
+    }
+
+    /// Puts an item at the end, waiting while the buffer is full.
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if the buffer is closed, or is closed while the call waits.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, PutError};
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put(1).unwrap();
+    /// buffer.close();
+    /// assert_eq!(buffer.put(2), Err(PutError(2)));
+    /// ```
+    pub fn put(&self, item: T) -> Result<(), PutError<T>> {
+        self.core.put(item, || Deadline::NEVER).map_err(|error| PutError(error.into_inner()))
+    }
+
+    /// Puts an item at the end if there is room just now.
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if the buffer is full or closed.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, TryPutError};
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// assert_eq!(buffer.try_put(1), Ok(()));
+    /// assert_eq!(buffer.try_put(2), Err(TryPutError::Full(2)));
+    /// buffer.close();
+    /// assert_eq!(buffer.try_put(3), Err(TryPutError::Closed(3)));
+    /// ```
+    pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
+        self.core.try_put(item)
+    }
+
+    /// Puts an item at the end, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if there was no room in time, or if the buffer is closed or is closed while the call
+    /// waits.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, PutTimeoutError};
+    /// use std::time::Duration;
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put(1).unwrap();
+    /// assert_eq!(buffer.put_for(2, Duration::from_millis(1)), Err(PutTimeoutError::Timeout(2)));
+    /// ```
+    pub fn put_for(&self, item: T, timeout: Duration) -> Result<(), PutTimeoutError<T>> {
+        self.core.put(item, || Deadline::after(timeout))
+    }
+
+    /// Puts an item at the end, waiting until `deadline` at most while the buffer is full. A deadline in the past
+    /// tries once.
+    ///
+    /// # Errors
+    ///
+    /// As [`put_for`](Self::put_for).
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (buffer, deadline) = (BoundedBuffer::new(2), Instant::now() + Duration::from_millis(5));
+    /// assert!(buffer.put_until('a', deadline).is_ok());
+    /// assert!(buffer.put_until('b', deadline).is_ok());
+    /// assert!(buffer.put_until('c', deadline).unwrap_err().is_timeout());
+    /// ```
+    pub fn put_until(&self, item: T, deadline: Instant) -> Result<(), PutTimeoutError<T>> {
+        self.core.put(item, || Deadline::at(deadline))
+    }
+
+    /// Puts all items of an iterator at the end, in order, waiting for room as often as need be. Returns how many
+    /// there were.
+    ///
+    /// Items of other threads may come in between. If it promises more items
+    /// (by the lower bound of its [`size_hint`](Iterator::size_hint)), up to 64 for which there seems to be room are
+    /// taken from it and put together; one that promises nothing, such as another buffer's [`iter`](Self::iter), has
+    /// every item put before it is asked for the next. It is not asked again once it has ended.
+    ///
+    /// There is no timed form, for nobody could bound the iterator's own time: use [`put_until`](Self::put_until) in a
+    /// loop. An iterator whose next item waits for an answer to an earlier one can [hang](crate::guide::limits) in here.
+    ///
+    /// If the iterator panics, what was put stays in the buffer, and what was taken from it before is put as well, as
+    /// far as there is room without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the buffer is closed before everything was put. The error says how many items were put, and gives
+    /// back those that were taken from the iterator and not put. To keep the others too, pass the iterator by
+    /// reference.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(10);
+    /// assert_eq!(buffer.put_all(["a", "b"]), Ok(2));
+    /// buffer.close();
+    ///
+    /// let mut more = ["c", "d"].into_iter();
+    /// let error = buffer.put_all(more.by_ref()).unwrap_err();
+    /// assert_eq!(error.put, 0);
+    /// let unsent: Vec<_> = error.rest.into_iter().chain(more).collect();
+    /// assert_eq!(unsent, ["c", "d"]);
+    /// ```
+    pub fn put_all<I>(&self, items: I) -> Result<usize, PutAllError<T>>
+    where
+        I: IntoIterator<Item = T>,
+    {
+        self.core.put_all(items)
+    }
+
+    /// Takes the first item, waiting while the buffer is empty.
+    ///
+    /// # Errors
+    ///
+    /// Fails once the buffer is closed and empty.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, GetError};
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put(1).unwrap();
+    /// buffer.close();
+    /// assert_eq!(buffer.get(), Ok(1));
+    /// assert_eq!(buffer.get(), Err(GetError));
+    /// ```
+    pub fn get(&self) -> Result<T, GetError> {
+        self.core.get(|| Deadline::NEVER).map_err(|_| GetError)
+    }
+
+    /// Takes the first item if there is one just now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the buffer is empty, and says whether it is closed as well.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, TryGetError};
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// assert_eq!(buffer.try_get(), Err(TryGetError::Empty));
+    /// buffer.put(1).unwrap();
+    /// buffer.close();
+    /// assert_eq!(buffer.try_get(), Ok(1));
+    /// assert_eq!(buffer.try_get(), Err(TryGetError::Closed));
+    /// ```
+    pub fn try_get(&self) -> Result<T, TryGetError> {
+        self.core.try_get()
+    }
+
+    /// Takes the first item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there was no item in time, or once the buffer is closed and empty.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, GetTimeoutError};
+    /// use std::time::Duration;
+    ///
+    /// let buffer = BoundedBuffer::<i32>::new(1);
+    /// assert_eq!(buffer.get_for(Duration::from_millis(1)), Err(GetTimeoutError::Timeout));
+    /// ```
+    pub fn get_for(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
+        self.core.get(|| Deadline::after(timeout))
+    }
+
+    /// Takes the first item, waiting until `deadline` at most while the buffer is empty. A deadline in the past
+    /// tries once.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_for`](Self::get_for).
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, GetTimeoutError};
+    /// use std::time::Instant;
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put(1).unwrap();
+    /// let now = Instant::now();
+    /// assert_eq!(buffer.get_until(now), Ok(1));
+    /// assert_eq!(buffer.get_until(now), Err(GetTimeoutError::Timeout));
+    /// ```
+    pub fn get_until(&self, deadline: Instant) -> Result<T, GetTimeoutError> {
+        self.core.get(|| Deadline::at(deadline))
+    }
+
+    /// Waits while the buffer is empty, then takes what is there, `max` items at most, and appends it to `out`.
+    /// Returns how many items it took: at least one, unless `max` is 0, which never waits and never fails.
+    ///
+    /// The items are neighbours: no other thread gets one in between. Memory for them is allocated before they are taken.
+    ///
+    /// # Errors
+    ///
+    /// Fails once the buffer is closed and empty, and leaves `out` as it was.
+    ///
+    /// # Panics
+    ///
+    /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, GetError};
+    ///
+    /// let buffer = BoundedBuffer::new(10);
+    /// buffer.put_all(1..=5).unwrap();
+    /// buffer.close();
+    ///
+    /// let mut batch = Vec::new();
+    /// assert_eq!(buffer.get_many(&mut batch, 3), Ok(3));
+    /// assert_eq!(buffer.get_many(&mut batch, 3), Ok(2));
+    /// assert_eq!(buffer.get_many(&mut batch, 3), Err(GetError));
+    /// assert_eq!(batch, [1, 2, 3, 4, 5]);
+    /// ```
+    pub fn get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, GetError> {
+        self.core.get_many(out, max, || Deadline::NEVER).map_err(|_| GetError)
+    }
+
+    /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns how many items it took: at
+    /// least one, unless `max` is 0, which never fails. See [`get_many`](Self::get_many).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the buffer is empty, and says whether it is closed as well; leaves `out` as it was.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_many`](Self::get_many).
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, TryGetError};
+    ///
+    /// let (buffer, mut batch) = (BoundedBuffer::new(3), Vec::new());
+    /// assert_eq!(buffer.try_get_many(&mut batch, 3), Err(TryGetError::Empty));
+    /// buffer.put_all(["a", "b"]).unwrap();
+    /// assert_eq!(buffer.try_get_many(&mut batch, 3), Ok(2));
+    /// assert_eq!(batch, ["a", "b"]);
+    /// ```
+    pub fn try_get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, TryGetError> {
+        self.core.try_get_many(out, max)
+    }
+
+    /// [`get_many`](Self::get_many) that waits `timeout` at most for the first item. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there was no item in time, or once the buffer is closed and empty; leaves `out` as it was.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_many`](Self::get_many).
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    /// use std::time::Duration;
+    ///
+    /// let (buffer, mut batch) = (BoundedBuffer::new(3), Vec::new());
+    /// buffer.put_all([1, 2, 3]).unwrap();
+    /// assert_eq!(buffer.get_many_for(&mut batch, 10, Duration::from_millis(1)), Ok(3));
+    /// assert!(buffer.get_many_for(&mut batch, 10, Duration::from_millis(1)).unwrap_err().is_timeout());
+    /// ```
+    pub fn get_many_for(
+        &self,
+        out: &mut Vec<T>,
+        max: usize,
+        timeout: Duration,
+    ) -> Result<usize, GetTimeoutError> {
+        self.core.get_many(out, max, || Deadline::after(timeout))
+    }
+
+    /// [`get_many`](Self::get_many) that waits until `deadline` at most for the first item. A deadline in the past
+    /// tries once.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_many_for`](Self::get_many_for).
+    ///
+    /// # Panics
+    ///
+    /// As [`get_many`](Self::get_many).
+    pub fn get_many_until(
+        &self,
+        out: &mut Vec<T>,
+        max: usize,
+        deadline: Instant,
+    ) -> Result<usize, GetTimeoutError> {
+        self.core.get_many(out, max, || Deadline::at(deadline))
+    }
+
+    /// Closes the buffer: no more items come in. Putting fails from now on, also for threads that wait for room;
+    /// getting takes what is there and then fails.
+    ///
+    /// Closing it twice is closing it once; it cannot be opened again.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(2);
+    /// buffer.put(1).unwrap();
+    /// buffer.close();
+    /// assert!(buffer.put(2).is_err());
+    /// assert_eq!(buffer.get(), Ok(1));
+    /// assert!(buffer.get().is_err());
+    /// ```
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    /// [Closes](Self::close) the buffer and empties it: getting fails from now on too. Returns what was in it, in
+    /// order.
+    ///
+    /// The items returned count as done. Threads in [`join`](Self::join) are released if no others are unfinished;
+    /// otherwise they wait for those that have been taken and not been reported done. May follow `close`; the second
+    /// time there is nothing left to return.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(2);
+    /// buffer.put_all([1, 2]).unwrap();
+    /// assert_eq!(buffer.close_now(), [1, 2]);
+    /// assert!(buffer.get().is_err());
+    /// assert_eq!(buffer.unfinished(), 0);
+    /// ```
+    pub fn close_now(&self) -> Vec<T> {
+        self.core.close_now()
+    }
+
+    /// Whether it was closed just now. Once closed it stays closed.
+    ///
+    /// ```
+    /// let buffer = lockwork::BoundedBuffer::<u8>::new(1);
+    /// assert!(!buffer.is_closed());
+    /// buffer.close();
+    /// assert!(buffer.is_closed());
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.is_closed()
+    }
+
+    /// How many items were in it just now; it may be otherwise by the time the answer is looked at.
+    ///
+    /// ```
+    /// let buffer = lockwork::BoundedBuffer::new(3);
+    /// buffer.put('a').unwrap();
+    /// assert_eq!(buffer.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.core.len()
+    }
+
+    /// Whether it was empty just now; it may be otherwise by the time the answer is looked at.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether it was full just now; it may be otherwise by the time the answer is looked at.
+    ///
+    /// ```
+    /// let buffer = lockwork::BoundedBuffer::new(1);
+    /// assert!(buffer.is_empty() && !buffer.is_full());
+    /// buffer.put('a').unwrap();
+    /// assert!(buffer.is_full() && !buffer.is_empty());
+    /// ```
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// How many items it has room for: what was given to [`new`](Self::new).
+    #[must_use]
+    #[inline]
+    pub const fn capacity(&self) -> usize {
+        self.core.store().capacity()
+    }
+
+    /// An iterator that takes items, waiting while the buffer is empty, and ends when it is closed and empty.
+    ///
+    /// `for item in &buffer` uses it. Any number of threads may iterate at the same time; each item goes to one.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(3);
+    /// buffer.put_all([1, 2, 3]).unwrap();
+    /// buffer.close();
+    /// assert_eq!(buffer.iter().sum::<i32>(), 6);
+    /// ```
+    pub fn iter(&self) -> BufferIter<'_, T> {
+        BufferIter { buffer: self }
+    }
+
+    /// An iterator that takes items and ends, for the time being, whenever the buffer is empty. Never waits.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(3);
+    /// buffer.put_all([1, 2]).unwrap();
+    /// assert!(buffer.try_iter().eq([1, 2]));
+    /// assert!(buffer.try_iter().eq([]));
+    /// ```
+    pub fn try_iter(&self) -> BufferTryIter<'_, T> {
+        BufferTryIter { buffer: self }
+    }
+}
+
+iterators!(BoundedBuffer: BufferIter, BufferTryIter;);

@@ -1,0 +1,110 @@
+//! What [`BoundedBuffer`] knows of the work on its items: Python's `task_done` and `join`.
+
+use std::time::{Duration, Instant};
+
+use super::{BoundedBuffer, TaskDoneError};
+use crate::facade::Deadline;
+
+impl<T> BoundedBuffer<T> {
+    /// Reports that the work on one item taken from the buffer is done. See [`join`](Self::join).
+    ///
+    /// Whoever does not use `join` need not call it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no item is unfinished: it was called more often than items were put.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// buffer.put("work").unwrap();
+    /// buffer.get().unwrap();
+    /// assert_eq!(buffer.unfinished(), 1);
+    /// buffer.task_done();
+    /// assert_eq!(buffer.unfinished(), 0);
+    /// ```
+    #[track_caller]
+    pub fn task_done(&self) {
+        if self.try_task_done().is_err() {
+            panic!("BoundedBuffer::task_done: called more often than items were put");
+        }
+    }
+
+    /// [`task_done`](Self::task_done) that does not panic.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and changes nothing, if no item is unfinished.
+    ///
+    /// ```
+    /// use lockwork::{BoundedBuffer, TaskDoneError};
+    ///
+    /// let buffer = BoundedBuffer::<u8>::new(1);
+    /// assert_eq!(buffer.try_task_done(), Err(TaskDoneError));
+    /// ```
+    pub fn try_task_done(&self) -> Result<(), TaskDoneError> {
+        self.core.task_done()
+    }
+
+    /// How many items were put and not yet reported done, be they in the buffer or taken from it.
+    ///
+    /// ```
+    /// let buffer = lockwork::BoundedBuffer::new(2);
+    /// buffer.put_all([1, 2]).unwrap();
+    /// buffer.get().unwrap();
+    /// assert_eq!(buffer.unfinished(), 2);
+    /// ```
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.core.unfinished()
+    }
+
+    /// Waits until every item that was put has been reported done by [`task_done`](Self::task_done).
+    ///
+    /// Returns at once if none is unfinished. Otherwise returns when the number has come down to 0, even if more
+    /// items are put right after. Closing the buffer does not end the wait; [`close_now`](Self::close_now) does if
+    /// nobody is at work on an item that was taken before.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    /// use std::thread;
+    ///
+    /// static JOBS: BoundedBuffer<u32> = BoundedBuffer::new(4);
+    ///
+    /// thread::spawn(|| {
+    ///     for _job in &JOBS {
+    ///         // work on it, then
+    ///         JOBS.task_done();
+    ///     }
+    /// });
+    /// JOBS.put_all(0..10).unwrap();
+    /// JOBS.join();
+    /// assert_eq!(JOBS.unfinished(), 0);
+    /// ```
+    pub fn join(&self) {
+        self.core.join(|| Deadline::NEVER);
+    }
+
+    /// [`join`](Self::join) for `timeout` at most. Says whether everything was done. [`Duration::ZERO`] asks and does
+    /// not wait, [`Duration::MAX`] waits for ever.
+    ///
+    /// ```
+    /// use lockwork::BoundedBuffer;
+    /// use std::time::Duration;
+    ///
+    /// let buffer = BoundedBuffer::new(1);
+    /// assert!(buffer.join_for(Duration::ZERO));
+    /// buffer.put(1).unwrap();
+    /// assert!(!buffer.join_for(Duration::from_millis(1)));
+    /// ```
+    pub fn join_for(&self, timeout: Duration) -> bool {
+        self.core.join(|| Deadline::after(timeout))
+    }
+
+    /// [`join`](Self::join) until `deadline` at most. Says whether everything was done. A deadline in the past asks
+    /// and does not wait.
+    pub fn join_until(&self, deadline: Instant) -> bool {
+        self.core.join(|| Deadline::at(deadline))
+    }
+}

@@ -1,0 +1,546 @@
+//! What all buffers have in common: waiting, closing, batches, and counting what is unfinished.
+
+use std::cell::LazyCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use super::error::{GetTimeoutError, PutAllError, PutTimeoutError, TaskDoneError, TryGetError, TryPutError};
+use crate::condvar::Condvar;
+use crate::facade::{Deadline, const_fn};
+use crate::mutex::Mutex;
+use crate::ring::{No, Ring, Sleepers, Slept, Wake};
+
+/// What holds the items. Waits for nothing but other threads' calls that are under way.
+pub(super) trait Store {
+    type Item;
+
+    /// The most items that `put_all` takes from its iterator before it puts them.
+    const CHUNK: usize;
+
+    fn capacity(&self) -> usize;
+    fn len(&self) -> usize;
+    fn is_closed(&self) -> bool;
+    /// Closes. False if it was closed before.
+    fn close(&self) -> bool;
+    /// How many items were put since the beginning.
+    fn puts(&self) -> u64;
+    /// Puts an item, or gives it back.
+    fn put(&self, item: Self::Item) -> Result<Wake, (No, Self::Item)>;
+    fn get(&self) -> Result<(Self::Item, Wake), No>;
+    /// Puts items from the front of `items`, which has some, as far as there is room. Returns how many were put, and
+    /// for how many more there was room. If it panics, `wake` says what is owed for those put before.
+    fn put_some(&self, items: &mut VecDeque<Self::Item>, wake: &mut Wake) -> Result<(usize, usize), No>;
+    /// Gets items, `max` at most and at least one, and appends them to `out`, which has room for so many. If it panics,
+    /// `wake` says what is owed for those got before.
+    fn get_some(&self, out: &mut Vec<Self::Item>, max: usize, wake: &mut Wake) -> Result<usize, No>;
+    /// Takes everything out of a closed store, in the order in which gets would.
+    fn take_all(&self) -> Vec<Self::Item>;
+    /// Whether it seems that a call of this side would go on.
+    fn may_go_on(&self, side: Side) -> bool;
+    /// Asks for a wake-up when a call of this side could go on. False if it can now.
+    fn announce(&self, side: Side) -> bool;
+    /// Sleeps among `sleepers` until a call of this side may be able to go on.
+    fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Putters,
+    Getters,
+}
+
+impl<T> Store for Ring<T> {
+    type Item = T;
+
+    const CHUNK: usize = 64;
+
+    #[inline]
+    fn capacity(&self) -> usize {
+        self.capacity()
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn close(&self) -> bool {
+        self.close()
+    }
+
+    fn puts(&self) -> u64 {
+        self.puts()
+    }
+
+    #[inline]
+    fn put(&self, item: T) -> Result<Wake, (No, T)> {
+        self.put(item)
+    }
+
+    #[inline]
+    fn get(&self) -> Result<(T, Wake), No> {
+        self.get()
+    }
+
+    fn put_some(&self, items: &mut VecDeque<T>, wake: &mut Wake) -> Result<(usize, usize), No> {
+        let (put, room, owed) = self.put_some(items)?;
+        *wake = owed;
+        Ok((put, room))
+    }
+
+    fn get_some(&self, out: &mut Vec<T>, max: usize, wake: &mut Wake) -> Result<usize, No> {
+        let (got, owed) = self.get_some(out, max)?;
+        *wake = owed;
+        Ok(got)
+    }
+
+    fn take_all(&self) -> Vec<T> {
+        let mut all = Vec::new();
+        // It does not become longer any more.
+        all.reserve_exact(self.len());
+        while all.len() < all.capacity() {
+            let spare = all.capacity() - all.len();
+            if self.get_some(&mut all, spare).is_err() {
+                break;
+            }
+        }
+        all
+    }
+
+    fn may_go_on(&self, side: Side) -> bool {
+        match side {
+            Side::Putters => self.may_put(),
+            Side::Getters => self.may_get(),
+        }
+    }
+
+    fn announce(&self, side: Side) -> bool {
+        match side {
+            Side::Putters => self.announce_putter(),
+            Side::Getters => self.announce_getter(),
+        }
+    }
+
+    fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept {
+        sleepers.sleep(again, || self.announce(side), || (), deadline)
+    }
+}
+
+/// Why a call does not go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Timeout,
+    Closed,
+}
+
+/// A store, and the threads that wait for it.
+pub(super) struct Core<S> {
+    store: S,
+    putters: Sleepers,
+    getters: Sleepers,
+    done: Mutex<Done>,
+    /// All are notified when no item is unfinished any more.
+    finished: Condvar,
+}
+
+/// What was reported done.
+struct Done {
+    /// How many items. What was put beyond that is unfinished. Never more than were put.
+    items: u64,
+    /// How often the last unfinished item was reported done. Tells a joiner that it was, even if there are new ones.
+    rounds: u64,
+}
+
+impl<S> Core<S> {
+    const_fn! {
+        pub(super) fn new(store: S) -> Self {
+            Self {
+                store,
+                putters: Sleepers::new(),
+                getters: Sleepers::new(),
+                done: Mutex::new(Done { items: 0, rounds: 0 }),
+                finished: Condvar::new(),
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) const fn store(&self) -> &S {
+        &self.store
+    }
+}
+
+impl<S: Store> Core<S> {
+    pub(super) fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.store.is_closed()
+    }
+
+    fn sleepers(&self, side: Side) -> &Sleepers {
+        match side {
+            Side::Putters => &self.putters,
+            Side::Getters => &self.getters,
+        }
+    }
+
+    #[inline]
+    fn wake(&self, side: Side, wake: Wake) {
+        if wake.0 {
+            self.sleepers(side).wake_one();
+        }
+    }
+
+    /// A wake-up that is owed to a thread of this side when the call is over, even by a panic.
+    fn owed(&self, side: Side) -> Owed<'_> {
+        Owed { sleepers: self.sleepers(side), wake: Wake(false) }
+    }
+
+    #[inline]
+    pub(super) fn try_put(&self, item: S::Item) -> Result<(), TryPutError<S::Item>> {
+        match self.store.put(item) {
+            Ok(wake) => {
+                self.wake(Side::Getters, wake);
+                Ok(())
+            }
+            Err((No::NotNow, item)) => Err(TryPutError::Full(item)),
+            Err((No::Closed, item)) => Err(TryPutError::Closed(item)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn put(
+        &self,
+        item: S::Item,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<(), PutTimeoutError<S::Item>> {
+        match self.try_put(item) {
+            Ok(()) => Ok(()),
+            Err(TryPutError::Full(item)) => self.put_slow(item, &deadline()),
+            Err(TryPutError::Closed(item)) => Err(PutTimeoutError::Closed(item)),
+        }
+    }
+
+    #[cold]
+    fn put_slow(&self, item: S::Item, deadline: &Deadline) -> Result<(), PutTimeoutError<S::Item>> {
+        let mut left = Some(item);
+        let put = self.wait(Side::Putters, deadline, || {
+            let item = left.take().ok_or(No::Closed)?;
+            self.store.put(item).map_err(|(no, item)| {
+                left = Some(item);
+                no
+            })
+        });
+        match (put, left) {
+            (Ok(wake), _) => {
+                self.wake(Side::Getters, wake);
+                Ok(())
+            }
+            (Err(Refused::Timeout), Some(item)) => Err(PutTimeoutError::Timeout(item)),
+            (Err(Refused::Closed), Some(item)) => Err(PutTimeoutError::Closed(item)),
+            (Err(_), None) => unreachable!("the item was not put"),
+        }
+    }
+
+    /// Puts all items of an iterator, a chunk at a time if it promises so many.
+    pub(super) fn put_all<I>(&self, items: I) -> Result<usize, PutAllError<S::Item>>
+    where
+        I: IntoIterator<Item = S::Item>,
+    {
+        let mut items = items.into_iter();
+        let mut chunk = Chunk { core: self, items: VecDeque::new() };
+        let (mut put, mut room) = (0, self.store.capacity());
+        loop {
+            let limit = items.size_hint().0.min(room).clamp(1, S::CHUNK);
+            // One by one: what was taken before a panic is in the chunk.
+            items.by_ref().take(limit).for_each(|item| chunk.items.push_back(item));
+            let ended = chunk.items.len() < limit;
+            while !chunk.items.is_empty() {
+                match self.put_some(&mut chunk.items, || Deadline::NEVER) {
+                    Ok((moved, left)) => {
+                        put += moved;
+                        room = left;
+                    }
+                    Err(_) => return Err(PutAllError { put, rest: std::mem::take(&mut chunk.items).into() }),
+                }
+            }
+            if ended {
+                return Ok(put);
+            }
+        }
+    }
+
+    /// Waits for room, then puts items from the front of `chunk`, which has some, as far as there is room. Returns how
+    /// many, and how much room is left.
+    fn put_some(
+        &self,
+        chunk: &mut VecDeque<S::Item>,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<(usize, usize), Refused> {
+        let mut owed = self.owed(Side::Getters);
+        match self.store.put_some(chunk, &mut owed.wake) {
+            Ok(put) => Ok(put),
+            Err(No::Closed) => Err(Refused::Closed),
+            Err(No::NotNow) => {
+                self.wait(Side::Putters, &deadline(), || self.store.put_some(chunk, &mut owed.wake))
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn try_get(&self) -> Result<S::Item, TryGetError> {
+        match self.store.get() {
+            Ok((item, wake)) => {
+                self.wake(Side::Putters, wake);
+                Ok(item)
+            }
+            Err(No::NotNow) => Err(TryGetError::Empty),
+            Err(No::Closed) => Err(TryGetError::Closed),
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, deadline: impl FnOnce() -> Deadline) -> Result<S::Item, GetTimeoutError> {
+        match self.try_get() {
+            Ok(item) => Ok(item),
+            Err(TryGetError::Empty) => self.get_slow(&deadline()),
+            Err(TryGetError::Closed) => Err(GetTimeoutError::Closed),
+        }
+    }
+
+    #[cold]
+    fn get_slow(&self, deadline: &Deadline) -> Result<S::Item, GetTimeoutError> {
+        let (item, wake) = self.wait(Side::Getters, deadline, || self.store.get())?;
+        self.wake(Side::Putters, wake);
+        Ok(item)
+    }
+
+    pub(super) fn try_get_many(&self, out: &mut Vec<S::Item>, max: usize) -> Result<usize, TryGetError> {
+        self.get_many(out, max, || Deadline::after(Duration::ZERO)).map_err(|error| match error {
+            GetTimeoutError::Timeout => TryGetError::Empty,
+            GetTimeoutError::Closed => TryGetError::Closed,
+        })
+    }
+
+    /// Waits for the first item, and takes what is there, `max` items at most.
+    pub(super) fn get_many(
+        &self,
+        out: &mut Vec<S::Item>,
+        max: usize,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<usize, GetTimeoutError> {
+        if max == 0 {
+            return Ok(0);
+        }
+        let deadline = LazyCell::new(deadline);
+        loop {
+            let spare = out.capacity() - out.len();
+            if spare < max {
+                // For what is there now, or for one that will be.
+                let wanted = self.len().clamp(1, max);
+                if spare < wanted {
+                    out.reserve(wanted);
+                    continue;
+                }
+            }
+            // If more have come than fit we make room first, and others may have them meanwhile, or if that panics. A call
+            // without time to wait takes what fits.
+            let mut owed = self.owed(Side::Putters);
+            let take = || {
+                let fits = max <= spare || self.len() <= spare || deadline.has_passed();
+                let mut get = || self.store.get_some(out, max.min(spare), &mut owed.wake);
+                if fits { get().map(Some) } else { Ok(None) }
+            };
+            if let Some(count) = self.wait_lazily(Side::Getters, &deadline, take)? {
+                return Ok(count);
+            }
+        }
+    }
+
+    pub(super) fn close(&self) {
+        if self.store.close() {
+            // All of them: whoever was woken for room and finds the buffer closed leaves the room.
+            self.putters.wake_all();
+            self.getters.wake_all();
+        }
+    }
+
+    pub(super) fn close_now(&self) -> Vec<S::Item> {
+        self.close();
+        let left = self.store.take_all();
+        let mut done = self.done.lock();
+        // Some of them may have been reported done already.
+        let unreported = self.store.puts() - done.items;
+        self.finish(&mut done, unreported.min(left.len() as u64));
+        left
+    }
+
+    pub(super) fn task_done(&self) -> Result<(), TaskDoneError> {
+        let mut done = self.done.lock();
+        if done.items == self.store.puts() {
+            return Err(TaskDoneError);
+        }
+        self.finish(&mut done, 1);
+        Ok(())
+    }
+
+    /// Counts `items` as done, of which there are so many unfinished.
+    ///
+    /// With the lock held: a put that comes after the look at `puts` comes after this, for everybody who asks what is
+    /// unfinished.
+    fn finish(&self, done: &mut Done, items: u64) {
+        done.items += items;
+        if items != 0 && done.items == self.store.puts() {
+            done.rounds += 1;
+            self.finished.notify_all();
+        }
+    }
+
+    pub(super) fn unfinished(&self) -> usize {
+        let done = self.done.lock();
+        usize::try_from(self.store.puts() - done.items).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn join(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        let mut done = self.done.lock();
+        if done.items == self.store.puts() {
+            return true;
+        }
+        let rounds = done.rounds;
+        let deadline = deadline();
+        if !deadline.has_passed() {
+            // Tests once more when the time is up.
+            let _ = self.finished.wait_while_deadline(&mut done, |done| done.rounds == rounds, &deadline);
+        }
+        done.rounds != rounds
+    }
+
+    pub(super) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("len", &self.len())
+            .field("closed", &self.is_closed())
+            .field("capacity", &self.store.capacity())
+            .finish_non_exhaustive()
+    }
+
+    /// [`wait`](Self::wait), if the first attempt fails.
+    fn wait_lazily<R, D: FnOnce() -> Deadline>(
+        &self,
+        side: Side,
+        deadline: &LazyCell<Deadline, D>,
+        mut attempt: impl FnMut() -> Result<R, No>,
+    ) -> Result<R, Refused> {
+        match attempt() {
+            Ok(result) => Ok(result),
+            Err(No::Closed) => Err(Refused::Closed),
+            Err(No::NotNow) => self.wait(side, deadline, attempt),
+        }
+    }
+
+    /// Attempts until it succeeds, the buffer is closed, or the deadline passes: looks for a while, then sleeps.
+    fn wait<R>(
+        &self,
+        side: Side,
+        deadline: &Deadline,
+        mut attempt: impl FnMut() -> Result<R, No>,
+    ) -> Result<R, Refused> {
+        let mut refused = Refused::Timeout;
+        let mut attempt = || match attempt() {
+            Ok(result) => Some(Ok(result)),
+            Err(No::Closed) => {
+                refused = Refused::Closed;
+                Some(Err(No::Closed))
+            }
+            Err(No::NotNow) => None,
+        };
+        let sleepers = self.sleepers(side);
+        let mut turn = Turn { core: self, side, woken: false };
+        let mut again = false;
+        let mut look = true;
+        let result = loop {
+            if deadline.has_passed() {
+                break attempt();
+            }
+            if std::mem::take(&mut look) {
+                let places = self.store.capacity();
+                let found = sleepers.spin(places, deadline, |thoroughly| {
+                    if thoroughly || self.store.may_go_on(side) { attempt() } else { None }
+                });
+                if found.is_some() {
+                    break found;
+                }
+            }
+            match self.store.sleep(side, sleepers, again, deadline) {
+                Slept::Not => {}
+                Slept::Woken => (turn.woken, again) = (true, true),
+                Slept::TimedOut => turn.woken = false,
+            }
+            if let Some(found) = attempt() {
+                break Some(found);
+            }
+        };
+        match result {
+            Some(Ok(result)) => Ok(result),
+            Some(Err(_)) | None => Err(refused),
+        }
+    }
+}
+
+/// A wake-up that is owed when this is dropped.
+struct Owed<'a> {
+    sleepers: &'a Sleepers,
+    wake: Wake,
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        if self.wake.0 {
+            self.sleepers.wake_one();
+        }
+    }
+}
+
+/// The turn of a thread that waits. If it was woken and has not gone to sleep again since, it hands on when it is over.
+struct Turn<'a, S: Store> {
+    core: &'a Core<S>,
+    side: Side,
+    woken: bool,
+}
+
+impl<S: Store> Drop for Turn<'_, S> {
+    fn drop(&mut self) {
+        if self.woken {
+            self.core.sleepers(self.side).hand_on(|| self.core.store.announce(self.side));
+        }
+    }
+}
+
+impl From<Refused> for GetTimeoutError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Timeout => Self::Timeout,
+            Refused::Closed => Self::Closed,
+        }
+    }
+}
+
+/// Items on their way from an iterator into a buffer.
+struct Chunk<'a, S: Store> {
+    core: &'a Core<S>,
+    items: VecDeque<S::Item>,
+}
+
+impl<S: Store> Drop for Chunk<'_, S> {
+    /// Only an iterator that panics leaves items here. They came before the panic, and are put if they can be now.
+    fn drop(&mut self) {
+        if !self.items.is_empty() {
+            let _ = self.core.put_some(&mut self.items, || Deadline::after(Duration::ZERO));
+        }
+    }
+}

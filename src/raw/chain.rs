@@ -1,0 +1,215 @@
+//! Segments of slots, linked: what a queue of many places consists of, which it seldom needs all of.
+//!
+//! ```text
+//!   first ──┐                                      ┌── last
+//!           ▼                                      ▼
+//!        segment n ── next ──► segment n + 1 ── next ──► segment n + 2
+//!        (head is here)                            (tail is here)
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. `first` is the segment of the head's position whenever the head is not `MOVING`, and `last` that of the tail's. Whoever
+//!    loads the cursor, then the pointer, and then exchanges the cursor has the right one: cursors only grow.
+//! 2. A segment lives until each of its slots has been read. A thread that has claimed one of them and has not yet said
+//!    so ([`has_read`](Chain::has_read)) may use it, and no other thread may.
+//! 3. `next` is set by the putter that claimed the segment's last slot, before it publishes that slot.
+//!
+//! Ordering: a segment is handed on with its pointer (`chain.segment`); the last reader has seen all others' reads before
+//! it lets the segment go (`chain.read`).
+
+use std::ptr;
+
+use super::ring::{Shape, Slot};
+use crate::facade::atomic::{
+    AtomicPtr, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use crate::facade::{Backoff, const_fn, reached};
+
+pub(crate) struct Segment<T> {
+    next: AtomicPtr<Segment<T>>,
+    /// Slots that have not been read.
+    left: AtomicUsize,
+    slots: Box<[Slot<T>]>,
+}
+
+pub(crate) struct Chain<T> {
+    first: AtomicPtr<Segment<T>>,
+    last: AtomicPtr<Segment<T>>,
+    /// One that was read and may be used again.
+    spare: AtomicPtr<Segment<T>>,
+}
+
+/// A segment that is in no chain.
+pub(crate) struct Loose<T>(Box<Segment<T>>);
+
+impl<T> Chain<T> {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self {
+                first: AtomicPtr::new(ptr::null_mut()),
+                last: AtomicPtr::new(ptr::null_mut()),
+                spare: AtomicPtr::new(ptr::null_mut()),
+            }
+        }
+    }
+
+    /// Makes the first segment, unless there is one. To be called before the first place is claimed.
+    #[inline]
+    pub(crate) fn begin(&self) {
+        // Acquire (chain.segment): the segment's slots.
+        if self.last.load(Acquire).is_null() {
+            self.begin_slow();
+        }
+    }
+
+    #[cold]
+    fn begin_slow(&self) {
+        let new = Box::into_raw(self.loose().0);
+        // Release (chain.segment): its slots, to whoever gets from it. Acquire (chain.segment): those of another's.
+        let first = match self.first.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
+            Ok(_) => new,
+            Err(actual) => {
+                reached!("two threads began a chain");
+                // SAFETY: made above, and given to nobody.
+                drop(unsafe { Box::from_raw(new) });
+                actual
+            }
+        };
+        // Release (chain.segment): to whoever puts into it. Relaxed on failure: another has done it; if it has not, no place
+        // was claimed, so `first` is still the first.
+        let _ = self.last.compare_exchange(ptr::null_mut(), first, Release, Relaxed);
+        self.begin();
+    }
+
+    /// A segment for a claim that reaches the end of the last one.
+    pub(crate) fn loose(&self) -> Loose<T> {
+        let spare = self.spare.load(Relaxed);
+        if !spare.is_null()
+            // Acquire (chain.segment): as its last reader left it. Relaxed on failure: another has taken it.
+            && self.spare.compare_exchange(spare, ptr::null_mut(), Acquire, Relaxed).is_ok()
+        {
+            // SAFETY: made from a box, and the exchange gave it to us alone.
+            return Loose(unsafe { Box::from_raw(spare) });
+        }
+        Loose(Box::new(Segment {
+            next: AtomicPtr::new(ptr::null_mut()),
+            left: AtomicUsize::new(Shape::SEGMENT),
+            slots: (0..Shape::SEGMENT).map(|_| Slot::new()).collect(),
+        }))
+    }
+
+    /// Keeps a segment that was not needed, or lets it go if there is one already.
+    pub(crate) fn keep(&self, segment: Loose<T>) {
+        let segment = Box::into_raw(segment.0);
+        // Release (chain.segment): all that was done with it. Relaxed on failure: nothing is taken.
+        if self.spare.compare_exchange(ptr::null_mut(), segment, Release, Relaxed).is_err() {
+            // SAFETY: made from a box above, and given to nobody.
+            drop(unsafe { Box::from_raw(segment) });
+        }
+    }
+
+    /// The segment of the head's position (invariant 1).
+    #[inline]
+    pub(crate) fn first(&self) -> *mut Segment<T> {
+        // Acquire (chain.segment): its slots.
+        self.first.load(Acquire)
+    }
+
+    /// The segment of the tail's position (invariant 1).
+    #[inline]
+    pub(crate) fn last(&self) -> *mut Segment<T> {
+        // Acquire (chain.segment): its slots.
+        self.last.load(Acquire)
+    }
+
+    /// Adds a segment behind `last`, and returns it.
+    ///
+    /// # Safety
+    ///
+    /// The caller has claimed the last slot of `last`, not published it, and not ended the tail's move.
+    pub(crate) unsafe fn append(&self, last: *mut Segment<T>, new: Loose<T>) -> *mut Segment<T> {
+        let new = Box::into_raw(new.0);
+        // Release (chain.segment): its slots, to whoever puts into it.
+        self.last.store(new, Release);
+        // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
+        // Release (chain.segment): its slots, to the getter that goes on to it.
+        unsafe { &*last }.next.store(new, Release);
+        new
+    }
+
+    /// Makes `first` the first.
+    pub(crate) fn go_on(&self, first: *mut Segment<T>) {
+        // Release (chain.segment): its slots, to the next getter.
+        self.first.store(first, Release);
+    }
+
+    /// The one behind `segment`. Waits for the putter that is about to link it.
+    ///
+    /// # Safety
+    ///
+    /// The caller has claimed a slot of `segment` and not said that it has read it, and the last slot of it is claimed.
+    pub(crate) unsafe fn next(segment: *mut Segment<T>) -> *mut Segment<T> {
+        let mut backoff = Backoff::new();
+        loop {
+            // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
+            // Acquire (chain.segment): the slots of the next.
+            let next = unsafe { &*segment }.next.load(Acquire);
+            if !next.is_null() {
+                return next;
+            }
+            reached!("next segment waited for");
+            backoff.wait();
+        }
+    }
+
+    /// The slots of a segment.
+    ///
+    /// # Safety
+    ///
+    /// The caller has claimed one of them and not said that it has read it; the reference is not used afterwards.
+    #[inline]
+    pub(crate) unsafe fn slots<'a>(segment: *mut Segment<T>) -> &'a [Slot<T>] {
+        // SAFETY: alive by contract (invariant 2).
+        unsafe { &(*segment).slots }
+    }
+
+    /// Ends the caller's use of `count` slots of a segment, which it has read.
+    ///
+    /// # Safety
+    ///
+    /// The caller has claimed and read them.
+    #[inline]
+    pub(crate) unsafe fn has_read(&self, segment: *mut Segment<T>, count: usize) {
+        // SAFETY: alive, as these slots have not been counted yet (invariant 2).
+        // Release (chain.read): this thread's reads, to the last reader. Acquire (chain.read): those of all others.
+        if unsafe { &*segment }.left.fetch_sub(count, AcqRel) == count {
+            reached!("segment read to its end");
+            // SAFETY: made from a box, and nobody may use it any more (invariant 2).
+            let mut segment = unsafe { Box::from_raw(segment) };
+            segment.next = AtomicPtr::new(ptr::null_mut());
+            segment.left = AtomicUsize::new(Shape::SEGMENT);
+            self.keep(Loose(segment));
+        }
+    }
+
+    /// Lets all segments go.
+    ///
+    /// # Safety
+    ///
+    /// Nothing is done with the chain afterwards.
+    pub(crate) unsafe fn end(&mut self) {
+        // Acquire (chain.segment): an exclusive reference has seen everything; so of the others here.
+        let (mut segment, spare) = (self.first.load(Acquire), self.spare.load(Acquire));
+        if !spare.is_null() {
+            // SAFETY: made from a box, and in no chain.
+            drop(unsafe { Box::from_raw(spare) });
+        }
+        while !segment.is_null() {
+            // SAFETY: made from a box; nobody else uses the chain.
+            let ended = unsafe { Box::from_raw(segment) };
+            segment = ended.next.load(Acquire);
+        }
+    }
+}

@@ -1,0 +1,566 @@
+//! A bounded queue of slots with sequence numbers (Vyukov): two cursors, and slots of a stamp and a value.
+//!
+//! ```text
+//!   cursor   63                    3      2         1        0
+//!           ┌───────────┬───────────┬─────────┬─────────┬────────┐
+//!           │ lap       │ index     │ MOVING  │ WAITING │ CLOSED │
+//!           └───────────┴───────────┴─────────┴─────────┴────────┘
+//! ```
+//!
+//! A put claims positions by moving the tail, writes values into their slots, and publishes each by its stamp. A get
+//! claims positions by moving the head, waits until each is published, reads the value, and frees the slot by its stamp.
+//!
+//! | stamp of a slot, in lap `n` | meaning | who leaves it |
+//! |---|---|---|
+//! | `2n` | free for lap `n`, or claimed by a put that has not published yet | that put, to `2n + 1` |
+//! | `2n + 1` | published, or claimed by a get that is reading it | that get, to `2n + 2` |
+//!
+//! | bit | on the tail | on the head |
+//! |---|---|---|
+//! | `CLOSED` | no more claims succeed; never cleared | never set |
+//! | `WAITING` | a getter sleeps, or did lately, and no wake-up is under way | the same of a putter |
+//! | `MOVING` | of a chain: the last claim reached the end of a segment, and its thread sets the pointer to the next | the same |
+//!
+//! Invariants:
+//!
+//! 1. Head ≤ tail ≤ head + capacity, in positions; both only grow. What lies between them is the length, claims
+//!    included.
+//! 2. A slot between two stamps belongs to the thread that claimed its position, alone.
+//! 3. `WAITING` is set on the tail only while the tail is equal to the head, by an exchange of the tail; on the head only
+//!    while the queue is full, by an exchange of the head. The claim that ends this state sees the bit, clears it with
+//!    the same exchange, and its thread owes one wake-up. Registering and ending the wait are decided by the order of
+//!    two exchanges of one word, so no fence is needed.
+//! 4. Once `CLOSED` is set the tail's position does not change any more: a put and a close are decided by one exchange.
+//!
+//! Ordering: exchanges of a cursor are AcqRel and its loads acquire, on the edge `ring.cursor`, so whoever sees a position sees
+//! what made it possible, and the two cursors are never seen further apart than the capacity. Values travel from put to
+//! get, and free slots back, by the stamp (`ring.published`, `ring.freed`).
+//!
+//! Limits: nothing waits here. A position that is claimed and not yet published, or not yet freed, is answered with
+//! [`Refusal::Busy`], and the caller looks again soon: it is never taken for empty or full.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use crate::facade::atomic::{
+    AtomicPtr, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use crate::facade::{UnsafeCell, budget, const_fn, guess};
+use crate::wait::Collisions;
+
+/// A value of a cursor's word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Cursor(u64);
+
+impl Cursor {
+    const CLOSED: u64 = 1;
+    const WAITING: u64 = 2;
+    const MOVING: u64 = 4;
+    const SHIFT: u32 = 3;
+
+    fn is(self, bit: u64) -> bool {
+        self.0 & bit != 0
+    }
+
+    fn with(self, bit: u64) -> Self {
+        Self(self.0 | bit)
+    }
+
+    fn without(self, bit: u64) -> Self {
+        Self(self.0 & !bit)
+    }
+
+    fn position(self) -> u64 {
+        self.0 >> Self::SHIFT
+    }
+}
+
+/// Where a claim begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) lap: u64,
+    pub(crate) index: usize,
+}
+
+/// Positions that a thread has for itself.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Claim {
+    pub(crate) at: At,
+    pub(crate) count: usize,
+    /// The thread owes a wake-up to the other side (invariant 3), once it has done with the slots.
+    pub(crate) wake: bool,
+    /// The claim reached the end of a segment: its thread clears `MOVING`.
+    pub(crate) moving: bool,
+}
+
+/// Why there is no claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Full, or empty.
+    NotNow,
+    /// Another thread is between claiming and publishing, or between claiming and freeing.
+    Busy,
+    /// Closed; of a get, and empty.
+    Closed,
+}
+
+/// How positions are numbered: `size` of them in each lap, or in each segment of a chain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) capacity: usize,
+    size: u32,
+    /// Of the index within a lap.
+    bits: u32,
+    pub(crate) chained: bool,
+}
+
+impl Shape {
+    /// The most places for which one ring is made; for more it is a chain of segments.
+    const LARGEST_RING: usize = budget(1024, 4) as usize;
+    /// Places of a segment: a power of two, and not fewer than a batch.
+    pub(crate) const SEGMENT: usize = budget(128, 2) as usize;
+
+    pub(crate) const fn new(capacity: usize) -> Self {
+        let chained = capacity > Self::LARGEST_RING;
+        let size = if chained { Self::SEGMENT } else { capacity };
+        Self { capacity, size: size as u32, bits: size.next_power_of_two().trailing_zeros(), chained }
+    }
+
+    #[inline]
+    fn at(&self, cursor: Cursor) -> At {
+        let position = cursor.position();
+        At { lap: position >> self.bits, index: (position & ((1 << self.bits) - 1)) as usize }
+    }
+
+    /// How many positions there were before this one, since the beginning.
+    fn count(&self, cursor: Cursor) -> u64 {
+        let At { lap, index } = self.at(cursor);
+        lap * u64::from(self.size) + index as u64
+    }
+
+    /// The length of a queue with these cursors. Those of two moments may have passed each other: then it was empty.
+    fn between(&self, head: Cursor, tail: Cursor) -> usize {
+        usize::try_from(self.count(tail).saturating_sub(self.count(head))).unwrap_or(usize::MAX)
+    }
+
+    /// The cursor `n` positions further, `n` being the capacity at most if it is not a chain.
+    #[inline]
+    fn advance(&self, cursor: Cursor, n: usize) -> Cursor {
+        let At { lap, index } = self.at(cursor);
+        let (index, size) = (index as u64 + n as u64, u64::from(self.size));
+        let position = if self.chained {
+            (lap << self.bits) + index
+        } else if index < size {
+            (lap << self.bits) | index
+        } else {
+            ((lap + 1) << self.bits) | (index - size)
+        };
+        Cursor(position << Cursor::SHIFT | cursor.0 & ((1 << Cursor::SHIFT) - 1))
+    }
+}
+
+/// A cursor on cache lines of its own, with what its side last saw of the other.
+#[repr(align(128))]
+struct Line {
+    cursor: AtomicU64,
+    /// A position that the other cursor has reached: it may be further. Saves looking at the other's line.
+    seen: AtomicU64,
+}
+
+impl Line {
+    const_fn! {
+        fn new() -> Self {
+            Self { cursor: AtomicU64::new(0), seen: AtomicU64::new(0) }
+        }
+    }
+
+    #[inline]
+    fn load(&self) -> Cursor {
+        // Acquire (ring.cursor): what made this position possible, such as a slot that was freed for it, is seen.
+        Cursor(self.cursor.load(Acquire))
+    }
+
+    #[inline]
+    fn exchange(&self, current: Cursor, next: Cursor) -> Result<(), Cursor> {
+        // Release (ring.cursor): whoever sees the claim sees what made it possible. Acquire (ring.cursor): on success the
+        // claims before this one, too, in whose segments and slots it goes on; on failure as for a load.
+        match self.cursor.compare_exchange_weak(current.0, next.0, AcqRel, Acquire) {
+            Ok(_) => Ok(()),
+            Err(actual) => Err(Cursor(actual)),
+        }
+    }
+
+    /// Changes bits, or the answer is that `change` does not want to.
+    fn update(&self, mut change: impl FnMut(Cursor) -> Option<Cursor>) -> Option<Cursor> {
+        let mut current = self.load();
+        loop {
+            match self.exchange(current, change(current)?) {
+                Ok(()) => return Some(current),
+                Err(actual) => current = actual,
+            }
+        }
+    }
+
+    #[inline]
+    fn seen(&self) -> Cursor {
+        // Relaxed: a lower bound, however old. The slots have their own edges.
+        Cursor(guess(|| self.seen.load(Relaxed), 0))
+    }
+
+    #[inline]
+    fn see(&self, other: Cursor) {
+        // Relaxed: as above.
+        guess(|| self.seen.store(other.0, Relaxed), ());
+    }
+}
+
+/// The two cursors of a queue.
+pub(crate) struct Cursors {
+    tail: Line,
+    head: Line,
+    shape: Shape,
+}
+
+impl Cursors {
+    const_fn! {
+        pub(crate) fn new(capacity: usize) -> Self {
+            Self { tail: Line::new(), head: Line::new(), shape: Shape::new(capacity) }
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    #[inline]
+    pub(crate) const fn capacity(&self) -> usize {
+        self.shape.capacity
+    }
+
+    /// Where the next get claims.
+    #[inline]
+    pub(crate) fn head(&self) -> At {
+        self.shape.at(self.head.load())
+    }
+
+    /// Where the next put claims.
+    #[inline]
+    pub(crate) fn tail(&self) -> At {
+        self.shape.at(self.tail.load())
+    }
+
+    /// Claims one place of a ring, whose slot tells `is_free`.
+    #[inline(always)]
+    pub(crate) fn put_one(&self, is_free: impl Fn(At) -> bool) -> Result<Claim, Refusal> {
+        let mut tail = self.tail.load();
+        let mut collisions = Collisions::NONE;
+        loop {
+            if tail.is(Cursor::CLOSED) {
+                return Err(Refusal::Closed);
+            }
+            let at = self.shape.at(tail);
+            if is_free(at) {
+                let next = self.shape.advance(tail, 1).without(Cursor::WAITING);
+                match self.tail.exchange(tail, next) {
+                    Ok(()) => return Ok(Claim::of(at, 1, tail, next)),
+                    Err(actual) => {
+                        tail = actual;
+                        collisions.pause();
+                    }
+                }
+                continue;
+            }
+            let now = self.tail.load();
+            if now != tail {
+                tail = now;
+            } else if self.shape.between(self.head.load(), tail) >= self.shape.capacity {
+                return Err(Refusal::NotNow);
+            } else {
+                return Err(Refusal::Busy);
+            }
+        }
+    }
+
+    /// Claims the first item of a ring, whose slot tells `is_published`.
+    #[inline(always)]
+    pub(crate) fn get_one(&self, is_published: impl Fn(At) -> bool) -> Result<Claim, Refusal> {
+        let mut head = self.head.load();
+        let mut collisions = Collisions::NONE;
+        loop {
+            let at = self.shape.at(head);
+            if is_published(at) {
+                let next = self.shape.advance(head, 1).without(Cursor::WAITING);
+                match self.head.exchange(head, next) {
+                    Ok(()) => return Ok(Claim::of(at, 1, head, next)),
+                    Err(actual) => {
+                        head = actual;
+                        collisions.pause();
+                    }
+                }
+                continue;
+            }
+            let tail = self.tail.load();
+            if self.shape.between(head, tail) == 0 {
+                return Err(if tail.is(Cursor::CLOSED) { Refusal::Closed } else { Refusal::NotNow });
+            }
+            let now = self.head.load();
+            if now == head {
+                return Err(Refusal::Busy);
+            }
+            head = now;
+        }
+    }
+
+    /// Claims places by count: `wanted` of them, at least 1, or as many as there are. `look` is asked between the load
+    /// of the cursor and the exchange; its last answer comes with the claim.
+    #[inline(always)]
+    pub(crate) fn put_many<X>(
+        &self,
+        wanted: usize,
+        mut look: impl FnMut(At, usize) -> X,
+    ) -> Result<(Claim, usize, X), Refusal> {
+        let mut tail = self.tail.load();
+        let mut collisions = Collisions::NONE;
+        loop {
+            if tail.is(Cursor::CLOSED) {
+                return Err(Refusal::Closed);
+            }
+            let mut room = self.shape.capacity.saturating_sub(self.shape.between(self.tail.seen(), tail));
+            if room < wanted {
+                let head = self.head.load();
+                self.tail.see(head);
+                room = self.shape.capacity.saturating_sub(self.shape.between(head, tail));
+                if room == 0 {
+                    return Err(Refusal::NotNow);
+                }
+            }
+            if tail.is(Cursor::MOVING) {
+                return Err(Refusal::Busy);
+            }
+            let (at, count) = (self.shape.at(tail), room.min(wanted));
+            let looked = look(at, count);
+            let next = self.next(tail, count);
+            match self.tail.exchange(tail, next) {
+                Ok(()) => return Ok((Claim::of(at, count, tail, next), room - count, looked)),
+                Err(actual) => {
+                    tail = actual;
+                    collisions.pause();
+                }
+            }
+        }
+    }
+
+    /// Claims items by count, as [`put_many`](Self::put_many) does places.
+    #[inline(always)]
+    pub(crate) fn get_many<X>(
+        &self,
+        wanted: usize,
+        mut look: impl FnMut(At, usize) -> X,
+    ) -> Result<(Claim, X), Refusal> {
+        let mut head = self.head.load();
+        let mut collisions = Collisions::NONE;
+        loop {
+            let mut len = self.shape.between(head, self.head.seen());
+            if len < wanted {
+                let tail = self.tail.load();
+                self.head.see(tail);
+                len = self.shape.between(head, tail);
+                if len == 0 {
+                    return Err(if tail.is(Cursor::CLOSED) { Refusal::Closed } else { Refusal::NotNow });
+                }
+            }
+            if head.is(Cursor::MOVING) {
+                return Err(Refusal::Busy);
+            }
+            let (at, count) = (self.shape.at(head), len.min(wanted));
+            let looked = look(at, count);
+            let next = self.next(head, count);
+            match self.head.exchange(head, next) {
+                Ok(()) => return Ok((Claim::of(at, count, head, next), looked)),
+                Err(actual) => {
+                    head = actual;
+                    collisions.pause();
+                }
+            }
+        }
+    }
+
+    /// The cursor after a claim by count.
+    #[inline]
+    fn next(&self, cursor: Cursor, count: usize) -> Cursor {
+        let next = self.shape.advance(cursor, count).without(Cursor::WAITING);
+        if self.shape.chained && self.shape.at(next).lap != self.shape.at(cursor).lap {
+            next.with(Cursor::MOVING)
+        } else {
+            next
+        }
+    }
+
+    /// Ends the state that a [`moving`](Claim::moving) claim of a place began.
+    pub(crate) fn tail_has_moved(&self) {
+        self.tail.update(|tail| Some(tail.without(Cursor::MOVING)));
+    }
+
+    /// Ends the state that a [`moving`](Claim::moving) claim of an item began.
+    pub(crate) fn head_has_moved(&self) {
+        self.head.update(|head| Some(head.without(Cursor::MOVING)));
+    }
+
+    /// Sets `WAITING` for a getter that is about to sleep. False if it should not: there is an item, or it is closed.
+    pub(crate) fn announce_getter(&self) -> bool {
+        self.tail
+            .update(|tail| {
+                let waits = !tail.is(Cursor::CLOSED) && self.shape.between(self.head.load(), tail) == 0;
+                waits.then_some(tail.with(Cursor::WAITING))
+            })
+            .is_some()
+    }
+
+    /// Sets `WAITING` for a putter that is about to sleep. False if it should not: there is room, or it is closed.
+    pub(crate) fn announce_putter(&self) -> bool {
+        self.head
+            .update(|head| {
+                let tail = self.tail.load();
+                let waits = !tail.is(Cursor::CLOSED) && self.shape.between(head, tail) >= self.shape.capacity;
+                waits.then_some(head.with(Cursor::WAITING))
+            })
+            .is_some()
+    }
+
+    /// Closes. False if it was closed before.
+    pub(crate) fn close(&self) -> bool {
+        self.tail.update(|tail| (!tail.is(Cursor::CLOSED)).then_some(tail.with(Cursor::CLOSED))).is_some()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.tail.load().is(Cursor::CLOSED)
+    }
+
+    /// How many positions were claimed by puts since the beginning.
+    pub(crate) fn puts(&self) -> u64 {
+        self.shape.count(self.tail.load())
+    }
+
+    /// The length at one moment.
+    pub(crate) fn len(&self) -> usize {
+        let mut tail = self.tail.load();
+        loop {
+            let head = self.head.load();
+            let now = self.tail.load();
+            if now.position() == tail.position() {
+                return self.shape.between(head, tail);
+            }
+            tail = now;
+        }
+    }
+}
+
+impl Claim {
+    #[inline(always)]
+    fn of(at: At, count: usize, from: Cursor, to: Cursor) -> Self {
+        Self { at, count, wake: from.is(Cursor::WAITING), moving: to.is(Cursor::MOVING) }
+    }
+}
+
+/// A slot: a stamp, and room for a value.
+pub(crate) struct Slot<T> {
+    stamp: AtomicU64,
+    value: UnsafeCell<MaybeUninit<T>>,
+}
+
+impl<T> Slot<T> {
+    /// Free for lap 0.
+    pub(crate) fn new() -> Self {
+        Self { stamp: AtomicU64::new(0), value: UnsafeCell::new(MaybeUninit::uninit()) }
+    }
+
+    #[inline]
+    pub(crate) fn is_free(&self, lap: u64) -> bool {
+        // Acquire (ring.freed): the last get has read the value.
+        self.stamp.load(Acquire) == 2 * lap
+    }
+
+    #[inline]
+    pub(crate) fn is_published(&self, lap: u64) -> bool {
+        // Acquire (ring.published): the value that the put wrote.
+        self.stamp.load(Acquire) == 2 * lap + 1
+    }
+
+    /// Writes a value and publishes it.
+    ///
+    /// # Safety
+    ///
+    /// The caller has claimed this slot for a put in this lap, and has seen it free.
+    #[inline]
+    pub(crate) unsafe fn write(&self, lap: u64, value: T) {
+        // SAFETY: the caller has the slot alone (invariant 2).
+        self.value.with_mut(|place| unsafe { (*place).write(value) });
+        // Release (ring.published): the value, to the get that claims it.
+        self.stamp.store(2 * lap + 1, Release);
+    }
+
+    /// Reads the value and frees the slot.
+    ///
+    /// # Safety
+    ///
+    /// The caller has claimed this slot for a get in this lap, and has seen it published.
+    #[inline]
+    pub(crate) unsafe fn read(&self, lap: u64) -> T {
+        // SAFETY: the caller has the slot alone (invariant 2), and its value was written in this lap.
+        let value = self.value.with(|place| unsafe { place.cast::<T>().read() });
+        // Release (ring.freed): the value has been read, and may be overwritten.
+        self.stamp.store(2 * lap + 2, Release);
+        value
+    }
+}
+
+/// The slots of one ring, which are made when they are first needed.
+pub(crate) struct Slots<T> {
+    first: AtomicPtr<Slot<T>>,
+}
+
+impl<T> Slots<T> {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { first: AtomicPtr::new(ptr::null_mut()) }
+        }
+    }
+
+    /// The first slot, or null if there are none yet.
+    #[inline]
+    pub(crate) fn get(&self) -> *const Slot<T> {
+        // Acquire (ring.slots): the slots as they were made.
+        self.first.load(Acquire)
+    }
+
+    /// Makes `size` slots, unless there are some.
+    #[cold]
+    pub(crate) fn begin(&self, size: usize) -> *const Slot<T> {
+        let new = Box::into_raw((0..size).map(|_| Slot::new()).collect::<Box<[Slot<T>]>>());
+        // Release (ring.slots): the slots as they were made. Acquire (ring.slots): those that another thread has made.
+        match self.first.compare_exchange(ptr::null_mut(), new.cast(), Release, Acquire) {
+            Ok(_) => new.cast(),
+            Err(actual) => {
+                // SAFETY: made above, and given to nobody.
+                drop(unsafe { Box::from_raw(new) });
+                actual
+            }
+        }
+    }
+
+    /// Lets the `size` slots go, if there are any.
+    ///
+    /// # Safety
+    ///
+    /// `size` is what they were made with, and nobody uses them any more.
+    pub(crate) unsafe fn end(&mut self, size: usize) {
+        let first = self.get().cast_mut();
+        if !first.is_null() {
+            // SAFETY: made from a box of this length.
+            drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(first, size)) });
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The threads of one side of a queue that sleep until the other side has something for them: a [`Queue`] and nothing
+//! else.
+//!
+//! Whether anybody sleeps here is known to the owner by a bit of its own, which a sleeper sets by the same step that
+//! finds nothing for it (`announce`), and which whoever ends that state clears. So the owner comes here only if it
+//! owes a wake-up, and there is one under way at a time.
+//!
+//! Invariants:
+//!
+//! 1. While the queue is not empty the owner's bit is set, or a wake-up is under way: a thread has cleared the bit and is
+//!    about to call [`wake_one`](RawSleepers::wake_one), or a woken thread has not called
+//!    [`hand_on`](RawSleepers::hand_on) yet, nor gone to sleep again.
+//! 2. `announce` is called with the queue's guard held. A waker that has cleared the bit takes the guard afterwards, so
+//!    it finds whoever has set it.
+//!
+//! A node of a thread that waits for several objects goes into the same queue by the same steps.
+
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use crate::facade::{Advice, Deadline, Releasing, const_fn, reached};
+use crate::wait::{Adaptive, Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+
+pub(crate) struct RawSleepers {
+    queue: Queue,
+    /// [`Eager`] about spinning before the first yield.
+    eager: Advice,
+}
+
+/// No caller's code runs between two steps of a call.
+impl UnwindSafe for RawSleepers {}
+impl RefUnwindSafe for RawSleepers {}
+
+/// One wait in which spinning was of use outweighs two in vain.
+type Eager = Adaptive<2, 1, 8, 8>;
+
+/// How a sleep went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slept {
+    /// Not at all: there is something.
+    Not,
+    /// Until it was woken: it hands on when it has looked.
+    Woken,
+    /// Until the deadline.
+    TimedOut,
+}
+
+impl RawSleepers {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { queue: Queue::new(), eager: Advice::new(0) }
+        }
+    }
+
+    /// Sleeps if `announce` agrees, until it is woken or the deadline passes. Before it sleeps it runs `unlock`, of an
+    /// owner that announces with a lock held. A thread `again` here, because others took what it was woken for, stands
+    /// before all others.
+    pub(crate) fn sleep(
+        &self,
+        again: bool,
+        announce: impl FnOnce() -> bool,
+        unlock: impl FnOnce(),
+        deadline: &Deadline,
+    ) -> Slept {
+        let waiter = Waiter::new(&self.queue, std::ptr::null());
+        let guard = self.queue.guard();
+        if !announce() {
+            guard.release();
+            unlock();
+            return Slept::Not;
+        }
+        let publish = |guard: Guard<'_>| {
+            guard.release();
+            unlock();
+        };
+        let place = if again { Place::Front } else { Place::Back };
+        reached!("sleeper announced");
+        match guard.wait(waiter, place, publish, deadline, Spin::NONE, Guard::release) {
+            Some(_) => Slept::Woken,
+            None => Slept::TimedOut,
+        }
+    }
+
+    /// Wakes the one that has slept longest.
+    #[cold]
+    pub(crate) fn wake_one(&self) {
+        let _releasing = Releasing::begin();
+        let Ok(mut guard) = self.queue.guard_if_sleepless(Word::EMPTY, |_| true) else {
+            unreachable!("the condition always holds");
+        };
+        let due = guard.pop();
+        guard.release();
+        if let Some(due) = due {
+            reached!("sleeper woken");
+            due.wake(Outcome::WOKEN);
+        }
+    }
+
+    /// Wakes all.
+    pub(crate) fn wake_all(&self) {
+        let mut guard = self.queue.guard();
+        let dues = guard.take_while(|_| {
+            reached!("sleeper woken by closing");
+            true
+        });
+        guard.release();
+        dues.wake_all(Outcome::WOKEN);
+    }
+
+    /// For a thread that was woken and does not sleep again: sees to it that the next comes, now if `announce` says that
+    /// there is something for it.
+    pub(crate) fn hand_on(&self, announce: impl FnOnce() -> bool) {
+        // Whoever comes into the queue meanwhile has announced itself.
+        if self.queue.load().has_waiters() && !announce() {
+            reached!("wake-up handed on");
+            self.wake_one();
+        }
+    }
+
+    /// Before a thread sleeps: looks again for a while, with pauses in which a batch comes together in so many `places`.
+    pub(crate) fn spin<R>(
+        &self,
+        places: usize,
+        deadline: &Deadline,
+        mut look: impl FnMut(bool) -> Option<R>,
+    ) -> Option<R> {
+        let eager = Eager::wants(&self.eager);
+        let mut spin = Spin::for_other_side(places, eager);
+        let mut spun = eager;
+        while spin.again() {
+            let yielding = spin.is_yielding();
+            if yielding && spun {
+                spun = false;
+                Eager::learn(&self.eager, false);
+            }
+            if let Some(found) = look(yielding) {
+                spin.learn();
+                if spun {
+                    Eager::learn(&self.eager, true);
+                }
+                return Some(found);
+            }
+            if deadline.has_passed() {
+                return None;
+            }
+        }
+        spin.exhausted();
+        None
+    }
+}

@@ -1,0 +1,385 @@
+//! A bounded queue of values on the ring of slots, and the threads that sleep for it. It waits for nothing but a
+//! thread that is between two steps of a put or a get.
+
+use std::collections::VecDeque;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr;
+
+use crate::facade::{Backoff, const_fn, reached};
+use crate::raw::chain::{Chain, Loose, Segment};
+use crate::raw::ring::{Claim, Cursors, Refusal, Shape, Slot, Slots};
+pub(crate) use crate::raw::sleepers::{RawSleepers as Sleepers, Slept};
+
+/// Why a put or a get does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum No {
+    /// It is full, or empty.
+    NotNow,
+    /// It is closed; of a get, and empty.
+    Closed,
+}
+
+/// Whether a call owes the other side a wake-up.
+#[must_use]
+pub(crate) struct Wake(pub(crate) bool);
+
+/// The queue. Up to about a thousand places it is one ring, and a chain of segments beyond that.
+pub(crate) struct Ring<T> {
+    cursors: Cursors,
+    slots: Slots<T>,
+    chain: Chain<T>,
+}
+
+// SAFETY: values move between threads, and each is accessed by the one thread that has claimed its slot.
+unsafe impl<T: Send> Send for Ring<T> {}
+// SAFETY: as above: no two threads have a reference to the same value.
+unsafe impl<T: Send> Sync for Ring<T> {}
+
+/// No caller's code runs between two steps of a call.
+impl<T> UnwindSafe for Ring<T> {}
+impl<T> RefUnwindSafe for Ring<T> {}
+
+impl<T> Ring<T> {
+    const_fn! {
+        pub(crate) fn new(capacity: usize) -> Self {
+            Self { cursors: Cursors::new(capacity), slots: Slots::new(), chain: Chain::new() }
+        }
+    }
+
+    #[inline]
+    fn shape(&self) -> &Shape {
+        self.cursors.shape()
+    }
+
+    #[inline]
+    pub(crate) const fn capacity(&self) -> usize {
+        self.cursors.capacity()
+    }
+
+    /// The slots of the one ring, made now if there are none.
+    #[inline]
+    fn ring(&self) -> *const Slot<T> {
+        let slots = self.slots.get();
+        if slots.is_null() { self.slots.begin(self.capacity()) } else { slots }
+    }
+
+    /// One of them.
+    #[inline]
+    fn slot(&self, slots: *const Slot<T>, index: usize) -> &Slot<T> {
+        debug_assert!(index < self.capacity());
+        // SAFETY: as many as the capacity were made, and an index is less than that.
+        let slot = unsafe { slots.add(index) };
+        // SAFETY: they stay until `self` goes.
+        unsafe { &*slot }
+    }
+
+    /// Puts an item, or gives it back.
+    #[inline]
+    pub(crate) fn put(&self, item: T) -> Result<Wake, (No, T)> {
+        if self.shape().chained {
+            return self.put_to_chain(item);
+        }
+        let slots = self.ring();
+        let claim = match settled(|| self.cursors.put_one(|at| self.slot(slots, at.index).is_free(at.lap))) {
+            Ok(claim) => claim,
+            Err(no) => return Err((no, item)),
+        };
+        // SAFETY: claimed, and seen free.
+        unsafe { self.slot(slots, claim.at.index).write(claim.at.lap, item) };
+        Ok(Wake(claim.wake))
+    }
+
+    /// Gets an item.
+    #[inline]
+    pub(crate) fn get(&self) -> Result<(T, Wake), No> {
+        if self.shape().chained {
+            return self.get_from_chain();
+        }
+        let slots = self.slots.get();
+        if slots.is_null() {
+            // The first put makes them before anything else.
+            return Err(if self.is_closed() { No::Closed } else { No::NotNow });
+        }
+        let claim = settled(|| self.cursors.get_one(|at| self.slot(slots, at.index).is_published(at.lap)))?;
+        // SAFETY: claimed, and seen published.
+        let item = unsafe { self.slot(slots, claim.at.index).read(claim.at.lap) };
+        Ok((item, Wake(claim.wake)))
+    }
+
+    /// Whether a get is worth trying, as far as can be seen without the putters' line.
+    #[inline]
+    pub(crate) fn may_get(&self) -> bool {
+        let slots = self.slots.get();
+        if self.shape().chained || slots.is_null() {
+            return !self.is_empty();
+        }
+        let at = self.cursors.head();
+        self.slot(slots, at.index).is_published(at.lap)
+    }
+
+    /// The same of a put and the getters' line.
+    #[inline]
+    pub(crate) fn may_put(&self) -> bool {
+        let slots = self.slots.get();
+        if self.shape().chained || slots.is_null() {
+            return self.len() < self.capacity();
+        }
+        let at = self.cursors.tail();
+        self.slot(slots, at.index).is_free(at.lap)
+    }
+
+    /// Puts items from the front of `items`, which has some, as far as there is room. Returns how many were put, and
+    /// for how many more there was room.
+    pub(crate) fn put_some(&self, items: &mut VecDeque<T>) -> Result<(usize, usize, Wake), No> {
+        let wanted = items.len();
+        if self.shape().chained {
+            return self.put_some_to_chain(items);
+        }
+        let slots = self.ring();
+        let (claim, room, ()) = settled(|| self.cursors.put_many(wanted, |_, _| ()))?;
+        for (index, lap) in self.positions(&claim) {
+            let slot = self.slot(slots, index);
+            until(|| slot.is_free(lap));
+            let item = items.pop_front().expect("no more were claimed than there are");
+            // SAFETY: claimed, and seen free.
+            unsafe { slot.write(lap, item) };
+        }
+        Ok((claim.count, room, Wake(claim.wake)))
+    }
+
+    /// Gets items, `max` at most and at least one, and appends them to `out`, which has room for so many.
+    pub(crate) fn get_some(&self, out: &mut Vec<T>, max: usize) -> Result<(usize, Wake), No> {
+        debug_assert!(max <= out.capacity() - out.len());
+        if self.shape().chained {
+            return self.get_some_from_chain(out, max);
+        }
+        let slots = self.slots.get();
+        if slots.is_null() {
+            return Err(if self.is_closed() { No::Closed } else { No::NotNow });
+        }
+        let (claim, ()) = settled(|| self.cursors.get_many(max, |_, _| ()))?;
+        for (index, lap) in self.positions(&claim) {
+            let slot = self.slot(slots, index);
+            until(|| slot.is_published(lap));
+            // SAFETY: claimed, and seen published.
+            out.push(unsafe { slot.read(lap) });
+        }
+        Ok((claim.count, Wake(claim.wake)))
+    }
+
+    /// The indices and laps of a claim in one ring.
+    #[inline]
+    fn positions(&self, claim: &Claim) -> impl Iterator<Item = (usize, u64)> + use<T> {
+        let (at, size) = (claim.at, self.capacity());
+        (at.index..at.index + claim.count)
+            .map(move |index| if index < size { (index, at.lap) } else { (index - size, at.lap + 1) })
+    }
+
+    /// Claims places of a chain. With the claim come how many more there was room for, the segment in which it begins, and
+    /// the one behind that, if it reaches so far.
+    #[inline(always)]
+    fn claim_in_chain(&self, wanted: usize) -> Result<(Claim, usize, [*mut Segment<T>; 2]), No> {
+        self.chain.begin();
+        let mut loose = None;
+        let claimed = settled(|| {
+            self.cursors.put_many(wanted, |at, count| {
+                if at.index + count >= Shape::SEGMENT && loose.is_none() {
+                    loose = Some(self.chain.loose());
+                }
+                self.chain.last()
+            })
+        });
+        let mut next = ptr::null_mut();
+        if let Some(loose) = loose {
+            match &claimed {
+                Ok((claim, _, segment)) if claim.moving => next = self.go_on_to(*segment, loose),
+                _ => self.chain.keep(loose),
+            }
+        }
+        claimed.map(|(claim, room, segment)| (claim, room, [segment, next]))
+    }
+
+    /// Adds a segment behind the last one, whose end a claim has reached.
+    #[cold]
+    fn go_on_to(&self, last: *mut Segment<T>, loose: Loose<T>) -> *mut Segment<T> {
+        // SAFETY: the claim has the last slot, which is not published yet.
+        let next = unsafe { self.chain.append(last, loose) };
+        self.cursors.tail_has_moved();
+        next
+    }
+
+    #[inline]
+    fn put_to_chain(&self, item: T) -> Result<Wake, (No, T)> {
+        let (claim, _, [segment, _]) = match self.claim_in_chain(1) {
+            Ok(claimed) => claimed,
+            Err(no) => return Err((no, item)),
+        };
+        // SAFETY: claimed, and not published, so not read either.
+        let slots = unsafe { Chain::slots(segment) };
+        // SAFETY: claimed; each slot is written once in the life of its segment, or was read before it.
+        unsafe { slots[claim.at.index].write(claim.at.lap, item) };
+        Ok(Wake(claim.wake))
+    }
+
+    fn put_some_to_chain(&self, items: &mut VecDeque<T>) -> Result<(usize, usize, Wake), No> {
+        let wanted = items.len().min(Shape::SEGMENT);
+        let (claim, room, [mut segment, next]) = self.claim_in_chain(wanted)?;
+        let (mut index, mut lap) = (claim.at.index, claim.at.lap);
+        for item in items.drain(..claim.count) {
+            if index == Shape::SEGMENT {
+                (segment, index, lap) = (next, 0, lap + 1);
+            }
+            // SAFETY: claimed, and not published, so not read either.
+            let slots = unsafe { Chain::slots(segment) };
+            // SAFETY: claimed; each slot is written once in the life of its segment, or was read before it.
+            unsafe { slots[index].write(lap, item) };
+            index += 1;
+        }
+        Ok((claim.count, room, Wake(claim.wake)))
+    }
+
+    /// Claims items of a chain. With the claim comes the segment in which it begins.
+    #[inline(always)]
+    fn claim_from_chain(&self, max: usize) -> Result<(Claim, *mut Segment<T>), No> {
+        let (claim, segment) = settled(|| self.cursors.get_many(max, |_, _| self.chain.first()))?;
+        if claim.moving {
+            self.go_on_from(&claim, segment);
+        }
+        Ok((claim, segment))
+    }
+
+    /// Makes the segment in which a claim ends the first.
+    #[cold]
+    fn go_on_from(&self, claim: &Claim, mut segment: *mut Segment<T>) {
+        for _ in 0..(claim.at.index + claim.count) / Shape::SEGMENT {
+            // SAFETY: the claim has the last slot of this segment, and it has not been read.
+            segment = unsafe { Chain::next(segment) };
+        }
+        self.chain.go_on(segment);
+        self.cursors.head_has_moved();
+    }
+
+    #[inline]
+    fn get_from_chain(&self) -> Result<(T, Wake), No> {
+        let (claim, segment) = self.claim_from_chain(1)?;
+        // SAFETY: claimed, and not said to be read before it is.
+        let slots = unsafe { Chain::slots(segment) };
+        let slot = &slots[claim.at.index];
+        until(|| slot.is_published(claim.at.lap));
+        // SAFETY: claimed, and seen published.
+        let item = unsafe { slot.read(claim.at.lap) };
+        // SAFETY: claimed and read.
+        unsafe { self.chain.has_read(segment, 1) };
+        Ok((item, Wake(claim.wake)))
+    }
+
+    fn get_some_from_chain(&self, out: &mut Vec<T>, max: usize) -> Result<(usize, Wake), No> {
+        let (claim, mut segment) = self.claim_from_chain(max)?;
+        let (mut index, mut lap) = (claim.at.index, claim.at.lap);
+        let mut left = claim.count;
+        while left != 0 {
+            let here = left.min(Shape::SEGMENT - index);
+            // SAFETY: claimed, and not said to be read before all of them are.
+            let slots = unsafe { Chain::slots(segment) };
+            for slot in &slots[index..index + here] {
+                until(|| slot.is_published(lap));
+                // SAFETY: claimed, and seen published.
+                out.push(unsafe { slot.read(lap) });
+            }
+            left -= here;
+            // SAFETY: these slots are not said to be read before the next line.
+            let next = if left == 0 { segment } else { unsafe { Chain::next(segment) } };
+            // SAFETY: claimed and read.
+            unsafe { self.chain.has_read(segment, here) };
+            (segment, index, lap) = (next, 0, lap + 1);
+        }
+        Ok((claim.count, Wake(claim.wake)))
+    }
+
+    /// Closes. False if it was closed before.
+    pub(crate) fn close(&self) -> bool {
+        self.cursors.close()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.cursors.is_closed()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.cursors.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many items were put since the beginning.
+    pub(crate) fn puts(&self) -> u64 {
+        self.cursors.puts()
+    }
+
+    /// Asks the next put to wake a getter. False if there is an item, or if it is closed.
+    pub(crate) fn announce_getter(&self) -> bool {
+        self.cursors.announce_getter()
+    }
+
+    /// Asks the next get to wake a putter. False if there is room, or if it is closed.
+    pub(crate) fn announce_putter(&self) -> bool {
+        self.cursors.announce_putter()
+    }
+}
+
+/// Asks until the answer is not that another thread is between two steps. In line and in one place, so that a claim
+/// stays in registers.
+#[inline(always)]
+fn settled<R>(mut ask: impl FnMut() -> Result<R, Refusal>) -> Result<R, No> {
+    let mut backoff = Backoff::new();
+    loop {
+        match ask() {
+            Ok(claim) => return Ok(claim),
+            Err(Refusal::NotNow) => return Err(No::NotNow),
+            Err(Refusal::Closed) => return Err(No::Closed),
+            Err(Refusal::Busy) => {
+                reached!("between two steps");
+                backoff.wait();
+            }
+        }
+    }
+}
+
+/// Waits until another thread, which is between two steps, has done the second.
+#[inline]
+fn until(done: impl Fn() -> bool) {
+    if !done() {
+        let mut backoff = Backoff::new();
+        while !done() {
+            reached!("step of another waited for");
+            backoff.wait();
+        }
+    }
+}
+
+impl<T> Drop for Ring<T> {
+    fn drop(&mut self) {
+        /// Goes on where a destructor panics.
+        struct Rest<'a, T>(&'a Ring<T>);
+
+        impl<T> Drop for Rest<'_, T> {
+            fn drop(&mut self) {
+                while self.0.get().is_ok() {}
+            }
+        }
+
+        while self.get().is_ok_and(|(item, _)| {
+            let rest = Rest(self);
+            drop(item);
+            std::mem::forget(rest);
+            true
+        }) {}
+        let size = self.capacity();
+        // SAFETY: of an exclusive reference, in a destructor; they were made with the capacity.
+        unsafe { self.slots.end(size) };
+        // SAFETY: of an exclusive reference, in a destructor.
+        unsafe { self.chain.end() };
+    }
+}
