@@ -6,7 +6,7 @@ use std::thread;
 
 use lockwork::{Mutex, RwLock};
 
-use crate::support::{PARTIES, rounds, watchdog};
+use crate::support::{either, parties, rounds, watchdog};
 
 macro_rules! tests_of {
     ($($module:ident: $lock:ident;)+) => { $(
@@ -15,8 +15,8 @@ macro_rules! tests_of {
 
             #[test]
             fn replace_loses_nothing() {
-                watchdog(concat!(stringify!($lock), "::replace_loses_nothing"), || {
-                    for parties in PARTIES {
+                watchdog(|| {
+                    for parties in parties() {
                         let (lock, each) = ($lock::new(0), rounds(200));
                         let mut seen = Vec::new();
                         let replace = |who: usize| -> Vec<usize> {
@@ -55,7 +55,7 @@ macro_rules! tests_of {
 
             #[test]
             fn set_drops_the_old_value_after_unlocking() {
-                for panics in [false, true] {
+                for panics in either("panics ") {
                     let lock = Arc::new($lock::new(None));
                     lock.set(Some(Nosy(Arc::downgrade(&lock), panics)));
                     let result = catch_unwind(AssertUnwindSafe(|| lock.set(None)));
@@ -80,7 +80,7 @@ macro_rules! tests_of {
 
             #[test]
             fn get_cloned_clones_under_the_lock_and_unlocks() {
-                for panics in [false, true] {
+                for panics in either("panics ") {
                     let lock = Arc::new_cyclic(|weak| $lock::new(Watched(Weak::clone(weak), panics)));
                     let result = catch_unwind(AssertUnwindSafe(|| lock.get_cloned()));
                     assert_eq!(result.is_err(), panics);
@@ -98,7 +98,7 @@ tests_of! {
 
 #[test]
 fn get_cloned_of_an_rwlock_shares_with_readers() {
-    watchdog("get_cloned_of_an_rwlock_shares_with_readers", || {
+    watchdog(|| {
         let lock = RwLock::new(String::from("shared"));
         let reader = lock.read();
         thread::scope(|s| {

@@ -11,7 +11,7 @@ use lockwork::{
     try_lock_all,
 };
 
-use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, rounds, watchdog};
+use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, repeat, rounds, watchdog};
 
 /// Long enough to be measured, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(15);
@@ -102,7 +102,7 @@ fn sets_may_mix_kinds_and_hold_unsized_values() {
 
 #[test]
 fn same_lock_twice_panics_in_every_form_and_locks_nothing() {
-    watchdog("same_lock_twice_panics_in_every_form_and_locks_nothing", || {
+    watchdog(|| {
         let [a, b] = mutexes();
         let held = b.lock();
         let start = Instant::now();
@@ -144,7 +144,7 @@ fn lock_within_a_lock_is_another() {
 
 #[test]
 fn guards_are_the_ordinary_ones() {
-    watchdog("guards_are_the_ordinary_ones", || {
+    watchdog(|| {
         let (ready, changed, name) = (Mutex::new(false), Condvar::new(), RwLock::new(String::new()));
         thread::scope(|s| {
             s.spawn(|| {
@@ -165,7 +165,7 @@ fn guards_are_the_ordinary_ones() {
 /// A thread that waits for a lock that is held long sleeps, and holds none of the others.
 #[test]
 fn waiting_thread_sleeps_and_holds_nothing() {
-    watchdog("waiting_thread_sleeps_and_holds_nothing", || {
+    watchdog(|| {
         for long in 0..3 {
             let locks: [Mutex<usize>; 3] = mutexes();
             let sleeper = Sleeper::new();
@@ -189,7 +189,7 @@ fn waiting_thread_sleeps_and_holds_nothing() {
 
 #[test]
 fn time_out_leaves_nothing_locked_and_nobody_queued() {
-    watchdog("time_out_leaves_nothing_locked_and_nobody_queued", || {
+    watchdog(|| {
         let [a, b] = mutexes();
         let held = b.lock();
         assert!(try_lock_all((&a, &b)).is_none());
@@ -245,7 +245,7 @@ fn poison_is_told_of_each_lock_by_itself() {
 /// Threads lock the same few locks in orders that go round, at once and one inside the other.
 #[test]
 fn opposite_orders_make_progress() {
-    watchdog("opposite_orders_make_progress", || {
+    watchdog(|| {
         for parties in PARTIES.into_iter().chain([64]) {
             let locks: [Mutex<usize>; 4] = mutexes();
             let times = rounds(if parties < 64 { 500 } else { 30 });
@@ -293,7 +293,7 @@ fn opposite_orders_make_progress() {
 /// Threads that lock one lock each, again and again, do not keep out one that wants all.
 #[test]
 fn lockers_of_one_do_not_starve_a_locker_of_all() {
-    watchdog("lockers_of_one_do_not_starve_a_locker_of_all", || {
+    watchdog(|| {
         let locks: [Mutex<usize>; 3] = mutexes();
         let (done, had) = (AtomicBool::new(false), AtomicUsize::new(0));
         thread::scope(|s| {
@@ -305,7 +305,7 @@ fn lockers_of_one_do_not_starve_a_locker_of_all() {
                     }
                 });
             }
-            for _ in 0..rounds(50) {
+            for _ in repeat(50) {
                 let (a, b, c) = lock_all((&locks[2], &locks[0], &locks[1]));
                 drop((a, b, c));
                 had.fetch_add(1, Relaxed);
@@ -319,7 +319,7 @@ fn lockers_of_one_do_not_starve_a_locker_of_all() {
 /// Of readers that come and go there is always one in, and no attempt would ever find the second lock free.
 #[test]
 fn readers_of_one_do_not_starve_a_writer_of_all() {
-    watchdog("readers_of_one_do_not_starve_a_writer_of_all", || {
+    watchdog(|| {
         let locks = [RwLock::new(0), RwLock::new(0)];
         let done = AtomicBool::new(false);
         thread::scope(|s| {
@@ -333,7 +333,7 @@ fn readers_of_one_do_not_starve_a_writer_of_all() {
                     }
                 });
             }
-            for _ in 0..rounds(20) {
+            for _ in repeat(20) {
                 let (mut a, mut b) = lock_all((locks[1].writing(), locks[0].writing()));
                 (*a, *b) = (*a + 1, *b + 1);
             }
@@ -345,7 +345,7 @@ fn readers_of_one_do_not_starve_a_writer_of_all() {
 
 #[test]
 fn tuple_allocates_nothing() {
-    watchdog("tuple_allocates_nothing", || {
+    watchdog(|| {
         let [a, b] = mutexes();
         let lock = RwLock::new(0);
         let _ = thread::current();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lockwork::{AutoResetEvent, Condvar, Event, Mutex, Semaphore};
 
-use crate::support::watchdog;
+use crate::support::{cases, watchdog};
 
 fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -111,8 +111,8 @@ fn wait_costs<S: Signal>(work: Duration) -> Duration {
 /// A wake-up takes 3 to 15 us of the woken thread's time, on an idle processor more; before waits learnt from how they
 /// ended, each of these took 50 to 150 us.
 fn awaiting_costs_little<S: Signal>(name: &'static str) {
-    watchdog(name, move || {
-        for work in [100, 1000, 10_000].map(Duration::from_micros) {
+    watchdog(move || {
+        for (_, work) in cases([100, 1000, 10_000].map(|work| (name, Duration::from_micros(work)))) {
             // The least of three: what else the machine does makes a wait dearer, never cheaper.
             let spent = (0..3).map(|_| wait_costs::<S>(work)).min().unwrap();
             let limit = Duration::from_micros(if work.as_millis() < 10 { 40 } else { 70 });

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use lockwork::{Barrier, BarrierWaitResult, BrokenBarrier, Event, Mutex};
 use proptest::prelude::*;
 
-use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, eventually, rounds, watchdog};
+use crate::support::{
+    LIMIT, Sleeper, allocations_during, either, eventually, parties, repeat, rounds, shown, watchdog,
+};
 
 /// Long enough to be measured, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(15);
@@ -67,8 +69,8 @@ fn with_action_on_itself(parties: usize, action: impl Fn(&Barrier) + Send + Sync
 // CPython: test_barrier, test_barrier_10.
 #[test]
 fn nobody_goes_on_before_all_have_arrived() {
-    watchdog("nobody_goes_on_before_all_have_arrived", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let barrier = Barrier::new(parties);
             let written: Vec<Plain> = (0..parties).map(|_| Plain::default()).collect();
             run(parties, |who| {
@@ -87,8 +89,8 @@ fn nobody_goes_on_before_all_have_arrived() {
 // CPython: test_wait_return.
 #[test]
 fn each_round_has_each_index_once_and_one_leader() {
-    watchdog("each_round_has_each_index_once_and_one_leader", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let rounds = rounds(100);
             let barrier = Barrier::new(parties);
             let results: Vec<Mutex<Vec<BarrierWaitResult>>> =
@@ -112,8 +114,8 @@ fn each_round_has_each_index_once_and_one_leader() {
 
 #[test]
 fn index_is_the_order_of_arrival() {
-    watchdog("index_is_the_order_of_arrival", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let barrier = Barrier::new(parties);
             thread::scope(|s| {
                 for who in 0..parties {
@@ -133,7 +135,7 @@ fn index_is_the_order_of_arrival() {
 // CPython: test_single_thread.
 #[test]
 fn one_party_is_always_alone() {
-    watchdog("one_party_is_always_alone", || {
+    watchdog(|| {
         for parties in [0, 1] {
             let barrier = Barrier::new(parties);
             assert_eq!(barrier.parties(), 1);
@@ -151,8 +153,8 @@ fn one_party_is_always_alone() {
 
 #[test]
 fn sleepers_are_released() {
-    watchdog("sleepers_are_released", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let barrier = Barrier::new(parties);
             for _ in 0..3 {
                 let sleepers = Sleeper::several(parties - 1);
@@ -174,9 +176,9 @@ fn sleepers_are_released() {
 
 #[test]
 fn more_threads_than_parties_go_through_in_rounds() {
-    watchdog("more_threads_than_parties_go_through_in_rounds", || {
-        for parties in PARTIES {
-            for action in [false, true] {
+    watchdog(|| {
+        for parties in parties() {
+            for action in either("action ") {
                 let passes = rounds(60);
                 let runs = Arc::new(AtomicUsize::new(0));
                 let counted = Arc::clone(&runs);
@@ -213,8 +215,8 @@ fn more_threads_than_parties_go_through_in_rounds() {
 // CPython: test_action.
 #[test]
 fn action_runs_once_in_a_round_before_anyone_leaves() {
-    watchdog("action_runs_once_in_a_round_before_anyone_leaves", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let runs = Arc::new(Plain::default());
             let counted = Arc::clone(&runs);
             let barrier = Barrier::with_action(parties, move || counted.write(counted.read() + 1));
@@ -233,9 +235,9 @@ fn action_runs_once_in_a_round_before_anyone_leaves() {
 
 #[test]
 fn action_runs_in_the_leader() {
-    watchdog("action_runs_in_the_leader", || {
-        for parties in PARTIES {
-            let actor = Arc::new(Mutex::new(None));
+    watchdog(|| {
+        for parties in parties() {
+            let actor = shown(Mutex::new(None));
             let noted = Arc::clone(&actor);
             let barrier = Barrier::with_action(parties, move || *noted.lock() = Some(thread::current().id()));
             run(parties, |_| {
@@ -248,8 +250,8 @@ fn action_runs_in_the_leader() {
 
 #[test]
 fn panic_of_the_action_breaks_the_round_and_goes_on_in_the_leader() {
-    watchdog("panic_of_the_action_breaks_the_round_and_goes_on_in_the_leader", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (panics, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let faulty = Arc::new(AtomicBool::new(true));
             let fault = Arc::clone(&faulty);
@@ -286,8 +288,8 @@ fn panic_of_the_action_breaks_the_round_and_goes_on_in_the_leader() {
 
 #[test]
 fn action_may_break_its_own_round() {
-    watchdog("action_may_break_its_own_round", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             for aborts in [true, false] {
                 let barrier = with_action_on_itself(parties, move |barrier| {
                     assert!(!barrier.is_broken());
@@ -311,8 +313,8 @@ fn action_may_break_its_own_round() {
 
 #[test]
 fn members_do_not_wait_for_an_action_that_broke_the_round() {
-    watchdog("members_do_not_wait_for_an_action_that_broke_the_round", || {
-        let released = Arc::new(Event::new());
+    watchdog(|| {
+        let released = shown(Event::new());
         let goes_on = Arc::clone(&released);
         let barrier = with_action_on_itself(2, move |barrier| {
             barrier.reset();
@@ -330,8 +332,8 @@ fn members_do_not_wait_for_an_action_that_broke_the_round() {
 
 #[test]
 fn timed_wait_in_the_action_gives_up() {
-    watchdog("timed_wait_in_the_action_gives_up", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let barrier = with_action_on_itself(parties, |barrier| {
                 assert!(barrier.wait_for(Duration::ZERO).is_err());
                 assert!(barrier.wait_for(SHORT).is_err());
@@ -344,8 +346,8 @@ fn timed_wait_in_the_action_gives_up() {
 
 #[test]
 fn entry_while_an_action_runs_is_timed() {
-    watchdog("entry_while_an_action_runs_is_timed", || {
-        let (runs, goes_on) = (Arc::new(AtomicUsize::new(0)), Arc::new(Event::new()));
+    watchdog(|| {
+        let (runs, goes_on) = (Arc::new(AtomicUsize::new(0)), shown(Event::new()));
         let (counted, ends) = (Arc::clone(&runs), Arc::clone(&goes_on));
         let barrier = Barrier::with_action(1, move || {
             counted.fetch_add(1, Relaxed);
@@ -409,9 +411,9 @@ fn complete_round_whose_time_is_up(barrier: &Barrier, then: impl FnOnce()) -> Ve
 
 #[test]
 fn deadline_that_passes_during_the_action_breaks_nothing() {
-    watchdog("deadline_that_passes_during_the_action_breaks_nothing", || {
-        for parties in PARTIES {
-            let goes_on = Arc::new(Event::new());
+    watchdog(|| {
+        for parties in parties() {
+            let goes_on = shown(Event::new());
             let ends = Arc::clone(&goes_on);
             let barrier = Barrier::with_action(parties, move || ends.wait());
             let results = complete_round_whose_time_is_up(&barrier, || {
@@ -431,11 +433,10 @@ fn complete_round_can_be_broken_by_all_but_a_deadline() {
     type Breaks = fn(&Barrier);
     let breakers: [(&str, Breaks); 3] =
         [("abort", Barrier::abort), ("reset", Barrier::reset), ("a panic", |_| {})];
-    watchdog("complete_round_can_be_broken_by_all_but_a_deadline", move || {
-        for parties in PARTIES {
+    watchdog(move || {
+        for parties in parties() {
             for (what, breaks) in breakers {
-                let (goes_on, faulty) =
-                    (Arc::new(Event::new()), Arc::new(AtomicBool::new(what == "a panic")));
+                let (goes_on, faulty) = (shown(Event::new()), Arc::new(AtomicBool::new(what == "a panic")));
                 let (ends, fault) = (Arc::clone(&goes_on), Arc::clone(&faulty));
                 let barrier = Barrier::with_action(parties, move || {
                     ends.wait();
@@ -469,8 +470,8 @@ fn complete_round_can_be_broken_by_all_but_a_deadline() {
 // CPython: test_abort.
 #[test]
 fn abort_breaks_for_members_and_for_whoever_comes() {
-    watchdog("abort_breaks_for_members_and_for_whoever_comes", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let barrier = Barrier::new(parties);
             let (passed, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
             run(parties, |_| {
@@ -499,12 +500,12 @@ fn abort_breaks_for_members_and_for_whoever_comes() {
 // CPython: test_reset.
 #[test]
 fn reset_breaks_for_members_and_leaves_a_usable_barrier() {
-    watchdog("reset_breaks_for_members_and_leaves_a_usable_barrier", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let barrier = Barrier::new(parties);
             let (passed, broken, after) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
             run(parties, |_| {
-                for _ in 0..rounds(20) {
+                for _ in repeat(20) {
                     if barrier.wait().index() == parties / 2 {
                         eventually(|| barrier.waiting() == parties - 1);
                         barrier.reset();
@@ -528,11 +529,11 @@ fn reset_breaks_for_members_and_leaves_a_usable_barrier() {
 // CPython: test_abort_and_reset.
 #[test]
 fn reset_mends_what_abort_broke() {
-    watchdog("reset_mends_what_abort_broke", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (barrier, other) = (Barrier::new(parties), Barrier::new(parties));
             run(parties, |_| {
-                for _ in 0..rounds(20) {
+                for _ in repeat(20) {
                     if barrier.wait().index() == parties / 2 {
                         barrier.abort();
                     } else {
@@ -565,8 +566,8 @@ fn reset_with_nobody_inside_changes_nothing() {
 // CPython: test_timeout, test_default_timeout.
 #[test]
 fn timeout_breaks_the_round_for_all() {
-    watchdog("timeout_breaks_the_round_for_all", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             if parties == 1 {
                 continue;
             }
@@ -598,7 +599,7 @@ fn timeout_breaks_the_round_for_all() {
 
 #[test]
 fn past_deadline_breaks_the_round_unless_all_are_there() {
-    watchdog("past_deadline_breaks_the_round_unless_all_are_there", || {
+    watchdog(|| {
         let past = Instant::now();
         for parties in [2, 3, 8] {
             let barrier = Barrier::new(parties);
@@ -639,8 +640,8 @@ fn released_member_keeps_its_result() {
             barrier.reset();
         },
     ];
-    watchdog("released_member_keeps_its_result", move || {
-        for parties in PARTIES {
+    watchdog(move || {
+        for parties in parties() {
             if parties == 1 {
                 continue;
             }
@@ -670,8 +671,8 @@ fn released_member_keeps_its_result() {
 fn members_agree_whatever_breaks_their_rounds() {
     // Threads that meet, time out, reset and abort as it comes. The members of a round are told apart by the number of
     // the round, which the leader's action counts: as many returns as parties for each round, and no index twice.
-    watchdog("members_agree_whatever_breaks_their_rounds", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let met = Mutex::new(Vec::new());
             let runs = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&runs);
@@ -679,7 +680,7 @@ fn members_agree_whatever_breaks_their_rounds() {
                 counted.fetch_add(1, Relaxed);
             });
             run(parties + 2, |who| {
-                for turn in 0..rounds(300) {
+                for turn in repeat(300) {
                     let result = match (who + turn) % 11 {
                         0 => {
                             barrier.reset();
@@ -744,7 +745,7 @@ proptest! {
             1..25,
         ),
     ) {
-        watchdog("barrier_is_its_specification", move || {
+        watchdog(move || {
             let barrier = Barrier::new(parties);
             thread::scope(|s| {
                 // The specification: who is inside, and whether it is aborted.
@@ -792,13 +793,13 @@ proptest! {
 
 #[test]
 fn waiting_allocates_nothing() {
-    watchdog("waiting_allocates_nothing", || {
+    watchdog(|| {
         let barrier = Barrier::new(2);
         run(2, |_| {
             // What `std` makes once for a thread.
             drop(thread::current());
             let allocations = allocations_during(|| {
-                for _ in 0..rounds(100) {
+                for _ in repeat(100) {
                     barrier.wait();
                     assert!(barrier.wait_for(LIMIT).is_ok());
                 }

@@ -9,7 +9,6 @@ use std::error::Error;
 use std::iter::{self, FusedIterator};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,36 +19,12 @@ use lockwork::{
 };
 use proptest::prelude::*;
 
-use crate::support::LIMIT;
+use crate::support::{LIMIT, PARTIES, either, eventually, parties, watchdog};
 
 // What these tests need.
 
-const PARTIES: [usize; 6] = [1, 2, 3, 5, 7, 8];
 const SHORT: Duration = Duration::from_millis(2);
 const TINY: Duration = Duration::from_micros(30);
-
-/// Runs `body`, and fails if it has not finished by the limit.
-#[track_caller]
-fn watchdog(body: impl FnOnce() + Send + 'static) {
-    let (done, finished) = mpsc::channel::<()>();
-    let thread = thread::spawn(move || {
-        body();
-        drop(done);
-    });
-    if finished.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
-        panic!("hangs: not finished after {LIMIT:?}");
-    }
-    thread.join().unwrap_or_else(|payload| panic::resume_unwind(payload));
-}
-
-#[track_caller]
-fn eventually(condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < LIMIT, "waited in vain");
-        thread::yield_now();
-    }
-}
 
 /// Lets others run for so long, if that can be had: nothing may depend on it.
 fn pass(time: Duration) {
@@ -294,7 +269,7 @@ fn failed_calls_leave_the_buffer_unchanged() {
 #[test]
 fn put_waits_for_room() {
     watchdog(|| {
-        for parties in PARTIES {
+        for parties in parties() {
             let (buffer, arrivals) = (full(1, usize::MAX), Arrivals::default());
             thread::scope(|s| {
                 for id in 0..parties {
@@ -318,7 +293,7 @@ fn put_waits_for_room() {
 #[test]
 fn get_waits_for_an_item() {
     watchdog(|| {
-        for parties in PARTIES {
+        for parties in parties() {
             let (buffer, arrivals) = (BoundedBuffer::new(1), Arrivals::default());
             thread::scope(|s| {
                 let getter = || {
@@ -584,7 +559,7 @@ fn put_all_shows_its_items_before_it_waits() {
 #[test]
 fn put_all_wakes_a_getter_for_each_item() {
     watchdog(|| {
-        for parties in PARTIES {
+        for parties in parties() {
             let (buffer, arrivals) = (BoundedBuffer::new(parties), Arrivals::default());
             thread::scope(|s| {
                 for _ in 0..parties {
@@ -709,7 +684,7 @@ fn put_all_runs_the_iterator_without_the_lock() {
 #[test]
 fn put_all_gives_back_what_was_taken_and_leaves_the_rest() {
     watchdog(|| {
-        for announced in [false, true] {
+        for announced in either("announced ") {
             let buffer = BoundedBuffer::new(10);
             let mut numbers = 0..20;
             let mut closing = numbers.by_ref().inspect(|&i| {
@@ -749,7 +724,7 @@ fn put_all_that_waits_ends_when_the_buffer_is_closed() {
 #[test]
 fn panic_in_the_iterator_loses_nothing_that_was_put() {
     watchdog(|| {
-        for announced in [false, true] {
+        for announced in either("announced ") {
             let (buffer, ledger) = (BoundedBuffer::new(100), Ledger::new(80));
             let items = ledger.items().inspect(|item| assert!(item.id != 70, "no seventieth"));
             let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
@@ -818,8 +793,8 @@ fn get_many_waits_for_the_first_item() {
 #[test]
 fn get_many_wakes_a_putter_for_each_place() {
     watchdog(|| {
-        for parties in PARTIES {
-            for closing in [false, true] {
+        for parties in parties() {
+            for closing in either("closing ") {
                 let (buffer, arrivals) = (full(parties, usize::MAX), Arrivals::default());
                 thread::scope(|s| {
                     for id in 0..parties {
@@ -1018,8 +993,8 @@ fn closing_again_changes_nothing() {
 #[test]
 fn close_wakes_all_getters() {
     watchdog(|| {
-        for parties in PARTIES {
-            for at_once in [false, true] {
+        for parties in parties() {
+            for at_once in either("at_once ") {
                 let (buffer, arrivals) = (BoundedBuffer::<u8>::new(1), Arrivals::default());
                 thread::scope(|s| {
                     for id in 0..parties {
@@ -1049,8 +1024,8 @@ fn close_wakes_all_getters() {
 #[test]
 fn close_wakes_all_putters_and_gives_their_items_back() {
     watchdog(|| {
-        for parties in PARTIES {
-            for at_once in [false, true] {
+        for parties in parties() {
+            for at_once in either("at_once ") {
                 let (buffer, arrivals) = (full(2, usize::MAX), Arrivals::default());
                 thread::scope(|s| {
                     for id in 0..parties {
@@ -1144,7 +1119,7 @@ fn close_now_counts_what_was_reported_early_once() {
 #[test]
 fn join_waits_until_everything_is_done() {
     watchdog(|| {
-        for parties in PARTIES {
+        for parties in parties() {
             let (buffer, done) = (BoundedBuffer::new(4), AtomicUsize::new(0));
             thread::scope(|s| {
                 for _ in 0..parties {
@@ -1188,7 +1163,7 @@ fn join_for_times_out_and_leaves_nothing_behind() {
 #[test]
 fn all_joiners_are_released() {
     watchdog(|| {
-        for parties in PARTIES {
+        for parties in parties() {
             let (buffer, arrivals) = (full(2, 0), Arrivals::default());
             thread::scope(|s| {
                 for id in 0..parties {
@@ -1257,8 +1232,8 @@ fn close_releases_no_joiner() {
 #[test]
 fn close_now_releases_joiners_if_nobody_is_at_work() {
     watchdog(|| {
-        for parties in PARTIES {
-            for closed_before in [false, true] {
+        for parties in parties() {
+            for closed_before in either("closed_before ") {
                 let (buffer, arrivals) = (full(3, 0), Arrivals::default());
                 thread::scope(|s| {
                     for _ in 0..parties {

@@ -11,7 +11,7 @@ use lockwork::channel::{
     bounded, unbounded,
 };
 
-use crate::support::{Drops, LIMIT, PARTIES, Sleeper, eventually, rounds, watchdog};
+use crate::support::{Drops, LIMIT, Sleeper, eventually, parties, repeat, rounds, watchdog};
 
 /// Long enough to be measured, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(15);
@@ -49,7 +49,7 @@ fn capacity_of_zero_is_refused_with_what_to_use() {
 
 #[test]
 fn send_blocks_while_the_channel_is_full() {
-    watchdog("send_blocks_while_the_channel_is_full", || {
+    watchdog(|| {
         let (sender, receiver) = bounded(2);
         let sleeper = Sleeper::new();
         thread::scope(|s| {
@@ -68,7 +68,7 @@ fn send_blocks_while_the_channel_is_full() {
 
 #[test]
 fn recv_blocks_while_the_channel_is_empty() {
-    watchdog("recv_blocks_while_the_channel_is_empty", || {
+    watchdog(|| {
         for (sender, receiver) in both() {
             let sleeper = Sleeper::new();
             thread::scope(|s| {
@@ -86,7 +86,7 @@ fn recv_blocks_while_the_channel_is_empty() {
 
 #[test]
 fn timed_calls_end_in_time_or_with_a_message() {
-    watchdog("timed_calls_end_in_time_or_with_a_message", || {
+    watchdog(|| {
         let (sender, receiver) = bounded(1);
         let start = Instant::now();
         assert_eq!(receiver.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Timeout));
@@ -110,7 +110,7 @@ fn timed_calls_end_in_time_or_with_a_message() {
 
 #[test]
 fn last_sender_disconnects_after_what_is_queued() {
-    watchdog("last_sender_disconnects_after_what_is_queued", || {
+    watchdog(|| {
         for (sender, receiver) in both() {
             let another = sender.clone();
             sender.send(1).unwrap();
@@ -134,7 +134,7 @@ fn last_sender_disconnects_after_what_is_queued() {
 /// Disconnected is told before full.
 #[test]
 fn last_receiver_disconnects_at_once() {
-    watchdog("last_receiver_disconnects_at_once", || {
+    watchdog(|| {
         for capacity in [1, 8, usize::MAX] {
             let (sender, receiver) = bounded(capacity);
             let another = receiver.clone();
@@ -155,8 +155,8 @@ fn last_receiver_disconnects_at_once() {
 
 #[test]
 fn end_of_the_other_side_wakes_those_that_block() {
-    watchdog("end_of_the_other_side_wakes_those_that_block", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (sender, receiver) = bounded::<usize>(1);
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -191,7 +191,7 @@ fn end_of_the_other_side_wakes_those_that_block() {
 /// What is queued when the last receiver goes is dropped then, while senders are still there.
 #[test]
 fn queued_messages_are_dropped_once() {
-    watchdog("queued_messages_are_dropped_once", || {
+    watchdog(|| {
         for sort in 0..2 {
             let drops = Drops::new();
             let (sender, receiver) = both().into_iter().nth(sort).unwrap();
@@ -237,7 +237,7 @@ fn panicking_destructor_comes_out_and_leaks_the_rest() {
 /// Messages whose destructors use the channel that drops them.
 #[test]
 fn message_may_own_a_half_of_its_channel() {
-    watchdog("message_may_own_a_half_of_its_channel", || {
+    watchdog(|| {
         struct Message(Option<Sender<Message>>, Option<Receiver<Message>>);
         impl Drop for Message {
             fn drop(&mut self) {
@@ -260,8 +260,8 @@ fn message_may_own_a_half_of_its_channel() {
 
 #[test]
 fn many_to_many_delivers_each_message_once() {
-    watchdog("many_to_many_delivers_each_message_once", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             for capacity in [1, 3, usize::MAX] {
                 let (sender, receiver) = bounded(capacity);
                 let times = rounds(500);
@@ -288,7 +288,7 @@ fn many_to_many_delivers_each_message_once() {
 
 #[test]
 fn iterators_end_where_they_should() {
-    watchdog("iterators_end_where_they_should", || {
+    watchdog(|| {
         let (sender, receiver) = unbounded();
         thread::scope(|s| {
             let sends = s.spawn(move || {
@@ -360,7 +360,7 @@ fn errors_say_what_crossbeam_says_and_give_the_message_back() {
 /// A thread that panics drops its halves like any other.
 #[test]
 fn panicking_owner_disconnects() {
-    watchdog("panicking_owner_disconnects", || {
+    watchdog(|| {
         let (sender, receiver) = bounded::<u8>(1);
         let owner = thread::spawn(move || {
             let _sender = sender;
@@ -381,8 +381,8 @@ fn panicking_owner_disconnects() {
 /// Ends that go while others send and receive: a message is received, comes back, or is dropped.
 #[test]
 fn ends_may_go_at_any_moment() {
-    watchdog("ends_may_go_at_any_moment", || {
-        for round in 0..rounds(300) {
+    watchdog(|| {
+        for round in repeat(300) {
             let drops = Drops::new();
             let (sender, receiver) = bounded(1 + round % 3);
             let made = AtomicUsize::new(0);

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use lockwork::{Condvar, Mutex, MutexGuard};
 
-use crate::support::{LIMIT, PARTIES, allocations_during, eventually, rounds, watchdog};
+use crate::support::{
+    LIMIT, PARTIES, allocations_during, either, eventually, parties, repeat, rounds, shown, watchdog,
+};
 
 /// Long enough to be measured, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(15);
@@ -71,8 +73,8 @@ impl Room {
 
 #[test]
 fn notify_one_wakes_in_the_order_of_arrival() {
-    watchdog("notify_one_wakes_in_the_order_of_arrival", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let room = Room::new();
             room.with_waiters(parties, || {
                 for number in 0..parties {
@@ -88,8 +90,8 @@ fn notify_one_wakes_in_the_order_of_arrival() {
 
 #[test]
 fn notify_many_wakes_n_at_most_and_the_first() {
-    watchdog("notify_many_wakes_n_at_most_and_the_first", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             for n in 0..=parties {
                 let room = Room::new();
                 room.with_waiters(parties, || {
@@ -110,7 +112,7 @@ fn notify_many_wakes_n_at_most_and_the_first() {
 
 #[test]
 fn surplus_of_notify_many_is_not_kept() {
-    watchdog("surplus_of_notify_many_is_not_kept", || {
+    watchdog(|| {
         let room = Room::new();
         room.with_waiters(2, || assert_eq!(room.condvar.notify_many(usize::MAX), 2));
         assert!(room.condvar.wait_for(&mut room.log.lock(), SHORT).timed_out());
@@ -119,10 +121,10 @@ fn surplus_of_notify_many_is_not_kept() {
 
 #[test]
 fn notify_all_wakes_all_and_counts_them() {
-    watchdog("notify_all_wakes_all_and_counts_them", || {
+    watchdog(|| {
         // The last are more than are woken at once for a free mutex.
         for parties in PARTIES.into_iter().chain([40]) {
-            for held in [false, true] {
+            for held in either("held ") {
                 let room = Room::new();
                 room.with_waiters(parties, || {
                     let log = held.then(|| room.log.lock());
@@ -140,8 +142,8 @@ fn notify_all_wakes_all_and_counts_them() {
 // CPython: test_unacquired_notify, which is an error there.
 #[test]
 fn notifying_needs_no_lock() {
-    watchdog("notifying_needs_no_lock", || {
-        for held in [false, true] {
+    watchdog(|| {
+        for held in either("held ") {
             let notifications: [fn(&Condvar) -> usize; 3] = [
                 |condvar| usize::from(condvar.notify_one()),
                 |condvar| condvar.notify_many(7),
@@ -161,7 +163,7 @@ fn notifying_needs_no_lock() {
 
 #[test]
 fn notification_with_nobody_waiting_is_lost() {
-    watchdog("notification_with_nobody_waiting_is_lost", || {
+    watchdog(|| {
         let room = Room::new();
         assert!(!room.condvar.notify_one());
         assert_eq!(room.condvar.notify_many(3), 0);
@@ -176,7 +178,7 @@ fn notification_with_nobody_waiting_is_lost() {
 // CPython: test_notify.
 #[test]
 fn notified_threads_may_wait_again() {
-    watchdog("notified_threads_may_wait_again", || {
+    watchdog(|| {
         let (room, first) = (Room::new(), AtomicUsize::new(0));
         thread::scope(|s| {
             for number in 0..5 {
@@ -209,7 +211,7 @@ fn notified_threads_may_wait_again() {
 // CPython: test_acquire, test_unacquired_wait. That one waits with the lock held is a matter of types.
 #[test]
 fn wait_unlocks_meanwhile_and_locks_again() {
-    watchdog("wait_unlocks_meanwhile_and_locks_again", || {
+    watchdog(|| {
         let room = Room::new();
         thread::scope(|s| {
             s.spawn(|| {
@@ -232,9 +234,9 @@ fn wait_unlocks_meanwhile_and_locks_again() {
 
 #[test]
 fn notified_waiters_get_the_lock_one_by_one() {
-    watchdog("notified_waiters_get_the_lock_one_by_one", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(20) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(20) {
                 let (mutex, condvar, inside) = (Mutex::new(0), Condvar::new(), AtomicUsize::new(0));
                 thread::scope(|s| {
                     for _ in 0..parties {
@@ -260,7 +262,7 @@ fn notified_waiters_get_the_lock_one_by_one() {
 // CPython: test_timeout.
 #[test]
 fn timeout_takes_the_time_asked_for() {
-    watchdog("timeout_takes_the_time_asked_for", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new(0), Condvar::new());
         let mut guard = mutex.lock();
         let start = Instant::now();
@@ -282,11 +284,11 @@ fn timeout_takes_the_time_asked_for() {
 
 #[test]
 fn zero_and_past_deadlines_time_out() {
-    watchdog("zero_and_past_deadlines_time_out", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new(0), Condvar::new());
         let past = Instant::now();
         let mut guard = mutex.lock();
-        for _ in 0..rounds(100) {
+        for _ in repeat(100) {
             assert!(condvar.wait_for(&mut guard, Duration::ZERO).timed_out());
             assert!(condvar.wait_until(&mut guard, past).timed_out());
             assert!(mutex.is_locked());
@@ -297,7 +299,7 @@ fn zero_and_past_deadlines_time_out() {
 
 #[test]
 fn timed_wait_is_notified_before_its_deadline() {
-    watchdog("timed_wait_is_notified_before_its_deadline", || {
+    watchdog(|| {
         let timeouts =
             [LIMIT, Duration::MAX, Duration::MAX - Duration::from_nanos(1), Duration::from_secs(1 << 60)];
         for timeout in timeouts {
@@ -329,7 +331,7 @@ fn timed_wait_is_notified_before_its_deadline() {
 
 #[test]
 fn notification_before_the_deadline_counts_though_the_lock_comes_later() {
-    watchdog("notification_before_the_deadline_counts_though_the_lock_comes_later", || {
+    watchdog(|| {
         let mut timeout = Duration::from_millis(5);
         loop {
             let (mutex, condvar) = (Mutex::new(false), Condvar::new());
@@ -360,7 +362,7 @@ fn notification_before_the_deadline_counts_though_the_lock_comes_later() {
 
 #[test]
 fn timed_out_wait_returns_only_with_the_lock() {
-    watchdog("timed_out_wait_returns_only_with_the_lock", || {
+    watchdog(|| {
         let mut timeout = Duration::from_millis(5);
         loop {
             let (mutex, condvar) = (Mutex::new(0), Condvar::new());
@@ -397,7 +399,7 @@ fn timed_out_wait_returns_only_with_the_lock() {
 
 #[test]
 fn timed_out_waiters_leave_the_others_in_line() {
-    watchdog("timed_out_waiters_leave_the_others_in_line", || {
+    watchdog(|| {
         for skip in 0..3 {
             let (room, gave_up) = (Room::new(), AtomicUsize::new(0));
             thread::scope(|s| {
@@ -432,7 +434,7 @@ fn timed_out_waiters_leave_the_others_in_line() {
 // CPython: test_waitfor.
 #[test]
 fn wait_while_returns_when_the_condition_is_gone() {
-    watchdog("wait_while_returns_when_the_condition_is_gone", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new(0), Condvar::new());
         thread::scope(|s| {
             let waiter = s.spawn(|| {
@@ -479,7 +481,7 @@ fn wait_while_waits_not_at_all_without_the_condition() {
 // CPython: test_waitfor_timeout.
 #[test]
 fn wait_while_times_out_while_the_condition_holds() {
-    watchdog("wait_while_times_out_while_the_condition_holds", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new(0), Condvar::new());
         let mut tests = mutex.lock();
         let always = |tests: &mut u32| {
@@ -507,7 +509,7 @@ fn wait_while_times_out_while_the_condition_holds() {
 
 #[test]
 fn wait_while_tests_once_more_after_the_timeout() {
-    watchdog("wait_while_tests_once_more_after_the_timeout", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new(0), Condvar::new());
         let mut tests = mutex.lock();
         let start = Instant::now();
@@ -525,7 +527,7 @@ fn wait_while_tests_once_more_after_the_timeout() {
 
 #[test]
 fn wait_while_is_not_prolonged_by_notifications() {
-    watchdog("wait_while_is_not_prolonged_by_notifications", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new(()), Condvar::new());
         thread::scope(|s| {
             let waiter = s.spawn(|| {
@@ -544,7 +546,7 @@ fn wait_while_is_not_prolonged_by_notifications() {
 
 #[test]
 fn panic_in_a_condition_leaves_the_guard_locked() {
-    watchdog("panic_in_a_condition_leaves_the_guard_locked", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new(0), Condvar::new());
         let mut guard = mutex.lock();
         // At once, and after a wait.
@@ -579,9 +581,9 @@ fn panic_in_a_condition_leaves_the_guard_locked() {
 
 #[test]
 fn waiters_with_different_mutexes_share_a_condvar() {
-    watchdog("waiters_with_different_mutexes_share_a_condvar", || {
-        for parties in PARTIES {
-            for held in [false, true] {
+    watchdog(|| {
+        for parties in parties() {
+            for held in either("held ") {
                 let condvar = Condvar::new();
                 let mutexes: [Mutex<usize>; 3] = [const { Mutex::new(0) }; 3];
                 thread::scope(|s| {
@@ -611,7 +613,7 @@ fn waiters_with_different_mutexes_share_a_condvar() {
 
 #[test]
 fn held_mutex_of_one_waiter_does_not_stop_another() {
-    watchdog("held_mutex_of_one_waiter_does_not_stop_another", || {
+    watchdog(|| {
         let (held, free, condvar) = (Mutex::new(0), Mutex::new(0), Condvar::new());
         thread::scope(|s| {
             for mutex in [&held, &free, &held] {
@@ -636,9 +638,9 @@ fn held_mutex_of_one_waiter_does_not_stop_another() {
 
 #[test]
 fn mutex_may_change_from_wait_to_wait() {
-    watchdog("mutex_may_change_from_wait_to_wait", || {
+    watchdog(|| {
         let condvar = Condvar::new();
-        for round in 0..rounds(100) {
+        for round in repeat(100) {
             let mutex = Mutex::new(round);
             thread::scope(|s| {
                 s.spawn(|| {
@@ -656,13 +658,13 @@ fn mutex_may_change_from_wait_to_wait() {
 #[test]
 fn mutex_may_go_as_soon_as_the_wait_is_over() {
     // Nobody but the waiter knows the mutex, which goes while the notifier may still be at it.
-    watchdog("mutex_may_go_as_soon_as_the_wait_is_over", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (condvar, returned) = (Condvar::new(), AtomicUsize::new(0));
             thread::scope(|s| {
                 for _ in 0..parties {
                     s.spawn(|| {
-                        for round in 0..rounds(200) {
+                        for round in repeat(200) {
                             let mutex = Box::new(Mutex::new(round));
                             let mut value = mutex.lock();
                             condvar.wait(&mut value);
@@ -683,8 +685,8 @@ fn mutex_may_go_as_soon_as_the_wait_is_over() {
 
 #[test]
 fn guards_of_unsized_values_wait() {
-    watchdog("guards_of_unsized_values_wait", || {
-        let list: Arc<Mutex<[bool]>> = Arc::new(Mutex::new([false; 3]));
+    watchdog(|| {
+        let list: Arc<Mutex<[bool]>> = shown(Mutex::new([false; 3]));
         let condvar = Condvar::new();
         thread::scope(|s| {
             s.spawn(|| {
@@ -703,7 +705,7 @@ static ROOM: Room = Room::new();
 
 #[test]
 fn statics_need_no_setting_up() {
-    watchdog("statics_need_no_setting_up", || {
+    watchdog(|| {
         ROOM.with_waiters(3, || assert_eq!(ROOM.condvar.notify_all(), 3));
     });
 }
@@ -720,14 +722,14 @@ fn traits() {
 
 #[test]
 fn wait_and_notify_never_allocate() {
-    watchdog("wait_and_notify_never_allocate", || {
+    watchdog(|| {
         let (turn, condvar) = (Mutex::new(0), Condvar::new());
         let play = |me: usize| {
             let mut guard = turn.lock();
             // The first time warms the thread up.
             let _ = condvar.wait_for(&mut guard, Duration::from_micros(10));
             let allocations = allocations_during(|| {
-                for round in 0..rounds(200) {
+                for round in repeat(200) {
                     condvar.wait_while(&mut guard, |turn| *turn % 2 != me);
                     *guard += 1;
                     if round % 2 == 0 {
@@ -753,8 +755,8 @@ fn wait_and_notify_never_allocate() {
 #[test]
 fn every_notification_is_one_return_and_every_return_one_notification() {
     // No time-outs here: a spurious wake-up is a return too many, a lost notification one too few.
-    watchdog("every_notification_is_one_return_and_every_return_one_notification", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (mutex, condvar) = (Mutex::new(false), Condvar::new());
             let (returns, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let mut notified = 0;
@@ -770,7 +772,7 @@ fn every_notification_is_one_return_and_every_return_one_notification() {
                         finished.fetch_add(1, Relaxed);
                     });
                 }
-                for round in 0..rounds(1000) {
+                for round in repeat(1000) {
                     let _held = (round % 5 == 0).then(|| mutex.lock());
                     notified += match round % 4 {
                         0 => condvar.notify_all(),
@@ -793,8 +795,8 @@ fn every_notification_is_one_return_and_every_return_one_notification() {
 
 #[test]
 fn notified_and_timed_out_exclude_each_other() {
-    watchdog("notified_and_timed_out_exclude_each_other", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (mutex, condvar) = (Mutex::new(0), Condvar::new());
             let (in_time, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let mut notified = 0;
@@ -802,7 +804,7 @@ fn notified_and_timed_out_exclude_each_other() {
                 for party in 0..parties {
                     let (mutex, condvar, in_time, finished) = (&mutex, &condvar, &in_time, &finished);
                     s.spawn(move || {
-                        for round in 0..rounds(250) {
+                        for round in repeat(250) {
                             let timeout = Duration::from_micros(((party * 13 + round) % 60) as u64);
                             let mut guard = mutex.lock();
                             let result = condvar.wait_for(&mut guard, timeout);
@@ -834,9 +836,9 @@ fn notified_and_timed_out_exclude_each_other() {
 
 #[test]
 fn producers_and_consumers() {
-    watchdog("producers_and_consumers", || {
+    watchdog(|| {
         const ROOM_FOR: usize = 3;
-        for parties in PARTIES {
+        for parties in parties() {
             let each = rounds(600);
             let (queue, not_empty, not_full) = (Mutex::new(VecDeque::new()), Condvar::new(), Condvar::new());
             let sum = AtomicUsize::new(0);

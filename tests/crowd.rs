@@ -33,8 +33,8 @@ impl Numbers {
 
 /// Runs `body` in a crowd of threads, whose number it gets. Meanwhile each of them gets tokens that are not for it.
 #[track_caller]
-fn crowd(name: &str, body: impl Fn(usize, &mut Numbers) + Send + Sync + 'static) {
-    watchdog(name, move || {
+fn crowd(body: impl Fn(usize, &mut Numbers) + Send + Sync + 'static) {
+    watchdog(move || {
         let done = AtomicUsize::new(0);
         /// Counts its thread as done also if that panics.
         struct Done<'a>(&'a AtomicUsize);
@@ -67,7 +67,7 @@ fn crowd(name: &str, body: impl Fn(usize, &mut Numbers) + Send + Sync + 'static)
 fn mutex_counts_every_section() {
     let (mutex, sections) = (Arc::new(Mutex::new(0)), Arc::new(AtomicUsize::new(0)));
     let (shared, counted) = (Arc::clone(&mutex), Arc::clone(&sections));
-    crowd("mutex_counts_every_section", move |_, numbers| {
+    crowd(move |_, numbers| {
         for _ in 0..rounds(100) {
             let guard = match numbers.below(5) {
                 0 => shared.try_lock(),
@@ -109,7 +109,7 @@ fn written<'a>(
 fn rwlock_shows_no_half_written_value() {
     let (lock, writes) = (Arc::new(RwLock::new([0; 2])), Arc::new(AtomicUsize::new(0)));
     let (shared, counted) = (Arc::clone(&lock), Arc::clone(&writes));
-    crowd("rwlock_shows_no_half_written_value", move |_, numbers| {
+    crowd(move |_, numbers| {
         let write = |guard| written(guard, &counted);
         for _ in 0..rounds(60) {
             let soon = numbers.soon();
@@ -148,7 +148,7 @@ fn rwlock_shows_no_half_written_value() {
 fn reentrant_mutex_is_free_when_all_have_left() {
     let mutex = Arc::new(ReentrantMutex::new(AtomicUsize::new(0)));
     let shared = Arc::clone(&mutex);
-    crowd("reentrant_mutex_is_free_when_all_have_left", move |_, numbers| {
+    crowd(move |_, numbers| {
         for _ in 0..rounds(60) {
             let outer = match numbers.below(3) {
                 0 => shared.try_lock_for(numbers.soon()),
@@ -173,7 +173,7 @@ fn condvar_loses_no_token() {
     // Each thread puts tokens down and takes as many, some of them in the last moment before it gives up.
     let (tokens, there) = (Arc::new(Mutex::new(0_usize)), Arc::new(Condvar::new()));
     let shared = Arc::clone(&tokens);
-    crowd("condvar_loses_no_token", move |number, numbers| {
+    crowd(move |number, numbers| {
         let turns = rounds(40);
         if number % 2 == 0 {
             for _ in 0..turns {
@@ -209,7 +209,7 @@ fn semaphore_has_all_permits_again() {
     const PERMITS: usize = 5;
     let (semaphore, held) = (Arc::new(Semaphore::bounded(PERMITS)), AtomicUsize::new(0));
     let shared = Arc::clone(&semaphore);
-    crowd("semaphore_has_all_permits_again", move |_, numbers| {
+    crowd(move |_, numbers| {
         for _ in 0..rounds(60) {
             let n = 1 + numbers.below(PERMITS);
             let permit = match numbers.below(4) {
@@ -242,7 +242,7 @@ fn auto_reset_event_lets_one_through_for_each_set() {
     let (signal, inside) = (Arc::new(AutoResetEvent::new()), AtomicBool::new(false));
     let shared = Arc::clone(&signal);
     signal.set();
-    crowd("auto_reset_event_lets_one_through_for_each_set", move |_, numbers| {
+    crowd(move |_, numbers| {
         for _ in 0..rounds(60) {
             let through = match numbers.below(4) {
                 0 => shared.try_wait(),
@@ -269,7 +269,7 @@ fn auto_reset_event_lets_one_through_for_each_set() {
 #[test]
 fn event_releases_everybody_who_waits_at_a_pulse() {
     let (event, left) = (Event::new(), AtomicUsize::new(CROWD - 1));
-    crowd("event_releases_everybody_who_waits_at_a_pulse", move |number, numbers| {
+    crowd(move |number, numbers| {
         if number == 0 {
             while left.load(Relaxed) != 0 {
                 event.set();
@@ -298,7 +298,7 @@ fn barrier_is_usable_after_any_mess() {
     let (shared, leaders, others) = (Arc::clone(&barrier), AtomicUsize::new(0), AtomicUsize::new(0));
     let leaders = Arc::new([leaders, others]);
     let counts = Arc::clone(&leaders);
-    crowd("barrier_is_usable_after_any_mess", move |_, numbers| {
+    crowd(move |_, numbers| {
         for _ in 0..rounds(60) {
             let result = match numbers.below(20) {
                 0 => {
@@ -334,7 +334,7 @@ fn barrier_is_usable_after_any_mess() {
 fn latches_and_groups_open_once_for_all() {
     let (latch, group) = (Latch::new(CROWD), Mutex::new(Some(WaitGroup::new())));
     let arrived = AtomicUsize::new(0);
-    crowd("latches_and_groups_open_once_for_all", move |number, numbers| {
+    crowd(move |number, numbers| {
         let member = group.lock().as_ref().expect("not taken before all have come").clone();
         arrived.fetch_add(1, Relaxed);
         latch.count_down();
@@ -355,7 +355,7 @@ fn buffer_gives_each_item_once() {
     let (buffer, taken) = (BoundedBuffer::new(3), Mutex::new(Vec::new()));
     let (taken, putters) = (Arc::new(taken), AtomicUsize::new(CROWD / 2));
     let all = Arc::clone(&taken);
-    crowd("buffer_gives_each_item_once", move |number, numbers| {
+    crowd(move |number, numbers| {
         let turns = rounds(60);
         if number % 2 == 0 {
             for turn in 0..turns {
@@ -411,7 +411,7 @@ fn panics_release_what_their_threads_hold() {
     let (mutex, lock) = (Arc::new(Mutex::new(())), Arc::new(RwLock::new(())));
     let (semaphore, condvar) = (Arc::new(Semaphore::bounded(2)), Condvar::new());
     let (m, l, p) = (Arc::clone(&mutex), Arc::clone(&lock), Arc::clone(&semaphore));
-    crowd("panics_release_what_their_threads_hold", move |_, numbers| {
+    crowd(move |_, numbers| {
         for _ in 0..rounds(20) {
             let which = numbers.below(6);
             let soon = numbers.soon();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lockwork::{AutoResetEvent, Event, Mutex};
 
-use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, eventually, rounds, watchdog};
+use crate::support::{LIMIT, Sleeper, allocations_during, eventually, parties, repeat, rounds, watchdog};
 
 /// Long enough to be measured, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(15);
@@ -73,7 +73,7 @@ fn set_and_clear_are_idempotent() {
 
 #[test]
 fn wait_of_a_set_event_returns_at_once() {
-    watchdog("wait_of_a_set_event_returns_at_once", || {
+    watchdog(|| {
         let event = Event::new();
         event.set();
         for _ in 0..2 {
@@ -88,8 +88,8 @@ fn wait_of_a_set_event_returns_at_once() {
 // CPython: test_notify.
 #[test]
 fn set_releases_everybody() {
-    watchdog("set_releases_everybody", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (event, released) = (Event::new(), AtomicUsize::new(0));
             for _ in 0..2 {
                 let sleepers = Sleeper::several(parties);
@@ -117,7 +117,7 @@ fn set_releases_everybody() {
 // CPython: test_timeout.
 #[test]
 fn timed_wait_says_whether_it_was_set() {
-    watchdog("timed_wait_says_whether_it_was_set", || {
+    watchdog(|| {
         let event = Event::new();
         let past = Instant::now();
         assert!(!event.wait_for(Duration::ZERO));
@@ -145,10 +145,10 @@ fn set_and_clear_at_once_release_everybody_who_waits() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("set_and_clear_at_once_release_everybody_who_waits", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let event = Event::new();
-            for _ in 0..rounds(40) {
+            for _ in repeat(40) {
                 let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {
                     for (sleeper, wait) in sleepers.iter().zip(WAITS.iter().cycle()) {
@@ -172,14 +172,14 @@ fn set_and_clear_at_once_release_everybody_who_waits() {
 #[test]
 fn short_pulses_let_everybody_through() {
     // The same without knowing who waits: each gets through in the end, and never without a pulse.
-    watchdog("short_pulses_let_everybody_through", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (event, pulses, passed) = (Event::new(), AtomicUsize::new(0), AtomicUsize::new(0));
             thread::scope(|s| {
                 for wait in WAITS.iter().cycle().take(parties) {
                     let (event, pulses, passed) = (&event, &pulses, &passed);
                     s.spawn(move || {
-                        for _ in 0..rounds(200) {
+                        for _ in repeat(200) {
                             assert!(wait(event));
                             assert_ne!(pulses.load(Relaxed), 0);
                         }
@@ -200,7 +200,7 @@ fn short_pulses_let_everybody_through() {
 
 #[test]
 fn wait_after_clear_waits_again() {
-    watchdog("wait_after_clear_waits_again", || {
+    watchdog(|| {
         let (event, data) = (Event::new(), AtomicUsize::new(0));
         for round in 1..=rounds(100) {
             event.clear();
@@ -220,9 +220,9 @@ fn wait_after_clear_waits_again() {
 
 #[test]
 fn many_threads_may_set() {
-    watchdog("many_threads_may_set", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(20) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(20) {
                 let event = Event::new();
                 thread::scope(|s| {
                     for _ in 0..parties {
@@ -238,14 +238,14 @@ fn many_threads_may_set() {
 
 #[test]
 fn abandoned_waits_leave_nothing() {
-    watchdog("abandoned_waits_leave_nothing", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (event, auto) = (Event::new(), AutoResetEvent::new());
             thread::scope(|s| {
                 for party in 0..parties {
                     let (event, auto) = (&event, &auto);
                     s.spawn(move || {
-                        for round in 0..rounds(100) {
+                        for round in repeat(100) {
                             let timeout = Duration::from_micros(((party + round) % 7 * 10) as u64);
                             assert!(!event.wait_for(timeout));
                             assert!(!auto.wait_for(timeout));
@@ -266,14 +266,14 @@ fn abandoned_waits_leave_nothing() {
 #[test]
 fn timeouts_and_sets_race() {
     // Any of these waits may end either way. None hangs, and none leaves anything in the queue.
-    watchdog("timeouts_and_sets_race", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (event, began) = (Event::new(), AtomicUsize::new(0));
             thread::scope(|s| {
                 for party in 0..parties {
                     let (event, began) = (&event, &began);
                     s.spawn(move || {
-                        for round in 0..rounds(200) {
+                        for round in repeat(200) {
                             began.fetch_add(1, Relaxed);
                             let timeout = Duration::from_micros(((party * 11 + round) % 50) as u64);
                             let _ = event.wait_for(timeout);
@@ -298,9 +298,9 @@ fn timeouts_and_sets_race() {
 
 #[test]
 fn wait_sees_what_came_before_the_set() {
-    watchdog("wait_sees_what_came_before_the_set", || {
-        for parties in PARTIES {
-            for round in 0..rounds(50) {
+    watchdog(|| {
+        for parties in parties() {
+            for round in repeat(50) {
                 let (event, data) = (Event::new(), Plain::default());
                 thread::scope(|s| {
                     for wait in WAITS.iter().cycle().skip(round).take(parties) {
@@ -357,7 +357,7 @@ fn one_set_at_most_is_kept() {
 
 #[test]
 fn auto_reset_timed_wait_says_whether_it_got_a_signal() {
-    watchdog("auto_reset_timed_wait_says_whether_it_got_a_signal", || {
+    watchdog(|| {
         let event = AutoResetEvent::new();
         let past = Instant::now();
         assert!(!event.wait_for(Duration::ZERO));
@@ -383,9 +383,9 @@ fn each_set_releases_the_first_in_line() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("each_set_releases_the_first_in_line", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(10) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(10) {
                 let (event, released) = (AutoResetEvent::new(), Mutex::new(Vec::new()));
                 let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {
@@ -418,9 +418,9 @@ fn sets_in_a_row_release_one_waiter_each() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("sets_in_a_row_release_one_waiter_each", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(20) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(20) {
                 let (event, sleepers) = (AutoResetEvent::new(), Sleeper::several(parties));
                 thread::scope(|s| {
                     for (sleeper, wait) in sleepers.iter().zip(AUTO_WAITS.iter().cycle()) {
@@ -443,8 +443,8 @@ fn sets_in_a_row_release_one_waiter_each() {
 #[test]
 fn no_signal_is_lost_or_doubled() {
     // One `set` at a time, and only while none is kept: so each of them is one signal of its own.
-    watchdog("no_signal_is_lost_or_doubled", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (event, setting, stop) = (AutoResetEvent::new(), Mutex::new(0), AtomicBool::new(false));
             let received = AtomicUsize::new(0);
             thread::scope(|s| {
@@ -494,7 +494,7 @@ fn no_signal_is_lost_or_doubled() {
 
 #[test]
 fn ping_pong() {
-    watchdog("ping_pong", || {
+    watchdog(|| {
         let (ping, pong, data) = (AutoResetEvent::new(), AutoResetEvent::new(), Plain::default());
         let turns = rounds(4000);
         thread::scope(|s| {
@@ -520,8 +520,8 @@ fn ping_pong() {
 
 #[test]
 fn signals_pass_data_round_a_ring() {
-    watchdog("signals_pass_data_round_a_ring", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let ring: Vec<_> = (0..parties).map(|_| AutoResetEvent::new()).collect();
             let (data, laps) = (Plain::default(), rounds(200));
             thread::scope(|s| {
@@ -551,7 +551,7 @@ static AUTO: AutoResetEvent = AutoResetEvent::new();
 
 #[test]
 fn statics_need_no_setting_up() {
-    watchdog("statics_need_no_setting_up", || {
+    watchdog(|| {
         let thread = thread::spawn(|| {
             EVENT.wait();
             AUTO.set();
@@ -574,7 +574,7 @@ fn traits() {
 
 #[test]
 fn wait_and_set_never_allocate() {
-    watchdog("wait_and_set_never_allocate", || {
+    watchdog(|| {
         /// Each lets the other through by both events in turn.
         type Player = (AutoResetEvent, Event);
         let players: [Player; 2] = Default::default();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockwork::Latch;
 use proptest::prelude::*;
 
-use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, rounds, watchdog};
+use crate::support::{LIMIT, Sleeper, allocations_during, parties, repeat, rounds, watchdog};
 
 /// Long enough to be measured, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(15);
@@ -33,8 +33,8 @@ unsafe impl Sync for Plain {}
 
 #[test]
 fn waiters_are_released_by_the_last_count() {
-    watchdog("waiters_are_released_by_the_last_count", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (latch, released) = (Latch::new(parties), AtomicUsize::new(0));
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -63,9 +63,9 @@ fn waiters_are_released_by_the_last_count() {
 
 #[test]
 fn waiters_see_what_was_done_before_each_count() {
-    watchdog("waiters_see_what_was_done_before_each_count", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(50) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(50) {
                 let latch = Latch::new(parties);
                 let written: Vec<Plain> = (0..parties).map(|_| Plain::default()).collect();
                 thread::scope(|s| {
@@ -88,7 +88,7 @@ fn waiters_see_what_was_done_before_each_count() {
 
 #[test]
 fn latch_of_zero_is_open_from_the_start() {
-    watchdog("latch_of_zero_is_open_from_the_start", || {
+    watchdog(|| {
         let latch = Latch::new(0);
         assert!(latch.is_open());
         assert!(WAITS.iter().all(|wait| wait(&latch)));
@@ -120,7 +120,7 @@ fn counting_below_zero_leaves_it_open() {
 
 #[test]
 fn timed_wait_says_whether_it_is_open() {
-    watchdog("timed_wait_says_whether_it_is_open", || {
+    watchdog(|| {
         let latch = Latch::new(1);
         let past = Instant::now();
         assert!(!latch.wait_for(Duration::ZERO));
@@ -140,9 +140,9 @@ fn timed_wait_says_whether_it_is_open() {
 
 #[test]
 fn arrivals_wait_for_one_another() {
-    watchdog("arrivals_wait_for_one_another", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(50) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(50) {
                 let (latch, arrived) = (Latch::new(parties), AtomicUsize::new(0));
                 thread::scope(|s| {
                     for _ in 0..parties {
@@ -160,9 +160,9 @@ fn arrivals_wait_for_one_another() {
 
 #[test]
 fn counts_race_with_waits_that_give_up() {
-    watchdog("counts_race_with_waits_that_give_up", || {
-        for parties in PARTIES {
-            for round in 0..rounds(100) {
+    watchdog(|| {
+        for parties in parties() {
+            for round in repeat(100) {
                 let latch = Latch::new(parties);
                 thread::scope(|s| {
                     for who in 0..parties {
@@ -185,7 +185,7 @@ fn counts_race_with_waits_that_give_up() {
 
 #[test]
 fn waiting_allocates_nothing() {
-    watchdog("waiting_allocates_nothing", || {
+    watchdog(|| {
         drop(thread::current());
         let latch = Latch::new(2);
         let allocations = allocations_during(|| {

@@ -16,7 +16,7 @@ use lockwork::{
     Worker,
 };
 
-use crate::support::{LIMIT, Sleeper, watchdog};
+use crate::support::{LIMIT, Sleeper, cases, watchdog};
 
 const SHORT: Duration = Duration::from_millis(10);
 
@@ -84,10 +84,12 @@ fn waits_at_the_end<S: Send + Sync + 'static>(
     wait: impl Fn(&S) + Copy + Send + 'static,
     let_go: impl Fn(&S) + Copy + Send + 'static,
 ) {
-    for before in [wait_once as fn(), || ()] {
+    for (before, has_waited) in [(wait_once as fn(), true), (|| (), false)] {
         let shared = Arc::new((Sleeper::new(), make()));
         let (own, other) = (Arc::clone(&shared), Arc::clone(&shared));
-        watchdog(name, move || {
+        watchdog(move || {
+            let mut cases = cases([(name, has_waited)]);
+            assert!(cases.next().is_some());
             let helper = thread::spawn(move || {
                 other.0.until_asleep();
                 let_go(&other.1);
@@ -97,6 +99,7 @@ fn waits_at_the_end<S: Send + Sync + 'static>(
                 wait(&own.1);
             });
             helper.join().unwrap();
+            drop(cases);
         });
     }
 }
@@ -134,7 +137,7 @@ fn condvar_is_waited_for_at_a_threads_very_end() {
 fn contended_locks_are_taken_at_a_threads_very_end() {
     // The main thread holds them, and lets go when the other has gone to sleep.
     for before in [wait_once as fn(), || ()] {
-        watchdog("mutex", move || {
+        watchdog(move || {
             let shared = Arc::new((Sleeper::new(), Mutex::new(0), RwLock::new(0)));
             let other = Arc::clone(&shared);
             let guards = (shared.1.lock(), shared.2.write());
@@ -166,7 +169,7 @@ fn writers_wait_for_a_reader_at_a_threads_very_end() {
         |lock| drop(lock.write_arc()),
     ];
     for way in ways {
-        watchdog("writers_wait_for_a_reader_at_a_threads_very_end", move || {
+        watchdog(move || {
             let shared = Arc::new((Sleeper::new(), Arc::new(RwLock::new(()))));
             let other = Arc::clone(&shared);
             let reader = shared.1.read();
@@ -187,7 +190,7 @@ fn writers_wait_for_a_reader_at_a_threads_very_end() {
 
 #[test]
 fn time_limits_are_kept_at_a_threads_very_end() {
-    watchdog("time_limits_are_kept_at_a_threads_very_end", || {
+    watchdog(|| {
         let mutex = Arc::new(Mutex::new(()));
         let other = Arc::clone(&mutex);
         let guard = mutex.lock();
@@ -206,7 +209,7 @@ fn time_limits_are_kept_at_a_threads_very_end() {
 
 #[test]
 fn pool_and_worker_are_dropped_at_a_threads_very_end() {
-    watchdog("pool_and_worker_are_dropped_at_a_threads_very_end", || {
+    watchdog(|| {
         for before in [wait_once as fn(), || ()] {
             let ran = Arc::new(AtomicUsize::new(0));
             let (pool, drained) = (ThreadPool::new(2), Arc::clone(&ran));
@@ -233,7 +236,7 @@ fn pool_and_worker_are_dropped_at_a_threads_very_end() {
 /// A whole pool, from its beginning to its end.
 #[test]
 fn pool_is_made_at_a_threads_very_end() {
-    watchdog("pool_is_made_at_a_threads_very_end", || {
+    watchdog(|| {
         at_the_end_of_a_thread(wait_once, || {
             let pool = ThreadPool::new(2);
             assert_eq!(pool.scope(|s| s.spawn(|| 1).join().unwrap()), 1);

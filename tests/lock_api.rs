@@ -15,7 +15,7 @@ use lock_api::{
 use lockwork::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
 use static_assertions::{assert_impl_all, assert_not_impl_any, assert_type_eq_all};
 
-use crate::support::{PARTIES, Sleeper, rounds, watchdog};
+use crate::support::{Sleeper, parties, rounds, shown, watchdog};
 
 assert_impl_all!(RawMutex: lock_api::RawMutex, RawMutexFair, RawMutexTimed, Send, Sync);
 assert_impl_all!(RawFairMutex: lock_api::RawMutex, RawMutexFair, RawMutexTimed, Send, Sync);
@@ -40,7 +40,7 @@ type RwLock<T> = lock_api::RwLock<RawRwLock, T>;
 /// The lock goes to the sleeping thread: whoever unlocked it cannot have it again at once.
 #[test]
 fn fair_mutex_hands_over_at_each_unlock() {
-    watchdog("fair", || {
+    watchdog(|| {
         static LOCK: FairMutex<u32> = FairMutex::new(0);
         let sleeper = Sleeper::new();
         thread::scope(|s| {
@@ -93,7 +93,7 @@ fn bump_lets_the_waiter_in() {
         });
         assert_eq!(*lock.read(), before + 1);
     }
-    watchdog("bump", || {
+    watchdog(|| {
         let lock = RwLock::new(0);
         let_in(&lock, || lock.read(), RwLockReadGuard::bump);
         let_in(&lock, || lock.write(), RwLockWriteGuard::bump);
@@ -118,7 +118,7 @@ fn bump_lets_the_waiter_in() {
 /// Readers unlocked by another thread than the one that locked are counted all the same.
 #[test]
 fn raw_readers_leave_in_any_thread() {
-    watchdog("raw readers", || {
+    watchdog(|| {
         static RAW: RawRwLock = RawRwLock::INIT;
         for _ in 0..100 {
             RAW.lock_shared();
@@ -158,7 +158,7 @@ fn thread_ids_differ_and_stay() {
 
 #[test]
 fn arc_guards_keep_the_lock() {
-    let lock = Arc::new(RwLock::new(1));
+    let lock = shown(RwLock::new(1));
     let guard = lock.write_arc();
     drop(lock);
     assert_eq!(*lock_api::ArcRwLockWriteGuard::downgrade(guard), 1);
@@ -175,7 +175,7 @@ fn locks_of_raw_parts_and_readers_without_guards() {
     let reentrant = lock_api::ReentrantMutex::from_raw(RawMutex::INIT, RawThreadId::INIT, 4);
     assert_eq!(*reentrant.lock() + Mutex::from_raw(RawMutex::INIT, 5).into_inner(), 9);
 
-    let lock = Arc::new(RwLock::from_raw(RawRwLock::INIT, 6));
+    let lock = shown(RwLock::from_raw(RawRwLock::INIT, 6));
     for leave in [
         |lock| unsafe { RwLock::force_unlock_read(lock) },
         |lock| unsafe { RwLock::force_unlock_read_fair(lock) },
@@ -194,8 +194,8 @@ fn locks_of_raw_parts_and_readers_without_guards() {
 /// All ways in and all changes of mind at once. Both numbers are always the same, and each thread comes to its end.
 #[test]
 fn lock_api_locks_exclude_and_starve_nobody() {
-    for parties in PARTIES {
-        watchdog("lock_api under stress", move || {
+    for parties in parties() {
+        watchdog(move || {
             let rounds = rounds(240);
             let lock = RwLock::new((0, 0));
             let add = |pair: &mut (usize, usize)| {
@@ -263,7 +263,7 @@ fn downgrade_beside_too_many_readers_panics_and_changes_nothing() {
     if cfg!(miri) {
         return;
     }
-    watchdog("downgrade_beside_too_many_readers", || {
+    watchdog(|| {
         static RAW: RawRwLock = RawRwLock::INIT;
         // As the page of `RwLock` says.
         const MOST: usize = 8_388_607;

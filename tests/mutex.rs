@@ -17,7 +17,8 @@ use lockwork::{
 use proptest::prelude::*;
 
 use crate::support::{
-    Counted, Drops, LIMIT, PARTIES, Sleeper, allocations_during, eventually, rounds, watchdog,
+    Counted, Drops, LIMIT, Sleeper, allocations_during, cases, either, eventually, parties, repeat, rounds,
+    shown, watchdog,
 };
 
 /// Long enough to be measured, short enough to be waited for.
@@ -237,8 +238,8 @@ fn lock_gives_the_value_and_drop_unlocks() {
 // CPython: test_acquire_release, test_reacquire.
 #[test]
 fn lock_again_and_again() {
-    let mutex = Arc::new(Mutex::new(0));
-    for i in 0..rounds(1000) {
+    let mutex = shown(Mutex::new(0));
+    for i in repeat(1000) {
         *mutex.lock() += 1;
         *mutex.lock_arc() += 1;
         assert_eq!(*mutex.try_lock().unwrap(), 2 * (i + 1));
@@ -252,7 +253,7 @@ fn mutex_goes_right_after_its_guard() {
     drop(mutex.lock());
     drop(mutex);
 
-    let mutex = Arc::new(Mutex::new(Box::new(1)));
+    let mutex = shown(Mutex::new(Box::new(1)));
     let guard = mutex.lock_arc();
     drop(mutex);
     assert_eq!(**guard, 1);
@@ -262,7 +263,7 @@ fn mutex_goes_right_after_its_guard() {
 // CPython: test_try_acquire, test_try_acquire_contended.
 #[test]
 fn try_lock_tells_whether_the_lock_is_held() {
-    let mutex = Arc::new(Mutex::new(0));
+    let mutex = shown(Mutex::new(0));
     let guard = mutex.try_lock().expect("it is free");
     assert!(mutex.try_lock().is_none(), "not even for its holder");
     assert!(mutex.try_lock_arc().is_none());
@@ -280,11 +281,11 @@ fn try_lock_tells_whether_the_lock_is_held() {
 
 #[test]
 fn every_way_locks_and_unlocks() {
-    let mutex = Arc::new(Mutex::new(0));
+    let mutex = shown(Mutex::new(0));
     let mut passed = 0;
     for take in [Take::Lock, Take::Try, Take::For(SHORT), Take::Until(SHORT)] {
-        for arc in [false, true] {
-            for give in GIVES {
+        for arc in either("arc ") {
+            for give in cases(GIVES) {
                 let way = Way { take, arc, give };
                 assert!(pass(&mutex, way, |value| *value += 1), "{way:?}");
                 assert!(!mutex.is_locked(), "{way:?}");
@@ -299,8 +300,8 @@ fn every_way_locks_and_unlocks() {
 // CPython: test_acquire_contended.
 #[test]
 fn held_lock_keeps_others_out() {
-    watchdog("held_lock_keeps_others_out", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (mutex, got_in) = (Mutex::new(()), AtomicUsize::new(0));
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -325,8 +326,8 @@ fn held_lock_keeps_others_out() {
 // CPython: test_different_thread.
 #[test]
 fn arc_guard_unlocks_on_another_thread() {
-    watchdog("arc_guard_unlocks_on_another_thread", || {
-        let mutex = Arc::new(Mutex::new(1));
+    watchdog(|| {
+        let mutex = shown(Mutex::new(1));
         let mut guard = mutex.lock_arc();
         let other = thread::spawn(move || *guard += 1);
         assert_eq!(*mutex.lock(), 2);
@@ -337,9 +338,9 @@ fn arc_guard_unlocks_on_another_thread() {
 #[test]
 fn unlock_is_done_with_the_mutex_at_once() {
     // Whoever has the lock may free the mutex: an unlock must not touch it afterwards.
-    watchdog("unlock_is_done_with_the_mutex_at_once", || {
-        for _ in 0..rounds(2000) {
-            let mutex = Arc::new(Mutex::new(0));
+    watchdog(|| {
+        for _ in repeat(2000) {
+            let mutex = shown(Mutex::new(0));
             let other = {
                 let mutex = Arc::clone(&mutex);
                 thread::spawn(move || *mutex.lock() += 1)
@@ -357,8 +358,8 @@ fn unlock_is_done_with_the_mutex_at_once() {
 
 #[test]
 fn zero_and_past_deadlines_try_once() {
-    watchdog("zero_and_past_deadlines_try_once", || {
-        let mutex = Arc::new(Mutex::new(0));
+    watchdog(|| {
+        let mutex = shown(Mutex::new(0));
         let past = Instant::now();
         thread::yield_now();
         assert!(mutex.try_lock_for(Duration::ZERO).is_some());
@@ -376,14 +377,14 @@ fn zero_and_past_deadlines_try_once() {
 
 #[test]
 fn max_waits_for_ever() {
-    watchdog("max_waits_for_ever", || {
-        let mutex = Arc::new(Mutex::new(0));
+    watchdog(|| {
+        let mutex = shown(Mutex::new(0));
         *mutex.try_lock_for(Duration::MAX).unwrap() += 1;
         *mutex.try_lock_arc_for(Duration::MAX).unwrap() += 1;
 
         let nearly = [Duration::MAX - Duration::from_nanos(1), Duration::from_secs(u64::MAX / 2)];
         for timeout in [Duration::MAX, nearly[0], nearly[1]] {
-            for arc in [false, true] {
+            for arc in either("arc ") {
                 let sleeper = Sleeper::new();
                 thread::scope(|s| {
                     let guard = mutex.lock();
@@ -404,10 +405,10 @@ fn max_waits_for_ever() {
 // CPython: test_timeout.
 #[test]
 fn timeout_takes_the_time_asked_for() {
-    watchdog("timeout_takes_the_time_asked_for", || {
-        let mutex = Arc::new(Mutex::new(0));
+    watchdog(|| {
+        let mutex = shown(Mutex::new(0));
         let _guard = mutex.lock();
-        for arc in [false, true] {
+        for arc in either("arc ") {
             let way = |take| Way { take, arc, give: Give::Drop };
             let start = Instant::now();
             assert!(!pass(&mutex, way(Take::For(SHORT)), |_| unreachable!()));
@@ -422,10 +423,10 @@ fn timeout_takes_the_time_asked_for() {
 
 #[test]
 fn timed_waiter_gets_the_lock_before_its_deadline() {
-    watchdog("timed_waiter_gets_the_lock_before_its_deadline", || {
-        let mutex = Arc::new(Mutex::new(0));
+    watchdog(|| {
+        let mutex = shown(Mutex::new(0));
         for take in [Take::For(LIMIT), Take::Until(LIMIT)] {
-            for arc in [false, true] {
+            for arc in either("arc ") {
                 for give in [Give::Drop, Give::Fair, Give::Forget, Give::ForgetFair] {
                     let (sleeper, way) = (Sleeper::new(), Way { take, arc, give: Give::Drop });
                     thread::scope(|s| {
@@ -447,7 +448,7 @@ fn timed_waiter_gets_the_lock_before_its_deadline() {
 // CPython: test_state_after_timeout.
 #[test]
 fn timeout_leaves_the_lock_usable_for_both() {
-    watchdog("timeout_leaves_the_lock_usable_for_both", || {
+    watchdog(|| {
         let (mutex, gave_up) = (Mutex::new(0), AtomicBool::new(false));
         thread::scope(|s| {
             let guard = mutex.lock();
@@ -470,15 +471,15 @@ fn timeout_leaves_the_lock_usable_for_both() {
 // CPython: test_thread_leak.
 #[test]
 fn abandoned_waits_leave_nothing() {
-    watchdog("abandoned_waits_leave_nothing", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let mutex = Mutex::new(0);
             let mut guard = mutex.lock();
             thread::scope(|s| {
                 for party in 0..parties {
                     let mutex = &mutex;
                     s.spawn(move || {
-                        for wait in 0..rounds(100) {
+                        for wait in repeat(100) {
                             let timeout = Duration::from_micros(((party + wait) % 7 * 10) as u64);
                             assert!(mutex.try_lock_for(timeout).is_none());
                         }
@@ -499,8 +500,8 @@ fn abandoned_waits_leave_nothing() {
 #[test]
 fn abandoned_waits_do_not_break_the_line() {
     // Waiters that give up stand before, between and behind ones that do not.
-    watchdog("abandoned_waits_do_not_break_the_line", || {
-        for round in 0..rounds(30) {
+    watchdog(|| {
+        for round in repeat(30) {
             let (mutex, gave_up) = (Mutex::new(0), AtomicUsize::new(0));
             thread::scope(|s| {
                 let guard = mutex.lock();
@@ -526,14 +527,14 @@ fn abandoned_waits_do_not_break_the_line() {
 #[test]
 fn unlocks_and_timeouts_race() {
     // A waiter either gets the lock or reports that it did not, and nobody else misses a turn for it.
-    watchdog("unlocks_and_timeouts_race", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (mutex, got_in) = (Mutex::new(0), AtomicUsize::new(0));
             thread::scope(|s| {
                 for party in 0..parties {
                     let (mutex, got_in) = (&mutex, &got_in);
                     s.spawn(move || {
-                        for round in 0..rounds(200) {
+                        for round in repeat(200) {
                             let timeout = Duration::from_micros(((party * 17 + round) % 100) as u64);
                             if let Some(mut guard) = mutex.try_lock_for(timeout) {
                                 *guard += 1;
@@ -591,7 +592,7 @@ impl Rounds {
 fn last_unlock_wakes_somebody_whoever_comes_or_goes() {
     // The unlock falls into the moments in which another queues or gives up, and nobody unlocks after it but whom it
     // wakes: a wake-up left to a thread that has just gone would be missed for good.
-    watchdog("last_unlock_wakes_somebody_whoever_comes_or_goes", || {
+    watchdog(|| {
         // How long an attempt takes that gives up before it queues: one that takes hardly longer queues and does not
         // park.
         let attempt = {
@@ -638,8 +639,8 @@ fn last_unlock_wakes_somebody_whoever_comes_or_goes() {
 // CPython: test_with.
 #[test]
 fn panic_while_held_releases_and_does_not_poison() {
-    let mutex = Arc::new(Mutex::new(0));
-    for arc in [false, true] {
+    let mutex = shown(Mutex::new(0));
+    for arc in either("arc ") {
         let before = *mutex.lock();
         assert!(pass(&mutex, Way { take: Take::Lock, arc, give: Give::Panic }, |value| *value += 1));
         assert!(!mutex.is_locked());
@@ -658,8 +659,8 @@ fn panic_while_held_releases_and_does_not_poison() {
 
 #[test]
 fn panic_while_held_lets_waiters_in() {
-    watchdog("panic_while_held_lets_waiters_in", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let mutex = Mutex::new(0);
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -701,7 +702,7 @@ fn panic_while_mapping_releases() {
 
 #[test]
 fn unlocked_unlocks_and_locks_again() {
-    let mutex = Arc::new(Mutex::new(1));
+    let mutex = shown(Mutex::new(1));
     let mut guard = mutex.lock();
     let result = MutexGuard::unlocked(&mut guard, || {
         *mutex.try_lock().expect("unlocked") += 1;
@@ -725,7 +726,7 @@ fn unlocked_unlocks_and_locks_again() {
 
 #[test]
 fn unlocked_locks_again_after_a_panic() {
-    let mutex = Arc::new(Mutex::new(1));
+    let mutex = shown(Mutex::new(1));
     let mut guard = mutex.lock();
     let unlocked_panics: [fn(&mut MutexGuard<'_, i32>); 2] = [
         |guard| MutexGuard::unlocked(guard, || unwind()),
@@ -750,8 +751,8 @@ fn unlocked_locks_again_after_a_panic() {
 
 #[test]
 fn unlocked_waits_for_the_lock_before_it_returns() {
-    watchdog("unlocked_waits_for_the_lock_before_it_returns", || {
-        for _ in 0..rounds(100) {
+    watchdog(|| {
+        for _ in repeat(100) {
             let (mutex, taken) = (Mutex::new(0), &AtomicBool::new(false));
             thread::scope(|s| {
                 let mut guard = mutex.lock();
@@ -778,9 +779,9 @@ fn pass_on(mut line: MutexGuard<'_, Line>, number: usize) {
 
 #[test]
 fn unlock_fair_hands_over_in_order() {
-    watchdog("unlock_fair_hands_over_in_order", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(20) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(20) {
                 let mutex = Mutex::new(Line::default());
                 in_line(&mutex, parties, pass_on, |line| {
                     MutexGuard::unlock_fair(line);
@@ -795,7 +796,7 @@ fn unlock_fair_hands_over_in_order() {
 
 #[test]
 fn fair_unlock_keeps_newcomers_out() {
-    watchdog("fair_unlock_keeps_newcomers_out", || {
+    watchdog(|| {
         /// Hands over, and runs the second argument while somebody else has the lock.
         type HandOver = fn(MutexGuard<'_, Line>, &mut dyn FnMut());
         let ways: [HandOver; 4] = [
@@ -816,7 +817,7 @@ fn fair_unlock_keeps_newcomers_out() {
             |mut line, meanwhile| MutexGuard::unlocked_fair(&mut line, meanwhile),
         ];
         for hand_over in ways {
-            for _ in 0..rounds(30) {
+            for _ in repeat(30) {
                 let (mutex, go_on) = (Mutex::new(Line::default()), AtomicBool::new(false));
                 let turn = |mut line: MutexGuard<'_, Line>, number| {
                     eventually(|| go_on.load(Relaxed));
@@ -837,10 +838,10 @@ fn fair_unlock_keeps_newcomers_out() {
 
 #[test]
 fn arc_guard_hands_over() {
-    watchdog("arc_guard_hands_over", || {
+    watchdog(|| {
         for fair in [true, false] {
-            for _ in 0..rounds(50) {
-                let (mutex, called) = (Arc::new(Mutex::new(Line::default())), Condvar::new());
+            for _ in repeat(50) {
+                let (mutex, called) = (shown(Mutex::new(Line::default())), Condvar::new());
                 thread::scope(|s| {
                     s.spawn(|| {
                         let mut line = mutex.lock();
@@ -866,9 +867,9 @@ fn arc_guard_hands_over() {
 
 #[test]
 fn bump_serves_the_line_first() {
-    watchdog("bump_serves_the_line_first", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(20) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(20) {
                 let mutex = Mutex::new(Line::default());
                 in_line(&mutex, parties, pass_on, |mut line| {
                     assert!(line.served.is_empty());
@@ -890,7 +891,7 @@ fn bump_serves_the_line_first() {
 
 #[test]
 fn bump_keeps_the_lock_if_nobody_waits() {
-    let mutex = Arc::new(Mutex::new(0));
+    let mutex = shown(Mutex::new(0));
     let mut guard = mutex.lock();
     for _ in 0..10 {
         *guard += 1;
@@ -946,13 +947,13 @@ fn feed_victims(hogs: usize, section: Duration, turns: usize) {
 #[test]
 fn hogs_do_not_starve_others() {
     // One of the hogs is always there when the other unlocks, long before a waiter has woken up.
-    watchdog("hogs_do_not_starve_others", || feed_victims(2, Duration::from_millis(1), rounds(5)));
+    watchdog(|| feed_victims(2, Duration::from_millis(1), rounds(5)));
 }
 
 #[test]
 fn busy_lock_does_not_starve_others() {
     // Sections and pauses too short to tell apart.
-    watchdog("busy_lock_does_not_starve_others", || feed_victims(1, Duration::ZERO, rounds(50)));
+    watchdog(|| feed_victims(1, Duration::ZERO, rounds(50)));
 }
 
 #[test]
@@ -960,8 +961,8 @@ fn waiter_is_passed_over_a_few_times_only() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("waiter_is_passed_over_a_few_times_only", || {
-        for _ in 0..rounds(20) {
+    watchdog(|| {
+        for _ in repeat(20) {
             let (mutex, sleeper) = (Mutex::new(false), Sleeper::new());
             thread::scope(|s| {
                 let mut guard = mutex.lock();
@@ -994,8 +995,8 @@ fn waiter_that_is_passed_over_keeps_its_place() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("waiter_that_is_passed_over_keeps_its_place", || {
-        for _ in 0..rounds(20) {
+    watchdog(|| {
+        for _ in repeat(20) {
             let (mutex, sleepers) = (Mutex::new(Vec::new()), [Sleeper::new(), Sleeper::new()]);
             thread::scope(|s| {
                 let guard = mutex.lock();
@@ -1073,8 +1074,8 @@ fn try_map_gives_the_guard_back() {
 
 #[test]
 fn mapped_guard_keeps_others_out() {
-    watchdog("mapped_guard_keeps_others_out", || {
-        for fair in [false, true] {
+    watchdog(|| {
+        for fair in either("fair ") {
             let (mutex, sleeper) = (Mutex::new((0, 0)), Sleeper::new());
             thread::scope(|s| {
                 let mut first = MutexGuard::map(mutex.lock(), |pair| &mut pair.0);
@@ -1099,7 +1100,7 @@ fn mapped_guard_keeps_others_out() {
 
 #[test]
 fn guards_know_their_mutex() {
-    let mutex = Arc::new(Mutex::new(0));
+    let mutex = shown(Mutex::new(0));
     let guard = mutex.lock();
     assert!(ptr::eq(MutexGuard::mutex(&guard), &raw const *mutex));
     drop(guard);
@@ -1211,7 +1212,7 @@ fn unsized_payloads_behind_references() {
 
 #[test]
 fn unsized_payloads_behind_arcs() {
-    watchdog("unsized_payloads_behind_arcs", || {
+    watchdog(|| {
         let drops = Drops::new();
         let animal: Arc<Mutex<dyn Animal>> =
             Arc::new(Mutex::new(Dog { name: "Rex".to_owned(), _counted: drops.value() }));
@@ -1234,7 +1235,7 @@ fn unsized_payloads_behind_arcs() {
         ArcMutexGuard::unlock_fair(guard);
         assert_eq!(drops.count(), 1);
 
-        let list: Arc<Mutex<[u64]>> = Arc::new(Mutex::new([1, 2, 3]));
+        let list: Arc<Mutex<[u64]>> = shown(Mutex::new([1, 2, 3]));
         let mut guard = list.lock_arc();
         guard.reverse();
         assert_eq!(format!("{guard:?}"), "[3, 2, 1]");
@@ -1246,12 +1247,13 @@ fn unsized_payloads_behind_arcs() {
 
 #[test]
 fn zero_sized_and_overaligned_payloads() {
+    #[derive(Debug)]
     #[repr(align(256))]
     struct Far(u8);
 
     let nothing = Mutex::new(());
     *nothing.lock() = ();
-    let far = Arc::new(Mutex::new(Far(1)));
+    let far = shown(Mutex::new(Far(1)));
     far.lock().0 += 1;
     assert_eq!(far.data_ptr().addr() % 256, 0);
     let mapped = MutexGuard::map(far.lock(), |far| &mut far.0);
@@ -1267,7 +1269,7 @@ static MANY: [Mutex<usize>; 3] = [const { Mutex::new(0) }; 3];
 
 #[test]
 fn statics_need_no_setting_up() {
-    watchdog("statics_need_no_setting_up", || {
+    watchdog(|| {
         thread::scope(|s| {
             for i in 0..8 {
                 s.spawn(move || {
@@ -1296,9 +1298,9 @@ fn values_are_dropped_once() {
     drop(value);
     assert_eq!(drops.count(), 3);
 
-    let mutex = Arc::new(Mutex::new((drops.value(), drops.value())));
-    for give in GIVES {
-        for arc in [false, true] {
+    let mutex = shown(Mutex::new((drops.value(), drops.value())));
+    for give in cases(GIVES) {
+        for arc in either("arc ") {
             assert!(pass(&mutex, Way { take: Take::Lock, arc, give }, |_| ()));
         }
     }
@@ -1320,8 +1322,8 @@ fn values_are_dropped_once() {
 
 #[test]
 fn debug_never_blocks() {
-    watchdog("debug_never_blocks", || {
-        let mutex = Arc::new(Mutex::new(7));
+    watchdog(|| {
+        let mutex = shown(Mutex::new(7));
         assert_eq!(format!("{mutex:?}"), "Mutex { data: 7 }");
         assert!(!mutex.is_locked());
         let guard = mutex.lock();
@@ -1401,7 +1403,7 @@ thread_local! {
 
 #[test]
 fn lock_in_a_thread_local_destructor() {
-    watchdog("lock_in_a_thread_local_destructor", || {
+    watchdog(|| {
         let guard = LAST_WORDS.lock();
         let thread = thread::spawn(|| SPEAKER.set(Some(Speaker)));
         SAYING_THEM.until_asleep();
@@ -1413,8 +1415,8 @@ fn lock_in_a_thread_local_destructor() {
 
 #[test]
 fn contended_lock_never_allocates() {
-    watchdog("contended_lock_never_allocates", || {
-        let mutex = Arc::new(Mutex::new(0));
+    watchdog(|| {
+        let mutex = shown(Mutex::new(0));
         let ways = [Take::Lock, Take::For(LIMIT), Take::Until(LIMIT)].map(|take| (take, false));
         let arc_ways = ways.map(|(take, _)| (take, true));
         let (sleepers, warm): ([_; 6], _) =
@@ -1483,15 +1485,15 @@ fn any_way(n: usize) -> Way {
 
 #[test]
 fn stress_with_every_way() {
-    watchdog("stress_with_every_way", || {
-        for parties in PARTIES {
-            let (mutex, passed) = (Arc::new(Mutex::new(0)), AtomicUsize::new(0));
+    watchdog(|| {
+        for parties in parties() {
+            let (mutex, passed) = (shown(Mutex::new(0)), AtomicUsize::new(0));
             thread::scope(|s| {
                 for party in 0..parties {
                     let (mutex, passed) = (&mutex, &passed);
                     s.spawn(move || {
                         let mut mine = 0;
-                        for round in 0..rounds(1500) {
+                        for round in repeat(1500) {
                             mine += usize::from(pass(mutex, any_way(party * 31 + round), count_slowly));
                         }
                         passed.fetch_add(mine, Relaxed);
@@ -1508,8 +1510,8 @@ fn stress_with_every_way() {
 #[test]
 fn stress_with_one_lock_for_each_party() {
     // Many short sections and nothing else, which is where a lost wake-up would show.
-    watchdog("stress_with_one_lock_for_each_party", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let mutex = Mutex::new(0);
             thread::scope(|s| {
                 for _ in 0..parties {
@@ -1647,7 +1649,7 @@ fn follow(program: Vec<Step>) {
         Arc,
     }
 
-    let mutex = Arc::new(Mutex::new((0, 0)));
+    let mutex = shown(Mutex::new((0, 0)));
     let (mut hands, mut held, mut value) = (Hands::Empty, Held::No, (0, 0));
     for mut step in program {
         if let Step::Take(how @ Take::Lock, _) = &mut step {
@@ -1684,7 +1686,7 @@ fn follow(program: Vec<Step>) {
 
 /// Every way that got the lock counts once, whatever the others do.
 fn follow_at_once(programs: Vec<Vec<Way>>) {
-    let (mutex, passed) = (Arc::new(Mutex::new(0)), AtomicUsize::new(0));
+    let (mutex, passed) = (shown(Mutex::new(0)), AtomicUsize::new(0));
     thread::scope(|s| {
         for program in programs {
             let (mutex, passed) = (&mutex, &passed);
@@ -1723,16 +1725,16 @@ proptest! {
     fn programs_of_threads_count_right(
         programs in prop::collection::vec(prop::collection::vec(ways(), 1..40), 2..=3)
     ) {
-        watchdog("programs_of_threads_count_right", || follow_at_once(programs));
+        watchdog(|| follow_at_once(programs));
     }
 }
 
 /// A holder that locks again at once after each section lets a waiter in that has been the first for half a millisecond.
 #[test]
 fn waiter_that_has_stood_first_for_long_is_handed_the_lock() {
-    for take in [Take::Lock, Take::For(LIMIT)] {
-        watchdog(&format!("hand-off to a waiter by {take:?}"), move || {
-            for round in 0..rounds(20) {
+    watchdog(|| {
+        for take in cases([Take::Lock, Take::For(LIMIT)]) {
+            for round in repeat(20) {
                 let mutex = Mutex::new(0);
                 let sleeper = Sleeper::new();
                 let mut guard = mutex.lock();
@@ -1752,6 +1754,6 @@ fn waiter_that_has_stood_first_for_long_is_handed_the_lock() {
                     drop(guard);
                 });
             }
-        });
-    }
+        }
+    });
 }

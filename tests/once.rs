@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use lockwork::{Event, LazyLock, Once, OnceLock, OnceState};
 
-use crate::support::{Drops, LIMIT, PARTIES, Sleeper, allocations_during, rounds, watchdog};
+use crate::support::{Drops, LIMIT, Sleeper, allocations_during, parties, repeat, watchdog};
 
 /// Long enough to be measured, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(15);
@@ -46,9 +46,9 @@ fn asleep<'scope, R: Send + 'scope>(
 
 #[test]
 fn closure_runs_once_in_whatever_thread() {
-    watchdog("closure_runs_once_in_whatever_thread", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(100) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(100) {
                 let (once, runs) = (Once::new(), AtomicUsize::new(0));
                 thread::scope(|s| {
                     for _ in 0..parties {
@@ -128,7 +128,7 @@ fn panic_poisons_until_a_forced_call_returns() {
 
 #[test]
 fn panic_reaches_those_that_wait_already() {
-    watchdog("panic_reaches_those_that_wait_already", || {
+    watchdog(|| {
         let (once, fail, started) = (Once::new(), Event::new(), Event::new());
         let (once, fail, started) = (&once, &fail, &started);
         thread::scope(|s| {
@@ -163,7 +163,7 @@ fn panic_reaches_those_that_wait_already() {
 
 #[test]
 fn forced_call_that_waits_runs_after_a_panic() {
-    watchdog("forced_call_that_waits_runs_after_a_panic", || {
+    watchdog(|| {
         let (once, fail, started) = (Once::new(), Event::new(), Event::new());
         let (once, fail, started) = (&once, &fail, &started);
         thread::scope(|s| {
@@ -194,7 +194,7 @@ fn forced_call_that_waits_runs_after_a_panic() {
 
 #[test]
 fn timed_wait_ends_in_time_and_leaves_nothing() {
-    watchdog("timed_wait_ends_in_time_and_leaves_nothing", || {
+    watchdog(|| {
         let once = Once::new();
         assert!(!once.wait_for(Duration::ZERO));
         assert!(!once.wait_until(Instant::now()));
@@ -215,7 +215,7 @@ fn timed_wait_ends_in_time_and_leaves_nothing() {
 
 #[test]
 fn waits_do_not_begin_anything() {
-    watchdog("waits_do_not_begin_anything", || {
+    watchdog(|| {
         let (once, cell) = (Once::new(), OnceLock::<u8>::new());
         assert!(!once.wait_for(SHORT));
         assert_eq!(cell.wait_for(SHORT), None);
@@ -233,7 +233,7 @@ fn waits_do_not_begin_anything() {
 
 #[test]
 fn reentrant_call_panics_and_names_itself() {
-    watchdog("reentrant_call_panics_and_names_itself", || {
+    watchdog(|| {
         let once = Once::new();
         let again: [(&str, &dyn Fn()); 6] = [
             ("Once::call_once:", &|| once.call_once(|| {})),
@@ -255,7 +255,7 @@ fn reentrant_call_panics_and_names_itself() {
 
 #[test]
 fn reentrant_call_by_way_of_another_is_noticed() {
-    watchdog("reentrant_call_by_way_of_another_is_noticed", || {
+    watchdog(|| {
         let (outer, inner) = (Once::new(), Once::new());
         let message = message_of(|| outer.call_once(|| inner.call_once(|| outer.wait())));
         assert!(message.starts_with("Once::wait:"), "{message}");
@@ -269,7 +269,7 @@ fn reentrant_call_by_way_of_another_is_noticed() {
 
 #[test]
 fn another_thread_that_waits_is_not_taken_for_the_initialiser() {
-    watchdog("another_thread_that_waits_is_not_taken_for_the_initialiser", || {
+    watchdog(|| {
         let once = Once::new();
         thread::scope(|s| {
             let mut waiting = None;
@@ -281,7 +281,7 @@ fn another_thread_that_waits_is_not_taken_for_the_initialiser() {
 
 #[test]
 fn waiting_allocates_nothing() {
-    watchdog("waiting_allocates_nothing", || {
+    watchdog(|| {
         let (once, cell) = (Once::new(), OnceLock::new());
         // The handle that `std` makes once for a thread.
         let _ = thread::current();
@@ -330,9 +330,9 @@ fn cells_are_cloned_and_compared_by_value() {
 
 #[test]
 fn one_of_many_values_stays_and_the_others_come_back() {
-    watchdog("one_of_many_values_stays_and_the_others_come_back", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(100) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(100) {
                 let cell = OnceLock::new();
                 let kept: usize = thread::scope(|s| {
                     let setters: Vec<_> = (0..parties)
@@ -371,8 +371,8 @@ fn failed_initialisation_leaves_the_cell_empty() {
 /// The initialiser fails in one thread after another, by turns with an error and with a panic; the last succeeds.
 #[test]
 fn each_failure_lets_the_next_waiter_try() {
-    watchdog("each_failure_lets_the_next_waiter_try", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (cell, tried, started, go) =
                 (OnceLock::new(), AtomicUsize::new(0), Event::new(), Event::new());
             let attempt = || {
@@ -411,7 +411,7 @@ fn message_or<R>(f: impl FnOnce() -> R) -> Option<R> {
 
 #[test]
 fn waits_for_a_value_outlive_failures() {
-    watchdog("waits_for_a_value_outlive_failures", || {
+    watchdog(|| {
         let cell = OnceLock::new();
         thread::scope(|s| {
             let waiting = [
@@ -435,7 +435,7 @@ fn waits_for_a_value_outlive_failures() {
 
 #[test]
 fn timed_wait_for_a_value_ends_in_time() {
-    watchdog("timed_wait_for_a_value_ends_in_time", || {
+    watchdog(|| {
         let cell = OnceLock::<u8>::new();
         assert_eq!(cell.wait_for(Duration::ZERO), None);
         let start = Instant::now();
@@ -447,7 +447,7 @@ fn timed_wait_for_a_value_ends_in_time() {
 
 #[test]
 fn reentrant_initialisation_panics_and_the_outer_completes() {
-    watchdog("reentrant_initialisation_panics_and_the_outer_completes", || {
+    watchdog(|| {
         let cell = OnceLock::new();
         let again: [(&str, &dyn Fn()); 7] = [
             ("OnceLock::get_or_init:", &|| _ = cell.get_or_init(|| Box::new(1))),
@@ -474,7 +474,7 @@ fn reentrant_initialisation_panics_and_the_outer_completes() {
 /// spin 2023-0031: one that failed or panicked left a value that was dropped though never made.
 #[test]
 fn every_value_is_dropped_once() {
-    watchdog("every_value_is_dropped_once", || {
+    watchdog(|| {
         let drops = Drops::new();
         let mut made = 0;
         let mut value = || {
@@ -579,9 +579,9 @@ fn lazy_static_is_made_when_it_is_used() {
 
 #[test]
 fn lazy_value_is_made_once_by_one_of_many() {
-    watchdog("lazy_value_is_made_once_by_one_of_many", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(100) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(100) {
                 let runs = AtomicUsize::new(0);
                 let lazy = LazyLock::new(|| runs.fetch_add(1, Relaxed) + 1);
                 assert_eq!(format!("{lazy:?}"), "LazyLock(<uninit>)");
@@ -632,7 +632,7 @@ fn panic_poisons_a_lazy_value() {
 
 #[test]
 fn timed_use_waits_for_another_or_makes_the_value() {
-    watchdog("timed_use_waits_for_another_or_makes_the_value", || {
+    watchdog(|| {
         let (started, go) = (Event::new(), Event::new());
         let lazy = LazyLock::new(|| {
             started.set();
@@ -667,7 +667,7 @@ static SELF_REFERENCE: LazyLock<usize> = LazyLock::new(|| {
 
 #[test]
 fn function_that_uses_its_own_value_panics() {
-    watchdog("function_that_uses_its_own_value_panics", || {
+    watchdog(|| {
         assert_eq!(*SELF_REFERENCE, 4);
     });
 }
@@ -677,8 +677,8 @@ fn function_that_uses_its_own_value_panics() {
 /// What readers see was written before, in whatever way they learn that it is there.
 #[test]
 fn readers_see_whole_values() {
-    watchdog("readers_see_whole_values", || {
-        for _ in 0..rounds(200) {
+    watchdog(|| {
+        for _ in repeat(200) {
             let cell = Arc::new(OnceLock::new());
             let (sender, receiver) = mpsc::channel();
             for reader in 0..4 {

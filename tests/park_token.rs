@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use lockwork::{ArcRwLockReadGuard, AutoResetEvent, Condvar, Event, Mutex, RwLock};
 
-use crate::support::{LIMIT, Sleeper, eventually, rounds, watchdog};
+use crate::support::{LIMIT, Sleeper, eventually, repeat, rounds, watchdog};
 
 /// Whether the calling thread has its token. Takes it.
 fn has_token() -> bool {
@@ -217,9 +217,9 @@ impl Things {
 
 #[test]
 fn token_set_before_a_call_is_there_afterwards() {
-    watchdog("token_set_before_a_call_is_there_afterwards", || {
+    watchdog(|| {
         for call in &CALLS {
-            for _ in 0..rounds(20) {
+            for _ in repeat(20) {
                 let (things, sleeper) = (Things::new(), Sleeper::new());
                 thread::scope(|s| {
                     s.spawn(|| {
@@ -256,10 +256,10 @@ fn token_is_there_after_a_call_that_need_not_wait() {
 
 #[test]
 fn token_is_there_after_a_timeout() {
-    watchdog("token_is_there_after_a_timeout", || {
+    watchdog(|| {
         let things = Things::new();
         for (name, call) in TIMED {
-            for _ in 0..rounds(3) {
+            for _ in repeat(3) {
                 set_own_token();
                 let start = Instant::now();
                 call(&things);
@@ -272,9 +272,9 @@ fn token_is_there_after_a_timeout() {
 
 #[test]
 fn foreign_token_that_comes_during_a_call_is_there_afterwards() {
-    watchdog("foreign_token_that_comes_during_a_call_is_there_afterwards", || {
+    watchdog(|| {
         for call in &CALLS {
-            for round in 0..rounds(24) {
+            for round in repeat(24) {
                 let (things, sleeper) = (Things::new(), Sleeper::new());
                 thread::scope(|s| {
                     let waiter = s.spawn(|| {
@@ -296,9 +296,9 @@ fn foreign_token_that_comes_during_a_call_is_there_afterwards() {
 
 #[test]
 fn foreign_token_that_comes_during_a_timed_call_is_there_afterwards() {
-    watchdog("foreign_token_that_comes_during_a_timed_call_is_there_afterwards", || {
+    watchdog(|| {
         for (name, call) in TIMED {
-            for _ in 0..rounds(5) {
+            for _ in repeat(5) {
                 let (things, sleeper) = (Things::new(), Sleeper::new());
                 thread::scope(|s| {
                     let waiter = s.spawn(|| {
@@ -341,9 +341,9 @@ fn hammered(body: impl FnOnce() + Send) {
 
 #[test]
 fn foreign_tokens_end_no_call_early() {
-    watchdog("foreign_tokens_end_no_call_early", || {
+    watchdog(|| {
         for call in &CALLS {
-            for round in 0..rounds(15) {
+            for round in repeat(15) {
                 let (things, began) = (Things::new(), AtomicBool::new(false));
                 thread::scope(|s| {
                     s.spawn(|| {
@@ -363,11 +363,11 @@ fn foreign_tokens_end_no_call_early() {
 
 #[test]
 fn foreign_tokens_end_no_timed_call_early() {
-    watchdog("foreign_tokens_end_no_timed_call_early", || {
+    watchdog(|| {
         for (name, call) in TIMED {
             hammered(|| {
                 let things = Things::new();
-                for _ in 0..rounds(3) {
+                for _ in repeat(3) {
                     let start = Instant::now();
                     call(&things);
                     assert!(start.elapsed() >= BRIEF, "{name}");
@@ -379,7 +379,7 @@ fn foreign_tokens_end_no_timed_call_early() {
 
 #[test]
 fn hammered_threads_exclude_each_other() {
-    watchdog("hammered_threads_exclude_each_other", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new(0), Condvar::new());
         let turns = rounds(300);
         let play = |me: usize| {

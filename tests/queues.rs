@@ -26,7 +26,7 @@ macro_rules! each_buffer {
         mod fifo {
             use super::*;
             $(#[test] fn $test() {
-                watchdog(concat!("BoundedBuffer: ", stringify!($test)), || {
+                watchdog(|| {
                     let ($new, $name) = (BoundedBuffer::<u32>::new, "BoundedBuffer");
                     let _ = $name;
                     $body
@@ -36,7 +36,7 @@ macro_rules! each_buffer {
         mod priority {
             use super::*;
             $(#[test] fn $test() {
-                watchdog(concat!("PriorityBuffer: ", stringify!($test)), || {
+                watchdog(|| {
                     let ($new, $name) = (PriorityBuffer::<u32>::new, "PriorityBuffer");
                     let _ = $name;
                     $body
@@ -46,7 +46,7 @@ macro_rules! each_buffer {
         mod stack {
             use super::*;
             $(#[test] fn $test() {
-                watchdog(concat!("StackBuffer: ", stringify!($test)), || {
+                watchdog(|| {
                     let ($new, $name) = (StackBuffer::<u32>::new, "StackBuffer");
                     let _ = $name;
                     $body
@@ -265,7 +265,7 @@ fn comparison_that_panics_changes_nothing() {
 /// A get whose comparison panics has made room, and the putter that waits for it comes.
 #[test]
 fn panic_in_a_batch_wakes_whom_it_owes() {
-    watchdog("panic in a batch", || {
+    watchdog(|| {
         let fuse = Arc::new(AtomicUsize::new(usize::MAX));
         let job = |rank: u32| Job { rank, number: 0, fuse: Some(Arc::clone(&fuse)) };
         let (buffer, sleeper) = (PriorityBuffer::new(4), Sleeper::new());

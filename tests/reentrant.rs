@@ -15,7 +15,8 @@ use lockwork::{ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex
 use proptest::prelude::*;
 
 use crate::support::{
-    Counted, Drops, LIMIT, PARTIES, Sleeper, allocations_during, eventually, rounds, watchdog,
+    Counted, Drops, LIMIT, Sleeper, allocations_during, either, eventually, parties, repeat, rounds, shown,
+    watchdog,
 };
 
 /// Long enough to be measured, short enough to be waited for.
@@ -111,7 +112,7 @@ fn count_slowly(counter: &Cell<usize>) {
 #[test]
 fn lock_again_and_again() {
     let mutex = ReentrantMutex::new(Cell::new(0));
-    for _ in 0..rounds(1000) {
+    for _ in repeat(1000) {
         let outer = mutex.lock();
         let inner = mutex.lock();
         outer.set(inner.get() + 1);
@@ -122,7 +123,7 @@ fn lock_again_and_again() {
 // CPython: test_recursion_count, by `hold_count`.
 #[test]
 fn hold_count_counts_levels() {
-    let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    let mutex = shown(ReentrantMutex::new(Cell::new(0)));
     let mut levels = Vec::new();
     for depth in 0..200 {
         assert_eq!(mutex.hold_count(), depth);
@@ -143,7 +144,7 @@ fn hold_count_counts_levels() {
 
 #[test]
 fn every_way_locks_at_every_depth() {
-    let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    let mutex = shown(ReentrantMutex::new(Cell::new(0)));
     for outer in 0..WAYS {
         for inner in 0..WAYS {
             let first = take(&mutex, outer, SHORT).expect("free");
@@ -180,8 +181,8 @@ fn other_threads_own_nothing() {
 // thread (tests/auto_traits.rs). What is left is that a lock which another thread has can be asked about and not taken.
 #[test]
 fn only_the_owner_gets_in() {
-    watchdog("only_the_owner_gets_in", || {
-        let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    watchdog(|| {
+        let mutex = shown(ReentrantMutex::new(Cell::new(0)));
         let guards = [mutex.lock(), mutex.lock()];
         for guard in guards {
             elsewhere(|| {
@@ -199,8 +200,8 @@ fn only_the_owner_gets_in() {
 // CPython: test_try_acquire_contended, test_acquire_contended.
 #[test]
 fn held_lock_keeps_others_out_until_the_last_level() {
-    watchdog("held_lock_keeps_others_out_until_the_last_level", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (mutex, got_in) = (ReentrantMutex::new(Cell::new(0)), AtomicUsize::new(0));
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -247,8 +248,8 @@ fn recursive_calls_share_the_lock() {
 // CPython: timed acquire works for the owner at any depth and returns False for others.
 #[test]
 fn timed_locks_at_any_depth() {
-    watchdog("timed_locks_at_any_depth", || {
-        let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    watchdog(|| {
+        let mutex = shown(ReentrantMutex::new(Cell::new(0)));
         let past = Instant::now();
         let mut levels = Vec::new();
         for _ in 0..10 {
@@ -272,10 +273,10 @@ fn timed_locks_at_any_depth() {
 
 #[test]
 fn timed_waiter_gets_the_lock_before_its_deadline() {
-    watchdog("timed_waiter_gets_the_lock_before_its_deadline", || {
-        let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    watchdog(|| {
+        let mutex = shown(ReentrantMutex::new(Cell::new(0)));
         for timeout in [LIMIT, Duration::MAX, Duration::from_secs(u64::MAX / 2)] {
-            for arc in [false, true] {
+            for arc in either("arc ") {
                 let sleeper = Sleeper::new();
                 thread::scope(|s| {
                     let (outer, inner) = (mutex.lock(), mutex.lock());
@@ -297,7 +298,7 @@ fn timed_waiter_gets_the_lock_before_its_deadline() {
 // CPython: test_timeout, test_state_after_timeout.
 #[test]
 fn timeout_leaves_the_lock_usable_for_both() {
-    watchdog("timeout_leaves_the_lock_usable_for_both", || {
+    watchdog(|| {
         let (mutex, gave_up) = (ReentrantMutex::new(Cell::new(0)), AtomicBool::new(false));
         thread::scope(|s| {
             let (outer, inner) = (mutex.lock(), mutex.lock());
@@ -322,14 +323,14 @@ fn timeout_leaves_the_lock_usable_for_both() {
 // CPython: test_thread_leak.
 #[test]
 fn unlocks_and_timeouts_race() {
-    watchdog("unlocks_and_timeouts_race", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (mutex, got_in) = (ReentrantMutex::new(Cell::new(0)), AtomicUsize::new(0));
             thread::scope(|s| {
                 for party in 0..parties {
                     let (mutex, got_in) = (&mutex, &got_in);
                     s.spawn(move || {
-                        for round in 0..rounds(200) {
+                        for round in repeat(200) {
                             let timeout = Duration::from_micros(((party * 17 + round) % 100) as u64);
                             if let Some(guard) = mutex.try_lock_for(timeout) {
                                 count_slowly(&mutex.try_lock_for(timeout).expect("ours"));
@@ -353,7 +354,7 @@ fn unlocks_and_timeouts_race() {
 // CPython: test_with.
 #[test]
 fn unwinding_restores_the_depth() {
-    let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    let mutex = shown(ReentrantMutex::new(Cell::new(0)));
     for way in 0..WAYS {
         let outer = take(&mutex, way, SHORT).expect("free");
         let unwound = catch_unwind(AssertUnwindSafe(|| {
@@ -400,9 +401,9 @@ fn panic_while_mapping_unlocks_one_level() {
 
 #[test]
 fn unlocked_gives_up_one_level_and_takes_it_again() {
-    let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    let mutex = shown(ReentrantMutex::new(Cell::new(0)));
     for way in [0, 4] {
-        for fair in [false, true] {
+        for fair in either("fair ") {
             let mut outer = take(&mutex, way, SHORT).expect("free");
             let result = outer.unlocked(fair, || {
                 assert_eq!(mutex.hold_count(), 0);
@@ -432,9 +433,9 @@ fn unlocked_gives_up_one_level_and_takes_it_again() {
 
 #[test]
 fn unlocked_locks_again_after_a_panic() {
-    let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    let mutex = shown(ReentrantMutex::new(Cell::new(0)));
     for way in [0, 4] {
-        for fair in [false, true] {
+        for fair in either("fair ") {
             let mut outer = take(&mutex, way, SHORT).expect("free");
             for depth in [1, 2] {
                 assert!(catch_unwind(AssertUnwindSafe(|| outer.unlocked(fair, || unwind()))).is_err());
@@ -457,11 +458,11 @@ fn last_level_hands_over_and_no_other() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("last_level_hands_over_and_no_other", || {
-        for bump in [false, true] {
+    watchdog(|| {
+        for bump in either("bump ") {
             for way in [0, 4] {
-                for _ in 0..rounds(20) {
-                    let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+                for _ in repeat(20) {
+                    let mutex = shown(ReentrantMutex::new(Cell::new(0)));
                     let (sleeper, served) = (Sleeper::new(), AtomicUsize::new(0));
                     thread::scope(|s| {
                         let mut outer = take(&mutex, way, SHORT).expect("free");
@@ -494,7 +495,7 @@ fn last_level_hands_over_and_no_other() {
 
 #[test]
 fn bump_keeps_the_lock_if_nobody_waits() {
-    let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    let mutex = shown(ReentrantMutex::new(Cell::new(0)));
     for way in [0, 4] {
         let mut outer = take(&mutex, way, SHORT).expect("free");
         outer.bump();
@@ -541,7 +542,7 @@ fn try_map_gives_the_guard_back() {
 
 #[test]
 fn guards_know_their_mutex() {
-    let mutex = Arc::new(ReentrantMutex::new(0));
+    let mutex = shown(ReentrantMutex::new(0));
     let guard = mutex.lock();
     assert!(ptr::eq(ReentrantMutexGuard::remutex(&guard), &raw const *mutex));
     let arc = mutex.lock_arc();
@@ -570,7 +571,7 @@ fn guard_is_shared_with_other_threads() {
 
 #[test]
 fn force_unlock_ends_one_forgotten_guard() {
-    let mutex = Arc::new(ReentrantMutex::new(1));
+    let mutex = shown(ReentrantMutex::new(1));
     mem::forget([mutex.lock(), mutex.lock(), mutex.lock()]);
     unsafe { mutex.force_unlock() };
     assert_eq!(mutex.hold_count(), 2);
@@ -623,7 +624,7 @@ fn values_are_dropped_once() {
     drop(value);
     assert_eq!(drops.count(), 2);
 
-    let mutex = Arc::new(ReentrantMutex::new(drops.value()));
+    let mutex = shown(ReentrantMutex::new(drops.value()));
     drop((mutex.lock(), mutex.lock()));
     drop(ReentrantMutexGuard::map(mutex.lock(), |value| value));
     let guards = [mutex.lock_arc(), mutex.lock_arc()];
@@ -640,8 +641,8 @@ fn values_are_dropped_once() {
 
 #[test]
 fn debug_never_blocks() {
-    watchdog("debug_never_blocks", || {
-        let mutex = Arc::new(ReentrantMutex::new(7));
+    watchdog(|| {
+        let mutex = shown(ReentrantMutex::new(7));
         let show = || format!("{mutex:?}");
         assert_eq!(show(), "ReentrantMutex { data: 7 }");
         let guard = mutex.lock();
@@ -692,7 +693,7 @@ static CALLS: ReentrantMutex<Cell<usize>> = ReentrantMutex::new(Cell::new(0));
 
 #[test]
 fn statics_need_no_setting_up() {
-    watchdog("statics_need_no_setting_up", || {
+    watchdog(|| {
         thread::scope(|s| {
             for _ in 0..8 {
                 s.spawn(|| {
@@ -709,11 +710,11 @@ fn statics_need_no_setting_up() {
 
 #[test]
 fn ended_thread_leaves_its_lock_to_nobody() {
-    watchdog("ended_thread_leaves_its_lock_to_nobody", || {
+    watchdog(|| {
         let mutex = ReentrantMutex::new(0);
         elsewhere(|| mem::forget([mutex.lock(), mutex.lock()]));
         let theirs = ReentrantMutex::new(0);
-        for _ in 0..rounds(3000) {
+        for _ in repeat(3000) {
             elsewhere(|| {
                 // Asked before the thread has a number, and afterwards.
                 assert!(!mutex.is_owned_by_current_thread());
@@ -749,8 +750,8 @@ thread_local! {
 
 #[test]
 fn lock_in_a_thread_local_destructor() {
-    watchdog("lock_in_a_thread_local_destructor", || {
-        for has_number in [false, true] {
+    watchdog(|| {
+        for has_number in either("has_number ") {
             let thread = thread::spawn(move || {
                 SPEAKER.set(Some(Speaker));
                 if has_number {
@@ -777,15 +778,15 @@ fn locks_never_allocate() {
 
 #[test]
 fn stress_with_every_way() {
-    watchdog("stress_with_every_way", || {
-        for parties in PARTIES {
-            let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    watchdog(|| {
+        for parties in parties() {
+            let mutex = shown(ReentrantMutex::new(Cell::new(0)));
             let passed = AtomicUsize::new(0);
             thread::scope(|s| {
                 for party in 0..parties {
                     let (mutex, passed) = (&mutex, &passed);
                     s.spawn(move || {
-                        for round in 0..rounds(1500) {
+                        for round in repeat(1500) {
                             let n = party * 31 + round;
                             let Some(mut outer) = take(mutex, n, Duration::from_micros(n as u64 % 97)) else {
                                 continue;
@@ -840,7 +841,7 @@ fn steps() -> impl Strategy<Value = Step> {
 
 /// The specification: a number of levels.
 fn follow(program: Vec<Step>) {
-    let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    let mutex = shown(ReentrantMutex::new(Cell::new(0)));
     let mut levels = Vec::new();
     for step in program {
         let at = |index: usize| (!levels.is_empty()).then(|| index % levels.len());

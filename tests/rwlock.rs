@@ -22,7 +22,8 @@ use lockwork::{
 use proptest::prelude::*;
 
 use crate::support::{
-    Counted, Drops, LIMIT, PARTIES, Sleeper, allocations_during, eventually, rounds, watchdog,
+    Counted, Drops, LIMIT, Sleeper, allocations_during, cases, either, eventually, parties, repeat, rounds,
+    shown, watchdog,
 };
 
 /// Long enough to be measured, short enough to be waited for.
@@ -56,8 +57,8 @@ impl Mode {
         lock
     }
 
-    fn arc<T>(self, value: T) -> Arc<RwLock<T>> {
-        Arc::new(self.lock(value))
+    fn arc<T: Debug + Send + Sync + 'static>(self, value: T) -> Arc<RwLock<T>> {
+        shown(self.lock(value))
     }
 }
 
@@ -336,7 +337,7 @@ fn open_to<T: ?Sized>(lock: &RwLock<T>) -> [bool; 3] {
 
 #[test]
 fn guards_give_the_value_and_drop_unlocks() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let lock = mode.lock(1);
         assert!(!lock.is_locked() && !lock.is_locked_exclusive());
         let reader = lock.read();
@@ -369,7 +370,7 @@ fn get_on(held: Kind, new: Kind) -> bool {
 
 #[test]
 fn every_kind_keeps_the_right_ones_out() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let lock = mode.arc(0);
         for (held_kind, held_arc) in KINDS.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
             for (new, arc) in KINDS.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
@@ -422,11 +423,11 @@ fn every_way_in_goes_with_every_way_out() {
             }));
         }),
     ];
-    for mode in MODES {
+    for mode in cases(MODES) {
         let (lock, mut written) = (mode.arc(0), 0);
-        for kind in KINDS {
+        for kind in cases(KINDS) {
             for how in [Take::Lock, Take::Try, Take::For(SHORT), Take::Until(SHORT)] {
-                for arc in [false, true] {
+                for arc in either("arc ") {
                     for (name, out) in outs {
                         mode.set_up(&lock);
                         let mut held = take(&lock, kind, how, arc).expect("it is free");
@@ -450,9 +451,9 @@ fn every_way_in_goes_with_every_way_out() {
 
 #[test]
 fn readers_are_in_together() {
-    watchdog("readers_are_in_together", || {
-        for mode in MODES {
-            for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
                 let (lock, inside) = (mode.lock(7), AtomicUsize::new(0));
                 let upgradable = lock.upgradable_read();
                 thread::scope(|s| {
@@ -475,9 +476,9 @@ fn readers_are_in_together() {
 
 #[test]
 fn writer_keeps_everybody_out() {
-    watchdog("writer_keeps_everybody_out", || {
-        for mode in MODES {
-            for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
                 let (lock, got_in) = (mode.arc([0; 2]), AtomicUsize::new(0));
                 let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {
@@ -505,9 +506,9 @@ fn writer_keeps_everybody_out() {
 
 #[test]
 fn readers_keep_a_writer_out_until_the_last_has_left() {
-    watchdog("readers_keep_a_writer_out_until_the_last_has_left", || {
-        for mode in MODES {
-            for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
                 let (lock, leave) = (mode.lock(0), AtomicUsize::new(0));
                 let (inside, written, sleeper) =
                     (AtomicUsize::new(0), AtomicBool::new(false), Sleeper::new());
@@ -544,9 +545,9 @@ fn readers_keep_a_writer_out_until_the_last_has_left() {
 
 #[test]
 fn arc_guards_unlock_on_another_thread() {
-    watchdog("arc_guards_unlock_on_another_thread", || {
-        for mode in MODES {
-            for kind in KINDS {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for kind in cases(KINDS) {
                 let lock = mode.arc(1);
                 let held = take(&lock, kind, Take::Lock, true);
                 let other = match held {
@@ -568,12 +569,12 @@ fn arc_guards_unlock_on_another_thread() {
 
 #[test]
 fn lock_goes_right_after_its_guard() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let lock = mode.lock(Box::new(1));
         drop(lock.read());
         drop(lock);
 
-        for kind in KINDS {
+        for kind in cases(KINDS) {
             let lock = mode.arc(1);
             let weak = Arc::downgrade(&lock);
             let guard = match take(&lock, kind, Take::Lock, true) {
@@ -594,8 +595,8 @@ fn lock_goes_right_after_its_guard() {
 
 #[test]
 fn zero_and_past_deadlines_try_once() {
-    watchdog("zero_and_past_deadlines_try_once", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             let lock = mode.lock(0);
             let past = Instant::now();
             thread::yield_now();
@@ -632,12 +633,12 @@ fn zero_and_past_deadlines_try_once() {
 
 #[test]
 fn max_waits_for_ever() {
-    watchdog("max_waits_for_ever", || {
+    watchdog(|| {
         let nearly = [Duration::MAX - Duration::from_nanos(1), Duration::from_secs(u64::MAX / 2)];
         for timeout in [Duration::MAX, nearly[0], nearly[1]] {
-            for mode in MODES {
+            for mode in cases(MODES) {
                 let lock = mode.arc(0);
-                for kind in KINDS {
+                for kind in cases(KINDS) {
                     drop(take(&lock, kind, Take::For(timeout), false).expect("it is free"));
                     mode.set_up(&lock);
                     // A reader in the way of a writer, a writer in the way of the others.
@@ -674,8 +675,8 @@ fn max_waits_for_ever() {
 
 #[test]
 fn timeout_takes_the_time_asked_for() {
-    watchdog("timeout_takes_the_time_asked_for", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             let lock = mode.arc(0);
             let at_least = |body: &mut dyn FnMut()| {
                 let start = Instant::now();
@@ -683,7 +684,7 @@ fn timeout_takes_the_time_asked_for() {
                 assert!(start.elapsed() >= SHORT);
             };
             let reader = lock.read();
-            for arc in [false, true] {
+            for arc in either("arc ") {
                 for how in [Take::For(SHORT), Take::Until(SHORT)] {
                     at_least(&mut || assert!(take(&lock, Kind::Write, how, arc).is_none()));
                     let mut held = take(&lock, Kind::Upgradable, Take::Try, arc);
@@ -712,9 +713,9 @@ fn timeout_takes_the_time_asked_for() {
 // parking_lot#465.
 #[test]
 fn timed_out_writer_leaves_no_trace() {
-    watchdog("timed_out_writer_leaves_no_trace", || {
-        for mode in MODES {
-            for arc in [false, true] {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for arc in either("arc ") {
                 for how in [Take::For(BRIEF), Take::Until(BRIEF), Take::For(SHORT)] {
                     let lock = mode.arc(0);
                     let reader = lock.read();
@@ -746,9 +747,9 @@ fn timed_out_writer_leaves_no_trace() {
 // parking_lot#465: readers stayed asleep behind a writer that had given up.
 #[test]
 fn readers_held_back_by_a_writer_come_in_when_it_gives_up() {
-    watchdog("readers_held_back_by_a_writer_come_in_when_it_gives_up", || {
-        for mode in MODES {
-            for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
                 let (lock, inside, gave_up) = (mode.lock(0), AtomicUsize::new(0), AtomicBool::new(false));
                 thread::scope(|s| {
                     let reader = lock.read();
@@ -778,10 +779,10 @@ fn readers_held_back_by_a_writer_come_in_when_it_gives_up() {
 
 #[test]
 fn readers_held_back_by_an_upgrade_come_in_when_it_gives_up() {
-    watchdog("readers_held_back_by_an_upgrade_come_in_when_it_gives_up", || {
-        for mode in MODES {
-            for with in [false, true] {
-                for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for with in either("with ") {
+                for parties in parties() {
                     let (lock, inside, gave_up) = (mode.arc(0), AtomicUsize::new(0), AtomicBool::new(false));
                     thread::scope(|s| {
                         let reader = lock.read();
@@ -821,9 +822,9 @@ fn readers_held_back_by_an_upgrade_come_in_when_it_gives_up() {
 #[test]
 fn queued_writer_that_gives_up_lets_readers_in() {
     // Queued behind the upgradable reader, with readers behind it.
-    watchdog("queued_writer_that_gives_up_lets_readers_in", || {
-        for mode in MODES {
-            for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
                 let (lock, inside, gave_up) = (mode.lock(0), AtomicUsize::new(0), AtomicBool::new(false));
                 thread::scope(|s| {
                     let upgradable = lock.upgradable_read();
@@ -851,8 +852,8 @@ fn queued_writer_that_gives_up_lets_readers_in() {
 
 #[test]
 fn timed_out_reader_behind_a_writer_leaves_the_writer_its_turn() {
-    watchdog("timed_out_reader_behind_a_writer_leaves_the_writer_its_turn", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             let lock = mode.lock(0);
             thread::scope(|s| {
                 let reader = lock.read();
@@ -871,16 +872,16 @@ fn timed_out_reader_behind_a_writer_leaves_the_writer_its_turn() {
 
 #[test]
 fn abandoned_waits_leave_nothing() {
-    watchdog("abandoned_waits_leave_nothing", || {
+    watchdog(|| {
         for held in [Kind::Read, Kind::Upgradable, Kind::Write] {
-            for parties in PARTIES {
-                let lock = Arc::new(RwLock::new(0));
+            for parties in parties() {
+                let lock = shown(RwLock::new(0));
                 let guard = take(&lock, held, Take::Lock, false);
                 thread::scope(|s| {
                     for party in 0..parties {
                         let lock = &lock;
                         s.spawn(move || {
-                            for wait in 0..rounds(60) {
+                            for wait in repeat(60) {
                                 let timeout = Duration::from_micros(((party + wait) % 7 * 10) as u64);
                                 let kind = KINDS[(party + wait) % 4];
                                 drop(take(lock, kind, Take::For(timeout), false));
@@ -901,9 +902,9 @@ fn abandoned_waits_leave_nothing() {
 
 #[test]
 fn timed_waiters_get_the_lock_before_their_deadline() {
-    watchdog("timed_waiters_get_the_lock_before_their_deadline", || {
-        for mode in MODES {
-            for kind in KINDS {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for kind in cases(KINDS) {
                 for how in [Take::For(LIMIT), Take::Until(LIMIT)] {
                     let (lock, sleeper) = (mode.arc(0), Sleeper::new());
                     thread::scope(|s| {
@@ -931,11 +932,11 @@ fn timed_waiters_get_the_lock_before_their_deadline() {
 
 #[test]
 fn waiting_writer_stops_new_readers() {
-    watchdog("waiting_writer_stops_new_readers", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             // It waits for a reader to leave, or for the upgradable reader.
             for in_the_way in [Kind::Read, Kind::Upgradable] {
-                for arc in [false, true] {
+                for arc in either("arc ") {
                     let lock = mode.arc(0);
                     thread::scope(|s| {
                         let held = take(&lock, in_the_way, Take::Lock, false);
@@ -964,10 +965,10 @@ fn waiting_writer_stops_new_readers() {
 
 #[test]
 fn recursive_reads_join_although_a_writer_waits() {
-    watchdog("recursive_reads_join_although_a_writer_waits", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             for in_the_way in [Kind::Read, Kind::Upgradable] {
-                for arc in [false, true] {
+                for arc in either("arc ") {
                     let lock = mode.arc(0);
                     thread::scope(|s| {
                         let held = take(&lock, in_the_way, Take::Lock, arc);
@@ -992,8 +993,8 @@ fn recursive_reads_join_although_a_writer_waits() {
 
 #[test]
 fn waiting_upgrade_stops_new_readers() {
-    watchdog("waiting_upgrade_stops_new_readers", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             let lock = mode.lock(0);
             thread::scope(|s| {
                 let reader = lock.read();
@@ -1011,8 +1012,8 @@ fn waiting_upgrade_stops_new_readers() {
 
 #[test]
 fn waiting_upgradable_reader_does_not_stop_readers() {
-    watchdog("waiting_upgradable_reader_does_not_stop_readers", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             let (lock, sleeper, got_in) = (mode.lock(0), Sleeper::new(), AtomicBool::new(false));
             thread::scope(|s| {
                 let upgradable = lock.upgradable_read();
@@ -1039,9 +1040,9 @@ fn waiting_upgradable_reader_does_not_stop_readers() {
 
 #[test]
 fn readers_behind_a_waiting_upgradable_reader_come_in_with_it() {
-    watchdog("readers_behind_a_waiting_upgradable_reader_come_in_with_it", || {
-        for mode in MODES {
-            for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
                 let (lock, inside) = (mode.arc(0), AtomicUsize::new(0));
                 let sleepers = Sleeper::several(parties + 1);
                 thread::scope(|s| {
@@ -1085,9 +1086,9 @@ fn end_write(lock: &Arc<RwLock<usize>>, writer: RwLockWriteGuard<'_, usize>, way
 
 #[test]
 fn readers_that_queued_before_the_next_writer_go_in_together() {
-    watchdog("readers_that_queued_before_the_next_writer_go_in_together", || {
-        for mode in MODES {
-            for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
                 for way in 0..6 {
                     let (lock, inside) = (mode.arc(0), AtomicUsize::new(0));
                     let (sleepers, last) = (Sleeper::several(parties), Sleeper::new());
@@ -1121,10 +1122,10 @@ fn readers_that_queued_before_the_next_writer_go_in_together() {
 #[test]
 fn writer_that_comes_while_readers_go_in_waits_for_all_of_them() {
     // Those readers were there before it.
-    watchdog("writer_that_comes_while_readers_go_in_waits_for_all_of_them", || {
+    watchdog(|| {
         const READERS: usize = if cfg!(miri) { 4 } else { 12 };
-        for mode in MODES {
-            for _ in 0..rounds(10) {
+        for mode in cases(MODES) {
+            for _ in repeat(10) {
                 let (lock, inside) = (mode.lock(0), AtomicUsize::new(0));
                 let sleepers = Sleeper::several(READERS);
                 thread::scope(|s| {
@@ -1150,8 +1151,8 @@ fn writer_that_comes_while_readers_go_in_waits_for_all_of_them() {
 
 #[test]
 fn recursive_read_that_queued_behind_a_writer_joins_when_readers_may() {
-    watchdog("recursive_read_that_queued_behind_a_writer_joins_when_readers_may", || {
-        for to_upgradable in [false, true] {
+    watchdog(|| {
+        for to_upgradable in either("to_upgradable ") {
             let (lock, sleepers) = (RwLock::new(0), [Sleeper::new(), Sleeper::new()]);
             let joined = AtomicBool::new(false);
             thread::scope(|s| {
@@ -1183,9 +1184,9 @@ fn recursive_read_that_queued_behind_a_writer_joins_when_readers_may() {
 
 #[test]
 fn failed_try_write_holds_no_reader_back() {
-    watchdog("failed_try_write_holds_no_reader_back", || {
-        for mode in MODES {
-            for upgrade in [false, true] {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for upgrade in either("upgrade ") {
                 let (lock, done) = (mode.lock(0), AtomicBool::new(false));
                 let reader = lock.read();
                 thread::scope(|s| {
@@ -1221,7 +1222,7 @@ fn downgrade_beside_too_many_readers_loses_none_of_them() {
     if cfg!(miri) {
         return;
     }
-    watchdog("downgrade_beside_too_many_readers_loses_none_of_them", || {
+    watchdog(|| {
         let lock = RwLock::new(0);
         let first = lock.read();
         // The last of these sits.
@@ -1249,9 +1250,9 @@ fn spin_for(time: Duration) {
 
 #[test]
 fn overlapping_readers_do_not_starve_writers() {
-    watchdog("overlapping_readers_do_not_starve_writers", || {
-        for mode in MODES {
-            for upgradable in [false, true] {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for upgradable in either("upgradable ") {
                 let (lock, done) = (mode.arc([0; 2]), AtomicBool::new(false));
                 let turns = rounds(25);
                 thread::scope(|s| {
@@ -1293,9 +1294,9 @@ fn overlapping_readers_do_not_starve_writers() {
 
 #[test]
 fn streams_of_writers_do_not_starve_readers() {
-    watchdog("streams_of_writers_do_not_starve_readers", || {
+    watchdog(|| {
         for kind in [Kind::Read, Kind::Again, Kind::Upgradable] {
-            let (lock, done) = (Arc::new(RwLock::new([0; 2])), AtomicBool::new(false));
+            let (lock, done) = (shown(RwLock::new([0; 2])), AtomicBool::new(false));
             thread::scope(|s| {
                 for _ in 0..2 {
                     s.spawn(|| {
@@ -1307,7 +1308,7 @@ fn streams_of_writers_do_not_starve_readers() {
                         }
                     });
                 }
-                for _ in 0..rounds(20) {
+                for _ in repeat(20) {
                     let held = take(&lock, kind, Take::Lock, false).expect("it waits");
                     let [one, other] = *held.value();
                     assert_eq!(one, other);
@@ -1323,10 +1324,10 @@ fn waiter_is_passed_over_a_few_times_only() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("waiter_is_passed_over_a_few_times_only", || {
-        for kind in KINDS {
-            for _ in 0..rounds(10) {
-                let (lock, sleeper) = (Arc::new(RwLock::new(())), Sleeper::new());
+    watchdog(|| {
+        for kind in cases(KINDS) {
+            for _ in repeat(10) {
+                let (lock, sleeper) = (shown(RwLock::new(())), Sleeper::new());
                 let came = AtomicBool::new(false);
                 thread::scope(|s| {
                     let mut writer = lock.write();
@@ -1360,10 +1361,10 @@ fn fair_unlock_hands_over() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("fair_unlock_hands_over", || {
-        for mode in MODES {
-            for kind in KINDS {
-                for bump in [false, true] {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for kind in cases(KINDS) {
+                for bump in either("bump ") {
                     let (lock, sleeper) = (mode.arc(0), Sleeper::new());
                     let (came, leave) = (AtomicBool::new(false), AtomicBool::new(false));
                     thread::scope(|s| {
@@ -1398,8 +1399,8 @@ fn fair_unlock_hands_over() {
 
 #[test]
 fn bump_of_a_reader_lets_the_writer_have_its_turn() {
-    watchdog("bump_of_a_reader_lets_the_writer_have_its_turn", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             for (kind, arc) in [(Kind::Read, false), (Kind::Read, true), (Kind::Upgradable, false)] {
                 let (lock, sleeper) = (mode.arc(0), Sleeper::new());
                 thread::scope(|s| {
@@ -1424,8 +1425,8 @@ fn bump_of_a_reader_lets_the_writer_have_its_turn() {
 
 #[test]
 fn upgrade_waits_for_the_other_readers() {
-    watchdog("upgrade_waits_for_the_other_readers", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             for how in [Take::Lock, Take::For(LIMIT), Take::Until(LIMIT)] {
                 for (arc, with) in [(false, false), (true, false), (false, true), (true, true)] {
                     let (lock, left) = (mode.arc(0), AtomicBool::new(false));
@@ -1464,8 +1465,8 @@ fn upgrade_waits_for_the_other_readers() {
 
 #[test]
 fn try_upgrade_gives_the_guard_back() {
-    for mode in MODES {
-        for arc in [false, true] {
+    for mode in cases(MODES) {
+        for arc in either("arc ") {
             let lock = mode.arc(0);
             let reader = lock.read();
             let mut held = take(&lock, Kind::Upgradable, Take::Try, arc).expect("beside a reader");
@@ -1493,9 +1494,9 @@ fn try_upgrade_gives_the_guard_back() {
 #[test]
 fn no_writer_comes_between_the_look_and_the_change() {
     // Each writes what it has read, plus one; a waiting writer spoils what it can.
-    watchdog("no_writer_comes_between_the_look_and_the_change", || {
-        for mode in MODES {
-            for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
                 let (lock, turns) = (mode.lock(0), rounds(100));
                 thread::scope(|s| {
                     for party in 0..parties {
@@ -1533,10 +1534,10 @@ fn no_writer_comes_between_the_look_and_the_change() {
 
 #[test]
 fn downgrades_let_readers_in() {
-    watchdog("downgrades_let_readers_in", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             for (arc, to_upgradable) in [(false, false), (true, false), (false, true), (true, true)] {
-                let (lock, inside) = (Arc::new(RwLock::new(0)), AtomicUsize::new(0));
+                let (lock, inside) = (shown(RwLock::new(0)), AtomicUsize::new(0));
                 let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {
                     let mut held = take(&lock, Kind::Write, Take::Lock, arc).expect("it is free");
@@ -1565,9 +1566,9 @@ fn downgrades_let_readers_in() {
 
 #[test]
 fn downgrade_of_the_upgradable_reader_lets_the_next_be_it() {
-    watchdog("downgrade_of_the_upgradable_reader_lets_the_next_be_it", || {
-        for mode in MODES {
-            for arc in [false, true] {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for arc in either("arc ") {
                 let (lock, sleeper, came) = (mode.arc(0), Sleeper::new(), AtomicBool::new(false));
                 thread::scope(|s| {
                     let held = take(&lock, Kind::Upgradable, Take::Lock, arc).expect("it is free");
@@ -1588,10 +1589,10 @@ fn downgrade_of_the_upgradable_reader_lets_the_next_be_it() {
 
 #[test]
 fn downgrade_lets_no_writer_in_between() {
-    watchdog("downgrade_lets_no_writer_in_between", || {
-        for mode in MODES {
-            for to_upgradable in [false, true] {
-                for _ in 0..rounds(20) {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for to_upgradable in either("to_upgradable ") {
+                for _ in repeat(20) {
                     let (lock, sleeper) = (mode.arc(0), Sleeper::new());
                     thread::scope(|s| {
                         let mut writer = lock.write();
@@ -1617,11 +1618,11 @@ fn downgrade_lets_no_writer_in_between() {
 
 #[test]
 fn panic_with_a_guard_releases_and_does_not_poison() {
-    watchdog("panic_with_a_guard_releases_and_does_not_poison", || {
-        for mode in MODES {
-            for kind in KINDS {
-                for arc in [false, true] {
-                    for mapped in [false, true] {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for kind in cases(KINDS) {
+                for arc in either("arc ") {
+                    for mapped in either("mapped ") {
                         let lock = mode.arc(0);
                         let (inside, sleeper) = (AtomicBool::new(false), Sleeper::new());
                         thread::scope(|s| {
@@ -1655,7 +1656,7 @@ fn panic_with_a_guard_releases_and_does_not_poison() {
 
 #[test]
 fn panic_while_mapping_releases() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let lock = mode.lock((1, 2));
         assert!(unwinds(|| drop(RwLockReadGuard::map::<i32, _>(lock.read(), |_| unwind()))));
         assert!(!lock.is_locked());
@@ -1677,8 +1678,8 @@ fn panic_while_mapping_releases() {
 
 #[test]
 fn panic_while_upgraded_makes_the_upgradable_reader_again() {
-    for mode in MODES {
-        for arc in [false, true] {
+    for mode in cases(MODES) {
+        for arc in either("arc ") {
             let lock = mode.arc(0);
             let mut held = take(&lock, Kind::Upgradable, Take::Lock, arc).expect("it is free");
             for (number, how) in
@@ -1702,8 +1703,8 @@ fn panic_while_upgraded_makes_the_upgradable_reader_again() {
 
 #[test]
 fn panic_while_upgraded_lets_waiting_readers_in() {
-    watchdog("panic_while_upgraded_lets_waiting_readers_in", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (lock, inside) = (RwLock::new(0), AtomicUsize::new(0));
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -1731,10 +1732,10 @@ fn panic_while_upgraded_lets_waiting_readers_in() {
 
 #[test]
 fn unlocked_unlocks_and_locks_again_in_the_same_way() {
-    for mode in MODES {
-        for kind in KINDS {
-            for arc in [false, true] {
-                for fair in [false, true] {
+    for mode in cases(MODES) {
+        for kind in cases(KINDS) {
+            for arc in either("arc ") {
+                for fair in either("fair ") {
                     let lock = mode.arc(0);
                     let mut held = take(&lock, kind, Take::Lock, arc).expect("it is free");
                     let before = open_to(&lock);
@@ -1765,10 +1766,10 @@ fn unlocked_unlocks_and_locks_again_in_the_same_way() {
 
 #[test]
 fn unlocked_waits_for_the_lock_before_it_returns() {
-    watchdog("unlocked_waits_for_the_lock_before_it_returns", || {
-        for mode in MODES {
-            for kind in KINDS {
-                for _ in 0..rounds(20) {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for kind in cases(KINDS) {
+                for _ in repeat(20) {
                     let (lock, taken) = (mode.arc(0), AtomicBool::new(false));
                     thread::scope(|s| {
                         let mut held = take(&lock, kind, Take::Lock, false).expect("it is free");
@@ -1791,7 +1792,7 @@ fn unlocked_waits_for_the_lock_before_it_returns() {
 
 #[test]
 fn map_narrows_and_unlocks_once() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let lock = mode.lock(((1, 2), "three"));
         let pair = RwLockReadGuard::map(lock.read(), |all| &all.0);
         let second = MappedRwLockReadGuard::map(pair, |pair| &pair.1);
@@ -1816,7 +1817,7 @@ fn map_narrows_and_unlocks_once() {
 
 #[test]
 fn try_map_gives_the_guard_back() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let lock = mode.lock(vec![1, 2]);
         let guard = RwLockReadGuard::try_map(lock.read(), |list| list.get(9)).expect_err("no tenth");
         assert!(lock.is_locked());
@@ -1849,7 +1850,7 @@ fn try_map_gives_the_guard_back() {
 
 #[test]
 fn guards_know_their_lock() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let lock = mode.arc(0);
         assert!(ptr::eq(RwLockReadGuard::rwlock(&lock.read()), &raw const *lock));
         assert!(ptr::eq(RwLockUpgradableReadGuard::rwlock(&lock.upgradable_read()), &raw const *lock));
@@ -1885,7 +1886,7 @@ fn guards_know_their_lock() {
 #[test]
 fn force_unlock_ends_a_forgotten_write() {
     let lock = RwLock::new(1);
-    for fair in [false, true] {
+    for fair in either("fair ") {
         mem::forget(lock.write());
         assert!(lock.is_locked_exclusive());
         if fair {
@@ -1905,7 +1906,7 @@ fn force_unlock_ends_a_forgotten_write() {
 
 #[test]
 fn data_ptr_and_get_mut_point_to_the_value() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let mut lock = mode.lock(1);
         *lock.get_mut() = 2;
         let reader = lock.read();
@@ -1921,7 +1922,7 @@ fn data_ptr_and_get_mut_point_to_the_value() {
 
 #[test]
 fn is_locked_tells_of_readers_in_any_number() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let lock = mode.lock(0);
         let mut readers = Vec::new();
         for n in 0..40 {
@@ -1947,8 +1948,8 @@ fn is_locked_tells_of_readers_in_any_number() {
 
 #[test]
 fn forgotten_reader_keeps_the_lock() {
-    watchdog("forgotten_reader_keeps_the_lock", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             for nested in [1, 3] {
                 let drops = Drops::new();
                 let lock = mode.lock(drops.value());
@@ -1977,10 +1978,10 @@ fn forgotten_reader_keeps_the_lock() {
 
 #[test]
 fn new_lock_in_the_place_of_one_with_forgotten_readers_is_free() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let mut place = Box::new(RwLock::new(0));
         // More than there are places in the table, so that numbers meet again.
-        for n in 0..rounds(200) {
+        for n in repeat(200) {
             *place = RwLock::new(n);
             mode.set_up(&place);
             assert!(!place.is_locked());
@@ -1996,11 +1997,11 @@ fn new_lock_in_the_place_of_one_with_forgotten_readers_is_free() {
 
 #[test]
 fn forgotten_readers_of_other_locks_take_nobodys_place() {
-    watchdog("forgotten_readers_of_other_locks_take_nobodys_place", || {
+    watchdog(|| {
         // These stay to the end.
         let forgotten: Vec<_> = (0..40).map(|n| Mode::Seated.lock(n)).collect();
         forgotten.iter().for_each(|lock| mem::forget(lock.read()));
-        for mode in MODES {
+        for mode in cases(MODES) {
             let lock = mode.lock(0);
             thread::scope(|s| {
                 let reader = lock.read();
@@ -2017,8 +2018,8 @@ fn forgotten_readers_of_other_locks_take_nobodys_place() {
 
 #[test]
 fn one_thread_reads_many_locks_at_once() {
-    watchdog("one_thread_reads_many_locks_at_once", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             let locks: Vec<_> = (0..40).map(|n| mode.lock(n)).collect();
             // Each twice, as a thread might that does not know of its own reads; nobody writes yet.
             let readers: Vec<_> = locks.iter().chain(&locks).map(RwLock::read).collect();
@@ -2040,9 +2041,9 @@ fn one_thread_reads_many_locks_at_once() {
 
 #[test]
 fn more_readers_than_seats_hold_a_writer_up() {
-    watchdog("more_readers_than_seats_hold_a_writer_up", || {
+    watchdog(|| {
         const READERS: usize = 40;
-        for mode in MODES {
+        for mode in cases(MODES) {
             let (lock, inside, leave) = (mode.lock([0; 2]), AtomicUsize::new(0), AtomicUsize::new(0));
             thread::scope(|s| {
                 for reader in 0..READERS {
@@ -2071,9 +2072,9 @@ fn more_readers_than_seats_hold_a_writer_up() {
 
 #[test]
 fn arc_readers_are_dropped_elsewhere_while_a_writer_waits() {
-    watchdog("arc_readers_are_dropped_elsewhere_while_a_writer_waits", || {
-        for mode in MODES {
-            for parties in PARTIES {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
                 let lock = mode.arc(0);
                 let readers: Vec<_> = (0..parties)
                     .map(|_| {
@@ -2122,7 +2123,7 @@ impl Animal for Dog {
 
 #[test]
 fn unsized_payloads_behind_references() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let drops = Drops::new();
         let dog = RwLock::new(Dog { name: "Rex".to_owned(), _counted: drops.value() });
         let animal: &RwLock<dyn Animal> = &dog;
@@ -2158,8 +2159,8 @@ fn unsized_payloads_behind_references() {
 
 #[test]
 fn unsized_payloads_behind_arcs() {
-    watchdog("unsized_payloads_behind_arcs", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             let drops = Drops::new();
             let animal: Arc<RwLock<dyn Animal>> =
                 Arc::new(RwLock::new(Dog { name: "Rex".to_owned(), _counted: drops.value() }));
@@ -2172,7 +2173,7 @@ fn unsized_payloads_behind_arcs() {
             assert!(animal.try_read_arc_for(Duration::ZERO).is_none());
             let guard = ArcRwLockWriteGuard::downgrade_to_upgradable(guard);
             thread::spawn(move || guard.upgrade().rename("Leo")).join().unwrap();
-            for kind in KINDS {
+            for kind in cases(KINDS) {
                 for how in [Take::Lock, Take::Try, Take::For(SHORT), Take::Until(SHORT)] {
                     assert_eq!(take(&animal, kind, how, true).expect("free").value().name(), "Leo");
                     assert_eq!(take(&animal, kind, how, false).expect("free").value().name(), "Leo");
@@ -2184,7 +2185,7 @@ fn unsized_payloads_behind_arcs() {
             ArcRwLockReadGuard::unlock_fair(guard);
             assert_eq!(drops.count(), 1);
 
-            let list: Arc<RwLock<[u64]>> = Arc::new(RwLock::new([1, 2, 3]));
+            let list: Arc<RwLock<[u64]>> = shown(RwLock::new([1, 2, 3]));
             mode.set_up(&*list);
             list.write_arc().reverse();
             assert_eq!(format!("{:?}", list.read_arc()), "[3, 2, 1]");
@@ -2194,10 +2195,11 @@ fn unsized_payloads_behind_arcs() {
 
 #[test]
 fn zero_sized_and_overaligned_payloads() {
+    #[derive(Debug)]
     #[repr(align(256))]
     struct Far(u8);
 
-    for mode in MODES {
+    for mode in cases(MODES) {
         let nothing = mode.lock(());
         *nothing.write() = ();
         let far = mode.arc(Far(1));
@@ -2213,7 +2215,7 @@ static MANY: [RwLock<usize>; 3] = [const { RwLock::new(0) }; 3];
 
 #[test]
 fn statics_need_no_setting_up() {
-    watchdog("statics_need_no_setting_up", || {
+    watchdog(|| {
         thread::scope(|s| {
             for n in 0..8 {
                 s.spawn(move || {
@@ -2233,7 +2235,7 @@ fn statics_need_no_setting_up() {
 
 #[test]
 fn values_are_dropped_once() {
-    for mode in MODES {
+    for mode in cases(MODES) {
         let drops = Drops::new();
         drop(mode.lock(drops.value()));
         assert_eq!(drops.count(), 1);
@@ -2246,8 +2248,8 @@ fn values_are_dropped_once() {
         assert_eq!(drops.count(), 3);
 
         let lock = mode.arc((drops.value(), drops.value()));
-        for kind in KINDS {
-            for arc in [false, true] {
+        for kind in cases(KINDS) {
+            for arc in either("arc ") {
                 drop(take(&lock, kind, Take::Lock, arc).map(|held| held.map().map()));
                 take(&lock, kind, Take::Lock, arc).expect("free").unlock_fair();
                 drop(take(&lock, kind, Take::Lock, arc).map(Held::downgrade));
@@ -2282,13 +2284,13 @@ fn values_are_dropped_once() {
 
 #[test]
 fn debug_never_blocks() {
-    watchdog("debug_never_blocks", || {
-        for mode in MODES {
+    watchdog(|| {
+        for mode in cases(MODES) {
             let lock = mode.arc(7);
             assert_eq!(format!("{lock:?}"), "RwLock { data: 7 }");
             assert!(!lock.is_locked());
-            for kind in KINDS {
-                for arc in [false, true] {
+            for kind in cases(KINDS) {
+                for arc in either("arc ") {
                     let mut held = take(&lock, kind, Take::Lock, arc).expect("it is free");
                     for _ in 0..2 {
                         let shown = if kind == Kind::Write { "<locked>" } else { "7" };
@@ -2325,7 +2327,7 @@ fn debug_releases_after_a_panic() {
         }
     }
 
-    for mode in MODES {
+    for mode in cases(MODES) {
         let lock = mode.lock(Shy);
         assert!(unwinds(|| drop(format!("{lock:?}"))));
         assert!(!lock.is_locked());
@@ -2379,7 +2381,7 @@ thread_local! {
 
 #[test]
 fn lock_in_a_thread_local_destructor() {
-    watchdog("lock_in_a_thread_local_destructor", || {
+    watchdog(|| {
         let reader = LAST_WORDS.read();
         let thread = thread::spawn(|| SPEAKER.set(Some(Speaker)));
         SAYING_THEM.until_asleep();
@@ -2391,9 +2393,9 @@ fn lock_in_a_thread_local_destructor() {
 
 #[test]
 fn waiting_never_allocates() {
-    watchdog("waiting_never_allocates", || {
-        for mode in MODES {
-            for kind in KINDS {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for kind in cases(KINDS) {
                 for how in [Take::Lock, Take::For(LIMIT), Take::Until(LIMIT)] {
                     let (lock, sleeper) = (mode.arc(0), Sleeper::new());
                     thread::scope(|s| {
@@ -2583,11 +2585,11 @@ fn any_deed(n: usize, seldom: usize) -> (Deed, Take, bool) {
 
 #[test]
 fn stress_with_every_deed() {
-    watchdog("stress_with_every_deed", || {
+    watchdog(|| {
         // From mostly writing to mostly reading, which is where seats come and go.
         for (seldom, turns) in [(1, 400), (4, 800), (40, 3000)] {
-            for parties in PARTIES {
-                let (lock, counted) = (Arc::new(RwLock::new([0; 2])), AtomicUsize::new(0));
+            for parties in parties() {
+                let (lock, counted) = (shown(RwLock::new([0; 2])), AtomicUsize::new(0));
                 thread::scope(|s| {
                     for party in 0..parties {
                         let (lock, counted) = (&lock, &counted);
@@ -2613,8 +2615,8 @@ fn stress_with_every_deed() {
 #[test]
 fn stress_with_more_locks_than_places() {
     // Threads sit in many locks in turn, whose numbers share places.
-    watchdog("stress_with_more_locks_than_places", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let locks: Vec<_> = (0..70).map(|_| Mode::Seated.lock([0; 2])).collect();
             let turns = rounds(1500);
             thread::scope(|s| {
@@ -2648,10 +2650,10 @@ fn stress_with_more_locks_than_places() {
 #[test]
 fn last_leaver_wakes_the_writer_by_count_and_by_seat() {
     // One writer and readers that end: nobody comes by afterwards who could make up for a lost wake-up.
-    watchdog("last_leaver_wakes_the_writer_by_count_and_by_seat", || {
-        for mode in MODES {
-            for parties in PARTIES {
-                for round in 0..rounds(40) {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for parties in parties() {
+                for round in repeat(40) {
                     let (lock, begun) = (mode.arc(0), AtomicUsize::new(0));
                     thread::scope(|s| {
                         for party in 0..parties {
@@ -2775,7 +2777,7 @@ fn pick<T>(list: &mut Vec<T>, which: usize) -> Option<T> {
 }
 
 fn follow(program: Vec<Step>) {
-    let lock = Arc::new(RwLock::new(0));
+    let lock = shown(RwLock::new(0));
     let (mut hands, mut inside, mut value, mut leaked) = (Vec::new(), Inside::default(), 0, 0);
     for step in program {
         match step {
@@ -2915,7 +2917,7 @@ proptest! {
 
     #[test]
     fn programs_match_the_specification(program in prop::collection::vec(steps(), 0..80)) {
-        watchdog("programs_match_the_specification", || follow(program));
+        watchdog(|| follow(program));
     }
 }
 
@@ -2928,6 +2930,6 @@ proptest! {
         programs in prop::collection::vec(prop::collection::vec(deeds(), 1..40), 2..=3),
     ) {
         let mode = if seated { Mode::Seated } else { Mode::Counted };
-        watchdog("programs_of_threads_count_right", move || follow_at_once(mode, programs));
+        watchdog(move || follow_at_once(mode, programs));
     }
 }

@@ -34,7 +34,7 @@ fn reader_beyond_the_limit_is_refused_by_try_and_panics_in_read() {
     if cfg!(miri) {
         return;
     }
-    watchdog("reader_beyond_the_limit_is_refused_by_try_and_panics_in_read", || {
+    watchdog(|| {
         let lock = Arc::new(RwLock::new(0));
         drop(lock.write());
         // A visible reader is none of those that are counted.
@@ -82,7 +82,7 @@ fn reader_that_waits_behind_a_writer_is_refused_at_the_limit() {
     if cfg!(miri) {
         return;
     }
-    watchdog("reader_that_waits_behind_a_writer_is_refused_at_the_limit", || {
+    watchdog(|| {
         let lock = Arc::new(RwLock::new(0));
         let mut last = None;
         while let Some(guard) = lock.try_read_recursive() {
@@ -146,7 +146,7 @@ fn try_reads_that_fail(lock: &RwLock<usize>, tries: usize, failing: impl Fn() + 
 
 #[test]
 fn try_write_that_fails_keeps_no_reader_out() {
-    watchdog("try_write_that_fails_keeps_no_reader_out", || {
+    watchdog(|| {
         for lock in [Arc::new(RwLock::new(0)), with_visible_readers(0)] {
             let failing = || assert!(lock.try_write().is_none(), "a writer beside readers");
             assert_eq!(try_reads_that_fail(&lock, rounds(40_000), failing), 0);
@@ -158,7 +158,7 @@ fn try_write_that_fails_keeps_no_reader_out() {
 
 #[test]
 fn try_upgrade_that_fails_keeps_no_reader_out() {
-    watchdog("try_upgrade_that_fails_keeps_no_reader_out", || {
+    watchdog(|| {
         for lock in [Arc::new(RwLock::new(0)), with_visible_readers(0)] {
             let failing =
                 || assert!(lock.upgradable_read().try_upgrade().is_err(), "a writer beside readers");
@@ -210,7 +210,7 @@ fn writer_that_waits_for_long_is_woken_a_few_times_only() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("writer_that_waits_for_long_is_woken_a_few_times_only", || {
+    watchdog(|| {
         for lock in [Arc::new(RwLock::new(0)), with_visible_readers(0)] {
             let naps = naps_of_a_waiting_writer(&lock, || drop(lock.try_read()));
             assert!(naps < 20, "woken {naps} times by readers that do not come in");
@@ -254,7 +254,7 @@ fn time_until_all_are_in(n: usize) -> Duration {
 
 #[test]
 fn thousands_of_readers_come_in_soon_after_a_writer() {
-    watchdog("thousands_of_readers_come_in_soon_after_a_writer", || {
+    watchdog(|| {
         for n in if cfg!(miri) { [3, 16, 40] } else { [16, 1000, 3000] } {
             let time = time_until_all_are_in(n);
             // Many times what it takes on a machine that has nothing else to do.
@@ -293,7 +293,7 @@ fn timed_waiters_get_their_turn_beside_long_sections() {
     if cfg!(miri) {
         return;
     }
-    watchdog("timed_waiters_get_their_turn_beside_long_sections", || {
+    watchdog(|| {
         let lock = RwLock::new(0);
         let enough = |name: &str, successes: usize| {
             assert!(successes >= TRIES * 3 / 4, "{name}: {successes} of {TRIES}");

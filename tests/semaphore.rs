@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lockwork::{ArcSemaphorePermit, OverRelease, Semaphore, SemaphorePermit};
 use proptest::prelude::*;
 
-use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, rounds, watchdog};
+use crate::support::{LIMIT, Sleeper, allocations_during, parties, repeat, rounds, shown, watchdog};
 
 const MAX: usize = Semaphore::MAX_PERMITS;
 
@@ -100,7 +100,7 @@ fn acquire_takes_one_and_drop_returns_it() {
 // test_acquire_destroy.
 #[test]
 fn semaphore_may_go_while_permits_are_out() {
-    let semaphore = Arc::new(Semaphore::new(1));
+    let semaphore = shown(Semaphore::new(1));
     let permit = semaphore.acquire_arc();
     let weak = Arc::downgrade(&semaphore);
     drop(semaphore);
@@ -114,8 +114,8 @@ fn semaphore_may_go_while_permits_are_out() {
 // test_acquire_contended.
 #[test]
 fn as_many_get_through_as_there_are_permits() {
-    watchdog("as_many_get_through_as_there_are_permits", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (semaphore, passed) = (Semaphore::new(0), AtomicUsize::new(0));
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -142,8 +142,8 @@ fn as_many_get_through_as_there_are_permits() {
 // test_multirelease.
 #[test]
 fn one_call_adds_for_several_waiters() {
-    watchdog("one_call_adds_for_several_waiters", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let semaphore = Semaphore::new(0);
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -180,13 +180,13 @@ fn try_acquire_takes_what_is_there() {
 // test_try_acquire_contended.
 #[test]
 fn tries_of_many_threads_never_take_too_many() {
-    watchdog("tries_of_many_threads_never_take_too_many", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (semaphore, held) = (Semaphore::bounded(3), AtomicUsize::new(0));
             thread::scope(|s| {
                 for _ in 0..parties {
                     s.spawn(|| {
-                        for _ in 0..rounds(2000) {
+                        for _ in repeat(2000) {
                             if let Some(permit) = semaphore.try_acquire() {
                                 assert!(held.fetch_add(1, Relaxed) < 3);
                                 held.fetch_sub(1, Relaxed);
@@ -204,8 +204,8 @@ fn tries_of_many_threads_never_take_too_many() {
 // test_acquire_timeout.
 #[test]
 fn timed_acquire_gives_up_and_takes_nothing() {
-    watchdog("timed_acquire_gives_up_and_takes_nothing", || {
-        let semaphore = Arc::new(Semaphore::new(2));
+    watchdog(|| {
+        let semaphore = shown(Semaphore::new(2));
         let past = Instant::now();
         let one = semaphore.acquire();
         for n in [2, 3] {
@@ -235,7 +235,7 @@ fn timed_acquire_gives_up_and_takes_nothing() {
 // test_with.
 #[test]
 fn unwinding_returns_exactly_what_was_taken() {
-    let semaphore = Arc::new(Semaphore::bounded(3));
+    let semaphore = shown(Semaphore::bounded(3));
     for n in 0..=3 {
         message(|| {
             let _permits = semaphore.acquire_many(n);
@@ -351,8 +351,8 @@ fn plain_semaphore_is_bounded_by_the_maximum() {
 
 #[test]
 fn request_for_none_is_granted_at_once() {
-    watchdog("request_for_none_is_granted_at_once", || {
-        let semaphore = Arc::new(Semaphore::new(0));
+    watchdog(|| {
+        let semaphore = shown(Semaphore::new(0));
         let sleeper = Sleeper::new();
         thread::scope(|s| {
             s.spawn(|| {
@@ -375,7 +375,7 @@ fn request_for_none_is_granted_at_once() {
 
 #[test]
 fn request_that_can_never_be_granted_fails_at_once() {
-    watchdog("request_that_can_never_be_granted_fails_at_once", || {
+    watchdog(|| {
         for (semaphore, limit) in [(Semaphore::bounded(2), 2), (Semaphore::new(2), MAX)] {
             let semaphore = Arc::new(semaphore);
             for n in [limit + 1, usize::MAX / 2 + 1, usize::MAX] {
@@ -394,18 +394,18 @@ fn request_that_can_never_be_granted_fails_at_once() {
 
 #[test]
 fn everything_can_be_taken_from_a_bounded_semaphore() {
-    watchdog("everything_can_be_taken_from_a_bounded_semaphore", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let semaphore = Semaphore::bounded(parties);
             thread::scope(|s| {
                 for _ in 0..parties {
                     s.spawn(|| {
-                        for _ in 0..rounds(50) {
+                        for _ in repeat(50) {
                             drop(semaphore.acquire());
                         }
                     });
                 }
-                for _ in 0..rounds(50) {
+                for _ in repeat(50) {
                     let all = semaphore.acquire_many(parties);
                     assert_eq!(semaphore.available_permits(), 0);
                     drop(all);
@@ -441,7 +441,7 @@ fn split_and_merge_move_permits() {
 
 #[test]
 fn arc_permits_split_and_merge_as_well() {
-    let semaphore = Arc::new(Semaphore::bounded(5));
+    let semaphore = shown(Semaphore::bounded(5));
     let mut permits = semaphore.acquire_many_arc(4);
     assert!(permits.split(5).is_none());
     let mut three = permits.split(3).unwrap();
@@ -458,7 +458,7 @@ fn arc_permits_split_and_merge_as_well() {
 
 #[test]
 fn permits_of_two_semaphores_do_not_merge() {
-    let (one, two) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
+    let (one, two) = (shown(Semaphore::new(1)), shown(Semaphore::new(1)));
     let mut permit = one.acquire();
     assert!(message(|| permit.merge(two.acquire())).contains("SemaphorePermit::merge"));
     assert_eq!((permit.num_permits(), two.available_permits()), (1, 1));
@@ -472,9 +472,9 @@ fn permits_of_two_semaphores_do_not_merge() {
 
 #[test]
 fn permit_may_be_dropped_by_another_thread() {
-    watchdog("permit_may_be_dropped_by_another_thread", || {
-        let semaphore = Arc::new(Semaphore::bounded(1));
-        for _ in 0..rounds(100) {
+    watchdog(|| {
+        let semaphore = shown(Semaphore::bounded(1));
+        for _ in repeat(100) {
             let permit = semaphore.acquire_arc();
             thread::spawn(move || drop(permit)).join().unwrap();
         }
@@ -492,7 +492,7 @@ fn permit_may_be_dropped_by_another_thread() {
 
 #[test]
 fn debug_tells_the_numbers() {
-    let semaphore = Arc::new(Semaphore::new(3));
+    let semaphore = shown(Semaphore::new(3));
     let permits = semaphore.acquire_many(2);
     assert_eq!(format!("{semaphore:?}"), "Semaphore { available_permits: 1, .. }");
     assert_eq!(format!("{permits:?}"), "SemaphorePermit { permits: 2, .. }");
@@ -504,8 +504,8 @@ fn debug_tells_the_numbers() {
 
 #[test]
 fn permits_are_granted_in_the_order_of_arrival() {
-    watchdog("permits_are_granted_in_the_order_of_arrival", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (semaphore, order) = (Semaphore::new(0), Mutex::new(Vec::new()));
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -541,8 +541,8 @@ fn nobody_passes_a_large_request_at_the_head() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("nobody_passes_a_large_request_at_the_head", || {
-        let semaphore = Arc::new(Semaphore::new(0));
+    watchdog(|| {
+        let semaphore = shown(Semaphore::new(0));
         let [large, small] = [Sleeper::new(), Sleeper::new()];
         let (large_done, small_done) = (AtomicBool::new(false), AtomicBool::new(false));
         thread::scope(|s| {
@@ -560,7 +560,7 @@ fn nobody_passes_a_large_request_at_the_head() {
             small.until_asleep();
             semaphore.add_permits(2);
             assert_eq!(semaphore.available_permits(), 2);
-            for _ in 0..rounds(100) {
+            for _ in repeat(100) {
                 assert!(semaphore.try_acquire().is_none());
                 assert!(semaphore.try_acquire_arc().is_none());
                 assert!(semaphore.try_acquire_for(Duration::ZERO).is_none());
@@ -583,9 +583,9 @@ fn released_permit_belongs_to_the_waiter_at_once() {
     if !Sleeper::SURE {
         return;
     }
-    watchdog("released_permit_belongs_to_the_waiter_at_once", || {
+    watchdog(|| {
         let semaphore = Semaphore::new(1);
-        for _ in 0..rounds(100) {
+        for _ in repeat(100) {
             let sleeper = Sleeper::new();
             let permit = semaphore.acquire();
             thread::scope(|s| {
@@ -605,8 +605,8 @@ fn released_permit_belongs_to_the_waiter_at_once() {
 
 #[test]
 fn large_request_that_times_out_lets_the_others_on() {
-    watchdog("large_request_that_times_out_lets_the_others_on", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let semaphore = Semaphore::new(parties);
             let sleepers = Sleeper::several(parties + 1);
             thread::scope(|s| {
@@ -633,7 +633,7 @@ fn large_request_that_times_out_lets_the_others_on() {
 
 #[test]
 fn forget_permits_leaves_waiters_waiting() {
-    watchdog("forget_permits_leaves_waiters_waiting", || {
+    watchdog(|| {
         let semaphore = Semaphore::new(1);
         let sleeper = Sleeper::new();
         thread::scope(|s| {
@@ -657,16 +657,16 @@ fn forget_permits_leaves_waiters_waiting() {
 #[test]
 fn random_requests_never_exceed_the_permits() {
     const PERMITS: usize = 4;
-    watchdog("random_requests_never_exceed_the_permits", || {
-        for parties in PARTIES {
-            let semaphore = Arc::new(Semaphore::bounded(PERMITS));
+    watchdog(|| {
+        for parties in parties() {
+            let semaphore = shown(Semaphore::bounded(PERMITS));
             let (held, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
             thread::scope(|s| {
                 for party in 0..parties {
                     let (semaphore, held, most) = (&semaphore, &held, &most);
                     s.spawn(move || {
                         let mut numbers = Numbers(party as u64);
-                        for _ in 0..rounds(1000) {
+                        for _ in repeat(1000) {
                             let n = numbers.below(PERMITS + 1);
                             let soon = Duration::from_micros(numbers.below(200) as u64);
                             let permits = match numbers.below(6) {
@@ -711,14 +711,14 @@ fn permit_hands_over_what_was_done_under_it() {
     /// Its users hold the one permit.
     unsafe impl Sync for Plain {}
 
-    watchdog("permit_hands_over_what_was_done_under_it", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let shared = (Semaphore::bounded(1), Plain(UnsafeCell::new(0)));
             thread::scope(|s| {
                 for acquire in ACQUIRES.iter().cycle().take(parties) {
                     let shared = &shared;
                     s.spawn(move || {
-                        for _ in 0..rounds(500) {
+                        for _ in repeat(500) {
                             let _permit = acquire(&shared.0, 1);
                             let shared = &shared.1;
                             unsafe { *shared.0.get() += 1 };
@@ -733,7 +733,7 @@ fn permit_hands_over_what_was_done_under_it() {
 
 #[test]
 fn waiting_allocates_nothing() {
-    watchdog("waiting_allocates_nothing", || {
+    watchdog(|| {
         let semaphore = Semaphore::new(0);
         // The handle that `std` makes once.
         drop(thread::current());

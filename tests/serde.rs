@@ -54,7 +54,7 @@ fn values_are_deserialised_into_locks() {
 
 #[test]
 fn serialising_waits_for_the_lock() {
-    watchdog("serialise", || {
+    watchdog(|| {
         let (mutex, sleeper) = (Mutex::new(1), Sleeper::new());
         thread::scope(|s| {
             let mut guard = mutex.lock();

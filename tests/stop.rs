@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use lockwork::{BoundedBuffer, Condvar, Event, Mutex, StopGuard, StopSource, StopToken};
 
-use crate::support::{Drops, LIMIT, PARTIES, Sleeper, allocations_during, blocks_during, rounds, watchdog};
+use crate::support::{
+    Drops, LIMIT, Sleeper, allocations_during, blocks_during, either, parties, repeat, watchdog,
+};
 
 /// Long enough to be measured, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(15);
@@ -85,8 +87,8 @@ fn debug_shows_whether_it_is_stopped() {
 
 #[test]
 fn stop_wakes_every_sleeper() {
-    watchdog("stop_wakes_every_sleeper", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (source, sleepers) = (StopSource::new(), Sleeper::several(parties));
             thread::scope(|s| {
                 for (index, sleeper) in sleepers.iter().enumerate() {
@@ -109,7 +111,7 @@ fn stop_wakes_every_sleeper() {
 
 #[test]
 fn callbacks_run_in_order_in_the_stopping_thread() {
-    watchdog("callbacks_run_in_order_in_the_stopping_thread", || {
+    watchdog(|| {
         let (source, ran) = (StopSource::new(), Arc::new(Mutex::new(Vec::new())));
         let register = |n: usize| {
             let (token, ran) = (source.token(), Arc::clone(&ran));
@@ -137,7 +139,7 @@ fn callbacks_run_in_order_in_the_stopping_thread() {
 
 #[test]
 fn sleepers_are_let_go_before_the_callbacks_run() {
-    watchdog("sleepers_are_let_go_before_the_callbacks_run", || {
+    watchdog(|| {
         let (source, woken) = (StopSource::new(), Arc::new(Event::new()));
         let token = source.token();
         let sleeper = thread::spawn({
@@ -168,7 +170,7 @@ fn callback_after_the_stop_runs_at_once_in_the_calling_thread() {
 
 #[test]
 fn second_stop_returns_at_once_while_callbacks_run() {
-    watchdog("second_stop_returns_at_once_while_callbacks_run", || {
+    watchdog(|| {
         let source = StopSource::new();
         let (begun, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
         let _guard = source.token().on_stop({
@@ -212,8 +214,8 @@ fn dropped_guard_takes_the_callback_back() {
 
 #[test]
 fn dropped_guard_waits_for_a_callback_in_another_thread() {
-    watchdog("dropped_guard_waits_for_a_callback_in_another_thread", || {
-        for _ in 0..rounds(20) {
+    watchdog(|| {
+        for _ in repeat(20) {
             let (source, drops) = (StopSource::new(), Drops::new());
             let (begun, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
             let guard = source.token().on_stop({
@@ -256,7 +258,7 @@ fn dropped_guard_waits_for_a_callback_in_another_thread() {
 
 #[test]
 fn guard_dropped_inside_its_callback_returns() {
-    watchdog("guard_dropped_inside_its_callback_returns", || {
+    watchdog(|| {
         let (source, own, runs) =
             (StopSource::new(), Arc::new(Mutex::new(None::<StopGuard>)), Runs::default());
         let guard = source.token().on_stop({
@@ -294,7 +296,7 @@ fn guard_dropped_after_the_stop_does_nothing() {
 /// A callback may take back those that have not begun, register more, and stop again.
 #[test]
 fn callback_may_use_source_tokens_and_guards() {
-    watchdog("callback_may_use_source_tokens_and_guards", || {
+    watchdog(|| {
         let (source, others) = (StopSource::new(), Arc::new(Mutex::new(Vec::new())));
         let (before, taken, at_once) = (Runs::default(), Runs::default(), Runs::default());
         let first = source.token().on_stop(before.callback());
@@ -322,7 +324,7 @@ fn callback_may_use_source_tokens_and_guards() {
 
 #[test]
 fn panic_lets_the_other_callbacks_run() {
-    watchdog("panic_lets_the_other_callbacks_run", || {
+    watchdog(|| {
         let (source, runs) = (StopSource::new(), Runs::default());
         let guards = [
             source.token().on_stop(runs.callback()),
@@ -342,7 +344,7 @@ fn panic_lets_the_other_callbacks_run() {
 /// A guard's drop that waits for a callback returns when that panics, as when it returns.
 #[test]
 fn dropped_guard_waits_for_a_callback_that_panics() {
-    watchdog("dropped_guard_waits_for_a_callback_that_panics", || {
+    watchdog(|| {
         let (source, sleeper) = (StopSource::new(), Sleeper::new());
         let (begun, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
         let guard = source.token().on_stop({
@@ -387,7 +389,7 @@ fn payload_that_panics_hides_no_other_callback() {
             panic!("of the payload");
         }
     }
-    watchdog("payload_that_panics_hides_no_other_callback", || {
+    watchdog(|| {
         let (source, runs) = (StopSource::new(), Runs::default());
         let guards = [
             source.token().on_stop(|| panic!("the first")),
@@ -443,7 +445,7 @@ fn capture_that_panics_when_dropped_leaves_no_other_behind() {
             panic!("of the capture");
         }
     }
-    watchdog("capture_that_panics_when_dropped_leaves_no_other_behind", || {
+    watchdog(|| {
         let (token, drops) = (StopToken::new(), Drops::new());
         mem::forget(token.on_stop({
             let bomb = Bomb;
@@ -480,7 +482,7 @@ fn cycle_is_broken_by_the_guard() {
 
 #[test]
 fn guard_may_be_dropped_by_another_thread() {
-    watchdog("guard_may_be_dropped_by_another_thread", || {
+    watchdog(|| {
         let (source, runs) = (StopSource::new(), Runs::default());
         let guard = source.token().on_stop(runs.callback());
         thread::spawn(move || drop(guard)).join().unwrap();
@@ -493,9 +495,9 @@ fn guard_may_be_dropped_by_another_thread() {
 /// nothing is left of it.
 #[test]
 fn races_run_each_callback_once_or_take_it_back() {
-    watchdog("races_run_each_callback_once_or_take_it_back", || {
-        for parties in PARTIES {
-            for round in 0..rounds(50) {
+    watchdog(|| {
+        for parties in parties() {
+            for round in repeat(50) {
                 let (source, drops) = (StopSource::new(), Drops::new());
                 let (stops, go) = (AtomicUsize::new(0), Event::new());
                 thread::scope(|s| {
@@ -542,8 +544,8 @@ fn races_run_each_callback_once_or_take_it_back() {
 /// The last token goes while a guard is dropped: the callback is dropped once, before the guard's drop returns.
 #[test]
 fn last_token_and_guard_dropped_at_once() {
-    watchdog("last_token_and_guard_dropped_at_once", || {
-        for _ in 0..rounds(300) {
+    watchdog(|| {
+        for _ in repeat(300) {
             let (token, drops, go) = (StopToken::new(), Drops::new(), Arc::new(Event::new()));
             let value = drops.value();
             let guard = token.on_stop(move || drop(value));
@@ -567,9 +569,9 @@ fn last_token_and_guard_dropped_at_once() {
 
 #[test]
 fn condition_variable_is_left_at_the_stop() {
-    watchdog("condition_variable_is_left_at_the_stop", || {
-        for parties in PARTIES {
-            for asleep in [false, true] {
+    watchdog(|| {
+        for parties in parties() {
+            for asleep in either("asleep ") {
                 let source = StopSource::new();
                 let shared = Arc::new((Mutex::new(0), Condvar::new()));
                 let sleepers = Sleeper::several(parties);
@@ -602,7 +604,7 @@ fn condition_variable_is_left_at_the_stop() {
 
 #[test]
 fn buffer_is_closed_by_the_stop() {
-    watchdog("buffer_is_closed_by_the_stop", || {
+    watchdog(|| {
         let (source, buffer) = (StopSource::new(), Arc::new(BoundedBuffer::new(1)));
         let close = Arc::clone(&buffer);
         let _close = source.token().on_stop(move || close.close());
@@ -623,9 +625,9 @@ fn buffer_is_closed_by_the_stop() {
 /// The first stop of several at once is one of them, and each returns when it may.
 #[test]
 fn one_of_many_stops_is_the_first() {
-    watchdog("one_of_many_stops_is_the_first", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(50) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(50) {
                 let (source, runs) = (StopSource::new(), Runs::default());
                 let _guard = source.token().on_stop(runs.callback());
                 let firsts = AtomicUsize::new(0);

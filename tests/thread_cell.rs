@@ -11,7 +11,8 @@ use lockwork::{AccessError, Event, ThreadCell};
 use proptest::prelude::*;
 
 use crate::support::{
-    Counted, Drops, PARTIES, allocations_during, blocks_during, bytes_during, rounds, watchdog,
+    Counted, Drops, PARTIES, allocations_during, blocks_during, bytes_during, parties, repeat, rounds,
+    watchdog,
 };
 
 /// Runs `body` on a thread of its own, to its very end: destructors included.
@@ -111,7 +112,7 @@ fn slow_initializer_sets_the_value_of_its_own_thread() {
         thread::yield_now();
         Cell::new(usize::MAX)
     });
-    for parties in PARTIES {
+    for parties in parties() {
         thread::scope(|s| {
             for i in 0..parties {
                 s.spawn(move || {
@@ -175,7 +176,7 @@ fn new_cell_at_a_reused_address_sees_nothing() {
 
 #[test]
 fn cell_that_goes_drops_the_values_of_threads_that_stay() {
-    for parties in PARTIES {
+    for parties in parties() {
         let (cell, drops) = (Arc::new(ThreadCell::new()), Drops::new());
         let (set, done) = (Arc::new(Barrier::new(parties + 1)), Arc::new(Event::new()));
         let threads: Vec<_> = (0..parties)
@@ -206,8 +207,8 @@ fn cell_that_goes_drops_the_values_of_threads_that_stay() {
 /// Threads end while the cell is dropped, again and again: each value is dropped once.
 #[test]
 fn threads_end_while_the_cell_goes() {
-    watchdog("threads against cell", || {
-        for round in 0..rounds(200) {
+    watchdog(|| {
+        for round in repeat(200) {
             let parties = PARTIES[round % PARTIES.len()];
             let (drops, start) = (Drops::new(), Arc::new(Barrier::new(parties + 1)));
             let cell = Arc::new(ThreadCell::new());
@@ -544,7 +545,7 @@ fn short_lived_cells_leave_nothing() {
         let keep = ThreadCell::new();
         keep.set(0);
         let (_, balance) = blocks_during(|| {
-            for i in 0..rounds(1_000_000) {
+            for i in repeat(1_000_000) {
                 let cell = ThreadCell::new();
                 cell.set(i);
                 assert_eq!(cell.get(), Some(i));
@@ -632,7 +633,7 @@ fn memory_of_a_burst_of_cells_is_given_back() {
 fn table_is_not_made_anew_for_one_cell_that_comes_and_goes() {
     on_a_thread(|| {
         let mut cells = Vec::new();
-        for n in 0..rounds(2000) {
+        for n in repeat(2000) {
             cells.push(ThreadCell::new());
             cells[n].set(n);
             let cell = ThreadCell::new();
@@ -655,7 +656,7 @@ fn short_lived_threads_leave_nothing() {
     let drops = Drops::new();
     let cell = Arc::new(ThreadCell::new());
     let n = rounds(20_000) / 8;
-    watchdog("short-lived threads", {
+    watchdog({
         let (cell, drops) = (Arc::clone(&cell), drops.clone());
         move || {
             for _ in 0..n {

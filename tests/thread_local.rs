@@ -8,7 +8,7 @@ use std::thread;
 
 use lockwork::ThreadLocal;
 
-use crate::support::{Drops, PARTIES, blocks_during, rounds, watchdog};
+use crate::support::{Drops, blocks_during, parties, repeat, watchdog};
 
 #[test]
 fn same_thread_gets_the_same_value() {
@@ -64,7 +64,7 @@ fn works_in_a_static() {
 
 #[test]
 fn iterators_give_each_value_once() {
-    for parties in PARTIES {
+    for parties in parties() {
         let mut local = ThreadLocal::with_capacity(parties);
         thread::scope(|s| {
             for i in 0..parties {
@@ -113,7 +113,7 @@ fn values_outlive_their_threads_and_are_never_inherited() {
 
 #[test]
 fn each_way_to_go_drops_each_value_once() {
-    for parties in PARTIES {
+    for parties in parties() {
         for way in 0..4 {
             let (mut local, drops) = (ThreadLocal::new(), Drops::new());
             thread::scope(|s| {
@@ -171,8 +171,8 @@ fn inner_value_stays_when_the_initializer_inserts_one() {
 
 #[test]
 fn iteration_sees_what_was_there_while_others_insert() {
-    watchdog("iteration against insertion", || {
-        for _ in 0..rounds(100) {
+    watchdog(|| {
+        for _ in repeat(100) {
             let parties = 8;
             let (local, start) = (ThreadLocal::new(), Barrier::new(parties + 1));
             thread::scope(|s| {
@@ -255,7 +255,7 @@ fn short_lived_objects_leave_nothing() {
         let keep = ThreadLocal::new();
         keep.get_or(|| 0);
         let (_, balance) = blocks_during(|| {
-            for i in 0..rounds(1_000_000) {
+            for i in repeat(1_000_000) {
                 let local = ThreadLocal::new();
                 assert_eq!(local.get_or(|| i), &i);
             }

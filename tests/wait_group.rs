@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use lockwork::WaitGroup;
 use proptest::prelude::*;
 
-use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, rounds, watchdog};
+use crate::support::{LIMIT, Sleeper, allocations_during, parties, repeat, rounds, watchdog};
 
 /// Long enough to be measured, short enough to be waited for.
 const SHORT: Duration = Duration::from_millis(15);
 
 #[test]
 fn wait_ends_when_all_members_are_gone() {
-    watchdog("wait_ends_when_all_members_are_gone", || {
-        for parties in PARTIES {
-            for _ in 0..rounds(50) {
+    watchdog(|| {
+        for parties in parties() {
+            for _ in repeat(50) {
                 let (group, done) = (WaitGroup::new(), AtomicUsize::new(0));
                 thread::scope(|s| {
                     for _ in 0..parties {
@@ -37,8 +37,8 @@ fn wait_ends_when_all_members_are_gone() {
 
 #[test]
 fn all_can_wait_for_one_another() {
-    watchdog("all_can_wait_for_one_another", || {
-        for parties in PARTIES {
+    watchdog(|| {
+        for parties in parties() {
             let (group, arrived) = (WaitGroup::new(), AtomicUsize::new(0));
             let sleepers = Sleeper::several(parties);
             thread::scope(|s| {
@@ -65,7 +65,7 @@ fn all_can_wait_for_one_another() {
 
 #[test]
 fn group_of_one_has_nobody_to_wait_for() {
-    watchdog("group_of_one_has_nobody_to_wait_for", || {
+    watchdog(|| {
         WaitGroup::new().wait();
         WaitGroup::default().wait();
         assert!(WaitGroup::new().wait_for(Duration::ZERO));
@@ -75,7 +75,7 @@ fn group_of_one_has_nobody_to_wait_for() {
 
 #[test]
 fn timed_wait_that_gives_up_stays_a_member() {
-    watchdog("timed_wait_that_gives_up_stays_a_member", || {
+    watchdog(|| {
         let group = WaitGroup::new();
         let member = group.clone();
         for _ in 0..3 {
@@ -94,7 +94,7 @@ fn timed_wait_that_gives_up_stays_a_member() {
 
 #[test]
 fn group_that_is_over_stays_over() {
-    watchdog("group_that_is_over_stays_over", || {
+    watchdog(|| {
         let group = WaitGroup::new();
         assert!(group.wait_for(Duration::MAX));
         let late = group.clone();
@@ -108,7 +108,7 @@ fn group_that_is_over_stays_over() {
 
 #[test]
 fn member_that_panics_is_gone() {
-    watchdog("member_that_panics_is_gone", || {
+    watchdog(|| {
         let group = WaitGroup::new();
         let member = group.clone();
         let result = catch_unwind(AssertUnwindSafe(|| {
@@ -130,7 +130,7 @@ fn members_can_add_members() {
         done.fetch_add(1, Relaxed);
     }
     static DONE: AtomicUsize = AtomicUsize::new(0);
-    watchdog("members_can_add_members", || {
+    watchdog(|| {
         let group = WaitGroup::new();
         work(3, &DONE, group.clone());
         group.wait();
@@ -140,9 +140,9 @@ fn members_can_add_members() {
 
 #[test]
 fn waits_that_give_up_race_with_drops() {
-    watchdog("waits_that_give_up_race_with_drops", || {
-        for parties in PARTIES {
-            for round in 0..rounds(100) {
+    watchdog(|| {
+        for parties in parties() {
+            for round in repeat(100) {
                 let (group, at_work) = (WaitGroup::new(), AtomicUsize::new(0));
                 thread::scope(|s| {
                     for who in 0..parties {
@@ -166,7 +166,7 @@ fn waits_that_give_up_race_with_drops() {
 
 #[test]
 fn cloning_and_waiting_allocate_nothing() {
-    watchdog("cloning_and_waiting_allocate_nothing", || {
+    watchdog(|| {
         drop(thread::current());
         let group = WaitGroup::new();
         let allocations = allocations_during(|| {
@@ -206,7 +206,7 @@ proptest! {
 /// Two threads that wait with one handle take it out of the group once, not twice.
 #[test]
 fn two_waits_with_one_handle_leave_the_others_in() {
-    watchdog("two_waits_with_one_handle_leave_the_others_in", || {
+    watchdog(|| {
         let group = WaitGroup::new();
         let member = group.clone();
         thread::scope(|s| {

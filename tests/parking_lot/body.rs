@@ -13,7 +13,7 @@ use super::locks::{
     MappedRwLockWriteGuard, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
     RwLockUpgradableReadGuard, RwLockWriteGuard, const_mutex, const_reentrant_mutex, const_rwlock,
 };
-use crate::support::{PARTIES, watchdog};
+use crate::support::{either, parties, watchdog};
 
 const SOON: Duration = Duration::from_millis(1);
 
@@ -37,7 +37,7 @@ fn mutex_has_every_method() {
     assert_eq!(format!("{mutex:?}"), "Mutex { data: 2 }");
     assert!(mutex.try_lock().is_some() && mutex.try_lock_for(Duration::MAX).is_some());
     assert!(mutex.try_lock_until(soon()).is_some());
-    for fair in [false, true] {
+    for fair in either("fair ") {
         mem::forget(mutex.lock());
         if fair {
             unsafe { mutex.force_unlock_fair() };
@@ -118,7 +118,7 @@ fn reentrant_mutex_has_every_method() {
             });
         });
     }
-    for fair in [false, true] {
+    for fair in either("fair ") {
         mem::forget(mutex.lock());
         if fair {
             unsafe { mutex.force_unlock_fair() };
@@ -216,7 +216,7 @@ fn rwlock_has_every_method() {
     }
     assert!(lock.try_write().is_some() && lock.try_write_for(Duration::MAX).is_some());
     assert!(lock.try_write_until(soon()).is_some());
-    for fair in [false, true] {
+    for fair in either("fair ") {
         mem::forget(lock.write());
         if fair {
             unsafe { lock.force_unlock_write_fair() };
@@ -387,8 +387,8 @@ fn arc_rwlock_guards_have_every_method() {
 
 #[test]
 fn locks_exclude_at_every_party_size() {
-    for parties in PARTIES {
-        watchdog("exclusion", move || {
+    for parties in parties() {
+        watchdog(move || {
             let (mutex, lock) = (Mutex::new(0), RwLock::new(0));
             let (reentrant, readers) = (ReentrantMutex::new(Cell::new(0)), AtomicUsize::new(0));
             thread::scope(|s| {
@@ -430,7 +430,7 @@ fn locks_exclude_at_every_party_size() {
 /// A reader comes in beside a reader although a writer waits, and the writer after both.
 #[test]
 fn recursive_reader_passes_a_waiting_writer() {
-    watchdog("recursive", || {
+    watchdog(|| {
         let lock = RwLock::new(0);
         thread::scope(|s| {
             let outer = lock.read();

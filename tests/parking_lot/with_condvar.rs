@@ -26,7 +26,7 @@ fn condvar_has_every_method() {
 
 #[test]
 fn condvar_wakes_by_every_wait() {
-    watchdog("condvar", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new((0, false)), Condvar::new());
         thread::scope(|s| {
             s.spawn(|| {

@@ -270,7 +270,7 @@ fn statics_are_made_by_new() {
     static TOTAL: Mutex<usize> = Mutex::new(0);
     static LIMIT: RwLock<usize> = RwLock::new(8);
     static DONE: Condvar = Condvar::new();
-    watchdog("statics", || {
+    watchdog(|| {
         thread::scope(|s| {
             for _ in 0..*LIMIT.read().unwrap() {
                 s.spawn(|| {
@@ -286,7 +286,7 @@ fn statics_are_made_by_new() {
 
 #[test]
 fn wait_returns_the_poisoned_guard() {
-    watchdog("poisoned wait", || {
+    watchdog(|| {
         let pair = Arc::new((Mutex::new(1), Condvar::new()));
         let guard = pair.0.lock().unwrap();
         let other = Arc::clone(&pair);
@@ -344,7 +344,7 @@ fn timed_waits_time_out() {
 
 #[test]
 fn timed_wait_while_is_not_prolonged_by_notifications() {
-    watchdog("timed_wait_while_is_not_prolonged_by_notifications", || {
+    watchdog(|| {
         let (mutex, condvar) = (Mutex::new(()), Condvar::new());
         let short = Duration::from_millis(20);
         thread::scope(|s| {
@@ -362,7 +362,7 @@ fn timed_wait_while_is_not_prolonged_by_notifications() {
 
 #[test]
 fn one_notification_wakes_one_and_all_wake_all() {
-    watchdog("notify", || {
+    watchdog(|| {
         let shared = Arc::new((Mutex::new((0, 0)), Condvar::new()));
         let threads: Vec<_> = (0..5)
             .map(|_| {
@@ -393,7 +393,7 @@ fn one_notification_wakes_one_and_all_wake_all() {
 
 #[test]
 fn counting_under_the_lock_loses_nothing() {
-    watchdog("counting", || {
+    watchdog(|| {
         let (mutex, lock, seen) = (Mutex::new(0), RwLock::new(0), AtomicUsize::new(0));
         thread::scope(|s| {
             for _ in 0..4 {

@@ -99,7 +99,7 @@ fn timed_read_and_write_tell_held_from_poisoned_from_had() {
 
 #[test]
 fn wait_until_times_out_or_is_notified() {
-    watchdog("wait_until", || {
+    watchdog(|| {
         let pair = Arc::new((Mutex::new(false), Condvar::new()));
         let (mutex, condvar) = &*pair;
         let (guard, result) = condvar.wait_until(mutex.lock().unwrap(), Instant::now() + SHORT).unwrap();

@@ -4,7 +4,7 @@ use crate::program::{Ended, Program};
 use crate::support::watchdog;
 
 fn run(options: &'static [&'static str]) -> Ended {
-    watchdog("bank", || Program::start("bank", options).end())
+    watchdog(|| Program::start("bank", options).end())
 }
 
 /// The number before `what`.
@@ -103,7 +103,7 @@ fn one_naive_teller_has_nobody_to_wait_for() {
 #[test]
 fn interrupted_bank_closes_its_books() {
     for strategy in ["all-at-once", "ordered", "time-out"] {
-        watchdog("interrupt", move || {
+        watchdog(move || {
             let bank = Program::start(
                 "bank",
                 &["--strategy", strategy, "--transfers", "1000000000000", "--tellers", "4"],

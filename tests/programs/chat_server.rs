@@ -105,12 +105,12 @@ fn demo(clients: usize, lines: usize) {
 
 #[test]
 fn demo_with_two_hundred_clients_loses_nothing() {
-    watchdog("demo", || demo(200, 3));
+    watchdog(|| demo(200, 3));
 }
 
 #[test]
 fn demo_takes_any_number_of_clients() {
-    watchdog("demos", || {
+    watchdog(|| {
         for (clients, lines) in [(1, 1), (1, 50), (2, 30), (3, 0), (7, 20)] {
             demo(clients, lines);
         }
@@ -120,7 +120,7 @@ fn demo_takes_any_number_of_clients() {
 #[test]
 fn two_hundred_clients_hear_everything_in_the_same_order() {
     const CLIENTS: usize = 200;
-    watchdog("200 clients", || {
+    watchdog(|| {
         let server = Server::start(&["--grace-ms", "30000"]);
         let mut clients: Vec<Client> = (0..CLIENTS).map(|_| Client::connect(server.address)).collect();
         for (number, client) in clients.iter_mut().enumerate() {
@@ -173,7 +173,7 @@ fn two_hundred_clients_hear_everything_in_the_same_order() {
 
 #[test]
 fn slow_client_is_dropped_and_stalls_nobody() {
-    watchdog("slow client", || {
+    watchdog(|| {
         let server = Server::start(&["--outbox", "64", "--max-line", "10000"]);
         let mut slow = Client::enter(server.address, "slow");
         let mut listener = Client::enter(server.address, "listener");
@@ -208,7 +208,7 @@ fn slow_client_is_dropped_and_stalls_nobody() {
 
 #[test]
 fn slow_client_misses_lines_and_is_told_how_many() {
-    watchdog("missed lines", || {
+    watchdog(|| {
         let server = Server::start(&["--outbox", "16", "--max-line", "10000", "--slow", "drop-lines"]);
         let mut slow = Client::enter(server.address, "slow");
         let mut speaker = Client::enter(server.address, "speaker");
@@ -243,7 +243,7 @@ fn slow_client_misses_lines_and_is_told_how_many() {
 /// A client that talks without listening fills its own outbox, not that of others, and is not read meanwhile.
 #[test]
 fn flood_of_one_client_does_not_drop_the_others() {
-    watchdog("flood", || {
+    watchdog(|| {
         let server = Server::start(&["--outbox", "64", "--patience-ms", "30000"]);
         let mut listener = Client::enter(server.address, "listener");
         let flood = Client::enter(server.address, "flood");
@@ -274,7 +274,7 @@ fn flood_of_one_client_does_not_drop_the_others() {
 
 #[test]
 fn stop_does_not_wait_for_a_slow_client_for_ever() {
-    watchdog("slow client, stop", || {
+    watchdog(|| {
         let server = Server::start(&[
             "--outbox",
             "16",
@@ -307,7 +307,7 @@ fn stop_does_not_wait_for_a_slow_client_for_ever() {
 
 #[test]
 fn whoever_leaves_is_missed_and_may_come_back() {
-    watchdog("leaving", || {
+    watchdog(|| {
         let server = Server::start(&[]);
         let mut stays = Client::enter(server.address, "stays");
         for how in ["quit", "half-close", "drop"] {
@@ -341,7 +341,7 @@ fn whoever_leaves_is_missed_and_may_come_back() {
 
 #[test]
 fn name_must_be_a_good_one_and_free() {
-    watchdog("names", || {
+    watchdog(|| {
         let server = Server::start(&["--max-line", "100"]);
         let mut anna = Client::enter(server.address, "Änna-1_");
         let mut other = Client::connect(server.address);
@@ -366,7 +366,7 @@ fn name_must_be_a_good_one_and_free() {
 
 #[test]
 fn lines_are_what_was_said_and_commands_are_not() {
-    watchdog("lines", || {
+    watchdog(|| {
         let server = Server::start(&["--max-line", "40"]);
         let mut one = Client::enter(server.address, "one");
         let mut two = Client::enter(server.address, "two");
@@ -403,7 +403,7 @@ fn lines_are_what_was_said_and_commands_are_not() {
 
 #[test]
 fn nameless_client_is_let_go() {
-    watchdog("nameless", || {
+    watchdog(|| {
         let server = Server::start(&["--name-timeout-ms", "100", "--grace-ms", "200"]);
         let mut silent = Client::connect(server.address);
         silent.expect("! you have not said your name");
@@ -415,7 +415,7 @@ fn nameless_client_is_let_go() {
 
 #[test]
 fn full_room_refuses_and_has_a_place_again() {
-    watchdog("full", || {
+    watchdog(|| {
         let server = Server::start(&["--max-clients", "2"]);
         let mut one = Client::enter(server.address, "one");
         let two = Client::enter(server.address, "two");
@@ -442,7 +442,7 @@ fn full_room_refuses_and_has_a_place_again() {
 
 #[test]
 fn wrong_command_line_is_refused_with_its_reason() {
-    watchdog("command line", || {
+    watchdog(|| {
         for (options, reason) in [
             (&["--port", "70000"][..], "--port"),
             (&["--outbox", "0"], "--outbox"),

@@ -112,7 +112,7 @@ fn crawl(arguments: &[&str]) -> Ended {
 
 #[test]
 fn demo_finds_exactly_what_is_there() {
-    watchdog("demo", || {
+    watchdog(|| {
         for fetchers in PARTIES {
             let fetchers = fetchers.to_string();
             let ended = crawl(&["--demo", "--fetchers", &fetchers, "--per-host", "3"]).expect(0);
@@ -124,7 +124,7 @@ fn demo_finds_exactly_what_is_there() {
 
 #[test]
 fn depth_is_obeyed() {
-    watchdog("depth", || {
+    watchdog(|| {
         let site = Site::start(|target, _, _, stream| {
             let number: u32 = target.trim_start_matches('/').parse().unwrap_or(0);
             html(stream, &[&format!("/{}", number + 1), "/"])
@@ -140,7 +140,7 @@ fn depth_is_obeyed() {
 /// A page that was found by a long way first is as far away as by the short one.
 #[test]
 fn depth_is_that_of_the_shortest_way() {
-    watchdog("shortest way", || {
+    watchdog(|| {
         let site = Site::start(|target, _, asked, stream| match target {
             "/" => html(stream, &["/slow", "/a"]),
             "/slow" => {
@@ -160,7 +160,7 @@ fn depth_is_that_of_the_shortest_way() {
 
 #[test]
 fn number_of_pages_is_obeyed() {
-    watchdog("pages", || {
+    watchdog(|| {
         let site = Site::start(|_, times, asked, stream| {
             assert_eq!(times, 1);
             let count = asked.0.lock().times.len();
@@ -174,7 +174,7 @@ fn number_of_pages_is_obeyed() {
 
 #[test]
 fn other_hosts_are_left_alone_unless_wanted() {
-    watchdog("hosts", || {
+    watchdog(|| {
         let other = Site::start(|_, _, _, stream| html(stream, &[]));
         let link = other.url("/there");
         let site = Site::start(move |_, _, _, stream| html(stream, &[&link]));
@@ -187,7 +187,7 @@ fn other_hosts_are_left_alone_unless_wanted() {
 
 #[test]
 fn host_gets_as_many_requests_as_allowed_and_no_more() {
-    watchdog("politeness", || {
+    watchdog(|| {
         let links: Vec<String> = (0..30).map(|number| format!("/{number}")).collect();
         // How many are asked for now, and were at any one time; until just before they are answered, because the
         // client may be back before the answer is through.
@@ -215,7 +215,7 @@ fn host_gets_as_many_requests_as_allowed_and_no_more() {
 
 #[test]
 fn busy_host_does_not_hold_up_another() {
-    watchdog("busy host", || {
+    watchdog(|| {
         let quick = Site::start(|_, _, _, stream| html(stream, &["/1", "/2", "/3", "/4", "/5"]));
         let seen = Arc::clone(&quick.asked);
         let busy = Site::start(move |_, _, _, stream| {
@@ -229,7 +229,7 @@ fn busy_host_does_not_hold_up_another() {
 
 #[test]
 fn passing_failures_are_retried_and_lasting_ones_reported() {
-    watchdog("failures", || {
+    watchdog(|| {
         let site = Site::start(|target, times, _, stream| match (target, times) {
             ("/", _) => html(stream, &["/busy", "/drops"]),
             ("/busy", 1 | 2) => serve::head(stream, "503 Service Unavailable", 0, &[]),
@@ -261,7 +261,7 @@ fn passing_failures_are_retried_and_lasting_ones_reported() {
 
 #[test]
 fn server_that_is_not_there_is_reported() {
-    watchdog("nobody there", || {
+    watchdog(|| {
         let address = {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
             listener.local_addr().expect("an address")
@@ -274,7 +274,7 @@ fn server_that_is_not_there_is_reported() {
 /// Every page that was sent is in the log, whenever the interruption comes; and a site without end comes to one.
 #[test]
 fn interrupt_finishes_what_is_in_progress() {
-    watchdog("interrupt", || {
+    watchdog(|| {
         let site = Site::start(|target, _, _, stream| {
             let links: Vec<String> = (0..5).map(|number| format!("{target}{number}/")).collect();
             html(stream, &links.iter().map(String::as_str).collect::<Vec<_>>())
@@ -293,7 +293,7 @@ fn interrupt_finishes_what_is_in_progress() {
 
 #[test]
 fn second_interrupt_drops_what_is_in_progress() {
-    watchdog("two interrupts", || {
+    watchdog(|| {
         let release = Arc::new(Event::new());
         let held = Arc::clone(&release);
         let site = Site::start(move |_, _, _, stream| {
@@ -314,7 +314,7 @@ fn second_interrupt_drops_what_is_in_progress() {
 
 #[test]
 fn command_line_is_checked() {
-    watchdog("command line", || {
+    watchdog(|| {
         crawl(&[]).expect(2);
         crawl(&["https://127.0.0.1/"]).expect(2).says("only http");
         crawl(&["127.0.0.1"]).expect(2).says("does not begin with http://");
@@ -427,7 +427,7 @@ fn fetched(text: &'static [u8]) -> Result<Vec<u8>, Failure> {
 
 #[test]
 fn bodies_end_where_they_should() {
-    watchdog("bodies", || {
+    watchdog(|| {
         let good: [&[u8]; 5] = [
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello and more",
             b"HTTP/1.0 200 OK\r\n\r\nhello",
@@ -463,7 +463,7 @@ fn bodies_end_where_they_should() {
 
 #[test]
 fn silent_server_is_left_in_time_and_at_a_stop() {
-    watchdog("silence", || {
+    watchdog(|| {
         let (release, asked) = (Arc::new(Event::new()), Arc::new(Event::new()));
         let (held, seen) = (Arc::clone(&release), Arc::clone(&asked));
         let server = Server::start(0, 4, move |_, _| {
@@ -494,7 +494,7 @@ fn silent_server_is_left_in_time_and_at_a_stop() {
 
 #[test]
 fn answer_has_a_status_and_fields() {
-    watchdog("fields", || {
+    watchdog(|| {
         let server = Server::start(0, 1, |request, stream| {
             let agent = format!("Agent: {}", request.field("user-agent").unwrap_or_default());
             serve::head(stream, "503 Service Unavailable", 0, &[&agent])

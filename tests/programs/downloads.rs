@@ -151,7 +151,7 @@ fn names(folder: &Folder) -> Vec<String> {
 
 #[test]
 fn demo_gets_every_byte() {
-    watchdog("demo", || {
+    watchdog(|| {
         for options in [
             &[][..],
             &["--files", "1", "--connections", "1"],
@@ -165,7 +165,7 @@ fn demo_gets_every_byte() {
 
 #[test]
 fn sums_are_printed_as_sha256sum_does() {
-    watchdog("sums", || {
+    watchdog(|| {
         let folder = Folder::new();
         let content = bytes(3_000_000);
         let origin = Origin::start(content.clone(), true);
@@ -190,7 +190,7 @@ fn sums_are_printed_as_sha256sum_does() {
 
 /// The second run of a command, after the first was ended by a signal.
 fn goes_on_after(signal: &'static str, code: Option<i32>) {
-    watchdog(signal, move || {
+    watchdog(move || {
         let folder = Folder::new();
         let content = bytes(4_000_000);
         let origin = Origin::start(content.clone(), false);
@@ -238,7 +238,7 @@ fn killed_download_goes_on() {
 
 #[test]
 fn file_that_has_changed_is_fetched_anew() {
-    watchdog("changed", || {
+    watchdog(|| {
         let folder = Folder::new();
         let origin = Origin::start(bytes(3_000_000), false);
         let (url, dir) = (origin.url("file"), folder.path(""));
@@ -257,7 +257,7 @@ fn file_that_has_changed_is_fetched_anew() {
 
 #[test]
 fn file_that_changes_during_the_download_is_fetched_anew() {
-    watchdog("changing", || {
+    watchdog(|| {
         let folder = Folder::new();
         let new: Vec<u8> = bytes(2_000_000).iter().map(|byte| !byte).collect();
         let (served, asked) = (new.clone(), Mutex::new(0));
@@ -296,7 +296,7 @@ fn content_len(request: &Request) -> usize {
 
 #[test]
 fn wrong_content_is_not_kept() {
-    watchdog("wrong", || {
+    watchdog(|| {
         let folder = Folder::new();
         let origin = Origin::start(bytes(1000), true);
         let url = origin.url(&format!("file#sha256={}", "0".repeat(64)));
@@ -307,7 +307,7 @@ fn wrong_content_is_not_kept() {
 
 #[test]
 fn file_that_is_there_is_not_fetched_again_nor_harmed() {
-    watchdog("there", || {
+    watchdog(|| {
         let folder = Folder::new();
         let content = bytes(100_000);
         let origin = Origin::start(content.clone(), true);
@@ -328,7 +328,7 @@ fn file_that_is_there_is_not_fetched_again_nor_harmed() {
 
 #[test]
 fn one_bad_file_does_not_keep_the_others_away() {
-    watchdog("one bad", || {
+    watchdog(|| {
         let folder = Folder::new();
         let origin = Origin::start(bytes(5000), true);
         let refusing = Server::start(0, 2, |_, stream| serve::head(stream, "403 Forbidden", 0, &[]));
@@ -345,7 +345,7 @@ fn one_bad_file_does_not_keep_the_others_away() {
 
 #[test]
 fn command_line_is_checked() {
-    watchdog("command line", || {
+    watchdog(|| {
         let folder = Folder::new();
         download(&[]).expect(2);
         download(&["https://127.0.0.1/x"]).expect(2).says("only http");

@@ -4,7 +4,7 @@ use crate::program::{Ended, Program};
 use crate::support::watchdog;
 
 fn run(options: &'static [&'static str]) -> Ended {
-    watchdog("kitchen", || Program::start("kitchen", options).end())
+    watchdog(|| Program::start("kitchen", options).end())
 }
 
 #[test]
@@ -30,7 +30,7 @@ pool       12 orders on 4 threads: the dishes came in the order of the orders;
 #[test]
 fn any_number_of_cooks_gets_through() {
     for cooks in ["1", "2", "3", "7", "64"] {
-        let ended = watchdog("kitchen", || Program::start("kitchen", &["--cooks", cooks]).end());
+        let ended = watchdog(|| Program::start("kitchen", &["--cooks", cooks]).end());
         let ended = ended.with_code(0);
         ended.says(&format!("{cooks} cooks put 100 plates"));
         assert_eq!(ended.stdout.lines().count(), 10, "{}", ended.stdout);

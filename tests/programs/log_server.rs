@@ -308,12 +308,12 @@ fn drive_itself(requests: usize, options: &[&str]) {
 
 #[test]
 fn self_driven_run_loses_nothing() {
-    watchdog("self-driven", || drive_itself(300, &["--clients", "7"]));
+    watchdog(|| drive_itself(300, &["--clients", "7"]));
 }
 
 #[test]
 fn self_driven_run_takes_any_number_of_requests() {
-    watchdog("numbers", || {
+    watchdog(|| {
         drive_itself(0, &[]);
         drive_itself(1, &[]);
         drive_itself(7, &[]);
@@ -323,7 +323,7 @@ fn self_driven_run_takes_any_number_of_requests() {
 
 #[test]
 fn self_driven_run_survives_tiny_queues() {
-    watchdog("tiny queues", || {
+    watchdog(|| {
         drive_itself(400, &["--clients", "16", "--workers", "1", "--queue", "1", "--log-queue", "1"]);
         drive_itself(400, &["--clients", "16", "--workers", "3", "--queue", "2", "--log-queue", "1"]);
     });
@@ -331,7 +331,7 @@ fn self_driven_run_survives_tiny_queues() {
 
 #[test]
 fn bad_command_lines_are_refused() {
-    watchdog("command lines", || {
+    watchdog(|| {
         let bad: [&[&str]; 9] = [
             &["--workers", "0"],
             &["--queue", "0"],
@@ -353,7 +353,7 @@ fn bad_command_lines_are_refused() {
 
 #[test]
 fn default_log_is_a_new_file() {
-    watchdog("default log", || {
+    watchdog(|| {
         let output =
             Command::new(path("log_server")).args(["--requests", "3"]).output().expect("the example runs");
         let stdout = String::from_utf8(output.stdout).expect("UTF-8");
@@ -367,7 +367,7 @@ fn default_log_is_a_new_file() {
 
 #[test]
 fn log_that_cannot_be_opened_is_reported() {
-    watchdog("no log", || {
+    watchdog(|| {
         let ended = Server::start_with_log("/nonexistent/log".into(), false, &["--requests", "5"]).end();
         assert_eq!(ended.status.code(), Some(1));
         assert!(ended.stderr.contains("cannot open the log /nonexistent/log"), "{}", ended.stderr);
@@ -377,7 +377,7 @@ fn log_that_cannot_be_opened_is_reported() {
 #[cfg(target_os = "linux")]
 #[test]
 fn full_disk_ends_a_self_driven_run_with_an_error() {
-    watchdog("full disk, driven", || {
+    watchdog(|| {
         let ended = Server::start_with_log("/dev/full".into(), false, &["--requests", "500"]).end();
         assert_eq!(ended.status.code(), Some(1), "{}", ended.stdout);
         assert!(ended.stderr.contains("cannot write the log /dev/full"), "{}", ended.stderr);
@@ -388,7 +388,7 @@ fn full_disk_ends_a_self_driven_run_with_an_error() {
 #[cfg(target_os = "linux")]
 #[test]
 fn full_disk_ends_a_server_with_an_error() {
-    watchdog("full disk", || {
+    watchdog(|| {
         let server = Server::start_with_log("/dev/full".into(), false, &[]);
         let mut client = Client::connect(server.address());
         client.send(get("/log?x"));
@@ -405,7 +405,7 @@ fn full_disk_ends_a_server_with_an_error() {
 
 #[test]
 fn connections_are_kept_alive() {
-    watchdog("keep-alive", || {
+    watchdog(|| {
         let server = Server::start(&["--workers", "1"]);
         let mut client = Client::connect(server.address());
         for round in 0..20 {
@@ -421,7 +421,7 @@ fn connections_are_kept_alive() {
 
 #[test]
 fn connections_end_when_the_client_wants() {
-    watchdog("close", || {
+    watchdog(|| {
         let server = Server::start(&[]);
         let address = server.address();
         let endings = [
@@ -456,7 +456,7 @@ fn connections_end_when_the_client_wants() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    watchdog("pipeline", || {
+    watchdog(|| {
         let server = Server::start(&["--workers", "2"]);
         let mut client = Client::connect(server.address());
         let requests: String = (0..100)
@@ -489,7 +489,7 @@ fn pipelined_requests_are_answered_in_order() {
 /// Every sample of the page has a type and a help text before it, and says what has happened.
 #[test]
 fn metrics_are_what_has_happened() {
-    watchdog("metrics", || {
+    watchdog(|| {
         let server = Server::start(&["--workers", "3", "--queue", "9"]);
         let mut client = Client::connect(server.address());
         for _ in 0..5 {
@@ -540,7 +540,7 @@ fn metrics_are_what_has_happened() {
 
 #[test]
 fn records_are_single_lines() {
-    watchdog("lines", || {
+    watchdog(|| {
         let server = Server::start(&[]);
         let mut client = Client::connect(server.address());
         let bodies = ["", "two\r\nlines", "\"quoted\" \\ \0\x1b[2J", "gr\u{fc}n \u{2028} \u{202e}", "it's"];
@@ -569,7 +569,7 @@ fn records_are_single_lines() {
 /// What is no request ends the connection; what is one, though not a good one, does not.
 #[test]
 fn bad_requests_are_refused() {
-    watchdog("refusals", || {
+    watchdog(|| {
         let server = Server::start(&["--max-body", "100", "--max-head", "1000"]);
         let address = server.address();
         let long_header = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(2000));
@@ -632,7 +632,7 @@ fn bad_requests_are_refused() {
 /// An answer reaches a client that has much more to say: the server does not slam the door.
 #[test]
 fn refusal_of_a_long_body_can_be_read() {
-    watchdog("long body", || {
+    watchdog(|| {
         let server = Server::start(&["--max-body", "1000"]);
         let address = server.address();
         for _ in 0..5 {
@@ -660,7 +660,7 @@ fn refusal_of_a_long_body_can_be_read() {
 
 #[test]
 fn head_may_be_as_long_as_the_limit() {
-    watchdog("head limit", || {
+    watchdog(|| {
         let server = Server::start(&["--max-head", "200"]);
         let address = server.address();
         for (len, status) in [(199, 200), (200, 200), (201, 431), (300, 431)] {
@@ -678,7 +678,7 @@ fn head_may_be_as_long_as_the_limit() {
 
 #[test]
 fn head_is_answered_without_a_body() {
-    watchdog("HEAD", || {
+    watchdog(|| {
         let server = Server::start(&[]);
         let mut client = Client::connect(server.address());
         for (target, status, len) in [("/health", 200, "3"), ("/nowhere", 404, "22")] {
@@ -695,7 +695,7 @@ fn head_is_answered_without_a_body() {
 
 #[test]
 fn waiting_client_is_told_to_continue() {
-    watchdog("100-continue", || {
+    watchdog(|| {
         let server = Server::start(&["--max-body", "10"]);
         let address = server.address();
         let head = |target: &str, len| {
@@ -754,7 +754,7 @@ fn drip(address: SocketAddr, text: &'static str) -> JoinHandle<Answer> {
 
 #[test]
 fn slow_clients_do_not_hold_the_only_worker() {
-    watchdog("slow clients", || {
+    watchdog(|| {
         let server = Server::start(&["--workers", "1", "--read-timeout-ms", "1500"]);
         let address = server.address();
         let start = Instant::now();
@@ -798,7 +798,7 @@ fn slow_clients_do_not_hold_the_only_worker() {
 /// Also when the line is full, and clients that must wait have to be let in some time.
 #[test]
 fn slow_clients_do_not_hold_a_full_line_for_ever() {
-    watchdog("slow clients, full line", || {
+    watchdog(|| {
         let server = Server::start(&["--workers", "1", "--queue", "1", "--read-timeout-ms", "300"]);
         let address = server.address();
         let slow: Vec<_> = (0..6).map(|_| drip(address, "GET /health HTTP/1.1\r\nX: ")).collect();
@@ -843,18 +843,18 @@ fn stops_in_order(signal: &str) {
 
 #[test]
 fn interrupt_lets_requests_in_progress_finish() {
-    watchdog("SIGINT", || stops_in_order("INT"));
+    watchdog(|| stops_in_order("INT"));
 }
 
 #[test]
 fn termination_lets_requests_in_progress_finish() {
-    watchdog("SIGTERM", || stops_in_order("TERM"));
+    watchdog(|| stops_in_order("TERM"));
 }
 
 /// Also who has connected and could not be accepted yet, because everything was full.
 #[test]
 fn clients_in_the_backlog_are_answered_at_the_stop() {
-    watchdog("backlog", || {
+    watchdog(|| {
         let server = Server::start(&["--workers", "1", "--queue", "1"]);
         let address = server.address();
         let text = get("/log?x");
@@ -875,7 +875,7 @@ fn clients_in_the_backlog_are_answered_at_the_stop() {
 
 #[test]
 fn stop_does_not_wait_for_a_slow_client_for_ever() {
-    watchdog("slow client, stop", || {
+    watchdog(|| {
         let server = Server::start(&["--workers", "1", "--read-timeout-ms", "400"]);
         let address = server.address();
         let slow: Vec<_> = (0..3).map(|_| drip(address, "GET /health HTTP/1.1\r\nX: ")).collect();
@@ -889,7 +889,7 @@ fn stop_does_not_wait_for_a_slow_client_for_ever() {
 /// The promise: who has an answer has a record, whenever the stop comes.
 #[test]
 fn every_answered_request_is_logged_when_stopped_under_load() {
-    watchdog("stop under load", || {
+    watchdog(|| {
         for queue in ["1", "64"] {
             let server = Server::start(&["--workers", "3", "--queue", queue, "--log-queue", "2"]);
             let address = server.address();

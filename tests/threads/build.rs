@@ -35,7 +35,7 @@ fn unreasonable_stacks_are_an_error() {
 // CPython: test_thread_names_assigned, test_thread_names_default.
 #[test]
 fn threads_are_named_and_numbered() {
-    watchdog("threads_are_named_and_numbered", || {
+    watchdog(|| {
         let names = |pool: ThreadPool| -> BTreeSet<String> {
             let all_here = Arc::new(std::sync::Barrier::new(pool.threads()));
             let tasks: Vec<_> = (0..pool.threads())
@@ -68,7 +68,7 @@ fn stack_size_is_what_was_asked_for() {
         let frame = std::hint::black_box([depth; 1000]);
         if depth == 0 { 0 } else { frame[depth % 1000].min(1) + deep(depth - 1) }
     }
-    watchdog("stack_size_is_what_was_asked_for", || {
+    watchdog(|| {
         let pool = ThreadPool::builder().threads(1).stack_size(64 << 20).build();
         assert_eq!(pool.submit(|| deep(2000)).unwrap().join().unwrap(), 2000);
     });
@@ -81,7 +81,7 @@ thread_local! {
 // CPython: test_initializer.
 #[test]
 fn on_start_runs_once_in_each_thread_before_its_tasks() {
-    watchdog("on_start_runs_once_in_each_thread_before_its_tasks", || {
+    watchdog(|| {
         for threads in THREADS {
             let started = counter();
             let hook = {
@@ -100,7 +100,7 @@ fn on_start_runs_once_in_each_thread_before_its_tasks() {
 // CPython: FailingInitializerMixin, where the pool is broken and all pending futures fail.
 #[test]
 fn panicking_on_start_cancels_everything_and_is_resumed_by_join() {
-    watchdog("panicking_on_start_cancels_everything_and_is_resumed_by_join", || {
+    watchdog(|| {
         for threads in THREADS {
             let go = Arc::new(Event::new());
             let hook = {

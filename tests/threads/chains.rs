@@ -7,11 +7,11 @@ use std::thread;
 use lockwork::{Event, Mutex, ScopedTask, Shutdown, Task, ThreadPool, as_completed, wait_all};
 
 use super::occupied;
-use crate::support::{Drops, eventually, rounds, watchdog};
+use crate::support::{Drops, either, eventually, rounds, watchdog};
 
 /// Runs `body` on a thread with a small stack.
-fn on_a_small_stack(name: &'static str, body: impl FnOnce() + Send + 'static) {
-    watchdog(name, || {
+fn on_a_small_stack(body: impl FnOnce() + Send + 'static) {
+    watchdog(|| {
         thread::Builder::new().stack_size(2 << 20).spawn(body).unwrap().join().unwrap();
     });
 }
@@ -34,7 +34,7 @@ impl Drop for Cancels {
 
 #[test]
 fn chain_of_callbacks_that_cancel_needs_no_stack() {
-    on_a_small_stack("chain_of_callbacks_that_cancel_needs_no_stack", || {
+    on_a_small_stack(|| {
         let (pool, go) = occupied();
         let tasks: Arc<[Task<()>]> = (0..chain()).map(|_| pool.submit(|| unreachable!()).unwrap()).collect();
         let called = Arc::new(AtomicUsize::new(0));
@@ -55,8 +55,8 @@ fn chain_of_callbacks_that_cancel_needs_no_stack() {
 
 #[test]
 fn chain_of_dropped_closures_that_cancel_needs_no_stack() {
-    on_a_small_stack("chain_of_dropped_closures_that_cancel_needs_no_stack", || {
-        for callbacks in [false, true] {
+    on_a_small_stack(|| {
+        for callbacks in either("callbacks ") {
             let (pool, go) = occupied();
             let (drops, called) = (Drops::new(), Arc::new(AtomicUsize::new(0)));
             let mut next = None;
@@ -80,7 +80,7 @@ fn chain_of_dropped_closures_that_cancel_needs_no_stack() {
 /// Callbacks and closures in turn: a callback cancels a task whose closure cancels the next.
 #[test]
 fn chain_of_callbacks_and_closures_needs_no_stack() {
-    on_a_small_stack("chain_of_callbacks_and_closures_needs_no_stack", || {
+    on_a_small_stack(|| {
         let (pool, go) = occupied();
         let drops = Drops::new();
         let mut next = None;
@@ -105,8 +105,8 @@ fn chain_of_callbacks_and_closures_needs_no_stack() {
 fn chain_of_results_needs_no_stack() {
     struct Link(#[expect(dead_code, reason = "is dropped")] Option<Task<Link>>);
 
-    on_a_small_stack("chain_of_results_needs_no_stack", || {
-        for run_first in [false, true] {
+    on_a_small_stack(|| {
+        for run_first in either("run_first ") {
             let (pool, go) = occupied();
             let drops = Drops::new();
             let mut last = None;
@@ -136,7 +136,7 @@ fn chain_of_results_needs_no_stack() {
 
 #[test]
 fn chain_of_registrations_needs_no_stack() {
-    on_a_small_stack("chain_of_registrations_needs_no_stack", || {
+    on_a_small_stack(|| {
         fn register(task: &Arc<Task<()>>, called: &Arc<AtomicUsize>) {
             let (own, counter) = (Arc::clone(task), Arc::clone(called));
             task.on_done(move || {
@@ -167,7 +167,7 @@ fn chain_in_a_scope_needs_no_stack_and_ends_with_it() {
         }
     }
 
-    on_a_small_stack("chain_in_a_scope_needs_no_stack_and_ends_with_it", || {
+    on_a_small_stack(|| {
         let (pool, go) = occupied();
         let dropped = AtomicUsize::new(0);
         pool.scope(|s| {
@@ -204,7 +204,7 @@ fn scope_in_a_callback_and_in_a_destructor_does_not_wait_for_itself() {
         }
     }
 
-    watchdog("scope_in_a_callback_and_in_a_destructor_does_not_wait_for_itself", || {
+    watchdog(|| {
         let (pool, go) = occupied();
         let (other, ended) = (Arc::new(ThreadPool::new(1)), Arc::new(AtomicUsize::new(0)));
         let scopes = || Scopes(Arc::clone(&other), Arc::clone(&ended));
@@ -219,7 +219,7 @@ fn scope_in_a_callback_and_in_a_destructor_does_not_wait_for_itself() {
 
 #[test]
 fn callbacks_run_in_order_and_are_not_nested() {
-    watchdog("callbacks_run_in_order_and_are_not_nested", || {
+    watchdog(|| {
         let (pool, go) = occupied();
         let order = Arc::new(Mutex::new(Vec::new()));
         let note = |what: &'static str| {
@@ -259,7 +259,7 @@ fn callbacks_run_in_order_and_are_not_nested() {
 
 #[test]
 fn panic_of_a_callback_keeps_none_of_those_behind_it() {
-    watchdog("panic_of_a_callback_keeps_none_of_those_behind_it", || {
+    watchdog(|| {
         let (pool, go) = occupied();
         let (first, second) = (pool.submit(|| ()).unwrap(), Arc::new(pool.submit(|| ()).unwrap()));
         let called = Arc::new(AtomicUsize::new(0));
@@ -286,7 +286,7 @@ fn panic_of_a_callback_keeps_none_of_those_behind_it() {
 /// What is cancelled in a callback is done at once, for others and for the callback itself.
 #[test]
 fn task_cancelled_in_a_callback_can_be_waited_for_there() {
-    watchdog("task_cancelled_in_a_callback_can_be_waited_for_there", || {
+    watchdog(|| {
         let (pool, go) = occupied();
         let second = Arc::new(Mutex::new(vec![pool.submit(|| ()).unwrap()]));
         let other = Arc::clone(&second);
@@ -320,7 +320,7 @@ impl Drop for SetsOnDrop {
 
 #[test]
 fn shutdown_of_a_long_chain_needs_no_stack() {
-    on_a_small_stack("shutdown_of_a_long_chain_needs_no_stack", || {
+    on_a_small_stack(|| {
         let (pool, go) = occupied();
         let mut next = None;
         for _ in 0..chain() {
@@ -336,7 +336,7 @@ fn shutdown_of_a_long_chain_needs_no_stack() {
 /// Tasks that own the pool, and whose callbacks cancel others: the last reference goes in one of the pool's own threads.
 #[test]
 fn chain_in_a_pool_that_its_own_task_drops() {
-    watchdog("chain_in_a_pool_that_its_own_task_drops", || {
+    watchdog(|| {
         let (pool, go) = occupied();
         let drops = Drops::new();
         let mut next = None;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, Shutdown, ThreadPool, Worker};
 
 use super::SHORT;
-use crate::support::{LIMIT, Sleeper, eventually, watchdog};
+use crate::support::{LIMIT, Sleeper, either, eventually, watchdog};
 
 /// A thread-local value whose destructor takes as long as it is told to.
 #[derive(Clone, Default)]
@@ -67,7 +67,7 @@ fn slow_pool(threads: usize) -> (Slow, ThreadPool) {
 
 #[test]
 fn timed_join_of_a_worker_keeps_its_limit_while_destructors_run() {
-    watchdog("timed_join_of_a_worker_keeps_its_limit_while_destructors_run", || {
+    watchdog(|| {
         let (slow, worker) = slow_worker();
         assert!(!worker.is_alive(), "it has nothing left to do");
         assert!(!worker.join_for(Duration::ZERO));
@@ -88,7 +88,7 @@ fn timed_join_of_a_worker_keeps_its_limit_while_destructors_run() {
 
 #[test]
 fn worker_that_has_ended_is_found_at_the_first_question() {
-    watchdog("worker_that_has_ended_is_found_at_the_first_question", || {
+    watchdog(|| {
         for timeout in [Duration::from_secs(1), LIMIT, Duration::MAX] {
             let worker = Worker::spawn("quick", |_| ());
             eventually(|| !worker.is_alive());
@@ -100,7 +100,7 @@ fn worker_that_has_ended_is_found_at_the_first_question() {
 /// The destructor wants a lock that the joiner holds.
 #[test]
 fn timed_join_ends_when_the_destructor_waits_for_the_joiner() {
-    watchdog("timed_join_ends_when_the_destructor_waits_for_the_joiner", || {
+    watchdog(|| {
         struct Locks(Arc<Mutex<u32>>);
 
         impl Drop for Locks {
@@ -126,7 +126,7 @@ fn timed_join_ends_when_the_destructor_waits_for_the_joiner() {
 
 #[test]
 fn worker_is_dropped_when_a_timed_join_has_begun_to_wait_for_its_end() {
-    watchdog("worker_is_dropped_when_a_timed_join_has_begun_to_wait_for_its_end", || {
+    watchdog(|| {
         let (slow, worker) = slow_worker();
         assert!(!worker.join_for(SHORT));
         let (sleeper, ended) = (Arc::new(Sleeper::new()), slow.clone());
@@ -144,7 +144,7 @@ fn worker_is_dropped_when_a_timed_join_has_begun_to_wait_for_its_end() {
 
 #[test]
 fn detached_worker_ends_without_a_join() {
-    watchdog("detached_worker_ends_without_a_join", || {
+    watchdog(|| {
         let (slow, worker) = slow_worker();
         assert!(!worker.join_for(SHORT));
         let token = worker.stop_token().clone();
@@ -157,7 +157,7 @@ fn detached_worker_ends_without_a_join() {
 
 #[test]
 fn timed_join_of_a_pool_keeps_its_limit_while_destructors_run() {
-    watchdog("timed_join_of_a_pool_keeps_its_limit_while_destructors_run", || {
+    watchdog(|| {
         for threads in [1, 2, 3, 5, 8] {
             let (slow, pool) = slow_pool(threads);
             assert!(!pool.join_for(Duration::ZERO));
@@ -173,8 +173,8 @@ fn timed_join_of_a_pool_keeps_its_limit_while_destructors_run() {
 
 #[test]
 fn all_joiners_of_a_pool_return_when_its_threads_are_gone() {
-    watchdog("all_joiners_of_a_pool_return_when_its_threads_are_gone", || {
-        for first_has_a_limit in [false, true] {
+    watchdog(|| {
+        for first_has_a_limit in either("first_has_a_limit ") {
             for joiners in [1, 2, 3, 5, 8] {
                 let (slow, pool) = slow_pool(2);
                 let sleepers = Sleeper::several(joiners);
@@ -202,7 +202,7 @@ fn all_joiners_of_a_pool_return_when_its_threads_are_gone() {
 
 #[test]
 fn panic_of_on_start_is_kept_for_a_later_join() {
-    watchdog("panic_of_on_start_is_kept_for_a_later_join", || {
+    watchdog(|| {
         let slow = Slow::default();
         let own = slow.clone();
         let pool = ThreadPool::builder()

@@ -7,12 +7,12 @@ use std::time::Instant;
 use lockwork::{Event, Shutdown, ThreadPool, UnfinishedError};
 
 use super::{SHORT, THREADS, counter, occupy, panics};
-use crate::support::{Drops, LIMIT, eventually, rounds, watchdog};
+use crate::support::{Drops, LIMIT, eventually, repeat, watchdog};
 
 // CPython: test_map, test_map_exception, test_map_timeout.
 #[test]
 fn map_yields_in_order_and_resumes_panics_in_place() {
-    watchdog("map_yields_in_order_and_resumes_panics_in_place", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::new(threads);
             assert!(pool.map(0..200, |n| n * n).eq((0..200).map(|n| n * n)));
@@ -29,7 +29,7 @@ fn map_yields_in_order_and_resumes_panics_in_place() {
 
 #[test]
 fn map_waits_no_longer_than_it_may() {
-    watchdog("map_waits_no_longer_than_it_may", || {
+    watchdog(|| {
         let (pool, go) = (ThreadPool::new(1), Arc::new(Event::new()));
         let wait = {
             let go = Arc::clone(&go);
@@ -52,7 +52,7 @@ fn map_waits_no_longer_than_it_may() {
 // CPython: test_map_submits_without_iteration.
 #[test]
 fn map_begins_without_being_asked() {
-    watchdog("map_begins_without_being_asked", || {
+    watchdog(|| {
         let (pool, ran) = (ThreadPool::new(2), counter());
         let count = {
             let ran = Arc::clone(&ran);
@@ -66,7 +66,7 @@ fn map_begins_without_being_asked() {
 
 #[test]
 fn dropped_map_cancels_the_rest() {
-    watchdog("dropped_map_cancels_the_rest", || {
+    watchdog(|| {
         let (pool, ran) = (ThreadPool::new(1), counter());
         let (began, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
         let wait = {
@@ -89,7 +89,7 @@ fn dropped_map_cancels_the_rest() {
 
 #[test]
 fn map_that_was_cut_short_says_so_once() {
-    watchdog("map_that_was_cut_short_says_so_once", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         pool.shutdown(Shutdown::Drain);
         let mut map = pool.map(0..3, |n| n);
@@ -103,7 +103,7 @@ fn map_that_was_cut_short_says_so_once() {
 
 #[test]
 fn panicking_items_cancel_what_was_submitted() {
-    watchdog("panicking_items_cancel_what_was_submitted", || {
+    watchdog(|| {
         let (pool, ran) = (ThreadPool::new(1), counter());
         let (go, _busy) = occupy(&pool);
         let items = (0..5).inspect(|&n| assert!(n < 3, "no more"));
@@ -121,7 +121,7 @@ fn panicking_items_cancel_what_was_submitted() {
 
 #[test]
 fn map_goes_through_a_short_queue() {
-    watchdog("map_goes_through_a_short_queue", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::builder().threads(threads).queue_capacity(1).build();
             assert!(pool.map(0..300, |n| n + 1).eq(1..301));
@@ -131,9 +131,9 @@ fn map_goes_through_a_short_queue() {
 
 #[test]
 fn map_dropped_half_way_leaves_nothing() {
-    watchdog("map_dropped_half_way_leaves_nothing", || {
+    watchdog(|| {
         for threads in THREADS {
-            for round in 0..rounds(40) {
+            for round in repeat(40) {
                 let (pool, ran, drops) = (ThreadPool::new(threads), counter(), Drops::new());
                 let items: Vec<_> = (0..60).map(|_| drops.value()).collect();
                 let count = Arc::clone(&ran);

@@ -21,7 +21,7 @@ fn counted(items: impl Iterator<Item = usize>) -> (Rc<Cell<usize>>, impl Iterato
 
 #[test]
 fn map_ahead_pulls_no_more_than_it_may() {
-    watchdog("map_ahead_pulls_no_more_than_it_may", || {
+    watchdog(|| {
         for threads in [1, 2, 3, 8] {
             for ahead in [1, 2, 3, 5, 8] {
                 let pool = ThreadPool::new(threads);
@@ -42,7 +42,7 @@ fn map_ahead_pulls_no_more_than_it_may() {
 
 #[test]
 fn map_ahead_works_ahead() {
-    watchdog("map_ahead_works_ahead", || {
+    watchdog(|| {
         // Three calls that wait for each other, on three threads.
         let pool = ThreadPool::new(3);
         let barrier = Arc::new(lockwork::Barrier::new(3));
@@ -56,7 +56,7 @@ fn map_ahead_works_ahead() {
 
 #[test]
 fn map_ahead_ends_with_its_items_and_asks_no_more() {
-    watchdog("map_ahead_ends_with_its_items_and_asks_no_more", || {
+    watchdog(|| {
         let pool = ThreadPool::new(2);
         for len in 0..6 {
             let mut ended = false;
@@ -84,7 +84,7 @@ fn map_ahead_of_nothing_ahead_panics() {
 
 #[test]
 fn map_ahead_goes_on_after_a_panic() {
-    watchdog("map_ahead_goes_on_after_a_panic", || {
+    watchdog(|| {
         let pool = ThreadPool::new(2);
         let mut results = pool.map_ahead(2, 0..4, |n| if n == 1 { panic!("one") } else { n });
         assert_eq!(results.next(), Some(0));
@@ -96,7 +96,7 @@ fn map_ahead_goes_on_after_a_panic() {
 
 #[test]
 fn map_ahead_survives_a_panic_of_its_items() {
-    watchdog("map_ahead_survives_a_panic_of_its_items", || {
+    watchdog(|| {
         let pool = ThreadPool::new(2);
         let mut n = 0;
         let items = std::iter::from_fn(move || {
@@ -112,7 +112,7 @@ fn map_ahead_survives_a_panic_of_its_items() {
 
 #[test]
 fn map_ahead_ends_after_a_shutdown() {
-    watchdog("map_ahead_ends_after_a_shutdown", || {
+    watchdog(|| {
         let pool = ThreadPool::new(2);
         let (pulled, items) = counted(0..);
         let mut results = pool.map_ahead(4, items, |n| n);
@@ -146,7 +146,7 @@ fn map_ahead_ends_after_a_shutdown() {
 
 #[test]
 fn map_ahead_keeps_its_limit_when_there_is_no_room() {
-    watchdog("map_ahead_keeps_its_limit_when_there_is_no_room", || {
+    watchdog(|| {
         let pool = ThreadPool::builder().threads(1).queue_capacity(1).build();
         let (go, own) = (Arc::new(Event::new()), Arc::new(Event::new()));
         let (waits, began) = (Arc::clone(&go), Arc::clone(&own));
@@ -171,7 +171,7 @@ fn map_ahead_keeps_its_limit_when_there_is_no_room() {
 
 #[test]
 fn map_ahead_in_a_thread_of_the_pool_needs_no_other() {
-    watchdog("map_ahead_in_a_thread_of_the_pool_needs_no_other", || {
+    watchdog(|| {
         let pool = Arc::new(ThreadPool::builder().threads(1).queue_capacity(1).build());
         let own = Arc::clone(&pool);
         let sum = pool.submit(move || own.map_ahead(3, 1..=100_u32, |n| n).sum::<u32>()).unwrap();
@@ -182,7 +182,7 @@ fn map_ahead_in_a_thread_of_the_pool_needs_no_other() {
 
 #[test]
 fn dropped_map_ahead_cancels_what_has_not_begun() {
-    watchdog("dropped_map_ahead_cancels_what_has_not_begun", || {
+    watchdog(|| {
         let (pool, go) = occupied();
         let ran = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&ran);

@@ -16,7 +16,7 @@ fn resident() -> Option<usize> {
 
 #[test]
 fn a_task_is_one_allocation() {
-    watchdog("a_task_is_one_allocation", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         // The queue has its room before.
         pool.map(0..100, |n| n).for_each(drop);
@@ -47,7 +47,7 @@ fn memory_is_flat_over_many_tasks() {
         return;
     }
     let tasks = std::env::var(TASKS).map_or(200_000, |tasks| tasks.parse().expect("a number"));
-    watchdog("memory_is_flat_over_many_tasks", move || {
+    watchdog(move || {
         let pool = Arc::new(ThreadPool::builder().threads(2).queue_capacity(100).build());
         let called = counter();
         let many = |n: usize| {

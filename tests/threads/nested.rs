@@ -21,7 +21,7 @@ fn fibonacci(pool: &Arc<ThreadPool>, n: u64) -> u64 {
 // CPython has no such rule: there it hangs.
 #[test]
 fn tasks_may_join_tasks_of_their_pool() {
-    watchdog("tasks_may_join_tasks_of_their_pool", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = Arc::new(ThreadPool::new(threads));
             let own = Arc::clone(&pool);
@@ -35,7 +35,7 @@ fn tasks_may_join_tasks_of_their_pool() {
 
 #[test]
 fn tasks_may_wait_for_several_of_their_pool() {
-    watchdog("tasks_may_wait_for_several_of_their_pool", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = Arc::new(ThreadPool::builder().threads(threads).queue_capacity(2).build());
             let make =
@@ -58,7 +58,7 @@ fn tasks_may_wait_for_several_of_their_pool() {
 
 #[test]
 fn waits_for_ever_are_no_timed_waits() {
-    watchdog("waits_for_ever_are_no_timed_waits", || {
+    watchdog(|| {
         let pool = Arc::new(ThreadPool::new(1));
         let own = Arc::clone(&pool);
         let make = move || [0, 1].map(|n| own.submit(move || n).unwrap());
@@ -88,7 +88,7 @@ fn waits_for_ever_are_no_timed_waits() {
 
 #[test]
 fn timed_waits_of_tasks_run_nothing() {
-    watchdog("timed_waits_of_tasks_run_nothing", || {
+    watchdog(|| {
         let pool = Arc::new(ThreadPool::new(1));
         let own = Arc::clone(&pool);
         let task = pool
@@ -106,7 +106,7 @@ fn timed_waits_of_tasks_run_nothing() {
 
 #[test]
 fn joining_a_task_of_another_pool_only_waits() {
-    watchdog("joining_a_task_of_another_pool_only_waits", || {
+    watchdog(|| {
         let (ours, theirs) =
             (ThreadPool::new(1), Arc::new(ThreadPool::builder().threads(1).name("b").build()));
         let (go, _busy) = occupy(&theirs);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use lockwork::{Event, Shutdown, ThreadPool};
 
 use super::{Bomb, THREADS, message, occupy, panics};
-use crate::support::watchdog;
+use crate::support::{either, watchdog};
 
 #[test]
 fn panic_is_carried_to_the_joiner_and_spares_the_thread() {
-    watchdog("panic_is_carried_to_the_joiner_and_spares_the_thread", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::new(threads);
             for _ in 0..2 * threads {
@@ -31,10 +31,10 @@ fn panic_is_carried_to_the_joiner_and_spares_the_thread() {
 
 #[test]
 fn panics_of_destructors_do_not_kill_threads() {
-    watchdog("panics_of_destructors_do_not_kill_threads", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         // A result that nobody takes, a payload that nobody takes, a closure that is cancelled, a callback's payload.
-        for late in [false, true] {
+        for late in either("late ") {
             let (fine, bad) =
                 (pool.submit(|| Bomb).unwrap(), pool.submit(|| panic::panic_any(Bomb)).unwrap());
             if late {
@@ -56,7 +56,7 @@ fn panics_of_destructors_do_not_kill_threads() {
 
 #[test]
 fn payloads_of_on_start_may_panic_when_dropped() {
-    watchdog("payloads_of_on_start_may_panic_when_dropped", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::builder().threads(threads).on_start(|| panic::panic_any(Bomb)).build();
             // The first is for the joiner. The others are nobody's, and must not end their threads too early.
@@ -70,7 +70,7 @@ fn payloads_of_on_start_may_panic_when_dropped() {
 
 #[test]
 fn on_start_may_panic_when_dropped() {
-    watchdog("on_start_may_panic_when_dropped", || {
+    watchdog(|| {
         for threads in THREADS {
             let (go, bomb) = (Arc::new(Event::new()), Bomb);
             let hook = {

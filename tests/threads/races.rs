@@ -9,15 +9,15 @@ use lockwork::{Shutdown, Task, TaskError, ThreadPool, as_completed};
 use proptest::prelude::*;
 
 use super::{THREADS, add_one, counter, panics};
-use crate::support::{Drops, rounds, watchdog};
+use crate::support::{Drops, repeat, watchdog};
 
 /// Submitters, cancellers, panics, time-outs and a shutdown at once: no closure and no result is left over.
 #[test]
 fn everything_at_once_leaves_nothing_behind() {
     const EACH: usize = 40;
-    watchdog("everything_at_once_leaves_nothing_behind", || {
+    watchdog(|| {
         for threads in THREADS {
-            for round in 0..rounds(60) {
+            for round in repeat(60) {
                 let mut builder = ThreadPool::builder().threads(threads);
                 if round % 2 == 0 {
                     builder = builder.queue_capacity(1 + round % 5);
@@ -68,9 +68,9 @@ fn everything_at_once_leaves_nothing_behind() {
 /// The same with every handle kept, so that the books can be balanced.
 #[test]
 fn every_task_runs_once_or_is_cancelled() {
-    watchdog("every_task_runs_once_or_is_cancelled", || {
+    watchdog(|| {
         for threads in THREADS {
-            for round in 0..rounds(60) {
+            for round in repeat(60) {
                 let pool = ThreadPool::new(threads);
                 let runs: Arc<Vec<AtomicUsize>> = Arc::new((0..120).map(|_| AtomicUsize::new(0)).collect());
                 let tasks: Vec<_> = (0..120)
@@ -250,7 +250,7 @@ proptest! {
         capacity in prop::option::of(1..5_usize),
         end in prop::option::of((0..2000_usize, prop::sample::select(&[Shutdown::Drain, Shutdown::Cancel][..]))),
     ) {
-        watchdog("a graph", move || {
+        watchdog(move || {
             let mut builder = ThreadPool::builder().threads(threads);
             if let Some(capacity) = capacity {
                 builder = builder.queue_capacity(capacity);

@@ -7,11 +7,11 @@ use std::time::Instant;
 use lockwork::{Event, Shutdown, ThreadPool};
 
 use super::{SHORT, THREADS, counter, message, panics};
-use crate::support::{Drops, LIMIT, eventually, rounds, watchdog};
+use crate::support::{Drops, LIMIT, either, eventually, repeat, rounds, watchdog};
 
 #[test]
 fn scope_lends_and_waits() {
-    watchdog("scope_lends_and_waits", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::new(threads);
             let mut numbers: Vec<usize> = (0..1000).collect();
@@ -35,7 +35,7 @@ fn scope_lends_and_waits() {
 
 #[test]
 fn scoped_tasks_return_borrows_and_values() {
-    watchdog("scoped_tasks_return_borrows_and_values", || {
+    watchdog(|| {
         let pool = ThreadPool::new(2);
         let words = ["a", "bcd", "ef"].map(String::from);
         let longest = pool.scope(|s| {
@@ -71,7 +71,7 @@ fn nested_scopes_need_no_second_thread() {
         });
         sum.into_inner()
     }
-    watchdog("nested_scopes_need_no_second_thread", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::builder().threads(threads).queue_capacity(2).build();
             assert_eq!(tree(&pool, 5), 243);
@@ -92,7 +92,7 @@ fn scopes_nest_deeply_on_one_thread() {
         });
         below + 1
     }
-    watchdog("scopes_nest_deeply_on_one_thread", || {
+    watchdog(|| {
         let pool = ThreadPool::builder().threads(1).queue_capacity(1).stack_size(64 << 20).build();
         let depth = rounds(2000);
         assert_eq!(down(&pool, depth), depth);
@@ -104,7 +104,7 @@ fn scopes_nest_deeply_on_one_thread() {
 /// A scope that goes on for long keeps nothing of the tasks that are done.
 #[test]
 fn scoped_tasks_leave_before_their_scope_ends() {
-    watchdog("scoped_tasks_leave_before_their_scope_ends", || {
+    watchdog(|| {
         for threads in THREADS {
             let (pool, drops) = (ThreadPool::new(threads), Drops::new());
             pool.scope(|outer| {
@@ -132,7 +132,7 @@ fn scoped_tasks_may_spawn_more() {
             }
         }
     }
-    watchdog("scoped_tasks_may_spawn_more", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::new(threads);
             let ran = AtomicUsize::new(0);
@@ -149,7 +149,7 @@ fn scoped_tasks_may_spawn_more() {
 
 #[test]
 fn scope_waits_although_its_body_panics() {
-    watchdog("scope_waits_although_its_body_panics", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::new(threads);
             let (ran, go) = (AtomicUsize::new(0), Event::new());
@@ -174,9 +174,9 @@ fn scope_waits_although_its_body_panics() {
 
 #[test]
 fn scope_resumes_panics_that_nobody_joined() {
-    watchdog("scope_resumes_panics_that_nobody_joined", || {
+    watchdog(|| {
         let pool = ThreadPool::new(2);
-        for keep in [false, true] {
+        for keep in either("keep ") {
             let result = panics(|| {
                 pool.scope(|s| {
                     let task = s.spawn(|| panic!("of the task"));
@@ -206,10 +206,10 @@ impl Drop for Borrows<'_> {
 
 #[test]
 fn scope_ends_after_everything_that_borrows() {
-    watchdog("scope_ends_after_everything_that_borrows", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::new(threads);
-            for round in 0..rounds(200) {
+            for round in repeat(200) {
                 // Gone after each round, so that a late drop would be a use after free.
                 let dropped = Box::new(AtomicUsize::new(0));
                 pool.scope(|s| {
@@ -237,7 +237,7 @@ fn scope_ends_after_everything_that_borrows() {
 
 #[test]
 fn forgotten_handles_hold_nothing_up() {
-    watchdog("forgotten_handles_hold_nothing_up", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::new(threads);
             let ran = AtomicUsize::new(0);
@@ -253,7 +253,7 @@ fn forgotten_handles_hold_nothing_up() {
 
 #[test]
 fn scope_outlives_a_shutdown() {
-    watchdog("scope_outlives_a_shutdown", || {
+    watchdog(|| {
         for threads in THREADS {
             for how in [Shutdown::Drain, Shutdown::Cancel] {
                 let pool = ThreadPool::new(threads);
@@ -276,7 +276,7 @@ fn scope_outlives_a_shutdown() {
 
 #[test]
 fn scope_of_a_task_outlives_a_shutdown() {
-    watchdog("scope_of_a_task_outlives_a_shutdown", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = Arc::new(ThreadPool::new(threads));
             let ran = counter();
@@ -297,7 +297,7 @@ fn scope_of_a_task_outlives_a_shutdown() {
 
 #[test]
 fn scope_waits_for_room() {
-    watchdog("scope_waits_for_room", || {
+    watchdog(|| {
         let pool = ThreadPool::builder().threads(2).queue_capacity(1).build();
         let ran = AtomicUsize::new(0);
         pool.scope(|s| (0..500).for_each(|_| drop(s.spawn(|| ran.fetch_add(1, Relaxed)))));

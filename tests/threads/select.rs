@@ -35,7 +35,7 @@ fn told(n: usize) -> (ThreadPool, Vec<Arc<Event>>, Vec<Task<usize>>) {
 // CPython: AsCompletedTests.
 #[test]
 fn as_completed_yields_in_the_order_of_completion() {
-    watchdog("as_completed_yields_in_the_order_of_completion", || {
+    watchdog(|| {
         let (_pool, events, tasks) = told(4);
         events[2].set();
         wait_first(&tasks);
@@ -61,7 +61,7 @@ fn as_completed_yields_in_the_order_of_completion() {
 
 #[test]
 fn as_completed_yields_every_ending() {
-    watchdog("as_completed_yields_every_ending", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::new(threads);
             let tasks: Vec<_> =
@@ -82,7 +82,7 @@ fn as_completed_yields_every_ending() {
 
 #[test]
 fn dropping_as_completed_detaches() {
-    watchdog("dropping_as_completed_detaches", || {
+    watchdog(|| {
         let (pool, ran) = (ThreadPool::new(1), counter());
         let (go, _busy) = occupy(&pool);
         let tasks: Vec<_> = (0..5).map(|_| pool.submit(add_one(&ran)).unwrap()).collect();
@@ -96,7 +96,7 @@ fn dropping_as_completed_detaches() {
 // CPython: WaitTests.
 #[test]
 fn wait_first_and_all_say_what_is_done() {
-    watchdog("wait_first_and_all_say_what_is_done", || {
+    watchdog(|| {
         let (_pool, events, tasks) = told(3);
         assert_eq!(wait_first::<()>(&[]), None);
         assert_eq!(wait_first_for::<()>(&[], Duration::MAX), None);

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Shutdown, Task, TaskError, ThreadPool};
 
 use super::{SHORT, THREADS, add_one, counter, message, occupy};
-use crate::support::{Drops, LIMIT, eventually, rounds, watchdog};
+use crate::support::{Drops, LIMIT, eventually, repeat, watchdog};
 
 #[test]
 fn drain_runs_what_is_queued() {
-    watchdog("drain_runs_what_is_queued", || {
+    watchdog(|| {
         for threads in THREADS {
             let (pool, ran) = (ThreadPool::new(threads), counter());
             for _ in 0..200 {
@@ -29,7 +29,7 @@ fn drain_runs_what_is_queued() {
 // CPython: test_cancel_futures.
 #[test]
 fn cancel_spares_only_what_has_begun() {
-    watchdog("cancel_spares_only_what_has_begun", || {
+    watchdog(|| {
         let (pool, ran) = (ThreadPool::new(1), counter());
         let (go, busy) = occupy(&pool);
         let queued: Vec<_> = (0..50).map(|_| pool.submit(add_one(&ran)).unwrap()).collect();
@@ -53,7 +53,7 @@ fn cancel_spares_only_what_has_begun() {
 // CPython: test_shutdown_race_issue12456, test_del_shutdown; `shutdown` is idempotent.
 #[test]
 fn shutdown_may_be_repeated_and_sharpened() {
-    watchdog("shutdown_may_be_repeated_and_sharpened", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         let (go, busy) = occupy(&pool);
         let queued = pool.submit(|| ()).unwrap();
@@ -75,7 +75,7 @@ fn shutdown_may_be_repeated_and_sharpened() {
 // CPython: test_hang_issue12364, test_context_manager_shutdown.
 #[test]
 fn drop_drains_and_waits() {
-    watchdog("drop_drains_and_waits", || {
+    watchdog(|| {
         for threads in THREADS {
             let (ran, drops) = (counter(), Drops::new());
             let pool = ThreadPool::new(threads);
@@ -105,7 +105,7 @@ fn join_waits_for_threads_to_be_gone() {
     thread_local! {
         static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
     }
-    watchdog("join_waits_for_threads_to_be_gone", || {
+    watchdog(|| {
         for by_drop in [true, false] {
             let pool = ThreadPool::new(1);
             let gone = Arc::new(AtomicBool::new(false));
@@ -124,7 +124,7 @@ fn join_waits_for_threads_to_be_gone() {
 
 #[test]
 fn join_of_an_open_pool_waits_until_it_is_idle() {
-    watchdog("join_of_an_open_pool_waits_until_it_is_idle", || {
+    watchdog(|| {
         for threads in THREADS {
             let (pool, ran) = (ThreadPool::new(threads), counter());
             pool.join();
@@ -148,7 +148,7 @@ fn join_of_an_open_pool_waits_until_it_is_idle() {
 
 #[test]
 fn join_of_the_own_pool_panics_and_does_not_hang() {
-    watchdog("join_of_the_own_pool_panics_and_does_not_hang", || {
+    watchdog(|| {
         let pool = Arc::new(ThreadPool::new(1));
         let own = Arc::clone(&pool);
         let text = message(pool.submit(move || own.join()).unwrap().join().unwrap_err());
@@ -160,9 +160,9 @@ fn join_of_the_own_pool_panics_and_does_not_hang() {
 
 #[test]
 fn pool_dropped_by_its_own_task_drains_and_ends() {
-    watchdog("pool_dropped_by_its_own_task_drains_and_ends", || {
+    watchdog(|| {
         for threads in THREADS {
-            for _ in 0..rounds(20) {
+            for _ in repeat(20) {
                 let (ran, drops) = (counter(), Drops::new());
                 let pool = Arc::new(ThreadPool::new(threads));
                 let (own, go) = (Arc::clone(&pool), Arc::new(Event::new()));
@@ -193,7 +193,7 @@ fn pool_dropped_by_its_own_task_drains_and_ends() {
 
 #[test]
 fn pool_dropped_by_a_callback_does_not_join_itself() {
-    watchdog("pool_dropped_by_a_callback_does_not_join_itself", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         let (go, busy) = occupy(&pool);
         let dropped = Arc::new(Event::new());

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, Shutdown, SubmitTimeoutError, ThreadPool, TrySubmitError};
 
 use super::{SHORT, THREADS, add_one, counter, occupy};
-use crate::support::{Drops, LIMIT, Sleeper, eventually, rounds, watchdog};
+use crate::support::{Drops, LIMIT, Sleeper, eventually, repeat, watchdog};
 
 #[test]
 fn submit_returns_what_the_closure_returns() {
-    watchdog("submit_returns_what_the_closure_returns", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = ThreadPool::new(threads);
             assert_eq!(pool.threads(), threads);
@@ -25,7 +25,7 @@ fn submit_returns_what_the_closure_returns() {
 
 #[test]
 fn tasks_begin_in_the_order_of_submission() {
-    watchdog("tasks_begin_in_the_order_of_submission", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         let order = Arc::new(Mutex::new(Vec::new()));
         for n in 0..100 {
@@ -39,9 +39,9 @@ fn tasks_begin_in_the_order_of_submission() {
 
 #[test]
 fn submitted_tasks_publish_and_are_published() {
-    watchdog("submitted_tasks_publish_and_are_published", || {
+    watchdog(|| {
         let pool = ThreadPool::new(2);
-        for n in 0..rounds(500) {
+        for n in repeat(500) {
             let boxed = pool.submit(move || Box::new(n)).unwrap().join().unwrap();
             assert_eq!(pool.submit(move || *boxed).unwrap().join().unwrap(), n);
         }
@@ -51,7 +51,7 @@ fn submitted_tasks_publish_and_are_published() {
 // CPython: test_run_after_shutdown.
 #[test]
 fn submit_after_shutdown_gives_the_closure_back() {
-    watchdog("submit_after_shutdown_gives_the_closure_back", || {
+    watchdog(|| {
         for how in [Shutdown::Drain, Shutdown::Cancel] {
             let (pool, drops) = (ThreadPool::new(1), Drops::new());
             pool.shutdown(how);
@@ -83,7 +83,7 @@ fn submit_after_shutdown_gives_the_closure_back() {
 
 #[test]
 fn full_queue_refuses_or_makes_wait() {
-    watchdog("full_queue_refuses_or_makes_wait", || {
+    watchdog(|| {
         let pool = ThreadPool::builder().threads(1).queue_capacity(2).build();
         let (go, _busy) = occupy(&pool);
         let ran = counter();
@@ -116,7 +116,7 @@ fn full_queue_refuses_or_makes_wait() {
 
 #[test]
 fn shutdown_releases_those_who_wait_for_room() {
-    watchdog("shutdown_releases_those_who_wait_for_room", || {
+    watchdog(|| {
         let pool = ThreadPool::builder().threads(1).queue_capacity(1).build();
         let (go, _busy) = occupy(&pool);
         let queued = pool.submit(|| 1).unwrap();
@@ -140,7 +140,7 @@ fn shutdown_releases_those_who_wait_for_room() {
 
 #[test]
 fn cancelled_task_makes_room_at_once() {
-    watchdog("cancelled_task_makes_room_at_once", || {
+    watchdog(|| {
         let pool = ThreadPool::builder().threads(1).queue_capacity(1).build();
         let (go, _busy) = occupy(&pool);
         let queued = pool.submit(|| 1).unwrap();
@@ -163,7 +163,7 @@ fn cancelled_task_makes_room_at_once() {
 
 #[test]
 fn worker_exceeds_its_own_full_queue_and_does_not_wait() {
-    watchdog("worker_exceeds_its_own_full_queue_and_does_not_wait", || {
+    watchdog(|| {
         for threads in THREADS {
             let pool = Arc::new(ThreadPool::builder().threads(threads).queue_capacity(1).build());
             let ran = counter();
@@ -194,7 +194,7 @@ fn worker_exceeds_its_own_full_queue_and_does_not_wait() {
 /// Every way to wait for room ends when a task shuts the pool down.
 #[test]
 fn shutdown_by_a_task_releases_every_kind_of_submitter() {
-    watchdog("shutdown_by_a_task_releases_every_kind_of_submitter", || {
+    watchdog(|| {
         for how in [Shutdown::Drain, Shutdown::Cancel] {
             let pool = Arc::new(ThreadPool::builder().threads(1).queue_capacity(1).build());
             let (go, ran) = (Arc::new(Event::new()), counter());

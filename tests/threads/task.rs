@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, Shutdown, Task, TaskError, TaskId, ThreadPool, as_completed, wait_all_for};
 
 use super::{SHORT, THREADS, add_one, counter, message, occupy};
-use crate::support::{Drops, LIMIT, eventually, rounds, watchdog};
+use crate::support::{Drops, LIMIT, eventually, repeat, watchdog};
 
 // CPython: test_cancel, test_cancelled.
 #[test]
 fn cancel_tells_whether_the_task_is_cancelled() {
-    watchdog("cancel_tells_whether_the_task_is_cancelled", || {
+    watchdog(|| {
         let (pool, drops) = (ThreadPool::new(1), Drops::new());
         let (go, running) = occupy(&pool);
         let value = drops.value();
@@ -42,7 +42,7 @@ fn cancel_tells_whether_the_task_is_cancelled() {
 // CPython: test_no_stale_references, test_free_reference_yielded_future.
 #[test]
 fn nothing_is_kept_of_a_task_that_is_done() {
-    watchdog("nothing_is_kept_of_a_task_that_is_done", || {
+    watchdog(|| {
         for threads in THREADS {
             let (pool, drops) = (ThreadPool::new(threads), Drops::new());
             for n in 1..=50 {
@@ -69,7 +69,7 @@ fn nothing_is_kept_of_a_task_that_is_done() {
 // CPython: test_saturation.
 #[test]
 fn many_more_tasks_than_threads_wait_their_turn() {
-    watchdog("many_more_tasks_than_threads_wait_their_turn", || {
+    watchdog(|| {
         for threads in THREADS {
             let (pool, go) = (ThreadPool::new(threads), Arc::new(Event::new()));
             let at_once = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
@@ -97,7 +97,7 @@ fn many_more_tasks_than_threads_wait_their_turn() {
 // CPython: test_result_with_timeout, test_result_with_cancel, test_exception_with_timeout.
 #[test]
 fn timed_join_gives_the_result_or_the_task() {
-    watchdog("timed_join_gives_the_result_or_the_task", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         let (go, mut running) = occupy(&pool);
         for timeout in [Duration::ZERO, SHORT] {
@@ -123,7 +123,7 @@ fn timed_join_gives_the_result_or_the_task() {
 // kin, and the order of registration.
 #[test]
 fn callbacks_run_in_order_or_at_once() {
-    watchdog("callbacks_run_in_order_or_at_once", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         for ending in 0..3 {
             let (go, busy) = occupy(&pool);
@@ -155,7 +155,7 @@ fn callbacks_run_in_order_or_at_once() {
 // CPython: test_done_callback_raises.
 #[test]
 fn panicking_callback_is_contained() {
-    watchdog("panicking_callback_is_contained", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         let (go, busy) = occupy(&pool);
         let told = counter();
@@ -176,7 +176,7 @@ fn panicking_callback_is_contained() {
 
 #[test]
 fn dropped_task_runs_and_keeps_its_callbacks() {
-    watchdog("dropped_task_runs_and_keeps_its_callbacks", || {
+    watchdog(|| {
         let (pool, drops) = (ThreadPool::new(1), Drops::new());
         let (go, busy) = occupy(&pool);
         let told = counter();
@@ -203,7 +203,7 @@ fn dropped_task_runs_and_keeps_its_callbacks() {
 
 #[test]
 fn callback_may_submit_and_use_the_pool() {
-    watchdog("callback_may_submit_and_use_the_pool", || {
+    watchdog(|| {
         let pool = Arc::new(ThreadPool::new(1));
         let (go, busy) = occupy(&pool);
         let told = Arc::new(Event::new());
@@ -221,7 +221,7 @@ fn callback_may_submit_and_use_the_pool() {
 
 #[test]
 fn callback_may_register_callbacks() {
-    watchdog("callback_may_register_callbacks", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         let (go, busy) = occupy(&pool);
         let (busy, order, told) = (Arc::new(busy), Arc::new(Mutex::new(Vec::new())), Arc::new(Event::new()));
@@ -250,9 +250,9 @@ fn callback_may_register_callbacks() {
 #[test]
 fn callbacks_of_many_threads_are_each_called_once_and_in_order() {
     const EACH: usize = 30;
-    watchdog("callbacks_of_many_threads_are_each_called_once_and_in_order", || {
+    watchdog(|| {
         for parties in THREADS {
-            for _ in 0..rounds(40) {
+            for _ in repeat(40) {
                 let pool = ThreadPool::new(1);
                 let (go, busy) = occupy(&pool);
                 let called = Arc::new(Mutex::new(vec![Vec::new(); parties]));
@@ -282,9 +282,9 @@ fn callbacks_of_many_threads_are_each_called_once_and_in_order() {
 /// Nobody is told that a task was not cancelled which then is, or the other way round.
 #[test]
 fn cancel_keeps_its_word_against_start_shutdown_and_itself() {
-    watchdog("cancel_keeps_its_word_against_start_shutdown_and_itself", || {
+    watchdog(|| {
         for threads in THREADS {
-            for round in 0..rounds(100) {
+            for round in repeat(100) {
                 let (pool, ran) = (ThreadPool::new(threads), counter());
                 let tasks: Vec<_> = (0..20).map(|_| pool.submit(add_one(&ran)).unwrap()).collect();
                 let [one, other] = thread::scope(|s| {
@@ -311,7 +311,7 @@ fn cancel_keeps_its_word_against_start_shutdown_and_itself() {
 
 #[test]
 fn a_task_shows_itself() {
-    watchdog("a_task_shows_itself", || {
+    watchdog(|| {
         let pool = ThreadPool::new(1);
         let (go, busy) = occupy(&pool);
         assert_eq!(format!("{busy:?}"), "Task { is_finished: false, .. }");
@@ -322,7 +322,7 @@ fn a_task_shows_itself() {
 
 #[test]
 fn no_two_tasks_have_the_same_id() {
-    watchdog("no_two_tasks_have_the_same_id", || {
+    watchdog(|| {
         let mut seen: HashSet<TaskId> = HashSet::new();
         for _ in 0..10 {
             let pools = [ThreadPool::new(1), ThreadPool::new(2)];
@@ -343,7 +343,7 @@ fn no_two_tasks_have_the_same_id() {
 
 #[test]
 fn task_that_panicked_is_traced_to_its_input() {
-    watchdog("task_that_panicked_is_traced_to_its_input", || {
+    watchdog(|| {
         let pool = ThreadPool::new(3);
         let tasks: Vec<_> = (0..20)
             .map(|n| pool.submit(move || if n % 5 == 0 { panic!("{n}") } else { n }).unwrap())

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, StopToken, Worker};
 
 use super::{Bomb, SHORT, THREADS, message};
-use crate::support::{Drops, LIMIT, Sleeper, watchdog};
+use crate::support::{Drops, LIMIT, Sleeper, either, watchdog};
 
 #[test]
 fn worker_runs_until_told_to_stop() {
-    watchdog("worker_runs_until_told_to_stop", || {
+    watchdog(|| {
         let worker = Worker::spawn("poller", |stop: &StopToken| {
             let mut rounds = 0;
             while !stop.wait_for(Duration::from_micros(50)) {
@@ -35,7 +35,7 @@ fn worker_runs_until_told_to_stop() {
 
 #[test]
 fn workers_join_returns_without_a_stop() {
-    watchdog("workers_join_returns_without_a_stop", || {
+    watchdog(|| {
         assert_eq!(Worker::spawn("short", |_| 3).join().unwrap(), 3);
         let worker: Worker = Worker::spawn("panics", |_| panic!("of the worker"));
         assert_eq!(message(worker.join().unwrap_err()), "of the worker");
@@ -44,7 +44,7 @@ fn workers_join_returns_without_a_stop() {
 
 #[test]
 fn dropped_worker_is_stopped_and_waited_for() {
-    watchdog("dropped_worker_is_stopped_and_waited_for", || {
+    watchdog(|| {
         let drops = Drops::new();
         let value = drops.value();
         let worker = Worker::spawn("waits", move |stop| {
@@ -60,7 +60,7 @@ fn dropped_worker_is_stopped_and_waited_for() {
 
 #[test]
 fn detached_worker_lives_on() {
-    watchdog("detached_worker_lives_on", || {
+    watchdog(|| {
         let stopped = Arc::new(Event::new());
         let worker = Worker::spawn("detached", {
             let stopped = Arc::clone(&stopped);
@@ -80,7 +80,7 @@ fn detached_worker_lives_on() {
 
 #[test]
 fn worker_dropped_by_its_own_thread_does_not_join_itself() {
-    watchdog("worker_dropped_by_its_own_thread_does_not_join_itself", || {
+    watchdog(|| {
         let (own, ended) = (Arc::new(Mutex::new(None::<Worker>)), Arc::new(Event::new()));
         let go = Arc::new(Event::new());
         let worker = Worker::spawn("suicidal", {
@@ -101,7 +101,7 @@ fn worker_dropped_by_its_own_thread_does_not_join_itself() {
 
 #[test]
 fn stop_ends_every_sleep_at_once() {
-    watchdog("stop_ends_every_sleep_at_once", || {
+    watchdog(|| {
         for parties in THREADS {
             let (stop, sleepers) = (StopToken::new(), Sleeper::several(parties));
             thread::scope(|s| {
@@ -133,8 +133,8 @@ fn stop_ends_every_sleep_at_once() {
 /// After its end a worker's result is the handle's, wherever that goes.
 #[test]
 fn result_of_a_worker_may_panic_when_dropped() {
-    watchdog("result_of_a_worker_may_panic_when_dropped", || {
-        for joined in [false, true] {
+    watchdog(|| {
+        for joined in either("joined ") {
             for end in [drop, Worker::detach] {
                 let worker = Worker::spawn("bomb", |_| Bomb);
                 if joined {
