@@ -28,6 +28,7 @@ impl Line {
     }
 
     #[inline]
+    #[allow(clippy::modulo_one, reason = "a model has one slot")]
     fn slot(&self, lock: u32) -> &AtomicU32 {
         &self.0[lock as usize % SLOTS]
     }
