@@ -10,6 +10,8 @@ RUSTFLAGS="--cfg loom -D warnings" cargo clippy --locked --package loom-tests --
     --target-dir target/loom
 RUSTFLAGS="--cfg shuttle -D warnings" cargo clippy --locked --package shuttle-tests --features model --all-targets \
     --target-dir target/shuttle
+RUSTFLAGS="--cfg sim -D warnings" cargo clippy --locked --package sim-tests --features model --all-targets \
+    --target-dir target/sim
 # The tests bring the crate's own features with them; this is without.
 cargo clippy --package lockwork --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked

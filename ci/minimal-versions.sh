@@ -22,6 +22,7 @@ cd "$copy"
 RUSTC_BOOTSTRAP=1 cargo update -Z direct-minimal-versions
 cargo tree --all-features --edges normal --prefix none --target all
 cargo check --locked --all-features
-# The model builds ask for loom and shuttle only with their flags.
+# The model builds ask for loom, shuttle and corosensei only with their flags.
 RUSTFLAGS="--cfg loom" cargo check --locked --features loom,threads
 RUSTFLAGS="--cfg shuttle" cargo check --locked --features shuttle,threads
+RUSTFLAGS="--cfg sim" cargo check --locked --features sim,threads

@@ -179,6 +179,11 @@ facade::model_only! {
     pub mod internals;
 }
 
+facade::sim_only! {
+    #[doc(hidden)]
+    pub use facade::sim;
+}
+
 /// Guides: how to come here from elsewhere, what to choose, and how to keep it from hanging.
 #[cfg(any(doc, doctest))]
 pub mod guide {

@@ -97,7 +97,7 @@ fn only_the_facade_knows_the_model_checker() {
         .into_iter()
         .filter(|(_, module, code)| {
             module != "facade"
-                && ["loom", "shuttle"].iter().any(|checker| {
+                && ["loom", "shuttle", "sim"].iter().any(|checker| {
                     ["cfg(", "cfg(all(", "cfg(any("]
                         .iter()
                         .any(|cfg| code.contains(&format!("{cfg}{checker}")))

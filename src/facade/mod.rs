@@ -9,6 +9,9 @@
 //! thread is parked, when a random choice says so; `Payload` counts the accesses under way, and two that exclude each other
 //! are a panic; `new` is `const fn`, and the `lock_api` forms are there.
 //!
+//! The arm `real` has two grounds of its own, [`platform`]: `std.rs`, and `sim`, a simulated machine in virtual time, chosen by
+//! `--cfg sim` and the feature `sim`. On that one, too, it is the code of this table's column `real` that runs.
+//!
 //! | name | real | model | what the model does not see, and what does |
 //! |---|---|---|---|
 //! | `atomic::*` | `std::sync::atomic` | `loom::sync::atomic` | a weak exchange never fails spuriously in loom: every use stands in a loop, or has one behind it. In a thread that unwinds out of a deadlock they do nothing, so that dropping its guards is no second panic: the model has failed by then |
@@ -46,6 +49,26 @@
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 #[path = "real.rs"]
 mod arm;
+
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim"))))]
+#[path = "std.rs"]
+pub(crate) mod platform;
+
+#[cfg(all(sim, feature = "sim"))]
+pub mod sim;
+#[cfg(all(sim, feature = "sim"))]
+pub(crate) use sim as platform;
+
+/// Items that exist on the simulated machine only.
+#[cfg(all(sim, feature = "sim"))]
+macro_rules! sim_only {
+    ($($item:item)*) => { $($item)* };
+}
+#[cfg(not(all(sim, feature = "sim")))]
+macro_rules! sim_only {
+    ($($item:item)*) => {};
+}
+pub(crate) use sim_only;
 
 #[cfg(all(loom, feature = "loom"))]
 #[path = "model.rs"]

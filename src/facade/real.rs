@@ -1,27 +1,31 @@
-//! The ordinary arm: `std` and nothing else.
+//! The ordinary arm: `std` and nothing else, or what [`platform`] has in its place.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is what the fence fences in")]
 
 use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::panic::{self, AssertUnwindSafe};
-use std::thread::{self, LocalKey, Thread};
 use std::time::{Duration, Instant};
+
+pub(crate) use super::platform::per_process;
+use super::platform::thread::{self, LocalKey, Thread};
+use super::platform::{self, thread_local};
 
 /// The atomics, with the operations that are used and no others. Types of their own, so that the fence tells them
 /// from `std`'s.
 pub(crate) mod atomic {
-    pub(crate) use std::sync::atomic::Ordering;
+    use super::platform;
+    pub(crate) use super::platform::atomic::Ordering;
 
     macro_rules! atomic {
         ($(#[$meta:meta])* $name:ident $(<$generic:ident>)?, $value:ty, { $($operations:tt)* }) => {
             $(#[$meta])*
             #[derive(Debug)]
             #[repr(transparent)]
-            pub(crate) struct $name $(<$generic>)? (std::sync::atomic::$name $(<$generic>)?);
+            pub(crate) struct $name $(<$generic>)? (platform::atomic::$name $(<$generic>)?);
 
             impl $(<$generic>)? $name $(<$generic>)? {
                 pub(crate) const fn new(value: $value) -> Self {
-                    Self(std::sync::atomic::$name::new(value))
+                    Self(platform::atomic::$name::new(value))
                 }
 
                 #[inline]
@@ -155,25 +159,31 @@ pub(crate) mod atomic {
     /// The other side of the same: stands between the change of the one word and the load of the other.
     #[inline]
     pub(crate) fn fence_in_order() {
-        std::sync::atomic::fence(Ordering::SeqCst);
+        platform::atomic::fence(Ordering::SeqCst);
     }
 }
 
 /// A small number for each thread that asks, so that it can have something to itself in a table of the process.
 pub(crate) mod lines {
     use std::cell::Cell;
-    use std::sync::atomic::{
+
+    use super::platform::atomic::{
         AtomicU32, AtomicUsize,
         Ordering::{Relaxed, SeqCst},
     };
+    use super::platform::{per_process, thread_local};
 
     /// Numbers are below this. More threads than that share some, which costs them speed and nothing else.
     pub(crate) const COUNT: usize = 32;
 
-    /// One bit for each number that a thread has to itself.
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
-    /// All numbers that a thread has or had are below this.
-    static USED: AtomicUsize = AtomicUsize::new(0);
+    per_process! {
+        /// One bit for each number that a thread has to itself.
+        static TAKEN: AtomicU32 = AtomicU32::new(0);
+    }
+    per_process! {
+        /// All numbers that a thread has or had are below this.
+        static USED: AtomicUsize = AtomicUsize::new(0);
+    }
 
     const NONE: usize = usize::MAX;
 
@@ -262,12 +272,6 @@ pub(crate) mod lines {
     }
 }
 
-/// One value for the process, or for a run of a model.
-macro_rules! per_process {
-    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => { $(#[$meta])* static $name: $type = $init; };
-}
-pub(crate) use per_process;
-
 /// An array of values that are made alike.
 macro_rules! array {
     ($init:expr; $n:expr) => {
@@ -318,7 +322,7 @@ macro_rules! per_thread {
                 }
             }
 
-            std::thread_local! {
+            $crate::facade::platform::thread_local! {
                 static VALUE: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
                 static AT_END: AtEnd = const { AtEnd };
             }
@@ -354,7 +358,9 @@ impl<T> PerThread<T> {
 
 /// A number that nobody in this process gets again. Not 0. Runs out after some centuries.
 pub(crate) fn unique_number() -> u64 {
-    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    per_process! {
+        static LAST: platform::atomic::AtomicU64 = platform::atomic::AtomicU64::new(0);
+    }
     // Relaxed: one number for each call is all that is asked, and nothing travels with it.
     LAST.fetch_add(1, atomic::Ordering::Relaxed) + 1
 }
@@ -371,11 +377,11 @@ pub(crate) fn contain(f: impl FnOnce()) {
 /// Advice that threads leave each other in a shared place: a small number of which it matters little whether and when it
 /// arrives.
 #[derive(Debug)]
-pub(crate) struct Advice(std::sync::atomic::AtomicI8);
+pub(crate) struct Advice(platform::atomic::AtomicI8);
 
 impl Advice {
     pub(crate) const fn new(value: i8) -> Self {
-        Self(std::sync::atomic::AtomicI8::new(value))
+        Self(platform::atomic::AtomicI8::new(value))
     }
 
     #[inline]
@@ -397,7 +403,7 @@ impl Advice {
 /// A value of each thread that is a constant at first and has no destructor: there until the very end of the thread.
 macro_rules! thread_own {
     ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
-        std::thread_local! {
+        $crate::facade::platform::thread_local! {
             $(#[$meta])*
             static $name: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
         }
@@ -419,7 +425,7 @@ pub(crate) fn guess<T>(look: impl FnOnce() -> T, _supposed: T) -> T {
 /// Tells the processor that this thread spins.
 #[inline]
 pub(crate) fn spin_hint() {
-    std::hint::spin_loop();
+    platform::spin_loop();
 }
 
 /// Lets another thread have the processor, if one wants it.
@@ -459,11 +465,13 @@ impl<T> UnsafeCell<T> {
 
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        platform::reads(self.0.get());
         f(self.0.get())
     }
 
     #[inline]
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        platform::writes(self.0.get());
         f(self.0.get())
     }
 }
@@ -544,7 +552,7 @@ impl Deadline {
 
     /// A deadline `timeout` from now. One too far away to be told is never.
     pub(crate) fn after(timeout: Duration) -> Self {
-        Self(Instant::now().checked_add(timeout))
+        Self(platform::now().checked_add(timeout))
     }
 
     pub(crate) fn at(instant: Instant) -> Self {
@@ -553,7 +561,7 @@ impl Deadline {
 
     /// Whether it has passed. Reads the clock unless it never does.
     pub(crate) fn has_passed(&self) -> bool {
-        self.0.is_some_and(|at| at <= Instant::now())
+        self.0.is_some_and(|at| at <= platform::now())
     }
 
     #[cfg(feature = "threads")]
@@ -568,7 +576,7 @@ pub(crate) struct Moment(Instant);
 
 impl Moment {
     pub(crate) fn now() -> Self {
-        Self(Instant::now())
+        Self(platform::now())
     }
 
     /// Returns the time since `earlier`.
@@ -611,7 +619,7 @@ impl Rounds {
 
     /// The end of the next round, which is `deadline` if that comes first.
     pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
-        let end = Instant::now().checked_add(self.next);
+        let end = platform::now().checked_add(self.next);
         self.next = self.next.saturating_mul(2);
         Deadline(match (deadline.0, end) {
             (Some(at), Some(end)) => Some(at.min(end)),
@@ -657,7 +665,7 @@ impl Parker {
         match deadline.0 {
             None => thread::park(),
             Some(at) => {
-                let left = at.saturating_duration_since(Instant::now());
+                let left = at.saturating_duration_since(platform::now());
                 thread::park_timeout(left.min(LONGEST_PARK));
             }
         }
@@ -676,7 +684,7 @@ impl Parker {
             return thread::yield_now();
         };
         let nap = SHORTEST * (1 << doublings.min(LONGEST));
-        let left = deadline.0.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = deadline.0.map(|at| at.saturating_duration_since(platform::now()));
         thread::sleep(left.map_or(nap, |left| left.min(nap)));
     }
 
@@ -825,7 +833,8 @@ impl Backoff {
 pub(crate) mod threads {
     use std::io;
     use std::num::{NonZero, NonZeroU64};
-    use std::thread;
+
+    use super::platform::thread;
 
     /// A thread's id, which is never given to another, even after its end. The number of [`this_thread`](super::this_thread)
     /// and not `std`'s id, which cannot be asked for at a thread's very end.
