@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crate::facade::{Deadline, reached};
 use crate::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// What stands behind the two traits, which nobody else can implement or call.
+/// What stands behind the two traits, which no other thread can implement or call.
 pub(crate) mod sealed {
     /// Makes a trait one of this crate's own.
     #[allow(unnameable_types, reason = "that is what it is for")]
     pub trait Sealed {}
 
-    /// A deadline, to whose type nobody else can refer.
+    /// A deadline, to whose type no other thread can refer.
     #[allow(unnameable_types, reason = "as above")]
     #[derive(Debug)]
     pub struct Until<'a>(pub(crate) &'a crate::facade::Deadline);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::facade::{Deadline, const_fn};
 use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 
-/// A place where a given number of threads meet, round after round: nobody goes on before all have arrived.
+/// A place where a given number of threads meet, round after round: no thread goes on before all have arrived.
 ///
 /// Use it where threads work in phases and each phase needs what all did in the one before. To wait for threads that
 /// themselves do not wait use a [`Latch`](crate::Latch) or a [`WaitGroup`](crate::WaitGroup).
@@ -32,7 +32,7 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// });
 /// ```
 ///
-/// Workers that compute in steps. The action closes a step while everybody stands still, and a worker that fails lets
+/// Workers that compute in steps. The action closes a step while all threads stands still, and a worker that fails lets
 /// the others know instead of leaving them to wait for ever:
 ///
 /// ```
@@ -123,7 +123,7 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// # Differences from `std` and `parking_lot`
 ///
 /// From [`std::sync::Barrier`]: time-outs, `abort` and `reset`, the action, and the index. The rest is the same, `wait`
-/// included, as long as nobody uses these. `parking_lot` has none. Python's `threading.Barrier` is the model of what is
+/// included, as long as no thread uses these. `parking_lot` has none. Python's `threading.Barrier` is the model of what is
 /// new here; there a time-out breaks the barrier until it is reset, and `abort` can reach threads that were released.
 ///
 /// # Implementation notes
@@ -179,20 +179,20 @@ impl Barrier {
         Self { raw: RawBarrier::new(parties), action: Some(Box::new(action)) }
     }
 
-    /// How many threads make up a round.
+    /// Returns how many threads make up a round.
     #[must_use]
     #[inline]
     pub fn parties(&self) -> usize {
         self.raw.parties()
     }
 
-    /// How many threads have arrived in the present round: 0 if it is broken.
+    /// Returns how many threads have arrived in the present round: 0 if it is broken.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.raw.waiting()
     }
 
-    /// Whether it was aborted and not reset since: whether a wait that begins now fails at once.
+    /// Returns whether it was aborted and not reset since: whether a wait that begins now fails at once.
     ///
     /// A time-out breaks one round and does not show here.
     #[must_use]
@@ -204,7 +204,7 @@ impl Barrier {
     ///
     /// # Panics
     ///
-    /// If the round breaks (see [above](Self#rounds-that-break)) or the barrier is broken: never, if nobody calls
+    /// If the round breaks (see [above](Self#rounds-that-break)) or the barrier is broken: never, if no thread calls
     /// `abort`, `reset` or a timed wait on it, and neither its action nor, in a thread without a handle, a wait panics. With
     /// the panic of the action, if this thread runs it.
     #[inline]
@@ -292,7 +292,7 @@ impl Barrier {
         }
     }
 
-    /// Breaks the barrier: whoever waits gets [`BrokenBarrier`], and so does whoever comes, until it is
+    /// Breaks the barrier: the thread that waits gets [`BrokenBarrier`], and so does the thread that comes, until it is
     /// [`reset`](Self::reset). Does not touch threads that were released already.
     ///
     /// ```
@@ -310,8 +310,8 @@ impl Barrier {
         self.raw.abort();
     }
 
-    /// Makes it as good as new: whoever waits gets [`BrokenBarrier`], whoever comes begins a new round. Does nothing if
-    /// nobody is inside and the barrier is not broken.
+    /// Makes it as good as new: the thread that waits gets [`BrokenBarrier`], the thread that comes begins a new round. Does nothing if
+    /// no thread is inside and the barrier is not broken.
     pub fn reset(&self) {
         self.raw.reset();
     }
@@ -338,7 +338,7 @@ pub struct BarrierWaitResult {
 }
 
 impl BarrierWaitResult {
-    /// Whether this thread was the last to arrive: `true` for exactly one in each round.
+    /// Returns whether this thread was the last to arrive: `true` for exactly one in each round.
     #[must_use]
     pub const fn is_leader(&self) -> bool {
         self.is_leader

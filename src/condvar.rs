@@ -46,16 +46,16 @@ use crate::raw::condvar::RawCondvar;
 ///         break;
 ///     }
 /// }
-/// assert!(queue.is_empty(), "nobody added a job");
+/// assert!(queue.is_empty(), "no thread added a job");
 /// ```
 ///
 /// # Blocking
 ///
-/// A wait queues, unlocks the mutex, spins and yields for a few microseconds if nobody else waits (for some tens if it
+/// A wait queues, unlocks the mutex, spins and yields for a few microseconds if no other thread waits (for some tens if it
 /// has just told another thread to go on, whose answer it may be waiting for), and parks. It allocates
 /// nothing. A notification moves the waiter to the queue of its mutex, so that it wakes up when it can lock, not
 /// before; if the mutex is free, up to sixteen are woken at once. So a `notify_all` does not send more than those after one
-/// lock, and nobody if the caller holds it.
+/// lock, and no thread if the caller holds it.
 ///
 /// # Fairness
 ///
@@ -70,7 +70,7 @@ use crate::raw::condvar::RawCondvar;
 ///
 /// # Reentrancy and deadlock
 ///
-/// A notification that comes while nobody waits is lost. Change the value under the mutex, and the loop above cannot
+/// A notification that comes while no thread waits is lost. Change the value under the mutex, and the loop above cannot
 /// miss it.
 ///
 /// # Panics
@@ -86,7 +86,7 @@ use crate::raw::condvar::RawCondvar;
 ///
 /// # Implementation notes
 ///
-/// One word, which is a queue of waiters on their stacks. With nobody waiting, a notification is a load and a
+/// One word, which is a queue of waiters on their stacks. With no thread waiting, a notification is a load and a
 /// branch. The protocol and its proof stand in `docs/waiting.md`.
 pub struct Condvar {
     raw: RawCondvar,
@@ -110,7 +110,7 @@ impl WaitTimeoutResult {
 
 impl Condvar {
     const_fn! {
-        /// Makes a condition variable for which nobody waits.
+        /// Makes a condition variable for which no thread waits.
         #[must_use]
         #[inline]
         pub fn new() -> Self {
@@ -213,7 +213,7 @@ impl Condvar {
 
     /// Wakes the thread that has waited longest. Says whether there was one.
     ///
-    /// May be called with or without the mutex locked. A notification with nobody waiting is not kept.
+    /// May be called with or without the mutex locked. A notification with no thread waiting is not kept.
     ///
     /// ```
     /// assert!(!lockwork::Condvar::new().notify_one());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::facade::{Deadline, const_fn};
 use crate::raw::event::{RawAutoResetEvent, RawEvent};
 
-/// A flag that threads can wait for. Once set it stays set, and lets everybody through, until it is cleared.
+/// A flag that threads can wait for. Once set it stays set, and lets all threads through, until it is cleared.
 ///
 /// Use it to tell any number of threads that something has happened: start, stop, ready. To let one thread through
 /// for each signal use [`AutoResetEvent`]; to wait for a change of a value, a [`Condvar`](crate::Condvar).
@@ -44,7 +44,7 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Blocking
 ///
-/// A wait queues, spins and yields for a few microseconds if nobody else waits (for some tens if it has just told another
+/// A wait queues, spins and yields for a few microseconds if no other thread waits (for some tens if it has just told another
 /// thread to go on, whose answer it may be waiting for), and parks. It allocates nothing, and returns
 /// only when it was released or its time is up.
 ///
@@ -69,7 +69,7 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Implementation notes
 ///
-/// One word: a bit, and the queue of waiters on their stacks. With nobody waiting, `set` is one atomic exchange and
+/// One word: a bit, and the queue of waiters on their stacks. With no thread waiting, `set` is one atomic exchange and
 /// `wait` of a set event one load. The protocol and its proof stand in `docs/waiting.md`.
 #[doc(alias = "ManualResetEvent")]
 pub struct Event {
@@ -105,7 +105,7 @@ impl Event {
         self.raw.clear();
     }
 
-    /// Whether it is set.
+    /// Returns whether it is set.
     #[must_use]
     #[inline]
     pub fn is_set(&self) -> bool {
@@ -174,7 +174,7 @@ impl fmt::Debug for Event {
 /// A signal for one thread at a time: each `set` lets one wait through.
 ///
 /// Use it to hand one piece of news to one of several threads, or to wake the one thread that looks after something.
-/// Signals do not add up: for that use a semaphore. To release everybody use [`Event`].
+/// Signals do not add up: for that use a semaphore. To release all threads use [`Event`].
 ///
 /// # Examples
 ///
@@ -210,13 +210,13 @@ impl fmt::Debug for Event {
 ///
 /// # Blocking
 ///
-/// A wait queues, spins and yields for a few microseconds if nobody else waits (for some tens if it has just told another
+/// A wait queues, spins and yields for a few microseconds if no other thread waits (for some tens if it has just told another
 /// thread to go on, whose answer it may be waiting for), and parks. It allocates nothing, and returns
 /// only when a signal was given to it or its time is up.
 ///
 /// # Fairness
 ///
-/// First in, first out. A signal is given to the thread that has waited longest; while nobody waits it is kept for
+/// First in, first out. A signal is given to the thread that has waited longest; while no thread waits it is kept for
 /// the next to come, at most one.
 ///
 /// # Memory ordering
@@ -230,7 +230,7 @@ impl fmt::Debug for Event {
 /// # Differences from `std` and `parking_lot`
 ///
 /// Neither has one. [`std::thread::park`] is the same for one known thread; a token in it belongs to that thread,
-/// a signal here to whoever waits.
+/// a signal here to the thread that waits.
 ///
 /// # Implementation notes
 ///
@@ -261,7 +261,7 @@ impl AutoResetEvent {
         self.raw.set();
     }
 
-    /// Whether a signal is kept, which the next wait would take.
+    /// Returns whether a signal is kept, which the next wait would take.
     #[must_use]
     #[inline]
     pub fn is_set(&self) -> bool {

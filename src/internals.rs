@@ -1,4 +1,4 @@
-//! What this crate's own models need and nobody else: the waiting core, and a few questions. Exists in the model
+//! What this crate's own models need, and nothing else: the waiting core, and a few questions. Exists in the model
 //! build only, and follows no version.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::facade::{self, Deadline, Payload, Writing};
 use crate::raw::mutex::RawMutex;
 use crate::raw::rwlock::{self, RawRwLock, Role};
-use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+use crate::wait::{LockedQueue, Wakeup, Place, Queue, SpinWait, Waiter, Word};
 
 /// Notes that a model has come to `state`.
 pub fn note(state: &'static str) {
@@ -21,25 +21,25 @@ pub fn take_notes() -> BTreeSet<&'static str> {
     facade::take_notes()
 }
 
-/// Whether a thread that looks for itself now and then waits to be woken instead, in the model that calls this at the
+/// Returns whether a thread that looks for itself now and then waits to be woken instead, in the model that calls this at the
 /// beginning of its body.
 pub fn set_endless_rounds(endless: bool) {
     facade::set_endless_rounds(endless);
 }
 
-/// Whether an unlock looks after the first waiter although a designated waker is on its way, in the model that calls this
+/// Returns whether an unlock looks after the first waiter although a designated waker is on its way, in the model that calls this
 /// at the beginning of its body.
 pub fn set_turns(turns: bool) {
     facade::set_turns(turns);
 }
 
-/// How many wake-ups a deadline may see, the last of which it does not outlive, in the model that calls this at the
+/// Returns how many wake-ups a deadline may see, the last of which it does not outlive, in the model that calls this at the
 /// beginning of its body. One otherwise.
 pub fn set_lives(lives: u32) {
     facade::set_lives(lives);
 }
 
-/// Whether this crate's `debug_assert!`s are compiled in.
+/// Returns whether this crate's `debug_assert!`s are compiled in.
 #[must_use]
 pub const fn asserts() -> bool {
     cfg!(debug_assertions)
@@ -56,7 +56,7 @@ pub struct Gate(Queue);
 pub enum Pass {
     /// It was open.
     Open,
-    /// Somebody let this thread through.
+    /// A thread let this thread through.
     Released,
     /// The time was up.
     TimedOut,
@@ -72,76 +72,76 @@ impl Gate {
     /// Waits while the gate is closed. `mark` is what [`release_marked`](Self::release_marked) looks at.
     pub fn pass(&self, mark: usize, timed: bool) -> Pass {
         let waiter = Waiter::new(&self.0, ptr::without_provenance(mark));
-        let Ok(guard) = self.0.guard_if(Word::EMPTY, |word| !word.has(OPEN)) else {
+        let Ok(locked) = self.0.lock_if(Word::EMPTY, |word| !word.has(OPEN)) else {
             let word = self.0.load_acquire();
             assert!(word.has(OPEN));
             return Pass::Open;
         };
         let deadline = if timed { Deadline::after(Duration::from_secs(1)) } else { Deadline::NEVER };
-        match guard.wait(waiter, Place::Back, Guard::release, &deadline, Spin::NONE, Guard::release) {
+        match locked.wait(waiter, Place::Back, LockedQueue::unlock, &deadline, SpinWait::NONE, LockedQueue::unlock) {
             Some(_) => Pass::Released,
             None => Pass::TimedOut,
         }
     }
 
-    /// Opens the gate and lets everybody through.
+    /// Opens the gate and lets all threads through.
     pub fn open(&self) {
-        let mut guard = self.0.guard();
-        let dues = guard.take_while(|_| true);
-        guard.finish(|word, _| word.with(OPEN));
-        dues.wake_all(Outcome::GRANTED);
+        let mut locked = self.0.lock();
+        let woken = locked.take_while(|_| true);
+        locked.unlock_as(|word, _| word.with(OPEN));
+        woken.wake_all(Wakeup::HANDOFF);
     }
 
     /// Lets the first waiter through. Says whether there was one.
     pub fn release_one(&self) -> bool {
-        let mut guard = self.0.guard();
-        let due = guard.pop();
-        guard.release();
-        due.map(|due| due.wake(Outcome::WOKEN)).is_some()
+        let mut locked = self.0.lock();
+        let waiter = locked.pop();
+        locked.unlock();
+        waiter.map(|waiter| waiter.wake(Wakeup::WOKEN)).is_some()
     }
 
     /// Lets those through at the front of the queue that have this mark.
     pub fn release_marked(&self, mark: usize) -> usize {
         let mut released = 0;
-        let mut guard = self.0.guard();
-        let dues = guard.take_while(|waiter| {
+        let mut locked = self.0.lock();
+        let woken = locked.take_while(|waiter| {
             let wanted = waiter.tag().addr() == mark;
             released += usize::from(wanted);
             wanted
         });
-        guard.release();
-        dues.wake_all(Outcome::WOKEN);
+        locked.unlock();
+        woken.wake_all(Wakeup::WOKEN);
         released
     }
 
     /// The marks of those who wait, first to last.
     #[must_use]
     pub fn waiters(&self) -> Vec<usize> {
-        let mut guard = self.0.guard();
+        let mut locked = self.0.lock();
         let mut all = Vec::new();
         let mut taken = Vec::new();
-        while let Some(due) = guard.pop() {
-            all.push(due.tag().addr());
-            taken.push(due);
+        while let Some(waiter) = locked.pop() {
+            all.push(waiter.tag().addr());
+            taken.push(waiter);
         }
-        for due in taken.into_iter().rev() {
-            guard.put_back(due);
+        for waiter in taken.into_iter().rev() {
+            locked.put_back(waiter);
         }
-        guard.release();
+        locked.unlock();
         all
     }
 
     /// Moves all waiters behind those of another gate.
     pub fn requeue(&self, other: &Self) {
-        let mut guard = self.0.guard();
-        let dues = guard.take_while(|_| true);
-        guard.release();
-        let mut guard = other.0.guard();
-        guard.append(dues);
-        guard.release();
+        let mut locked = self.0.lock();
+        let woken = locked.take_while(|_| true);
+        locked.unlock();
+        let mut locked = other.0.lock();
+        locked.append(woken);
+        locked.unlock();
     }
 
-    /// Whether somebody is in the queue.
+    /// Returns whether a thread is in the queue.
     #[must_use]
     pub fn has_waiters(&self) -> bool {
         self.0.has_waiters_now()
@@ -178,7 +178,7 @@ impl Lock {
         Self { raw: RawMutex::new(), payload: Payload::new(()) }
     }
 
-    /// Locks like everybody.
+    /// Locks as any thread does.
     pub fn lock(&self) -> Held<'_> {
         self.raw.lock();
         Held { lock: self, access: self.payload.write() }
@@ -247,7 +247,7 @@ impl CountedLock {
         unsafe { self.raw.unlock_write() };
     }
 
-    /// Whether nobody is in the lock or its queue, and nobody may sit.
+    /// Returns whether no thread is in the lock or its queue, and no thread may sit.
     #[must_use]
     pub fn is_as_new(&self) -> bool {
         !self.raw.has_waiters_now() && !self.raw.is_locked() && !self.raw.has_seats()
@@ -271,25 +271,25 @@ pub enum CountedRead {
     Try,
 }
 
-/// Whether somebody is in the queue of a mutex.
+/// Returns whether a thread is in the queue of a mutex.
 #[must_use]
 pub fn mutex_has_waiters<T: ?Sized>(mutex: &crate::Mutex<T>) -> bool {
     mutex.has_waiters_now()
 }
 
-/// Whether somebody is in the queue of a reentrant mutex.
+/// Returns whether a thread is in the queue of a reentrant mutex.
 #[must_use]
 pub fn reentrant_has_waiters<T: ?Sized>(mutex: &crate::ReentrantMutex<T>) -> bool {
     mutex.has_waiters_now()
 }
 
-/// Whether somebody waits for a condition variable.
+/// Returns whether a thread waits for a condition variable.
 #[must_use]
 pub fn condvar_has_waiters(condvar: &crate::Condvar) -> bool {
     condvar.has_waiters_now()
 }
 
-/// Whether somebody waits for an event.
+/// Returns whether a thread waits for an event.
 #[must_use]
 pub fn event_has_waiters(event: &crate::Event) -> bool {
     event.has_waiters_now()
@@ -307,13 +307,13 @@ pub fn once_lock_has_waiters<T>(cell: &crate::OnceLock<T>) -> bool {
     cell.has_waiters_now()
 }
 
-/// Whether somebody is in the queue of a reader-writer lock.
+/// Returns whether a thread is in the queue of a reader-writer lock.
 #[must_use]
 pub fn rwlock_has_waiters<T: ?Sized>(lock: &crate::RwLock<T>) -> bool {
     lock.has_waiters_now()
 }
 
-/// Whether somebody waits for permits of a semaphore.
+/// Returns whether a thread waits for permits of a semaphore.
 #[must_use]
 pub fn semaphore_has_waiters(semaphore: &crate::Semaphore) -> bool {
     semaphore.has_waiters_now()

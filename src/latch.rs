@@ -49,12 +49,12 @@ use crate::raw::latch::RawLatch;
 ///
 /// # Blocking
 ///
-/// A wait queues, spins for about a microsecond if nobody else waits, and parks. It allocates nothing, and returns
+/// A wait queues, spins for about a microsecond if no other thread waits, and parks. It allocates nothing, and returns
 /// only when the latch is open or its time is up. Counting down never waits.
 ///
 /// # Fairness
 ///
-/// Everybody who waits is released at once, in the order in which they came.
+/// All waiting threads are released at once, in the order in which they came.
 ///
 /// # Memory ordering
 ///
@@ -116,7 +116,7 @@ impl Latch {
         self.raw.count()
     }
 
-    /// Whether it is open. Once it is, it stays so.
+    /// Returns whether it is open. Once it is, it stays so.
     #[must_use]
     #[inline]
     pub fn is_open(&self) -> bool {

@@ -37,7 +37,7 @@ pub struct RawMutex(mutex::RawMutex);
 /// [`RawMutex`] that always hands the lock to the thread that has waited longest (feature `lock_api`).
 ///
 /// Use it where waiters must be served in their order, at the cost of speed: under contention each unlock waits for
-/// another thread to wake up. A thread that comes by while nobody waits locks at once.
+/// another thread to wake up. A thread that comes by while no thread waits locks at once.
 ///
 /// # Examples
 ///
@@ -106,7 +106,7 @@ fn or_abort<R>(lock: impl FnOnce() -> R) -> R {
 
 macro_rules! raw_mutex {
     ($name:ident, $unlock:ident) => {
-        // SAFETY: `raw::mutex` excludes: whoever has locked has the lock until it unlocks.
+        // SAFETY: `raw::mutex` excludes: the thread that has locked has the lock until it unlocks.
         unsafe impl traits::RawMutex for $name {
             #[allow(clippy::declare_interior_mutable_const, reason = "how lock_api makes locks in constants")]
             const INIT: Self = Self(mutex::RawMutex::new());
@@ -187,7 +187,7 @@ unsafe impl traits::GetThreadId for RawThreadId {
     }
 }
 
-// SAFETY: `raw::rwlock` excludes the writer from everybody, and the upgradable reader from its like. All readers are
+// SAFETY: `raw::rwlock` excludes the writer from all threads, and the upgradable reader from its like. All readers are
 // counted here, so each leaves as one that was.
 unsafe impl traits::RawRwLock for RawRwLock {
     #[allow(clippy::declare_interior_mutable_const, reason = "how lock_api makes locks in constants")]
@@ -276,7 +276,7 @@ unsafe impl traits::RawRwLockFair for RawRwLock {
     }
 }
 
-// SAFETY: as above: the writer becomes a counted reader, with nobody in between.
+// SAFETY: as above: the writer becomes a counted reader, with no thread in between.
 unsafe impl traits::RawRwLockDowngrade for RawRwLock {
     #[inline]
     unsafe fn downgrade(&self) {
@@ -311,7 +311,7 @@ unsafe impl traits::RawRwLockTimed for RawRwLock {
     }
 }
 
-// SAFETY: as above; a reader that is in does not keep such a reader out, whoever waits.
+// SAFETY: as above; a reader that is in does not keep such a reader out, whatever thread waits.
 unsafe impl traits::RawRwLockRecursive for RawRwLock {
     #[inline]
     fn lock_shared_recursive(&self) {

@@ -39,7 +39,7 @@ use crate::raw::mutex::RawMutex;
 ///     for id in 0..4 {
 ///         s.spawn(move || match LOG.try_lock_for(Duration::from_secs(5)) {
 ///             Some(mut log) => log.push(format!("hello from {id}")),
-///             None => eprintln!("somebody has held the log for five seconds"),
+///             None => eprintln!("a thread has held the log for five seconds"),
 ///         });
 ///     }
 /// });
@@ -180,7 +180,7 @@ impl<T: ?Sized> Mutex<T> {
         self.guard()
     }
 
-    /// Locks if nobody holds the lock just now; never waits.
+    /// Locks if no thread holds the lock just now; never waits.
     ///
     /// ```
     /// let mutex = lockwork::Mutex::new(1);
@@ -281,14 +281,14 @@ impl<T: ?Sized> Mutex<T> {
         self.value.get_mut()
     }
 
-    /// Where the value lives. Whoever dereferences it answers for holding the lock.
+    /// Where the value lives. The thread that dereferences it answers for holding the lock.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {
         self.value.as_ptr()
     }
 
-    /// Whether somebody held the lock just now; it may be otherwise by the time the answer is looked at.
+    /// Returns whether a thread held the lock just now; it may be otherwise by the time the answer is looked at.
     #[must_use]
     #[inline]
     pub fn is_locked(&self) -> bool {
@@ -299,7 +299,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Safety
     ///
-    /// The lock is held, and whoever holds it gives it up: no guard of it is alive that will be used or dropped.
+    /// The lock is held, and the thread that holds it gives it up: no guard of it is alive that will be used or dropped.
     pub unsafe fn force_unlock(&self) {
         // SAFETY: this function's contract.
         unsafe { self.raw.unlock() };
@@ -470,7 +470,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// Unlocks, handing the lock to the first thread in the queue, if there is one. (A thread that has been woken to
     /// try for the lock and has not got to it yet is not in the queue.)
     ///
-    /// Costs that thread's time to wake up, during which nobody runs in the lock. For a lock that is held for long
+    /// Costs that thread's time to wake up, during which no thread runs in the lock. For a lock that is held for long
     /// and taken again at once; elsewhere the ordinary unlock is fair enough.
     ///
     /// ```
@@ -520,7 +520,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         })
     }
 
-    /// Lets the first waiter have the lock and takes it again behind it. Does nothing if nobody waits.
+    /// Lets the first waiter have the lock and takes it again behind it. Does nothing if no thread waits.
     ///
     /// For a long loop under one lock that is to let others in now and then.
     ///
@@ -557,7 +557,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         this.access.end();
         let value = this.mutex.value.as_ptr();
         mem::forget(this);
-        // SAFETY: nobody unlocks any more, so the exclusive access lasts as long as the mutex is borrowed.
+        // SAFETY: no thread unlocks any more, so the exclusive access lasts as long as the mutex is borrowed.
         unsafe { &mut *value }
     }
 

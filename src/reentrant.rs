@@ -79,7 +79,7 @@ use crate::raw::reentrant::RawReentrantMutex;
 ///
 /// # Fairness
 ///
-/// That of [`Mutex`](crate::Mutex#fairness), among threads. The holder locks again whoever waits.
+/// That of [`Mutex`](crate::Mutex#fairness), among threads. The holder locks again whatever other threads wait.
 ///
 /// # Memory ordering
 ///
@@ -294,7 +294,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.value.get_mut()
     }
 
-    /// Where the value lives. Whoever dereferences it answers for holding the lock, and for the guards' shared
+    /// Where the value lives. The thread that dereferences it answers for holding the lock, and for the guards' shared
     /// references to the value.
     #[must_use]
     #[inline]
@@ -302,7 +302,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.value.as_ptr()
     }
 
-    /// Whether somebody held the lock just now, this thread included; for others it may be otherwise by the time the
+    /// Returns whether a thread held the lock just now, this thread included; for others it may be otherwise by the time the
     /// answer is looked at.
     #[must_use]
     #[inline]
@@ -310,7 +310,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.is_locked()
     }
 
-    /// Whether this thread holds the lock. Exact: nobody else can change that.
+    /// Returns whether this thread holds the lock. Exact: no other thread can change that.
     ///
     /// ```
     /// let mutex = lockwork::ReentrantMutex::new(1);
@@ -325,7 +325,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     }
 
     /// How often this thread holds the lock: as many guards of it has it to drop until others may have it. 0 if it does
-    /// not hold it, whoever else does.
+    /// not hold it, whatever other thread does.
     ///
     /// ```
     /// let mutex = lockwork::ReentrantMutex::new(1);
@@ -498,7 +498,7 @@ pub struct ReentrantMutexGuard<'a, T: ?Sized> {
     marker: PhantomData<*const ()>,
 }
 
-// SAFETY: a shared guard gives shared access to the value, and so does the mutex that `remutex` gives: whoever locks
+// SAFETY: a shared guard gives shared access to the value, and so does the mutex that `remutex` gives: the thread that locks
 // that gets a `&T`, for which `T: Sync` is enough. Nothing that unlocks goes by a shared guard.
 unsafe impl<T: ?Sized + Sync> Sync for ReentrantMutexGuard<'_, T> {}
 
@@ -621,7 +621,7 @@ impl<'a, T: ?Sized> ReentrantMutexGuard<'a, T> {
         this.mutex.unlocked_fair(&mut this.access, f)
     }
 
-    /// Lets the first waiter have the lock and takes it again behind it. Does nothing if nobody waits, or if this is
+    /// Lets the first waiter have the lock and takes it again behind it. Does nothing if no thread waits, or if this is
     /// not the thread's one guard: the others keep the lock.
     ///
     /// ```

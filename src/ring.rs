@@ -106,7 +106,7 @@ impl<T> Ring<T> {
         Ok((item, Wake(claim.wake)))
     }
 
-    /// Whether a get is worth trying, as far as can be seen without the putters' line.
+    /// Returns whether a get is worth trying, as far as can be seen without the putters' line.
     #[inline]
     pub(crate) fn may_get(&self) -> bool {
         let slots = self.slots.get();
@@ -313,7 +313,7 @@ impl<T> Ring<T> {
         self.len() == 0
     }
 
-    /// How many items were put since the beginning.
+    /// Returns how many items were put since the beginning.
     pub(crate) fn puts(&self) -> u64 {
         self.cursors.puts()
     }

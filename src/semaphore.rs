@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::facade::{Deadline, const_fn};
 use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 
-/// A number of permits: whoever wants to do something takes some, and waits while there are too few.
+/// A number of permits: the thread that wants to do something takes some, and waits while there are too few.
 ///
 /// Use it to limit how many threads do something at a time, how many requests are under way, or how much of something
 /// divisible is in use. It guards no value: for one thread at a time use a [`Mutex`](crate::Mutex). To hand over
@@ -63,19 +63,19 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 /// # Blocking
 ///
 /// An acquisition that finds too few permits looks again for up to a microsecond and lets other threads have the processor
-/// a few times; then it queues, spins and yields for a few microseconds more if nobody else waits, and
+/// a few times; then it queues, spins and yields for a few microseconds more if no other thread waits, and
 /// parks. It allocates nothing, and returns only when it has its permits or its time is up.
 ///
 /// # Fairness
 ///
-/// First in, first out, whatever the requests want. As long as a thread is queued nobody takes permits but in the
+/// First in, first out, whatever the requests want. As long as a thread is queued no thread takes permits but in the
 /// order of the queue, [`try_acquire`](Self::try_acquire) included: a large request at the head of the queue is not
 /// starved by small ones behind it, and these wait although there would be permits for them. One that gives up at its
 /// deadline lets those behind it go on at once. A request for no permits at all is granted at once, always.
 ///
 /// Threads that still look, and have not queued, have no order among them. And a permit that is granted to a sleeping
 /// thread is idle until that thread has woken up: where a semaphore is so contended that its users sleep, this order
-/// costs more throughput than a lock that goes to whoever is awake.
+/// costs more throughput than a lock that goes to the thread that is awake.
 ///
 /// # Memory ordering
 ///
@@ -102,8 +102,8 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// # Implementation notes
 ///
-/// A word that counts the free permits, with a bit that says whether somebody waits; a queue of waiters on their
-/// stacks; and a count of how many permits may still be made. Taking and giving back permits nobody fights for is one
+/// A word that counts the free permits, with a bit that says whether a thread waits; a queue of waiters on their
+/// stacks; and a count of how many permits may still be made. Taking and giving back permits no thread fights for is one
 /// atomic exchange and one atomic addition. The protocol and its proof stand in `docs/waiting.md`.
 pub struct Semaphore {
     raw: RawSemaphore,
@@ -174,11 +174,11 @@ impl Semaphore {
     /// # Panics
     ///
     /// If the semaphore can never have so many: more than it is bounded to, or more than
-    /// [`MAX_PERMITS`](Self::MAX_PERMITS). The call would wait for ever, and everybody behind it.
+    /// [`MAX_PERMITS`](Self::MAX_PERMITS). The call would wait for ever, and all threads behind it.
     ///
     /// # Examples
     ///
-    /// Waiting until everybody else is done is taking everything:
+    /// Waiting until all others are done is taking everything:
     ///
     /// ```
     /// use lockwork::Semaphore;
@@ -201,13 +201,13 @@ impl Semaphore {
         self.permit(n)
     }
 
-    /// Takes a permit if one is free and nobody waits. Never waits.
+    /// Takes a permit if one is free and no thread waits. Never waits.
     #[inline]
     pub fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.try_acquire_many(1)
     }
 
-    /// Takes `n` permits if they are free and nobody waits. Never waits.
+    /// Takes `n` permits if they are free and no thread waits. Never waits.
     ///
     /// ```
     /// let semaphore = lockwork::Semaphore::new(2);
@@ -398,8 +398,8 @@ impl Semaphore {
         self.raw.forget_free(n)
     }
 
-    /// How many permits were free just now; it may be otherwise by the time the answer is looked at. They are not to
-    /// be had while somebody waits for more than there are.
+    /// Returns how many permits were free just now; it may be otherwise by the time the answer is looked at. They are not to
+    /// be had while a thread waits for more than there are.
     #[must_use]
     #[inline]
     pub fn available_permits(&self) -> usize {
@@ -484,7 +484,7 @@ pub struct SemaphorePermit<'a> {
 }
 
 impl<'a> SemaphorePermit<'a> {
-    /// How many permits these are.
+    /// Returns how many permits these are.
     #[must_use]
     #[inline]
     pub fn num_permits(&self) -> usize {
@@ -498,7 +498,7 @@ impl<'a> SemaphorePermit<'a> {
         self.semaphore
     }
 
-    /// Keeps the permits from being given back: the semaphore has so many fewer from now on. Whoever takes over what
+    /// Keeps the permits from being given back: the semaphore has so many fewer from now on. The thread that takes over what
     /// they stood for may [add](Semaphore::add_permits) them again.
     ///
     /// ```
@@ -571,7 +571,7 @@ pub struct ArcSemaphorePermit {
 }
 
 impl ArcSemaphorePermit {
-    /// How many permits these are.
+    /// Returns how many permits these are.
     #[must_use]
     #[inline]
     pub fn num_permits(&self) -> usize {

@@ -238,7 +238,7 @@ impl<T> ThreadCell<T> {
         value.uses.set(value.uses.get() + 1);
         let _use = Use { uses: &value.uses, access: value.value.read() };
         // SAFETY: it is there until this thread removes it, which it refuses while `uses` is not 0, or ends, or the
-        // cell goes, which is borrowed. Nobody borrows it exclusively for the same reasons.
+        // cell goes, which is borrowed. No thread borrows it exclusively for the same reasons.
         Ok(f(unsafe { &*value.value.as_ptr() }))
     }
 
@@ -280,7 +280,7 @@ impl<T> ThreadCell<T> {
     /// use lockwork::ThreadCell;
     ///
     /// let cell = ThreadCell::with_init(|| 1);
-    /// assert_eq!(cell.take(), None, "nobody has asked for it");
+    /// assert_eq!(cell.take(), None, "no thread has asked for it");
     /// cell.set(2);
     /// assert_eq!(cell.take(), Some(2));
     /// assert_eq!(cell.with(|&value| value), 1);
@@ -321,7 +321,7 @@ impl<T> ThreadCell<T> {
         Some(unsafe { *value.value.as_ptr() })
     }
 
-    /// Whether the calling thread has a value.
+    /// Returns whether the calling thread has a value.
     #[must_use]
     #[inline]
     pub fn is_set(&self) -> bool {
@@ -331,7 +331,7 @@ impl<T> ThreadCell<T> {
     #[inline]
     fn find(&self) -> Option<&Value<T>> {
         // SAFETY: what a thread finds under this cell's id was inserted by `insert` below, and is there as long as
-        // the cell is borrowed and the thread does not remove it: whoever does looks at `uses` first, and keeps no
+        // the cell is borrowed and the thread does not remove it: the thread that does looks at `uses` first, and keeps no
         // reference.
         self.slots.find().map(|value| unsafe { value.cast::<Value<T>>().as_ref() })
     }

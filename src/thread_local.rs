@@ -240,7 +240,7 @@ impl<T: Send> ThreadLocal<T> {
     /// ```
     pub fn clear(&mut self) {
         let values = self.drain();
-        // Nobody finds what is dropped now, also if a destructor panics.
+        // No thread finds what is dropped now, also if a destructor panics.
         self.slots.renew();
         drop(values);
     }
@@ -319,7 +319,7 @@ unsafe fn lend<'a, T>(value: NonNull<Link>) -> &'a T {
     // SAFETY: values are there until their object is borrowed exclusively.
     let value = unsafe { value.cast::<Value<T>>().as_ref() };
     value.value.read().end();
-    // SAFETY: as above, and nobody changes it meanwhile but through its own interior mutability.
+    // SAFETY: as above, and no thread changes it meanwhile but through its own interior mutability.
     unsafe { &*value.value.as_ptr() }
 }
 

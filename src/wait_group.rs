@@ -55,12 +55,12 @@ use crate::mutex::Mutex;
 ///
 /// # Blocking
 ///
-/// A wait spins for about a microsecond if nobody else waits, and parks. It allocates nothing; making a group does, and
+/// A wait spins for about a microsecond if no other thread waits, and parks. It allocates nothing; making a group does, and
 /// cloning a handle does not.
 ///
 /// # Fairness
 ///
-/// Everybody who waits is released at once, in the order in which they came.
+/// All waiting threads are released at once, in the order in which they came.
 ///
 /// # Memory ordering
 ///
@@ -108,7 +108,7 @@ impl WaitGroup {
 
     /// Waits until all others have left the group or wait as well, for `timeout` at most. Says whether they have.
     ///
-    /// While somebody waits with it, the handle does not count as a member, so that two threads that wait do not wait for
+    /// While a thread waits with it, the handle does not count as a member, so that two threads that wait do not wait for
     /// each other.
     /// If the time is up it is a member again; nothing is lost, and others who wait still wait for it. If the answer is
     /// `true` the group is over for good: further waits return at once, with this handle and with its clones.
@@ -136,7 +136,7 @@ impl WaitGroup {
     }
 
     fn wait_as_nobody(&self, wait: impl FnOnce(&Latch) -> bool) -> bool {
-        /// Becomes a member again when the wait is over, however that ends, and nobody else waits with the handle.
+        /// Becomes a member again when the wait is over, however that ends, and no other thread waits with the handle.
         struct Absent<'a>(&'a WaitGroup);
 
         impl Drop for Absent<'_> {
@@ -164,7 +164,7 @@ impl WaitGroup {
 }
 
 impl Clone for WaitGroup {
-    /// A further member. Of a group that is over: a handle that waits for nobody.
+    /// A further member. Of a group that is over: a handle that waits for no thread.
     fn clone(&self) -> Self {
         let latch = Arc::clone(&self.latch);
         latch.count_up();

@@ -24,7 +24,7 @@ impl Meeting {
     /// Member `who` of `n` writes, waits and reads what the others have written.
     fn attend(&self, who: usize, n: usize) -> lockwork::BarrierWaitResult {
         self.written[who].set(1);
-        let result = self.barrier.wait_result().expect("nobody breaks it");
+        let result = self.barrier.wait_result().expect("no thread breaks it");
         for written in &self.written[..n] {
             assert_eq!(written.get(), 1);
         }
@@ -65,7 +65,7 @@ fn three_meet() {
     });
 }
 
-/// Two rounds: nobody is a round ahead of the other by more than the one that is being filled.
+/// Two rounds: no thread is a round ahead of the other by more than the one that is being filled.
 #[test]
 fn rounds_follow_one_another() {
     model_bounded(4, "two rounds", &["waiter parks", "barrier member released in limbo"], || {
@@ -89,7 +89,7 @@ fn rounds_follow_one_another() {
 /// The last arrival against a time-out, in both orders: it is both or none.
 #[test]
 fn timeout_and_last_arrival_agree() {
-    let states = ["both", "none", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = ["both", "none", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model_bounded(4, "two timed waits", &states, || {
         let meeting = meeting(Barrier::new(2));
         let other = Arc::clone(&meeting);
@@ -128,7 +128,7 @@ fn timeout_in_limbo_breaks_the_round_for_the_other() {
 }
 
 /// Two members of a broken round, of whom one may sleep while the other is in limbo: both learn of it, and the count
-/// comes out at nobody, or no round could ever follow.
+/// comes out at no thread, or no round could ever follow.
 #[test]
 fn all_members_leave_a_broken_round() {
     model_bounded(3, THREE, &["waiter parks", "waiter woken before it parks"], || {
@@ -428,7 +428,7 @@ fn action_is_alone() {
 /// Entering is timed: who gives up has run no action, and has broken nothing.
 #[test]
 fn entering_can_time_out() {
-    let states = ["entered", "gave up", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = ["entered", "gave up", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model(&states, || {
         let runs = Arc::new(Plain::new(0));
         let counted = Arc::clone(&runs);

@@ -83,7 +83,7 @@ fn close_against_two_producers_keeps_what_was_accepted() {
     });
 }
 
-/// Close wakes everybody who waits, on both sides.
+/// Close wakes all that wait, on both sides.
 #[test]
 fn close_wakes_those_who_wait() {
     model_bounded(3, THREE, &["sleeper woken by closing"], || {
@@ -206,7 +206,7 @@ fn join_waits_for_task_done() {
     });
 }
 
-/// Two getters sleep, and two items come in one call: whoever comes first sees to it that
+/// Two getters sleep, and two items come in one call: the thread that comes first sees to it that
 /// the other comes too.
 #[test]
 fn getter_that_takes_one_of_two_wakes_the_other() {
@@ -222,7 +222,7 @@ fn getter_that_takes_one_of_two_wakes_the_other() {
     });
 }
 
-/// Two putters wait, and two places become free in one call: whoever comes first sees to it that the other comes.
+/// Two putters wait, and two places become free in one call: the thread that comes first sees to it that the other comes.
 #[test]
 fn putter_that_fills_one_of_two_places_wakes_the_other() {
     model_bounded(3, THREE, &["sleeper woken"], || {

@@ -42,7 +42,7 @@ fn two_putters_at_the_end_of_a_segment() {
     });
 }
 
-/// Two gets where a segment ends: one goes on, the last lets the segment go, and nobody uses it afterwards.
+/// Two gets where a segment ends: one goes on, the last lets the segment go, and no thread uses it afterwards.
 #[test]
 fn two_getters_at_the_end_of_a_segment() {
     model(&["between two steps", "segment read to its end"], || {

@@ -81,7 +81,7 @@ fn timeout_and_notification_agree() {
         "notified",
         "timed out",
         "waiter leaves at its deadline",
-        "waiter is due at its deadline",
+        "waiter is woken at its deadline",
         "waiter parks",
     ];
     model(&states, || {
@@ -96,7 +96,7 @@ fn timeout_and_notification_agree() {
         let told = shared.1.notify_one();
         let notified = waiter.join().unwrap();
         assert_eq!(told, notified);
-        assert_eq!(*shared.0.try_lock().expect("nobody holds it"), 1);
+        assert_eq!(*shared.0.try_lock().expect("no thread holds it"), 1);
         reach(if notified { "notified" } else { "timed out" });
     });
 }
@@ -159,7 +159,7 @@ fn notify_all_moves_everybody_to_the_mutex() {
         for waiter in waiters {
             waiter.join().unwrap();
         }
-        assert_eq!(*shared.0.try_lock().expect("nobody holds it"), 3);
+        assert_eq!(*shared.0.try_lock().expect("no thread holds it"), 3);
     });
 }
 
@@ -244,7 +244,7 @@ fn waiters_of_two_mutexes_each_get_their_own() {
             waiter.join().unwrap();
         }
         for mutex in &shared.0 {
-            assert_eq!(*mutex.try_lock().expect("nobody holds it"), 2);
+            assert_eq!(*mutex.try_lock().expect("no thread holds it"), 2);
         }
     });
 }
@@ -318,7 +318,7 @@ fn first_waiter_is_notified_first() {
     });
 }
 
-/// With nobody waiting a notification is not kept.
+/// With no thread waiting a notification is not kept.
 #[test]
 fn notification_without_waiter_is_lost() {
     model(&["timed out"], || {

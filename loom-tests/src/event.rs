@@ -52,7 +52,8 @@ fn clear_does_not_hold_back_who_was_released() {
 /// Time-out against `set`, in both orders.
 #[test]
 fn timed_wait_ends_one_way_or_the_other() {
-    let states = ["released", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states =
+        ["released", "timed out", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model(&states, || {
         let shared = Arc::new((Event::new(), Plain::new(0)));
         let other = Arc::clone(&shared);
@@ -157,7 +158,7 @@ fn signal_goes_to_one_waiter_and_publishes() {
 /// A signal and a time-out: it is taken or it is kept, never lost.
 #[test]
 fn signal_is_taken_or_kept() {
-    let states = ["taken", "kept", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = ["taken", "kept", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model(&states, || {
         let event = Arc::new(AutoResetEvent::new());
         let other = Arc::clone(&event);

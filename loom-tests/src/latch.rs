@@ -27,7 +27,7 @@ fn last_count_releases_and_publishes() {
     });
 }
 
-/// Two count down: whoever opens it hands over what the other did, by the count and by the event.
+/// Two count down: the thread that opens it hands over what the other did, by the count and by the event.
 #[test]
 fn every_count_publishes() {
     model_bounded(3, THREE, &["waiter parks", "waiter woken before it parks"], || {
@@ -52,7 +52,7 @@ fn every_count_publishes() {
 /// Time-out against the last count, in both orders.
 #[test]
 fn timed_wait_ends_one_way_or_the_other() {
-    let states = ["open", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = ["open", "timed out", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model(&states, || {
         let shared = Arc::new((Latch::new(1), Plain::new(0)));
         let other = Arc::clone(&shared);
@@ -91,7 +91,7 @@ fn counting_below_zero_changes_nothing() {
     });
 }
 
-/// Everybody counts down and waits.
+/// All count down and waits.
 #[test]
 fn arrivals_see_one_another() {
     model(&["waiter parks"], || {

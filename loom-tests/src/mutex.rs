@@ -11,7 +11,7 @@ const LONG: &str = "two threads, but three critical sections and a question";
 /// Two lockers: they exclude each other, each sees what the other did, and neither sleeps for ever.
 #[test]
 fn two_lockers_exclude_each_other() {
-    let states = ["waiter parks", "mutex unlock left to the guard's holder", "second"];
+    let states = ["waiter parks", "mutex unlock left to the holder of the queue lock", "second"];
     model(&states, || {
         let mutex = Arc::new(Mutex::new(0));
         let other = Arc::clone(&mutex);
@@ -75,7 +75,7 @@ fn timed_lock_succeeds_or_leaves_nothing() {
         "locked after a wait",
         "timed out",
         "waiter leaves at its deadline",
-        "waiter is due at its deadline",
+        "waiter is woken at its deadline",
     ];
     model(&states, || {
         let mutex = Arc::new(Mutex::new(0));
@@ -98,18 +98,18 @@ fn timed_lock_succeeds_or_leaves_nothing() {
         *guard += 1;
         drop(guard);
         let locked = timed.join().unwrap();
-        assert_eq!(*mutex.try_lock().expect("nobody holds it"), 1 + usize::from(locked));
+        assert_eq!(*mutex.try_lock().expect("no thread holds it"), 1 + usize::from(locked));
     });
 }
 
-/// A mutex that nobody holds is not refused, whatever its queue is about just then.
+/// A mutex that no thread holds is not refused, whatever its queue is about just then.
 #[test]
 fn free_mutex_is_not_refused() {
-    model(&["this one", "the other", "mutex unlock left to the guard's holder"], || {
+    model(&["this one", "the other", "mutex unlock left to the holder of the queue lock"], || {
         let mutex = Arc::new(Mutex::new(0));
         let guard = mutex.lock();
         let other = Arc::clone(&mutex);
-        // Whoever gets it keeps it.
+        // The thread that gets it keeps it.
         let timed = thread::spawn(move || other.try_lock_for(SOON).map(MutexGuard::leak).is_some());
         drop(guard);
         let this = mutex.try_lock().map(MutexGuard::leak).is_some();
@@ -138,15 +138,18 @@ fn woken_waiter_that_gives_up_strands_nobody() {
         *mutex.lock() += 1;
         timed.join().unwrap();
         patient.join().unwrap();
-        assert!((2..=3).contains(&*mutex.try_lock().expect("nobody holds it")));
+        assert!((2..=3).contains(&*mutex.try_lock().expect("no thread holds it")));
     });
 }
 
-/// Three lockers: whoever is queued gets its turn.
+/// Three lockers: the thread that is queued gets its turn.
 #[test]
 fn three_lockers_all_get_through() {
-    let states =
-        ["waiter parks", "mutex unlock left to the guard's holder", "mutex lost to another after a wake-up"];
+    let states = [
+        "waiter parks",
+        "mutex unlock left to the holder of the queue lock",
+        "mutex lost to another after a wake-up",
+    ];
     model_bounded(3, THREE, &states, || {
         let mutex = Arc::new(Mutex::new(0));
         let lockers = [(); 2].map(|()| {
@@ -183,7 +186,8 @@ fn hand_off_by_the_queue_locks_holder_carries_the_unlockers_writes() {
 /// queued, and gets the lock from that thread.
 #[test]
 fn waiter_whose_lock_was_taken_before_its_wake_up_stays_queued() {
-    let states = ["mutex taken before its guard's holder could wake a waiter for it", "waiter parks"];
+    let states =
+        ["mutex taken before the holder of the queue lock could wake a waiter for it", "waiter parks"];
     model_bounded(5, LONG, &states, || {
         let lock = Arc::new(Lock::new());
         let held = lock.lock();
@@ -198,7 +202,7 @@ fn waiter_whose_lock_was_taken_before_its_wake_up_stays_queued() {
 /// `unlock_fair` gives the lock to a waiter, never to the thread that comes back at once.
 #[test]
 fn fair_unlock_hands_over() {
-    model_bounded(4, LONG, &["handed over", "nobody waited"], || {
+    model_bounded(4, LONG, &["handed over", "no thread waited"], || {
         let mutex = Arc::new(Mutex::new(0));
         let guard = mutex.lock();
         let other = Arc::clone(&mutex);
@@ -210,7 +214,7 @@ fn fair_unlock_hands_over() {
             assert_eq!(value, 1, "the waiter was to be first");
             reach("handed over");
         } else {
-            reach("nobody waited");
+            reach("no thread waited");
         }
         waiter.join().unwrap();
     });

@@ -97,7 +97,7 @@ fn wait_ends_when_it_is_done() {
 /// Time-out against completion, in both orders; and nothing is left behind.
 #[test]
 fn timed_wait_ends_one_way_or_the_other() {
-    let states = ["done", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = ["done", "timed out", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model(&states, || {
         let shared = Arc::new((Once::new(), Plain::new(0)));
         let other = Arc::clone(&shared);
@@ -348,7 +348,7 @@ fn lazy_value_is_made_once() {
 /// A timed use runs the function itself or waits for the other's, and then for so long only.
 #[test]
 fn timed_use_of_a_lazy_value_makes_it_or_waits() {
-    model(&["made it", "saw it", "timed out", "waiter is due at its deadline"], || {
+    model(&["made it", "saw it", "timed out", "waiter is woken at its deadline"], || {
         let lazy = Arc::new(LazyLock::new(thread::current as fn() -> thread::Thread));
         let other = Arc::clone(&lazy);
         let user = thread::spawn(move || match LazyLock::wait_for(&other, SOON) {

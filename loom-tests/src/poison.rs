@@ -15,7 +15,7 @@ fn panic_with<T>(hold: impl FnOnce() -> T) {
     assert!(result.is_err());
 }
 
-/// Whoever locks after the panic is told, whoever locks before is not, and both see the value whole.
+/// The thread that locks after the panic is told, the thread that locks before is not, and both see the value whole.
 #[test]
 fn panic_of_a_holder_is_seen_by_the_next() {
     model(&["before", "after"], || {
@@ -85,7 +85,7 @@ fn timed_wait_gives_the_guard_back() {
                 other.1.notify_one();
             }
             Err(TryLockError::WouldBlock) => reach("held"),
-            Err(TryLockError::Poisoned(_)) => unreachable!("nobody panics"),
+            Err(TryLockError::Poisoned(_)) => unreachable!("no thread panics"),
         });
         let value = shared.0.lock().unwrap();
         let (value, result) = shared.1.wait_timeout_while(value, SOON, |value| *value == 0).unwrap();

@@ -29,11 +29,11 @@ fn nested(mutex: &ReentrantMutex<Plain>, outer_first: bool) -> usize {
     let seen = add_one(&outer);
     let inner = mutex.lock();
     assert_eq!(mutex.hold_count(), 2);
-    assert_eq!(inner.get(), seen, "nobody came between");
+    assert_eq!(inner.get(), seen, "no thread came between");
     let (first, second) = if outer_first { (outer, inner) } else { (inner, outer) };
     drop(first);
     assert_eq!(mutex.hold_count(), 1);
-    assert_eq!(second.get(), seen, "nobody was let in by half an unlock");
+    assert_eq!(second.get(), seen, "no thread was let in by half an unlock");
     drop(second);
     assert!(!mutex.is_owned_by_current_thread());
     seen
@@ -43,7 +43,7 @@ fn nested(mutex: &ReentrantMutex<Plain>, outer_first: bool) -> usize {
 /// did, and neither sleeps for ever.
 #[test]
 fn nested_lockers_exclude_each_other() {
-    model(&["waiter parks", "mutex unlock left to the guard's holder", "second"], || {
+    model(&["waiter parks", "mutex unlock left to the holder of the queue lock", "second"], || {
         let mutex = zero();
         let other = Arc::clone(&mutex);
         let locker = thread::spawn(move || {
@@ -59,7 +59,7 @@ fn nested_lockers_exclude_each_other() {
     });
 }
 
-/// Three lockers: whoever is queued gets its turn.
+/// Three lockers: the thread that is queued gets its turn.
 #[test]
 fn three_nested_lockers_all_get_through() {
     model_bounded(3, THREE, &["waiter parks", "mutex lost to another after a wake-up"], || {
@@ -149,7 +149,7 @@ fn timed_lock_succeeds_or_leaves_nothing() {
         "locked after a wait",
         "timed out",
         "waiter leaves at its deadline",
-        "waiter is due at its deadline",
+        "waiter is woken at its deadline",
     ];
     model(&states, || {
         let mutex = zero();
@@ -175,11 +175,11 @@ fn timed_lock_succeeds_or_leaves_nothing() {
         add_one(&outer);
         drop(outer);
         let locked = timed.join().unwrap();
-        assert_eq!(mutex.try_lock().expect("nobody holds it").get(), 2 + usize::from(locked));
+        assert_eq!(mutex.try_lock().expect("no thread holds it").get(), 2 + usize::from(locked));
     });
 }
 
-/// What a thread has forgotten to unlock belongs to nobody after its end, the next thread least of all.
+/// What a thread has forgotten to unlock belongs to no thread after its end, the next thread least of all.
 #[test]
 fn guard_of_an_ended_thread_is_nobodys() {
     model(&["timed out"], || {
@@ -202,7 +202,7 @@ fn guard_of_an_ended_thread_is_nobodys() {
 /// A fair unlock gives the lock to a waiter, never to the thread that comes back at once; but only the last one does.
 #[test]
 fn fair_unlock_of_the_last_level_hands_over() {
-    model_bounded(4, LONG, &["handed over", "nobody waited"], || {
+    model_bounded(4, LONG, &["handed over", "no thread waited"], || {
         let mutex = zero();
         let outer = mutex.lock();
         let inner = mutex.lock();
@@ -217,7 +217,7 @@ fn fair_unlock_of_the_last_level_hands_over() {
             assert_eq!(value, 1, "the waiter was to be first");
             reach("handed over");
         } else {
-            reach("nobody waited");
+            reach("no thread waited");
         }
         waiter.join().unwrap();
     });

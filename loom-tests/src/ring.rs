@@ -154,7 +154,7 @@ fn closed_is_told_when_all_is_out() {
     });
 }
 
-/// A batch of puts is one claim: whoever gets a batch has all of it, published or not.
+/// A batch of puts is one claim: the thread that gets a batch has all of it, published or not.
 #[test]
 fn batches_keep_together() {
     model(&["step of another waited for", "sleeper woken"], || {

@@ -285,7 +285,7 @@ fn timed_write_succeeds_or_leaves_nothing() {
 /// Time-out of a reader against the writer's leaving, in both orders.
 #[test]
 fn timed_read_succeeds_or_leaves_nothing() {
-    let states = ["read", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = ["read", "timed out", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model(&states, || {
         let lock = Arc::new(RwLock::new(0));
         let mut value = lock.write();
@@ -487,7 +487,7 @@ fn granted_reader_lets_the_next_in() {
     });
 }
 
-/// Two readers and a writer, whoever comes first.
+/// Two readers and a writer, in any order.
 #[test]
 fn two_readers_and_a_writer_all_get_through() {
     model_bounded(3, THREE, &["waiter parks", "read before", "read after"], || {
@@ -543,7 +543,7 @@ fn woken_reader_that_lost_is_granted_the_lock() {
     });
 }
 
-/// A woken waiter that gives up strands nobody.
+/// A woken waiter that gives up strands no thread.
 #[test]
 fn woken_waiter_that_gives_up_strands_nobody() {
     let states = ["rwlock given up by a woken waiter", "timed out"];
@@ -565,7 +565,7 @@ fn woken_waiter_that_gives_up_strands_nobody() {
     });
 }
 
-/// The upgradable reader becomes the writer when the other reader has left; nobody writes in between.
+/// The upgradable reader becomes the writer when the other reader has left; no thread writes in between.
 #[test]
 fn upgrade_waits_for_readers() {
     for seats in [false, true] {
@@ -712,13 +712,13 @@ fn downgrades_by_steps_let_others_in() {
     });
 }
 
-/// A fair unlock hands the lock over: the waiter has it before anybody else can.
+/// A fair unlock hands the lock over: the waiter has it before any other thread can.
 #[test]
 fn fair_unlock_hands_over() {
     model_bounded(
         4,
         "two threads, but a question and a third lock",
-        &["rwlock granted", "nobody waited"],
+        &["rwlock granted", "no thread waited"],
         || {
             let lock = Arc::new(RwLock::new(0));
             let mut guard = lock.write();
@@ -731,7 +731,7 @@ fn fair_unlock_hands_over() {
                 let value = lock.read();
                 assert_eq!(*value, 2);
             } else {
-                reach("nobody waited");
+                reach("no thread waited");
             }
             writer.join().unwrap();
             assert!(!lock.is_locked());
@@ -743,7 +743,7 @@ fn fair_unlock_hands_over() {
 #[test]
 fn fair_unlock_hands_over_to_an_upgradable_reader() {
     let why = "two threads, but four critical sections and a question";
-    model_bounded(3, why, &["rwlock granted", "handed over", "nobody waited"], || {
+    model_bounded(3, why, &["rwlock granted", "handed over", "no thread waited"], || {
         let lock = Arc::new(RwLock::new(0));
         let mut guard = lock.write();
         let other = Arc::clone(&lock);
@@ -762,7 +762,7 @@ fn fair_unlock_hands_over_to_an_upgradable_reader() {
             assert_eq!(*upgradable, 2, "the other had it first");
             reach("handed over");
         } else {
-            reach("nobody waited");
+            reach("no thread waited");
         }
         *upgradable.upgrade() += 1;
         upgrader.join().unwrap();
@@ -774,7 +774,7 @@ fn fair_unlock_hands_over_to_an_upgradable_reader() {
 #[test]
 fn fair_unlock_of_the_upgradable_reader_hands_over() {
     let why = "two threads, but a question and a third lock";
-    model_bounded(4, why, &["rwlock granted", "handed over", "nobody waited"], || {
+    model_bounded(4, why, &["rwlock granted", "handed over", "no thread waited"], || {
         let lock = Arc::new(RwLock::new(0));
         let upgradable = lock.upgradable_read();
         let other = Arc::clone(&lock);
@@ -785,7 +785,7 @@ fn fair_unlock_of_the_upgradable_reader_hands_over() {
             assert_eq!(*lock.read(), 1, "the writer had it first");
             reach("handed over");
         } else {
-            reach("nobody waited");
+            reach("no thread waited");
         }
         writer.join().unwrap();
         assert!(!lock.is_locked());

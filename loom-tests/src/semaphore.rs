@@ -53,7 +53,7 @@ fn try_acquire_excludes_and_sees() {
     });
 }
 
-/// Added permits reach whoever waits for them, with what came before; too few of them nobody.
+/// Added permits reach the thread that waits for them, with what came before; too few of them no thread.
 #[test]
 fn added_permits_publish_and_reach_who_waits() {
     let states = ["waiter parks", "waiter woken before it parks", "semaphore permits found before queueing"];
@@ -101,7 +101,7 @@ fn grant_carries_what_all_releasers_did() {
 /// Time-out against release, in both orders: the permits are with the waiter or they are free.
 #[test]
 fn timed_acquire_takes_or_leaves() {
-    let states = ["taken", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = ["taken", "timed out", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model(&states, || {
         let shared = Arc::new((Semaphore::new(0), Plain::new(0)));
         let other = Arc::clone(&shared);
@@ -127,7 +127,7 @@ fn timed_acquire_takes_or_leaves() {
 }
 
 /// A large request at the head gives up while a small one behind it waits, for which there is a permit. No other
-/// thread does anything: if the one that leaves does not let the other on, nobody does.
+/// thread does anything: if the one that leaves does not let the other on, no thread does.
 #[test]
 fn large_request_that_gives_up_lets_the_small_one_behind_it_on() {
     let states = ["waiter leaves at its deadline", "small one waited", "small one passed"];
@@ -162,7 +162,7 @@ fn large_request_that_gives_up_lets_the_small_one_behind_it_on() {
 /// in either case.
 #[test]
 fn release_against_a_large_request_that_gives_up() {
-    let states = ["large", "not large", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = ["large", "not large", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model_bounded(3, THREE, &states, || {
         let semaphore = Arc::new(Semaphore::new(2));
         let held = semaphore.acquire_arc();
@@ -185,7 +185,7 @@ fn release_against_a_large_request_that_gives_up() {
     });
 }
 
-/// While a large request is queued, nobody takes the permits it is short of.
+/// While a large request is queued, no thread takes the permits it is short of.
 #[test]
 fn nobody_passes_a_queued_request() {
     model(&["queued", "not yet"], || {
@@ -206,7 +206,7 @@ fn nobody_passes_a_queued_request() {
     });
 }
 
-/// Three sizes against three permits: everybody gets through, and nothing is lost.
+/// Three sizes against three permits: all get through, and nothing is lost.
 #[test]
 fn many_sizes_all_get_through() {
     model_bounded(3, THREE, &["waiter parks"], || {
@@ -244,7 +244,7 @@ fn one_release_serves_two() {
     });
 }
 
-/// Taking permits away against somebody who wants them: each permit goes one way.
+/// Taking permits away against a thread that wants them: each permit goes one way.
 #[test]
 fn forgetting_against_acquiring() {
     model(&["forgotten", "acquired"], || {
@@ -273,7 +273,7 @@ fn forgetting_against_acquiring() {
 /// left over, and the counts stay right.
 #[test]
 fn forgetting_past_a_queued_request() {
-    let states = ["semaphore permits forgotten while somebody waits", "waiter parks", "forgotten", "kept"];
+    let states = ["semaphore permits forgotten while a thread waits", "waiter parks", "forgotten", "kept"];
     model_bounded(3, THREE, &states, || {
         let semaphore = Arc::new(Semaphore::new(2));
         let held = semaphore.acquire_arc();
@@ -297,7 +297,7 @@ fn forgetting_past_a_queued_request() {
 #[test]
 fn forgetting_against_a_request_that_gives_up() {
     let states = [
-        "semaphore permits forgotten while somebody waits",
+        "semaphore permits forgotten while a thread waits",
         "semaphore queue empty before permits could be forgotten",
         "waiter leaves at its deadline",
     ];
@@ -316,7 +316,7 @@ fn forgetting_against_a_request_that_gives_up() {
     });
 }
 
-/// Permits that a queued request was short of are the request's as soon as they are there: nobody takes those away.
+/// Permits that a queued request was short of are the request's as soon as they are there: no thread takes those away.
 #[test]
 fn forgetting_takes_nothing_from_a_request_that_fits() {
     model_bounded(3, THREE, &["queued", "waiter parks"], || {

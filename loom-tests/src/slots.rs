@@ -23,7 +23,7 @@ fn first_use_by_two_threads_makes_one_owner() {
     });
 }
 
-/// The object goes while a thread ends that has used it: the last to let go of the owner frees it, and nobody touches it
+/// The object goes while a thread ends that has used it: the last to let go of the owner frees it, and no thread touches it
 /// after that.
 #[test]
 fn owner_is_freed_by_the_last_to_let_go() {

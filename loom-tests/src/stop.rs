@@ -93,7 +93,7 @@ fn two_stops_and_a_dropped_guard() {
     });
 }
 
-/// The last token goes while the guard does: what the callback has captured is gone when the guard is.
+/// The last token goes while the queue lock does: what the callback has captured is gone when the queue lock is.
 #[test]
 fn last_token_against_its_guard() {
     struct Writes(Arc<Plain>, Mutex<()>);
@@ -110,7 +110,7 @@ fn last_token_against_its_guard() {
         let guard = token.on_stop(move || drop(captured));
         let other = thread::spawn(move || drop(token));
         drop(guard);
-        assert_eq!(work.get(), 1, "dropped before the guard's drop returns");
+        assert_eq!(work.get(), 1, "dropped before the queue lock's drop returns");
         other.join().unwrap();
     });
 }

@@ -8,7 +8,7 @@ pub(crate) use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) use std::time::Duration;
 
-/// Any finite time-out: in a model it may pass at once, or when everybody else is done.
+/// Any finite time-out: in a model it may pass at once, or when all others is done.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
 
 /// Explores all interleavings of `body`, and checks that each state in `must_reach` was reached in one of them.
@@ -17,7 +17,7 @@ pub(crate) fn model(must_reach: &[&str], body: impl Fn() + Sync + Send + 'static
 }
 
 /// The same with at most `bound` preemptions in one interleaving, for a model of three threads or a long one of two;
-/// `why` says which. With `UNBOUNDED` in the environment the bounds are lifted, for whoever has the time.
+/// `why` says which. With `UNBOUNDED` in the environment the bounds are lifted, for the thread that has the time.
 pub(crate) fn model_bounded(
     bound: usize,
     why: &str,

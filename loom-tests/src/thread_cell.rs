@@ -9,7 +9,7 @@ use crate::support::{Plain, model, model_bounded, reach, thread};
 const THREE: &str = "three threads";
 
 /// loom reports one that is never dropped as leaked, and panics if it is dropped twice; the plain value is touched by
-/// its thread and by whoever drops it, in that order or it is a race.
+/// its thread and by the thread that drops it, in that order or it is a race.
 struct Value(Plain, #[expect(dead_code, reason = "loom counts it")] Arc<()>);
 
 impl Value {

@@ -30,7 +30,7 @@ fn iteration_against_insertion() {
     });
 }
 
-/// Two insertions and an iteration: whoever sees the later one sees the earlier one, too, both whole.
+/// Two insertions and an iteration: the thread that sees the later one sees the earlier one, too, both whole.
 #[test]
 fn two_insertions_against_iteration() {
     let states = ["pushed onto another's value", "none", "one", "both", "the other's, too"];

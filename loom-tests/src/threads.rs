@@ -161,7 +161,7 @@ fn callback_is_called_once() {
     });
 }
 
-/// A task that is done while somebody begins to wait for it among others is not missed.
+/// A task that is done while a thread begins to wait for it among others is not missed.
 #[test]
 fn as_completed_misses_nothing() {
     model_bounded(3, POOL, &["condvar waiter notified"], || {
@@ -200,7 +200,7 @@ fn join_inside_a_task_runs_what_is_joined() {
     });
 }
 
-/// A pool whose last handle is in its own task: nobody joins themselves, and everything is run.
+/// A pool whose last handle is in its own task: no thread joins themselves, and everything is run.
 #[test]
 fn pool_is_dropped_by_its_own_task() {
     model_bounded(3, POOL, &["waiter parks"], || {

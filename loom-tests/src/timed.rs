@@ -19,7 +19,7 @@ fn outcome(locked: bool) -> bool {
 
 /// What each model of a lock below comes to: both ends of the wait, and both ways for them to meet.
 const ENDS: [&str; 4] =
-    ["locked", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    ["locked", "timed out", "waiter leaves at its deadline", "waiter is woken at its deadline"];
 
 /// The lock is handed over as the waiter's time ends: the waiter has it, or it is free.
 #[test]
@@ -200,7 +200,7 @@ fn timed_wait_while_that_was_woken_in_vain_waits_again() {
 /// out, and comes back with the lock.
 #[test]
 fn timed_wait_that_was_moved_to_the_mutex_has_been_notified() {
-    let states = ["notified", "timed out", "waiter is due at its deadline"];
+    let states = ["notified", "timed out", "waiter is woken at its deadline"];
     model_bounded(4, LONG, &states, || {
         let shared = Arc::new((Mutex::new(0), Condvar::new()));
         let other = Arc::clone(&shared);

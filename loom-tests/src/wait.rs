@@ -11,7 +11,7 @@ const THREE: &str = "three threads";
 #[test]
 fn opening_releases_whoever_found_it_closed() {
     model(
-        &["was open", "released", "waiter parks", "waiter woken before it parks", "guard waited for"],
+        &["was open", "released", "waiter parks", "waiter woken before it parks", "queue lock waited for"],
         || {
             let shared = Arc::new((Gate::new(), Plain::new(0)));
             let other = Arc::clone(&shared);
@@ -39,7 +39,7 @@ fn timeout_and_release_agree() {
         "timed out first",
         "released",
         "waiter leaves at its deadline",
-        "waiter is due at its deadline",
+        "waiter is woken at its deadline",
     ];
     model(&states, || {
         let shared = Arc::new((Gate::new(), Plain::new(0)));
@@ -134,7 +134,7 @@ fn predicate_stops_at_the_first_it_does_not_want() {
 /// A waiter that is moved to another queue is woken from there; its deadline does not look for it there.
 #[test]
 fn requeued_waiter_is_woken_from_its_new_queue() {
-    let states = ["moved", "not moved", "waiter is due at its deadline", "waiter leaves at its deadline"];
+    let states = ["moved", "not moved", "waiter is woken at its deadline", "waiter leaves at its deadline"];
     model(&states, || {
         let shared = Arc::new((Gate::new(), Gate::new(), Plain::new(0)));
         let other = Arc::clone(&shared);

@@ -61,7 +61,7 @@ fn all_can_wait() {
 /// A timed wait that gives up is a member again: who waits for it goes on waiting, and sees what it does then.
 #[test]
 fn timed_wait_gives_up_nothing() {
-    let states = ["over", "timed out", "waiter leaves at its deadline", "waiter is due at its deadline"];
+    let states = ["over", "timed out", "waiter leaves at its deadline", "waiter is woken at its deadline"];
     model_bounded(4, "two waits", &states, || {
         let work = Arc::new(Plain::new(0));
         let group = WaitGroup::new();
@@ -95,7 +95,7 @@ fn timed_wait_agrees_with_the_last_drop() {
             let thread = thread::spawn(move || drop(member));
             reach(if group.wait_for(SOON) { "over" } else { "timed out" });
             thread.join().unwrap();
-            assert!(group.wait_for(SOON), "nobody is left");
+            assert!(group.wait_for(SOON), "no thread is left");
             assert!(group.clone().wait_for(SOON), "it is over for good");
         },
     );

@@ -63,13 +63,13 @@ fn buffer_loses_nothing_to_time_outs() {
         let producers = spawn_all(2, move |n| match other.put_for(n, SOON) {
             Ok(()) => 1,
             Err(PutTimeoutError::Timeout(_)) => 0,
-            Err(PutTimeoutError::Closed(_)) => panic!("nobody has closed it"),
+            Err(PutTimeoutError::Closed(_)) => panic!("no thread has closed it"),
         });
         let other = Arc::clone(&buffer);
         let consumers = spawn_all(2, move |_| match other.get_for(SOON) {
             Ok(_) => 1,
             Err(GetTimeoutError::Timeout) => 0,
-            Err(GetTimeoutError::Closed) => panic!("nobody has closed it"),
+            Err(GetTimeoutError::Closed) => panic!("no thread has closed it"),
         });
         let put: usize = join_all(producers).into_iter().sum();
         let got: usize = join_all(consumers).into_iter().sum();
@@ -214,11 +214,11 @@ fn reentrant_and_poisoned_locks_count() {
             let inner = other.0.lock();
             inner.set(outer.get() + 1);
             drop(outer);
-            *other.1.lock().expect("nobody panics") += 1;
+            *other.1.lock().expect("no thread panics") += 1;
             drop(inner);
         }));
         assert_eq!(shared.0.lock().get(), 4);
-        assert_eq!(*shared.1.lock().expect("nobody panics"), 4);
+        assert_eq!(*shared.1.lock().expect("no thread panics"), 4);
     });
 }
 

@@ -77,13 +77,13 @@ impl<T> TryPutError<T> {
         }
     }
 
-    /// Whether there was no room.
+    /// Returns whether there was no room.
     #[must_use]
     pub const fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
     }
 
-    /// Whether the buffer is closed.
+    /// Returns whether the buffer is closed.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self, Self::Closed(_))
@@ -99,13 +99,13 @@ impl<T> PutTimeoutError<T> {
         }
     }
 
-    /// Whether there was no room in time.
+    /// Returns whether there was no room in time.
     #[must_use]
     pub const fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout(_))
     }
 
-    /// Whether the buffer is closed.
+    /// Returns whether the buffer is closed.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self, Self::Closed(_))
@@ -121,13 +121,13 @@ impl<T> PutAllError<T> {
 }
 
 impl TryGetError {
-    /// Whether there was no item.
+    /// Returns whether there was no item.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
 
-    /// Whether the buffer is closed and empty.
+    /// Returns whether the buffer is closed and empty.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self, Self::Closed)
@@ -135,13 +135,13 @@ impl TryGetError {
 }
 
 impl GetTimeoutError {
-    /// Whether there was no item in time.
+    /// Returns whether there was no item in time.
     #[must_use]
     pub const fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout)
     }
 
-    /// Whether the buffer is closed and empty.
+    /// Returns whether the buffer is closed and empty.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self, Self::Closed)

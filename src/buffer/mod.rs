@@ -60,7 +60,7 @@ use wait::Core;
 ///             }
 ///         });
 ///     }
-///     JOBS.put_all(1..=20).expect("nobody has closed it yet");
+///     JOBS.put_all(1..=20).expect("no thread has closed it yet");
 ///     JOBS.close();
 /// });
 /// assert_eq!(SQUARES.lock().iter().sum::<u64>(), 2870);
@@ -94,7 +94,7 @@ use wait::Core;
 ///
 /// None of the caller's code runs in the middle of a call: neither destructors of items nor the iterator given to
 /// [`put_all`](Self::put_all). All of them may use the buffer. A thread that puts into a full buffer from which it
-/// alone would get waits for ever; so does one that gets from an empty buffer that nobody fills or closes.
+/// alone would get waits for ever; so does one that gets from an empty buffer that no thread fills or closes.
 ///
 /// # Panics
 ///
@@ -231,7 +231,7 @@ impl<T> BoundedBuffer<T> {
     /// taken from it and put together; one that promises nothing, such as another buffer's [`iter`](Self::iter), has
     /// every item put before it is asked for the next. It is not asked again once it has ended.
     ///
-    /// There is no timed form, for nobody could bound the iterator's own time: use [`put_until`](Self::put_until) in a
+    /// There is no timed form, for no thread could bound the iterator's own time: use [`put_until`](Self::put_until) in a
     /// loop. An iterator whose next item waits for an answer to an earlier one can [hang](crate::guide::limits) in here.
     ///
     /// If the iterator panics, what was put stays in the buffer, and what was taken from it before is put as well, as
@@ -482,7 +482,7 @@ impl<T> BoundedBuffer<T> {
         self.core.close_now()
     }
 
-    /// Whether it was closed just now. Once closed it stays closed.
+    /// Returns whether it was closed just now. Once closed it stays closed.
     ///
     /// ```
     /// let buffer = lockwork::BoundedBuffer::<u8>::new(1);
@@ -495,7 +495,7 @@ impl<T> BoundedBuffer<T> {
         self.core.is_closed()
     }
 
-    /// How many items were in it just now; it may be otherwise by the time the answer is looked at.
+    /// Returns how many items were in it just now; it may be otherwise by the time the answer is looked at.
     ///
     /// ```
     /// let buffer = lockwork::BoundedBuffer::new(3);
@@ -507,13 +507,13 @@ impl<T> BoundedBuffer<T> {
         self.core.len()
     }
 
-    /// Whether it was empty just now; it may be otherwise by the time the answer is looked at.
+    /// Returns whether it was empty just now; it may be otherwise by the time the answer is looked at.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether it was full just now; it may be otherwise by the time the answer is looked at.
+    /// Returns whether it was full just now; it may be otherwise by the time the answer is looked at.
     ///
     /// ```
     /// let buffer = lockwork::BoundedBuffer::new(1);
@@ -526,7 +526,7 @@ impl<T> BoundedBuffer<T> {
         self.len() == self.capacity()
     }
 
-    /// How many items it has room for: what was given to [`new`](Self::new).
+    /// Returns how many items it has room for: what was given to [`new`](Self::new).
     #[must_use]
     #[inline]
     pub const fn capacity(&self) -> usize {

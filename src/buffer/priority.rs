@@ -24,7 +24,7 @@ struct Entry<T> {
 }
 
 impl<T: Ord> Entry<T> {
-    /// Whether this one leaves before the other.
+    /// Returns whether this one leaves before the other.
     fn precedes(&self, other: &Self) -> bool {
         match self.item.cmp(&other.item) {
             Ordering::Greater => true,

@@ -8,7 +8,7 @@ use crate::facade::Deadline;
 impl<T> BoundedBuffer<T> {
     /// Reports that the work on one item taken from the buffer is done. See [`join`](Self::join).
     ///
-    /// Whoever does not use `join` need not call it.
+    /// The thread that does not use `join` need not call it.
     ///
     /// # Panics
     ///
@@ -47,7 +47,7 @@ impl<T> BoundedBuffer<T> {
         self.core.task_done()
     }
 
-    /// How many items were put and not yet reported done, be they in the buffer or taken from it.
+    /// Returns how many items were put and not yet reported done, be they in the buffer or taken from it.
     ///
     /// ```
     /// let buffer = lockwork::BoundedBuffer::new(2);
@@ -64,7 +64,7 @@ impl<T> BoundedBuffer<T> {
     ///
     /// Returns at once if none is unfinished. Otherwise returns when the number has come down to 0, even if more
     /// items are put right after. Closing the buffer does not end the wait; [`close_now`](Self::close_now) does if
-    /// nobody is at work on an item that was taken before.
+    /// no thread is at work on an item that was taken before.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;

@@ -23,7 +23,7 @@ pub(super) trait Store {
     fn is_closed(&self) -> bool;
     /// Closes. False if it was closed before.
     fn close(&self) -> bool;
-    /// How many items were put since the beginning.
+    /// Returns how many items were put since the beginning.
     fn puts(&self) -> u64;
     /// Puts an item, or gives it back.
     fn put(&self, item: Self::Item) -> Result<Wake, (No, Self::Item)>;
@@ -36,7 +36,7 @@ pub(super) trait Store {
     fn get_some(&self, out: &mut Vec<Self::Item>, max: usize, wake: &mut Wake) -> Result<usize, No>;
     /// Takes everything out of a closed store, in the order in which gets would.
     fn take_all(&self) -> Vec<Self::Item>;
-    /// Whether it seems that a call of this side would go on.
+    /// Returns whether it seems that a call of this side would go on.
     fn may_go_on(&self, side: Side) -> bool;
     /// Asks for a wake-up when a call of this side could go on. False if it can now.
     fn announce(&self, side: Side) -> bool;
@@ -365,7 +365,7 @@ impl<S: Store> Core<S> {
 
     pub(super) fn close(&self) {
         if self.store.close() {
-            // All of them: whoever was woken for room and finds the buffer closed leaves the room.
+            // All of them: the thread that was woken for room and finds the buffer closed leaves the room.
             self.putters.wake_all();
             self.getters.wake_all();
         }
@@ -392,7 +392,7 @@ impl<S: Store> Core<S> {
 
     /// Counts `items` as done, of which there are so many unfinished.
     ///
-    /// With the lock held: a put that comes after the look at `puts` comes after this, for everybody who asks what is
+    /// With the lock held: a put that comes after the look at `puts` comes after this, for all threads who asks what is
     /// unfinished.
     fn finish(&self, done: &mut Done, items: u64) {
         done.items += items;

@@ -17,7 +17,7 @@ pub(crate) mod atomic {
     use std::panic;
     use std::thread;
 
-    /// Whether this thread unwinds out of a deadlock that loom has found. It has no threads to go on with then, and any
+    /// Returns whether this thread unwinds out of a deadlock that loom has found. It has no threads to go on with then, and any
     /// operation would be a panic within a panic. A thread that unwinds for another reason goes on as usual.
     pub(in crate::facade) fn is_over() -> bool {
         thread::panicking() && panic::catch_unwind(|| drop(loom::thread::current())).is_err()
@@ -325,7 +325,7 @@ pub(crate) fn panicking() -> bool {
     std::thread::panicking()
 }
 
-/// Whether a thread's rounds last until it is woken, in the model on this thread.
+/// Returns whether a thread's rounds last until it is woken, in the model on this thread.
 pub(crate) fn set_endless_rounds(endless: bool) {
     ENDLESS_ROUNDS.set(endless);
 }
@@ -582,7 +582,7 @@ impl Parker {
 
     /// Without an end in sight: until the notification, with loom's one spurious return. With a deadline: until it
     /// passes, which is now or when the others have had their turn. The caller looks at its own state first, so a
-    /// wake-up that came in that turn is found; a thread that nobody will ever wake times out and is no deadlock. A
+    /// wake-up that came in that turn is found; a thread that no thread will ever wake times out and is no deadlock. A
     /// wake-up that came before the deadline passed leaves it unpassed if it has another life.
     #[track_caller]
     pub(crate) fn park(&self, deadline: &Deadline) {

@@ -142,8 +142,8 @@ pub(crate) mod atomic {
         }
     });
 
-    /// The first half of a handshake over two words: exchanges this one. Whoever then loads the other by
-    /// [`load_in_order`] and whoever changes the other and then this side of a [`fence_in_order`] loads this one cannot both miss
+    /// The first half of a handshake over two words: exchanges this one. The thread that then loads the other by
+    /// [`load_in_order`] and the thread that changes the other and then this side of a [`fence_in_order`] loads this one cannot both miss
     /// what the other did: all three stand in one total order.
     #[inline]
     pub(crate) fn exchange_in_order(word: &AtomicU32, current: u32, new: u32) -> bool {
@@ -356,7 +356,7 @@ impl<T> PerThread<T> {
     }
 }
 
-/// A number that nobody in this process gets again. Not 0. Runs out after some centuries.
+/// A number that no thread in this process gets again. Not 0. Runs out after some centuries.
 pub(crate) fn unique_number() -> u64 {
     per_process! {
         static LAST: platform::atomic::AtomicU64 = platform::atomic::AtomicU64::new(0);
@@ -365,10 +365,10 @@ pub(crate) fn unique_number() -> u64 {
     LAST.fetch_add(1, atomic::Ordering::Relaxed) + 1
 }
 
-/// Runs somebody else's code where nobody could take its panic: the panic has been reported by then, and ends here.
+/// Runs foreign code where no caller could take its panic: the panic has been reported by then, and ends here.
 pub(crate) fn contain(f: impl FnOnce()) {
     let result = panic::catch_unwind(AssertUnwindSafe(f));
-    // The payload's own destructor is somebody else's code, too; what that panics with is nobody's any more.
+    // The payload's own destructor is foreign code, too; what that panics with is dropped.
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(result))) {
         std::mem::forget(payload);
     }
@@ -448,7 +448,7 @@ pub(crate) fn is_turn(every: u32) -> bool {
     is_turn
 }
 
-/// Whether the calling thread is being unwound by a panic.
+/// Returns whether the calling thread is being unwound by a panic.
 #[inline]
 pub(crate) fn panicking() -> bool {
     thread::panicking()
@@ -490,7 +490,7 @@ impl<T> Payload<T> {
 }
 
 impl<T: ?Sized> Payload<T> {
-    /// Where the payload lives. Whoever dereferences it answers for exclusion.
+    /// Where the payload lives. The thread that dereferences it answers for exclusion.
     #[inline]
     pub(crate) const fn as_ptr(&self) -> *mut T {
         self.0.get()
@@ -559,7 +559,7 @@ impl Deadline {
         Self(Some(instant))
     }
 
-    /// Whether it has passed. Reads the clock unless it never does.
+    /// Returns whether it has passed. Reads the clock unless it never does.
     pub(crate) fn has_passed(&self) -> bool {
         self.0.is_some_and(|at| at <= platform::now())
     }
@@ -630,7 +630,7 @@ impl Rounds {
 
 /// What one thread parks on in one wait.
 ///
-/// A thread has one park token, and its own code may be using it: whoever calls `unpark` on the thread for a purpose
+/// A thread has one park token, and its own code may be using it: the thread that calls `unpark` on the thread for a purpose
 /// of its own while we wait must find its token still there afterwards. Two tokens that arrive together are one, so
 /// no return of `park` can be told to be ours alone; a wait that parked at all therefore leaves the token set. A
 /// token too many is a spurious return, which `thread::park` announces; a token too few would be a hang.
@@ -647,7 +647,7 @@ pub(crate) struct Parker {
     looks: Cell<u32>,
 }
 
-/// `park_timeout` has overflowed on some platforms when asked for centuries; nobody notices one wake-up in a day.
+/// `park_timeout` has overflowed on some platforms when asked for centuries; no thread notices one wake-up in a day.
 const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Parker {
@@ -844,7 +844,7 @@ pub(crate) mod threads {
         super::this_thread()
     }
 
-    /// How many threads can run at once; 1 if that is unknown.
+    /// Returns how many threads can run at once; 1 if that is unknown.
     pub(crate) fn parallelism() -> usize {
         thread::available_parallelism().map_or(1, NonZero::get)
     }

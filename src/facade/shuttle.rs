@@ -161,7 +161,7 @@ pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
     model
 }
 
-/// Whether a choice that has `ways` ways, each as likely as the others, went the first.
+/// Returns whether a choice that has `ways` ways, each as likely as the others, went the first.
 fn one_in(ways: u32) -> bool {
     // shuttle's random schedules come from a generator of the same seed. Drawn as they are, the numbers would say "time is
     // up" in certain schedules only, so they are mixed first.
@@ -412,7 +412,7 @@ impl Parker {
     }
 
     /// Until the token is given, now and then for no reason, or until the deadline, which passes when a random choice
-    /// says so: a thread that nobody will ever wake times out.
+    /// says so: a thread that no thread will ever wake times out.
     pub(crate) fn park(&self, deadline: &Deadline) {
         let mut given = self.0.given.lock().unwrap_or_else(PoisonError::into_inner);
         match deadline {

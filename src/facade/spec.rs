@@ -42,7 +42,7 @@ std::thread_local! {
     static DEPTH: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Whether loom is there to be asked: not in a thread that unwinds out of a deadlock, nor where no model runs.
+/// Returns whether loom is there to be asked: not in a thread that unwinds out of a deadlock, nor where no model runs.
 fn is_running() -> bool {
     !is_over()
 }
@@ -156,7 +156,7 @@ impl Edge {
     }
 }
 
-/// A message that is there once. Whoever takes it has what those did who gave it back.
+/// A message that is there once. The thread that takes it has what those did who gave it back.
 pub(crate) struct Token {
     give: Sender<()>,
     take: ManuallyDrop<Receiver<()>>,

@@ -61,7 +61,7 @@ pub struct Condvar {
 
 impl Condvar {
     const_fn! {
-        /// Makes a condition variable for which nobody waits.
+        /// Makes a condition variable for which no thread waits.
         #[must_use]
         #[inline]
         pub fn new() -> Self {
@@ -195,7 +195,7 @@ impl Condvar {
 
     /// Wakes the thread that has waited longest, if one waits.
     ///
-    /// May be called with or without the mutex locked. A notification with nobody waiting is not kept. It may spin and
+    /// May be called with or without the mutex locked. A notification with no thread waiting is not kept. It may spin and
     /// yield, and never sleeps, and nor does [`notify_all`](Self::notify_all).
     #[inline]
     pub fn notify_one(&self) {

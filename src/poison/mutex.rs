@@ -36,8 +36,8 @@ use crate::raw::poison::{Poison, Watch};
 ///     for id in 0..4 {
 ///         s.spawn(move || match LOG.try_lock_for(Duration::from_secs(5)) {
 ///             Ok(mut log) => log.push(id),
-///             Err(TryLockError::WouldBlock) => eprintln!("somebody has held the log for five seconds"),
-///             Err(TryLockError::Poisoned(_)) => eprintln!("somebody has panicked with the log"),
+///             Err(TryLockError::WouldBlock) => eprintln!("a thread has held the log for five seconds"),
+///             Err(TryLockError::Poisoned(_)) => eprintln!("a thread has panicked with the log"),
 ///         });
 ///     }
 /// });
@@ -144,11 +144,11 @@ impl<T: ?Sized> Mutex<T> {
         self.guard(self.inner.lock())
     }
 
-    /// Locks if nobody holds the lock just now; never waits.
+    /// Locks if no thread holds the lock just now; never waits.
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if somebody does, [`TryLockError::Poisoned`] with the guard if the mutex is poisoned.
+    /// [`TryLockError::WouldBlock`] if a thread does, [`TryLockError::Poisoned`] with the guard if the mutex is poisoned.
     ///
     /// ```
     /// use lockwork::poison::{Mutex, TryLockError};
@@ -192,7 +192,7 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock_until(deadline).map(|inner| self.guard(inner)))
     }
 
-    /// Whether the mutex is poisoned. Without the lock it may be otherwise by the time the answer is looked at.
+    /// Returns whether the mutex is poisoned. Without the lock it may be otherwise by the time the answer is looked at.
     #[must_use]
     #[inline]
     pub fn is_poisoned(&self) -> bool {
@@ -244,7 +244,7 @@ impl<T: ?Sized> Mutex<T> {
         checked(self.poison.is_set(), self.inner.get_mut())
     }
 
-    /// Where the value lives. Whoever dereferences it answers for holding the lock. Not stable in `std` yet.
+    /// Where the value lives. The thread that dereferences it answers for holding the lock. Not stable in `std` yet.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {

@@ -55,7 +55,7 @@ use crate::rwlock;
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::RwLock`]: it has the timed forms; one policy everywhere, under which nobody starves; and what is not
+/// From [`std::sync::RwLock`]: it has the timed forms; one policy everywhere, under which no thread starves; and what is not
 /// stable there (`get_cloned`, `set`, `replace`, `data_ptr` and mapped guards) is here. `parking_lot` does not poison.
 ///
 /// # Implementation notes
@@ -184,7 +184,7 @@ impl<T: ?Sized> RwLock<T> {
         tried(self.inner.try_read_until(deadline).map(|inner| self.read_guard(inner)))
     }
 
-    /// Locks for writing, waiting until everybody else has left.
+    /// Locks for writing, waiting until all others have left.
     ///
     /// # Errors
     ///
@@ -224,7 +224,7 @@ impl<T: ?Sized> RwLock<T> {
         tried(self.inner.try_write_until(deadline).map(|inner| self.write_guard(inner)))
     }
 
-    /// Whether the lock is poisoned. Without the lock it may be otherwise by the time the answer is looked at.
+    /// Returns whether the lock is poisoned. Without the lock it may be otherwise by the time the answer is looked at.
     #[must_use]
     #[inline]
     pub fn is_poisoned(&self) -> bool {
@@ -258,7 +258,7 @@ impl<T: ?Sized> RwLock<T> {
         checked(self.poison.is_set(), self.inner.get_mut())
     }
 
-    /// Where the value lives. Whoever dereferences it answers for holding the lock. Not stable in `std` yet.
+    /// Where the value lives. The thread that dereferences it answers for holding the lock. Not stable in `std` yet.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {

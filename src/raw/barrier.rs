@@ -13,12 +13,12 @@
 //!
 //! | BROKEN | ABORTED | count | meaning | a thread that comes |
 //! |---|---|---|---|---|
-//! | 0 | 0 | less than parties | filling; at 0 nobody is inside | arrives: its index is the count |
+//! | 0 | 0 | less than parties | filling; at 0 no thread is inside | arrives: its index is the count |
 //! | 0 | 0 | parties | complete: all have arrived, the last runs the action | waits to enter |
 //! | 1 | 0 | some | broken by a time-out, a panic or `reset`; not all members have left | waits to enter |
 //! | 1 | 1 | any | aborted | is told so, and does not arrive |
 //!
-//! Any state but "nobody is inside" may have SLEEPERS: somebody went to sleep in it, to be released or to enter. BROKEN
+//! Any state but "no thread is inside" may have SLEEPERS: a thread went to sleep in it, to be released or to enter. BROKEN
 //! without ABORTED and with a count of 0 does not exist: that exchange begins the next generation instead.
 //!
 //! Invariants:
@@ -33,20 +33,20 @@
 //! 3. BROKEN is set once in a generation, in one exchange that competes with the one that trips it. A time-out is such
 //!    an exchange, and it competes with the last arrival: a complete generation is broken by abort, reset or a panic
 //!    only, and a member whose deadline passes in one waits for the end of the action without a deadline.
-//! 4. A node is queued under the queue's guard, after an exchange of the state, under the same guard, that has found
+//! 4. A node is queued under the queue's lock, after an exchange of the state, under the same guard, that has found
 //!    the node's generation where it must wait and has set SLEEPERS. Every exchange that ends such waiting (trips,
-//!    breaks, aborts, ends) sees SLEEPERS, and its maker then takes the guard, or leaves that to the guard's holder, and
-//!    takes out the nodes concerned. So no node is left behind, and with nobody asleep nobody takes the guard.
+//!    breaks, aborts, ends) sees SLEEPERS, and its maker then takes the queue lock, or leaves that to the holder of the queue lock, and
+//!    takes out the nodes concerned. So no node is left behind, and with no thread asleep no thread takes the queue lock.
 //! 5. Nodes stand in the order of their generations. A thread that wakes sleepers takes out all those whose wait is over
 //!    by what the state says then, be it this thread that ended it or one that is not there yet. Members of an earlier
 //!    generation than the present have tripped (by 2 and 6).
-//! 6. Whoever takes members of a broken generation out of the queue takes them off the count before it wakes them.
+//! 6. The thread that takes members of a broken generation out of the queue takes them off the count before it wakes them.
 //!    Each member in limbo takes itself off. So a member is counted until it is known to know.
 //!
 //! Ordering: every change is Release and is made from a state that was read with Acquire, so it hands on all that was
 //! handed to it. `barrier.arrive`: from each arrival to the last one, and so to the action. `barrier.trip`: from the
-//! exchange that trips to whoever sees another generation, or is woken by one who has. `barrier.break`: from the
-//! exchange that breaks to whoever sees BROKEN, or is woken by one who has. There are no plain stores.
+//! exchange that trips to the thread that sees another generation, or is woken by one who has. `barrier.break`: from the
+//! exchange that breaks to the thread that sees BROKEN, or is woken by one who has. There are no plain stores.
 //!
 //! Promised upward: a member that was released gets its result; a round breaks for all its members or for none;
 //! an arrival is one successful exchange, and without an action the last arrival trips in the same.
@@ -62,7 +62,7 @@ use crate::facade::atomic::{
     Ordering::{Acquire, Release},
 };
 use crate::facade::{Deadline, Releasing, const_fn, reached};
-use crate::wait::{Dues, Guard, Habit, Outcome, Place, Queue, Spin, Waiter};
+use crate::wait::{BarrierSpin, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
 
 /// A value of a barrier's state word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl State {
     const SLEEPERS: u64 = 1 << 26;
     const GENERATION: u64 = 1 << 27;
 
-    /// Nobody is inside, in the first generation.
+    /// No thread is inside, in the first generation.
     const FRESH: Self = Self(0);
 
     /// No state: see the table.
@@ -118,7 +118,7 @@ impl State {
         Self(self.0 + 1)
     }
 
-    /// Nobody inside, one generation later (invariant 1).
+    /// No thread inside, one generation later (invariant 1).
     const fn next_generation(self) -> Self {
         Self((self.0 & !(Self::GENERATION - 1)).wrapping_add(Self::GENERATION))
     }
@@ -155,7 +155,7 @@ struct Generation(u64);
 /// What a node in the queue waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// That the present round lets somebody in again.
+    /// That the present round lets a thread in again.
     Entrant = 0,
     /// The end of the round that it is a member of.
     Member = 1,
@@ -174,14 +174,14 @@ impl Generation {
         ptr::without_provenance(((self.0 as usize) << Self::SHIFT) | role as usize)
     }
 
-    /// How many generations lie between that of the tag and this one, times a power of two; less than 0 if that of the
+    /// Returns how many generations lie between that of the tag and this one, times a power of two; less than 0 if that of the
     /// tag is later. All nodes in a queue are close together, in a number that begins anew when it is used up.
     fn distance(self, tag: *const ()) -> isize {
         let first = self.tag(Role::Entrant).addr();
         first.wrapping_sub(tag.addr() & !(Role::Member as usize)) as isize
     }
 
-    /// Whether the waiter queued in an earlier generation.
+    /// Returns whether the waiter queued in an earlier generation.
     fn is_after(self, waiter: &Waiter) -> bool {
         self.distance(waiter.tag()) > 0
     }
@@ -192,9 +192,9 @@ fn is_member(waiter: &Waiter) -> bool {
 }
 
 /// A member is told that its round has tripped. (An entrant is told to look again, by either.)
-const TRIPPED: Outcome = Outcome::GRANTED;
+const TRIPPED: Wakeup = Wakeup::HANDOFF;
 /// A member is told that its round was broken, and that it is not counted any more.
-const EXPELLED: Outcome = Outcome::WOKEN;
+const EXPELLED: Wakeup = Wakeup::WOKEN;
 
 /// What the last to arrive runs.
 pub(crate) type Action = dyn Fn() + Send + Sync;
@@ -224,7 +224,7 @@ enum Arrival {
     Last(State),
     /// In another place; the state is the one before.
     Early(State),
-    /// Not at all: nobody may enter just now.
+    /// Not at all: no thread may enter just now.
     Closed(State),
 }
 
@@ -233,14 +233,14 @@ pub(crate) struct RawBarrier {
     state: AtomicU64,
     queue: Queue,
     parties: usize,
-    habit: Habit,
+    habit: BarrierSpin,
 }
 
 impl RawBarrier {
     const_fn! {
         pub(crate) fn new(parties: usize) -> Self {
             let parties = if parties == 0 { 1 } else { parties };
-            Self { state: AtomicU64::new(State::FRESH.0), queue: Queue::new(), parties, habit: Habit::new() }
+            Self { state: AtomicU64::new(State::FRESH.0), queue: Queue::new(), parties, habit: BarrierSpin::new() }
         }
     }
 
@@ -249,7 +249,7 @@ impl RawBarrier {
         self.parties
     }
 
-    /// How many are inside, of a round that is not broken.
+    /// Returns how many are inside, of a round that is not broken.
     pub(crate) fn waiting(&self) -> usize {
         let state = self.load();
         if state.is_broken() { 0 } else { state.count() as usize }
@@ -261,7 +261,7 @@ impl RawBarrier {
 
     #[inline]
     fn load(&self) -> State {
-        // Acquire (barrier.trip, barrier.break): whoever learns from it how a round ended has what goes with that.
+        // Acquire (barrier.trip, barrier.break): the thread that learns from it how a round ended has what goes with that.
         State(self.state.load(Acquire))
     }
 
@@ -288,7 +288,7 @@ impl RawBarrier {
         }
     }
 
-    /// Arrives, and waits until all have. The last to arrive runs `action` before anybody is released. The deadline is
+    /// Arrives, and waits until all have. The last to arrive runs `action` before any thread is released. The deadline is
     /// made only if it is needed. `call` is what the user called, for the panic.
     #[inline]
     pub(crate) fn wait(
@@ -314,12 +314,12 @@ impl RawBarrier {
         }
     }
 
-    /// Whether nobody may arrive: an action runs, or members of a broken round have yet to leave it.
+    /// Returns whether no thread may arrive: an action runs, or members of a broken round have yet to leave it.
     fn is_closed(&self, state: State) -> bool {
         state.is_broken() || self.is_complete(state)
     }
 
-    /// Whether all have arrived in a round that is not broken, and the action runs.
+    /// Returns whether all have arrived in a round that is not broken, and the action runs.
     fn is_complete(&self, state: State) -> bool {
         !state.is_broken() && state.count() == self.parties as u64
     }
@@ -377,9 +377,12 @@ impl RawBarrier {
         let is_last_but_one = before.count() + 2 == self.parties as u64;
         let met = Met { index: before.count() as usize, last: false };
         let inside = Inside { barrier: self, state: before.arrived() };
-        let mut spin =
-            if deadline.has_passed() { Spin::NONE } else { self.habit.spin(generation.0, is_last_but_one) };
-        while spin.again() {
+        let mut spin = if deadline.has_passed() {
+            SpinWait::NONE
+        } else {
+            self.habit.spin(generation.0, is_last_but_one)
+        };
+        while spin.spin() {
             let state = self.load();
             if state.generation() != generation {
                 reached!("barrier member released in limbo");
@@ -427,7 +430,7 @@ impl RawBarrier {
         }
     }
 
-    /// Waits until somebody may arrive again, and says what it saw then.
+    /// Waits until a thread may arrive again, and says what it saw then.
     #[cold]
     fn enter(&self, mut state: State, deadline: &Deadline) -> Result<State, Broken> {
         while self.is_closed(state) {
@@ -448,7 +451,7 @@ impl RawBarrier {
     fn sleep(&self, mut state: State, role: Role, deadline: &Deadline) -> Slept {
         let generation = state.generation();
         let waiter = Waiter::new(&self.queue, generation.tag(role));
-        let guard = self.queue.guard();
+        let locked = self.queue.lock();
         loop {
             let must_wait = state.generation() == generation
                 && match role {
@@ -456,7 +459,7 @@ impl RawBarrier {
                     Role::Entrant => self.is_closed(state) && !state.is_aborted(),
                 };
             if !must_wait {
-                self.end_section(guard, false);
+                self.end_section(locked, false);
                 return Slept::NotNow(state);
             }
             match self.try_change(state, state.with(State::SLEEPERS)) {
@@ -464,8 +467,8 @@ impl RawBarrier {
                 Err(actual) => state = actual,
             }
         }
-        let end = |guard: Guard<'_>| self.end_section(guard, false);
-        match guard.wait(waiter, Place::Back, end, deadline, Spin::NONE, end) {
+        let end = |locked: LockedQueue<'_>| self.end_section(locked, false);
+        match locked.wait(waiter, Place::Back, end, deadline, SpinWait::NONE, end) {
             Some(woken) => Slept::Woken(woken.outcome),
             None => Slept::TimedOut,
         }
@@ -476,19 +479,19 @@ impl RawBarrier {
     #[cold]
     fn wake_sleepers(&self) {
         let _releasing = Releasing::begin();
-        if let Some(guard) = self.queue.guard_or_delegate(self.queue.load()) {
-            self.end_section(guard, true);
+        if let Some(locked) = self.queue.lock_or_delegate(self.queue.load()) {
+            self.end_section(locked, true);
         }
     }
 
-    /// Ends a guarded section. If it is `due` to wake sleepers, or was told to meanwhile, it takes out those of earlier
+    /// Ends a section under the queue lock. If it is `due` to wake sleepers, or was told to meanwhile, it takes out those of earlier
     /// generations, which have ended, and if the present one is broken those of this one as well. (There are no members of
     /// an earlier one that was broken: those were taken out before it could end, by invariant 6.)
-    fn end_section(&self, guard: Guard<'_>, mut due: bool) {
-        let (mut tripped, mut expelled) = (Dues::NONE, Dues::NONE);
+    fn end_section(&self, locked: LockedQueue<'_>, mut due: bool) {
+        let (mut tripped, mut expelled) = (WakeList::NONE, WakeList::NONE);
         let mut members = 0;
         let mut state = State::FRESH;
-        guard.finish(|word, guard| {
+        locked.unlock_as(|word, locked| {
             if !due && !word.is_recheck() {
                 return word;
             }
@@ -499,12 +502,12 @@ impl RawBarrier {
             // If members were taken out before, it is in the same generation, which cannot end without them.
             state = self.load();
             let generation = state.generation();
-            let ended = guard.take_while(|waiter| generation.is_after(waiter));
+            let ended = locked.take_while(|waiter| generation.is_after(waiter));
             if state.is_broken() {
                 if ended.tag().is_some() {
                     reached!("barrier member woken by who breaks the next round");
                 }
-                expelled.append(guard.take_while(|waiter| {
+                expelled.append(locked.take_while(|waiter| {
                     members += u64::from(is_member(waiter));
                     true
                 }));
@@ -562,7 +565,7 @@ impl RawBarrier {
             let next = match (state.is_broken(), state.count()) {
                 (false, 0) => return,
                 (false, _) => state.with(State::BROKEN),
-                // Aborted, and everybody has left.
+                // Aborted, and all have left.
                 (true, 0) => state.next_generation(),
                 (true, _) => state.without(State::ABORTED),
             };
@@ -578,8 +581,8 @@ impl RawBarrier {
 /// How a sleep ended.
 enum Slept {
     /// By a waker, which took the node out.
-    Woken(Outcome),
-    /// By the deadline: nobody has taken the node out.
+    Woken(Wakeup),
+    /// By the deadline: no thread has taken the node out.
     TimedOut,
     /// It did not begin, because there was nothing to wait for in this state.
     NotNow(State),

@@ -9,7 +9,7 @@
 //!
 //! Invariants:
 //!
-//! 1. `first` is the segment of the head's position whenever the head is not `MOVING`, and `last` that of the tail's. Whoever
+//! 1. `first` is the segment of the head's position whenever the head is not `MOVING`, and `last` that of the tail's. The thread that
 //!    loads the cursor, then the pointer, and then exchanges the cursor has the right one: cursors only grow.
 //! 2. A segment lives until each of its slots has been read. A thread that has claimed one of them and has not yet said
 //!    so ([`has_read`](Chain::has_read)) may use it, and no other thread may.
@@ -67,17 +67,17 @@ impl<T> Chain<T> {
     #[cold]
     fn begin_slow(&self) {
         let new = Box::into_raw(self.loose().0);
-        // Release (chain.segment): its slots, to whoever gets from it. Acquire (chain.segment): those of another's.
+        // Release (chain.segment): its slots, to the thread that gets from it. Acquire (chain.segment): those of another's.
         let first = match self.first.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
             Ok(_) => new,
             Err(actual) => {
                 reached!("two threads began a chain");
-                // SAFETY: made above, and given to nobody.
+                // SAFETY: made above, and not shared yet.
                 drop(unsafe { Box::from_raw(new) });
                 actual
             }
         };
-        // Release (chain.segment): to whoever puts into it. Relaxed on failure: another has done it; if it has not, no place
+        // Release (chain.segment): to the thread that puts into it. Relaxed on failure: another has done it; if it has not, no place
         // was claimed, so `first` is still the first.
         let _ = self.last.compare_exchange(ptr::null_mut(), first, Release, Relaxed);
         self.begin();
@@ -105,7 +105,7 @@ impl<T> Chain<T> {
         let segment = Box::into_raw(segment.0);
         // Release (chain.segment): all that was done with it. Relaxed on failure: nothing is taken.
         if self.spare.compare_exchange(ptr::null_mut(), segment, Release, Relaxed).is_err() {
-            // SAFETY: made from a box above, and given to nobody.
+            // SAFETY: made from a box above, and not shared yet.
             drop(unsafe { Box::from_raw(segment) });
         }
     }
@@ -131,7 +131,7 @@ impl<T> Chain<T> {
     /// The caller has claimed the last slot of `last`, not published it, and not ended the tail's move.
     pub(crate) unsafe fn append(&self, last: *mut Segment<T>, new: Loose<T>) -> *mut Segment<T> {
         let new = Box::into_raw(new.0);
-        // Release (chain.segment): its slots, to whoever puts into it.
+        // Release (chain.segment): its slots, to the thread that puts into it.
         self.last.store(new, Release);
         // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
         // Release (chain.segment): its slots, to the getter that goes on to it.
@@ -186,7 +186,7 @@ impl<T> Chain<T> {
         // Release (chain.read): this thread's reads, to the last reader. Acquire (chain.read): those of all others.
         if unsafe { &*segment }.left.fetch_sub(count, AcqRel) == count {
             reached!("segment read to its end");
-            // SAFETY: made from a box, and nobody may use it any more (invariant 2).
+            // SAFETY: made from a box, and no thread may use it any more (invariant 2).
             let mut segment = unsafe { Box::from_raw(segment) };
             segment.next = AtomicPtr::new(ptr::null_mut());
             segment.left = AtomicUsize::new(Shape::SEGMENT);
@@ -207,7 +207,7 @@ impl<T> Chain<T> {
             drop(unsafe { Box::from_raw(spare) });
         }
         while !segment.is_null() {
-            // SAFETY: made from a box; nobody else uses the chain.
+            // SAFETY: made from a box; no other thread uses the chain.
             let ended = unsafe { Box::from_raw(segment) };
             segment = ended.next.load(Acquire);
         }

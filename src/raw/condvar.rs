@@ -7,7 +7,7 @@
 //! Invariants:
 //!
 //! 1. A waiter that was taken out here by a notifier returns as notified, one that took itself out as timed out:
-//!    which of the two is decided under the guard, once. A notification never goes to a waiter that reports a
+//!    which of the two is decided under the queue lock, once. A notification never goes to a waiter that reports a
 //!    time-out.
 //! 2. A waiter's tag is the address of its mutex, which outlives its wait: it is borrowed by the waiting call.
 //!
@@ -15,7 +15,7 @@
 
 use crate::facade::{Deadline, Releasing, const_fn, reached};
 use crate::raw::mutex::RawMutex;
-use crate::wait::{Guard, Place, Queue, Spin, Waiter, Word};
+use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, Word};
 
 #[derive(Debug)]
 pub(crate) struct RawCondvar {
@@ -37,13 +37,13 @@ impl RawCondvar {
     /// The caller holds `mutex`.
     pub(crate) unsafe fn wait(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
         let waiter = Waiter::new(&self.queue, (&raw const *mutex).cast());
-        let publish = |guard: Guard<'_>| {
-            guard.release();
+        let publish = |locked: LockedQueue<'_>| {
+            locked.unlock();
             // SAFETY: this function's contract.
             unsafe { mutex.unlock() };
         };
-        let spin = Spin::for_turn();
-        let woken = self.queue.guard().wait(waiter, Place::Back, publish, deadline, spin, Guard::release);
+        let spin = SpinWait::for_answer();
+        let woken = self.queue.lock().wait(waiter, Place::Back, publish, deadline, spin, LockedQueue::unlock);
         match woken {
             Some(woken) => mutex.lock_requeued(woken),
             None => mutex.lock(),
@@ -71,18 +71,18 @@ impl RawCondvar {
     fn notify_slow(&self, word: Word, limit: usize) -> usize {
         let _releasing = Releasing::begin();
         // Not delegated: how many were notified only the queue says.
-        let Ok(mut guard) = self.queue.guard_if_sleepless(word, Word::has_waiters) else {
+        let Ok(mut locked) = self.queue.lock_if_sleepless(word, Word::has_waiters) else {
             return 0;
         };
         let mut notified = 0;
-        let mut dues = guard.take_while(|_| {
+        let mut woken = locked.take_while(|_| {
             let wanted = notified < limit;
             notified += usize::from(wanted);
             wanted
         });
-        guard.release();
-        while let Some(tag) = dues.tag() {
-            let same_mutex = dues.take_while(|waiter| waiter.tag() == tag);
+        locked.unlock();
+        while let Some(tag) = woken.tag() {
+            let same_mutex = woken.take_while(|waiter| waiter.tag() == tag);
             // SAFETY: invariant 2, and its waiters are still to be woken, so the wait is not over. The waiters may
             // return, and the mutex go, as soon as `requeue` has woken the last one or lets go of its queue; it touches
             // nothing afterwards.

@@ -8,14 +8,14 @@
 //!
 //! Invariants:
 //!
-//! 1. No thread is queued while SET is set and the queue is not guarded: a thread queues only if SET was clear when it
+//! 1. No thread is queued while SET is set and the queue is not locked: a thread queues only if SET was clear when it
 //!    took the queue lock.
-//! 2. `set` takes out those it releases in the same guarded section in which it sets SET, so a `clear` that follows
+//! 2. `set` takes out those it releases in the same section under the queue lock in which it sets SET, so a `clear` that follows
 //!    at once cannot keep them. If another thread has the queue lock, `set` sets SET at once and delegates: that thread
 //!    takes out all there are, itself included if it is about to queue, before it gives the queue lock back, whether SET
 //!    is still set or not.
 //! 3. The event that resets itself does not delegate. Which thread a signal is for the queue alone says, and two that
-//!    were left with a guard's holder would be one.
+//!    were left with a holder of the queue lock would be one.
 //!
 //! Ordering: `set` is Release, a wait that returns has read or received that with Acquire, and so has a `clear` that takes
 //! it back. A `set` that finds SET set exchanges the word all the same: who waits after it sees what came before it, too,
@@ -25,7 +25,7 @@ use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Release};
 use crate::facade::{Deadline, Releasing, const_fn, guess, reached};
-use crate::wait::{Dues, Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup, Word};
 
 const SET: usize = Word::bit(0);
 
@@ -65,12 +65,12 @@ impl RawEvent {
     fn set_slow(&self, mut word: Word) {
         let _releasing = Releasing::begin();
         loop {
-            let done = if word.is_guarded() {
+            let done = if word.is_queue_locked() {
                 // Release (event.set): what the setter did, in the exchange that delegates.
                 self.queue.try_delegate(word, word.with(SET))
             } else if word.has_waiters() {
-                self.queue.try_guard(word).map(|guard| {
-                    release_all(guard, SET);
+                self.queue.try_lock(word).map(|locked| {
+                    release_all(locked, SET);
                 })
             } else {
                 // Release (event.set): what the setter did.
@@ -88,7 +88,7 @@ impl RawEvent {
         // A guess, put right by the first exchange: it mostly is set, and a load would fetch the line once more.
         let mut word = Word::of(SET);
         while word.has(SET) {
-            // Acquire (event.set): what all setters did whose news this takes back. Who clears and then looks misses nothing.
+            // Acquire (event.set): what all setters did whose signals this takes back. A thread that clears and then looks misses nothing.
             match self.queue.try_change(word, word.without(SET), Acquire) {
                 Ok(()) => return,
                 Err(actual) => word = actual,
@@ -99,7 +99,8 @@ impl RawEvent {
     /// Waits until it is set. The deadline is made only if it is needed.
     #[inline]
     pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        self.is_set() || wait_slow(&self.queue, &deadline(), || self.is_set(), |guard| release_all(guard, 0))
+        self.is_set()
+            || wait_slow(&self.queue, &deadline(), || self.is_set(), |locked| release_all(locked, 0))
     }
 }
 
@@ -130,12 +131,12 @@ impl RawAutoResetEvent {
     #[cold]
     fn set_slow(&self, word: Word) {
         let _releasing = Releasing::begin();
-        if let Some(mut guard) = set_unless_waited_for(&self.queue, word) {
-            let first = guard.pop();
+        if let Some(mut locked) = set_unless_waited_for(&self.queue, word) {
+            let first = locked.pop();
             let kept = if first.is_none() { SET } else { 0 };
-            guard.finish(|word, _| word.with(kept));
+            locked.unlock_as(|word, _| word.with(kept));
             if let Some(first) = first {
-                first.wake(Outcome::GRANTED);
+                first.wake(Wakeup::HANDOFF);
             }
         }
     }
@@ -162,11 +163,11 @@ impl RawAutoResetEvent {
     #[inline]
     pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
         self.take(Word::of(SET))
-            || wait_slow(&self.queue, &deadline(), || self.take(Word::of(SET)), |guard| guard.release())
+            || wait_slow(&self.queue, &deadline(), || self.take(Word::of(SET)), |locked| locked.unlock())
     }
 }
 
-/// Sets SET if nobody waits and nobody has the guard, else says what the word was.
+/// Sets SET if no thread waits and no thread has the queue lock, else says what the word was.
 ///
 /// It may be set already, so this looks before it exchanges: where it is, a supposition costs a second exchange.
 #[inline]
@@ -180,12 +181,12 @@ fn set_at_once(queue: &Queue) -> Result<(), Word> {
     queue.try_change(word, Word::of(SET), Release)
 }
 
-/// Sets SET if nobody waits; else returns the guard, for the caller to decide whom to release.
-fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<Guard<'_>> {
+/// Sets SET if no thread waits; else returns the queue lock, for the caller to decide whom to release.
+fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<LockedQueue<'_>> {
     loop {
-        // Somebody who has the guard may be about to queue: whether it is to be released must be known (invariant 1).
-        match queue.guard_if_sleepless(word, |word| word.has_waiters() || word.is_guarded()) {
-            Ok(guard) => return Some(guard),
+        // The holder of the queue lock may be about to queue: whether it is to be released must be known (invariant 1).
+        match queue.lock_if_sleepless(word, |word| word.has_waiters() || word.is_queue_locked()) {
+            Ok(locked) => return Some(locked),
             Err(actual) => word = actual,
         }
         // Release (event.set): what the setter did.
@@ -196,30 +197,35 @@ fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<Guard<'_>> {
     }
 }
 
-/// Ends a guarded section with these bits set. Takes out and wakes all waiters if one is SET, or if a `set` was delegated.
-fn release_all(guard: Guard<'_>, bits: usize) {
-    let mut dues = Dues::NONE;
-    guard.finish(|word, guard| {
+/// Ends a section under the queue lock with these bits set. Takes out and wakes all waiters if one is SET, or if a `set` was delegated.
+fn release_all(locked: LockedQueue<'_>, bits: usize) {
+    let mut woken = WakeList::NONE;
+    locked.unlock_as(|word, locked| {
         if bits != 0 || word.is_recheck() {
-            dues.append(guard.take_while(|_| true));
+            woken.append(locked.take_while(|_| true));
         }
         word.with(bits)
     });
-    if dues.tag().is_some() && bits == 0 {
+    if woken.tag().is_some() && bits == 0 {
         reached!("event set by delegation releases a waiter");
     }
-    dues.wake_all(Outcome::GRANTED);
+    woken.wake_all(Wakeup::HANDOFF);
 }
 
 /// Queues while SET is clear, and says whether the thread was released before the deadline. Where SET was set in
-/// between, `found` does what a wait does then, and says whether it was in time. `end` ends a guarded section.
+/// between, `found` does what a wait does then, and says whether it was in time. `end` ends a section under the queue lock.
 #[cold]
-fn wait_slow(queue: &Queue, deadline: &Deadline, found: impl Fn() -> bool, end: impl Fn(Guard<'_>)) -> bool {
+fn wait_slow(
+    queue: &Queue,
+    deadline: &Deadline,
+    found: impl Fn() -> bool,
+    end: impl Fn(LockedQueue<'_>),
+) -> bool {
     while !deadline.has_passed() {
         let waiter = Waiter::new(queue, ptr::null());
-        if let Ok(guard) = queue.guard_if(Word::EMPTY, |word| !word.has(SET)) {
-            let spin = Spin::for_turn();
-            return guard.wait(waiter, Place::Back, &end, deadline, spin, &end).is_some();
+        if let Ok(locked) = queue.lock_if(Word::EMPTY, |word| !word.has(SET)) {
+            let spin = SpinWait::for_answer();
+            return locked.wait(waiter, Place::Back, &end, deadline, spin, &end).is_some();
         }
         if found() {
             return true;

@@ -3,13 +3,13 @@
 //! | count | event | meaning |
 //! |---|---|---|
 //! | more than 0 | clear | closed |
-//! | 0 | clear | open; whoever counted down to 0 is about to release those who wait. Or nobody ever had to |
+//! | 0 | clear | open; the thread that counted down to 0 is about to release those who wait. Or no thread ever had to |
 //! | 0 | set | open |
 //!
 //! Invariants:
 //!
 //! 1. A count of 0 is final: counting down leaves it, and counting up refuses to begin again.
-//! 2. The thread that makes it 0 sets the event, once. So whoever waits for the event is released, and whoever comes
+//! 2. The thread that makes it 0 sets the event, once. So the thread that waits for the event is released, and the thread that comes
 //!    later need not ask it.
 //! 3. It is open when the count is 0, whatever the event says: that exchange is the one that a deadline competes with.
 //!

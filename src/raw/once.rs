@@ -36,7 +36,7 @@ use std::ptr::{self, NonNull};
 
 use crate::facade::atomic::Ordering::{Acquire, Release};
 use crate::facade::{Deadline, Releasing, const_fn, per_thread, reached};
-use crate::wait::{Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, Wakeup, Word};
 
 const NEW: usize = 0;
 const RUNNING: usize = Word::bit(0);
@@ -49,11 +49,11 @@ fn in_stage(word: Word, bits: usize) -> Word {
 }
 
 /// What a waiter is woken with: the right to initialise, ...
-const HANDED: Outcome = Outcome::GRANTED;
+const HANDED: Wakeup = Wakeup::HANDOFF;
 /// ... that there is nothing left to do, ...
-const COMPLETED: Outcome = Outcome::WOKEN;
+const COMPLETED: Wakeup = Wakeup::WOKEN;
 /// ... or that an initialiser has panicked.
-const BROKEN: Outcome = Outcome::LOOSE;
+const BROKEN: Wakeup = Wakeup::BARGE;
 
 /// What the word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Kind {
         self.0 & Self::FORCED == 0
     }
 
-    /// Whether there is nothing to do but wait.
+    /// Returns whether there is nothing to do but wait.
     fn waits_at(self, word: Word) -> bool {
         match Stage::of(word) {
             Stage::Done => false,
@@ -171,7 +171,7 @@ impl RawOnce {
         }
     }
 
-    /// Whether it is done.
+    /// Returns whether it is done.
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
         // Acquire (once.done): in `load_acquire`.
@@ -258,9 +258,10 @@ impl RawOnce {
                 return Entered::Passed(Passed::TimedOut);
             }
             let waiter = Waiter::new(&self.queue, kind.tag());
-            let Ok(guard) = self.queue.guard_if(word, |word| kind.waits_at(word)) else { continue };
-            let spin = Spin::for_turn();
-            let woken = guard.wait(waiter, Place::Back, Guard::release, deadline, spin, Guard::release);
+            let Ok(locked) = self.queue.lock_if(word, |word| kind.waits_at(word)) else { continue };
+            let spin = SpinWait::for_answer();
+            let woken =
+                locked.wait(waiter, Place::Back, LockedQueue::unlock, deadline, spin, LockedQueue::unlock);
             match woken.map(|woken| woken.outcome) {
                 None => return Entered::Passed(Passed::TimedOut),
                 Some(COMPLETED) => return Entered::Passed(Passed::Done),
@@ -304,10 +305,10 @@ impl RawOnce {
         };
         let _releasing = Releasing::begin();
         let mut word = Word::of(RUNNING);
-        let mut guard = loop {
+        let mut locked = loop {
             // A thread that has the queue locked may be about to queue (invariant 2).
-            match self.queue.guard_if_sleepless(word, |word| word.has_waiters() || word.is_guarded()) {
-                Ok(guard) => break guard,
+            match self.queue.lock_if_sleepless(word, |word| word.has_waiters() || word.is_queue_locked()) {
+                Ok(locked) => break locked,
                 Err(actual) => word = actual,
             }
             // Release (once.done, once.failed): what the initialiser did.
@@ -317,19 +318,19 @@ impl RawOnce {
             }
         };
         if end == End::Failed {
-            let heir = guard.waiters().find(|waiter| Kind::of(waiter).runs()).map(NonNull::from);
+            let heir = locked.waiters().find(|waiter| Kind::of(waiter).runs()).map(NonNull::from);
             if let Some(heir) = heir {
                 reached!("initialisation handed on");
                 // SAFETY: it is in this queue, out of which nothing was taken since.
-                let heir = unsafe { guard.take(heir) };
-                guard.release();
+                let heir = unsafe { locked.take(heir) };
+                locked.unlock();
                 heir.wake(HANDED);
                 return;
             }
         }
-        let woken = if end == End::Failed { None } else { Some(guard.take_while(|_| true)) };
+        let woken = if end == End::Failed { None } else { Some(locked.take_while(|_| true)) };
         // Release (once.done, once.failed): in `finish`.
-        guard.finish(|word, _| in_stage(word, bits));
+        locked.unlock_as(|word, _| in_stage(word, bits));
         if let Some(woken) = woken {
             woken.wake_all(if end == End::Completed { COMPLETED } else { BROKEN });
         }

@@ -2,14 +2,14 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | CLEAN | no thread has, or somebody has said since that it does not matter |
+//! | CLEAN | no thread has, or a thread has said since that it does not matter |
 //! | POISONED | a thread has |
 //!
 //! Invariant:
 //!
-//! 1. The word is set by a thread that holds the lock, before it unlocks. So whoever locks next sees it.
+//! 1. The word is set by a thread that holds the lock, before it unlocks. So a thread that locks next sees it.
 //!
-//! Ordering: none of its own. Between holders the lock orders it; whoever asks without the lock gets advice.
+//! Ordering: none of its own. Between holders the lock orders it; the thread that asks without the lock gets advice.
 //!
 //! Promised upward: a panic that begins while a [`Watch`] is alive is noticed; one that was under way before is not,
 //! because a destructor that locks, changes and unlocks in an orderly way has broken nothing.
@@ -64,7 +64,7 @@ impl Watch<'_> {
         Self { ..*self }
     }
 
-    /// Whether the value was poisoned already.
+    /// Returns whether the value was poisoned already.
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
         self.poison.is_set()

@@ -7,7 +7,7 @@
 //! | held | a thread | 0 | its owner has entered its name, and is about to write 1; or has given up its last level |
 //! | held | a thread | n > 0 | held by that thread, which has to unlock n times |
 //!
-//! Whoever waits, waits in `mutex` and nowhere else: what stands at its head holds for waiters, wake-ups and time-outs.
+//! A thread that waits does so in `mutex` and nowhere else: what stands at its head holds for waiters, wake-ups and time-outs.
 //!
 //! Invariants:
 //!
@@ -15,7 +15,7 @@
 //!    there. So a thread that reads its own number holds the lock: its own later store of NOBODY would be read
 //!    instead. And one that holds the lock reads its own number: it is the last that was stored, by itself. What
 //!    any other thread reads, old or new, is not its own number, and tells it just that.
-//! 2. `depth` is touched by the thread whose number stands in `owner`, and by nobody else.
+//! 2. `depth` is touched by the thread whose number stands in `owner`, and by no other thread.
 //! 3. `owner` is NOBODY, or `depth` is the number of levels still to be unlocked, whenever code of a caller runs.
 //!
 //! Ordering: invariant 1 is coherence of a single word, so all accesses to `owner` are Relaxed. What travels from one
@@ -197,7 +197,7 @@ impl RawReentrantMutex {
         left == 0
     }
 
-    /// Whether giving up one level would let a waiter in. Advice only.
+    /// Returns whether giving up one level would let a waiter in. Advice only.
     ///
     /// # Safety
     ///

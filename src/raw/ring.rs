@@ -32,7 +32,7 @@
 //!    two exchanges of one word, so no fence is needed.
 //! 4. Once `CLOSED` is set the tail's position does not change any more: a put and a close are decided by one exchange.
 //!
-//! Ordering: exchanges of a cursor are AcqRel and its loads acquire, on the edge `ring.cursor`, so whoever sees a position sees
+//! Ordering: exchanges of a cursor are AcqRel and its loads acquire, on the edge `ring.cursor`, so the thread that sees a position sees
 //! what made it possible, and the two cursors are never seen further apart than the capacity. Values travel from put to
 //! get, and free slots back, by the stamp (`ring.published`, `ring.freed`).
 //!
@@ -134,7 +134,7 @@ impl Shape {
         At { lap: position >> self.bits, index: (position & ((1 << self.bits) - 1)) as usize }
     }
 
-    /// How many positions there were before this one, since the beginning.
+    /// Returns how many positions there were before this one, since the beginning.
     fn count(&self, cursor: Cursor) -> u64 {
         let At { lap, index } = self.at(cursor);
         lap * u64::from(self.size) + index as u64
@@ -184,7 +184,7 @@ impl Line {
 
     #[inline]
     fn exchange(&self, current: Cursor, next: Cursor) -> Result<(), Cursor> {
-        // Release (ring.cursor): whoever sees the claim sees what made it possible. Acquire (ring.cursor): on success the
+        // Release (ring.cursor): the thread that sees the claim sees what made it possible. Acquire (ring.cursor): on success the
         // claims before this one, too, in whose segments and slots it goes on; on failure as for a load.
         match self.cursor.compare_exchange_weak(current.0, next.0, AcqRel, Acquire) {
             Ok(_) => Ok(()),
@@ -439,7 +439,7 @@ impl Cursors {
         self.tail.load().is(Cursor::CLOSED)
     }
 
-    /// How many positions were claimed by puts since the beginning.
+    /// Returns how many positions were claimed by puts since the beginning.
     pub(crate) fn puts(&self) -> u64 {
         self.shape.count(self.tail.load())
     }
@@ -544,7 +544,7 @@ impl<T> Slots<T> {
         match self.first.compare_exchange(ptr::null_mut(), new.cast(), Release, Acquire) {
             Ok(_) => new.cast(),
             Err(actual) => {
-                // SAFETY: made above, and given to nobody.
+                // SAFETY: made above, and not shared yet.
                 drop(unsafe { Box::from_raw(new) });
                 actual
             }
@@ -555,7 +555,7 @@ impl<T> Slots<T> {
     ///
     /// # Safety
     ///
-    /// `size` is what they were made with, and nobody uses them any more.
+    /// `size` is what they were made with, and no thread uses them any more.
     pub(crate) unsafe fn end(&mut self, size: usize) {
         let first = self.get().cast_mut();
         if !first.is_null() {

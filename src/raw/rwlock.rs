@@ -15,7 +15,7 @@
 //! | SEATS | readers may be in who are not counted, but sit (below); more may sit down unless WRITER or HOLD is set |
 //! | QUEUED | somebody is in the queue |
 //! | HOLD | a writer is in the queue: new readers queue up behind it |
-//! | WAKING | a woken waiter is on its way |
+//! | DESIGNATED | a woken waiter is on its way |
 //!
 //! WRITER and UPGRADABLE together are the *token*: one thread at most has either. While a thread looks for visible
 //! readers no other gets it.
@@ -29,12 +29,12 @@
 //!
 //! Invariants:
 //!
-//! 1. QUEUED and HOLD say what the queue holds, whenever it is not guarded; they are changed by guard's holders alone.
-//! 2. Whenever the queue is not guarded and a waiter could go on (see `Plan`), WAKING is set, and the woken waiter on
+//! 1. QUEUED and HOLD say what the queue holds, whenever it is not locked; they are changed by holders of the queue lock alone.
+//! 2. Whenever the queue is not locked and a waiter could go on (see `Plan`), DESIGNATED is set, and the woken waiter on
 //!    its way will look after the others: when it comes in, queues again or gives up; or a thread that has made a change
 //!    without the queue lock is about to take that, or to leave its work to the one that has it. What a thread that
 //!    queues brings about is decided for that thread alone: for those before it that was done.
-//! 3. WRITER, UPGRADABLE and the count are changed by those who come and go, and by a guard's holder on behalf of a
+//! 3. WRITER, UPGRADABLE and the count are changed by those who come and go, and by a holder of the queue lock on behalf of a
 //!    waiter.
 //! 4. PENDING is cleared by the thread that set it, or, for a writer that is in the queue, under the queue lock. A thread
 //!    has the lock for writing if there are no counted readers in the exchange by which that is done, after each slot was
@@ -70,7 +70,8 @@ use crate::facade::atomic::{
 };
 use crate::facade::{Deadline, Releasing, Rounds, budget, const_fn, guess, reached};
 use crate::wait::{
-    Due, Dues, Guard, Outcome, Place, Queue, Spin, Stamp, Waiter, Woken, Word, give_way_at_times,
+    Dequeued, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word,
+    yield_at_intervals,
 };
 
 /// What the lock's word says.
@@ -82,8 +83,8 @@ const PENDING: u32 = WRITER << 1;
 const UPGRADABLE: u32 = PENDING << 1;
 const QUEUED: u32 = UPGRADABLE << 1;
 const HOLD: u32 = QUEUED << 1;
-const WAKING: u32 = HOLD << 1;
-const SEATS: u32 = WAKING << 1;
+const DESIGNATED: u32 = HOLD << 1;
+const SEATS: u32 = DESIGNATED << 1;
 /// One read without a writer since the last.
 const CALM: u32 = SEATS << 1;
 const CALM_MASK: u32 = READER - CALM;
@@ -175,7 +176,7 @@ impl fmt::Debug for State {
             (UPGRADABLE, "UPGRADABLE"),
             (QUEUED, "QUEUED"),
             (HOLD, "HOLD"),
-            (WAKING, "WAKING"),
+            (DESIGNATED, "DESIGNATED"),
             (SEATS, "SEATS"),
         ];
         let mut list = f.debug_list();
@@ -199,11 +200,11 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// The state after it has come in, if it may. `carried` is WAKING for a thread that was woken from the queue, which
+    /// The state after it has come in, if it may. `designated` is DESIGNATED for a thread that was woken from the queue, which
     /// stands before whoever still waits.
     #[inline]
-    const fn enter(self, state: State, carried: u32) -> Option<State> {
-        let held_back = carried == 0 && state.has(HOLD);
+    const fn enter(self, state: State, designated: u32) -> Option<State> {
+        let held_back = designated == 0 && state.has(HOLD);
         let next = match self {
             Self::Read if state.has(WRITER) || held_back => return None,
             Self::ReadAgain if state.is_written() => return None,
@@ -213,11 +214,13 @@ impl Role {
             Self::Upgradable => state.with(UPGRADABLE),
             Self::Write if state.has(TAKEN) => return None,
             // Those in the queue, or one on its way, may be readers that are to go in with these.
-            Self::Write if carried == 0 && state.has_readers() && state.has(QUEUED | WAKING) => return None,
+            Self::Write if designated == 0 && state.has_readers() && state.has(QUEUED | DESIGNATED) => {
+                return None;
+            }
             Self::Write => state.taken_for_writing(),
             Self::Drain => return None,
         };
-        Some(next.without(carried))
+        Some(next.without(designated))
     }
 
     const fn reads(self) -> bool {
@@ -248,7 +251,7 @@ impl Role {
     }
 }
 
-/// Why a guarded section ends, beside what has become of the state.
+/// Why a section under the queue lock ends, beside what has become of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     /// Some who wait may be able to go on now.
@@ -276,7 +279,7 @@ struct Plan {
     /// So many readers are counted in: the first in the queue.
     readers: u32,
     /// The other waiter that goes on.
-    one: Option<(NonNull<Waiter>, Role, Outcome)>,
+    one: Option<(NonNull<Waiter>, Role, Wakeup)>,
     /// QUEUED and HOLD for what stays in the queue.
     bits: u32,
 }
@@ -291,11 +294,11 @@ impl Plan {
         self.readers <= MOST_READERS - state.readers()
     }
 
-    fn new(lock: &RawRwLock, guard: &Guard<'_>, state: State, cause: Cause) -> Self {
+    fn new(lock: &RawRwLock, locked: &LockedQueue<'_>, state: State, cause: Cause) -> Self {
         let is_writer = |waiter: &Waiter| Role::of(waiter).0 == Role::Write;
         let mut hold = match cause {
             Cause::Queued(Role::Write) => true,
-            Cause::Left(Role::Write) => guard.waiters().any(is_writer),
+            Cause::Left(Role::Write) => locked.waiters().any(is_writer),
             _ => state.has(HOLD),
         };
         let (mut readers, mut one, mut queued) = (0, None, false);
@@ -305,8 +308,8 @@ impl Plan {
             Cause::Change | Cause::Fair => true,
         };
         let draining = state.is_draining();
-        let wakes = !state.has(WAKING);
-        let mut waiters = guard.waiters();
+        let wakes = !state.has(DESIGNATED);
+        let mut waiters = locked.waiters();
         if concerned && !state.is_written() && (wakes || draining || cause == Cause::Fair) {
             let room = MOST_READERS - state.readers();
             // Whether readers are counted in, not woken.
@@ -314,13 +317,13 @@ impl Plan {
             for waiter in waiters.by_ref() {
                 let (role, place) = Role::of(waiter);
                 let first = readers == 0 && one.is_none();
-                let given = first && (cause == Cause::Fair || guard.is_starving(waiter));
+                let given = first && (cause == Cause::Fair || locked.is_starving(waiter));
                 // Whoever can go on beside a writer that drains, and that one itself, were put before all others.
                 if draining && place == Place::Back {
                     queued = true;
                     break;
                 }
-                let outcome = if given { Outcome::GRANTED } else { Outcome::WOKEN };
+                let outcome = if given { Wakeup::HANDOFF } else { Wakeup::WOKEN };
                 let goes = match role {
                     Role::Read if draining => false,
                     Role::Read | Role::ReadAgain => {
@@ -330,7 +333,7 @@ impl Plan {
                             continue;
                         }
                         if one.is_none() && wakes {
-                            one = Some((NonNull::from(waiter), role, Outcome::WOKEN));
+                            one = Some((NonNull::from(waiter), role, Wakeup::WOKEN));
                             if lets_in {
                                 continue;
                             }
@@ -341,7 +344,7 @@ impl Plan {
                     Role::Upgradable => one.is_none() && !state.has(TAKEN) && (wakes || given),
                     Role::Write => first && !state.has(TAKEN) && !state.has_readers() && (wakes || given),
                     Role::Drain if draining && readers == 0 && lock.is_left(state) => {
-                        one = Some((NonNull::from(waiter), role, Outcome::GRANTED));
+                        one = Some((NonNull::from(waiter), role, Wakeup::HANDOFF));
                         break;
                     }
                     Role::Drain => false,
@@ -378,7 +381,7 @@ impl Plan {
         match self.one {
             None => state,
             Some((_, Role::Drain, _)) => state.without(PENDING | SEATS),
-            Some((_, _, Outcome::WOKEN)) => state.with(WAKING),
+            Some((_, _, Wakeup::WOKEN)) => state.with(DESIGNATED),
             Some((_, Role::Upgradable, _)) => state.with(UPGRADABLE),
             Some(_) => state.taken_for_writing(),
         }
@@ -394,9 +397,9 @@ pub(crate) fn too_many_readers(call: &str) -> ! {
 
 /// Waiters that were taken out of the queue, and are to be woken once the queue lock has been given back.
 struct Going {
-    granted: Dues,
-    /// One at most, as WAKING is set from the first on until that one comes.
-    woken: Option<Due>,
+    granted: WakeList,
+    /// One at most, as DESIGNATED is set from the first on until that one comes.
+    woken: Option<Dequeued>,
 }
 
 impl Going {
@@ -560,7 +563,7 @@ impl RawRwLock {
     #[cold]
     fn last_reader_left(&self, before: State) {
         // Else nobody can go on for it, or whoever is on the way looks after the queue (invariant 2).
-        if before.is_draining() || !before.has(TAKEN | WAKING) {
+        if before.is_draining() || !before.has(TAKEN | DESIGNATED) {
             let _releasing = Releasing::begin();
             self.look_after_queue(before.one_less());
         }
@@ -833,7 +836,7 @@ impl RawRwLock {
     fn drain(&self, mut state: State, deadline: &Deadline) -> bool {
         // In order after the exchange that set WRITER, against `sit` (module's page: seats).
         fence_in_order();
-        let mut spin = Spin::for_drain();
+        let mut spin = SpinWait::for_drain();
         let mut rounds = None;
         loop {
             if self.is_drained(state) {
@@ -842,14 +845,14 @@ impl RawRwLock {
             if deadline.has_passed() {
                 return false;
             }
-            if spin.again() {
+            if spin.spin() {
                 state = self.load();
                 continue;
             }
-            // Before the guard is taken: this may panic.
+            // Before the queue lock is taken: this may panic.
             let waiter = Waiter::new(&self.queue, Role::Drain.tag(Place::Front));
-            let guard = self.queue.guard();
-            // Asked again under the guard: a visible reader that leaves from now on and sees PENDING finds us in the queue.
+            let locked = self.queue.lock();
+            // Asked again under the queue lock: a visible reader that leaves from now on and sees PENDING finds us in the queue.
             let visible = state.has(SEATS) && self.somebody_sits();
             // One that leaves and does not see PENDING yet tells nobody, so we look for ourselves now and then.
             let round;
@@ -860,10 +863,12 @@ impl RawRwLock {
             } else {
                 deadline
             };
-            let publish =
-                |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Queued(Role::Drain));
-            let leave = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Left(Role::Drain));
-            if guard.wait(waiter, Place::Front, publish, end, Spin::NONE, leave).is_some() {
+            let publish = |locked: LockedQueue<'_>| {
+                self.settle(locked, state, |state| state, Cause::Queued(Role::Drain))
+            };
+            let leave =
+                |locked: LockedQueue<'_>| self.settle(locked, state, |state| state, Cause::Left(Role::Drain));
+            if locked.wait(waiter, Place::Front, publish, end, SpinWait::NONE, leave).is_some() {
                 reached!("writer told that it is drained");
                 return true;
             }
@@ -895,19 +900,19 @@ impl RawRwLock {
     /// Comes in, waiting until the deadline. A reader gives up at once if there would be too many.
     #[cold]
     fn acquire(&self, role: Role, mut state: State, deadline: &Deadline) -> bool {
-        let mut carried = 0;
+        let mut designated = 0;
         let mut stamp = Stamp::NONE;
-        let mut spin = Spin::for_shared_lock();
+        let mut spin = SpinWait::for_shared_lock();
         loop {
-            if let Some(next) = role.enter(state, carried) {
+            if let Some(next) = role.enter(state, designated) {
                 // Who reads takes nothing from a reader, and may have to be through before a writer can come in.
-                if carried == 0 && role == Role::Write && state.has(WAKING) && !deadline.has_passed() {
-                    give_way_at_times();
+                if designated == 0 && role == Role::Write && state.has(DESIGNATED) && !deadline.has_passed() {
+                    yield_at_intervals();
                 }
                 // Acquire (rwlock.write, rwlock.read): what earlier holders did.
                 match self.try_change(state, next, Acquire) {
                     Ok(()) => {
-                        self.arrive(role, carried, next);
+                        self.arrive(role, designated, next);
                         return true;
                     }
                     Err(actual) => state = actual,
@@ -915,52 +920,53 @@ impl RawRwLock {
                 continue;
             }
             if deadline.has_passed() || role.reads() && state.is_full() {
-                if carried != 0 {
+                if designated != 0 {
                     reached!("rwlock given up by a woken waiter");
-                    self.change(state, |state| state.without(WAKING));
+                    self.change(state, |state| state.without(DESIGNATED));
                 }
                 return false;
             }
-            let another_comes = carried == 0 && state.has(WAKING);
-            let paused = if another_comes { spin.give_way() } else { spin.again() };
+            let another_comes = designated == 0 && state.has(DESIGNATED);
+            let paused = if another_comes { spin.yield_only() } else { spin.spin() };
             if paused {
                 state = self.load();
                 continue;
             }
-            if carried != 0 {
+            if designated != 0 {
                 reached!("rwlock lost to another after a wake-up");
             }
             // A recursive reader does not wait for those that are queued.
-            let front = carried != 0 || role == Role::ReadAgain;
+            let front = designated != 0 || role == Role::ReadAgain;
             let place = if front { Place::Front } else { Place::Back };
             let waiter = Waiter::new(&self.queue, role.tag(place)).stamped(stamp);
             // Queues first and looks then: if it can go on by now, the plan says so. One more asleep, one more may be
             // woken, as in the mutex; but not past readers that are on their way into a lock without a writer.
-            let publish = |guard: Guard<'_>| {
+            let publish = |locked: LockedQueue<'_>| {
                 let change = |state: State| {
-                    let state = if role == Role::Write && carried != 0 { state.with(HOLD) } else { state };
-                    if carried != 0 || state.has(WRITER) { state.without(WAKING) } else { state }
+                    let state = if role == Role::Write && designated != 0 { state.with(HOLD) } else { state };
+                    if designated != 0 || state.has(WRITER) { state.without(DESIGNATED) } else { state }
                 };
                 // One that was on its way was to look after the others.
-                let cause = if carried != 0 { Cause::Change } else { Cause::Queued(role) };
-                self.settle(guard, state, change, cause);
+                let cause = if designated != 0 { Cause::Change } else { Cause::Queued(role) };
+                self.settle(locked, state, change, cause);
             };
-            let leave = |guard: Guard<'_>| self.settle(guard, state, |state| state, Cause::Left(role));
-            let awake = if carried != 0 { Spin::for_grant() } else { Spin::NONE };
-            match self.queue.guard().wait(waiter, place, publish, deadline, awake, leave) {
+            let leave =
+                |locked: LockedQueue<'_>| self.settle(locked, state, |state| state, Cause::Left(role));
+            let awake = if designated != 0 { SpinWait::for_handoff() } else { SpinWait::NONE };
+            match self.queue.lock().wait(waiter, place, publish, deadline, awake, leave) {
                 None => return false,
-                Some(Woken { outcome: Outcome::GRANTED, .. }) => return true,
+                Some(Woken { outcome: Wakeup::HANDOFF, .. }) => return true,
                 Some(woken) => stamp = woken.stamp,
             }
-            carried = WAKING;
-            spin = Spin::after_wake();
-            state = State(WAKING);
+            designated = DESIGNATED;
+            spin = SpinWait::after_wake();
+            state = State(DESIGNATED);
         }
     }
 
     /// What a thread does that has just come in by the long way.
-    fn arrive(&self, role: Role, carried: u32, state: State) {
-        if carried != 0 && role != Role::Write && state.has(QUEUED) {
+    fn arrive(&self, role: Role, designated: u32, state: State) {
+        if designated != 0 && role != Role::Write && state.has(QUEUED) {
             reached!("reader lets the others in");
             self.look_after_queue(state);
         } else if role.reads() {
@@ -994,13 +1000,13 @@ impl RawRwLock {
         let _releasing = Releasing::begin();
         loop {
             let next = change(state);
-            let concerns_queue = next.has(QUEUED) && !next.has(WAKING);
+            let concerns_queue = next.has(QUEUED) && !next.has(DESIGNATED);
             if concerns_queue {
                 // At once with the decision if that can be: then a starving waiter gets the lock before any other can.
                 let mut word = guess(|| self.queue.load(), Word::EMPTY);
-                while !word.is_guarded() {
-                    match self.queue.try_guard(word) {
-                        Ok(guard) => return self.settle(guard, state, change, Cause::Change),
+                while !word.is_queue_locked() {
+                    match self.queue.try_lock(word) {
+                        Ok(locked) => return self.settle(locked, state, change, Cause::Change),
                         Err(actual) => word = actual,
                     }
                 }
@@ -1016,8 +1022,8 @@ impl RawRwLock {
 
     /// Lets those go on that can by now, or leaves that to the thread that has the queue lock.
     fn look_after_queue(&self, state: State) {
-        if let Some(guard) = self.queue.guard_or_delegate(guess(|| self.queue.load(), Word::EMPTY)) {
-            self.settle(guard, state, |state| state, Cause::Change);
+        if let Some(locked) = self.queue.lock_or_delegate(guess(|| self.queue.load(), Word::EMPTY)) {
+            self.settle(locked, state, |state| state, Cause::Change);
         }
     }
 
@@ -1028,41 +1034,47 @@ impl RawRwLock {
         if !state.has(QUEUED) {
             return self.change(state, change);
         }
-        if let Ok(guard) = self.queue.guard_if_sleepless(Word::EMPTY, |_| true) {
-            self.settle(guard, state, change, Cause::Fair);
+        if let Ok(locked) = self.queue.lock_if_sleepless(Word::EMPTY, |_| true) {
+            self.settle(locked, state, change, Cause::Fair);
         }
     }
 
-    /// Ends a guarded section: makes a change, brings the bits up to date with the queue, and lets those go on that can
+    /// Ends a section under the queue lock: makes a change, brings the bits up to date with the queue, and lets those go on that can
     /// (invariants 1 and 2); then does once more, for as long as work is delegated.
-    fn settle(&self, mut guard: Guard<'_>, state: State, change: impl Fn(State) -> State, cause: Cause) {
-        let (mut going, mut state) = self.decide(&mut guard, state, change, cause);
-        guard.finish(|word, guard| {
+    fn settle(
+        &self,
+        mut locked: LockedQueue<'_>,
+        state: State,
+        change: impl Fn(State) -> State,
+        cause: Cause,
+    ) {
+        let (mut going, mut state) = self.decide(&mut locked, state, change, cause);
+        locked.unlock_as(|word, locked| {
             if word.is_recheck() {
                 reached!("rwlock looked after by the holder of the queue lock");
-                let (more, now) = self.decide(guard, state, |state| state, Cause::Change);
+                let (more, now) = self.decide(locked, state, |state| state, Cause::Change);
                 going.append(more);
                 state = now;
             }
-            guard.stamp_first();
+            locked.stamp_first();
             word
         });
-        going.granted.wake_all(Outcome::GRANTED);
+        going.granted.wake_all(Wakeup::HANDOFF);
         if let Some(waiter) = going.woken {
-            waiter.wake(Outcome::WOKEN);
+            waiter.wake(Wakeup::WOKEN);
         }
     }
 
     /// Makes the change and what the plan says then, and takes out of the queue those that go on. Says what the state is.
     fn decide(
         &self,
-        guard: &mut Guard<'_>,
+        locked: &mut LockedQueue<'_>,
         mut state: State,
         change: impl Fn(State) -> State,
         cause: Cause,
     ) -> (Going, State) {
         let mut changed = change(state);
-        let mut plan = Plan::new(self, guard, changed, cause);
+        let mut plan = Plan::new(self, locked, changed, cause);
         // Release (rwlock.write): what the leaving thread did. Acquire: the same on behalf of a waiter that is
         // granted the lock, which gets it from us.
         while let Err(actual) = self.try_change(state, plan.next(changed), AcqRel) {
@@ -1070,7 +1082,7 @@ impl RawRwLock {
             let before = mem::replace(&mut changed, change(state));
             // The queue is walked again only if that may come to another end.
             if Plan::key(before) != Plan::key(changed) || !plan.fits(changed) {
-                plan = Plan::new(self, guard, changed, cause);
+                plan = Plan::new(self, locked, changed, cause);
             }
         }
         let beside_writer = changed.has(WRITER);
@@ -1078,17 +1090,17 @@ impl RawRwLock {
             reached!("readers counted in");
             reached!("rwlock granted");
         }
-        let mut granted = guard.take_first(plan.readers as usize, |waiter| match Role::of(waiter).0 {
+        let mut granted = locked.take_first(plan.readers as usize, |waiter| match Role::of(waiter).0 {
             Role::Read => !beside_writer,
             role => role == Role::ReadAgain,
         });
         let mut woken = None;
         match plan.one {
             // SAFETY: the plan is of this queue, and counts this waiter to none of the others.
-            Some((waiter, _, Outcome::WOKEN)) => woken = Some(unsafe { guard.take(waiter) }),
+            Some((waiter, _, Wakeup::WOKEN)) => woken = Some(unsafe { locked.take(waiter) }),
             Some((waiter, ..)) => {
                 reached!("rwlock granted");
-                granted.append(guard.take_first(1, |other| ptr::eq(other, waiter.as_ptr())));
+                granted.append(locked.take_first(1, |other| ptr::eq(other, waiter.as_ptr())));
             }
             None => {}
         }

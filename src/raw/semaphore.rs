@@ -8,19 +8,19 @@
 //! | 0 | any | empty | an acquisition takes what it wants, if it is there |
 //! | 1 | fewer than the first waiter wants | not empty | every acquisition queues |
 //! | 1 | as many as it wants, or more | not empty | a release has just added them and is about to grant them |
-//! | 1 | any | empty | only while the queue is guarded: its holder is about to queue, or to clear QUEUED |
+//! | 1 | any | empty | only while the queue is locked: its holder is about to queue, or to clear QUEUED |
 //!
 //! Invariants:
 //!
-//! 1. While the queue is not guarded, QUEUED is set if and only if somebody is in it. QUEUED changes only under the
+//! 1. While the queue is not locked, QUEUED is set if and only if a thread is in it. QUEUED changes only under the
 //!    guard.
-//! 2. While QUEUED is set, permits are taken only under the guard. So whoever has the guard and sees QUEUED knows
+//! 2. While QUEUED is set, permits are taken only under the queue lock. So a thread that has the queue lock and sees QUEUED knows
 //!    that the permits it sees will stay, and that others may come.
-//! 3. A release that finds QUEUED set takes the guard afterwards and grants what it can ([`grant`]), or leaves that to the
-//!    guard's holder; so does a waiter that leaves, as the one behind it may want less. So whenever the queue is unguarded
-//!    and no release is on its way to it, the first waiter wants more than there are.
+//! 3. A release that finds QUEUED set takes the queue lock afterwards and grants what it can ([`grant`]), or leaves that to the
+//!    guard's holder; so does a waiter that leaves, as the one behind it may want less. So whenever the queue is not locked
+//!    and no release is about to take its lock, the first waiter wants more than there are.
 //! 4. A waiter's tag is the number of permits that it wants, at least one. It is granted them in queue order, taken
-//!    from the state by whoever grants; its thread takes nothing when it wakes up.
+//!    from the state by the thread that grants; its thread takes nothing when it wakes up.
 //! 5. Free permits, permits held and `room` add up to `limit` at most, since a permit is counted as gone before it
 //!    is counted in `room`, and out of `room` before it is free. So giving permits back cannot exceed the limit, and
 //!    needs no check.
@@ -28,7 +28,7 @@
 //! Ordering: `semaphore.permits` is Release in whatever adds permits and Acquire in whatever takes them; each change
 //! of the word is a read-modify-write, so all earlier releases are received at once. `semaphore.room` is Release in
 //! the call that makes a held permit go away and Acquire in the one that makes a new one for it: so they are one
-//! after the other also in the state word, and what the first did reaches whoever acquires the second.
+//! after the other also in the state word, and what the first did reaches the thread that acquires the second.
 //!
 //! Promised upward: first in, first out among those who queue, whatever they want; no permit lost or made; an
 //! uncontended acquisition and release are one exchange and one addition; no wait for permits that cannot come.
@@ -45,7 +45,7 @@ use crate::facade::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::facade::{Deadline, Releasing, const_fn, reached};
-use crate::wait::{Dues, Guard, Outcome, Place, Queue, Spin, Waiter};
+use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
 
 /// The most permits that a semaphore can have.
 pub(crate) const MAX_PERMITS: usize = usize::MAX >> 3;
@@ -73,7 +73,7 @@ impl State {
         self.unqueued().0
     }
 
-    /// Whether `n` permits may be taken by whoever comes by.
+    /// Returns whether `n` permits may be taken by a thread that does not queue.
     const fn offers(self, n: usize) -> bool {
         !self.is_queued() && self.0 >= n
     }
@@ -100,7 +100,7 @@ pub(crate) struct RawSemaphore {
     room: AtomicUsize,
     /// How many permits there can ever be, free and held.
     limit: usize,
-    /// How many there were in the beginning: the best guess at the state of a semaphore that nobody uses just now.
+    /// How many there were in the beginning: the best guess at the state of a semaphore that no thread uses just now.
     initial: usize,
 }
 
@@ -124,18 +124,18 @@ impl RawSemaphore {
 
     #[inline]
     fn load(&self) -> State {
-        // Relaxed: whoever acts on it changes the word by an exchange that fails if it has changed, or has the guard
+        // Relaxed: the thread that acts on it changes the word by an exchange that fails if it has changed, or has the queue lock
         // and needs a lower bound only (invariant 2).
         State(self.state.load(Relaxed))
     }
 
-    /// How many permits are free. Advice only.
+    /// Returns how many permits are free. Advice only.
     #[inline]
     pub(crate) fn available(&self) -> usize {
         self.load().permits()
     }
 
-    /// Takes `n` permits if they are there and nobody waits.
+    /// Takes `n` permits if they are there and no thread waits.
     #[inline]
     pub(crate) fn try_acquire(&self, n: usize) -> bool {
         if n == 0 {
@@ -189,34 +189,34 @@ impl RawSemaphore {
 
     #[cold]
     fn acquire_slow(&self, n: usize, deadline: &Deadline) -> bool {
-        let mut spin = Spin::for_lock();
+        let mut spin = SpinWait::for_lock();
         loop {
             if deadline.has_passed() {
                 return false;
             }
-            if !spin.again() {
+            if !spin.spin() {
                 break;
             }
             if self.take(self.load(), n) {
-                spin.learn();
+                spin.succeeded();
                 return true;
             }
         }
         let waiter = Waiter::new(&self.queue, ptr::without_provenance(n));
-        let guard = self.queue.guard();
+        let locked = self.queue.lock();
         // Most likely still empty; the exchange finds out.
         let mut state = State(0);
         while !state.is_queued() {
             if state.offers(n) {
                 if self.take(state, n) {
                     reached!("semaphore permits found before queueing");
-                    self.grant_and_release(guard);
+                    self.grant_and_release(locked);
                     return true;
                 }
                 state = self.load();
                 continue;
             }
-            // Relaxed: announces a waiter to releases, which then take the guard (invariant 3), and with it what we
+            // Relaxed: announces a waiter to releases, which then take the queue lock (invariant 3), and with it what we
             // do before we give it back. A release comes before this in the word's history, and then we have seen its
             // permits, or after it, and then it sees the bit.
             match self.state.compare_exchange_weak(state.0, state.queued().0, Relaxed, Relaxed) {
@@ -224,8 +224,8 @@ impl RawSemaphore {
                 Err(actual) => state = State(actual),
             }
         }
-        let end = |guard: Guard<'_>| self.grant_and_release(guard);
-        guard.wait(waiter, Place::Back, end, deadline, Spin::for_turn(), end).is_some()
+        let end = |locked: LockedQueue<'_>| self.grant_and_release(locked);
+        locked.wait(waiter, Place::Back, end, deadline, SpinWait::for_answer(), end).is_some()
     }
 
     /// Gives back `n` permits that are held, or were taken out of `room`.
@@ -245,27 +245,27 @@ impl RawSemaphore {
     #[cold]
     fn release_slow(&self) {
         let _releasing = Releasing::begin();
-        if let Some(guard) = self.queue.guard_or_delegate(self.queue.load()) {
-            self.grant_and_release(guard);
+        if let Some(locked) = self.queue.lock_or_delegate(self.queue.load()) {
+            self.grant_and_release(locked);
         }
     }
 
-    /// Ends a guarded section. Grants what there is, and once more if others have delegated that meanwhile.
-    fn grant_and_release(&self, guard: Guard<'_>) {
-        self.grant_and_forget(guard, 0);
+    /// Ends a section under the queue lock. Grants what there is, and once more if others have delegated that meanwhile.
+    fn grant_and_release(&self, locked: LockedQueue<'_>) {
+        self.grant_and_forget(locked, 0);
     }
 
     /// Takes out those at the front of the queue for whom there are permits, and takes those permits for them. Returns
     /// also the state that this leaves, to which permits may have been added since.
-    fn grant(&self, guard: &mut Guard<'_>) -> (Dues, State) {
-        // Relaxed, in `load`: a lower bound (invariant 2). It has at least what the last holder of the guard left and
+    fn grant(&self, locked: &mut LockedQueue<'_>) -> (WakeList, State) {
+        // Relaxed, in `load`: a lower bound (invariant 2). It has at least what the last holder of the queue lock left and
         // what this thread has added itself; who adds more sees QUEUED and comes after us.
         let mut left = self.load();
         if !left.is_queued() {
-            return (Dues::NONE, left);
+            return (WakeList::NONE, left);
         }
         let before = left;
-        let granted = guard.take_while(|waiter| {
+        let granted = locked.take_while(|waiter| {
             let wanted = waiter.tag().addr();
             let fits = wanted <= left.permits();
             if fits {
@@ -273,7 +273,7 @@ impl RawSemaphore {
             }
             fits
         });
-        if !guard.has_waiters() {
+        if !locked.has_waiters() {
             left = left.unqueued();
         }
         if left != before {
@@ -326,7 +326,7 @@ impl RawSemaphore {
             if taken == 0 {
                 return 0;
             }
-            // Relaxed: what came with these permits stays in the word's history, for whoever takes others out of it.
+            // Relaxed: what came with these permits stays in the word's history, for the thread that takes others out of it.
             match self.state.compare_exchange_weak(state.0, state.less(taken).0, Relaxed, Relaxed) {
                 Ok(_) => {
                     self.forget(taken);
@@ -341,9 +341,9 @@ impl RawSemaphore {
     /// and has forgotten nothing if no thread waits any more.
     #[cold]
     fn forget_free_queued(&self, n: usize) -> Result<usize, State> {
-        let (taken, left) = self.grant_and_forget(self.queue.guard(), n);
+        let (taken, left) = self.grant_and_forget(self.queue.lock(), n);
         if left.is_queued() {
-            reached!("semaphore permits forgotten while somebody waits");
+            reached!("semaphore permits forgotten while a thread waits");
             self.forget(taken);
             Ok(taken)
         } else {
@@ -352,15 +352,15 @@ impl RawSemaphore {
         }
     }
 
-    /// Ends a guarded section: grants what there is, then takes up to `n` of the permits away that are left, if a thread
+    /// Ends a section under the queue lock: grants what there is, then takes up to `n` of the permits away that are left, if a thread
     /// still waits. Returns how many, and the state that the first part has left.
-    fn grant_and_forget(&self, guard: Guard<'_>, n: usize) -> (usize, State) {
-        let mut granted = Dues::NONE;
+    fn grant_and_forget(&self, locked: LockedQueue<'_>, n: usize) -> (usize, State) {
+        let mut granted = WakeList::NONE;
         let mut forgotten = None;
-        guard.finish(|word, guard| {
+        locked.unlock_as(|word, locked| {
             if forgotten.is_none() || word.is_recheck() {
-                let (dues, left) = self.grant(guard);
-                granted.append(dues);
+                let (woken, left) = self.grant(locked);
+                granted.append(woken);
                 forgotten.get_or_insert_with(|| {
                     let taken = if left.is_queued() { n.min(left.permits()) } else { 0 };
                     if taken != 0 {
@@ -372,7 +372,7 @@ impl RawSemaphore {
             }
             word
         });
-        granted.wake_all(Outcome::GRANTED);
+        granted.wake_all(Wakeup::HANDOFF);
         forgotten.expect("decided once at least")
     }
 

@@ -1,8 +1,8 @@
 //! The threads of one side of a queue that sleep until the other side has something for them: a [`Queue`] and nothing
 //! else.
 //!
-//! Whether anybody sleeps here is known to the owner by a bit of its own, which a sleeper sets by the same step that
-//! finds nothing for it (`announce`), and which whoever ends that state clears. So the owner comes here only if it
+//! Whether any thread sleeps here is known to the owner by a bit of its own, which a sleeper sets by the same step that
+//! finds nothing for it (`announce`), and which the thread that ends that state clears. So the owner comes here only if it
 //! owes a wake-up, and there is one under way at a time.
 //!
 //! Invariants:
@@ -10,15 +10,15 @@
 //! 1. While the queue is not empty the owner's bit is set, or a wake-up is under way: a thread has cleared the bit and is
 //!    about to call [`wake_one`](RawSleepers::wake_one), or a woken thread has not called
 //!    [`hand_on`](RawSleepers::hand_on) yet, nor gone to sleep again.
-//! 2. `announce` is called with the queue's guard held. A waker that has cleared the bit takes the guard afterwards, so
-//!    it finds whoever has set it.
+//! 2. `announce` is called with the queue lock held. A waker that has cleared the bit takes the queue lock afterwards, so
+//!    it finds the thread that has set it.
 //!
 //! A node of a thread that waits for several objects goes into the same queue by the same steps.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::facade::{Advice, Deadline, Releasing, const_fn, reached};
-use crate::wait::{Adaptive, Guard, Outcome, Place, Queue, Spin, Waiter, Word};
+use crate::wait::{Adaptive, LockedQueue, Place, Queue, SpinWait, Waiter, Wakeup, Word};
 
 pub(crate) struct RawSleepers {
     queue: Queue,
@@ -62,19 +62,19 @@ impl RawSleepers {
         deadline: &Deadline,
     ) -> Slept {
         let waiter = Waiter::new(&self.queue, std::ptr::null());
-        let guard = self.queue.guard();
+        let locked = self.queue.lock();
         if !announce() {
-            guard.release();
+            locked.unlock();
             unlock();
             return Slept::Not;
         }
-        let publish = |guard: Guard<'_>| {
-            guard.release();
+        let publish = |locked: LockedQueue<'_>| {
+            locked.unlock();
             unlock();
         };
         let place = if again { Place::Front } else { Place::Back };
         reached!("sleeper announced");
-        match guard.wait(waiter, place, publish, deadline, Spin::NONE, Guard::release) {
+        match locked.wait(waiter, place, publish, deadline, SpinWait::NONE, LockedQueue::unlock) {
             Some(_) => Slept::Woken,
             None => Slept::TimedOut,
         }
@@ -84,32 +84,32 @@ impl RawSleepers {
     #[cold]
     pub(crate) fn wake_one(&self) {
         let _releasing = Releasing::begin();
-        let Ok(mut guard) = self.queue.guard_if_sleepless(Word::EMPTY, |_| true) else {
+        let Ok(mut locked) = self.queue.lock_if_sleepless(Word::EMPTY, |_| true) else {
             unreachable!("the condition always holds");
         };
-        let due = guard.pop();
-        guard.release();
-        if let Some(due) = due {
+        let first = locked.pop();
+        locked.unlock();
+        if let Some(waiter) = first {
             reached!("sleeper woken");
-            due.wake(Outcome::WOKEN);
+            waiter.wake(Wakeup::WOKEN);
         }
     }
 
     /// Wakes all.
     pub(crate) fn wake_all(&self) {
-        let mut guard = self.queue.guard();
-        let dues = guard.take_while(|_| {
+        let mut locked = self.queue.lock();
+        let woken = locked.take_while(|_| {
             reached!("sleeper woken by closing");
             true
         });
-        guard.release();
-        dues.wake_all(Outcome::WOKEN);
+        locked.unlock();
+        woken.wake_all(Wakeup::WOKEN);
     }
 
     /// For a thread that was woken and does not sleep again: sees to it that the next comes, now if `announce` says that
     /// there is something for it.
     pub(crate) fn hand_on(&self, announce: impl FnOnce() -> bool) {
-        // Whoever comes into the queue meanwhile has announced itself.
+        // The thread that comes into the queue meanwhile has announced itself.
         if self.queue.load().has_waiters() && !announce() {
             reached!("wake-up handed on");
             self.wake_one();
@@ -124,16 +124,16 @@ impl RawSleepers {
         mut look: impl FnMut(bool) -> Option<R>,
     ) -> Option<R> {
         let eager = Eager::wants(&self.eager);
-        let mut spin = Spin::for_other_side(places, eager);
+        let mut spin = SpinWait::for_other_side(places, eager);
         let mut spun = eager;
-        while spin.again() {
+        while spin.spin() {
             let yielding = spin.is_yielding();
             if yielding && spun {
                 spun = false;
                 Eager::learn(&self.eager, false);
             }
             if let Some(found) = look(yielding) {
-                spin.learn();
+                spin.succeeded();
                 if spun {
                     Eager::learn(&self.eager, true);
                 }

@@ -18,11 +18,11 @@
 //!
 //! 1. An id is given to one object, once, and an object has one id until it is cleared, which gives it another. So a
 //!    thread that looks up an object's id finds what it has itself inserted for that very object, and a stale slot is
-//!    found by nobody.
-//! 2. `value` is dereferenced only by whoever borrows the object, which is then not gone, or by the owner, which
+//!    found by none.
+//! 2. `value` is dereferenced only by the thread that borrows the object, which is then not gone, or by the owner, which
 //!    knows whether it still has it.
-//! 3. An owner is there as long as somebody has a share of it ([`Shared`]): the object has one, and each slot. New ones
-//!    are made by whoever borrows the object only, so when it has given up its own there are never more again. A slot
+//! 3. An owner is there as long as a thread has a share of it ([`Shared`]): the object has one, and each slot. New ones
+//!    are made by the thread that borrows the object only, so when it has given up its own there are never more again. A slot
 //!    whose object has given up its share is stale.
 //! 4. At least a quarter of the slots is empty, so each search ends. When an insertion would break this, the table is
 //!    made anew without its stale slots, between a quarter and half full. When a removal or an insertion finds a table
@@ -39,7 +39,7 @@
 //! keep what is left, which bounds the end of a thread whose destructors insert again and again.
 //!
 //! Ordering: `slots.owner` is the exchange by which an object gets its owner, and `slots.share` goes from each share that
-//! is given back to whoever frees the owner. An id is a number and nothing travels with it; the table is one thread's.
+//! is given back to the thread that frees the owner. An id is a number and nothing travels with it; the table is one thread's.
 //!
 //! Promised upward: a lookup that hits its slot at once is the id, the table, and the slot: three loads that depend on
 //! two addresses. Ids and thread numbers are never used twice. Limits: see invariant 4; stale slots keep the memory
@@ -73,7 +73,7 @@ struct Shared<O: ?Sized> {
     /// [`OF_OBJECT`], unless the object is gone, and [`OF_SLOT`] for each slot.
     shares: AtomicUsize,
     id: u64,
-    /// Read by whoever gives a share back, written by whoever frees it all. Nothing but for models, which see by it
+    /// Read by the thread that gives a share back, written by the thread that frees it all. Nothing but for models, which see by it
     /// whether those are in order.
     life: UnsafeCell<()>,
     owner: O,
@@ -124,9 +124,9 @@ impl<O: Owner + ?Sized> Share<O> {
         &self.shared().owner
     }
 
-    /// Whether the object is still there. It may be going.
+    /// Returns whether the object is still there. It may be going.
     fn is_live(&self) -> bool {
-        // Relaxed: decides about the slot only, which is found by nobody once the object is gone.
+        // Relaxed: decides about the slot only, which is found by none once the object is gone.
         self.shared().shares.load(Relaxed) & OF_OBJECT != 0
     }
 
@@ -174,12 +174,12 @@ impl<O: Owner + 'static> Slots<O> {
         TABLE.with(|table| table.find(id)).flatten()
     }
 
-    /// Whether the calling thread still keeps values.
+    /// Returns whether the calling thread still keeps values.
     pub(crate) fn is_gone() -> bool {
         TABLE.with(|table| table.state.get() == State::Closed).unwrap_or(true)
     }
 
-    /// Whether the calling thread's table is being given up, or has been: a value may be missing from it.
+    /// Returns whether the calling thread's table is being given up, or has been: a value may be missing from it.
     pub(crate) fn is_ending() -> bool {
         TABLE.with(|table| table.state.get() != State::Open).unwrap_or(true)
     }
@@ -206,13 +206,13 @@ impl<O: Owner + 'static> Slots<O> {
                 Ok(_) => return (Share(made), true),
                 Err(other) => {
                     reached!("owner made by two threads");
-                    // SAFETY: made above, of a box, and given to nobody.
+                    // SAFETY: made above, of a box, and not shared yet.
                     drop(unsafe { Box::from_raw(made.as_ptr()) });
                     there = other;
                 }
             }
         }
-        // SAFETY: somebody has made it.
+        // SAFETY: a thread has made it.
         let there = unsafe { NonNull::new_unchecked(there) };
         // SAFETY: as in `owner`.
         let shares = unsafe { &(*there.as_ptr()).shares };
@@ -232,7 +232,7 @@ impl<O: Owner + 'static> Slots<O> {
     /// of this object.
     pub(crate) fn insert(&self, value: NonNull<()>, share: Share<O>) {
         let id = share.shared().id;
-        // Relaxed: read for what it is by this thread, and by others to find nothing under it. Whoever stores it stores
+        // Relaxed: read for what it is by this thread, and by others to find nothing under it. The thread that stores it stores
         // the same until the object is borrowed exclusively.
         self.id.store(id, Relaxed);
         let share = Share(share.into_raw() as NonNull<Shared<dyn Owner>>);
@@ -337,7 +337,7 @@ impl Slot {
 #[repr(transparent)]
 struct Nothing(Slot);
 
-// SAFETY: nobody writes to it: `insert` comes after `reserve`, which makes slots of the thread's own, and `remove`
+// SAFETY: no thread writes to it: `insert` comes after `reserve`, which makes slots of the thread's own, and `remove`
 // finds nothing here.
 unsafe impl Sync for Nothing {}
 
@@ -385,7 +385,7 @@ impl Table {
         (offset + SLOT) & self.mask.get()
     }
 
-    /// How many slots after the first the second one comes, in bytes.
+    /// Returns how many slots after the first the second one comes, in bytes.
     fn distance(&self, from: usize, to: usize) -> usize {
         to.wrapping_sub(from) & self.mask.get()
     }
@@ -431,7 +431,7 @@ impl Table {
         Ok(())
     }
 
-    /// Whether there is far more memory than slots in use (invariant 4).
+    /// Returns whether there is far more memory than slots in use (invariant 4).
     fn is_sparse(&self) -> bool {
         self.capacity() >= SPARSE && self.len.get() * 8 <= self.capacity()
     }

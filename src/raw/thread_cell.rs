@@ -1,4 +1,4 @@
-//! All threads' values of one cell: a list under a lock, from which a value is taken out by whoever ends first, its
+//! All threads' values of one cell: a list under a lock, from which a value is taken out by the thread that ends first, its
 //! thread or the cell.
 //!
 //! | the value is | in the thread's table | in the list | who may touch it |
@@ -6,7 +6,7 @@
 //! | being made | no | no | its thread |
 //! | there | yes | yes | its thread, while it borrows the cell |
 //! | taken by its thread (it ends, or takes the value back) | no | no | its thread |
-//! | taken by the cell | stale, until that thread tidies its table | no | whoever drops the cell |
+//! | taken by the cell | stale, until that thread tidies its table | no | the thread that drops the cell |
 //!
 //! | the list is | meaning |
 //! |---|---|
@@ -155,7 +155,7 @@ struct Rest {
 impl Drop for Rest {
     fn drop(&mut self) {
         while let Some(value) = NonNull::new(self.next) {
-            // SAFETY: not dropped yet, and nobody else's since the list was closed.
+            // SAFETY: not dropped yet, and no other thread's since the list was closed.
             let next = unsafe { value.as_ref() }.next.get();
             self.next = next;
             // If the value panics, the others are dropped as the panic leaves; a second panic ends the process.

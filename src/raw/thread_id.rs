@@ -8,7 +8,7 @@
 //! Invariants:
 //!
 //! 1. Two threads never have the same number, whether or not one has ended before the other began: what a thread that
-//!    has ended left behind is taken for nobody else's.
+//!    has ended left behind is taken for no other thread's.
 //! 2. A thread's number never changes.
 //!
 //! Ordering: none. A number is made by one addition to a counter, and is kept where its thread alone can see it.

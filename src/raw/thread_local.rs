@@ -7,7 +7,7 @@
 //!
 //! Invariants:
 //!
-//! 1. A value that was pushed stays where it is, and its links as they are, until somebody borrows the object
+//! 1. A value that was pushed stays where it is, and its links as they are, until a thread borrows the object
 //!    exclusively. So who walks the list while others push sees all values that were pushed before it began.
 //! 2. A thread pushes one value at most, and marks it with its number, which no other thread ever has.
 //!
@@ -91,7 +91,7 @@ impl Pushed {
     pub(crate) fn take(&self) -> Option<NonNull<Link>> {
         // Relaxed: borrowed exclusively, so whatever ordered this after the pushes shows all they published.
         let last = self.last.load(Relaxed);
-        // Relaxed: the same, for whoever has it next.
+        // Relaxed: the same, for the thread that has it next.
         self.last.store(ptr::null_mut(), Relaxed);
         NonNull::new(last)
     }

@@ -164,7 +164,7 @@ impl<T> Worker<T> {
         &self.stop
     }
 
-    /// Whether the thread has not returned from what it was to run.
+    /// Returns whether the thread has not returned from what it was to run.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         !self.shared.ended.is_set()

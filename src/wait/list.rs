@@ -1,6 +1,6 @@
 //! An intrusive, circular, doubly linked list of nodes that live elsewhere.
 //!
-//! No atomics and no threads: whoever holds a list has it alone. The list is one pointer, to its first node, whose
+//! No atomics and no threads: the thread that holds a list has it alone. The list is one pointer, to its first node, whose
 //! `prev` is the last; that is what lets a lock keep its whole queue in one word.
 //!
 //! Invariants:
@@ -57,11 +57,11 @@ pub(crate) struct List<N: Node> {
 ///
 /// # Safety
 ///
-/// `node` is alive and whoever calls has its list (invariant 1: or it is in none, and the caller owns it) alone.
+/// `node` is alive and the thread that calls has its list (invariant 1: or it is in none, and the caller owns it) alone.
 unsafe fn get<N: Node>(node: *const N) -> Pair<N> {
     // SAFETY: alive, by this function's contract.
     let node = unsafe { &*node };
-    // SAFETY: nobody else has the list, so nobody else writes these links.
+    // SAFETY: no other thread has the list, so no other thread writes these links.
     node.links().cell.with(|pair| unsafe { *pair })
 }
 
@@ -71,7 +71,7 @@ unsafe fn get<N: Node>(node: *const N) -> Pair<N> {
 unsafe fn set<N: Node>(node: *const N, change: impl FnOnce(&mut Pair<N>)) {
     // SAFETY: alive, by this function's contract.
     let node = unsafe { &*node };
-    // SAFETY: nobody else has the list, so nobody else reads or writes these links.
+    // SAFETY: no other thread has the list, so no other thread reads or writes these links.
     node.links().cell.with_mut(|pair| change(unsafe { &mut *pair }));
 }
 

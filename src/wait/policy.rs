@@ -1,11 +1,11 @@
 //! When a waiting thread spins, yields and parks: the one policy of the crate, and all of its numbers.
 //!
-//! A thread that waits asks a [`Spin`] what to do next. It pauses between two looks at what it waits for, then yields
+//! A thread that waits asks a [`SpinWait`] what to do next. It pauses between two looks at what it waits for, then yields
 //! the processor between looks, then parks. The budget depends on what the thread waits for: that is the table below. What
 //! a thread has learnt from its own waits is in one thread-local, [`OWN`], and what the threads of one barrier have learnt
-//! together in its [`Habit`].
+//! together in its [`BarrierSpin`].
 //!
-//! In a model all budgets are empty, but for that of [`Habit`]: a look that finds nothing is the same transition as the
+//! In a model all budgets are empty, but for that of [`BarrierSpin`]: a look that finds nothing is the same transition as the
 //! first, and advice that is never followed cannot change what is explored.
 //!
 //! | budget | iterations | hints | yields | for a thread |
@@ -13,11 +13,11 @@
 //! | `for_lock` | 2, or 40 | 4 growing, or 1 | 8 | that is about to queue for a lock or for permits |
 //! | `for_shared_lock` | 2 | 4 growing | 8 brief | that is about to queue for a reader-writer lock |
 //! | `after_wake` | 3 | 4 growing | 0 | that was woken for a lock, and found it taken |
-//! | `for_grant` | 30 | 4 | 0 | that was woken for a lock, has lost and is the first again |
-//! | `for_turn` | 30 | 4 | 8 or 200 brief | that is the first to wait for a signal or for permits |
+//! | `for_handoff` | 30 | 4 | 0 | that was woken for a lock, has lost and is the first again |
+//! | `for_answer` | 30 | 4 | 8 or 200 brief | that is the first to wait for a signal or for permits |
 //! | `for_drain` | 8 | 4 | 16 brief | that has to be let in by readers, and keeps all others out |
 //! | `for_other_side` | 96 / hints, or 0 | 1 to 32 | 10 or many brief | that waits for items, or for room for them |
-//! | `Habit` | 20 or 0 | 2 | 40 brief | of a barrier that is not complete |
+//! | `BarrierSpin` | 20 or 0 | 2 | 40 brief | of a barrier that is not complete |
 //!
 //! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if each pause is
 //! twice as long as the one before; a *brief* yield ends the budget if it takes a time slice. `docs/waiting.md` says what
@@ -30,7 +30,7 @@ use crate::facade::{Advice, Moment, budget, const_fn, spin_hint, thread_own, yie
 
 /// What a thread does next while it waits, and how much of that is left.
 #[derive(Debug)]
-pub(crate) struct Spin {
+pub(crate) struct SpinWait {
     iterations: u32,
     /// The next pause.
     hints: u32,
@@ -55,7 +55,7 @@ enum Lesson {
     Barrier,
 }
 
-impl Spin {
+impl SpinWait {
     /// The iterations for long sections, or to learn whether they are long.
     const MANY: u32 = budget(40, 0);
 
@@ -106,7 +106,7 @@ impl Spin {
 
     /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one section away, and
     /// wakes it or hands it the lock. If the thread is awake by then that costs no system call, and the lock does not rest.
-    pub(crate) const fn for_grant() -> Self {
+    pub(crate) const fn for_handoff() -> Self {
         Self { iterations: budget(30, 0), hints: 4, growing: false, ..Self::NONE }
     }
 
@@ -114,13 +114,13 @@ impl Spin {
     /// signals come about as soon as a woken thread can send them, it yields for as long as a wake-up takes: two threads
     /// that answer each other stay awake, instead of waking each other each time. Whether they do a thread learns from
     /// its waits; a hundred waits after it was wrong it tries again, which is a microsecond for each wait.
-    pub(crate) fn for_turn() -> Self {
+    pub(crate) fn for_answer() -> Self {
         let soon = OWN.with(|own| Soon::wants(&own.late_answers));
         if !soon {
-            return Self::for_grant();
+            return Self::for_handoff();
         }
         let yields = yields_if_brief(budget(u32::MAX, 0));
-        Self { yields, yield_time: Some(WAKE_UP), lesson: Lesson::Answers, ..Self::for_grant() }
+        Self { yields, yield_time: Some(WAKE_UP), lesson: Lesson::Answers, ..Self::for_handoff() }
     }
 
     /// Before a writer parks that waits for readers to leave. It keeps all others out, and the reader it waits for may
@@ -156,7 +156,7 @@ impl Spin {
 
     /// Pauses or yields once more. False if the budget is used up: the thread parks.
     #[inline]
-    pub(crate) fn again(&mut self) -> bool {
+    pub(crate) fn spin(&mut self) -> bool {
         if self.iterations > 0 {
             self.iterations -= 1;
             for _ in 0..self.hints {
@@ -165,12 +165,12 @@ impl Spin {
             self.hints <<= u32::from(self.growing);
             return true;
         }
-        self.give_way()
+        self.yield_only()
     }
 
     /// The same without keeping the processor: a thread was woken that may be waiting for this very one.
     #[inline]
-    pub(crate) fn give_way(&mut self) -> bool {
+    pub(crate) fn yield_only(&mut self) -> bool {
         let left = self.yields > 0;
         if left {
             self.yields -= 1;
@@ -187,7 +187,7 @@ impl Spin {
 
     /// Learns from a wait that ended before the budget was used up.
     #[inline]
-    pub(crate) fn learn(&self) {
+    pub(crate) fn succeeded(&self) {
         match self.lesson {
             // Without iterations left the section was very long, or its thread interrupted; with all of them left, this
             // thread only gave way. Neither says anything.
@@ -256,7 +256,7 @@ impl Own {
 }
 
 /// Whether a thread should look often, because the sections it waits for are long. Of the waits for short ones 8
-/// to 25 in a hundred end [soon](Spin::SOON), of those for long ones one.
+/// to 25 in a hundred end [soon](SpinWait::SOON), of those for long ones one.
 type Long = Adaptive<1, 16, 32, 32>;
 
 /// Whether a thread should yield for as long as a wake-up takes, because the signals it waits for come in that time.
@@ -363,7 +363,7 @@ fn yields_if_brief(yields: u32) -> u32 {
 /// processor, and would have to until the end of the time slice. Not more often than a wake-up takes, because a
 /// thread that is on its way to another processor is not helped by it.
 #[inline]
-pub(crate) fn give_way_at_times() {
+pub(crate) fn yield_at_intervals() {
     /// How often the clock is not asked.
     const ASK: u32 = budget(16, u32::MAX);
     const INTERVAL: Duration = Duration::from_micros(200);
@@ -393,12 +393,12 @@ pub(crate) fn give_way_at_times() {
 /// learns for itself: with two threads to each of two processors, the one before it has just run on this processor, and the
 /// one to come is running on the other.
 #[derive(Debug)]
-pub(crate) struct Habit {
+pub(crate) struct BarrierSpin {
     helps: Advice,
     helps_last_but_one: Advice,
 }
 
-impl Habit {
+impl BarrierSpin {
     /// Every so many generations spinning is tried again.
     const TRIAL: u64 = 256;
 
@@ -414,17 +414,24 @@ impl Habit {
 
     /// For a thread that waits in this generation, for all that are missing or for the last.
     #[inline]
-    pub(crate) fn spin(&self, generation: u64, last_but_one: bool) -> Spin {
+    pub(crate) fn spin(&self, generation: u64, last_but_one: bool) -> SpinWait {
         let spins = self.helps(last_but_one).get() != 0 || generation % Self::TRIAL == 0;
         let iterations = if spins { budget(20, 1) } else { 0 };
         let lesson = if spins { Lesson::Barrier } else { Lesson::Nothing };
         let yields = yields_if_brief(budget(40, 0));
-        Spin { iterations, hints: budget(2, 0), yields, yield_time: Some(BRIEF), lesson, ..Spin::NONE }
+        SpinWait {
+            iterations,
+            hints: budget(2, 0),
+            yields,
+            yield_time: Some(BRIEF),
+            lesson,
+            ..SpinWait::NONE
+        }
     }
 
     /// Learns from what is left of a budget when the wait is over, or the budget.
     #[inline]
-    pub(crate) fn learn(&self, spin: &Spin, last_but_one: bool) {
+    pub(crate) fn learn(&self, spin: &SpinWait, last_but_one: bool) {
         if spin.lesson == Lesson::Barrier {
             self.helps(last_but_one).set(i8::from(spin.iterations > 0));
         }

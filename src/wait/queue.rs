@@ -1,36 +1,37 @@
 //! A queue of waiting threads in one word, beside two bits of its owner's.
 //!
 //! ```text
-//!   63                            4      3      2 1    0
-//!  ┌───────────────────────────────┬─────────┬───────┬───────┐
-//!  │ first waiter, or null         │ RECHECK │ owner │ GUARD │
-//!  └───────────────────────────────┴─────────┴───────┴───────┘
+//!   63                            4      3      2 1         0
+//!  ┌───────────────────────────────┬─────────┬───────┬──────────────┐
+//!  │ first waiter, or null         │ RECHECK │ owner │ QUEUE_LOCKED │
+//!  └───────────────────────────────┴─────────┴───────┴──────────────┘
 //! ```
 //!
-//! | GUARD | first waiter | meaning | who changes what |
+//! | QUEUE_LOCKED | first waiter | meaning | what may change |
 //! |---|---|---|---|
-//! | 0 | null | nobody waits | anybody the owner's bits, or takes the guard |
-//! | 0 | set | a list of waiters; nobody is changing it | the same |
-//! | 1 | null | somebody has the guard; the list was empty before | the guard's holder the list; anybody the owner's bits |
-//! | 1 | set | somebody has the guard; the pointer is what the list was before | the same |
+//! | 0 | null | no thread waits | any thread changes the owner's bits, or takes the queue lock |
+//! | 0 | set | a list of waiters, which no thread is changing | the same |
+//! | 1 | null | a thread has the queue lock; the list was empty before | the holder changes the list, any thread the owner's bits |
+//! | 1 | set | a thread has the queue lock; the pointer is the head of the list as it was before | the same |
 //!
-//! RECHECK is set only beside GUARD, by a thread that leaves its work to the holder of the queue lock; see invariant 5.
+//! RECHECK is set only beside QUEUE_LOCKED, by a thread that delegates its work to the holder of the queue lock; see
+//! invariant 5.
 //!
 //! Invariants:
 //!
-//! 1. The list changes only between the exchange that sets GUARD and the one that clears it, by the thread that made
-//!    both. What it has become is published by the second.
-//! 2. Everything is a compare-and-exchange of the whole word, so the owner's bits are never decided on an outdated
-//!    list, nor the list on outdated bits: [`Guard::finish`] decides again whenever a bit has changed.
-//! 3. The guard is held for a handful of instructions, and for a handful more for each waiter that is taken out; never
+//! 1. The list changes only between the exchange that sets QUEUE_LOCKED and the one that clears it, by the thread that
+//!    made both. The second publishes what the list has become.
+//! 2. Every change is a compare-and-exchange of the whole word, so the owner's bits are never decided on an outdated
+//!    list, nor the list on outdated bits: [`LockedQueue::unlock_as`] decides again whenever a bit has changed.
+//! 3. The queue lock is held for a handful of instructions, and for a handful more for each waiter that is taken out; never
 //!    while user code runs or a thread parks. No thread ever has two.
-//! 4. A waiter that has been taken out ([`Due`]) is woken or put in a queue again by the thread that took it out.
+//! 4. A waiter that has been taken out ([`Dequeued`]) is woken or put in a queue again by the thread that took it out.
 //! 5. Work that was delegated is done: the holder of the queue lock cannot give it back while RECHECK is set, clears that
 //!    bit in an exchange of its own, and decides after that exchange.
 //! 6. A waiter's stamp says since when it has been the first of its queue. It is set and cleared under the queue lock,
-//!    by owners that want to know ([`Guard::stamp_first`]), and goes with the waiter when it is woken.
+//!    by owners that want to know ([`LockedQueue::stamp_first`]), and goes with the waiter when it is woken.
 //!
-//! Ordering: taking the guard is Acquire and giving it back Release, so the list's plain fields are handed from
+//! Ordering: taking the queue lock is Acquire and giving it back Release, so the list's plain fields are handed from
 //! holder to holder. `queue.recheck`: delegating is Release and clearing RECHECK is Acquire, so the holder decides on all
 //! that was done before. The owner's exchanges name their own.
 //!
@@ -43,8 +44,8 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 
 use super::list::List;
-use super::policy::Spin;
-use super::waiter::{Outcome, Stamp, Waiter};
+use super::policy::SpinWait;
+use super::waiter::{Stamp, Waiter, Wakeup};
 use crate::facade::atomic::{
     AtomicPtr, Ordering,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -56,12 +57,12 @@ use crate::facade::{AbortOnUnwind, Backoff, Deadline, Moment, const_fn, reached}
 pub(crate) struct Word(*mut Waiter);
 
 impl Word {
-    const GUARD: usize = 1;
+    const QUEUE_LOCKED: usize = 1;
     const OWNER: usize = 0b0110;
     const RECHECK: usize = 0b1000;
-    const HEAD: usize = !(Self::GUARD | Self::OWNER | Self::RECHECK);
+    const HEAD: usize = !(Self::QUEUE_LOCKED | Self::OWNER | Self::RECHECK);
 
-    /// No waiters, no guard, no bits.
+    /// No waiters, not locked, no bits.
     pub(crate) const EMPTY: Self = Self(ptr::null_mut());
 
     /// The owner's bit number `n`.
@@ -71,12 +72,12 @@ impl Word {
         bit
     }
 
-    /// No waiters, no guard, and these owner's bits.
+    /// No waiters, not locked, and these owner's bits.
     pub(crate) const fn of(bits: usize) -> Self {
         Self(ptr::without_provenance_mut(bits))
     }
 
-    /// Whether any of these bits is set.
+    /// Returns whether any of these bits is set.
     pub(crate) fn has(self, bits: usize) -> bool {
         self.0.addr() & bits != 0
     }
@@ -89,16 +90,16 @@ impl Word {
         Self(self.0.map_addr(|addr| addr & !bits))
     }
 
-    /// Whether somebody waits; while the guard is held, whether somebody did before.
+    /// Returns whether a thread waits; while the queue lock is held, whether one did before it was taken.
     pub(crate) fn has_waiters(self) -> bool {
         self.has(Self::HEAD)
     }
 
-    pub(crate) fn is_guarded(self) -> bool {
-        self.has(Self::GUARD)
+    pub(crate) fn is_queue_locked(self) -> bool {
+        self.has(Self::QUEUE_LOCKED)
     }
 
-    /// In [`Guard::finish`]: whether work was delegated since the holder of the queue lock decided last.
+    /// In [`LockedQueue::unlock_as`]: whether work was delegated since the holder of the queue lock decided last.
     pub(crate) fn is_recheck(self) -> bool {
         self.has(Self::RECHECK)
     }
@@ -110,22 +111,22 @@ impl Word {
         ptr::with_exposed_provenance(self.0.addr() & Self::HEAD)
     }
 
-    /// The owner's bits of this one over another list, unguarded.
+    /// The owner's bits of this one over another list, not locked.
     fn over(self, list: &List<Waiter>) -> Self {
         let bits = self.0.addr() & Self::OWNER;
         Self(list.head().cast_mut().map_addr(|addr| addr | bits))
     }
 }
 
-const _: () = assert!(align_of::<Waiter>() > Word::OWNER | Word::GUARD | Word::RECHECK);
-const _: () = assert!(Word::OWNER & (Word::GUARD | Word::RECHECK) == 0);
+const _: () = assert!(align_of::<Waiter>() > Word::OWNER | Word::QUEUE_LOCKED | Word::RECHECK);
+const _: () = assert!(Word::OWNER & (Word::QUEUE_LOCKED | Word::RECHECK) == 0);
 
 impl fmt::Debug for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Word")
             .field("has_waiters", &self.has_waiters())
             .field("owner", &format_args!("{:#04b}", (self.0.addr() & Self::OWNER) >> 1))
-            .field("guarded", &self.is_guarded())
+            .field("guarded", &self.is_queue_locked())
             .field("recheck", &self.is_recheck())
             .finish()
     }
@@ -159,11 +160,11 @@ impl Queue {
     /// What the word is just now: a hint, to be confirmed by an exchange.
     #[inline]
     pub(crate) fn load(&self) -> Word {
-        // Relaxed: whoever acts on it exchanges the word and fails if it has changed.
+        // Relaxed: a thread that acts on it exchanges the word, which fails if it has changed.
         Word(self.word.load(Relaxed))
     }
 
-    /// The same with Acquire, for an owner whose bit alone is the news.
+    /// The same with Acquire, for an owner whose bit says all there is to know.
     #[inline]
     pub(crate) fn load_acquire(&self) -> Word {
         // Acquire: pairs with whichever Release exchange of the owner's set the bit, on an edge of the owner's
@@ -172,7 +173,7 @@ impl Queue {
     }
 
     crate::facade::model_only! {
-        /// For models: whether somebody waits at this point of the word's history. An exchange of the word with
+        /// For models: whether a thread waits at this point of the word's history. An exchange of the word with
         /// itself, because loom forgets a load when the same thread accesses the word again, and then misses
         /// interleavings.
         pub(crate) fn has_waiters_now(&self) -> bool {
@@ -196,68 +197,72 @@ impl Queue {
         }
     }
 
-    /// Takes the guard if `condition` holds at that very moment. Waits for the guard, but only for as long as the
+    /// Takes the queue lock if `condition` holds at that very moment. Waits for the queue lock, but only for as long as the
     /// condition holds; else returns the word for which it does not.
     ///
     /// `word` is what the caller last saw, or supposes: the exchange finds out. (A load would, too, but it may be
     /// outdated again by the time of the exchange.)
-    pub(crate) fn guard_if(&self, word: Word, condition: impl Fn(Word) -> bool) -> Result<Guard<'_>, Word> {
-        self.lock_if(word, condition, Backoff::new())
-    }
-
-    /// The same for a releasing call, which may not sleep: it spins, then yields for as long as it takes.
-    pub(crate) fn guard_if_sleepless(
+    pub(crate) fn lock_if(
         &self,
         word: Word,
         condition: impl Fn(Word) -> bool,
-    ) -> Result<Guard<'_>, Word> {
-        self.lock_if(word, condition, Backoff::sleepless())
+    ) -> Result<LockedQueue<'_>, Word> {
+        self.lock_if_by(word, condition, Backoff::new())
     }
 
-    fn lock_if(
+    /// The same for a releasing call, which may not sleep: it spins, then yields for as long as it takes.
+    pub(crate) fn lock_if_sleepless(
+        &self,
+        word: Word,
+        condition: impl Fn(Word) -> bool,
+    ) -> Result<LockedQueue<'_>, Word> {
+        self.lock_if_by(word, condition, Backoff::sleepless())
+    }
+
+    fn lock_if_by(
         &self,
         mut word: Word,
         condition: impl Fn(Word) -> bool,
         mut backoff: Backoff,
-    ) -> Result<Guard<'_>, Word> {
+    ) -> Result<LockedQueue<'_>, Word> {
         loop {
             if !condition(word) {
                 return Err(word);
             }
-            if word.is_guarded() {
-                reached!("guard waited for");
+            if word.is_queue_locked() {
+                reached!("queue lock waited for");
                 backoff.wait();
                 word = self.load();
                 continue;
             }
-            match self.try_guard(word) {
-                Ok(guard) => return Ok(guard),
+            match self.try_lock(word) {
+                Ok(locked) => return Ok(locked),
                 Err(actual) => word = actual,
             }
         }
     }
 
     /// Takes the queue lock; or, if another thread has it, leaves the caller's work to that thread by one exchange, and
-    /// returns `None`. The other then decides once more before it gives the queue lock back: each guarded section of a
-    /// queue that is used in this way ends in a [`Guard::finish`] that does all work there may be.
-    pub(crate) fn guard_or_delegate(&self, mut word: Word) -> Option<Guard<'_>> {
+    /// returns `None`. The other then decides once more before it gives the queue lock back: each section under the queue lock of a
+    /// queue that is used in this way ends in a [`LockedQueue::unlock_as`] that does all work there may be.
+    pub(crate) fn lock_or_delegate(&self, mut word: Word) -> Option<LockedQueue<'_>> {
         loop {
-            let tried = if word.is_guarded() {
+            let tried = if word.is_queue_locked() {
                 self.try_delegate(word, word).map(|()| None)
             } else {
-                self.try_guard(word).map(Some)
+                self.try_lock(word).map(Some)
             };
             match tried {
-                Ok(guard) => return guard,
+                Ok(locked) => return locked,
                 Err(actual) => word = actual,
             }
         }
     }
 
     /// Leaves work to the holder of the queue lock, changing the owner's bits to those of `next`, if the word is still
-    /// `current`, which is guarded; else returns what it is. May fail for no reason.
+    /// `current`, which is locked; else returns what it is. May fail for no reason.
     pub(crate) fn try_delegate(&self, current: Word, next: Word) -> Result<(), Word> {
-        debug_assert!(current.is_guarded());
+        debug_assert!(current.is_queue_locked());
         debug_assert_eq!(current.without(Word::OWNER), next.without(Word::OWNER), "invariant 1");
         let next = next.with(Word::RECHECK);
         // Release (queue.recheck): what the holder is to decide on. Also where RECHECK is set: a load would come before
@@ -271,33 +276,33 @@ impl Queue {
         }
     }
 
-    /// Takes the guard, waiting for it if need be.
-    pub(crate) fn guard(&self) -> Guard<'_> {
-        match self.guard_if(Word::EMPTY, |_| true) {
-            Ok(guard) => guard,
+    /// Takes the queue lock, waiting for it if need be.
+    pub(crate) fn lock(&self) -> LockedQueue<'_> {
+        match self.lock_if(Word::EMPTY, |_| true) {
+            Ok(locked) => locked,
             Err(_) => unreachable!("the condition always holds"),
         }
     }
 
-    /// Takes the guard if the word is still `current`, which is not guarded, else says what it is.
-    pub(crate) fn try_guard(&self, current: Word) -> Result<Guard<'_>, Word> {
-        debug_assert!(!current.is_guarded());
-        let guarded = current.with(Word::GUARD);
-        // Acquire (queue.guard): the list as the last holder left it. Relaxed on failure: nothing is taken.
+    /// Takes the queue lock if the word is still `current`, which is not locked, else says what it is.
+    pub(crate) fn try_lock(&self, current: Word) -> Result<LockedQueue<'_>, Word> {
+        debug_assert!(!current.is_queue_locked());
+        let guarded = current.with(Word::QUEUE_LOCKED);
+        // Acquire (queue.lock): the list as the last holder left it. Relaxed on failure: nothing is taken.
         if let Err(actual) = self.word.compare_exchange_weak(current.0, guarded.0, Acquire, Relaxed) {
             return Err(Word(actual));
         }
         // SAFETY: the last holder published this head and does not use its list any more; its nodes are in the list
-        // until a holder of the guard, which is us alone, takes them out (invariant 1).
+        // until a holder of the queue lock, which is us alone, takes them out (invariant 1).
         let list = unsafe { List::from_head(current.head()) };
-        Ok(Guard { queue: self, word: guarded, list, now: Cell::new(None) })
+        Ok(LockedQueue { queue: self, word: guarded, list, now: Cell::new(None) })
     }
 }
 
-/// The right to change a queue's list. To be given back by [`finish`](Self::finish) or
-/// [`release`](Self::release); dropping it would leave the queue guarded for ever.
+/// The right to change a queue's list. To be given back by [`unlock_as`](Self::unlock_as) or
+/// [`unlock`](Self::unlock); dropping it would leave the queue guarded for ever.
 #[must_use]
-pub(crate) struct Guard<'a> {
+pub(crate) struct LockedQueue<'a> {
     queue: &'a Queue,
     /// The word as it was last seen.
     word: Word,
@@ -306,12 +311,12 @@ pub(crate) struct Guard<'a> {
     now: Cell<Option<Moment>>,
 }
 
-impl<'a> Guard<'a> {
+impl<'a> LockedQueue<'a> {
     pub(crate) fn has_waiters(&self) -> bool {
         !self.list.is_empty()
     }
 
-    /// What time it is. The clock is read once in a guarded section.
+    /// What time it is. The clock is read once in a section under the queue lock.
     fn now(&self) -> Moment {
         let now = self.now.get().unwrap_or_else(Moment::now);
         self.now.set(Some(now));
@@ -319,7 +324,7 @@ impl<'a> Guard<'a> {
     }
 
     /// Stamps the first waiter if it has no stamp yet. An owner that asks [`is_starving`](Self::is_starving) calls this
-    /// at the end of each guarded section.
+    /// at the end of each section under the queue lock.
     pub(crate) fn stamp_first(&self) {
         if let Some(first) = self.waiters().next() {
             first.stamp(|| self.now());
@@ -338,11 +343,11 @@ impl<'a> Guard<'a> {
     }
 
     /// Takes out the first waiter.
-    pub(crate) fn pop(&mut self) -> Option<Due> {
+    pub(crate) fn pop(&mut self) -> Option<Dequeued> {
         let waiter = self.list.pop_front()?;
         // SAFETY: it was in our list, so its wait is not over, and is not before it is woken.
         unsafe { waiter.as_ref() }.taken_out_of(self.queue);
-        Some(Due(waiter))
+        Some(Dequeued(waiter))
     }
 
     /// The waiters, first to last.
@@ -355,12 +360,12 @@ impl<'a> Guard<'a> {
     /// # Safety
     ///
     /// `waiter` is in this queue.
-    pub(crate) unsafe fn take(&mut self, waiter: NonNull<Waiter>) -> Due {
+    pub(crate) unsafe fn take(&mut self, waiter: NonNull<Waiter>) -> Dequeued {
         // SAFETY: this function's contract.
         unsafe { self.list.remove(waiter.as_ptr()) };
         // SAFETY: it was in our list, so its wait is not over, and is not before it is woken.
         unsafe { waiter.as_ref() }.taken_out_of(self.queue);
-        Due(waiter)
+        Dequeued(waiter)
     }
 
     /// Takes the first waiter's stamp away, which will not be the first any more.
@@ -371,17 +376,17 @@ impl<'a> Guard<'a> {
     }
 
     /// Puts the waiter that was popped last back in its place: nothing has happened.
-    pub(crate) fn put_back(&mut self, due: Due) {
+    pub(crate) fn put_back(&mut self, waiter: Dequeued) {
         self.clear_stamp_of_first();
-        // SAFETY: it is in no list, and its wait is not over before it is woken, which `due` was the right to do.
-        unsafe { self.list.push_front(due.0.as_ptr()) };
+        // SAFETY: it is in no list, and its wait is not over before it is woken, which `waiter` was the right to do.
+        unsafe { self.list.push_front(waiter.0.as_ptr()) };
         // SAFETY: as above.
-        unsafe { due.0.as_ref() }.put_back_into(self.queue);
+        unsafe { waiter.0.as_ref() }.put_back_into(self.queue);
     }
 
     /// Takes out waiters from the front for as long as `wanted` says so of the next.
-    pub(crate) fn take_while(&mut self, mut wanted: impl FnMut(&Waiter) -> bool) -> Dues {
-        Dues(self.list.take_while(|waiter| {
+    pub(crate) fn take_while(&mut self, mut wanted: impl FnMut(&Waiter) -> bool) -> WakeList {
+        WakeList(self.list.take_while(|waiter| {
             let taken = wanted(waiter);
             if taken {
                 waiter.taken_out_of(self.queue);
@@ -391,8 +396,8 @@ impl<'a> Guard<'a> {
     }
 
     /// Takes out the first `n` of those waiters that are wanted, wherever they stand.
-    pub(crate) fn take_first(&mut self, n: usize, wanted: impl Fn(&Waiter) -> bool) -> Dues {
-        Dues(self.list.take_first(n, |waiter| {
+    pub(crate) fn take_first(&mut self, n: usize, wanted: impl Fn(&Waiter) -> bool) -> WakeList {
+        WakeList(self.list.take_first(n, |waiter| {
             let taken = wanted(waiter);
             if taken {
                 waiter.taken_out_of(self.queue);
@@ -403,32 +408,32 @@ impl<'a> Guard<'a> {
 
     /// Takes out `waiter` if it still is in this queue, into which its own thread, the caller, put it.
     fn remove(&mut self, waiter: &Waiter) -> bool {
-        let queued = waiter.is_at_home();
+        let queued = waiter.is_queued();
         if queued {
-            // SAFETY: at home means in the list of the queue whose guard this is.
+            // SAFETY: in the list of its queue, whose lock this is.
             unsafe { self.list.remove(waiter) };
         }
         queued
     }
 
     /// Puts waiters of another queue behind those of this one.
-    pub(crate) fn append(&mut self, dues: Dues) {
-        self.list.append(dues.0);
+    pub(crate) fn append(&mut self, woken: WakeList) {
+        self.list.append(woken.0);
     }
 
-    /// Publishes the list and gives the guard back, with the owner's bits as `decide` wants them. It is asked again
+    /// Publishes the list and gives the queue lock back, with the owner's bits as `decide` wants them. It is asked again
     /// if they have changed meanwhile or work was delegated, and may take out waiters each time. That work was delegated
     /// [is shown](Word::is_recheck) to it once.
-    pub(crate) fn finish(mut self, mut decide: impl FnMut(Word, &mut Self) -> Word) {
+    pub(crate) fn unlock_as(mut self, mut decide: impl FnMut(Word, &mut Self) -> Word) {
         loop {
             let current = self.word.without(Word::RECHECK);
             let next = decide(self.word, &mut self).over(&self.list);
-            // Release (queue.guard): publishes the list, and whatever the owner's bits announce. Acquire: a decision
+            // Release (queue.lock): publishes the list, and whatever the owner's bits announce. Acquire: a decision
             // may take what the bits offered on behalf of a waiter (`raw::mutex`, a hand-off), which then gets it from
             // this thread. Relaxed on failure: decided anew.
             let done = self.queue.word.compare_exchange_weak(current.0, next.0, AcqRel, Relaxed);
             let Err(actual) = done else { return };
-            reached!("owner's bits change under the guard");
+            reached!("owner's bits change under the queue lock");
             self.word = Word(actual);
             if self.word.is_recheck() {
                 self.clear_recheck();
@@ -456,37 +461,37 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// Publishes the list and gives the guard back. For queues to which no work is delegated.
-    pub(crate) fn release(self) {
-        self.finish(|word, _| {
+    /// Publishes the list and gives the queue lock back. For queues to which no work is delegated.
+    pub(crate) fn unlock(self) {
+        self.unlock_as(|word, _| {
             debug_assert!(!word.is_recheck(), "invariant 5: delegated work is done");
             word
         });
     }
 
-    /// Queues `waiter`, runs `publish`, which ends the guarded section, and blocks until the waiter is woken or the
-    /// deadline passes. Then, if it is still in the queue, it is taken out, `leave` ends that guarded section, and
-    /// the result is `None`: nobody has woken it and nobody will. If it is not, `leave` ends that section as well, and
-    /// its wake-up, which is on its way, is waited for.
+    /// Queues `waiter`, runs `publish`, which ends the section under the queue lock, and blocks until the waiter is woken or the
+    /// deadline passes. Then, if it is still in the queue, it is taken out, `leave` ends that section under the queue lock, and
+    /// the result is `None`: no thread has woken it and no thread will. If it is not, `leave` ends that section as well, and
+    /// its wake-up, which is under way, is waited for.
     ///
     /// The waiter must still be in the same queue by then, or have been taken out of it for good: one that was moved
-    /// to another queue counts as due, and its wake-up is waited for.
+    /// to another queue counts as woken, and its wake-up is waited for.
     pub(crate) fn wait(
         mut self,
         waiter: Waiter,
         place: Place,
         publish: impl FnOnce(Self),
         deadline: &Deadline,
-        spin: Spin,
+        spin: SpinWait,
         leave: impl FnOnce(Self),
     ) -> Option<Woken> {
         let queue = self.queue;
-        // For whoever takes the guard: see `Word::head`.
+        // For the thread that takes the queue lock: see `Word::head`.
         let _ = (&raw const waiter).expose_provenance();
         // The node is reached from elsewhere until this function returns; it must not be left by a panic.
         let abort = AbortOnUnwind;
         // Who has others before it has no turn to expect soon.
-        let spin = if place == Place::Back && self.has_waiters() { Spin::NONE } else { spin };
+        let spin = if place == Place::Back && self.has_waiters() { SpinWait::NONE } else { spin };
         if place == Place::Front {
             self.clear_stamp_of_first();
         }
@@ -501,16 +506,16 @@ impl<'a> Guard<'a> {
         waiter.grow_old();
         let mut outcome = waiter.wait(deadline, spin);
         if outcome.is_none() {
-            let mut guard = queue.guard();
-            if guard.remove(&waiter) {
+            let mut locked = queue.lock();
+            if locked.remove(&waiter) {
                 reached!("waiter leaves at its deadline");
-                leave(guard);
+                leave(locked);
             } else {
-                reached!("waiter is due at its deadline");
-                // Not ours to leave, but ours to end: what was left to the guard's holder is left to us.
-                leave(guard);
-                // Whoever took it out is about to wake it, or has moved it to where somebody will.
-                outcome = waiter.wait(&Deadline::NEVER, Spin::NONE);
+                reached!("waiter is woken at its deadline");
+                // Not ours to leave, but ours to end: what was left to the holder of the queue lock is left to us.
+                leave(locked);
+                // The thread that took it out is about to wake it, or has moved it to where a thread will.
+                outcome = waiter.wait(&Deadline::NEVER, SpinWait::NONE);
             }
         }
         abort.disarm();
@@ -521,16 +526,16 @@ impl<'a> Guard<'a> {
 /// How a wait ended that did not time out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Woken {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: Wakeup,
     /// The stamp that the waiter had when it was woken: for its next node, if it must wait once more at the front.
     pub(crate) stamp: Stamp,
 }
 
 /// A waiter that was taken out of its queue and is yet to be woken (invariant 4).
 #[must_use]
-pub(crate) struct Due(NonNull<Waiter>);
+pub(crate) struct Dequeued(NonNull<Waiter>);
 
-impl Due {
+impl Dequeued {
     crate::facade::model_only! {
         pub(crate) fn tag(&self) -> *const () {
             // SAFETY: alive, as it is not woken before this value is consumed.
@@ -539,7 +544,7 @@ impl Due {
     }
 
     /// Ends its wait.
-    pub(crate) fn wake(self, outcome: Outcome) {
+    pub(crate) fn wake(self, outcome: Wakeup) {
         // SAFETY: taken out of its list, and woken once, as this consumes the right to.
         unsafe { Waiter::wake(self.0, outcome) };
     }
@@ -547,9 +552,9 @@ impl Due {
 
 /// Waiters that were taken out of their queue, in order, and are yet to be woken or queued again (invariant 4).
 #[must_use]
-pub(crate) struct Dues(List<Waiter>);
+pub(crate) struct WakeList(List<Waiter>);
 
-impl Dues {
+impl WakeList {
     pub(crate) const NONE: Self = Self(List::new());
 
     /// The tag of the first, if there is one.
@@ -564,8 +569,8 @@ impl Dues {
     }
 
     /// Splits off the first.
-    pub(crate) fn pop(&mut self) -> Option<Due> {
-        self.0.pop_front().map(Due)
+    pub(crate) fn pop(&mut self) -> Option<Dequeued> {
+        self.0.pop_front().map(Dequeued)
     }
 
     /// Adds others behind these.
@@ -574,9 +579,9 @@ impl Dues {
     }
 
     /// Ends the waits of all of them, first to last.
-    pub(crate) fn wake_all(mut self, outcome: Outcome) {
+    pub(crate) fn wake_all(mut self, outcome: Wakeup) {
         while let Some(waiter) = self.0.pop_front() {
-            Due(waiter).wake(outcome);
+            Dequeued(waiter).wake(outcome);
         }
     }
 }

@@ -1,15 +1,15 @@
 //! One waiting thread: the node on its stack, and the one transition that ends its wait.
 //!
-//! | state | meaning | who leaves it |
+//! | state | meaning | left by |
 //! |---|---|---|
-//! | `WAITING` | not woken; the thread runs (it is on its way to `park`, or spins) | the thread, to `PARKED`; a waker, to an outcome |
+//! | `WAITING` | not woken; the thread runs (it spins, or is about to park) | the thread, to `PARKED`; a waker, to an outcome |
 //! | `PARKED` | not woken; the thread is in `park`, or about to be, or just back from it | a waker, to an outcome |
-//! | an outcome | woken; the waker does not touch the node again | nobody |
+//! | a wake-up | woken; the waker does not touch the node again | none |
 //!
 //! Invariants:
 //!
 //! 1. Only a thread that has taken the node out of its list stores an outcome, and it does so once. Being in a list
-//!    and being woken exclude each other, and the list changes under its queue's guard only: *taking the node out is
+//!    and being woken exclude each other, and the list changes under its queue's lock only: *taking the node out is
 //!    the one transition for which a wake-up and a time-out compete*.
 //! 2. The node outlives the store of its outcome, because its thread does not return before it has seen one or has
 //!    itself taken the node out. It may not outlive it by one instruction: a waker must have copied out beforehand
@@ -24,7 +24,7 @@ use std::ptr::{self, NonNull};
 use std::time::Duration;
 
 use super::list::{Links, Node};
-use super::policy::Spin;
+use super::policy::SpinWait;
 use super::queue::Queue;
 use crate::facade::atomic::{
     AtomicU32,
@@ -34,26 +34,26 @@ use crate::facade::{Age, Deadline, Moment, Parker, UnsafeCell, reached};
 
 /// What a waker tells the thread it wakes. The meaning is the primitive's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Outcome(u32);
+pub(crate) struct Wakeup(u32);
 
 const WAITING: u32 = 0;
 const PARKED: u32 = 1;
 
-impl Outcome {
+impl Wakeup {
     /// What was waited for is there; look again.
     pub(crate) const WOKEN: Self = Self(2);
-    /// What was waited for is the woken thread's own: it owes nobody a further look.
-    pub(crate) const GRANTED: Self = Self(3);
-    /// As [`WOKEN`](Self::WOKEN), but nobody counts on this thread: it comes by as if it had not waited.
-    pub(crate) const LOOSE: Self = Self(4);
+    /// What was waited for is the woken thread's own: it owes no thread a further look.
+    pub(crate) const HANDOFF: Self = Self(3);
+    /// As [`WOKEN`](Self::WOKEN), but it is no designated waker: it barges as if it had not waited.
+    pub(crate) const BARGE: Self = Self(4);
 }
 
-impl fmt::Debug for Outcome {
+impl fmt::Debug for Wakeup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match *self {
             Self::WOKEN => "WOKEN",
-            Self::GRANTED => "GRANTED",
-            Self::LOOSE => "LOOSE",
+            Self::HANDOFF => "HANDOFF",
+            Self::BARGE => "BARGE",
             _ => "invalid",
         })
     }
@@ -74,8 +74,8 @@ pub(crate) struct Waiter {
     state: AtomicU32,
     /// The queue its thread put it in.
     home: *const Queue,
-    /// Whether it has been in that queue ever since. Read and written under that queue's guard only.
-    at_home: UnsafeCell<bool>,
+    /// Whether it has been in that queue ever since. Read and written under that queue's lock only.
+    queued: UnsafeCell<bool>,
     /// Read and written under its queue's lock, and by its thread when it is in none.
     stamp: UnsafeCell<Stamp>,
     /// Whether that is long ago, in a model.
@@ -99,7 +99,7 @@ impl Waiter {
             links: Links::new(),
             state: AtomicU32::new(WAITING),
             home,
-            at_home: UnsafeCell::new(true),
+            queued: UnsafeCell::new(true),
             stamp: UnsafeCell::new(Stamp::NONE),
             age: Age::new(),
             tag,
@@ -112,17 +112,17 @@ impl Waiter {
         Self { stamp: UnsafeCell::new(stamp), ..self }
     }
 
-    /// Whether it still is in the queue its thread put it in, whose guard the caller has.
-    pub(super) fn is_at_home(&self) -> bool {
-        // SAFETY: the caller has the guard, so nobody writes.
-        self.at_home.with(|at_home| unsafe { *at_home })
+    /// Returns whether it still is in the queue its thread put it in, whose lock the caller has.
+    pub(super) fn is_queued(&self) -> bool {
+        // SAFETY: the caller has the queue lock, so no thread writes.
+        self.queued.with(|queued| unsafe { *queued })
     }
 
-    /// Notes that it was taken out of `queue`, whose guard the caller has.
+    /// Notes that it was taken out of `queue`, whose lock the caller has.
     pub(super) fn taken_out_of(&self, queue: &Queue) {
         if ptr::eq(self.home, queue) {
-            // SAFETY: the caller has the guard of its home, so nobody else reads or writes.
-            self.at_home.with_mut(|at_home| unsafe { *at_home = false });
+            // SAFETY: the caller has the lock of its queue, so no other thread reads or writes.
+            self.queued.with_mut(|queued| unsafe { *queued = false });
         }
     }
 
@@ -164,21 +164,21 @@ impl Waiter {
         self.age.pass();
     }
 
-    /// Notes that it was put back into `queue`, whose guard the caller has and out of which it was taken last.
+    /// Notes that it was put back into `queue`, whose lock the caller has and out of which it was taken last.
     pub(super) fn put_back_into(&self, queue: &Queue) {
         if ptr::eq(self.home, queue) {
-            // SAFETY: the caller has the guard of its home, so nobody else reads or writes.
-            self.at_home.with_mut(|at_home| unsafe { *at_home = true });
+            // SAFETY: the caller has the lock of its queue, so no other thread reads or writes.
+            self.queued.with_mut(|queued| unsafe { *queued = true });
         }
     }
 
-    /// Blocks until somebody has stored an outcome, or until the deadline. `None` decides nothing: the node may have
-    /// been taken out already, see [`Guard::wait`](super::queue::Guard::wait).
-    pub(super) fn wait(&self, deadline: &Deadline, mut spin: Spin) -> Option<Outcome> {
+    /// Blocks until a thread has stored an outcome, or until the deadline. `None` decides nothing: the node may have
+    /// been taken out already, see [`LockedQueue::wait`](super::queue::LockedQueue::wait).
+    pub(super) fn wait(&self, deadline: &Deadline, mut spin: SpinWait) -> Option<Wakeup> {
         // The clock is read each time: where others want the processor, a yield can last longer than any time-out.
-        while spin.again() {
+        while spin.spin() {
             if let Some(outcome) = self.outcome() {
-                spin.learn();
+                spin.succeeded();
                 return Some(outcome);
             }
             if deadline.has_passed() {
@@ -200,11 +200,11 @@ impl Waiter {
         }
     }
 
-    fn outcome(&self) -> Option<Outcome> {
+    fn outcome(&self) -> Option<Wakeup> {
         // Acquire (waiter.outcome): pairs with the store in `wake`.
         match self.state.load(Acquire) {
             WAITING | PARKED => None,
-            outcome => Some(Outcome(outcome)),
+            outcome => Some(Wakeup(outcome)),
         }
     }
 
@@ -214,7 +214,7 @@ impl Waiter {
     ///
     /// `waiter` is alive and was taken out of its list by the caller, who has not woken it yet (invariant 1). The
     /// node may be gone when this returns, and already while it runs (invariant 2), hence a pointer.
-    pub(super) unsafe fn wake(waiter: NonNull<Self>, outcome: Outcome) {
+    pub(super) unsafe fn wake(waiter: NonNull<Self>, outcome: Wakeup) {
         // SAFETY: alive until an outcome is stored. The reference is to an atomic, which may end during its call.
         let state = unsafe { &(*waiter.as_ptr()).state };
         // Release (waiter.outcome): hands over what the waker did. Relaxed on failure: the only other state is
