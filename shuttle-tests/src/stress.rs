@@ -177,6 +177,31 @@ fn rwlock_excludes_writers_readers_and_upgraders() {
     });
 }
 
+/// Many that queue, are woken and lose, beside some that come and go, so that a thread that was woken arrives in the
+/// middle of another's section under the queue lock, in which work was delegated meanwhile.
+#[test]
+fn rwlock_wakes_each_that_was_taken_out() {
+    run(|| {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let writes: usize = join_all(spawn_all(7, move |n| {
+            let mut writes = 0;
+            for _ in 0..4 {
+                if n < 5 {
+                    *other.write() += 1;
+                    writes += 1;
+                } else {
+                    drop(other.read());
+                }
+            }
+            writes
+        }))
+        .into_iter()
+        .sum();
+        assert_eq!(*lock.read(), writes);
+    });
+}
+
 #[test]
 fn condvar_notifies_each_waiter_once() {
     run(|| {

@@ -70,8 +70,7 @@ use crate::facade::atomic::{
 };
 use crate::facade::{Deadline, Releasing, Rounds, budget, const_fn, guess, reached};
 use crate::wait::{
-    Dequeued, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word,
-    yield_at_intervals,
+    LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word, yield_at_intervals,
 };
 
 /// What the lock's word says.
@@ -398,17 +397,15 @@ pub(crate) fn too_many_readers(call: &str) -> ! {
 /// Waiters that were taken out of the queue, and are to be woken once the queue lock has been given back.
 struct Going {
     granted: WakeList,
-    /// One at most, as DESIGNATED is set from the first on until that one comes.
-    woken: Option<Dequeued>,
+    /// One from each decision at most. A second decision of one section may add another: a designated waker from before
+    /// it, beside which a thread had queued and cleared DESIGNATED, may come between the two and clear it once more.
+    woken: WakeList,
 }
 
 impl Going {
     fn append(&mut self, later: Self) {
         self.granted.append(later.granted);
-        if later.woken.is_some() {
-            debug_assert!(self.woken.is_none(), "invariant 2");
-            self.woken = later.woken;
-        }
+        self.woken.append(later.woken);
     }
 }
 
@@ -1060,9 +1057,7 @@ impl RawRwLock {
             word
         });
         going.granted.wake_all(Wakeup::HANDOFF);
-        if let Some(waiter) = going.woken {
-            waiter.wake(Wakeup::WOKEN);
-        }
+        going.woken.wake_all(Wakeup::WOKEN);
     }
 
     /// Makes the change and what the plan says then, and takes out of the queue those that go on. Says what the state is.
@@ -1094,10 +1089,10 @@ impl RawRwLock {
             Role::Read => !beside_writer,
             role => role == Role::ReadAgain,
         });
-        let mut woken = None;
+        let mut woken = WakeList::NONE;
         match plan.one {
             // SAFETY: the plan is of this queue, and counts this waiter to none of the others.
-            Some((waiter, _, Wakeup::WOKEN)) => woken = Some(unsafe { locked.take(waiter) }),
+            Some((waiter, _, Wakeup::WOKEN)) => woken.push(unsafe { locked.take(waiter) }),
             Some((waiter, ..)) => {
                 reached!("rwlock granted");
                 granted.append(locked.take_first(1, |other| ptr::eq(other, waiter.as_ptr())));

@@ -573,6 +573,12 @@ impl WakeList {
         self.0.pop_front().map(Dequeued)
     }
 
+    /// Adds one behind these.
+    pub(crate) fn push(&mut self, waiter: Dequeued) {
+        // SAFETY: it was taken out of its list, and lives until it is woken, which `waiter` was the right to do.
+        unsafe { self.0.push_back(waiter.0.as_ptr()) };
+    }
+
     /// Adds others behind these.
     pub(crate) fn append(&mut self, others: Self) {
         self.0.append(others.0);
