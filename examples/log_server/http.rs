@@ -73,10 +73,25 @@ fn names_a_version(bytes: &[u8]) -> bool {
     version.strip_prefix(b"HTTP/").is_some_and(|number| number.first().is_some_and(u8::is_ascii_digit))
 }
 
+/// The request line of what is no request, as far as there is one: what may be its method and its target, and the line.
+pub(crate) fn request_line(bytes: &[u8]) -> (Option<(&str, &str)>, &[u8]) {
+    /// Enough to know it again.
+    const MOST: usize = 256;
+    let mut lines = bytes.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    let line = &line[..line.len().min(MOST)];
+    let word = |word: &&[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
+    let mut words =
+        line.split(|byte| *byte == b' ').take_while(word).filter_map(|word| std::str::from_utf8(word).ok());
+    let method = words.next().filter(|method| method.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    (method.zip(words.next()), line)
+}
+
 fn read_head(request: &httparse::Request<'_, '_>, len: usize, limits: &Limits) -> Result<Head, Refusal> {
     let mut length = None;
     let (mut encoded, mut expects_continue) = (false, false);
     let (mut close, mut keep) = (false, false);
+    let mut hosts = 0;
     // Both are there if the head is complete.
     let modern = request.version == Some(1);
     let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
@@ -90,6 +105,8 @@ fn read_head(request: &httparse::Request<'_, '_>, len: usize, limits: &Limits) -
             }
         } else if is("transfer-encoding") {
             encoded = true;
+        } else if is("host") {
+            hosts += 1;
         } else if is("connection") {
             for option in header.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                 close |= option.eq_ignore_ascii_case(b"close");
@@ -103,6 +120,10 @@ fn read_head(request: &httparse::Request<'_, '_>, len: usize, limits: &Limits) -
         }
     }
 
+    // Two servers that disagree about who was meant are one way to reach what is not meant for all.
+    if hosts > 1 || modern && hosts == 0 {
+        return Err(Refusal::new(400, "a request has one Host"));
+    }
     match (encoded, length) {
         (true, Some(_)) => {
             return Err(Refusal::new(400, "there are a Transfer-Encoding and a Content-Length"));
@@ -208,7 +229,7 @@ impl Reply {
     }
 
     /// The bytes to send: without the body, though with its length, for a HEAD.
-    pub(crate) fn render(&self, keep_alive: bool, head_only: bool) -> String {
+    pub(crate) fn render(&self, keep_alive: bool, head_only: bool) -> Vec<u8> {
         let connection = if keep_alive { "keep-alive" } else { "close" };
         let mut out = String::with_capacity(160 + self.body.len());
         // Writing to a string does not fail.
@@ -225,7 +246,7 @@ impl Reply {
         if !head_only {
             out.push_str(&self.body);
         }
-        out
+        out.into_bytes()
     }
 }
 

@@ -1,23 +1,24 @@
-//! An HTTP server that logs what it is told, built on lockwork's blocking primitives alone.
+//! An HTTP server that logs what it is told, built on lockwork's blocking primitives.
 //!
 //! ```text
 //!                connections                          records
 //!  acceptor ──▶ [ BoundedBuffer ] ──▶ workers ──▶ [ BoundedBuffer ] ──▶ logger ──▶ file
-//!     put            ▲      get          │  put                   get_many
-//!                    └──── try_put ──────┘
-//!              (not finished: back to the end of the line)
+//!     put         ▲          get        │  put                  get_many     │
+//!                 └── watch ◀── rest ───┘       ◀── on the disk (--durable) ─┘
 //! ```
 //!
-//! * The **acceptor** puts every connection into the first buffer. When that is full it waits there, and clients
-//!   wait in the listener's backlog: back-pressure, not memory, is what a crowd costs.
+//! * The **acceptor** takes one permit of a `Semaphore` for each connection. When there is none left it waits, and
+//!   clients wait in the listener's backlog: back-pressure, not memory, is what a crowd costs.
 //! * The **workers** are tasks of a `ThreadPool`, one for each of its threads, for as long as the server runs.
-//! * A **worker** takes a connection, answers what it asks, and keeps it for as long as nobody else waits. When
-//!   somebody does, a connection that has nothing to say just now, or has had its turn, goes back to the end of the
-//!   line. So a few workers serve many connections that are kept alive, and a client that sends a byte a second
-//!   holds up nobody: it takes a place in the line, until its request's deadline passes and it gets a 408.
-//! * A worker puts a record into the second buffer *before* it answers: who has an answer has a record. If the disk
-//!   is slower than the clients, the workers wait for room there.
-//! * The **logger** takes as many records as there are and writes them to the file in one go.
+//! * A **worker** takes a connection and does what can be done for it now. It never waits for a client: a connection
+//!   whose client says nothing, or does not read its answer, goes to the watch, and one that has had its turn while
+//!   others wait goes to the end of the line.
+//! * The **watch** is one thread that sleeps until some socket has changed (by `mio`, since std has no such call), or the
+//!   first deadline passes. Idle connections cost nothing, and clients that are too slow get a 408.
+//! * A worker puts a record into the second buffer *before* it answers. It waits there if the disk is slower than the
+//!   clients: for the number of records, or for a `Semaphore` of as many permits as they may have bytes.
+//! * The **logger** takes as many records as there are and writes them to the file in one go. With `--durable` it then
+//!   brings them to the disk, and has the answers sent that were held back until then.
 //! * An `Event` stops everything; see `stop` in this file for the order in which it happens, and why nothing that
 //!   was answered is ever missing from the file.
 //!
@@ -27,6 +28,7 @@
 //! cargo run --release --example log_server                          serves until Ctrl-C
 //! cargo run --release --example log_server -- --port 8080 --log /tmp/requests.log
 //! cargo run --release --example log_server -- --requests 20000      drives and checks itself, then ends
+//! cargo run --release --example log_server -- --durable             answers when the record is on the disk
 //! cargo run --release --example log_server -- --help                all options
 //!
 //! curl 'http://127.0.0.1:8080/log?hello'                            one record
@@ -43,12 +45,12 @@
 //!
 //! ```text
 //! 17 1767225600.042 127.0.0.1:50312 POST /log 200 "two\nlines"
-//! └ number, unique in the file            │   └ data, escaped: a record never takes two lines
+//! └ number: they ascend in the file       │   └ data, escaped: a record never takes two lines
 //!    └ seconds since 1970                 └ status
 //! ```
 //!
 //! The exit code is 0 if every answered request is in the file, 1 if not or if the server could not run, 2 if it did
-//! not understand its command line.
+//! not understand its command line, 130 if it was interrupted: by a second Ctrl-C, or in a run that drives itself.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -56,25 +58,30 @@
 )]
 
 mod connection;
+mod counts;
 mod drive;
 mod http;
 mod log;
 mod options;
 mod server;
+mod watch;
 
 use std::fmt;
-use std::fs::File;
+use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use lockwork::{Event, ThreadPool};
 
+use crate::connection::Waits;
+use crate::counts::Snapshot;
 use crate::drive::Run;
+use crate::log::Log;
 use crate::options::Options;
 use crate::server::Server;
 
@@ -84,9 +91,16 @@ use crate::server::Server;
 /// early or late, sees it.
 static STOP: Event = Event::new();
 
+/// Whether a signal has come: the next one ends the process at once.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// What a shell says of a process that Ctrl-C has ended.
+const BY_CTRL_C: u8 = 130;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     match run(&options) {
+        Ok(_) if options.requests.is_some() && INTERRUPTED.load(Relaxed) => ExitCode::from(BY_CTRL_C),
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(problem) => {
@@ -96,9 +110,17 @@ fn main() -> ExitCode {
     }
 }
 
+fn on_signal() {
+    if INTERRUPTED.swap(true, Relaxed) {
+        complain(format_args!("ended at once: what was not written yet is lost"));
+        process::exit(BY_CTRL_C.into());
+    }
+    STOP.set();
+}
+
 /// Serves as the options say. Says whether everything that was answered is in the log.
 fn run(options: &Options) -> Result<bool, Problem> {
-    ctrlc::set_handler(|| STOP.set()).map_err(|error| Problem::new("cannot listen for Ctrl-C", error))?;
+    ctrlc::set_handler(on_signal).map_err(|error| Problem::new("cannot listen for Ctrl-C", error))?;
 
     // Only this machine can connect: the program has no business on a network.
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
@@ -106,16 +128,40 @@ fn run(options: &Options) -> Result<bool, Problem> {
         .map_err(|error| Problem::new(format!("cannot listen on {address}"), error))?;
     let address = listener.local_addr().map_err(|error| Problem::new("cannot tell the port", error))?;
 
-    let (path, file) = log::open(options.log.as_deref())
+    let mut log = log::open(options.log.as_deref())
         .map_err(|(path, error)| Problem::new(format!("cannot open the log {}", path.display()), error))?;
+    if !log.regular {
+        // Said now, not when the work is done.
+        for (wanted, why) in
+            [(options.requests.is_some(), "read back what is in it"), (options.durable, "bring it to a disk")]
+        {
+            if wanted {
+                let what = format!("cannot use the log {}", log.path.display());
+                return Err(Problem::new(what, format!("it is not a regular file, so nobody can {why}")));
+            }
+        }
+    }
 
     // Tests and scripts read the first line to learn the port.
     say(format_args!("listening on http://{address}"));
-    say(format_args!("logging to {}", path.display()));
+    say(format_args!("logging to {}", log.path.display()));
+    if log.torn {
+        complain(format_args!(
+            "the log ended in half a record, of a run that was killed; it goes on below that"
+        ));
+    }
 
-    let server = Server::new(options, &STOP);
-    let (written, run) = serve(&server, options, listener, address, file)?;
-    finish(&server, &path, &written, run)
+    let server = Server::new(options, log.next_number, &STOP)
+        .map_err(|error| Problem::new("cannot watch connections", error))?;
+    let (written, run) = serve(&server, options, listener, address, &mut log)?;
+    let complete = finish(&server, &log, &written, run)?;
+    if complete && options.requests.is_some() && options.log.is_none() {
+        // It was the run's own, and has been checked.
+        let removed = fs::remove_file(&log.path);
+        removed.map_err(|error| Problem::new(format!("cannot remove {}", log.path.display()), error))?;
+        say(format_args!("the log is complete, and removed (--log PATH keeps it)"));
+    }
+    Ok(complete)
 }
 
 /// Starts every thread, serves until the stop, and ends every thread. Returns what became of the log, and how the
@@ -125,20 +171,19 @@ fn serve(
     options: &Options,
     listener: TcpListener,
     address: SocketAddr,
-    file: File,
+    log: &mut Log,
 ) -> Result<(io::Result<()>, Option<Run>), Problem> {
     let quiet = Event::new();
-    // A task for each connection, or for each turn of one, would be queued here instead of in the buffer. But a worker
-    // has things of its own (room to read into, and how long it has heard nothing), and `stop` waits until every
-    // connection was reported done; the buffer is made for that.
+    // A task for each turn of a connection would be queued here instead of in the buffer, with an allocation each time.
     let pool = ThreadPool::builder().threads(options.workers).name("worker").try_build();
     let pool = pool.map_err(|error| Problem::new("cannot start a thread", error))?;
     thread::scope(|scope| {
         pool.scope(|tasks| {
             let mut acceptor = None;
-            let mut logger = None;
+            let (mut logger, mut watch) = (None, None);
             let started: io::Result<()> = (|| {
-                logger = Some(spawn(scope, "logger", || server.log(file))?);
+                logger = Some(spawn(scope, "logger", || server.log(log))?);
+                watch = Some(spawn(scope, "watch", || server.watch())?);
                 for _ in 0..options.workers {
                     // The scope waits for them, and passes on a panic.
                     drop(tasks.spawn(|| server.work()));
@@ -157,7 +202,10 @@ fn serve(
                 (Ok(()), None) => STOP.wait(),
             }
             STOP.set();
-            stop(server, acceptor, address);
+            stop(server, acceptor, address, options);
+            if let Some(Ok(Err(error))) = watch.map(ScopedJoinHandle::join) {
+                complain(format_args!("cannot watch connections: {error}"));
+            }
             let written = match logger.map(ScopedJoinHandle::join) {
                 Some(Ok(written)) => written,
                 Some(Err(_)) => Err(io::Error::other("the logger panicked")),
@@ -172,36 +220,73 @@ fn serve(
     })
 }
 
-/// Ends the threads in the order in which the data flows, each buffer after whoever fills it.
+/// Ends the threads in the order in which the data flows, each buffer after whatever fills it.
 ///
 /// 1. The acceptor ends. It sleeps in `accept`, where no event reaches it, so a connection of our own wakes it up.
 ///    (The other way, to accept without blocking and to sleep in `Event::wait_for` between two looks, needs no such
 ///    trick, but lets every new client wait for the next look and wakes an idle server up for nothing.)
-/// 2. Every connection that was accepted is finished. Workers may still put back what they are not done with, so
-///    the buffer stays open; `join` waits until each connection put into it was reported done.
-/// 3. Now nobody puts a connection any more: closing the buffer ends the workers.
-/// 4. Nor does anybody put a record: closing the second buffer ends the logger, after it has taken all there are.
-fn stop(server: &Server, acceptor: Option<ScopedJoinHandle<'_, ()>>, address: SocketAddr) {
+/// 2. Every connection that was accepted is finished: then all permits are back.
+/// 3. Now nothing puts a connection any more: the watch ends, and closing the buffer ends the workers.
+/// 4. Nor does anything put a record: closing the second buffer ends the logger, after it has taken all there are.
+fn stop(server: &Server, acceptor: Option<ScopedJoinHandle<'_, ()>>, address: SocketAddr, options: &Options) {
+    server.watch.wake();
     if let Some(acceptor) = acceptor {
         // It fails if the acceptor is gone already, which is fine, or if we have no file descriptor left. The workers
         // are closing connections by now, so trying again will help.
         while !server.acceptor_gone.is_set() && TcpStream::connect_timeout(&address, RETRY).is_err() {
             server.acceptor_gone.wait_for(RETRY);
         }
+        let deadline = Instant::now() + PATIENCE;
+        if !server.acceptor_gone.wait_until(deadline) {
+            tell_what_is_open(server, options);
+        }
         if acceptor.join().is_err() {
             complain(format_args!("the acceptor panicked"));
         }
     }
-    server.connections.join();
+    while server.places.try_acquire_many_for(options.connections, PATIENCE).is_none() {
+        tell_what_is_open(server, options);
+    }
+    server.watch.end();
     server.connections.close();
     server.records.close();
+}
+
+/// How long the stop may take before it is explained.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Says for what the stop waits.
+fn tell_what_is_open(server: &Server, options: &Options) {
+    let open = options.connections.saturating_sub(server.places.available_permits());
+    let waits: Vec<String> = server
+        .watch
+        .waits()
+        .into_iter()
+        .map(|(waits, n)| {
+            let what = match waits {
+                Waits::Silent => "silent",
+                Waits::Request => "sending a request",
+                Waits::Disk => "waiting for the disk",
+                Waits::Reader => "not reading its answer",
+                Waits::Close => "closing",
+            };
+            format!("{n} {what}")
+        })
+        .collect();
+    let Snapshot { recorded, logged, .. } = server.counts.now();
+    complain(format_args!(
+        "stopping; open connections: {open} ({}); records to write: {}; Ctrl-C ends at once",
+        if waits.is_empty() { "being answered".to_owned() } else { waits.join(", ") },
+        recorded.saturating_sub(logged),
+    ));
 }
 
 /// How long to wait before another attempt to wake the acceptor.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// Compares what was answered with what is in the log, and says so.
-fn finish(server: &Server, path: &Path, written: &io::Result<()>, run: Option<Run>) -> Result<bool, Problem> {
+fn finish(server: &Server, log: &Log, written: &io::Result<()>, run: Option<Run>) -> Result<bool, Problem> {
+    let path = &log.path;
     if let Err(error) = written {
         complain(format_args!("cannot write the log {}: {error}", path.display()));
     }
@@ -217,7 +302,7 @@ fn finish(server: &Server, path: &Path, written: &io::Result<()>, run: Option<Ru
     };
 
     // The counters could be wrong together with what they count. The file tells.
-    let found = log::read_back(path, run.requests)
+    let found = log::read_back(path, log.start, run.requests)
         .map_err(|error| Problem::new(format!("cannot read the log {} back", path.display()), error))?;
     let lost = run.answered.saturating_sub(found.logged);
     say(format_args!(

@@ -1,123 +1,89 @@
 //! The threads of the server: what each of them does until it is told to stop, and how it ends.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::mem;
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use std::{fs::File, mem};
 
-use lockwork::{BoundedBuffer, Event, Mutex, TryPutError};
+use lockwork::{BoundedBuffer, Event, Mutex, Semaphore, TryPutError};
 
 use crate::complain;
-use crate::connection::{Connection, Next, Received, Request};
+use crate::connection::{Answer, Connection, Flushed, Next, Received, Request, Sent};
+use crate::counts::{Counts, Gauges, Snapshot, count};
 use crate::http::{self, CONTINUE, Limits, Refusal, Reply, Route};
-use crate::log::{self, Record};
+use crate::log::{self, Log, Record};
 use crate::options::Options;
+use crate::watch::Watch;
 
-/// How long a worker listens to a silent client while nobody else waits. A connection that comes in meanwhile, and
-/// the stop, have to wait for as long. (A system with coarse timers makes some milliseconds more of it.)
-const LISTEN: Duration = Duration::from_millis(4);
 /// How long a worker stays with a client that has much to say, while others wait.
 const TURN: Duration = Duration::from_millis(2);
-/// How long a worker sleeps when it has found everybody silent, at first and at last. See [`Nap`].
-const SHORT_NAP: Duration = Duration::from_micros(50);
-const LONG_NAP: Duration = Duration::from_millis(5);
+/// How long a worker waits for the next request of a client that it has just answered, while no connection waits for a
+/// worker. It is the one wait for a client, and shorter than the way over the watch and the line: without it a run that
+/// drives itself on two cores has half as many answers in a second.
+const LISTEN: Duration = Duration::from_millis(4);
+/// How often a connection that was answered goes through the line before it goes to the watch.
+const LOOKS: u32 = 16;
 /// How much is read at once.
 const CHUNK: usize = 16 * 1024;
-/// The most records written at once.
+/// The most records taken at once, and the bytes after which what there is of them is written.
 const BATCH: usize = 512;
+const WRITE: usize = 256 * 1024;
 /// How often progress is reported.
 const REPORT: Duration = Duration::from_secs(1);
-/// How long the acceptor leaves a system alone that has no more file descriptors.
+/// How long the acceptor leaves a system alone that has no more file descriptors, and how long it waits for a place
+/// before it looks again for an idle connection that would give way.
 const RECOVER: Duration = Duration::from_millis(20);
 /// How many connections may wait in the listener's backlog: what the standard library asks for.
 const BACKLOG: usize = 128;
 
-/// What the threads share. They only ever wait in its buffers, on its events, and for their own sockets or file.
+/// What the threads share. They only ever wait in its buffers, on its semaphores and events, in the watch, and for the
+/// file. None of them waits for a client, but for a few milliseconds.
 pub(crate) struct Server {
     pub(crate) connections: BoundedBuffer<Connection>,
     pub(crate) records: BoundedBuffer<Record>,
     pub(crate) counts: Counts,
+    pub(crate) watch: Watch,
+    /// One permit for each connection that may be open.
+    pub(crate) places: Arc<Semaphore>,
+    /// One permit for each byte of the records that wait.
+    room: Arc<Semaphore>,
     /// Set when the acceptor has ended.
     pub(crate) acceptor_gone: Event,
     stop: &'static Event,
     start: Instant,
     /// When the last request must be complete: some time after the stop.
     last_deadline: Mutex<Option<Instant>>,
-    next_number: AtomicU64,
+    /// Held while a record is put, so that the numbers in the file ascend.
+    next_number: Mutex<u64>,
     workers: usize,
+    open_limit: usize,
+    log_bytes: usize,
+    durable: bool,
     limits: Limits,
     read_timeout: Duration,
-}
-
-/// What has happened so far. Counters only: nothing is decided by them while threads run.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    accepted: AtomicU64,
-    /// Answers that were sent and have a record.
-    answered: AtomicU64,
-    /// Records that were put into the buffer.
-    recorded: AtomicU64,
-    /// Records that were written to the file.
-    logged: AtomicU64,
-    /// Requests that were answered 503, because there was no log any more.
-    unlogged: AtomicU64,
-    /// Connections that ended in an error.
-    broken: AtomicU64,
-}
-
-/// [`Counts`] at some moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Snapshot {
-    pub(crate) accepted: u64,
-    pub(crate) answered: u64,
-    pub(crate) recorded: u64,
-    pub(crate) logged: u64,
-    pub(crate) unlogged: u64,
-    pub(crate) broken: u64,
-}
-
-impl Counts {
-    pub(crate) fn now(&self) -> Snapshot {
-        Snapshot {
-            accepted: self.accepted.load(Relaxed),
-            answered: self.answered.load(Relaxed),
-            recorded: self.recorded.load(Relaxed),
-            logged: self.logged.load(Relaxed),
-            unlogged: self.unlogged.load(Relaxed),
-            broken: self.broken.load(Relaxed),
-        }
-    }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Relaxed);
 }
 
 /// What a worker does next with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
-    /// Goes on with it, unless somebody else waits.
-    Pause {
-        /// Whether the client has said anything.
-        heard: bool,
-    },
+    /// Lays it aside until the client says something or reads.
+    Pause,
+    /// Goes on with it, unless others wait.
+    Yield,
     /// Drops it.
     Over,
 }
 
-/// When a worker sleeps, and for how long.
-///
-/// While clients wait in line, it does not wait for any of them: it looks whether the first has said something, and if
-/// not, whether the next has. Having looked at its share of the line in vain, it sleeps; the longer, the longer nobody
-/// says anything. As soon as somebody does it is wide awake again. So a worker of a busy server does not sleep, one of
-/// an idle server does little else, and a request that ends the silence waits a few milliseconds. (To be told who has
-/// something to say, instead of looking, takes a call such as `poll`, which std does not have.)
-struct Nap {
-    /// Silent clients since the last sleep or sound.
-    silent: usize,
-    next: Duration,
+/// What became of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attended {
+    /// It is over.
+    Over,
+    /// The watch has it, or the line.
+    LaidAside,
 }
 
 /// Does something when it is dropped: at the end of a function, whichever way it ends.
@@ -130,20 +96,26 @@ impl<F: FnMut()> Drop for Finally<F> {
 }
 
 impl Server {
-    pub(crate) fn new(options: &Options, stop: &'static Event) -> Self {
-        Self {
+    pub(crate) fn new(options: &Options, next_number: u64, stop: &'static Event) -> io::Result<Self> {
+        Ok(Self {
             connections: BoundedBuffer::new(options.queue),
             records: BoundedBuffer::new(options.log_queue),
             counts: Counts::default(),
+            watch: Watch::new()?,
+            places: Arc::new(Semaphore::new(options.connections)),
+            room: Arc::new(Semaphore::new(options.log_bytes)),
             acceptor_gone: Event::new(),
             stop,
             start: Instant::now(),
             last_deadline: Mutex::new(None),
-            next_number: AtomicU64::new(1),
+            next_number: Mutex::new(next_number),
             workers: options.workers,
+            open_limit: options.connections,
+            log_bytes: options.log_bytes,
+            durable: options.durable,
             limits: options.limits(),
             read_timeout: options.read_timeout(),
-        }
+        })
     }
 
     // --- the acceptor ----------------------------------------------------------------------------------------------
@@ -174,16 +146,38 @@ impl Server {
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
-        let Ok(connection) = Connection::new(stream, peer, self.read_timeout) else {
-            return count(&self.counts.broken);
+    fn admit(&self, stream: std::net::TcpStream, peer: SocketAddr) {
+        // May wait long, but not indefinitely, also after the stop: each phase of a connection has its deadline. One that
+        // is owed nothing gives way to one that has not been heard.
+        let place = loop {
+            match self.places.try_acquire_arc_for(RECOVER) {
+                Some(place) => break place,
+                None => drop(self.watch.close_an_idle_one()),
+            }
         };
+        if stream.set_nonblocking(true).is_err() {
+            return count(&self.counts.broken);
+        }
         count(&self.counts.accepted);
-        // May wait long if the buffer is full, but not for ever, also after the stop: the workers make room as long as
-        // there are connections. The buffer is closed after the acceptor has ended, so this does not fail.
+        let stream = mio::net::TcpStream::from_std(stream);
+        self.put(Connection::new(stream, peer, self.watch.slot(), self.read_timeout, place));
+    }
+
+    /// Puts a connection into the line, of the acceptor and of the watch. It may wait for room there, which the workers
+    /// make. The buffer is closed after these two have ended, so this does not fail.
+    fn put(&self, connection: Connection) {
         if self.connections.put(connection).is_err() {
             count(&self.counts.broken);
         }
+    }
+
+    /// Hands connections that have something to do to the workers, until there will be no more.
+    pub(crate) fn watch(&self) -> io::Result<()> {
+        let watched = self.watch.run(self.stop, |connection| self.put(connection));
+        if watched.is_err() {
+            self.stop.set();
+        }
+        watched
     }
 
     // --- the workers -----------------------------------------------------------------------------------------------
@@ -191,83 +185,74 @@ impl Server {
     /// Attends to connections until there will be no more.
     pub(crate) fn work(&self) {
         let mut scratch = vec![0; CHUNK];
-        let mut nap = Nap { silent: 0, next: SHORT_NAP };
         for connection in &self.connections {
-            // To be reported however this ends, or `stop` would wait for ever. A connection that was put back counts
-            // as a new one by then.
-            let done = Finally(|| self.connections.task_done());
+            let token = connection.token;
             // A mistake in the code that answers a request costs this connection, not the worker.
-            let attended =
-                panic::catch_unwind(AssertUnwindSafe(|| self.attend(connection, &mut scratch, &mut nap)));
-            drop(done);
-            if !matches!(attended, Ok(Ok(()))) {
+            let attended = panic::catch_unwind(AssertUnwindSafe(|| self.attend(connection, &mut scratch)));
+            if !matches!(attended, Ok(Ok(_))) {
                 count(&self.counts.broken);
             }
-            if nap.silent > self.connections.len() / self.workers {
-                self.sleep(&mut nap);
+            if !matches!(attended, Ok(Ok(Attended::LaidAside))) {
+                self.watch.forget(token);
             }
         }
     }
 
-    /// Serves a connection until it is over, or until it goes back to the end of the line.
-    fn attend(&self, mut connection: Connection, scratch: &mut [u8], nap: &mut Nap) -> io::Result<()> {
+    /// Serves a connection until it is over, or has to wait, or has had its turn while others wait.
+    fn attend(&self, mut connection: Connection, scratch: &mut [u8]) -> io::Result<Attended> {
         loop {
-            let turn = self.turn(&mut connection, scratch)?;
-            if turn == (Turn::Pause { heard: false }) {
-                nap.silent += 1;
-            } else {
-                *nap = Nap { silent: 0, next: SHORT_NAP };
-            }
-            if turn == Turn::Over {
-                return Ok(());
-            }
-            if self.connections.is_empty() {
-                // Nobody waits: it is listened to, so this loop sleeps well.
-                continue;
-            }
-            match self.connections.try_put(connection) {
-                // The buffer is not closed while a connection is unfinished.
-                Ok(()) | Err(TryPutError::Closed(_)) => return Ok(()),
-                Err(TryPutError::Full(back)) => {
-                    // No place in the line. A client that is owed nothing gives way to one that has not been heard;
-                    // any other one stays, with this worker, for which its deadline is the limit.
-                    if back.is_idle() || back.is_lingering() {
-                        return Ok(());
-                    }
-                    connection = back;
-                    if nap.silent != 0 {
-                        self.sleep(nap);
+            let stopping = self.stop.is_set();
+            match self.turn(&mut connection, scratch, stopping)? {
+                Turn::Over => return Ok(Attended::Over),
+                Turn::Pause => {
+                    let deadline = self.deadline(&connection, stopping);
+                    match self.watch.rest(connection, deadline, stopping)? {
+                        Some(back) => connection = back,
+                        None => return Ok(Attended::LaidAside),
                     }
                 }
+                Turn::Yield if self.connections.is_empty() => {}
+                Turn::Yield => match self.connections.try_put(connection) {
+                    Ok(()) | Err(TryPutError::Closed(_)) => return Ok(Attended::LaidAside),
+                    // No place in the line: it has another turn.
+                    Err(TryPutError::Full(back)) => connection = back,
+                },
             }
         }
     }
 
-    /// A nap that the stop ends. After the stop it is none at all: then workers listen to each client in turn.
-    fn sleep(&self, nap: &mut Nap) {
-        self.stop.wait_for(nap.next);
-        *nap = Nap { silent: 0, next: (nap.next * 2).min(LONG_NAP) };
-    }
-
-    /// Does what can be done for a connection now.
-    fn turn(&self, connection: &mut Connection, scratch: &mut [u8]) -> io::Result<Turn> {
-        let mut end = Instant::now() + TURN;
-        let mut heard = false;
+    /// Does what can be done for a connection now, without waiting for its client.
+    fn turn(&self, connection: &mut Connection, scratch: &mut [u8], stopping: bool) -> io::Result<Turn> {
+        let end = Instant::now() + TURN;
         // A deadline is looked at only after listening: the client may have met it while its connection was in line.
         let mut received = None;
+        let mut answered = false;
         loop {
-            match connection.next(&self.limits) {
-                Next::Answer(request) => {
-                    self.answer(connection, request)?;
-                    (heard, received) = (true, None);
+            match connection.flush()? {
+                Flushed::All(Some(sent)) => {
+                    self.counts.sent(sent.status, sent.recorded, connection.began.elapsed());
+                    connection.begin();
+                    (received, answered) = (None, true);
                 }
-                Next::Refuse(refusal) => self.refuse(connection, refusal)?,
+                Flushed::All(None) => {}
+                // Nothing more is read from a client that does not read.
+                Flushed::Blocked if self.is_late(connection, stopping) => {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                Flushed::Blocked => return Ok(Turn::Pause),
+            }
+            match connection.next(&self.limits) {
+                Next::Answer(request) => self.answer(connection, request),
+                Next::Refuse(refusal) => self.refuse(connection, refusal),
                 Next::Invite => match connection.head().map(http::route) {
-                    Some(Err(refusal)) => self.refuse(connection, refusal)?,
-                    _ => connection.send(CONTINUE)?,
+                    Some(Err(refusal)) => self.refuse(connection, refusal),
+                    _ => connection.invite(CONTINUE),
+                },
+                Next::Commit => match self.watch.outcome(connection.token) {
+                    None => return Ok(Turn::Pause),
+                    Some(written) => self.release(connection, written),
                 },
                 Next::Wait => {
-                    let stopping = self.stop.is_set();
                     match received {
                         // It wants nothing from us.
                         Some(Received::Nothing) if stopping && connection.is_silent() => {
@@ -278,164 +263,155 @@ impl Server {
                         }
                         // It has closed one side only, perhaps, and can read this.
                         Some(Received::End) => {
-                            self.refuse(connection, Refusal::new(400, "the request ends early"))?
+                            self.refuse(connection, Refusal::new(400, "the request ends early"));
+                            continue;
                         }
-                        Some(_) if Instant::now() >= self.deadline(connection, stopping) => {
+                        Some(_) if self.is_late(connection, stopping) => {
                             if connection.is_idle() || connection.is_lingering() {
                                 return Ok(Turn::Over);
                             }
-                            self.refuse(connection, Refusal::new(408, "the request took too long"))?;
+                            self.refuse(connection, Refusal::new(408, "the request took too long"));
+                            continue;
                         }
-                        Some(Received::Nothing) => return Ok(Turn::Pause { heard }),
+                        // Most clients that have an answer have their next question ready at once.
+                        Some(Received::Nothing)
+                            if mem::take(&mut answered) && !stopping && self.connections.is_empty() =>
+                        {
+                            connection.listen(LISTEN)?;
+                        }
+                        // It is looked at a few times more when it comes to the head of the line.
+                        Some(Received::Nothing)
+                            if connection.is_idle()
+                                && connection.is_worth_a_look(LOOKS)
+                                && !self.connections.is_empty() =>
+                        {
+                            return Ok(Turn::Yield);
+                        }
+                        Some(Received::Nothing) => return Ok(Turn::Pause),
                         Some(Received::Bytes) | None => {}
                     }
-                    let patience = match stopping {
-                        true if connection.is_silent() => Duration::ZERO,
-                        false if !self.connections.is_empty() => Duration::ZERO,
-                        _ => LISTEN,
-                    };
-                    let now = connection.receive(patience, scratch)?;
-                    heard |= now != Received::Nothing;
-                    received = Some(now);
+                    received = Some(connection.receive(scratch)?);
                 }
             }
             // Also in the midst of requests that were sent together, or of a body that comes in without a break.
-            if heard && Instant::now() >= end {
-                if !self.connections.is_empty() {
-                    return Ok(Turn::Pause { heard });
-                }
-                end = Instant::now() + TURN;
+            if received != Some(Received::Nothing) && Instant::now() >= end {
+                return Ok(Turn::Yield);
             }
         }
     }
 
     /// When the present phase of a connection has to be over. After the stop all share a last deadline, lest many slow
     /// clients take one time-out after the other.
-    fn deadline(&self, connection: &Connection, stopping: bool) -> Instant {
-        if stopping && !connection.is_lingering() {
-            let mut last = self.last_deadline.lock();
-            connection.deadline.min(*last.get_or_insert_with(|| Instant::now() + self.read_timeout))
-        } else {
-            connection.deadline
+    fn deadline(&self, connection: &Connection, stopping: bool) -> Option<Instant> {
+        let deadline = connection.deadline()?;
+        if !stopping || connection.is_lingering() {
+            return Some(deadline);
         }
+        let mut last = self.last_deadline.lock();
+        Some(deadline.min(*last.get_or_insert_with(|| Instant::now() + self.read_timeout)))
+    }
+
+    fn is_late(&self, connection: &Connection, stopping: bool) -> bool {
+        self.deadline(connection, stopping).is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Answers a request.
-    fn answer(&self, connection: &mut Connection, request: Request) -> io::Result<()> {
+    fn answer(&self, connection: &mut Connection, request: Request) {
         let Request { head, body } = request;
-        let number = self.number();
         let (reply, data) = match http::route(&head) {
-            Ok(Route::LogQuery(query)) => (recorded(number), query.as_bytes().to_vec()),
-            Ok(Route::LogBody) => (recorded(number), body),
-            Ok(Route::Index) => (Reply::ok(INDEX), Vec::new()),
-            Ok(Route::Health) => (Reply::ok("ok\n"), Vec::new()),
-            Ok(Route::Stats) => (Reply::ok(self.stats()), Vec::new()),
-            Ok(Route::Metrics) => (Reply::metrics(self.metrics()), Vec::new()),
-            Err(refusal) => (Reply::from(refusal), refusal.why.into()),
+            Ok(Route::LogQuery(query)) => (None, query.as_bytes().to_vec()),
+            Ok(Route::LogBody) => (None, body),
+            Ok(Route::Index) => (Some(Reply::ok(INDEX)), Vec::new()),
+            Ok(Route::Health) => (Some(Reply::ok("ok\n")), Vec::new()),
+            Ok(Route::Stats) => (Some(Reply::ok(self.counts.stats(self.gauges()))), Vec::new()),
+            Ok(Route::Metrics) => (Some(Reply::metrics(self.counts.metrics(self.gauges()))), Vec::new()),
+            Err(refusal) => (Some(Reply::from(refusal)), refusal.why.into()),
         };
-        // When the line is full there is no place to keep a connection, and now is the moment to tell the client.
-        let keep_alive = head.keep_alive && !self.connections.is_full() && !self.stop.is_set();
+        // When there is no place left for another client, now is the moment to tell this one.
+        let keep_alive = head.keep_alive && self.places.available_permits() != 0 && !self.stop.is_set();
         let head_only = head.method == "HEAD";
-        let record = Record {
-            number,
-            time: now(),
-            peer: connection.peer,
-            method: head.method,
-            target: head.target,
-            status: reply.status,
-            data,
-        };
-        self.record_and_reply(connection, record, reply, keep_alive, head_only)
+        let record = self.record(connection, head.method, head.target, data);
+        self.record_and_reply(connection, record, reply, keep_alive, head_only);
     }
 
     /// Answers what is no acceptable request, and ends the connection.
-    fn refuse(&self, connection: &mut Connection, refusal: Refusal) -> io::Result<()> {
+    fn refuse(&self, connection: &mut Connection, refusal: Refusal) {
         let head_only = connection.is_head_request();
-        let (method, target) = connection.head().map_or(("-", "-"), |head| (&head.method, &head.target));
-        let record = Record {
-            number: self.number(),
-            time: now(),
-            peer: connection.peer,
-            method: method.to_owned(),
-            target: target.to_owned(),
-            status: refusal.status,
-            data: refusal.why.into(),
+        let (named, data) = match connection.head() {
+            Some(head) => (Some((head.method.as_str(), head.target.as_str())), refusal.why.into()),
+            None => {
+                let (named, line) = http::request_line(connection.received());
+                (named, [refusal.why.as_bytes(), b": ", line].concat())
+            }
         };
-        self.record_and_reply(connection, record, refusal.into(), false, head_only)
+        let (method, target) = named.unwrap_or(("-", "-"));
+        let record = self.record(connection, method.to_owned(), target.to_owned(), data);
+        self.record_and_reply(connection, record, Some(refusal.into()), false, head_only);
     }
 
-    /// Puts a record, then sends an answer. In this order: the answer is the promise that there is a record.
+    fn record(&self, connection: &Connection, method: String, target: String, data: Vec<u8>) -> Record {
+        let peer = connection.peer;
+        Record { number: 0, time: now(), peer, method, target, status: 0, data, token: None, room: None }
+    }
+
+    /// Puts a record, then has an answer sent: at once, or when the record is on the disk. Without a reply it is the one
+    /// that says under which number the request was recorded.
     fn record_and_reply(
         &self,
         connection: &mut Connection,
-        record: Record,
-        mut reply: Reply,
-        mut keep_alive: bool,
+        mut record: Record,
+        reply: Option<Reply>,
+        keep_alive: bool,
         head_only: bool,
-    ) -> io::Result<()> {
-        // Waits if the logger is behind. It closes the buffer if it can write no more, so the wait ends.
-        let recorded = self.records.put(record).is_ok();
-        if recorded {
+    ) {
+        record.status = reply.as_ref().map_or(200, |reply| reply.status);
+        record.token = self.durable.then_some(connection.token);
+        // Waits if the logger is behind by so many bytes, or records. If it can write no more it closes the buffer and
+        // drops what is in it, so both waits end.
+        record.room = Some(self.room.acquire_many_arc(record.size().min(self.log_bytes)));
+        let mut next = self.next_number.lock();
+        record.number = *next;
+        let recorded = self.records.put(record).is_ok().then_some(*next);
+        *next += u64::from(recorded.is_some());
+        drop(next);
+        if recorded.is_some() {
             count(&self.counts.recorded);
-        } else {
-            reply = Refusal::new(503, "the log cannot be written").into();
-            keep_alive = false;
         }
-        connection.send(&reply.render(keep_alive, head_only))?;
-        count(if recorded { &self.counts.answered } else { &self.counts.unlogged });
-        if keep_alive {
-            connection.await_next();
-            Ok(())
-        } else {
-            connection.linger()
+        let reply = match recorded {
+            Some(number) => reply.unwrap_or_else(|| Reply::ok(format!("recorded as {number}\n"))),
+            None => unwritable(),
+        };
+        let recorded = recorded.is_some();
+        let sent = Sent { status: reply.status, recorded, keep_alive: keep_alive && recorded, head_only };
+        let answer = Answer { bytes: reply.render(sent.keep_alive, head_only), sent };
+        if self.durable && recorded { connection.hold(answer) } else { connection.send(answer) }
+    }
+
+    /// Has the answer sent that was held until its record was on the disk, or another one if it will never be.
+    fn release(&self, connection: &mut Connection, written: bool) {
+        let Some(mut answer) = connection.release() else { return };
+        if !written {
+            let reply = unwritable();
+            let Sent { head_only, .. } = answer.sent;
+            answer.bytes = reply.render(false, head_only);
+            answer.sent = Sent { status: reply.status, recorded: false, keep_alive: false, head_only };
         }
+        connection.send(answer);
     }
 
-    fn number(&self) -> u64 {
-        self.next_number.fetch_add(1, Relaxed)
-    }
-
-    fn stats(&self) -> String {
-        let Snapshot { accepted, answered, recorded, logged, unlogged, broken } = self.counts.now();
-        format!(
-            "accepted {accepted}\nanswered {answered}\nrecorded {recorded}\nlogged {logged}\nunlogged {unlogged}\n\
-             broken {broken}\nopen {}\nconnections waiting {} of {}\nrecords waiting {} of {}\n",
-            self.connections.unfinished(),
-            self.connections.len(),
-            self.connections.capacity(),
-            self.records.len(),
-            self.records.capacity(),
-        )
-    }
-
-    /// What [`stats`](Self::stats) says, in the text format of Prometheus.
-    fn metrics(&self) -> String {
-        let Snapshot { accepted, answered, recorded, logged, unlogged, broken } = self.counts.now();
-        let gauge = |value: usize| value as u64;
-        let rows = [
-            ("connections_accepted_total", "counter", "Connections that were accepted", accepted),
-            ("connections_broken_total", "counter", "Connections that ended in an error", broken),
-            ("requests_answered_total", "counter", "Answers that were sent and have a record", answered),
-            ("requests_unlogged_total", "counter", "Requests answered 503 for want of a log", unlogged),
-            ("records_queued_total", "counter", "Records that were handed to the logger", recorded),
-            ("records_logged_total", "counter", "Records that are in the file", logged),
-            ("connections_open", "gauge", "Connections now", gauge(self.connections.unfinished())),
-            (
-                "connections_waiting",
-                "gauge",
-                "Connections that wait for a worker",
-                gauge(self.connections.len()),
-            ),
-            ("connections_waiting_limit", "gauge", "As many may wait", gauge(self.connections.capacity())),
-            ("records_waiting", "gauge", "Records that wait for the logger", gauge(self.records.len())),
-            ("records_waiting_limit", "gauge", "As many may wait", gauge(self.records.capacity())),
-            ("workers", "gauge", "Threads that answer requests", gauge(self.workers)),
-            ("uptime_seconds", "gauge", "Since the start", self.start.elapsed().as_secs()),
-        ];
-        rows.map(|(name, kind, help, value)| {
-            format!("# HELP log_server_{name} {help}\n# TYPE log_server_{name} {kind}\nlog_server_{name} {value}\n")
-        })
-        .concat()
+    fn gauges(&self) -> Gauges {
+        Gauges {
+            open: self.open_limit.saturating_sub(self.places.available_permits()),
+            open_limit: self.open_limit,
+            waiting: self.connections.len(),
+            waiting_limit: self.connections.capacity(),
+            records: self.records.len(),
+            records_limit: self.records.capacity(),
+            bytes: self.log_bytes.saturating_sub(self.room.available_permits()),
+            bytes_limit: self.log_bytes,
+            workers: self.workers,
+            uptime: self.start.elapsed(),
+        }
     }
 
     // --- the logger ------------------------------------------------------------------------------------------------
@@ -444,27 +420,47 @@ impl Server {
     ///
     /// If the file takes no more, the server cannot keep its promise, and stops: workers that wait to put a record
     /// are released, and answer 503.
-    pub(crate) fn log(&self, mut file: File) -> io::Result<()> {
+    pub(crate) fn log(&self, log: &mut Log) -> io::Result<()> {
         // Also if this panics. Otherwise it has happened already.
         let _closed = Finally(|| {
+            // What is in it is dropped, and gives back its room.
             self.records.close_now();
+            self.watch.log_failed();
             self.stop.set();
         });
         let mut batch = Vec::with_capacity(BATCH);
         let mut lines = String::new();
-        // Waits for one record and takes all that are there: the busier the workers, the larger the batches.
-        while let Ok(n) = self.records.get_many(&mut batch, BATCH) {
-            lines.clear();
-            batch.drain(..).for_each(|record| record.write_line(&mut lines));
-            match log::write_lines(&mut file, &lines) {
-                Ok(()) => self.counts.logged.fetch_add(n as u64, Relaxed),
-                Err((written, error)) => {
-                    self.counts.logged.fetch_add(written, Relaxed);
-                    return Err(error);
+        // Waits for one record and takes all that are there: the busier the workers, the larger the batches, and the more
+        // records come to the disk together.
+        while self.records.get_many(&mut batch, BATCH).is_ok() {
+            let mut unwritten = 0;
+            for record in &batch {
+                record.write_line(&mut lines);
+                unwritten += 1;
+                if lines.len() >= WRITE {
+                    self.write(log, &mut lines, mem::take(&mut unwritten))?;
                 }
-            };
+            }
+            self.write(log, &mut lines, unwritten)?;
+            if self.durable {
+                log::sync(&log.file)?;
+                self.watch.committed(batch.iter().filter_map(|record| record.token));
+            }
+            batch.clear();
         }
-        log::sync(&file)
+        log::sync(&log.file)
+    }
+
+    fn write(&self, log: &mut Log, lines: &mut String, n: u64) -> io::Result<()> {
+        let (written, result) = match log::write_lines(&mut log.file, log.regular, lines) {
+            Ok(()) => (n, Ok(())),
+            Err((written, error)) => (written, Err(error)),
+        };
+        self.counts.logged.fetch_add(written, Relaxed);
+        lines.clear();
+        // Room for one long line is not kept for all the short ones.
+        lines.shrink_to(2 * WRITE);
+        result
     }
 
     // --- progress --------------------------------------------------------------------------------------------------
@@ -498,7 +494,7 @@ impl Server {
             (now - self.start).as_secs_f64(),
             counts.answered,
             counts.logged,
-            self.connections.unfinished(),
+            self.gauges().open,
             self.connections.len(),
             self.records.len(),
         );
@@ -511,8 +507,8 @@ impl Server {
     }
 }
 
-fn recorded(number: u64) -> Reply {
-    Reply::ok(format!("recorded as {number}\n"))
+fn unwritable() -> Reply {
+    Refusal::new(503, "the log cannot be written").into()
 }
 
 /// Time since 1970. A clock that stands before that is not worth an error.
