@@ -10,8 +10,9 @@ use std::sync::Arc;
 use lockwork::{Event, Mutex};
 use sha2::{Digest, Sha256};
 
-use crate::manager::{Done, Trouble, Wanted, hex};
+use crate::manager::{Done, Trouble, Wanted};
 use crate::options::Options;
+use crate::partial::hex;
 use crate::serve::{self, Request, Server};
 
 /// What makes a file hard to get.

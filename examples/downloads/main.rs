@@ -52,7 +52,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,7 @@ use crate::manager::{Done, Manager, Trouble, Wanted};
 use crate::options::Options;
 
 const INTERRUPTED: u8 = 130;
+const NOT_UNDERSTOOD: u8 = 2;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -72,6 +73,11 @@ fn main() -> ExitCode {
     let (stop, halt) = (Arc::new(Event::new()), Arc::new(Event::new()));
     let both = (Arc::clone(&stop), Arc::clone(&halt));
     let handler = ctrlc::set_handler(move || {
+        if both.0.is_set() {
+            // What is noted is true at any time.
+            complain(format_args!("ended at once"));
+            process::exit(INTERRUPTED.into());
+        }
         both.0.set();
         both.1.set();
     });
@@ -84,10 +90,22 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(problem) => {
             complain(format_args!("{problem}"));
-            ExitCode::FAILURE
+            if problem.is::<Usage>() { ExitCode::from(NOT_UNDERSTOOD) } else { ExitCode::FAILURE }
         }
     }
 }
+
+/// What is wrong with a command line, or with a list that belongs to it.
+#[derive(Debug)]
+struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; see --help", self.0)
+    }
+}
+
+impl Error for Usage {}
 
 fn run(options: &Options, stop: &Event) -> Result<ExitCode, Box<dyn Error>> {
     let mut wanted = options.urls.clone();
@@ -96,17 +114,17 @@ fn run(options: &Options, stop: &Event) -> Result<ExitCode, Box<dyn Error>> {
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
-                let wrong = |problem| format!("{}, line {}: {problem}", list.display(), number + 1);
+                let wrong = |problem| Usage(format!("{}, line {}: {problem}", list.display(), number + 1));
                 wanted.push(Wanted::parse(line).map_err(wrong)?);
             }
         }
     }
     let dir = options.dir.clone().unwrap_or_else(|| PathBuf::from("."));
     for wanted in &wanted {
-        wanted.name()?;
+        wanted.name().map_err(Usage)?;
     }
     if let Some(path) = manager::conflict(&wanted, &dir) {
-        return Err(format!("two files would be written to {}", path.display()).into());
+        return Err(Usage(format!("two files would be written to {}", path.display())).into());
     }
     make(&dir)?;
     let results = fetch(options, &dir, &wanted, stop, |_| {})?;
@@ -132,9 +150,19 @@ fn fetch(
     let manager = Manager::new(options, dir, stop, &bars)?;
     let start = Instant::now();
     let over = StopToken::new();
-    let beside = ThreadPool::builder().threads(1).name("beside").try_build()?;
+    let beside = ThreadPool::builder().threads(2).name("beside").try_build()?;
     let results = beside.scope(|scope| {
         let beside = scope.spawn(|| meanwhile((&manager, &over)));
+        // Where bars cannot be drawn, a line a second.
+        let progress = scope.spawn(|| {
+            let mut before = 0;
+            while bars.is_hidden() && !over.wait_for(Duration::from_secs(1)) {
+                let (now, files) = (manager.received(), manager.at_work());
+                let kilobytes = (now - before) / 1000;
+                before = now;
+                complain(format_args!("{now} bytes received, {kilobytes} kB/s; files at work: {files}"));
+            }
+        });
         let results = manager.run(wanted, |wanted, result| {
             bars.suspend(|| match (result, wanted.name()) {
                 (Ok(done), Ok(name)) => {
@@ -145,7 +173,7 @@ fn fetch(
             });
         });
         over.stop();
-        beside.join().map(|()| results)
+        beside.join().and_then(|()| progress.join()).map(|()| results)
     })?;
     let seconds = start.elapsed().as_secs_f64();
     let there = results.iter().filter(|result| result.is_ok()).count();

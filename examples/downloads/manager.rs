@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lockwork::{Event, Semaphore, ThreadPool};
 use sha2::{Digest, Sha256};
 
 use crate::client::{Answer, Client, Failure, back_off, may_pass};
 use crate::options::Options;
-use crate::partial::{Identity, Part, Partial, divide};
+use crate::partial::{Identity, Part, Partial, divide, hex};
 use crate::url::Url;
 
 /// Something to fetch.
@@ -29,14 +30,18 @@ impl Wanted {
     /// Understands `URL` and `URL#sha256=DIGITS`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text)?;
-        let sha256 = match text.split_once('#').and_then(|(_, fragment)| fragment.strip_prefix("sha256=")) {
-            None => None,
-            Some(digits) if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-                Some(digits.to_ascii_lowercase())
-            }
-            Some(digits) => {
-                return Err(format!("{digits:?} is not a SHA-256, which has 64 hexadecimal digits"));
-            }
+        let sha256 = match text.split_once('#') {
+            None | Some((_, "")) => None,
+            Some((_, fragment)) => match fragment.strip_prefix("sha256=") {
+                Some(digits) if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                    Some(digits.to_ascii_lowercase())
+                }
+                Some(digits) => {
+                    return Err(format!("{digits:?} is not a SHA-256, which has 64 hexadecimal digits"));
+                }
+                // Another sum, perhaps: to accept the file without a look at it would be wrong.
+                None => return Err(format!("#{fragment} is not understood, only #sha256=<64 digits> is")),
+            },
         };
         Ok(Self { url, sha256 })
     }
@@ -199,7 +204,7 @@ impl<'a> Manager<'a> {
         }
         let mut changes = 0;
         loop {
-            let (url, identity) = self.repeat(&wanted.url, |_| self.look(&wanted.url))?;
+            let (url, identity) = self.repeat(name, || self.look(&wanted.url))?;
             if let Ok(there) = fs::metadata(&target) {
                 if identity.size != Some(there.len()) {
                     let what = format!("{} exists, and is not what is wanted here", target.display());
@@ -210,24 +215,32 @@ impl<'a> Manager<'a> {
             }
             let parts = divide(&identity, self.options.parts, self.options.min_part);
             let partial = Partial::open(&target, &wanted.url.to_string(), &identity, parts)?;
+            if partial.damaged != 0 {
+                let damaged = partial.damaged;
+                self.tell(format_args!("{name}: {damaged} bytes were damaged, and are fetched once more"));
+            }
             let bar = self.bar(name, &identity, partial.resumed);
-            let result = self.fetch_parts(&url, &identity, &partial, &bar);
+            let result = self.fetch_parts(name, &url, &identity, &partial, &bar);
             bar.finish_and_clear();
-            // Whatever comes of it, what has come is noted.
-            partial.save()?;
-            match result {
-                Ok(()) => {}
-                Err(Problem::Changed) => {
-                    changes += 1;
-                    if changes > MAX_CHANGES {
+            if let Err(problem) = result {
+                // What has come is noted; or removed, if no other run could go on from it. If that fails as well, it is
+                // the first problem that is told.
+                let changed = matches!(problem, Problem::Changed);
+                let left = if changed || !partial.is_of_use() { partial.discard() } else { partial.save() };
+                match problem {
+                    Problem::Changed if changes == MAX_CHANGES => {
                         return Err(Trouble::Failed("it changes all the time".into()));
                     }
-                    partial.discard()?;
-                    continue;
+                    Problem::Changed => {
+                        left?;
+                        changes += 1;
+                        continue;
+                    }
+                    Problem::Passing(what) => return Err(Trouble::Failed(what)),
+                    Problem::Trouble(trouble) => return Err(trouble),
                 }
-                Err(Problem::Passing(what)) => return Err(Trouble::Failed(what)),
-                Err(Problem::Trouble(trouble)) => return Err(trouble),
             }
+            partial.save()?;
             let resumed = partial.resumed;
             let (sha256, size) = self.digest(File::open(partial.data())?)?;
             match &wanted.sha256 {
@@ -248,12 +261,31 @@ impl<'a> Manager<'a> {
         }
     }
 
+    /// Says something around the bars.
+    fn tell(&self, what: fmt::Arguments<'_>) {
+        self.bars.suspend(|| crate::complain(what));
+    }
+
+    /// How many files are being fetched now.
+    pub(crate) fn at_work(&self) -> usize {
+        self.options.files - self.files.available_permits().min(self.options.files)
+    }
+
     fn bar(&self, name: &str, identity: &Identity, resumed: u64) -> ProgressBar {
         let bar = match identity.size {
             Some(size) => self.bars.add(ProgressBar::new(size)),
             None => self.bars.add(ProgressBar::no_length()),
         };
-        let style = "{prefix:>20!} {bar:30} {bytes:>10} of {total_bytes:10} {bytes_per_sec:>12} {eta}";
+        // Not more than the terminal is wide, and only what is known.
+        let narrow = Term::stderr().size_checked().is_some_and(|(_, width)| width < 80);
+        let style = match (identity.size, narrow) {
+            (Some(_), false) => {
+                "{prefix:>16!} {wide_bar} {bytes:>10} of {total_bytes:10} {bytes_per_sec:>12} {eta:>4}"
+            }
+            (Some(_), true) => "{prefix:10!} {percent:>3}% {wide_bar} {eta:>4}",
+            (None, false) => "{prefix:>16!} {spinner} {bytes:>10} of unknown {bytes_per_sec:>12}",
+            (None, true) => "{prefix:10!} {spinner} {bytes:>10}",
+        };
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
@@ -266,6 +298,7 @@ impl<'a> Manager<'a> {
     /// All parts that are not complete, at once as far as there are connections.
     fn fetch_parts(
         &self,
+        name: &str,
         url: &Url,
         identity: &Identity,
         partial: &Partial,
@@ -274,7 +307,9 @@ impl<'a> Manager<'a> {
         self.pool.scope(|scope| {
             let open = partial.parts().into_iter().enumerate().filter(|(_, part)| !part.is_complete());
             let tasks: Vec<_> = open
-                .map(|(number, _)| scope.spawn(move || self.fetch_part(url, identity, partial, number, bar)))
+                .map(|(number, _)| {
+                    scope.spawn(move || self.fetch_part(name, url, identity, partial, number, bar))
+                })
                 .collect();
             // All are waited for, and all that came is kept. The first problem is reported.
             let mut result = Ok(());
@@ -290,6 +325,7 @@ impl<'a> Manager<'a> {
 
     fn fetch_part(
         &self,
+        name: &str,
         url: &Url,
         identity: &Identity,
         partial: &Partial,
@@ -305,37 +341,45 @@ impl<'a> Manager<'a> {
             };
             // Only attempts that bring nothing count: a connection that breaks every minute is just slow.
             barren = if partial.parts()[number].done > before { 0 } else { barren + 1 };
-            self.pause(url, barren, problem)?;
+            self.pause(name, barren, problem)?;
         }
     }
 
     /// Waits before another attempt, or says that there shall be none.
-    fn pause(&self, url: &Url, barren: u32, problem: String) -> Result<(), Trouble> {
+    fn pause(&self, name: &str, barren: u32, problem: String) -> Result<(), Trouble> {
         if barren >= self.options.attempts {
-            return Err(Trouble::Failed(format!(
-                "{url}: {problem}, {barren} attempts in a row brought nothing"
-            )));
+            return Err(Trouble::Failed(format!("{problem}; {barren} attempts in a row brought nothing")));
         }
-        if self.stop.wait_for(back_off(self.options.back_off(), barren)) {
+        let pause = back_off(self.options.back_off(), barren);
+        // An attempt that brought something is a matter of course; one that did not is worth a word.
+        if barren != 0 {
+            let next = barren + 1;
+            self.tell(format_args!(
+                "{name}: {problem}; attempt {next} of {} in {:.1} s",
+                self.options.attempts,
+                pause.as_secs_f64()
+            ));
+        }
+        if self.stop.wait_for(pause) {
             return Err(Trouble::Stopped);
         }
         Ok(())
     }
 
     /// Does something until it succeeds or there is no hope.
-    fn repeat<T>(&self, url: &Url, mut attempt: impl FnMut(u32) -> Result<T, Problem>) -> Result<T, Trouble> {
+    fn repeat<T>(&self, name: &str, mut attempt: impl FnMut() -> Result<T, Problem>) -> Result<T, Trouble> {
         let mut barren = 0;
         loop {
-            match attempt(barren) {
+            match attempt() {
                 Ok(result) => return Ok(result),
                 Err(Problem::Trouble(trouble)) => return Err(trouble),
                 Err(Problem::Passing(what)) => {
                     barren += 1;
-                    self.pause(url, barren, what)?;
+                    self.pause(name, barren, what)?;
                 }
                 Err(Problem::Changed) => {
                     barren += 1;
-                    self.pause(url, barren, "it changes".into())?;
+                    self.pause(name, barren, "it changes".into())?;
                 }
             }
         }
@@ -360,14 +404,13 @@ impl<'a> Manager<'a> {
             match answer.status {
                 301 | 302 | 303 | 307 | 308 => {
                     let target = answer.field("location").and_then(|target| url.join(target));
-                    url = target.ok_or_else(|| {
-                        Trouble::Failed(format!("{url} leads to something that is not http"))
-                    })?;
+                    url = target
+                        .ok_or_else(|| Trouble::Failed("it leads to something that is not http".into()))?;
                 }
                 200 | 206 => return Ok((url, identity(&answer))),
                 // An empty file has no first byte.
                 416 if total(&answer) == Some(0) => return Ok((url, identity(&answer))),
-                status => return Err(refused(&url, status)),
+                status => return Err(refused(status)),
             }
         }
         Err(Trouble::Failed(format!("too many redirects, the last one to {url}")).into())
@@ -407,7 +450,7 @@ impl<'a> Manager<'a> {
             200 if !identity.ranges => true,
             // The whole file although a part was asked for: that is how it says that it is another one.
             200 | 206 | 412 | 416 => false,
-            status => return Err(refused(url, status)),
+            status => return Err(refused(status)),
         };
         if !as_asked {
             return Err(Problem::Changed);
@@ -458,12 +501,8 @@ impl<'a> Manager<'a> {
     }
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn refused(url: &Url, status: u16) -> Problem {
-    let what = format!("{url}: status {status}");
+fn refused(status: u16) -> Problem {
+    let what = format!("status {status}");
     if may_pass(status) { Problem::Passing(what) } else { Problem::Trouble(Trouble::Failed(what)) }
 }
 

@@ -8,12 +8,21 @@ use clap::builder::RangedU64ValueParser;
 
 use crate::manager::Wanted;
 
+const EXAMPLES: &str = "\
+Examples:
+  downloads --demo
+  downloads http://127.0.0.1:8000/image.iso --dir /tmp --parts 8
+  downloads --list urls.txt --connections 16 | sha256sum --check
+
+Exit code: 0 if all files are there, 1 if some are not, 2 for a bad command line or list, 130 after Ctrl-C; the same
+command goes on.";
+
 /// A download manager.
 ///
 /// Fetches many files at once, and a large one in several ranges at once. What was fetched before an interruption, of
 /// whatever kind, is kept: the same command goes on from there. Prints the SHA-256 of each file, as sha256sum does.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "downloads")]
+#[command(name = "downloads", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// What to fetch; with `#sha256=<64 digits>` behind it, only that content will do
     #[arg(value_name = "URL", value_parser = Wanted::parse, required_unless_present_any = ["demo", "list"])]

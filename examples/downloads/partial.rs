@@ -1,15 +1,17 @@
 //! A file that is not complete yet: `NAME.part` has its bytes, `NAME.part.json` says which of them are there.
 //!
 //! The second is never ahead of the first: bytes are on the disk before it mentions them, and it is replaced as a
-//! whole. So whenever the program ends, by whatever cause, what it says is true.
+//! whole. So whenever the program ends, by whatever cause, what it says was true. It holds a sum of what it promises, so
+//! that a part which has been damaged since is fetched once more.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lockwork::Mutex;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// How much work a crash may cost.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
@@ -40,11 +42,38 @@ impl Part {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What is known of a file while it is written.
+#[derive(Clone, Debug)]
 struct State {
     url: String,
     identity: Identity,
     parts: Vec<Part>,
+    /// Of the bytes that are there of each part.
+    sums: Vec<Sha256>,
+}
+
+/// [`State`] as it is noted.
+#[derive(Debug, Serialize, Deserialize)]
+struct Notes {
+    url: String,
+    identity: Identity,
+    parts: Vec<Noted>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Noted {
+    #[serde(flatten)]
+    part: Part,
+    sha256: String,
+}
+
+impl State {
+    fn notes(&self) -> Notes {
+        let parts = self.parts.iter().zip(&self.sums);
+        let noted =
+            |(part, sum): (&Part, &Sha256)| Noted { part: *part, sha256: hex(&sum.clone().finalize()) };
+        Notes { url: self.url.clone(), identity: self.identity.clone(), parts: parts.map(noted).collect() }
+    }
 }
 
 /// A file that is being written.
@@ -58,6 +87,8 @@ pub(crate) struct Partial {
     saved: Mutex<Instant>,
     /// Bytes that were there at the beginning.
     pub(crate) resumed: u64,
+    /// Bytes that were noted at the beginning, and were not what they had been.
+    pub(crate) damaged: u64,
 }
 
 impl Partial {
@@ -65,29 +96,43 @@ impl Partial {
     pub(crate) fn open(target: &Path, url: &str, identity: &Identity, parts: Vec<Part>) -> io::Result<Self> {
         let (data, notes) = (beside(target, ".part"), beside(target, ".part.json"));
         let found = found(&data, &notes, url, identity);
-        let resumed = found.as_ref().map_or(0, |state| state.parts.iter().map(|part| part.done).sum());
-        let state = match found {
-            Some(state) => state,
+        let begun = found.is_none();
+        let (state, damaged) = match found {
+            Some(found) => found,
             None => {
                 // The notes go first: they must not speak of the new file.
                 remove(&notes)?;
-                let file = File::create(&data)?;
-                if let Some(size) = identity.size {
-                    file.set_len(size)?;
-                }
-                State { url: url.to_owned(), identity: identity.clone(), parts }
+                let sums = vec![Sha256::new(); parts.len()];
+                (State { url: url.to_owned(), identity: identity.clone(), parts, sums }, 0)
             }
         };
         let partial = Self {
             target: target.to_owned(),
             data,
             notes,
+            resumed: state.parts.iter().map(|part| part.done).sum(),
+            damaged,
             state: Mutex::new(state),
             saved: Mutex::new(Instant::now()),
-            resumed,
         };
-        partial.save()?;
-        Ok(partial)
+        let ready = if begun { partial.begin(identity.size) } else { Ok(()) }.and_then(|()| partial.save());
+        match ready {
+            Ok(()) => Ok(partial),
+            // Nothing is kept of what was not even begun.
+            Err(error) if begun => partial.discard().and(Err(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn begin(&self, size: Option<u64>) -> io::Result<()> {
+        let file = File::create(&self.data)?;
+        size.map_or(Ok(()), |size| file.set_len(size))
+    }
+
+    /// Whether another run could go on from here: only if the server sends parts.
+    pub(crate) fn is_of_use(&self) -> bool {
+        let State { identity, parts, .. } = &*self.state.lock();
+        identity.ranges && parts.iter().any(|part| part.done != 0)
     }
 
     pub(crate) fn parts(&self) -> Vec<Part> {
@@ -96,15 +141,20 @@ impl Partial {
 
     /// A handle of its own for a part, where its next byte belongs.
     pub(crate) fn writer(&self, part: usize) -> io::Result<Writer<'_>> {
-        let at = self.state.lock().parts[part];
+        let (at, sum) = {
+            let state = self.state.lock();
+            (state.parts[part], state.sums[part].clone())
+        };
         let mut file = OpenOptions::new().write(true).open(&self.data)?;
         file.seek(SeekFrom::Start(at.start + at.done))?;
-        Ok(Writer { partial: self, part, file })
+        Ok(Writer { partial: self, part, file, sum })
     }
 
     /// Begins a part again, because the server does not send a rest.
     pub(crate) fn restart(&self, part: usize) {
-        self.state.lock().parts[part].done = 0;
+        let mut state = self.state.lock();
+        state.parts[part].done = 0;
+        state.sums[part] = Sha256::new();
     }
 
     /// What has come is all there is.
@@ -124,12 +174,18 @@ impl Partial {
         let state = self.state.lock().clone();
         OpenOptions::new().write(true).open(&self.data)?.sync_data()?;
         let next = beside(&self.notes, ".new");
-        let mut file = File::create(&next)?;
-        file.write_all(&serde_json::to_vec(&state)?)?;
-        file.sync_data()?;
-        fs::rename(&next, &self.notes)?;
+        let replaced = (|| {
+            let mut file = File::create(&next)?;
+            file.write_all(&serde_json::to_vec(&state.notes())?)?;
+            file.sync_data()?;
+            fs::rename(&next, &self.notes)
+        })();
+        if replaced.is_err() {
+            // The old ones still hold.
+            let _ = remove(&next);
+        }
         *saved = Instant::now();
-        Ok(())
+        replaced
     }
 
     /// The bytes, to be checked.
@@ -160,12 +216,20 @@ pub(crate) struct Writer<'a> {
     partial: &'a Partial,
     part: usize,
     file: File,
+    /// Of what is there of the part.
+    sum: Sha256,
 }
 
 impl Writer<'_> {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
-        self.partial.state.lock().parts[self.part].done += bytes.len() as u64;
+        self.sum.update(bytes);
+        let sum = self.sum.clone();
+        {
+            let mut state = self.partial.state.lock();
+            state.parts[self.part].done += bytes.len() as u64;
+            state.sums[self.part] = sum;
+        }
         // If another part is saving already, it does so for all.
         match self.partial.saved.try_lock() {
             Some(mut saved) if saved.elapsed() >= SAVE_EVERY => self.partial.save_as(&mut saved),
@@ -174,21 +238,57 @@ impl Writer<'_> {
     }
 }
 
-/// What is there of the same version of the same file.
-fn found(data: &Path, notes: &Path, url: &str, identity: &Identity) -> Option<State> {
-    let state: State = serde_json::from_slice(&fs::read(notes).ok()?).ok()?;
-    let size = fs::metadata(data).ok()?.len();
+/// What is there of the same version of the same file, without what has been damaged, and how much that is.
+fn found(data: &Path, notes: &Path, url: &str, identity: &Identity) -> Option<(State, u64)> {
+    let Notes { url: of, identity: noted, parts } = serde_json::from_slice(&fs::read(notes).ok()?).ok()?;
+    let mut file = File::open(data).ok()?;
     // Parts can only be trusted to cover the file if these notes are ours and unharmed.
     let mut at = 0;
-    for part in &state.parts {
+    for Noted { part, .. } in &parts {
         let end = part.end?;
         if part.start != at || end < at || part.done > end - at {
             return None;
         }
         at = end;
     }
-    let same = state.url == url && state.identity == *identity && identity.ranges;
-    (same && identity.size == Some(at) && size == at).then_some(state)
+    let same = of == url && noted == *identity && identity.ranges;
+    if !same || identity.size != Some(at) || file.metadata().ok()?.len() != at {
+        return None;
+    }
+    let mut state = State { url: of, identity: noted, parts: Vec::new(), sums: Vec::new() };
+    let mut damaged = 0;
+    for Noted { mut part, sha256 } in parts {
+        let mut sum = sum_of(&mut file, part).ok()?;
+        if hex(&sum.clone().finalize()) != sha256 {
+            damaged += part.done;
+            (part.done, sum) = (0, Sha256::new());
+        }
+        state.parts.push(part);
+        state.sums.push(sum);
+    }
+    Some((state, damaged))
+}
+
+/// The sum of what is there of a part.
+fn sum_of(file: &mut File, part: Part) -> io::Result<Sha256> {
+    file.seek(SeekFrom::Start(part.start))?;
+    let (mut sum, mut left) = (Sha256::new(), part.done);
+    let mut chunk = vec![0; 1 << 18];
+    while left != 0 {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
+        match file.read(&mut chunk[..most])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => {
+                sum.update(&chunk[..n]);
+                left -= n as u64;
+            }
+        }
+    }
+    Ok(sum)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -7,6 +7,7 @@ mod built;
 #[allow(dead_code, reason = "what this program's tests do without")]
 #[path = "../../examples/shared/client.rs"]
 mod client;
+#[allow(dead_code, reason = "what this program's tests do without")]
 #[path = "../../examples/downloads/partial.rs"]
 mod partial;
 #[allow(dead_code, reason = "what this program's tests do without")]
@@ -25,8 +26,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lockwork::{Event, Mutex};
 use proptest::prelude::*;
@@ -338,7 +341,14 @@ fn one_bad_file_does_not_keep_the_others_away() {
         let broken = format!("http://{}/broken", breaking.address());
         let arguments = [&refused, &broken, &origin.url("good"), "--dir", &folder.path("")];
         let ended = download(&[&arguments[..], &["--attempts", "3", "--backoff-ms", "1"]].concat());
-        ended.expect(1).says("status 403").says("3 attempts in a row brought nothing").says("1 of 3 files");
+        let ended = ended.expect(1).says("status 403").says("3 attempts in a row brought nothing");
+        let ended = ended.says("1 of 3 files");
+        // Something is said while it tries again, and what is wrong in the end is said once.
+        let ended =
+            ended.says("broken: the connection ended in the middle of the answer; attempt 2 of 3 in 0.0 s");
+        for (url, times) in [(&refused, 1), (&broken, 1)] {
+            assert_eq!(ended.stderr.matches(url.as_str()).count(), times, "{}", ended.stderr);
+        }
         assert_eq!(names(&folder), ["good"]);
     });
 }
@@ -350,14 +360,162 @@ fn command_line_is_checked() {
         download(&[]).expect(2);
         download(&["https://127.0.0.1/x"]).expect(2).says("only http");
         download(&["http://127.0.0.1/x#sha256=12"]).expect(2).says("not a SHA-256");
-        download(&["http://127.0.0.1/"]).expect(1).says("does not end in the name of a file");
+        for fragment in ["md5=d41d8cd98f00b204e9800998ecf8427e", "top", "SHA256=00", "sha256"] {
+            let refused = download(&[&format!("http://127.0.0.1/x#{fragment}")]).expect(2);
+            refused.says(&format!("#{fragment} is not understood"));
+        }
+        download(&["http://127.0.0.1/"]).expect(2).says("does not end in the name of a file");
         let same = download(&["http://127.0.0.1/a/x", "http://127.0.0.1/b/x?y"]);
-        same.expect(1).says("two files would be written to");
+        same.expect(2).says("two files would be written to");
         let list = folder.path("list");
         fs::write(&list, "http://127.0.0.1/x\nnonsense\n").expect("a list");
-        download(&["--list", &list]).expect(1).says("line 2: ");
+        download(&["--list", &list]).expect(2).says("line 2: ");
+        download(&["--list", &folder.path("none")]).expect(1).says("No such file");
         download(&["--demo", "--dir", &folder.path("")]).expect(1).says("must be empty");
         download(&["http://127.0.0.1/x", "--dir", &list]).expect(1).says("cannot make ");
+    });
+}
+
+/// Bytes that have changed since they were noted are not believed, also if nobody knows the sum of the whole.
+#[test]
+fn damaged_part_is_fetched_once_more() {
+    watchdog("damaged", || {
+        let folder = Folder::new();
+        let content = bytes(4_000_000);
+        let origin = Origin::start(content.clone(), false);
+        let (url, dir) = (origin.url("file"), folder.path(""));
+        let arguments = [url.as_str(), "--dir", &dir, "--parts", "3"];
+        let first = Program::start("downloads", &arguments);
+        eventually(|| noted(&folder, "file").iter().filter(|part| part.done > 0).count() == 3);
+        first.signal("KILL");
+        first.end();
+        // One byte in the second part, of those that were noted.
+        let parts = noted(&folder, "file");
+        let path = folder.path("file.part");
+        let mut data = fs::read(&path).expect("what there is");
+        let at = parts[1].start as usize + 7;
+        data[at] = !data[at];
+        fs::write(&path, data).expect("written");
+        origin.state.ranges.lock().clear();
+        origin.state.flow.set();
+        download(&arguments).expect(0).says(&format!("file: {} bytes were damaged", parts[1].done));
+        assert!(fs::read(folder.path("file")).expect("the file") == content);
+        // The second part from its beginning, the others from where they were.
+        let mut asked: Vec<_> = origin.state.ranges.lock().iter().map(|(first, _)| *first as u64).collect();
+        asked.sort_unstable();
+        let from = |part: &Part| part.start + part.done;
+        assert_eq!(asked, [from(&parts[0]), parts[1].start, from(&parts[2])]);
+    });
+}
+
+/// Starts a program whose files may have so many kilobytes: to write more is an error, as on a full disk.
+#[cfg(target_os = "linux")]
+fn download_to_a_small_disk(kilobytes: u32, arguments: &[&str]) -> Ended {
+    let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", 2 * kilobytes);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &limit, "sh"]).arg(built::path("downloads")).args(arguments);
+    Program::start_command("downloads", shell).end()
+}
+
+/// Nothing is left of a file that another run could not go on with.
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disk_leaves_no_stray_file() {
+    watchdog("full disk", || {
+        let folder = Folder::new();
+        let dir = folder.path("");
+        // Its size is known, so there is no room for it from the beginning.
+        let origin = Origin::start(bytes(1_000_000), true);
+        download_to_a_small_disk(100, &[&origin.url("known"), "--dir", &dir]).expect(1).says("too large");
+        assert!(names(&folder).is_empty(), "{:?}", names(&folder));
+        // Nobody knows how long it is.
+        let endless = Server::start(0, 2, |_, stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
+            loop {
+                stream.write_all(&[7; 10_000])?;
+            }
+        });
+        let endless = endless.expect("a server");
+        let url = format!("http://{}/unknown", endless.address());
+        download_to_a_small_disk(100, &[&url, "--dir", &dir]).expect(1).says("too large");
+        assert!(names(&folder).is_empty(), "{:?}", names(&folder));
+    });
+}
+
+#[test]
+fn piped_progress_is_a_line_a_second() {
+    watchdog("piped", || {
+        let folder = Folder::new();
+        let origin = Origin::start(bytes(1_000_000), false);
+        let program = Program::start("downloads", &[&origin.url("file"), "--dir", &folder.path("")]);
+        // Which is what the test waits for by what is noted: it is written twice a second.
+        let start = Instant::now();
+        eventually(|| start.elapsed() > Duration::from_millis(1500));
+        origin.state.flow.set();
+        program.end().expect(0).says("bytes received, ").says("files at work: 1");
+    });
+}
+
+/// A bar fits into the terminal, or it would be a new line each time.
+#[cfg(target_os = "linux")]
+#[test]
+fn bars_fit_into_a_narrow_terminal() {
+    watchdog("narrow", || {
+        let has_script = Command::new("script").arg("--version").output().is_ok();
+        if !has_script {
+            eprintln!("left out: there is no `script` to make a terminal");
+            return;
+        }
+        let folder = Folder::new();
+        let origin = Origin::start(bytes(5_000_000), false);
+        origin.state.flow.set();
+        for columns in ["30", "79", "120"] {
+            let run = format!(
+                "stty cols {columns} rows 24; exec {} {} --dir {}/{columns}",
+                built::path("downloads").display(),
+                origin.url("a-long-name-of-a-file-that-takes-room"),
+                folder.path("")
+            );
+            let mut script = Command::new("script");
+            script.args(["-qec", &run, "/dev/null"]);
+            let ended = Program::start_command("script", script).end().expect(0);
+            let most: usize = columns.parse().expect("a number");
+            // What moves the cursor and what colours takes no room.
+            let text = ended.stdout.replace("\r", "\n");
+            let bars =
+                text.lines().map(without_escapes).filter(|line| line.contains('%') || line.contains(" of "));
+            for bar in bars.filter(|line| !line.contains("files are there")) {
+                assert!(bar.chars().count() <= most, "{columns}: {bar:?}");
+            }
+        }
+    });
+}
+
+#[cfg(target_os = "linux")]
+fn without_escapes(line: &str) -> String {
+    let mut parts = line.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + part.split_once(|c: char| c.is_ascii_alphabetic()).map_or("", |(_, rest)| rest)
+    })
+}
+
+#[test]
+fn second_interrupt_ends_at_once_and_help_shows_an_example() {
+    watchdog("second SIGINT", || {
+        download(&["--version"]).expect(0).says("downloads 0.");
+        download(&["--help"]).expect(0).says("Example").says("--list urls.txt");
+        let folder = Folder::new();
+        // Nothing comes, and nothing ends; the first signal would do, and the second must not harm.
+        let origin = Origin::start(bytes(1_000_000), false);
+        let arguments = [&*origin.url("file"), "--dir", &folder.path("")];
+        let program = Program::start("downloads", &arguments);
+        eventually(|| noted(&folder, "file").iter().any(|part| part.done > 0));
+        program.signal("INT");
+        program.signal("INT");
+        program.end().expect(130);
+        origin.state.flow.set();
+        download(&arguments).expect(0);
     });
 }
 

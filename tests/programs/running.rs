@@ -44,8 +44,14 @@ fn collect(mut output: impl Read + Send + 'static) -> Option<JoinHandle<String>>
 
 impl Program {
     pub(crate) fn start(name: &'static str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(path(name))
-            .args(arguments)
+        let mut command = Command::new(path(name));
+        command.args(arguments);
+        Self::start_command(name, command)
+    }
+
+    /// Starts it by a command that ends in it.
+    pub(crate) fn start_command(name: &'static str, mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
