@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use lockwork::{ArcSemaphorePermit, BoundedBuffer, Event, Semaphore, Worker};
+use lockwork::{ArcSemaphorePermit, BoundedBuffer, Event, GetTimeoutError, Semaphore, Worker};
 
 use crate::client::{Client, Failure, back_off, may_pass};
 use crate::journal::Journal;
@@ -215,6 +215,14 @@ impl From<Failure> for Problem {
     }
 }
 
+/// How often the thread that decides looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A number of things.
+pub(crate) fn plural(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// The most redirects in a row.
 const MAX_HOPS: u32 = 10;
 
@@ -250,6 +258,7 @@ struct Decider<'a> {
     in_flight: usize,
     waiting: usize,
     taken: usize,
+    failed: usize,
     elsewhere: HashSet<Url>,
     too_many: HashSet<Url>,
     report: Report,
@@ -267,6 +276,7 @@ impl<'a> Decider<'a> {
             in_flight: 0,
             waiting: 0,
             taken: 0,
+            failed: 0,
             elsewhere: HashSet::new(),
             too_many: HashSet::new(),
             report: Report::default(),
@@ -279,7 +289,7 @@ impl<'a> Decider<'a> {
 
     fn run(mut self, bar: &ProgressBar) -> Report {
         let start = Instant::now();
-        let mut told = start;
+        let (mut told, mut told_of_stop) = (start, false);
         loop {
             if !self.crawl.stop.is_set() {
                 self.dispatch();
@@ -288,12 +298,27 @@ impl<'a> Decider<'a> {
             if self.in_flight == 0 {
                 break;
             }
-            // Every job that was given out comes back, after a stop, too.
-            let Ok(visit) = self.crawl.results.get() else { break };
-            self.in_flight -= 1;
-            self.visited(visit);
+            // Every job that was given out comes back, after a stop, too. Meanwhile the stop is looked at.
+            match self.crawl.results.get_for(LOOK) {
+                Ok(visit) => {
+                    self.in_flight -= 1;
+                    self.visited(visit);
+                }
+                Err(GetTimeoutError::Timeout) => {}
+                Err(GetTimeoutError::Closed) => break,
+            }
             bar.set_position(self.report.visits.len() as u64);
-            bar.set_message(format!("{} at work, {} waiting", self.in_flight, self.waiting));
+            bar.set_message(format!(
+                "{} failed, {} at work, {} waiting",
+                self.failed, self.in_flight, self.waiting
+            ));
+            if self.crawl.stop.is_set() && !std::mem::replace(&mut told_of_stop, true) && self.in_flight != 0
+            {
+                let (pages, limit) = (self.in_flight, self.crawl.options.timeout());
+                self.crawl.journal.warn(format_args!(
+                    "stopping; pages in progress: {pages}, each for {limit:?} at most; Ctrl-C drops them"
+                ));
+            }
             if bar.is_hidden() && told.elapsed() >= Duration::from_secs(1) {
                 told = Instant::now();
                 let (visited, waiting) = (self.report.visits.len(), self.waiting + self.in_flight);
@@ -360,8 +385,10 @@ impl<'a> Decider<'a> {
                 vec![(to.clone(), 0)]
             }
             Outcome::Failed(why) => {
+                // The summary tells it to people, once.
+                self.failed += 1;
                 let origin = from.map(|from| format!(", linked from {from}")).unwrap_or_default();
-                journal.warn(format_args!("failed {url} tries={attempts}: {why}{origin}"));
+                journal.note(format_args!("failed {url} tries={attempts}: {why}{origin}"));
                 Vec::new()
             }
             Outcome::Abandoned => {

@@ -57,10 +57,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use lockwork::Event;
 
-use crate::crawl::{Crawl, Outcome, Report};
+use crate::crawl::{Crawl, Outcome, Report, plural};
 use crate::demo::Site;
 use crate::journal::Journal;
 use crate::options::Options;
@@ -115,8 +115,13 @@ fn run(options: Options, stop: &Arc<Event>, abort: &Arc<Event>) -> Result<ExitCo
         None => None,
     };
 
-    let style = "{spinner} {bar:30} {pos} of {len} pages, {msg} ({per_sec}, {elapsed})";
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(style)?);
+    let style = "{spinner} {wide_bar} {pos} of {len} pages, {msg} ({rate}, {elapsed})";
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // Writing to a terminal's line does not fail, and there is nothing to be done if it does.
+        let _ = write!(out, "{:.0}/s", state.per_sec());
+    };
+    let style = ProgressStyle::with_template(style)?.with_key("rate", rate);
+    let bar = ProgressBar::new(0).with_style(style);
     let (journal, writer) = Journal::start(file, bar.clone())?;
     let check = site.as_ref().map(|site| (site, options.clone()));
     let crawl = Arc::new(Crawl::new(options, Arc::clone(stop), Arc::clone(abort), journal.clone()));
@@ -129,7 +134,8 @@ fn run(options: Options, stop: &Arc<Event>, abort: &Arc<Event>) -> Result<ExitCo
     written.map_err(|error| format!("cannot write the log: {error}"))?;
 
     if stop.is_set() {
-        complain(format_args!("interrupted, {} pages were found and not visited", report.unvisited));
+        let pages = plural(report.unvisited, "page");
+        complain(format_args!("interrupted; found and not visited: {pages}"));
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let failed = report.visits.iter().filter(|visit| matches!(visit.outcome, Outcome::Failed(_))).count();
@@ -201,8 +207,8 @@ fn summary(report: &Report) {
     }
     let seconds = report.elapsed.as_secs_f64();
     say(format_args!(
-        "{} visits in {seconds:.2} s, {:.0} a second; not visited: {} too deep, {} on other hosts, {} over the limit",
-        total.visits,
+        "{} in {seconds:.2} s, {:.0} a second; not visited: {} too deep, {} on other hosts, {} over the limit",
+        plural(total.visits, "visit"),
         total.visits as f64 / seconds.max(1e-9),
         report.too_deep,
         report.elsewhere,

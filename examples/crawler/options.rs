@@ -8,12 +8,19 @@ use clap::builder::RangedU64ValueParser;
 
 use crate::url::Url;
 
+const EXAMPLES: &str = "\
+Examples:
+  crawler --demo
+  crawler http://127.0.0.1:8000/ --depth 3 --log visits.log
+
+Exit code: 0 if all pages could be had, 1 if some could not, 2 for a bad command line, 130 after Ctrl-C.";
+
 /// A concurrent web crawler.
 ///
 /// Visits the addresses given and what they link to, as far as --depth, on the same hosts. Ctrl-C ends it in order: no
 /// page is begun any more, those in progress are finished and counted. A second Ctrl-C drops them.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "crawler")]
+#[command(name = "crawler", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Where to begin; their hosts are the ones that are visited
     #[arg(value_name = "URL", value_parser = Url::parse, required_unless_present_any = ["demo", "serve"])]

@@ -22,7 +22,13 @@ pub(crate) struct Program {
     child: Arc<Mutex<Child>>,
     pid: u32,
     ended: Arc<Event>,
-    outputs: [Option<JoinHandle<String>>; 2],
+    outputs: [Output; 2],
+}
+
+/// What has come of an output so far, and the thread that reads it.
+struct Output {
+    text: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 /// How a program ended.
@@ -34,12 +40,27 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-fn collect(mut output: impl Read + Send + 'static) -> Option<JoinHandle<String>> {
-    Some(thread::spawn(move || {
-        let mut all = Vec::new();
-        let _ = output.read_to_end(&mut all);
-        String::from_utf8_lossy(&all).into_owned()
-    }))
+impl Output {
+    fn of(mut output: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&text);
+        let reader = thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(n @ 1..) = output.read(&mut chunk) {
+                heard.lock().extend_from_slice(&chunk[..n]);
+            }
+        });
+        Self { text, reader: Some(reader) }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock()).into_owned()
+    }
+
+    fn read_to_end(&mut self) -> String {
+        self.reader.take().expect("read once").join().expect("it is read");
+        self.so_far()
+    }
 }
 
 impl Program {
@@ -57,8 +78,10 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the example starts");
-        let outputs =
-            [collect(child.stdout.take().expect("piped")), collect(child.stderr.take().expect("piped"))];
+        let outputs = [
+            Output::of(child.stdout.take().expect("piped")),
+            Output::of(child.stderr.take().expect("piped")),
+        ];
         let (pid, child, ended) = (child.id(), Arc::new(Mutex::new(child)), Arc::new(Event::new()));
         let (watched, over) = (Arc::clone(&child), Arc::clone(&ended));
         thread::spawn(move || {
@@ -77,6 +100,11 @@ impl Program {
         kill.status().expect("kill runs");
     }
 
+    /// Whether it has said something, on either output, so far.
+    pub(crate) fn has_said(&self, what: &str) -> bool {
+        self.outputs.iter().any(|output| output.so_far().contains(what))
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.child.lock().try_wait().expect("a child that can be waited for").is_some()
     }
@@ -91,8 +119,7 @@ impl Program {
             status.is_some()
         });
         self.ended.set();
-        let [stdout, stderr] =
-            [0, 1].map(|n| self.outputs[n].take().expect("read once").join().expect("it is read"));
+        let [stdout, stderr] = [0, 1].map(|n| self.outputs[n].read_to_end());
         Ended { code: status.expect("it has ended").code(), stdout, stderr }
     }
 }
