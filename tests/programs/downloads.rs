@@ -379,7 +379,7 @@ fn command_line_is_checked() {
 /// Bytes that have changed since they were noted are not believed, also if nobody knows the sum of the whole.
 #[test]
 fn damaged_part_is_fetched_once_more() {
-    watchdog("damaged", || {
+    watchdog(|| {
         let folder = Folder::new();
         let content = bytes(4_000_000);
         let origin = Origin::start(content.clone(), false);
@@ -421,7 +421,7 @@ fn download_to_a_small_disk(kilobytes: u32, arguments: &[&str]) -> Ended {
 #[cfg(target_os = "linux")]
 #[test]
 fn full_disk_leaves_no_stray_file() {
-    watchdog("full disk", || {
+    watchdog(|| {
         let folder = Folder::new();
         let dir = folder.path("");
         // Its size is known, so there is no room for it from the beginning.
@@ -444,7 +444,7 @@ fn full_disk_leaves_no_stray_file() {
 
 #[test]
 fn piped_progress_is_a_line_a_second() {
-    watchdog("piped", || {
+    watchdog(|| {
         let folder = Folder::new();
         let origin = Origin::start(bytes(1_000_000), false);
         let program = Program::start("downloads", &[&origin.url("file"), "--dir", &folder.path("")]);
@@ -460,7 +460,7 @@ fn piped_progress_is_a_line_a_second() {
 #[cfg(target_os = "linux")]
 #[test]
 fn bars_fit_into_a_narrow_terminal() {
-    watchdog("narrow", || {
+    watchdog(|| {
         let has_script = Command::new("script").arg("--version").output().is_ok();
         if !has_script {
             eprintln!("left out: there is no `script` to make a terminal");
@@ -502,7 +502,7 @@ fn without_escapes(line: &str) -> String {
 
 #[test]
 fn second_interrupt_ends_at_once_and_help_shows_an_example() {
-    watchdog("second SIGINT", || {
+    watchdog(|| {
         download(&["--version"]).expect(0).says("downloads 0.");
         download(&["--help"]).expect(0).says("Example").says("--list urls.txt");
         let folder = Folder::new();
