@@ -63,6 +63,21 @@ impl<T> Ring<T> {
         if slots.is_null() { self.slots.begin(self.capacity()) } else { slots }
     }
 
+    /// The slots of the one ring; or, as long as no put has made them, that there is no item.
+    #[inline]
+    fn ring_to_get_from(&self) -> Result<*const Slot<T>, No> {
+        let slots = self.slots.get();
+        if !slots.is_null() {
+            return Ok(slots);
+        }
+        if !self.is_closed() {
+            return Err(No::NotNow);
+        }
+        // Looked for again: a put makes them before it claims, and all claims came before the close that was just seen.
+        let slots = self.slots.get();
+        if slots.is_null() { Err(No::Closed) } else { Ok(slots) }
+    }
+
     /// One of them.
     #[inline]
     fn slot(&self, slots: *const Slot<T>, index: usize) -> &Slot<T> {
@@ -95,11 +110,7 @@ impl<T> Ring<T> {
         if self.shape().chained {
             return self.get_from_chain();
         }
-        let slots = self.slots.get();
-        if slots.is_null() {
-            // The first put makes them before anything else.
-            return Err(if self.is_closed() { No::Closed } else { No::NotNow });
-        }
+        let slots = self.ring_to_get_from()?;
         let claim = settled(|| self.cursors.get_one(|at| self.slot(slots, at.index).is_published(at.lap)))?;
         // SAFETY: claimed, and seen published.
         let item = unsafe { self.slot(slots, claim.at.index).read(claim.at.lap) };
@@ -153,10 +164,7 @@ impl<T> Ring<T> {
         if self.shape().chained {
             return self.get_some_from_chain(out, max);
         }
-        let slots = self.slots.get();
-        if slots.is_null() {
-            return Err(if self.is_closed() { No::Closed } else { No::NotNow });
-        }
+        let slots = self.ring_to_get_from()?;
         let (claim, ()) = settled(|| self.cursors.get_many(max, |_, _| ()))?;
         for (index, lap) in self.positions(&claim) {
             let slot = self.slot(slots, index);

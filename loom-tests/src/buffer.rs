@@ -1,6 +1,6 @@
 //! `lockwork::BoundedBuffer`.
 
-use lockwork::{BoundedBuffer, GetError, GetTimeoutError, PutError, PutTimeoutError};
+use lockwork::{BoundedBuffer, GetError, GetTimeoutError, PutError, PutTimeoutError, TryGetError};
 
 use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
 
@@ -80,6 +80,30 @@ fn close_against_two_producers_keeps_what_was_accepted() {
             producers.into_iter().filter_map(|producer| producer.join().unwrap()).collect();
         assert_eq!(buffer.iter().collect::<Vec<_>>(), accepted);
         reach(if accepted.is_empty() { "none" } else { "one" });
+    });
+}
+
+/// The first put of all makes the slots. A getter that has looked before, and sees the close that follows, gets the item.
+#[test]
+fn close_after_the_first_put_leaves_its_item() {
+    model(&["got at once", "got later"], || {
+        let buffer = Arc::new(BoundedBuffer::new(1));
+        let other = Arc::clone(&buffer);
+        // The thread that gets looks once: loom forgets a look that the same thread repeats.
+        let getter = thread::spawn(move || other.try_get());
+        buffer.put(1).unwrap();
+        buffer.close();
+        match getter.join().unwrap() {
+            Ok(item) => {
+                assert_eq!(item, 1);
+                reach("got at once");
+            }
+            Err(TryGetError::Empty) => {
+                assert_eq!(buffer.try_get(), Ok(1));
+                reach("got later");
+            }
+            Err(TryGetError::Closed) => panic!("the item is lost"),
+        }
     });
 }
 
