@@ -5,19 +5,11 @@ use std::collections::VecDeque;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 
-use crate::facade::{Backoff, const_fn, reached};
+use crate::facade::const_fn;
 use crate::raw::chain::{Chain, Loose, Segment};
-use crate::raw::ring::{Claim, Cursors, Refusal, Shape, Slot, Slots};
+pub(crate) use crate::raw::ring::No;
+use crate::raw::ring::{Claim, Cursors, Shape, Slot, Slots, settled, until};
 pub(crate) use crate::raw::sleepers::{RawSleepers as Sleepers, Slept};
-
-/// Why a put or a get does nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum No {
-    /// It is full, or empty.
-    NotNow,
-    /// It is closed; of a get, and empty.
-    Closed,
-}
 
 /// Whether a call owes the other side a wake-up.
 #[must_use]
@@ -334,36 +326,6 @@ impl<T> Ring<T> {
     /// Asks the next get to wake a putter. False if there is room, or if it is closed.
     pub(crate) fn announce_putter(&self) -> bool {
         self.cursors.announce_putter()
-    }
-}
-
-/// Asks until the answer is not that another thread is between two steps. In line and in one place, so that a claim
-/// stays in registers.
-#[inline(always)]
-fn settled<R>(mut ask: impl FnMut() -> Result<R, Refusal>) -> Result<R, No> {
-    let mut backoff = Backoff::new();
-    loop {
-        match ask() {
-            Ok(claim) => return Ok(claim),
-            Err(Refusal::NotNow) => return Err(No::NotNow),
-            Err(Refusal::Closed) => return Err(No::Closed),
-            Err(Refusal::Busy) => {
-                reached!("between two steps");
-                backoff.wait();
-            }
-        }
-    }
-}
-
-/// Waits until another thread, which is between two steps, has done the second.
-#[inline]
-fn until(done: impl Fn() -> bool) {
-    if !done() {
-        let mut backoff = Backoff::new();
-        while !done() {
-            reached!("step of another waited for");
-            backoff.wait();
-        }
     }
 }
 

@@ -27,9 +27,9 @@
 //! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant.rs` |
 //! | `Moment`, `Age` | `Instant`; nothing | no time; long or not, both explored, once the waiter has been queued | how long: `tests/mutex.rs` with real clocks |
 //! | `Releasing` | counts releasing calls under way, with debug assertions | nothing | a release that would sleep: the tests, which have debug assertions |
-//! | `is_turn` | a counter of the thread | as the model has asked for, else never | that it changes: `mutex::waiter_behind_one_that_does_not_come_is_served` asks for it |
-//! | `Rounds` | ends of rounds by the clock | a deadline that passes at once or later; after the first round no others are explored from there; none, in a model that asks for that | the lengths |
-//! | `Backoff` | spin, then yield, then sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
+//! | `turn` | what the caller has counted | as the model has asked for, else never | that it changes: `mutex::waiter_behind_one_that_does_not_come_is_served` asks for it |
+//! | `Deadline::or_after` | the end of a poll interval by the clock | a deadline that passes at once or later; after the first round no others are explored from there; none, in a model that asks for that | the lengths |
+//! | `stand_by`, `nap` | the step: a pause, a yield, a sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
 //! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
 //! | `Advice` | a relaxed number | its first value | that it changes: it only chooses whether, how long and how often a thread spins before it goes on as if it had not |
@@ -88,9 +88,9 @@ use arm::atomic::is_over;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{
-    AbortOnUnwind, Advice, Age, Backoff, Deadline, Moment, Parker, Payload, PerThread, Reading, Releasing,
-    Rounds, UnsafeCell, Writing, atomic, budget, contain, guess, is_turn, known_thread, lines, panicking,
-    spin_hint, this_thread, unique_number, yield_now,
+    AbortOnUnwind, Advice, Age, Deadline, Moment, Parker, Payload, PerThread, Reading, Releasing, UnsafeCell,
+    Writing, atomic, budget, contain, guess, known_thread, lines, nap, panicking, spin_hint, stand_by,
+    this_thread, turn, unique_number, yield_now,
 };
 pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reached, real_only, thread_own};
 #[cfg(all(loom, feature = "loom"))]

@@ -311,11 +311,11 @@ std::thread_local! {
 }
 
 /// As the body of the model on this thread has said, else never.
-pub(crate) fn is_turn(_every: u32) -> bool {
+pub(crate) fn turn(_came: bool) -> bool {
     TURNS.get()
 }
 
-/// See [`is_turn`].
+/// See [`turn`].
 pub(crate) fn set_turns(turns: bool) {
     TURNS.set(turns);
 }
@@ -324,6 +324,21 @@ pub(crate) fn set_turns(turns: bool) {
 pub(crate) fn panicking() -> bool {
     std::thread::panicking()
 }
+
+/// Gives the others their turn, whatever the step is. Two threads that wait for a third by yielding can yield to each
+/// other without end, and each number of times is an interleaving of its own. After some rounds in one place the
+/// interleaving is run to its end, with the thread preferred that yielded least, and no others are explored from there.
+#[track_caller]
+pub(crate) fn stand_by(round: u32, _step: impl FnOnce()) {
+    const EXPLORED: u32 = 3;
+    if round >= EXPLORED {
+        loom::skip_branch();
+    }
+    loom::thread::yield_now();
+}
+
+/// Nothing: no step of [`stand_by`] is taken.
+pub(crate) fn nap(_length: Duration) {}
 
 /// Returns whether a thread's rounds last until it is woken, in the model on this thread.
 pub(crate) fn set_endless_rounds(endless: bool) {
@@ -474,6 +489,22 @@ impl Deadline {
         }
     }
 
+    /// Returns a deadline that may pass at once or when the others have had their turn; so does this one, in the first
+    /// round. In a model that is about the wake-up alone none passes by itself.
+    #[track_caller]
+    pub(crate) fn or_after(&self, _length: Duration, round: u32) -> Self {
+        const EXPLORED: u32 = 1;
+        if ENDLESS_ROUNDS.get() {
+            return Self::NEVER;
+        }
+        if round >= EXPLORED {
+            loom::skip_branch();
+            loom::thread::yield_now();
+        }
+        self.spend();
+        Self::finite(false, 1)
+    }
+
     /// Takes one of its lives. Without another it passes.
     fn spend(&self) {
         if let Self::Finite { passed, lives } = self {
@@ -535,35 +566,6 @@ impl Releasing {
     }
 }
 
-/// Each round may end at once or when the others have had their turn; so does the deadline, in the first. In a model that
-/// is about the wake-up alone no round ends by itself.
-#[derive(Debug)]
-pub(crate) struct Rounds {
-    round: u32,
-}
-
-impl Rounds {
-    const EXPLORED: u32 = 1;
-
-    pub(crate) fn new() -> Self {
-        Self { round: 0 }
-    }
-
-    #[track_caller]
-    pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
-        if ENDLESS_ROUNDS.get() {
-            return Deadline::NEVER;
-        }
-        self.round += 1;
-        if self.round > Self::EXPLORED {
-            loom::skip_branch();
-            loom::thread::yield_now();
-        }
-        deadline.spend();
-        Deadline::finite(false, 1)
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Parker(Arc<Token>);
 
@@ -619,35 +621,6 @@ impl Unparker {
             woken.store(true, Relaxed);
         }
         self.0.notify.notify();
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Backoff {
-    round: u32,
-}
-
-impl Backoff {
-    /// Two threads that wait for a third by yielding can yield to each other without end, and each number of times
-    /// is an interleaving of its own. After this many in one place the interleaving is run to its end, with the
-    /// thread preferred that yielded least, and no others are explored from there.
-    const EXPLORED: u32 = 3;
-
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
-    pub(crate) fn sleepless() -> Self {
-        Self::default()
-    }
-
-    #[track_caller]
-    pub(crate) fn wait(&mut self) {
-        self.round += 1;
-        if self.round > Self::EXPLORED {
-            loom::skip_branch();
-        }
-        loom::thread::yield_now();
     }
 }
 

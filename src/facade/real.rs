@@ -434,18 +434,23 @@ pub(crate) fn yield_now() {
     thread::yield_now();
 }
 
-thread_local! {
-    /// How often this thread was asked since its last turn.
-    static ASKED: Cell<u32> = const { Cell::new(0) };
+/// Takes a turn that has come, or not: `came` says which.
+#[inline]
+pub(crate) fn turn(came: bool) -> bool {
+    came
 }
 
-/// Returns whether it is the calling thread's turn to do what each thread does every `every`th time.
+/// Does one step of a wait for a few instructions of another thread.
 #[inline]
-pub(crate) fn is_turn(every: u32) -> bool {
-    let asked = ASKED.get() + 1;
-    let is_turn = asked >= every;
-    ASKED.set(if is_turn { 0 } else { asked });
-    is_turn
+pub(crate) fn stand_by(_round: u32, step: impl FnOnce()) {
+    step();
+}
+
+/// Leaves the processor for a while. No releasing call comes here.
+pub(crate) fn nap(length: Duration) {
+    #[cfg(debug_assertions)]
+    assert_eq!(RELEASING.get(), 0, "a releasing call is about to sleep");
+    thread::sleep(length);
 }
 
 /// Returns whether the calling thread is being unwound by a panic.
@@ -560,6 +565,15 @@ impl Deadline {
     }
 
     /// Returns whether it has passed. Reads the clock unless it never does.
+    /// Returns the end of a poll interval of this length, or this deadline if that comes first.
+    pub(crate) fn or_after(&self, length: Duration, _round: u32) -> Self {
+        let end = platform::now().checked_add(length);
+        Self(match (self.0, end) {
+            (Some(at), Some(end)) => Some(at.min(end)),
+            (at, end) => at.or(end),
+        })
+    }
+
     pub(crate) fn has_passed(&self) -> bool {
         self.0.is_some_and(|at| at <= platform::now())
     }
@@ -599,32 +613,6 @@ impl Age {
 
     pub(crate) fn is_over(&self, since: Moment, now: Moment, limit: Duration) -> bool {
         now.0.saturating_duration_since(since.0) >= limit
-    }
-}
-
-/// Deadlines of waits after which a waiter looks for itself, because the one that should wake it may have missed it.
-#[derive(Debug)]
-pub(crate) struct Rounds {
-    next: Duration,
-}
-
-impl Rounds {
-    /// Each round lasts twice as long as the one before. So what was missed is found late by about the time that had passed
-    /// when it came, and a wait of a minute looks twenty times.
-    const SHORTEST: Duration = Duration::from_micros(50);
-
-    pub(crate) fn new() -> Self {
-        Self { next: Self::SHORTEST }
-    }
-
-    /// The end of the next round, which is `deadline` if that comes first.
-    pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
-        let end = platform::now().checked_add(self.next);
-        self.next = self.next.saturating_mul(2);
-        Deadline(match (deadline.0, end) {
-            (Some(at), Some(end)) => Some(at.min(end)),
-            (at, end) => at.or(end),
-        })
     }
 }
 
@@ -787,47 +775,6 @@ impl Drop for Releasing {
     }
 }
 
-/// Waiting for a few instructions of another thread, without a queue.
-#[derive(Debug)]
-pub(crate) struct Backoff {
-    round: u32,
-    sleeps: bool,
-}
-
-impl Backoff {
-    /// Doubling spins up to 64 hints: the other thread is most likely running, and done before the last.
-    const SPINNING: u32 = 7;
-    /// Then its processor may be running us: let the other in.
-    const YIELDING: u32 = 16;
-    /// Then we may outrank it, so that yielding does nothing: leave the processor for a while.
-    const SLEEP: Duration = Duration::from_micros(50);
-
-    pub(crate) fn new() -> Self {
-        Self { round: 0, sleeps: true }
-    }
-
-    /// One that yields instead of sleeping.
-    pub(crate) fn sleepless() -> Self {
-        Self { round: 0, sleeps: false }
-    }
-
-    pub(crate) fn wait(&mut self) {
-        if self.round < Self::SPINNING {
-            for _ in 0..1 << self.round {
-                spin_hint();
-            }
-        } else if self.round < Self::YIELDING || !self.sleeps {
-            thread::yield_now();
-        } else {
-            #[cfg(debug_assertions)]
-            assert_eq!(RELEASING.get(), 0, "a releasing call is about to sleep");
-            thread::sleep(Self::SLEEP);
-            return;
-        }
-        self.round = (self.round + 1).min(Self::YIELDING);
-    }
-}
-
 /// Threads that others join, and their ids.
 #[cfg(feature = "threads")]
 pub(crate) mod threads {
@@ -912,26 +859,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::thread;
 
-    use super::{Backoff, Releasing, known_thread, this_thread};
-
-    #[test]
-    #[cfg_attr(debug_assertions, should_panic(expected = "a releasing call is about to sleep"))]
-    fn release_that_comes_to_the_sleep_panics() {
-        let _releasing = Releasing::begin();
-        let mut backoff = Backoff::new();
-        for _ in 0..=Backoff::YIELDING {
-            backoff.wait();
-        }
-    }
-
-    #[test]
-    fn release_may_spin_and_yield_for_as_long_as_it_takes() {
-        let _releasing = Releasing::begin();
-        let mut backoff = Backoff::sleepless();
-        for _ in 0..=2 * Backoff::YIELDING {
-            backoff.wait();
-        }
-    }
+    use super::{known_thread, this_thread};
 
     #[test]
     fn thread_is_known_once_it_has_asked() {

@@ -176,7 +176,7 @@ pub(crate) fn guess<T>(_look: impl FnOnce() -> T, supposed: T) -> T {
 }
 
 /// As a random choice says.
-pub(crate) fn is_turn(_every: u32) -> bool {
+pub(crate) fn turn(_came: bool) -> bool {
     one_in(2)
 }
 
@@ -197,6 +197,14 @@ pub(crate) fn panicking() -> bool {
 pub(crate) fn spin_hint() {
     shuttle::hint::spin_loop();
 }
+
+/// Lets another thread run, whatever the step is.
+pub(crate) fn stand_by(_round: u32, _step: impl FnOnce()) {
+    shuttle::thread::yield_now();
+}
+
+/// Nothing: no step of [`stand_by`] is taken.
+pub(crate) fn nap(_length: Duration) {}
 
 pub(crate) fn yield_now() {
     shuttle::thread::yield_now();
@@ -328,6 +336,15 @@ impl Deadline {
         Self::Finite { passed: Cell::new(false) }
     }
 
+    /// Returns a deadline that may pass in each round; and this one may, too.
+    pub(crate) fn or_after(&self, _length: Duration, _round: u32) -> Self {
+        match self {
+            Self::Finite { passed } if one_in(4) => passed.set(true),
+            _ => (),
+        }
+        Self::Finite { passed: Cell::new(false) }
+    }
+
     pub(crate) fn has_passed(&self) -> bool {
         matches!(self, Self::Finite { passed } if passed.get())
     }
@@ -375,24 +392,6 @@ pub(crate) struct Releasing(());
 impl Releasing {
     pub(crate) fn begin() -> Self {
         Self(())
-    }
-}
-
-/// The deadline may pass in each round.
-#[derive(Debug)]
-pub(crate) struct Rounds;
-
-impl Rounds {
-    pub(crate) fn new() -> Self {
-        Self
-    }
-
-    pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
-        match deadline {
-            Deadline::Finite { passed } if one_in(4) => passed.set(true),
-            _ => (),
-        }
-        Deadline::Finite { passed: Cell::new(false) }
     }
 }
 
@@ -451,23 +450,6 @@ impl Unparker {
     pub(crate) fn unpark(self) {
         *self.0.given.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.changed.notify_one();
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Backoff;
-
-impl Backoff {
-    pub(crate) fn new() -> Self {
-        Self
-    }
-
-    pub(crate) fn sleepless() -> Self {
-        Self
-    }
-
-    pub(crate) fn wait(&mut self) {
-        shuttle::thread::yield_now();
     }
 }
 

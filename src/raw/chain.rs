@@ -25,7 +25,8 @@ use crate::facade::atomic::{
     AtomicPtr, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use crate::facade::{Backoff, const_fn, reached};
+use crate::facade::{const_fn, reached};
+use crate::wait::Backoff;
 
 pub(crate) struct Segment<T> {
     next: AtomicPtr<Segment<T>>,

@@ -27,7 +27,7 @@
 //! the lock over. So there is at most one hand-off for each half millisecond, and a lock that is taken for long sections
 //! goes to its first waiter at each unlock.
 //!
-//! While there is a designated waker an unlock does not take the queue lock, except for every [`TURNS`]th of each
+//! While there is a designated waker an unlock does not take the queue lock, except for one in some of each
 //! thread: a woken thread may have to wait for a processor, and the first waiter is not to wait with it.
 //!
 //! No unlock waits for the queue lock. While another thread has it, an unlock clears LOCKED and leaves the waking to that
@@ -42,17 +42,14 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{Deadline, Releasing, budget, const_fn, is_turn, reached};
+use crate::facade::{Deadline, Releasing, budget, const_fn, reached};
 use crate::wait::{
-    Dequeued, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word,
+    Dequeued, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word, is_turn,
     yield_at_intervals,
 };
 
 const LOCKED: usize = Word::bit(0);
 const DESIGNATED: usize = Word::bit(1);
-
-/// Which unlocks look after the first waiter although there is a designated waker: of each thread one in so many.
-const TURNS: u32 = 16;
 
 /// How many of the notified threads may barge for a free lock at once.
 const WAKE_BATCH: u32 = budget(16, 1);
@@ -207,11 +204,11 @@ impl RawMutex {
     fn unlock_slow(&self, mut word: Word) {
         let _releasing = Releasing::begin();
         // Asked once in each unlock that finds both.
-        let mut is_turn = None;
+        let mut own_turn = None;
         loop {
             let is_left = !word.has_waiters()
                 || word.is_queue_locked()
-                || word.has(DESIGNATED) && !*is_turn.get_or_insert_with(is_turn_of_first);
+                || word.has(DESIGNATED) && !*own_turn.get_or_insert_with(is_turn);
             if is_left {
                 // No thread to wake, or the holder of the queue lock or a designated waker will see to it (invariant 1).
                 // Release (mutex.unlock): what this holder did.
@@ -349,10 +346,4 @@ impl RawMutex {
             self.queue.has_waiters_now()
         }
     }
-}
-
-/// Returns whether it is the calling thread's turn to look after the first waiter of a lock that has a designated
-/// waker.
-fn is_turn_of_first() -> bool {
-    is_turn(TURNS)
 }

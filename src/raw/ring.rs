@@ -36,8 +36,8 @@
 //! what made it possible, and the two cursors are never seen further apart than the capacity. Values travel from put to
 //! get, and free slots back, by the stamp (`ring.published`, `ring.freed`).
 //!
-//! Limits: nothing waits here. A position that is claimed and not yet published, or not yet freed, is answered with
-//! [`Refusal::Busy`], and the caller looks again soon: it is never taken for empty or full.
+//! Limits: no thread waits here but for another that is between two steps ([`settled`], [`until`]). A position that is
+//! claimed and not yet published, or not yet freed, is [`Refusal::Busy`]: it is never taken for empty or full.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -46,8 +46,8 @@ use crate::facade::atomic::{
     AtomicPtr, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use crate::facade::{UnsafeCell, budget, const_fn, guess};
-use crate::wait::Collisions;
+use crate::facade::{UnsafeCell, budget, const_fn, guess, reached};
+use crate::wait::{Backoff, Collisions};
 
 /// A value of a cursor's word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,45 @@ pub(crate) enum Refusal {
     Busy,
     /// Closed; of a get, and empty.
     Closed,
+}
+
+/// Why a put or a get does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum No {
+    /// It is full, or empty.
+    NotNow,
+    /// It is closed; of a get, and empty.
+    Closed,
+}
+
+/// Asks until the answer is not that another thread is between two steps. In line and in one place, so that a claim
+/// stays in registers.
+#[inline(always)]
+pub(crate) fn settled<R>(mut ask: impl FnMut() -> Result<R, Refusal>) -> Result<R, No> {
+    let mut backoff = Backoff::new();
+    loop {
+        match ask() {
+            Ok(claim) => return Ok(claim),
+            Err(Refusal::NotNow) => return Err(No::NotNow),
+            Err(Refusal::Closed) => return Err(No::Closed),
+            Err(Refusal::Busy) => {
+                reached!("between two steps");
+                backoff.wait();
+            }
+        }
+    }
+}
+
+/// Waits until another thread, which is between two steps, has done the second.
+#[inline]
+pub(crate) fn until(done: impl Fn() -> bool) {
+    if !done() {
+        let mut backoff = Backoff::new();
+        while !done() {
+            reached!("step of another waited for");
+            backoff.wait();
+        }
+    }
 }
 
 /// How positions are numbered: `size` of them in each lap, or in each segment of a chain.

@@ -68,9 +68,10 @@ use crate::facade::atomic::{
     Ordering::{self, AcqRel, Acquire, Relaxed, Release},
     exchange_in_order, fence_in_order, load_in_order,
 };
-use crate::facade::{Deadline, Releasing, Rounds, budget, const_fn, guess, reached};
+use crate::facade::{Deadline, Releasing, budget, const_fn, guess, reached};
 use crate::wait::{
-    LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word, yield_at_intervals,
+    LockedQueue, Place, PollInterval, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word,
+    yield_at_intervals,
 };
 
 /// What the lock's word says.
@@ -855,7 +856,7 @@ impl RawRwLock {
             let round;
             let end = if visible {
                 reached!("writer waits for a visible reader");
-                round = rounds.get_or_insert_with(Rounds::new).next(deadline);
+                round = rounds.get_or_insert_with(PollInterval::new).next(deadline);
                 &round
             } else {
                 deadline

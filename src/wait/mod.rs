@@ -17,11 +17,13 @@
 //!
 //! The protocol, with its proof sketch, stands in `docs/waiting.md`.
 
+mod backoff;
 mod list;
 mod policy;
 mod queue;
 mod waiter;
 
-pub(crate) use policy::{Adaptive, BarrierSpin, Collisions, SpinWait, yield_at_intervals};
+pub(crate) use backoff::{Backoff, PollInterval};
+pub(crate) use policy::{Adaptive, BarrierSpin, Collisions, SpinWait, is_turn, yield_at_intervals};
 pub(crate) use queue::{Dequeued, LockedQueue, Place, Queue, WakeList, Woken, Word};
 pub(crate) use waiter::{Stamp, Waiter, Wakeup};

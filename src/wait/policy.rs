@@ -26,7 +26,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::facade::{Advice, Moment, budget, const_fn, spin_hint, thread_own, yield_now};
+use crate::facade::{Advice, Moment, budget, const_fn, spin_hint, thread_own, turn, yield_now};
 
 /// What a thread does next while it waits, and how much of that is left.
 #[derive(Debug)]
@@ -240,6 +240,8 @@ struct Own {
     late_answers: Cell<i8>,
     /// In how many of its next waits this thread does not yield, and how many that were when they began.
     yield_backoff: Cell<(u32, u32)>,
+    /// How many unlocks of this thread have found a designated waker since its last turn.
+    unlocks: Cell<u32>,
     /// How often this thread was asked to give way since it last looked at the clock, and when it last did.
     barging: Cell<(u32, Option<Moment>)>,
 }
@@ -251,6 +253,7 @@ impl Own {
             late_answers: Cell::new(-8),
             yield_backoff: Cell::new((0, 0)),
             barging: Cell::new((0, None)),
+            unlocks: Cell::new(0),
         }
     }
 }
@@ -381,6 +384,19 @@ pub(crate) fn yield_at_intervals() {
             own.barging.set((0, Some(now)));
         }
     });
+}
+
+/// Returns whether it is this thread's turn to look after the first waiter of a lock that has a designated waker: a woken
+/// thread may have to wait for a processor, and the first waiter is not to wait with it.
+pub(crate) fn is_turn() -> bool {
+    /// Of the unlocks of each thread that find a designated waker.
+    const EVERY: u32 = 16;
+    OWN.with(|own| {
+        let unlocks = own.unlocks.get() + 1;
+        let came = unlocks >= EVERY;
+        own.unlocks.set(if came { 0 } else { unlocks });
+        turn(came)
+    })
 }
 
 /// Whether the threads of one barrier do well to spin, or to yield at once, learnt from how it went.

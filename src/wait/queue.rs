@@ -43,6 +43,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::ptr::{self, NonNull};
 
+use super::backoff::Backoff;
 use super::list::List;
 use super::policy::SpinWait;
 use super::waiter::{Stamp, Waiter, Wakeup};
@@ -50,7 +51,7 @@ use crate::facade::atomic::{
     AtomicPtr, Ordering,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use crate::facade::{AbortOnUnwind, Backoff, Deadline, Moment, const_fn, reached};
+use crate::facade::{AbortOnUnwind, Deadline, Moment, const_fn, reached};
 
 /// A value of a queue's word.
 #[derive(Clone, Copy, PartialEq, Eq)]
