@@ -14,9 +14,9 @@
 //! | `for_shared_lock` | 2 | 4 growing | 8 brief | that is about to queue for a reader-writer lock |
 //! | `after_wake` | 3 | 4 growing | 0 | that was woken for a lock, and found it taken |
 //! | `for_handoff` | 30 | 4 | 0 | that was woken for a lock, has lost and is the first again |
-//! | `for_answer` | 30 | 4 | 8 or 200 brief | that is the first to wait for a signal or for permits |
+//! | `for_answer` | 30 | 4 | none, or for 50 µs | that is the first to wait for a signal or for permits |
 //! | `for_drain` | 8 | 4 | 16 brief | that has to be let in by readers, and keeps all others out |
-//! | `for_other_side` | 96 / hints, or 0 | 1 to 32 | 10 or many brief | that waits for items, or for room for them |
+//! | `for_other_side` | 96 / hints, or 0 | 1 to 32 | 10 brief, or for 50 µs | that waits for items, or for room for them |
 //! | `BarrierSpin` | 20 or 0 | 2 | 40 brief | of a barrier that is not complete |
 //!
 //! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if each pause is
