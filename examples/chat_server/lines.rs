@@ -96,10 +96,26 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// What came, with everything replaced that would do something to a terminal, and everything named that would change the
+/// order in which the rest is shown: `\u{202e}` instead of the character.
 fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    text.trim_end_matches('\r')
-        .chars()
-        .map(|char| if char.is_control() { '\u{FFFD}' } else { char })
-        .collect()
+    let mut clean = String::with_capacity(text.len());
+    for char in text.trim_end_matches('\r').chars() {
+        match char {
+            _ if is_directional(char) => clean.extend(char.escape_unicode()),
+            _ if char.is_control() => clean.push('\u{FFFD}'),
+            _ => clean.push(char),
+        }
+    }
+    clean
+}
+
+/// Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9), and separators of lines and of
+/// paragraphs: after one of them a line may look as if another had said it.
+const fn is_directional(char: char) -> bool {
+    matches!(
+        char,
+        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+    )
 }

@@ -40,7 +40,7 @@
 //! | `! text` | to this client alone: what was wrong, or how many lines it missed |
 //!
 //! The exit code is 0 if the server has stopped in order, and a demo found every line where it belongs; 1 if not; 2 if
-//! the command line was not understood.
+//! the command line was not understood; 130 if a demo was interrupted, or by a second Ctrl-C.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -57,7 +57,7 @@ mod server;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::thread;
 
 use clap::Parser;
@@ -69,9 +69,16 @@ use crate::server::Server;
 /// Set by Ctrl-C, and by a demo that is through.
 static STOP: Event = Event::new();
 
+/// Set by Ctrl-C alone. The second one ends the process.
+static INTERRUPTED: Event = Event::new();
+
+/// What a shell says of a process that Ctrl-C has ended.
+const BY_CTRL_C: u8 = 130;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     match run(&options) {
+        Ok(_) if options.demo.is_some() && INTERRUPTED.is_set() => ExitCode::from(BY_CTRL_C),
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(problem) => {
@@ -82,7 +89,24 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<bool, String> {
-    ctrlc::set_handler(|| STOP.set()).map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
+    let on_signal = || {
+        if INTERRUPTED.is_set() {
+            complain(format_args!("ended at once"));
+            process::exit(BY_CTRL_C.into());
+        }
+        INTERRUPTED.set();
+        STOP.set();
+    };
+    ctrlc::set_handler(on_signal).map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
+    // Now, and not when one connection after the other fails.
+    if let Some(limit) = open_files(options.files()) {
+        let wanted = options.files();
+        let problem = format!("this takes {wanted} open files, and {limit} are allowed (ulimit -n)");
+        match options.demo {
+            Some(_) => return Err(problem),
+            None => complain(format_args!("{problem}; fewer clients than --max-clients will come in")),
+        }
+    }
     // Only this machine can connect: the program has no business on a network.
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listener =
@@ -95,7 +119,7 @@ fn run(options: &Options) -> Result<bool, String> {
     let report = thread::scope(|scope| {
         let demo = options.demo.map(|clients| {
             thread::Builder::new().name("demo".into()).spawn_scoped(scope, move || {
-                let report = demo::run(address, clients, options.lines, &STOP);
+                let report = demo::run(address, clients, options.lines, &STOP, &INTERRUPTED);
                 STOP.set();
                 report
             })
@@ -126,6 +150,24 @@ fn run(options: &Options) -> Result<bool, String> {
         complain(format_args!("{problem}"));
     }
     Ok(report.good())
+}
+
+/// Raises the limit of open files to `wanted`, or as far as it goes. Returns the limit if that is not enough.
+#[cfg(unix)]
+fn open_files(wanted: u64) -> Option<u64> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    if soft >= wanted {
+        return None;
+    }
+    let more = wanted.min(hard);
+    let limit = setrlimit(Resource::RLIMIT_NOFILE, more, hard).map_or(soft, |()| more);
+    (limit < wanted).then_some(limit)
+}
+
+#[cfg(not(unix))]
+fn open_files(_: u64) -> Option<u64> {
+    None
 }
 
 /// Writes a line to standard output. Unlike `println!` it survives a reader that has gone away.

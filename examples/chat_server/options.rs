@@ -5,12 +5,21 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 
+const EXAMPLES: &str = "\
+Examples:
+  chat_server --port 7000
+  nc 127.0.0.1 7000
+  chat_server --demo 200
+
+Exit code: 0 if the server stopped in order and a demo found every line where it belongs, 1 if not, 2 for a bad command
+line, 130 if a demo was interrupted, or after a second Ctrl-C.";
+
 /// A chat server on 127.0.0.1, in which a slow client holds up nobody but itself.
 ///
 /// Serves until Ctrl-C, delivers what was said, and ends. With --demo it brings its own clients along and checks that
 /// every line has reached everybody.
 #[derive(Debug, Parser)]
-#[command(name = "chat_server")]
+#[command(name = "chat_server", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 0)]
@@ -81,6 +90,12 @@ impl Options {
 
     pub(crate) fn max_clients(&self) -> usize {
         self.max_clients.max(self.demo.unwrap_or(0))
+    }
+
+    /// How many files it may have open at once: one for each client and one for each of the demo's, and some of its own.
+    pub(crate) fn files(&self) -> u64 {
+        const OWN: usize = 16;
+        (self.demo.map_or(self.max_clients(), |clients| 2 * clients) + OWN) as u64
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Server<'a> {
     pub(crate) grace: Duration,
     pub(crate) clients: AtomicU64,
     places: Arc<Semaphore>,
+    max_clients: usize,
     stop: &'a Event,
     acceptor_gone: Event,
     /// Every connection by its number, also those that have not said their name.
@@ -62,6 +63,7 @@ impl<'a> Server<'a> {
             grace: options.grace(),
             clients: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(options.max_clients())),
+            max_clients: options.max_clients(),
             stop,
             acceptor_gone: Event::new(),
             connections: Mutex::new(BTreeMap::new()),
@@ -160,6 +162,11 @@ impl<'a> Server<'a> {
         if let Some(connection) = self.connections.lock().get_mut(&number) {
             connection.member = member.cloned();
         }
+    }
+
+    /// How many clients there are, also those without a name.
+    pub(crate) fn places_taken(&self) -> usize {
+        self.max_clients.saturating_sub(self.places.available_permits())
     }
 
     pub(crate) fn delivered(&self, lines: usize) {

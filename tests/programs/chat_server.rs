@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::program::{Ended, LIMIT, Program};
-use crate::support::watchdog;
+use crate::support::{eventually, watchdog};
 
 struct Server {
     program: Program,
@@ -43,10 +43,20 @@ impl Client {
         Self { from: BufReader::new(stream) }
     }
 
+    /// Connects, and has been told what to type.
+    #[track_caller]
+    fn welcomed(address: SocketAddr) -> Self {
+        let mut client = Self::connect(address);
+        client.expect(
+            "* welcome; type your name, then what you want to say; /who tells who is here, /quit ends",
+        );
+        client
+    }
+
     /// Connects, and has come in.
     #[track_caller]
     fn enter(address: SocketAddr, name: &str) -> Self {
-        let mut client = Self::connect(address);
+        let mut client = Self::welcomed(address);
         client.say(name);
         client.expect(&format!("* {name} is here"));
         client
@@ -288,7 +298,7 @@ fn stop_does_not_wait_for_a_slow_client_for_ever() {
             "300",
         ]);
         let _slow = Client::enter(server.address, "slow");
-        let mut silent = Client::connect(server.address);
+        let mut silent = Client::welcomed(server.address);
         let mut speaker = Client::enter(server.address, "speaker");
         for number in 0..LONG_LINES {
             speaker.say(&long_line(number));
@@ -344,7 +354,7 @@ fn name_must_be_a_good_one_and_free() {
     watchdog(|| {
         let server = Server::start(&["--max-line", "100"]);
         let mut anna = Client::enter(server.address, "Änna-1_");
-        let mut other = Client::connect(server.address);
+        let mut other = Client::welcomed(server.address);
         for bad in ["", "   ", "two words", "<b>", "/quit", &"x".repeat(33)] {
             other.say(bad);
             assert!(other.hear().is_some_and(|line| line.starts_with("! a name has up to 32")), "{bad}");
@@ -355,7 +365,7 @@ fn name_must_be_a_good_one_and_free() {
         other.say(" bert \r");
         other.expect("* bert is here");
         anna.expect("* bert is here");
-        let mut long = Client::connect(server.address);
+        let mut long = Client::welcomed(server.address);
         long.say(&"x".repeat(101));
         long.expect("! that line is too long");
         long.expect_end();
@@ -389,6 +399,13 @@ fn lines_are_what_was_said_and_commands_are_not() {
             client.expect("<two> drei");
             client.expect("<two> \u{FFFD}!");
         }
+        // What would turn the rest of the line around, or end it, is shown and not done.
+        for char in ['\u{202E}', '\u{2066}', '\u{200F}', '\u{61C}', '\u{2028}'] {
+            two.say(&format!("a{char}b"));
+            for client in [&mut one, &mut two] {
+                client.until(&format!("<two> a\\u{{{:x}}}b", char as u32));
+            }
+        }
         two.say(&"y".repeat(40));
         one.expect(&format!("<two> {}", "y".repeat(40)));
         two.say(&"y".repeat(41));
@@ -397,7 +414,7 @@ fn lines_are_what_was_said_and_commands_are_not() {
         two.expect("! a line has up to 40 bytes; good-bye");
         two.expect_end();
         drop(one);
-        server.stop().says("2 clients, 5 lines said");
+        server.stop().says("2 clients, 10 lines said");
     });
 }
 
@@ -405,7 +422,7 @@ fn lines_are_what_was_said_and_commands_are_not() {
 fn nameless_client_is_let_go() {
     watchdog(|| {
         let server = Server::start(&["--name-timeout-ms", "100", "--grace-ms", "200"]);
-        let mut silent = Client::connect(server.address);
+        let mut silent = Client::welcomed(server.address);
         silent.expect("! you have not said your name");
         silent.expect_end();
         drop(silent);
@@ -430,8 +447,9 @@ fn full_room_refuses_and_has_a_place_again() {
             let mut again = Client::connect(server.address);
             // A refused client may find the connection reset.
             let said = again.from.get_mut().write_all(b"again\n").is_ok();
-            let mut line = String::new();
-            if said && again.from.read_line(&mut line).is_ok() && line == "* again is here\n" {
+            let mut lines = String::new();
+            let mut hear = || again.from.read_line(&mut lines).is_ok();
+            if said && hear() && hear() && lines.ends_with("* again is here\n") {
                 break;
             }
         }
@@ -448,15 +466,65 @@ fn wrong_command_line_is_refused_with_its_reason() {
             (&["--outbox", "0"], "--outbox"),
             (&["--slow", "wait"], "--slow"),
             (&["--demo", "0"], "--demo"),
+            (&["--unknown"], "--unknown"),
         ] {
             let ended = Program::start("chat_server", options).end().with_code(2);
             assert!(ended.stderr.contains(reason), "{options:?}: {}", ended.stderr);
         }
-        Program::start("chat_server", &["--help"]).end().with_code(0).says("--slow");
+        let help = Program::start("chat_server", &["--help"]).end().with_code(0);
+        help.says("--slow");
+        help.says("Example");
+        Program::start("chat_server", &["--version"]).end().with_code(0).says("chat_server 0.");
         let server = Server::start(&[]);
         let port = server.address.port().to_string();
         let ended = Program::start("chat_server", &["--port", &port]).end().with_code(1);
         assert!(ended.stderr.contains("cannot listen on 127.0.0.1"), "{}", ended.stderr);
         server.stop();
+    });
+}
+
+// --- the demo ------------------------------------------------------------------------------------------------------
+
+#[test]
+fn interrupted_demo_ends_with_true_figures() {
+    watchdog(|| {
+        let demo = Program::start("chat_server", &["--demo", "20", "--lines", "100000"]);
+        // Its progress is told.
+        eventually(|| demo.has_complained(" of 40000000 lines have reached their listeners"));
+        demo.signal("INT");
+        let ended = demo.end().with_code(130);
+        ended.says("of 40000000 reached their listeners before it was interrupted");
+        ended.says("0 clients dropped");
+        assert!(!ended.stderr.contains("client "), "{}", ended.stderr);
+        let figure = |end: &str| -> u64 {
+            let before = ended.stdout.split(end).next().unwrap_or_default();
+            before.rsplit([' ', '\n']).next().unwrap_or_default().parse().expect("a number")
+        };
+        // What the clients have heard was delivered, and was said.
+        let (said, delivered) = (figure(" lines said"), figure(" delivered"));
+        let heard = figure(" of 40000000");
+        assert!(0 < heard && heard <= delivered && heard <= 20 * said, "{}", ended.stdout);
+    });
+}
+
+/// One line at the start, not one for each client that cannot come in.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_open_files_are_told_at_the_start() {
+    watchdog(|| {
+        let demo = Program::start_after("ulimit -n 50", "chat_server", &["--demo", "100"]);
+        let ended = demo.end().with_code(1);
+        ended.complains("this takes 216 open files, and 50 are allowed (ulimit -n)");
+        assert_eq!((ended.stderr.lines().count(), &*ended.stdout), (1, ""), "{}", ended.stderr);
+        // One that may be raised is.
+        let demo = Program::start_after("ulimit -Sn 50", "chat_server", &["--demo", "100", "--lines", "1"]);
+        demo.end().with_code(0);
+        // A server does what it can.
+        let server = Program::start_after("ulimit -n 50", "chat_server", &[]);
+        let line = server.line();
+        let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
+        drop(Client::enter(address.expect("an address"), "one"));
+        server.signal("INT");
+        server.end().with_code(0).complains("fewer clients than --max-clients will come in");
     });
 }

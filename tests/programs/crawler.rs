@@ -14,7 +14,7 @@ mod running;
 #[allow(dead_code, reason = "what this program's tests do without")]
 #[path = "../../examples/shared/serve.rs"]
 mod serve;
-#[allow(dead_code, reason = "what these programs' tests do without")]
+#[allow(dead_code, unused_imports, reason = "what these programs' tests do without")]
 #[path = "../support/mod.rs"]
 mod support;
 #[allow(dead_code, reason = "what this program's tests do without")]

@@ -9,6 +9,6 @@ mod chat_server;
 mod kitchen;
 mod log_server;
 mod program;
-#[allow(dead_code, reason = "what these programs' tests do without")]
+#[allow(dead_code, unused_imports, reason = "what these programs' tests do without")]
 #[path = "../support/mod.rs"]
 mod support;

@@ -21,7 +21,9 @@ pub(crate) struct Program {
     pid: u32,
     ended: Arc<Event>,
     stdout: Option<JoinHandle<String>>,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<()>>,
+    /// What has come of standard error so far.
+    complaints: Arc<Mutex<Vec<u8>>>,
     lines: mpsc::Receiver<String>,
 }
 
@@ -35,8 +37,20 @@ pub(crate) struct Ended {
 
 impl Program {
     pub(crate) fn start(name: &'static str, options: &[&str]) -> Self {
-        let mut child = Command::new(path(name))
-            .args(options)
+        let mut command = Command::new(path(name));
+        command.args(options);
+        Self::start_command(name, command)
+    }
+
+    /// Starts it by a shell that runs `before`, such as a limit, and then becomes the program.
+    pub(crate) fn start_after(before: &str, name: &'static str, options: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{before}; exec \"$@\""), "sh"]).arg(path(name)).args(options);
+        Self::start_command(name, shell)
+    }
+
+    fn start_command(name: &'static str, mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -54,10 +68,13 @@ impl Program {
             }
             all
         });
+        let complaints = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&complaints);
         let stderr = thread::spawn(move || {
-            let mut all = Vec::new();
-            let _ = BufReader::new(stderr).read_to_end(&mut all);
-            String::from_utf8_lossy(&all).into_owned()
+            let (mut stderr, mut chunk) = (stderr, [0; 4096]);
+            while let Ok(n @ 1..) = stderr.read(&mut chunk) {
+                heard.lock().extend_from_slice(&chunk[..n]);
+            }
         });
         let (pid, child, ended) = (child.id(), Arc::new(Mutex::new(child)), Arc::new(Event::new()));
         let (watched, over) = (Arc::clone(&child), Arc::clone(&ended));
@@ -67,7 +84,7 @@ impl Program {
                 let _ = watched.lock().kill();
             }
         });
-        Self { child, pid, ended, stdout: Some(stdout), stderr: Some(stderr), lines }
+        Self { child, pid, ended, stdout: Some(stdout), stderr: Some(stderr), complaints, lines }
     }
 
     /// The next line that it says.
@@ -82,13 +99,17 @@ impl Program {
         assert!(status.expect("kill runs").success());
     }
 
+    pub(crate) fn has_complained(&self, part: &str) -> bool {
+        String::from_utf8_lossy(&self.complaints.lock()).contains(part)
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn end(mut self) -> Ended {
         // Its outputs end with it; the watchdog ends it if nothing else does.
-        let read =
-            |output: Option<JoinHandle<String>>| output.expect("read once").join().expect("it is read");
-        let (stdout, stderr) = (read(self.stdout.take()), read(self.stderr.take()));
+        let stdout = self.stdout.take().expect("read once").join().expect("it is read");
+        self.stderr.take().expect("read once").join().expect("it is read");
+        let stderr = String::from_utf8_lossy(&self.complaints.lock()).into_owned();
         let mut status = None;
         // The lock is not held while waiting: the watchdog needs it.
         eventually(|| {
@@ -117,6 +138,11 @@ impl Ended {
         let Self { status, stdout, stderr } = &self;
         assert_eq!(status.code(), Some(code), "{status}, stdout:\n{stdout}stderr:\n{stderr}");
         self
+    }
+
+    #[track_caller]
+    pub(crate) fn complains(&self, part: &str) {
+        assert!(self.stderr.contains(part), "{part:?} is not in\n{}\nstdout:\n{}", self.stderr, self.stdout);
     }
 
     #[track_caller]
