@@ -28,10 +28,11 @@
 //!
 //! | | |
 //! |---|---|
-//! | 0 | every transfer asked for was done or refused for want of money, or Ctrl-C came before; the money is all there |
+//! | 0 | every transfer asked for was done or refused for want of money; the money is all there |
 //! | 1 | money was lost or made, or the program could not run |
 //! | 2 | the command line was not understood |
 //! | 3 | the tellers are in a deadlock (`--naive` only) |
+//! | 130 | Ctrl-C came before the end; the money is all there |
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -46,7 +47,7 @@ mod tellers;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use clap::Parser;
 use lockwork::Event;
@@ -57,8 +58,9 @@ use crate::tellers::{Day, Outcome};
 /// Set by Ctrl-C: tellers finish the transfer they are at.
 static STOP: Event = Event::new();
 
-/// What a deadlock ends with.
+/// What a deadlock ends with, and what a shell says of a process that Ctrl-C has ended.
 const DEADLOCK: u8 = 3;
+const BY_CTRL_C: u8 = 130;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -72,7 +74,14 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    ctrlc::set_handler(|| STOP.set()).map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
+    let on_signal = || {
+        if STOP.is_set() {
+            // A deadlock of naive tellers takes a while to be noticed.
+            process::exit(BY_CTRL_C.into());
+        }
+        STOP.set();
+    };
+    ctrlc::set_handler(on_signal).map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
     say(format_args!(
         "{} tellers, {} accounts with {} each: {} in all",
         options.tellers,
@@ -95,7 +104,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         match day.outcome {
             Outcome::Done => {}
-            Outcome::Interrupted => break,
+            Outcome::Interrupted => return Ok(ExitCode::from(BY_CTRL_C)),
             Outcome::Deadlock(_) => code = ExitCode::from(DEADLOCK),
         }
     }

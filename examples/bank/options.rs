@@ -6,12 +6,19 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 
+const EXAMPLES: &str = "\
+Examples:
+  bank --transfers 1000000 --strategy all-at-once
+  bank --naive
+
+Exit code: 0 if the money is all there, 1 if not, 2 for a bad command line, 3 after a deadlock, 130 after Ctrl-C.";
+
 /// Transfers between accounts, by many tellers at once: the total never changes.
 ///
 /// Runs each safe strategy in turn, unless told otherwise. Exits with 3 if the tellers are in a deadlock, which only
 /// --naive can bring about.
 #[derive(Debug, Parser)]
-#[command(name = "bank")]
+#[command(name = "bank", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Take the locks in the order in which the transfer names the accounts, and see what happens
     #[arg(long, conflicts_with = "strategy")]

@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex};
 
 use crate::accounts::{Accounts, Transfer};
+use crate::complain;
 use crate::naive::{Blackboard, Wait};
 use crate::options::{Options, Strategy};
 use crate::random::Random;
+
+/// How often progress is told: a short day is over before.
+const PROGRESS: Duration = Duration::from_secs(1);
 
 /// Time between two audits.
 const AUDIT: Duration = Duration::from_millis(2);
@@ -93,11 +97,20 @@ pub(crate) fn work(options: &Options, strategy: Strategy, stop: &'static Event) 
     };
 
     let start = Instant::now();
+    let progress = || {
+        while !closed.wait_for(PROGRESS) {
+            let (begun, all) = (next.load(Relaxed).min(options.transfers), options.transfers);
+            let percent = begun as f64 / all as f64 * 100.0;
+            complain(format_args!("{strategy}: {begun} of {all} transfers begun ({percent:.0} %)"));
+        }
+    };
     let started = thread::scope(|scope| {
+        thread::Builder::new().name("progress".into()).spawn_scoped(scope, progress)?;
         // It would lock in order, and so might wait in the naive tellers' deadlock for ever.
         let auditor = (strategy != Strategy::Naive)
             .then(|| thread::Builder::new().name("auditor".into()).spawn_scoped(scope, audit))
-            .transpose()?;
+            .transpose()
+            .inspect_err(|_| closed.set())?;
         let started: io::Result<Vec<_>> = (0..options.tellers)
             .map(|number| {
                 let teller = &teller;

@@ -9,7 +9,8 @@
 //! cargo run --release --example kitchen -- --cooks 12
 //! ```
 //!
-//! The exit code is 0 if every station found what it should, 1 if not, 2 if the command line was not understood.
+//! The exit code is 0 if every station found what it should, 1 if not or if the page could not be written, 2 if the
+//! command line was not understood.
 #![allow(
     clippy::disallowed_methods,
     reason = "the fence is for the crate; a program that uses it starts threads"
@@ -24,9 +25,18 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
+use crate::stations::{locks, queues, signals, threads};
+
+const EXAMPLES: &str = "\
+Example:
+  kitchen --cooks 12
+
+Exit code: 0 if every station found what it should, 1 if not or if its output could not be written, 2 for a bad command
+line.";
+
 /// A tour of lockwork through a kitchen, one station for each primitive.
 #[derive(Debug, Parser)]
-#[command(name = "kitchen")]
+#[command(name = "kitchen", version, after_help = EXAMPLES)]
 struct Options {
     /// Threads that work in the kitchen
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
@@ -39,40 +49,67 @@ type Told = Result<Vec<String>, String>;
 /// Given the number of cooks.
 type Station = fn(usize) -> Told;
 
+/// In the order of the page.
+const STATIONS: [(&str, Station); 20] = [
+    ("mutex", locks::mutex),
+    ("rwlock", locks::rwlock),
+    ("reentrant", locks::reentrant),
+    ("together", locks::together),
+    ("once", locks::once),
+    ("local", locks::local),
+    ("condition", signals::condition),
+    ("event", signals::event),
+    ("auto-reset", signals::auto_reset),
+    ("latch", signals::latch),
+    ("group", signals::group),
+    ("semaphore", signals::semaphore),
+    ("barrier", signals::barrier),
+    ("stop", signals::stop),
+    ("buffer", queues::buffer),
+    ("order", queues::order),
+    ("channel", queues::channel),
+    ("pool", threads::pool),
+    ("completed", threads::completed),
+    ("worker", threads::worker),
+];
+
 fn main() -> ExitCode {
     let Options { cooks } = Options::parse();
-    let stations: [(&str, Station); 7] = [
-        ("mutex", stations::mutex),
-        ("condition", stations::condition),
-        ("event", stations::event),
-        ("semaphore", stations::semaphore),
-        ("barrier", stations::barrier),
-        ("local", stations::local),
-        ("pool", stations::pool),
-    ];
+    match tour(cooks, &mut io::stdout().lock()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(format_args!("cannot write the page: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Goes from station to station. Returns how many found something wrong.
+fn tour(cooks: usize, page: &mut impl Write) -> io::Result<usize> {
     let mut wrong = 0;
-    for (name, station) in stations {
+    for (name, station) in STATIONS {
         match station(cooks) {
             Ok(lines) => {
                 for (number, line) in lines.iter().enumerate() {
                     let name = if number == 0 { name } else { "" };
-                    say(format_args!("{name:<10} {line}"));
+                    writeln!(page, "{name:<10} {line}")?;
                 }
             }
             Err(what) => {
                 wrong += 1;
-                let _ = writeln!(io::stderr().lock(), "kitchen: {name}: {what}");
+                complain(format_args!("{name}: {what}"));
             }
         }
     }
-    if wrong != 0 {
-        return ExitCode::FAILURE;
+    if wrong == 0 {
+        writeln!(page, "{:<10} every station is as it should be", "")?;
     }
-    say(format_args!("{:<10} every station is as it should be", ""));
-    ExitCode::SUCCESS
+    page.flush()?;
+    Ok(wrong)
 }
 
-/// Writes a line to standard output. Unlike `println!` it survives a reader that has gone away.
-fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
+fn complain(line: fmt::Arguments<'_>) {
+    // If this cannot be written, either, the exit code still tells.
+    let _ = writeln!(io::stderr().lock(), "kitchen: {line}");
 }

@@ -1,7 +1,7 @@
 //! The example `bank`, seen from outside: what it says, and its exit code.
 
 use crate::program::{Ended, Program};
-use crate::support::watchdog;
+use crate::support::{eventually, watchdog};
 
 fn run(options: &'static [&'static str]) -> Ended {
     watchdog(|| Program::start("bank", options).end())
@@ -111,11 +111,21 @@ fn interrupted_bank_closes_its_books() {
             // It listens to signals before it says the first line.
             bank.line();
             bank.signal("INT");
-            let ended = bank.end().with_code(0);
+            let ended = bank.end().with_code(130);
             ended.says("interrupted");
             ended.says("total 8000, as before");
         });
     }
+}
+
+#[test]
+fn long_day_tells_how_far_it_is() {
+    watchdog(|| {
+        let bank = Program::start("bank", &["--strategy", "all-at-once", "--transfers", "1000000000000"]);
+        eventually(|| bank.has_complained(" of 1000000000000 transfers begun (0 %)"));
+        bank.signal("INT");
+        bank.end().with_code(130).complains("all-at-once: ");
+    });
 }
 
 #[test]
@@ -132,5 +142,8 @@ fn wrong_command_line_is_refused_with_its_reason() {
         assert!(ended.stderr.contains(reason), "{options:?}: {}", ended.stderr);
         assert_eq!(ended.stdout, "");
     }
-    run(&["--help"]).with_code(0).says("--naive");
+    let help = run(&["--help"]).with_code(0);
+    help.says("--naive");
+    help.says("Example");
+    run(&["--version"]).with_code(0).says("bank 0.");
 }

@@ -1,43 +1,13 @@
-//! The stations of the tour. Each is complete in itself: what it needs, what its threads do, and what must come out.
+//! Waiting for something to happen, for others, or for leave.
 
-use std::cell::Cell;
-use std::panic;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use lockwork::{
-    Barrier, Condvar, Event, Latch, Mutex, Semaphore, TaskError, ThreadCell, ThreadLocal, ThreadPool,
-};
+use lockwork::{AutoResetEvent, Barrier, Condvar, Event, Latch, Mutex, Semaphore, StopSource, WaitGroup};
 
+use super::{LONG, check, told};
 use crate::Told;
-
-/// Longer than anything here takes, on any machine: whoever waits that long waits in vain.
-const LONG: Duration = Duration::from_secs(30);
-
-/// One thread at a time changes a value.
-pub(crate) fn mutex(cooks: usize) -> Told {
-    const EACH: usize = 100;
-    let pile = Mutex::new(0);
-    thread::scope(|scope| {
-        for _ in 0..cooks {
-            scope.spawn(|| {
-                for plate in 0..EACH {
-                    let mut plates = pile.lock();
-                    let seen = *plates;
-                    // Without the lock others would put plates here now, and the next line would lose them.
-                    if plate % 25 == 0 {
-                        thread::yield_now();
-                    }
-                    *plates = seen + 1;
-                }
-            });
-        }
-    });
-    let plates = pile.into_inner();
-    check(plates == cooks * EACH, || format!("{plates} plates on the pile instead of {}", cooks * EACH))?;
-    told([format!("{cooks} cooks put {EACH} plates each on one pile: {plates} are there")])
-}
 
 /// A thread sleeps until what a mutex guards has become something.
 pub(crate) fn condition(cooks: usize) -> Told {
@@ -83,7 +53,7 @@ pub(crate) fn event(cooks: usize) -> Told {
                 }
             });
         }
-        // A latch is the other way round: one waits for many.
+        // The other way round, one waits for many: see the latch.
         ready.wait();
         let early = *begun.lock();
         open.set();
@@ -92,6 +62,68 @@ pub(crate) fn event(cooks: usize) -> Told {
     let begun = begun.into_inner();
     check(early == 0 && begun == cooks, || format!("{early} cooks began early, {begun} of {cooks} in all"))?;
     told([format!("{cooks} cooks waited for the doors to open: {early} began before, {begun} after")])
+}
+
+/// Each setting lets one through.
+pub(crate) fn auto_reset(cooks: usize) -> Told {
+    let bell = AutoResetEvent::new();
+    let (came, one_more) = (Mutex::new(0), Event::new());
+    let missed = thread::scope(|scope| {
+        for _ in 0..cooks {
+            scope.spawn(|| {
+                if bell.wait_for(LONG) {
+                    *came.lock() += 1;
+                    one_more.set();
+                }
+            });
+        }
+        let rung = (1..=cooks).filter(|rings| {
+            bell.set();
+            // Two settings with no wait between would let one cook through: this waits until the bell was heard.
+            let heard = one_more.wait_for(LONG);
+            one_more.clear();
+            !heard || *came.lock() != *rings
+        });
+        rung.count()
+    });
+    check(missed == 0 && !bell.is_set(), || format!("{missed} times another number of cooks came"))?;
+    told([format!("the bell rang {cooks} times, and each time one of the waiting cooks came")])
+}
+
+/// One waits for a number of things.
+pub(crate) fn latch(cooks: usize) -> Told {
+    let ready = Latch::new(cooks);
+    let laid = Mutex::new(0);
+    let seen = thread::scope(|scope| {
+        for _ in 0..cooks {
+            scope.spawn(|| {
+                *laid.lock() += 1;
+                ready.count_down();
+            });
+        }
+        ready.wait();
+        *laid.lock()
+    });
+    check(seen == cooks && ready.is_open(), || format!("opened with {seen} tables of {cooks}"))?;
+    told([format!("the doors stayed shut until {cooks} tables were laid")])
+}
+
+/// One waits until all are gone, however many there are.
+pub(crate) fn group(cooks: usize) -> Told {
+    let washed = Arc::new(Mutex::new(0));
+    let group = WaitGroup::new();
+    for _ in 0..cooks {
+        let (washed, member) = (Arc::clone(&washed), group.clone());
+        // Nobody joins them: a member that is dropped is enough, also by a panic.
+        drop(thread::spawn(move || {
+            *washed.lock() += 1;
+            drop(member);
+        }));
+    }
+    check(group.wait_for(LONG), || "some cook never left".into())?;
+    let washed = *washed.lock();
+    check(washed == cooks, || format!("{washed} pots were washed of {cooks}"))?;
+    told([format!("{cooks} cooks left when their pot was washed; the light after the last")])
 }
 
 /// So many threads at a time.
@@ -160,80 +192,27 @@ pub(crate) fn barrier(cooks: usize) -> Told {
     told([format!("{COURSES} courses, each served when all {cooks} cooks had their plate ready")])
 }
 
-/// Each thread finds a value of its own under the same name.
-pub(crate) fn local(cooks: usize) -> Told {
-    const TASTES: usize = 25;
-    // What a cook puts here goes when the cook does; what is put there stays, to be counted.
-    let spoon = ThreadCell::new();
-    let tasted = ThreadLocal::<Cell<usize>>::new();
-    let strange = thread::scope(|scope| {
+/// Threads are asked to stop, and what blocks is told.
+pub(crate) fn stop(cooks: usize) -> Told {
+    let closing = StopSource::new();
+    let orders = Arc::new(lockwork::BoundedBuffer::<usize>::new(1));
+    // A cook that waits for an order sees no token: closing the buffer is what wakes it up.
+    let guard = closing.token().on_stop({
+        let orders = Arc::clone(&orders);
+        move || orders.close()
+    });
+    let went = thread::scope(|scope| {
         let cooks: Vec<_> = (0..cooks)
             .map(|cook| {
-                let (spoon, tasted) = (&spoon, &tasted);
-                scope.spawn(move || {
-                    spoon.set(cook);
-                    let taste = |_: &usize| {
-                        // The others taste, too, each with the only spoon that there is.
-                        thread::yield_now();
-                        let count = tasted.get_or_default();
-                        count.set(count.get() + 1);
-                        spoon.get() != Some(cook)
-                    };
-                    (0..TASTES).filter(taste).count()
-                })
+                let (token, orders) = (closing.token(), &orders);
+                // Half of them wait for an order, the others for the token itself.
+                scope.spawn(move || if cook % 2 == 0 { orders.get().is_err() } else { token.wait_for(LONG) })
             })
             .collect();
-        cooks.into_iter().map(|cook| cook.join().expect("a cook does not panic")).sum::<usize>()
+        closing.stop();
+        cooks.into_iter().filter_map(|cook| cook.join().ok()).filter(|went| *went).count()
     });
-    check(strange == 0 && !spoon.is_set(), || format!("{strange} times a cook had another's spoon"))?;
-    let tasted: Vec<usize> = tasted.into_iter().map(Cell::into_inner).collect();
-    check(tasted == vec![TASTES; cooks], || format!("tasted {tasted:?} instead of {TASTES} each"))?;
-    told([format!("{cooks} cooks tasted {TASTES} times, each with a spoon that no other ever had")])
-}
-
-/// Tasks on a fixed number of threads.
-pub(crate) fn pool(cooks: usize) -> Told {
-    const ORDERS: usize = 12;
-    let pool = ThreadPool::builder().threads(cooks).name("cook").build();
-    // Whichever cook is through first, the dishes come in the order of the orders.
-    let dishes: Vec<usize> = pool.map(0..ORDERS, |order| order * order).collect();
-    let should_be: Vec<usize> = (0..ORDERS).map(|order| order * order).collect();
-    check(dishes == should_be, || format!("dishes in another order: {dishes:?}"))?;
-
-    // It panics, but says nothing of it on standard error.
-    let burnt = pool.submit(|| -> usize { panic::resume_unwind(Box::new("burnt")) });
-    let burnt = burnt.map_err(|_| "the pool takes no orders")?.join();
-    let why = match burnt {
-        Err(TaskError::Panicked(payload)) => payload.downcast_ref::<&str>().copied(),
-        _ => None,
-    };
-    check(why == Some("burnt"), || "nobody was told of the burnt dish".into())?;
-
-    // The cooks are kept busy, so that the last order is still in the queue when it is cancelled.
-    let busy = Arc::new(Event::new());
-    let mut stirring = Vec::new();
-    for _ in 0..cooks {
-        let busy = Arc::clone(&busy);
-        stirring.push(pool.submit(move || busy.wait()).map_err(|_| "the pool takes no orders")?);
-    }
-    let late = pool.submit(|| 0).map_err(|_| "the pool takes no orders")?;
-    let cancelled = late.cancel();
-    busy.set();
-    check(cancelled && matches!(late.join(), Err(TaskError::Cancelled)), || {
-        "an order was cooked although it was cancelled".into()
-    })?;
-    let stirred = stirring.into_iter().filter_map(|task| task.join().ok()).count();
-    check(stirred == cooks, || format!("{stirred} of {cooks} cooks came back: the burnt dish cost one"))?;
-    told([
-        format!("{ORDERS} orders on {cooks} threads: the dishes came in the order of the orders;"),
-        "one burnt, which only its guest was told; one was cancelled in time".into(),
-    ])
-}
-
-fn check(good: bool, what: impl FnOnce() -> String) -> Result<(), String> {
-    if good { Ok(()) } else { Err(what()) }
-}
-
-fn told<const N: usize>(lines: [String; N]) -> Told {
-    Ok(lines.into())
+    drop(guard);
+    check(went == cooks, || format!("{went} cooks went home of {cooks}"))?;
+    told([format!("closing time: {cooks} cooks went home, also those who waited for an order")])
 }
