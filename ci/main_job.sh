@@ -13,3 +13,4 @@ cargo run --release --locked --example kitchen
 cargo run --release --locked --example chat_server -- --demo 200
 cargo run --release --locked --example crawler -- --demo
 cargo run --release --locked --example downloads -- --demo
+cargo run --release --locked --example samples -- --demo >/dev/null

@@ -9,6 +9,7 @@ mod chat_server;
 mod kitchen;
 mod log_server;
 mod program;
+mod samples;
 #[allow(dead_code, unused_imports, reason = "what these programs' tests do without")]
 #[path = "../support/mod.rs"]
 mod support;
