@@ -27,3 +27,6 @@ for target in "${targets[@]}"; do
     echo "$target"
     cargo check --package lockwork --lib --locked --features lock_api,serde,threads --target "$target"
 done
+# Targets without 64-bit atomics, by hiding the host's.
+RUSTFLAGS="--cfg lockwork_without_atomic_u64" cargo test --package lockwork --locked --test lockwork -- \
+    barrier buffer queues reentrant thread_cell thread_local

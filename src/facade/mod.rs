@@ -15,6 +15,7 @@
 //! | name | real | model | what the model does not see, and what does |
 //! |---|---|---|---|
 //! | `atomic::*` | `std::sync::atomic` | `loom::sync::atomic` | a weak exchange never fails spuriously in loom: every use stands in a loop, or has one behind it. In a thread that unwinds out of a deadlock they do nothing, so that dropping its guards is no second panic: the model has failed by then |
+//! | `AtomicU64` on a target without it | a value behind a spin lock (`wide`) | as on any other | that lock: the tests with `--cfg lockwork_without_atomic_u64` |
 //! | `UnsafeCell` | `std::cell::UnsafeCell` by closure | `loom::cell::UnsafeCell` | nothing: every access is tracked |
 //! | `Payload` | `std::cell::UnsafeCell` | the same, and a loom cell beside it as a witness | accesses through `Payload::as_ptr` outside a guard: ThreadSanitizer runs |
 //! | `Writing`, `Reading` | zero-sized | the witness's access, from lock to unlock | nothing: it sees more than `real`, an overlap without any access is reported too |
@@ -53,6 +54,12 @@ mod arm;
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim"))))]
 #[path = "std.rs"]
 pub(crate) mod platform;
+
+#[cfg(all(
+    not(all(target_has_atomic = "64", not(lockwork_without_atomic_u64))),
+    not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
+))]
+mod wide;
 
 #[cfg(all(sim, feature = "sim"))]
 pub mod sim;

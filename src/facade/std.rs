@@ -2,10 +2,19 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is what the fence fences in")]
 
 pub(crate) use std::hint::spin_loop;
-pub(crate) use std::sync::atomic;
 pub(crate) use std::{thread, thread_local};
 
 use std::time::Instant;
+
+/// The atomics; where the target has none of 64 bits, one behind a lock.
+pub(crate) mod atomic {
+    #[cfg(all(target_has_atomic = "64", not(lockwork_without_atomic_u64)))]
+    pub(crate) use std::sync::atomic::AtomicU64;
+    pub(crate) use std::sync::atomic::{AtomicI8, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+
+    #[cfg(not(all(target_has_atomic = "64", not(lockwork_without_atomic_u64))))]
+    pub(crate) use crate::facade::wide::AtomicU64;
+}
 
 #[inline]
 pub(crate) fn now() -> Instant {
