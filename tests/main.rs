@@ -17,6 +17,7 @@ mod latch;
 mod late_destructors;
 #[cfg(feature = "lock_api")]
 mod lock_api;
+mod locks;
 mod mutex;
 mod once;
 mod panics;
