@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use super::{
-    Counter, Held, Lock, SHORT, Take, Way, assert_free, elsewhere, have, new, obstruct, patient_ways, take,
-    unwind, visit, visit_obstacle, ways,
+    Counter, Held, Lock, Map, SHORT, Take, Way, assert_free, elsewhere, have, new, obstruct, patient_ways,
+    take, unwind, visit, visit_obstacle, ways,
 };
 use crate::support::{Sleeper, cases, parties, repeat};
 
@@ -46,12 +46,12 @@ fn leave(mut held: impl Held, out: Out) {
         Out::Bump => held.bump(),
         Out::Unlocked => _ = held.unlocked(false, || ()),
         Out::UnlockedFair => _ = held.unlocked(true, || ()),
-        Out::Part => drop(held.part(|| ())),
-        Out::PartOfPart => drop(held.part(|| ()).part(|| ())),
-        Out::FairPart => held.part(|| ()).unlock_fair(),
+        Out::Part => drop(held.part(Map::Map, || ())),
+        Out::PartOfPart => drop(held.part(Map::TryMap, || ()).part(Map::TryMap, || ())),
+        Out::FairPart => held.part(Map::Map, || ()).unlock_fair(),
         Out::Panic | Out::PanicWithPart => {
             let unwound = catch_unwind(AssertUnwindSafe(move || {
-                let _held = if let Out::PanicWithPart = out { held.part(|| ()) } else { held };
+                let _held = if let Out::PanicWithPart = out { held.part(Map::Map, || ()) } else { held };
                 unwind();
             }));
             assert!(unwound.is_err());

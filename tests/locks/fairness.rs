@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{
-    Held, Lock, SHORT, Take, Way, assert_free, elsewhere, have, new, obstruct, patient_ways, spin_for, visit,
-    ways,
+    Held, Lock, Map, SHORT, Take, Way, assert_free, elsewhere, have, new, obstruct, patient_ways, spin_for,
+    visit, ways,
 };
 use crate::support::{LIMIT, Sleeper, cases, eventually, repeat, rounds};
 
@@ -158,7 +158,7 @@ pub(super) fn fair_unlock_hands_over<L: Lock>() {
                             handed_over();
                         }
                         HandOver::Part => {
-                            obstacle.part(|| ()).unlock_fair();
+                            obstacle.part(Map::Map, || ()).unlock_fair();
                             handed_over();
                         }
                         HandOver::Unlocked => {

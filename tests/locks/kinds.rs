@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lockwork::{poison, *};
 
-use super::{Counter, Held, Lock, Take};
+use super::{Counter, Held, Lock, Map, Take};
 
 type Api = lock_api::Mutex<RawMutex, Counter>;
 type ApiFair = lock_api::Mutex<RawFairMutex, Counter>;
@@ -26,9 +26,14 @@ pub(super) trait Guard: Deref<Target = Counter> + Sized {
 
 /// The guard that a lock gives, and that of a part of what it guards, or itself where there is none.
 pub(super) trait Whole: Guard {
-    type Part: Guard;
+    type Part: Again;
 
-    fn part(self, inside: impl FnOnce()) -> Result<Self::Part, Self>;
+    fn part(self, by: Map, inside: impl FnOnce()) -> Result<Self::Part, Self>;
+}
+
+/// A guard of a part, of which there may be a smaller one.
+pub(super) trait Again: Guard {
+    fn part(self, by: Map, inside: impl FnOnce()) -> Self;
 }
 
 /// One of the types of guards that a way has.
@@ -47,12 +52,13 @@ impl<G: Whole, O: Guard> Held for Any<G, O> {
         }
     }
 
-    fn part(self, inside: impl FnOnce()) -> Self {
+    fn part(self, by: Map, inside: impl FnOnce()) -> Self {
         match self {
-            Self::Whole(guard) => guard.part(inside).map_or_else(Self::Whole, Self::Part),
-            held => {
+            Self::Whole(guard) => guard.part(by, inside).map_or_else(Self::Whole, Self::Part),
+            Self::Part(guard) => Self::Part(guard.part(by, inside)),
+            Self::Owned(guard) => {
                 inside();
-                held
+                Self::Owned(guard)
             }
         }
     }
@@ -139,11 +145,35 @@ macro_rules! parts {
         impl<'a> Whole for $guard {
             type Part = $part;
 
-            fn part(self, inside: impl FnOnce()) -> Result<Self::Part, Self> {
-                Ok(<$guard>::map(self, |value| {
-                    inside();
-                    value
-                }))
+            fn part(self, by: Map, inside: impl FnOnce()) -> Result<$part, Self> {
+                match by {
+                    Map::Map => Ok(<$guard>::map(self, |value| {
+                        inside();
+                        value
+                    })),
+                    Map::TryMap => <$guard>::try_map(self, |value| {
+                        inside();
+                        Some(value)
+                    }),
+                }
+            }
+        }
+
+        impl<'a> Again for $part {
+            fn part(self, by: Map, inside: impl FnOnce()) -> Self {
+                match by {
+                    Map::Map => <$part>::map(self, |value| {
+                        inside();
+                        value
+                    }),
+                    Map::TryMap => {
+                        let part = <$part>::try_map(self, |value| {
+                            inside();
+                            Some(value)
+                        });
+                        part.unwrap_or_else(|_| unreachable!("there is one"))
+                    }
+                }
             }
         }
     )+ };
@@ -192,9 +222,16 @@ macro_rules! no_parts {
         impl<'a> Whole for $guard {
             type Part = Self;
 
-            fn part(self, inside: impl FnOnce()) -> Result<Self, Self> {
+            fn part(self, _: Map, inside: impl FnOnce()) -> Result<Self, Self> {
                 inside();
                 Err(self)
+            }
+        }
+
+        impl<'a> Again for $guard {
+            fn part(self, _: Map, inside: impl FnOnce()) -> Self {
+                inside();
+                self
             }
         }
     )+ };
@@ -320,7 +357,7 @@ exclusive! {
 
 /// Roles in a reader-writer lock, with what is in the way of each: a writer for the most.
 macro_rules! roles {
-    ($($way:ident $(<$visible:ident>)?: $of:ty, $guard:ty, $owned:ty, shared $shared:literal,
+    ($($way:ident $(<$visible:ident>)?: $of:ty, $guard:ty, $owned:ty, shared $shared:literal, seen $seen:literal,
         [$($calls:ident),+], [$($arc_calls:ident),+],
         obstacle $obstacle:ty, $obstacle_owned:ty, shared $shared_obstacle:literal, [$($obstacle_calls:ident),+];)+) => { $(
         pub(super) struct $way $(<const $visible: bool>)?;
@@ -332,6 +369,7 @@ macro_rules! roles {
 
             const SHARED: bool = $shared;
             const SHARED_OBSTACLE: bool = $shared_obstacle;
+            const SEEN: bool = $seen;
             const NAME: &'static str = "RwLock";
 
             $(
@@ -369,43 +407,43 @@ macro_rules! roles {
 }
 
 roles! {
-    Read<VISIBLE>: RwLock<Counter>, RwLockReadGuard<'a, Counter>, ArcRwLockReadGuard<Counter>, shared true,
+    Read<VISIBLE>: RwLock<Counter>, RwLockReadGuard<'a, Counter>, ArcRwLockReadGuard<Counter>, shared true, seen true,
         [read, try_read, try_read_for, try_read_until],
         [read_arc, try_read_arc, try_read_arc_for, try_read_arc_until],
         obstacle RwLockWriteGuard<'a, Counter>, ArcRwLockWriteGuard<Counter>, shared false,
         [write, try_write, try_write_for, try_write_until];
-    ReadAgain: RwLock<Counter>, RwLockReadGuard<'a, Counter>, ArcRwLockReadGuard<Counter>, shared true,
+    ReadAgain: RwLock<Counter>, RwLockReadGuard<'a, Counter>, ArcRwLockReadGuard<Counter>, shared true, seen true,
         [read_recursive, try_read_recursive, try_read_recursive_for, try_read_recursive_until],
         [read_recursive_arc, try_read_recursive_arc, try_read_recursive_arc_for, try_read_recursive_arc_until],
         obstacle RwLockWriteGuard<'a, Counter>, ArcRwLockWriteGuard<Counter>, shared false,
         [write, try_write, try_write_for, try_write_until];
     Upgradable: RwLock<Counter>, RwLockUpgradableReadGuard<'a, Counter>, ArcRwLockUpgradableReadGuard<Counter>,
-        shared false,
+        shared false, seen true,
         [upgradable_read, try_upgradable_read, try_upgradable_read_for, try_upgradable_read_until],
         [upgradable_read_arc, try_upgradable_read_arc, try_upgradable_read_arc_for, try_upgradable_read_arc_until],
         obstacle RwLockWriteGuard<'a, Counter>, ArcRwLockWriteGuard<Counter>, shared false,
         [write, try_write, try_write_for, try_write_until];
     WriteAfterReader<VISIBLE>: RwLock<Counter>, RwLockWriteGuard<'a, Counter>, ArcRwLockWriteGuard<Counter>,
-        shared false, [write, try_write, try_write_for, try_write_until],
+        shared false, seen false, [write, try_write, try_write_for, try_write_until],
         [write_arc, try_write_arc, try_write_arc_for, try_write_arc_until],
         obstacle RwLockReadGuard<'a, Counter>, ArcRwLockReadGuard<Counter>, shared true,
         [read, try_read, try_read_for, try_read_until];
     ApiRead: ApiRwLock, lock_api::RwLockReadGuard<'a, RawRwLock, Counter>,
-        lock_api::ArcRwLockReadGuard<RawRwLock, Counter>, shared true,
+        lock_api::ArcRwLockReadGuard<RawRwLock, Counter>, shared true, seen true,
         [read, try_read, try_read_for, try_read_until],
         [read_arc, try_read_arc, try_read_arc_for, try_read_arc_until],
         obstacle lock_api::RwLockWriteGuard<'a, RawRwLock, Counter>,
         lock_api::ArcRwLockWriteGuard<RawRwLock, Counter>, shared false,
         [write, try_write, try_write_for, try_write_until];
     ApiReadAgain: ApiRwLock, lock_api::RwLockReadGuard<'a, RawRwLock, Counter>,
-        lock_api::ArcRwLockReadGuard<RawRwLock, Counter>, shared true,
+        lock_api::ArcRwLockReadGuard<RawRwLock, Counter>, shared true, seen true,
         [read_recursive, try_read_recursive, try_read_recursive_for, try_read_recursive_until],
         [read_arc_recursive, try_read_recursive_arc, try_read_arc_recursive_for, try_read_arc_recursive_until],
         obstacle lock_api::RwLockWriteGuard<'a, RawRwLock, Counter>,
         lock_api::ArcRwLockWriteGuard<RawRwLock, Counter>, shared false,
         [write, try_write, try_write_for, try_write_until];
     ApiUpgradable: ApiRwLock, lock_api::RwLockUpgradableReadGuard<'a, RawRwLock, Counter>,
-        lock_api::ArcRwLockUpgradableReadGuard<RawRwLock, Counter>, shared false,
+        lock_api::ArcRwLockUpgradableReadGuard<RawRwLock, Counter>, shared false, seen true,
         [upgradable_read, try_upgradable_read, try_upgradable_read_for, try_upgradable_read_until],
         [upgradable_read_arc, try_upgradable_read_arc, try_upgradable_read_arc_for, try_upgradable_read_arc_until],
         obstacle lock_api::RwLockWriteGuard<'a, RawRwLock, Counter>,
@@ -425,6 +463,7 @@ macro_rules! poisoning {
             type Obstacle<'a> = Any<$obstacle, $obstacle>;
 
             const SHARED: bool = $shared;
+            const SEEN: bool = $shared;
             const OWNED: bool = false;
             const NAME: &'static str = $name;
 

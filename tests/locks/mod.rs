@@ -52,6 +52,13 @@ impl Way {
     const LOCK: Self = Self { take: Take::Lock, owned: false };
 }
 
+/// How to make the guard of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Map {
+    Map,
+    TryMap,
+}
+
 /// What the locks here guard: a number that goes wrong as soon as two threads change it at once.
 #[derive(Default)]
 pub(crate) struct Counter {
@@ -93,7 +100,7 @@ trait Held: Sized {
     fn counter(&self) -> &Counter;
 
     /// The guard of a part that is the whole, where there is such a guard. Runs `inside` while it is made.
-    fn part(self, inside: impl FnOnce()) -> Self;
+    fn part(self, by: Map, inside: impl FnOnce()) -> Self;
 
     fn unlock_fair(self) {}
 
@@ -116,6 +123,8 @@ trait Lock: 'static {
     const SHARED: bool = false;
     /// Whether several have what is in the way.
     const SHARED_OBSTACLE: bool = false;
+    /// Whether other threads may look at the value meanwhile.
+    const SEEN: bool = false;
     /// Whether there are guards that own the lock.
     const OWNED: bool = true;
     /// What `Debug` calls the lock.

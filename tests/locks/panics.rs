@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use super::{
-    Held, Lock, Take, Way, assert_free, elsewhere, have, new, obstruct, patient_ways, unwind, visit,
+    Held, Lock, Map, Take, Way, assert_free, elsewhere, have, new, obstruct, patient_ways, unwind, visit,
     visit_obstacle, ways,
 };
-use crate::support::{Sleeper, either, eventually, parties, repeat};
+use crate::support::{Sleeper, cases, either, eventually, parties, repeat};
 
 fn unwinds(body: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(body)).is_err()
@@ -30,7 +30,7 @@ pub(super) fn panic_while_held_lets_waiters_in<L: Lock>() {
                 }
                 Sleeper::until_all_asleep(&sleepers);
                 if parties % 2 == 0 {
-                    obstacle = obstacle.part(|| ());
+                    obstacle = obstacle.part(Map::Map, || ());
                 }
                 let counted = visit_obstacle::<L>(&obstacle);
                 assert!(unwinds(|| {
@@ -50,16 +50,18 @@ pub(super) fn panic_while_held_lets_waiters_in<L: Lock>() {
 
 pub(super) fn panic_while_mapping_releases<L: Lock>() {
     for way in ways::<L, 2>([Take::Lock, Take::Try]) {
-        for again in either("again ") {
-            let lock = new::<L>();
-            assert!(unwinds(|| {
-                let mut held = have::<L>(&lock, way);
-                if again {
-                    held = held.part(|| ());
-                }
-                held.part(|| unwind());
-            }));
-            assert_free::<L>(&lock);
+        for by in cases([Map::Map, Map::TryMap]) {
+            for again in either("again ") {
+                let lock = new::<L>();
+                assert!(unwinds(|| {
+                    let mut held = have::<L>(&lock, way);
+                    if again {
+                        held = held.part(by, || ());
+                    }
+                    held.part(by, || unwind());
+                }));
+                assert_free::<L>(&lock);
+            }
         }
     }
 }

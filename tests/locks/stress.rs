@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use super::{Held, Lock, Take, Way, assert_free, have, new, obstruct, spin_for, visit, visit_obstacle};
+use super::{Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, spin_for, visit, visit_obstacle};
 use crate::support::{parties, rounds};
 
 /// A way of all ways, by number.
@@ -23,8 +23,8 @@ fn leave_somehow(mut held: impl Held, n: usize) {
         0 => held.unlock_fair(),
         13 => held.bump(),
         26 => _ = held.unlocked(n % 2 == 0, || ()),
-        39 => held.part(|| ()).unlock_fair(),
-        n if n % 3 == 0 => drop(held.part(|| ())),
+        39 => held.part(Map::Map, || ()).unlock_fair(),
+        n if n % 3 == 0 => drop(held.part(Map::Map, || ())),
         _ => drop(held),
     }
 }

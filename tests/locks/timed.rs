@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{
-    Held, Lock, SHORT, Take, Way, assert_free, elsewhere, have, new, obstruct, spin_for, take, visit,
+    Held, Lock, Map, SHORT, Take, Way, assert_free, elsewhere, have, new, obstruct, spin_for, take, visit,
     visit_obstacle, ways,
 };
 use crate::support::{LIMIT, Sleeper, either, eventually, parties, repeat, rounds};
@@ -70,7 +70,7 @@ pub(super) fn timed_waiter_gets_the_lock_before_its_deadline<L: Lock>() {
                     });
                     sleeper.until_asleep();
                     if part {
-                        obstacle = obstacle.part(|| ());
+                        obstacle = obstacle.part(Map::Map, || ());
                     }
                     if fair {
                         obstacle.unlock_fair();
