@@ -11,10 +11,7 @@ use lockwork::{
     try_lock_all,
 };
 
-use crate::support::{LIMIT, PARTIES, Sleeper, allocations_during, repeat, rounds, watchdog};
-
-/// Long enough to be measured, short enough to be waited for.
-const SHORT: Duration = Duration::from_millis(15);
+use crate::support::{LIMIT, PARTIES, SHORT, Sleeper, allocations_during, repeat, rounds, watchdog};
 
 fn mutexes<const N: usize>() -> [Mutex<usize>; N] {
     array::from_fn(|_| Mutex::new(0))

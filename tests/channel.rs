@@ -11,10 +11,7 @@ use lockwork::channel::{
     bounded, unbounded,
 };
 
-use crate::support::{Drops, LIMIT, Sleeper, eventually, parties, repeat, rounds, watchdog};
-
-/// Long enough to be measured, short enough to be waited for.
-const SHORT: Duration = Duration::from_millis(15);
+use crate::support::{Drops, LIMIT, SHORT, Sleeper, eventually, parties, repeat, rounds, watchdog};
 
 /// Both sorts of channel, with room for some messages.
 fn both<T>() -> [(Sender<T>, Receiver<T>); 2] {

@@ -12,23 +12,14 @@ use lockwork::{
     ReentrantMutex, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, WaitGroup,
 };
 
+use crate::random::Numbers;
 use crate::support::{LIMIT, rounds, watchdog};
 
 const CROWD: usize = 64;
 
-/// Numbers that differ from thread to thread and not from run to run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).expect("31 bits") % n
-    }
-
-    /// A time in which some waits end and others do not.
-    fn soon(&mut self) -> Duration {
-        Duration::from_micros(self.below(300) as u64)
-    }
+/// A time in which some waits end and others do not.
+fn soon(numbers: &mut Numbers) -> Duration {
+    Duration::from_micros(numbers.below(300) as u64)
 }
 
 /// Runs `body` in a crowd of threads, whose number it gets. Meanwhile each of them gets tokens that are not for it.
@@ -71,8 +62,8 @@ fn mutex_counts_every_section() {
         for _ in 0..rounds(100) {
             let guard = match numbers.below(5) {
                 0 => shared.try_lock(),
-                1 => shared.try_lock_for(numbers.soon()),
-                2 => shared.try_lock_until(Instant::now() + numbers.soon()),
+                1 => shared.try_lock_for(soon(numbers)),
+                2 => shared.try_lock_until(Instant::now() + soon(numbers)),
                 _ => Some(shared.lock()),
             };
             let Some(mut guard) = guard else { continue };
@@ -112,7 +103,7 @@ fn rwlock_shows_no_half_written_value() {
     crowd(move |_, numbers| {
         let write = |guard| written(guard, &counted);
         for _ in 0..rounds(60) {
-            let soon = numbers.soon();
+            let soon = soon(numbers);
             let read = match numbers.below(12) {
                 0 => shared.try_read(),
                 1 => shared.try_read_for(soon),
@@ -151,7 +142,7 @@ fn reentrant_mutex_is_free_when_all_have_left() {
     crowd(move |_, numbers| {
         for _ in 0..rounds(60) {
             let outer = match numbers.below(3) {
-                0 => shared.try_lock_for(numbers.soon()),
+                0 => shared.try_lock_for(soon(numbers)),
                 _ => Some(shared.lock()),
             };
             let Some(outer) = outer else { continue };
@@ -194,7 +185,7 @@ fn condvar_loses_no_token() {
             let mut tokens = shared.lock();
             if numbers.below(2) == 0 {
                 there.wait_while(&mut tokens, |tokens| *tokens == 0);
-            } else if there.wait_while_for(&mut tokens, |tokens| *tokens == 0, numbers.soon()).timed_out() {
+            } else if there.wait_while_for(&mut tokens, |tokens| *tokens == 0, soon(numbers)).timed_out() {
                 continue;
             }
             *tokens -= 1;
@@ -214,8 +205,8 @@ fn semaphore_has_all_permits_again() {
             let n = 1 + numbers.below(PERMITS);
             let permit = match numbers.below(4) {
                 0 => shared.try_acquire_many(n),
-                1 => shared.try_acquire_many_for(n, numbers.soon()),
-                2 => shared.try_acquire_many_until(n, Instant::now() + numbers.soon()),
+                1 => shared.try_acquire_many_for(n, soon(numbers)),
+                2 => shared.try_acquire_many_until(n, Instant::now() + soon(numbers)),
                 _ => Some(shared.acquire_many(n)),
             };
             let Some(mut permit) = permit else { continue };
@@ -246,8 +237,8 @@ fn auto_reset_event_lets_one_through_for_each_set() {
         for _ in 0..rounds(60) {
             let through = match numbers.below(4) {
                 0 => shared.try_wait(),
-                1 => shared.wait_for(numbers.soon()),
-                2 => shared.wait_until(Instant::now() + numbers.soon()),
+                1 => shared.wait_for(soon(numbers)),
+                2 => shared.wait_until(Instant::now() + soon(numbers)),
                 _ => {
                     shared.wait();
                     true
@@ -282,7 +273,7 @@ fn event_releases_everybody_who_waits_at_a_pulse() {
             if numbers.below(2) == 0 {
                 event.wait();
             } else {
-                let soon = numbers.soon();
+                let soon = soon(numbers);
                 let start = Instant::now();
                 assert!(event.wait_for(soon) || start.elapsed() >= soon);
             }
@@ -309,8 +300,8 @@ fn barrier_is_usable_after_any_mess() {
                     shared.reset();
                     continue;
                 }
-                2..10 => shared.wait_until(Instant::now() + numbers.soon()),
-                _ => shared.wait_for(numbers.soon()),
+                2..10 => shared.wait_until(Instant::now() + soon(numbers)),
+                _ => shared.wait_for(soon(numbers)),
             };
             match result {
                 Ok(met) => {
@@ -338,14 +329,14 @@ fn latches_and_groups_open_once_for_all() {
         let member = group.lock().as_ref().expect("not taken before all have come").clone();
         arrived.fetch_add(1, Relaxed);
         latch.count_down();
-        while numbers.below(3) != 0 && !latch.wait_for(numbers.soon()) {}
+        while numbers.below(3) != 0 && !latch.wait_for(soon(numbers)) {}
         latch.wait();
         assert_eq!(arrived.load(Relaxed), CROWD);
         if number == 0 {
             // The group's first handle, so that the crowd's own are all that is left.
             *group.lock() = None;
         }
-        while numbers.below(3) != 0 && !member.wait_for(numbers.soon()) {}
+        while numbers.below(3) != 0 && !member.wait_for(soon(numbers)) {}
         member.wait();
     });
 }
@@ -363,7 +354,7 @@ fn buffer_gives_each_item_once() {
                 loop {
                     let result = match numbers.below(3) {
                         0 => buffer.try_put(item).map_err(|error| error.into_inner()),
-                        1 => buffer.put_for(item, numbers.soon()).map_err(|error| error.into_inner()),
+                        1 => buffer.put_for(item, soon(numbers)).map_err(|error| error.into_inner()),
                         _ => buffer.put(item).map_err(|error| error.into_inner()),
                     };
                     match result {
@@ -380,7 +371,7 @@ fn buffer_gives_each_item_once() {
         let mut mine = Vec::new();
         loop {
             match numbers.below(4) {
-                0 => match buffer.get_for(numbers.soon()) {
+                0 => match buffer.get_for(soon(numbers)) {
                     Ok(item) => mine.push(item),
                     Err(GetTimeoutError::Timeout) => {}
                     Err(GetTimeoutError::Closed) => break,
@@ -414,7 +405,7 @@ fn panics_release_what_their_threads_hold() {
     crowd(move |_, numbers| {
         for _ in 0..rounds(20) {
             let which = numbers.below(6);
-            let soon = numbers.soon();
+            let soon = soon(numbers);
             let result = panic::catch_unwind(AssertUnwindSafe(|| {
                 // No message: there would be thousands.
                 let unwind = || panic::resume_unwind(Box::new(()));

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use lockwork::{AutoResetEvent, Event, Mutex};
 
-use crate::support::{LIMIT, Sleeper, allocations_during, eventually, parties, repeat, rounds, watchdog};
-
-/// Long enough to be measured, short enough to be waited for.
-const SHORT: Duration = Duration::from_millis(15);
+use crate::support::{
+    LIMIT, SHORT, Sleeper, allocations_during, eventually, parties, repeat, rounds, watchdog,
+};
 
 /// What one thread writes and another reads, with nothing but an event between them.
 #[derive(Debug, Default)]

@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 use lockwork::Latch;
 use proptest::prelude::*;
 
-use crate::support::{LIMIT, Sleeper, allocations_during, parties, repeat, rounds, watchdog};
-
-/// Long enough to be measured, short enough to be waited for.
-const SHORT: Duration = Duration::from_millis(15);
+use crate::random::programs;
+use crate::support::{LIMIT, SHORT, Sleeper, allocations_during, parties, repeat, watchdog};
 
 /// The forms of a wait whose time does not run out.
 const WAITS: [fn(&Latch) -> bool; 4] = [
@@ -205,7 +203,7 @@ fn latch_lives_in_a_static_and_shows_its_count() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: rounds(200) as u32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(programs(200))]
 
     #[test]
     fn latch_counts_like_a_saturating_number(count in 0_usize..20, steps in prop::collection::vec(0_usize..6, 0..12)) {

@@ -60,61 +60,6 @@ fn fair_mutex_hands_over_at_each_unlock() {
     });
 }
 
-#[test]
-fn fair_mutex_locks_like_any() {
-    let lock = FairMutex::new(1);
-    {
-        let _guard = lock.lock();
-        assert!(lock.try_lock().is_none() && lock.try_lock_for(Duration::from_millis(1)).is_none());
-    }
-    assert!(lock.try_lock_for(Duration::ZERO).is_some());
-    assert!(lock.try_lock_until(std::time::Instant::now()).is_some());
-    let mut guard = lock.lock();
-    lock_api::MutexGuard::unlocked_fair(&mut guard, || *lock.lock() += 1);
-    lock_api::MutexGuard::bump(&mut guard);
-    assert_eq!(*guard, 2);
-}
-
-/// Each `bump` lets the writer in that waits, and has the lock again after it.
-#[test]
-fn bump_lets_the_waiter_in() {
-    fn let_in<G>(lock: &RwLock<u32>, hold: impl FnOnce() -> G, bump: impl FnOnce(&mut G)) {
-        let before = *lock.read();
-        let sleeper = Sleeper::new();
-        thread::scope(|s| {
-            let mut guard = hold();
-            s.spawn(|| {
-                sleeper.about_to_block();
-                *lock.write() += 1;
-            });
-            sleeper.until_asleep();
-            bump(&mut guard);
-            drop(guard);
-        });
-        assert_eq!(*lock.read(), before + 1);
-    }
-    watchdog(|| {
-        let lock = RwLock::new(0);
-        let_in(&lock, || lock.read(), RwLockReadGuard::bump);
-        let_in(&lock, || lock.write(), RwLockWriteGuard::bump);
-        let_in(&lock, || lock.upgradable_read(), RwLockUpgradableReadGuard::bump);
-        let mutex = Mutex::new(0);
-        let sleeper = Sleeper::new();
-        thread::scope(|s| {
-            let mut guard = mutex.lock();
-            s.spawn(|| {
-                sleeper.about_to_block();
-                *mutex.lock() += 1;
-            });
-            sleeper.until_asleep();
-            lock_api::MutexGuard::bump(&mut guard);
-            if Sleeper::SURE {
-                assert_eq!(*guard, 1);
-            }
-        });
-    });
-}
-
 /// Readers unlocked by another thread than the one that locked are counted all the same.
 #[test]
 fn raw_readers_leave_in_any_thread() {
@@ -154,14 +99,6 @@ fn thread_ids_differ_and_stay() {
         assert!(all.insert(one), "used again");
     }
     assert_eq!(RawThreadId.nonzero_thread_id(), mine);
-}
-
-#[test]
-fn arc_guards_keep_the_lock() {
-    let lock = shown(RwLock::new(1));
-    let guard = lock.write_arc();
-    drop(lock);
-    assert_eq!(*lock_api::ArcRwLockWriteGuard::downgrade(guard), 1);
 }
 
 /// What `lock_api`'s locks have and the crate's own do not.

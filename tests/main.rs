@@ -24,10 +24,9 @@ mod panics;
 mod park_token;
 mod parking_lot;
 mod poison;
-mod queues;
+mod random;
 mod reentrant;
 mod rwlock;
-mod rwlock_faults;
 mod semaphore;
 #[cfg(feature = "serde")]
 mod serde;

@@ -10,22 +10,9 @@ use std::time::{Duration, Instant};
 
 use lockwork::{Event, LazyLock, Once, OnceLock, OnceState};
 
-use crate::support::{Drops, LIMIT, Sleeper, allocations_during, parties, repeat, watchdog};
-
-/// Long enough to be measured, short enough to be waited for.
-const SHORT: Duration = Duration::from_millis(15);
-
-/// Runs `f`, which panics, and returns what with.
-#[track_caller]
-fn message_of<R>(f: impl FnOnce() -> R) -> String {
-    let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) else {
-        panic!("it should have panicked");
-    };
-    match payload.downcast::<String>() {
-        Ok(message) => *message,
-        Err(payload) => (*payload.downcast::<&str>().expect("a message")).to_owned(),
-    }
-}
+use crate::support::{
+    Drops, LIMIT, SHORT, Sleeper, allocations_during, message_of, parties, repeat, watchdog,
+};
 
 /// Runs `f` in a thread that is asleep in it when this returns.
 fn asleep<'scope, R: Send + 'scope>(

@@ -10,11 +10,8 @@ use std::time::{Duration, Instant};
 use lockwork::{BoundedBuffer, Condvar, Event, Mutex, StopGuard, StopSource, StopToken};
 
 use crate::support::{
-    Drops, LIMIT, Sleeper, allocations_during, blocks_during, either, parties, repeat, watchdog,
+    Drops, LIMIT, SHORT, Sleeper, allocations_during, blocks_during, either, parties, repeat, watchdog,
 };
-
-/// Long enough to be measured, short enough to be waited for.
-const SHORT: Duration = Duration::from_millis(15);
 
 /// Counts how often a callback has run.
 #[derive(Clone, Debug, Default)]

@@ -10,6 +10,7 @@ use std::thread;
 use lockwork::{AccessError, Event, ThreadCell};
 use proptest::prelude::*;
 
+use crate::random::programs;
 use crate::support::{
     Counted, Drops, PARTIES, allocations_during, blocks_during, bytes_during, parties, repeat, rounds,
     watchdog,
@@ -718,7 +719,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: rounds(256) as u32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(programs(256))]
 
     /// Random programs on a dozen cells, of which every third has an initializer, against options.
     #[test]

@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 use lockwork::WaitGroup;
 use proptest::prelude::*;
 
-use crate::support::{LIMIT, Sleeper, allocations_during, parties, repeat, rounds, watchdog};
-
-/// Long enough to be measured, short enough to be waited for.
-const SHORT: Duration = Duration::from_millis(15);
+use crate::random::programs;
+use crate::support::{LIMIT, SHORT, Sleeper, allocations_during, parties, repeat, watchdog};
 
 #[test]
 fn wait_ends_when_all_members_are_gone() {
@@ -180,7 +178,7 @@ fn cloning_and_waiting_allocate_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: rounds(200) as u32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(programs(200))]
 
     #[test]
     fn group_is_over_when_its_handles_are_one(steps in prop::collection::vec(any::<bool>(), 0..20)) {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Held, Lock, Take, assert_free, elsewhere, have, new, obstruct, patient_ways, take, visit, ways};
-use crate::support::{Sleeper, allocations_during, repeat};
+use super::{Held, Lock, Take, assert_free, have, new, obstruct, patient_ways, take, visit, ways};
+use crate::support::{Sleeper, allocations_during, elsewhere, repeat};
 
 const BRIEF: Duration = Duration::from_micros(50);
 

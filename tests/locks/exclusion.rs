@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use super::{
-    Counter, Held, Lock, Map, SHORT, Take, Way, assert_free, elsewhere, have, new, obstruct, patient_ways,
-    take, unwind, visit, visit_obstacle, ways,
+    Counter, Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, patient_ways, take, visit,
+    visit_obstacle, ways,
 };
-use crate::support::{Sleeper, cases, parties, repeat};
+use crate::support::{SHORT, Sleeper, cases, elsewhere, parties, repeat, unwind};
 
 /// How to part with a guard.
 #[derive(Clone, Copy, Debug)]

@@ -5,11 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{
-    Held, Lock, Map, SHORT, Take, Way, assert_free, elsewhere, have, new, obstruct, patient_ways, spin_for,
-    visit, ways,
-};
-use crate::support::{LIMIT, Sleeper, cases, eventually, repeat, rounds};
+use super::{Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, patient_ways, visit, ways};
+use crate::support::{LIMIT, SHORT, Sleeper, cases, elsewhere, eventually, repeat, rounds, spin_for};
 
 /// Has several threads take the lock `turns` times each, against hogs who are in its way for `section` at a time and come
 /// back at once.

@@ -16,19 +16,15 @@ mod traits;
 use std::cell::UnsafeCell;
 use std::fmt::{self, Debug};
 use std::hint::black_box;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{Counted, LIMIT, cases, shown, watchdog};
+use crate::support::{Counted, LIMIT, cases, elsewhere, shown, unwind, watchdog};
 use kinds::{
     ApiFairMutex, ApiMutex, ApiRead, ApiReadAgain, ApiReentrant, ApiUpgradable, ApiWrite, Plain, PoisonMutex,
     PoisonRead, PoisonWrite, Read, ReadAgain, Reentrant, Upgradable, Write, WriteAfterReader,
 };
-
-/// Long enough to be measured, short enough to be waited for.
-pub(crate) const SHORT: Duration = Duration::from_millis(15);
 
 /// How long to wait for a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,11 +185,6 @@ fn visit_obstacle<L: Lock>(held: &L::Obstacle<'_>) -> usize {
     1
 }
 
-/// What another thread says.
-fn elsewhere<R: Send>(body: impl FnOnce() -> R + Send) -> R {
-    thread::scope(|s| s.spawn(body).join().unwrap())
-}
-
 #[track_caller]
 fn assert_free<L: Lock>(lock: &Arc<L::Of>) {
     assert!(elsewhere(|| L::is_free(lock)), "held");
@@ -213,19 +204,6 @@ fn ways<L: Lock, const N: usize>(takes: [Take; N]) -> impl Iterator<Item = Way> 
 /// The ways that wait for as long as a test does.
 fn patient_ways<L: Lock>() -> impl Iterator<Item = Way> {
     ways::<L, 3>([Take::Lock, Take::For(LIMIT), Take::Until(LIMIT)])
-}
-
-/// Unwinds without a message.
-fn unwind() -> ! {
-    resume_unwind(Box::new("on purpose"))
-}
-
-/// Keeps the thread busy for `time`.
-fn spin_for(time: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < time {
-        std::hint::spin_loop();
-    }
 }
 
 /// A test for each lock and promise.

@@ -5,14 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use super::{
-    Held, Lock, Map, Take, Way, assert_free, elsewhere, have, new, obstruct, patient_ways, unwind, visit,
-    visit_obstacle, ways,
+    Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, patient_ways, visit, visit_obstacle, ways,
 };
-use crate::support::{Sleeper, cases, either, eventually, parties, repeat};
-
-fn unwinds(body: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(body)).is_err()
-}
+use crate::support::{Sleeper, cases, either, elsewhere, eventually, parties, repeat, unwind, unwinds};
 
 pub(super) fn panic_while_held_lets_waiters_in<L: Lock>() {
     for way in patient_ways::<L>() {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use super::{Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, spin_for, visit, visit_obstacle};
-use crate::support::{parties, rounds};
+use super::{Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, visit, visit_obstacle};
+use crate::support::{parties, rounds, spin_for};
 
 /// A way of all ways, by number.
 fn any_take(n: usize) -> Take {

@@ -5,10 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{
-    Held, Lock, Map, SHORT, Take, Way, assert_free, elsewhere, have, new, obstruct, spin_for, take, visit,
-    visit_obstacle, ways,
+    Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, take, visit, visit_obstacle, ways,
 };
-use crate::support::{LIMIT, Sleeper, either, eventually, parties, repeat, rounds};
+use crate::support::{
+    LIMIT, SHORT, Sleeper, either, elsewhere, eventually, parties, repeat, rounds, spin_for,
+};
 
 const MILLI: Duration = Duration::from_millis(1);
 

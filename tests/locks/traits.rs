@@ -3,10 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{
-    Counter, Held, Lock, Map, Take, Way, assert_free, elsewhere, have, new, obstruct, owned, visit, ways,
-};
-use crate::support::Drops;
+use super::{Counter, Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, owned, visit, ways};
+use crate::support::{Drops, elsewhere};
 
 pub(super) fn debug_never_blocks<L: Lock>() {
     let lock = new::<L>();

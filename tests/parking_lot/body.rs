@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use super::locks::{
     MappedRwLockWriteGuard, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
     RwLockUpgradableReadGuard, RwLockWriteGuard, const_mutex, const_reentrant_mutex, const_rwlock,
 };
-use crate::support::{either, parties, watchdog};
+use crate::support::{either, watchdog};
 
 const SOON: Duration = Duration::from_millis(1);
 
@@ -383,48 +382,6 @@ fn arc_rwlock_guards_have_every_method() {
     mem::forget(lock.upgradable_read_arc());
     drop(unsafe { lock.make_upgradable_arc_guard_unchecked() });
     assert!(!lock.is_locked());
-}
-
-#[test]
-fn locks_exclude_at_every_party_size() {
-    for parties in parties() {
-        watchdog(move || {
-            let (mutex, lock) = (Mutex::new(0), RwLock::new(0));
-            let (reentrant, readers) = (ReentrantMutex::new(Cell::new(0)), AtomicUsize::new(0));
-            thread::scope(|s| {
-                for _ in 0..parties {
-                    s.spawn(|| {
-                        for n in 0..200 {
-                            match n % 5 {
-                                0 => *mutex.lock() += 1,
-                                1 => *lock.write() += 1,
-                                2 => {
-                                    let seen = lock.read();
-                                    readers.fetch_max(*seen, Relaxed);
-                                }
-                                3 => {
-                                    let guard = lock.upgradable_read();
-                                    let before = *guard;
-                                    let mut guard = RwLockUpgradableReadGuard::upgrade(guard);
-                                    assert_eq!(*guard, before);
-                                    *guard += 1;
-                                }
-                                _ => {
-                                    let outer = reentrant.lock();
-                                    let inner = reentrant.lock();
-                                    inner.set(outer.get() + 1);
-                                }
-                            }
-                        }
-                    });
-                }
-            });
-            assert_eq!(*mutex.lock(), parties * 40);
-            assert_eq!(*lock.read(), parties * 80);
-            assert_eq!(reentrant.lock().get(), parties * 40);
-            assert!(readers.load(Relaxed) <= parties * 80);
-        });
-    }
 }
 
 /// A reader comes in beside a reader although a writer waits, and the writer after both.

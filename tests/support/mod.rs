@@ -1,15 +1,24 @@
 //! What the tests share: an end to hangs that says which case hung, views of other threads, and counters of drops and of
 //! allocations.
 
+use std::time::Duration;
+
 mod allocations;
 mod drops;
+mod panics;
 mod sleeper;
+mod threads;
 mod watch;
 
 pub(crate) use allocations::{allocations_during, blocks_during, bytes_during};
 pub(crate) use drops::{Counted, Drops};
+pub(crate) use panics::{message_of, unwind, unwinds};
 pub(crate) use sleeper::Sleeper;
+pub(crate) use threads::{elsewhere, spin_for};
 pub(crate) use watch::{LIMIT, cases, either, eventually, parties, repeat, shown, watchdog};
+
+/// Long enough to be measured, short enough to be waited for.
+pub(crate) const SHORT: Duration = Duration::from_millis(15);
 
 /// The party sizes of every test with several threads: one, even, odd, prime, and more than most machines have cores.
 pub(crate) const PARTIES: [usize; 6] = [1, 2, 3, 5, 7, 8];

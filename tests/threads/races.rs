@@ -9,6 +9,7 @@ use lockwork::{Shutdown, Task, TaskError, ThreadPool, as_completed};
 use proptest::prelude::*;
 
 use super::{THREADS, add_one, counter, panics};
+use crate::random::programs;
 use crate::support::{Drops, repeat, watchdog};
 
 /// Submitters, cancellers, panics, time-outs and a shutdown at once: no closure and no result is left over.
@@ -241,7 +242,7 @@ impl Graph {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 200 }))]
+    #![proptest_config(programs(200))]
 
     #[test]
     fn each_task_of_a_graph_runs_once_or_is_cancelled(

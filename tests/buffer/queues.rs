@@ -16,6 +16,7 @@ use lockwork::{
 };
 use proptest::prelude::*;
 
+use crate::random::programs;
 use crate::support::{Sleeper, watchdog};
 
 const SHORT: Duration = Duration::from_millis(2);
@@ -288,6 +289,8 @@ fn panic_in_a_batch_wakes_whom_it_owes() {
 }
 
 proptest! {
+    #![proptest_config(programs(256))]
+
     #[test]
     fn priority_is_a_heap_with_numbers(ops in prop::collection::vec(prop::option::of(0..6u32), 0..200)) {
         let (buffer, mut spec, mut number) = (PriorityBuffer::new(1000), BinaryHeap::new(), 0);

@@ -1,110 +1,111 @@
-//! `RwLock` where it was once wrong: at the limit of readers, beside tries that fail, with writers that wait for long, and with
-//! readers by the thousand.
+//! Nothing starves at an `RwLock`, is woken too often or kept out by what fails.
 
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lockwork::{RwLock, RwLockUpgradableReadGuard};
+use lockwork::{RwLock, RwLockWriteGuard};
 
-use crate::support::{Sleeper, eventually, rounds, watchdog};
-
-/// How many readers there may be, as the page of `RwLock` says.
-const MOST_READERS: usize = 8_388_607;
-
-/// A lock in which new readers are visible in the table instead of counted.
-fn with_visible_readers<T>(value: T) -> Arc<RwLock<T>> {
-    let lock = Arc::new(RwLock::new(value));
-    (0..32).for_each(|_| drop(lock.read()));
-    lock
-}
-
-/// What `body` panics with.
-#[track_caller]
-fn panic_of<R>(body: impl FnOnce() -> R) -> String {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body()))) else { panic!("no panic") };
-    *payload.downcast::<String>().expect("a message")
-}
+use super::{KINDS, Kind, MODES, take, until_a_writer_waits, with_visible_readers};
+use crate::locks::Take;
+use crate::support::{Sleeper, cases, either, eventually, rounds, spin_for, watchdog};
 
 #[test]
-fn reader_beyond_the_limit_is_refused_by_try_and_panics_in_read() {
-    if cfg!(miri) {
-        return;
-    }
+fn overlapping_readers_do_not_starve_writers() {
     watchdog(|| {
-        let lock = Arc::new(RwLock::new(0));
-        drop(lock.write());
-        // A visible reader is none of those that are counted.
-        let first = lock.read_recursive();
-        for n in 1..MOST_READERS {
-            // The recursive ones stay counted: the slot of this thread is taken.
-            mem::forget(lock.try_read_recursive().unwrap_or_else(|| panic!("{n} readers are no limit")));
+        for mode in cases(MODES) {
+            for upgradable in either("upgradable ") {
+                let (lock, done) = (mode.arc([0; 2]), AtomicBool::new(false));
+                let turns = rounds(25);
+                thread::scope(|s| {
+                    for reader in 0..3 {
+                        let (lock, done) = (&lock, &done);
+                        s.spawn(move || {
+                            // Three at a time, each of which comes back at once: the lock is hardly ever free.
+                            while !done.load(Relaxed) {
+                                let kind =
+                                    if upgradable && reader == 0 { Kind::Upgradable } else { Kind::Read };
+                                let held = take(lock, kind, Take::Lock, false).expect("it waits");
+                                spin_for(Duration::from_micros(100));
+                                let [one, other] = *held.value();
+                                assert_eq!(one, other);
+                            }
+                        });
+                    }
+                    let writers: Vec<_> = (0..2)
+                        .map(|_| {
+                            s.spawn(|| {
+                                for _ in 0..turns {
+                                    let mut pair = lock.write();
+                                    pair[0] += 1;
+                                    pair[1] += 1;
+                                }
+                            })
+                        })
+                        .collect();
+                    for writer in writers {
+                        writer.join().unwrap();
+                    }
+                    done.store(true, Relaxed);
+                });
+                assert_eq!(*lock.read(), [2 * turns; 2]);
+            }
         }
-        mem::forget(first);
-        while let Some(visible) = lock.try_read() {
-            mem::forget(visible);
-        }
-        let second = Duration::from_secs(1);
-        let refused = |name: &str, is_none: bool| assert!(is_none, "{name} beyond the limit");
-        refused("try_read", lock.try_read().is_none());
-        refused("try_read_for", lock.try_read_for(second).is_none());
-        refused("try_read_until", lock.try_read_until(Instant::now() + second).is_none());
-        refused("try_read_recursive", lock.try_read_recursive().is_none());
-        refused("try_read_recursive_for", lock.try_read_recursive_for(second).is_none());
-        refused("try_read_arc", lock.try_read_arc().is_none());
-        refused("try_read_arc_for", lock.try_read_arc_for(second).is_none());
-        refused("try_read_recursive_arc", lock.try_read_recursive_arc().is_none());
-        assert_eq!(format!("{lock:?}"), "RwLock { data: <locked> }");
-
-        let names_itself = |name: &str, message: String| {
-            assert!(message.starts_with(&format!("{name}: ")), "{name} says «{message}»");
-            assert!(message.contains(&MOST_READERS.to_string()), "«{message}» does not name the limit");
-        };
-        names_itself("RwLock::read", panic_of(|| lock.read()));
-        names_itself("RwLock::read_recursive", panic_of(|| lock.read_recursive()));
-        names_itself("RwLock::read_arc", panic_of(|| lock.read_arc()));
-        let upgradable = lock.upgradable_read();
-        let message = panic_of(|| RwLockUpgradableReadGuard::downgrade(upgradable));
-        names_itself("RwLockUpgradableReadGuard::downgrade", message);
-
-        // Nothing of all that is left, and nobody who did not read is affected.
-        assert!(lock.try_upgradable_read().is_some());
-        assert!(lock.try_write().is_none());
-        assert!(lock.is_locked() && !lock.is_locked_exclusive());
     });
 }
 
 #[test]
-fn reader_that_waits_behind_a_writer_is_refused_at_the_limit() {
-    if cfg!(miri) {
+fn lock_that_was_handed_over_is_held_in_the_waiters_role() {
+    if !Sleeper::SURE {
         return;
     }
     watchdog(|| {
-        let lock = Arc::new(RwLock::new(0));
-        let mut last = None;
-        while let Some(guard) = lock.try_read_recursive() {
-            mem::forget(last.replace(guard));
-        }
-        drop(last);
-        let upgradable = lock.upgradable_read();
-        thread::scope(|s| {
-            // Holds back the readers that come after it.
-            let writer = s.spawn(|| lock.try_write_for(Duration::from_millis(200)).is_none());
-            while lock.try_read().is_some() {
-                thread::yield_now();
+        for mode in cases(MODES) {
+            for kind in cases(KINDS) {
+                let (lock, sleeper, leave) = (mode.arc(0), Sleeper::new(), AtomicBool::new(false));
+                thread::scope(|s| {
+                    let writer = lock.write();
+                    s.spawn(|| {
+                        sleeper.about_to_block();
+                        let _held = take(&lock, kind, Take::Lock, false);
+                        eventually(|| leave.load(Relaxed));
+                    });
+                    sleeper.until_asleep();
+                    RwLockWriteGuard::unlock_fair(writer);
+                    // In already, whether awake or not.
+                    assert!(lock.is_locked());
+                    assert_eq!(lock.is_locked_exclusive(), kind == Kind::Write);
+                    leave.store(true, Relaxed);
+                });
+                assert!(!lock.is_locked());
             }
-            let readers: Vec<_> = (0..3)
-                .map(|_| s.spawn(|| lock.try_read_for(Duration::MAX).map(mem::forget).is_some()))
-                .collect();
-            assert!(writer.join().unwrap(), "a writer beside readers");
-            let came_in =
-                readers.into_iter().filter_map(|reader| reader.join().unwrap().then_some(())).count();
-            assert_eq!(came_in, 1, "there is room for one");
-        });
-        drop(upgradable);
+        }
+    });
+}
+
+#[test]
+fn bump_of_a_reader_lets_the_writer_have_its_turn() {
+    watchdog(|| {
+        for mode in cases(MODES) {
+            for (kind, arc) in [(Kind::Read, false), (Kind::Read, true), (Kind::Upgradable, false)] {
+                let (lock, sleeper) = (mode.arc(0), Sleeper::new());
+                thread::scope(|s| {
+                    let mut held = take(&lock, kind, Take::Lock, arc).expect("it is free");
+                    s.spawn(|| {
+                        sleeper.about_to_block();
+                        *lock.write() += 1;
+                    });
+                    until_a_writer_waits(&lock);
+                    sleeper.until_asleep();
+                    eventually(|| {
+                        held.bump();
+                        *held.value() == 1
+                    });
+                });
+            }
+        }
     });
 }
 
