@@ -8,9 +8,31 @@ compile_error!(
 );
 
 #[cfg(sim)]
+mod costs;
+#[cfg(sim)]
 mod lines;
 #[cfg(sim)]
-pub mod machines;
+mod locks;
+#[cfg(sim)]
+mod machines;
+#[cfg(sim)]
+mod report;
+#[cfg(sim)]
+mod workloads;
+
+/// Prints what `cargo sim report` and `cargo sim costs` print.
+#[cfg(sim)]
+pub fn print(what: &str) {
+    match what {
+        "report" => report::run(),
+        "costs" => costs::print(),
+        _ => (),
+    }
+}
 
 #[cfg(all(test, sim))]
 mod machine;
+#[cfg(all(test, sim))]
+mod numbers;
+#[cfg(all(test, sim))]
+mod truth;

@@ -72,10 +72,17 @@ struct Thread {
     handle: super::thread::Thread,
 }
 
+/// One wait of a thread.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Wait {
+    thread: Number,
+    number: u64,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Core { core: usize, stamp: u64 },
-    Timer { thread: Number, wait: u64 },
+    Timer(Wait),
     Balance,
 }
 
@@ -93,7 +100,8 @@ pub(super) struct World {
     executing: Option<Number>,
     /// How many threads are left that the run waits for.
     left: usize,
-    waiting: HashMap<usize, VecDeque<Number>>,
+    is_stopped: bool,
+    waiting: HashMap<usize, VecDeque<Wait>>,
     statics: Vec<usize>,
 }
 
@@ -176,14 +184,16 @@ pub(super) fn block(address: usize, timeout: Option<Time>) -> bool {
     with(|world| !world.me().timed_out).unwrap_or(true)
 }
 
-/// Wakes up to so many of those that wait at `address`, first come first served. Returns how many they were.
+/// Wakes up to so many of those that wait at `address`, first come first served. Returns how many they were. Those that
+/// come meanwhile wait for the next.
 pub(super) fn wake(address: usize, most: usize) -> usize {
-    let mut woken = 0;
-    while woken < most && with(|world| world.prepare_wake(address)).unwrap_or(false) {
+    let waits = with(|world| world.take_waits(address, most)).unwrap_or_default();
+    for &wait in &waits {
+        with(|world| world.cores[world.current].clock += world.machine.wake);
         sync();
-        woken += usize::from(with(|world| world.wake_one(address)).unwrap_or(false));
+        with(|world| world.wake_one(wait));
     }
-    woken
+    waits.len()
 }
 
 /// Puts the calling thread at the end of its core's queue.
@@ -203,6 +213,11 @@ pub(super) fn set_weight(weight: u64) {
     });
 }
 
+/// A number below `bound` that looks random, of a sequence that the seed begins. 0 outside of a run.
+pub(super) fn random(bound: u64) -> u64 {
+    with(|world| world.random.below(bound)).unwrap_or(0)
+}
+
 /// What the calling thread has done so far.
 pub(super) fn counts() -> Counts {
     sync();
@@ -211,6 +226,23 @@ pub(super) fn counts() -> Counts {
         world.me().counts
     })
     .unwrap_or_default()
+}
+
+/// What all threads of the run have done so far, but for the hogs.
+pub(super) fn all_counts() -> Vec<Counts> {
+    sync();
+    with(|world| {
+        let now = world.now();
+        (0..world.cores.len()).for_each(|core| world.account_until(core, now));
+        world.foreground_counts()
+    })
+    .unwrap_or_default()
+}
+
+/// Ends the run when the caller comes to its next operation, or to its end. The others stay where they are.
+pub(super) fn stop() {
+    sync();
+    with(|world| world.is_stopped = true);
 }
 
 /// The calling thread's handle.
@@ -275,9 +307,9 @@ pub(super) fn run(machine: &Machine, seed: u64, start: impl FnOnce()) -> (Time, 
         let blocked = |thread: &Thread| matches!(thread.state, State::Blocked(_));
         let blocked: Vec<Number> =
             (0..world.threads.len()).filter(|&number| blocked(&world.threads[number])).collect();
-        assert!(world.left == 0, "deadlock: threads {blocked:?} are blocked");
+        assert!(world.left == 0 || world.is_stopped, "deadlock: threads {blocked:?} are blocked");
         let end = world.cores[world.current].clock;
-        (end, world.threads.iter().filter(|thread| !thread.background).map(|thread| thread.counts).collect())
+        (end, world.foreground_counts())
     })
     .expect("the world of this run")
 }
@@ -305,11 +337,16 @@ impl World {
             current: 0,
             executing: None,
             left: 0,
+            is_stopped: false,
             waiting: HashMap::new(),
             statics: Vec::new(),
         };
         world.push(machine.balance, Event::Balance);
         world
+    }
+
+    fn foreground_counts(&self) -> Vec<Counts> {
+        self.threads.iter().filter(|thread| !thread.background).map(|thread| thread.counts).collect()
     }
 
     fn push(&mut self, time: Time, event: Event) {
@@ -372,7 +409,7 @@ impl World {
 
     /// Goes on to the next thread that executes. `None` if all have ended.
     fn next(&mut self) -> Option<(Number, Stackful)> {
-        while self.left > 0 {
+        while self.left > 0 && !self.is_stopped {
             let Some(Reverse((now, _, event))) = self.events.pop() else { break };
             match event {
                 Event::Core { core, stamp } if self.cores[core].stamp == stamp => {
@@ -387,8 +424,8 @@ impl World {
                     self.executing = Some(number);
                     return Some((number, coroutine));
                 }
-                Event::Timer { thread, wait } if self.threads[thread].wait == wait => {
-                    self.expire(thread, now);
+                Event::Timer(wait) if self.threads[wait.thread].wait == wait.number => {
+                    self.expire(wait, now);
                 }
                 Event::Balance => self.balance(now),
                 _ => (),
@@ -556,45 +593,41 @@ impl World {
         thread.wait += 1;
         thread.timed_out = false;
         thread.counts.parks += 1;
-        let (wait, yielder) = (thread.wait, thread.yielder);
-        self.waiting.entry(address).or_default().push_back(number);
+        let (wait, yielder) = (Wait { thread: number, number: thread.wait }, thread.yielder);
+        self.waiting.entry(address).or_default().push_back(wait);
         if let Some(timeout) = timeout {
             let at = now.saturating_add(timeout).saturating_add(self.machine.timer_slack);
-            self.push(at, Event::Timer { thread: number, wait });
+            self.push(at, Event::Timer(wait));
         }
         self.run_another(self.current, now);
         yielder
     }
 
-    /// Pays for a wake-up, if a thread waits for it.
-    fn prepare_wake(&mut self, address: usize) -> bool {
-        let waits = self.waiting.get(&address).is_some_and(|queue| !queue.is_empty());
-        if waits {
-            self.cores[self.current].clock += self.machine.wake;
+    fn take_waits(&mut self, address: usize, most: usize) -> Vec<Wait> {
+        let Some(queue) = self.waiting.get_mut(&address) else { return Vec::new() };
+        let waits = queue.drain(..most.min(queue.len())).collect();
+        if queue.is_empty() {
+            self.waiting.remove(&address);
         }
         waits
     }
 
-    /// Wakes one up, unless others were faster.
-    fn wake_one(&mut self, address: usize) -> bool {
-        let Some(queue) = self.waiting.get_mut(&address) else { return false };
-        let Some(number) = queue.pop_front() else { return false };
-        if queue.is_empty() {
-            self.waiting.remove(&address);
+    /// Wakes it, unless its time has been up in the meantime.
+    fn wake_one(&mut self, wait: Wait) {
+        if self.threads[wait.thread].wait == wait.number {
+            self.me().counts.wakes += 1;
+            self.ready(wait.thread, self.now());
         }
-        self.me().counts.wakes += 1;
-        self.ready(number, self.now());
-        true
     }
 
     /// A blocked thread's time is up.
-    fn expire(&mut self, number: Number, now: Time) {
-        let State::Blocked(address) = self.threads[number].state else { return };
+    fn expire(&mut self, wait: Wait, now: Time) {
+        let State::Blocked(address) = self.threads[wait.thread].state else { return };
         if let Some(queue) = self.waiting.get_mut(&address) {
-            queue.retain(|&other| other != number);
+            queue.retain(|&other| other != wait);
         }
-        self.threads[number].timed_out = true;
-        self.ready(number, now);
+        self.threads[wait.thread].timed_out = true;
+        self.ready(wait.thread, now);
     }
 
     /// A thread's wait is over: finds a core for it. That is its last one if it idles, or else the nearest that does, or

@@ -121,7 +121,7 @@ pub struct Counts {
 pub struct Outcome<R> {
     /// How long it took.
     pub time: Time,
-    /// What the threads returned.
+    /// What the threads returned; those that did, if one of them [`stop`]ped the run.
     pub results: Vec<R>,
     /// What they did, and then what the threads did that they started.
     pub counts: Vec<Counts>,
@@ -164,7 +164,11 @@ pub fn run<S, R: 'static>(
             thread::spawn(Box::new(hog), true);
         }
     });
-    let results = handles.iter().map(|handle| handle.result().expect("all have ended")).collect();
+    let results: Vec<R> = handles.iter().filter_map(thread::JoinHandle::result).collect();
+    if results.len() < threads {
+        // Those that stay where they are stay in it, too.
+        std::mem::forget(shared);
+    }
     Outcome { time, results, counts }
 }
 
@@ -185,9 +189,24 @@ pub fn time() -> Time {
     machine::now()
 }
 
+/// A number below `bound` that looks random, of a sequence that the seed begins.
+pub fn random(bound: u64) -> u64 {
+    machine::random(bound)
+}
+
 /// What the calling thread has done so far.
 pub fn counts() -> Counts {
     machine::counts()
+}
+
+/// What each thread of the run has done so far, but for the hogs.
+pub fn all_counts() -> Vec<Counts> {
+    machine::all_counts()
+}
+
+/// Ends the run when the calling thread ends. The others stay where they are, and what they have on their stacks is leaked.
+pub fn stop() {
+    machine::stop();
 }
 
 /// Gives the calling thread the lowest priority: a weight of 15, where the usual one is 1024.

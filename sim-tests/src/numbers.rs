@@ -1,0 +1,229 @@
+//! What the public pages promise, as numbers that may get better and not worse: each bound has a tenth of slack, and a
+//! direction. Where a number got better for good, its bound is to be moved after it.
+//!
+//! The machine is `mesh` unless it says otherwise. A figure stands as it was measured; the slack is `at_most`'s and
+//! `at_least`'s.
+
+use std::time::Duration;
+
+use lockwork::sim::{self, Machine};
+use lockwork::{Condvar, Event, Latch, Mutex, RwLock, Semaphore};
+
+use crate::locks::{Line, futex};
+use crate::machines;
+use crate::workloads::{Figures, Setting, broadcast, crowd, exclusive, meetings, permits, shared, turns};
+
+const NS: u64 = Machine::NS;
+const US: u64 = Machine::US;
+const MS: u64 = Machine::MS;
+
+/// The mean over runs that begin differently: what one run's longest wait is depends on chance.
+fn over_seeds(run: impl Fn(u64) -> f64) -> f64 {
+    const SEEDS: u64 = 5;
+    (1..=SEEDS).map(run).sum::<f64>() / SEEDS as f64
+}
+
+/// Asserts that a number, of which less is better, has not grown by more than a tenth.
+#[track_caller]
+fn at_most(value: f64, measured: f64, what: &str) {
+    println!("{what}: {value:.3}, was {measured}");
+    assert!(value <= measured * 1.1, "{what}: {value:.3}, was {measured}");
+}
+
+/// Asserts that a number, of which more is better, has not shrunk by more than a tenth.
+#[track_caller]
+fn at_least(value: f64, measured: f64, what: &str) {
+    println!("{what}: {value:.3}, was {measured}");
+    assert!(value >= measured / 1.1, "{what}: {value:.3}, was {measured}");
+}
+
+fn on(cores: usize) -> Setting {
+    Setting::new(machines::mesh(cores))
+}
+
+fn micros(time: u64) -> f64 {
+    time as f64 / US as f64
+}
+
+fn mutex(setting: &Setting, section: u64) -> Figures {
+    exclusive::<Line<lockwork::Mutex<()>>>(setting, section)
+}
+
+#[test]
+fn mutex_serves_all_threads_about_alike() {
+    // Least over most served, and how many others one waits for at most.
+    for (cores, fairness, bypass) in [(2, 0.97, 42.4), (8, 0.83, 96.2), (32, 0.58, 239.0)] {
+        let figures = |seed| mutex(&Setting { seed, time: 10 * MS, ..on(cores) }, 500 * NS);
+        let found = over_seeds(|seed| figures(seed).fairness());
+        at_least(found, fairness, &format!("fairness on {cores} cores"));
+        let found = over_seeds(|seed| figures(seed).longest_bypass as f64);
+        at_most(found, bypass, &format!("longest bypass on {cores} cores"));
+    }
+}
+
+#[test]
+fn mutex_is_as_fast_as_it_was() {
+    for (cores, section, rate) in
+        [(2, 20, 6.57), (8, 20, 1.45), (32, 20, 1.05), (2, 500, 1.376), (8, 500, 0.979), (32, 500, 0.973)]
+    {
+        let found = over_seeds(|seed| mutex(&Setting { seed, ..on(cores) }, section * NS).rate());
+        at_least(found, rate, &format!("M/s on {cores} cores, sections of {section} ns"));
+    }
+}
+
+#[test]
+fn hand_over_wakes_one_thread_at_most() {
+    for (cores, wakes) in [(8, 0.511), (32, 0.513)] {
+        let found = over_seeds(|seed| mutex(&Setting { seed, time: 20 * MS, ..on(cores) }, 10 * US).wakes());
+        at_most(found, wakes, &format!("wake-ups for each section on {cores} cores"));
+    }
+    let found = over_seeds(|seed| permits::<Line<Semaphore>>(&Setting { seed, ..on(8) }, 1).wakes());
+    at_most(found, 1.0, "wake-ups for each permit");
+}
+
+/// What one thread uses of its processor while it waits for so long for the answer of another, which works meanwhile.
+fn cpu_of_a_wait(wait: u64, seed: u64) -> u64 {
+    const ROUNDS: u64 = 50;
+    let make = || (0..ROUNDS).map(|_| Line(Event::new())).collect::<Vec<_>>();
+    let outcome = sim::run(&machines::mesh(8), seed, 2, 0, make, |answers, number| {
+        let mut waited = 0;
+        for (round, answer) in (1..).zip(answers) {
+            if number == 0 {
+                let before = sim::counts().cpu;
+                answer.0.wait();
+                waited += sim::counts().cpu - before;
+            } else {
+                while sim::time() < round * wait {
+                    sim::work(US);
+                }
+                answer.0.set();
+            }
+        }
+        waited / ROUNDS
+    });
+    outcome.results[0]
+}
+
+#[test]
+fn waiting_for_an_answer_costs_little_processor_time() {
+    for (wait, cpu) in [(100 * US, 6.36), (MS, 6.36), (10 * MS, 6.36)] {
+        let found = over_seeds(|seed| micros(cpu_of_a_wait(wait, seed)));
+        at_most(found, cpu, &format!("µs of CPU in a wait of {} µs", wait / US));
+    }
+}
+
+/// Two threads that answer each other, with a busy loop on each core.
+#[test]
+fn yielding_beside_busy_loops_costs_little() {
+    let beside = |seed| Setting { seed, hogs: 2, time: 100 * MS, ..on(2) };
+    let own = over_seeds(|seed| turns::<Line<(lockwork::Mutex<u32>, Line<Condvar>)>>(&beside(seed)).rate());
+    let reference = over_seeds(|seed| turns::<futex::Condvar>(&beside(seed)).rate());
+    at_least(own / reference, 0.018, "turns beside busy loops, over a futex's");
+    let own = over_seeds(|seed| mutex(&beside(seed), 500 * NS).rate());
+    let reference = over_seeds(|seed| exclusive::<futex::Mutex>(&beside(seed), 500 * NS).rate());
+    at_least(own / reference, 1.01, "sections beside busy loops, over a futex's");
+}
+
+/// A writer that has the lock, 3000 readers behind it, and then no one: how long until all have been in.
+#[test]
+fn crowd_of_readers_comes_in_in_linear_time() {
+    let time = |readers: usize| {
+        let make = || (Line(RwLock::new(())), Line(Latch::new(1)));
+        let outcome = sim::run(&machines::mesh(8), 1, readers + 1, 0, make, |(lock, taken), number| {
+            if number == 0 {
+                let guard = lock.0.write();
+                taken.0.count_down();
+                // Until all wait.
+                while sim::time() < 200 * MS {
+                    sim::work(MS);
+                }
+                drop(guard);
+            } else {
+                taken.0.wait();
+                drop(lock.0.read());
+            }
+            sim::time() / US
+        });
+        outcome.time - 200 * MS
+    };
+    let (small, large) = (time(300), time(3000));
+    at_most(micros(large) / 1000.0, 5.37, "ms until 3000 readers have been in");
+    at_most(large as f64 / small as f64, 9.77, "times as long as 300");
+}
+
+/// Threads that lock again at once, and one that comes now and then.
+#[test]
+fn victim_of_threads_that_lock_again_at_once_is_served() {
+    let longest = |section: u64, seed| {
+        let make = || Line(Mutex::new(()));
+        let outcome = sim::run(&machines::mesh(8), seed, 4, 0, make, |mutex, number| {
+            let mut longest = 0;
+            while sim::time() < 50 * MS {
+                let start = sim::time();
+                let guard = mutex.0.lock();
+                longest = longest.max(sim::time() - start);
+                sim::work(section);
+                drop(guard);
+                if number == 0 {
+                    sim::work(300 * US);
+                }
+            }
+            longest
+        });
+        outcome.results[0]
+    };
+    for (section, wait) in [(500 * NS, 1510.0), (10 * US, 1326.0), (100 * US, 1481.0)] {
+        let found = over_seeds(|seed| micros(longest(section, seed)));
+        at_most(found, wait, &format!("µs for the victim, sections of {} ns", section / NS));
+    }
+}
+
+#[test]
+fn notify_all_of_sixteen_beside_two_busy_loops() {
+    let setting = |seed| Setting { seed, threads: 17, hogs: 2, time: 100 * MS, ..on(2) };
+    let own = over_seeds(|seed| crowd::<Line<(lockwork::Mutex<u32>, Line<Condvar>)>>(&setting(seed)).rate());
+    let reference = over_seeds(|seed| crowd::<futex::Condvar>(&setting(seed)).rate());
+    at_least(own / reference, 0.137, "turns of all, over a futex's");
+}
+
+#[test]
+fn event_reaches_all_that_wait_for_it() {
+    let figures = broadcast::<Line<Event>>(&on(32));
+    let reference = broadcast::<futex::Event>(&on(32));
+    at_most(micros(figures.longest_wait()), 58.2, "µs until the last of 31 runs");
+    at_most(figures.longest_wait() as f64 / reference.longest_wait() as f64, 1.15, "of a futex's");
+}
+
+#[test]
+fn readers_do_not_disturb_each_other() {
+    let figures = shared::<Line<RwLock<()>>>(&on(32), 0);
+    let alone = shared::<Line<RwLock<()>>>(&on(1), 0);
+    at_least(figures.rate() / alone.rate(), 32.0, "times what one core reads");
+    assert!(figures.transfers() < 0.01, "{}", figures.transfers());
+}
+
+#[test]
+fn barrier_costs_what_it_did() {
+    for (cores, rate) in [(2, 970.0), (8, 331.0), (32, 26.5)] {
+        let found =
+            over_seeds(|seed| meetings::<Line<lockwork::Barrier>>(&Setting { seed, ..on(cores) }).rate());
+        at_least(1000.0 * found / cores as f64, rate, &format!("thousand generations a second of {cores}"));
+    }
+}
+
+#[test]
+fn timed_wait_ends_in_time() {
+    let outcome = sim::run(
+        &machines::mesh(2),
+        1,
+        1,
+        0,
+        || Line(Event::new()),
+        |event, _| {
+            let start = sim::time();
+            assert!(!event.0.wait_for(Duration::from_millis(1)));
+            sim::time() - start
+        },
+    );
+    at_most(micros(outcome.results[0]), 1054.2, "µs of a wait of a millisecond");
+}
