@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::facade::{self, Deadline, Payload, Writing};
 use crate::raw::mutex::RawMutex;
-use crate::raw::rwlock::{self, RawRwLock, Role};
 use crate::wait::{LockedQueue, Wakeup, Place, Queue, SpinWait, Waiter, Word};
 
 /// Notes that a model has come to `state`.
@@ -197,78 +196,6 @@ impl Drop for Held<'_> {
         // SAFETY: this value is the right to the lock, and goes.
         unsafe { self.lock.raw.unlock() };
     }
-}
-
-/// The bare reader-writer lock as `lock_api` has it: readers keep no pass, and are all counted.
-#[derive(Debug)]
-pub struct CountedLock {
-    raw: RawRwLock,
-    payload: Payload<usize>,
-}
-
-// SAFETY: as for `Lock`.
-unsafe impl Sync for CountedLock {}
-
-impl CountedLock {
-    /// An unlocked lock around zero.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { raw: RawRwLock::new(), payload: Payload::new(0) }
-    }
-
-    /// Reads the value. `None` if the time was up.
-    pub fn read(&self, kind: CountedRead) -> Option<usize> {
-        let locked = match kind {
-            CountedRead::Wait => self.raw.read_counted(Role::Read, || Deadline::NEVER),
-            CountedRead::Timed => {
-                self.raw.read_counted(Role::Read, || Deadline::after(Duration::from_secs(1)))
-            }
-            CountedRead::Try => self.raw.try_read_counted(Role::Read),
-        };
-        locked.then(|| {
-            let mut access = self.payload.read();
-            // SAFETY: read-locked, or the model finds out.
-            let value = unsafe { *self.payload.as_ptr() };
-            access.end();
-            // SAFETY: counted above, and leaves now.
-            unsafe { self.raw.unlock_read(rwlock::Pass::COUNTED) };
-            value
-        })
-    }
-
-    /// Adds one as the writer.
-    pub fn add(&self) {
-        assert!(self.raw.write(|| Deadline::NEVER));
-        let mut access = self.payload.write();
-        // SAFETY: write-locked, or the model finds out.
-        unsafe { *self.payload.as_ptr() += 1 };
-        access.end();
-        // SAFETY: the writer, who leaves now.
-        unsafe { self.raw.unlock_write() };
-    }
-
-    /// Returns whether no thread is in the lock or its queue, and no thread may sit.
-    #[must_use]
-    pub fn is_as_new(&self) -> bool {
-        !self.raw.has_waiters_now() && !self.raw.is_locked() && !self.raw.has_seats()
-    }
-}
-
-impl Default for CountedLock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// How a [`CountedLock`] is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CountedRead {
-    /// For as long as it takes.
-    Wait,
-    /// Until a deadline.
-    Timed,
-    /// At once or not at all.
-    Try,
 }
 
 /// Returns whether a thread is in the queue of a mutex.

@@ -1,6 +1,6 @@
 //! The locks without payloads and guards, under the traits of the `lock_api` crate (feature `lock_api`).
 //!
-//! `lock_api` keeps no memory of how a reader came in, so its readers are all counted, and never sit.
+//! `lock_api` keeps no memory of how a reader came in, so its readers are all counted, and none is visible in a slot.
 
 use std::panic::UnwindSafe;
 use std::num::NonZeroUsize;
@@ -10,7 +10,7 @@ use ::lock_api as traits;
 use traits::GuardNoSend;
 
 use crate::facade::{AbortOnUnwind, Deadline};
-use crate::raw::rwlock::{Pass, Role};
+use crate::raw::rwlock::Role;
 use crate::raw::thread_id::ThreadId;
 use crate::raw::{mutex, rwlock};
 
@@ -73,7 +73,7 @@ pub struct RawFairMutex(mutex::RawMutex);
 /// `lock_api` does not tell a lock which of its readers leaves, so they all count themselves in the lock's own word: many
 /// readers at a time are slower than those of [`RwLock`](crate::RwLock), which leave the word alone.
 #[derive(Debug)]
-pub struct RawRwLock(rwlock::RawRwLock);
+pub struct RawRwLock(rwlock::RawRwLock<()>);
 
 // A panic leaves no lock half changed.
 impl UnwindSafe for RawMutex {}
@@ -191,14 +191,14 @@ unsafe impl traits::GetThreadId for RawThreadId {
 // counted here, so each leaves as one that was.
 unsafe impl traits::RawRwLock for RawRwLock {
     #[allow(clippy::declare_interior_mutable_const, reason = "how lock_api makes locks in constants")]
-    const INIT: Self = Self(rwlock::RawRwLock::new());
+    const INIT: Self = Self(rwlock::RawRwLock::new(()));
 
     type GuardMarker = GuardNoSend;
 
     #[inline]
     fn lock_shared(&self) {
         or_abort(|| {
-            if !self.0.read_counted(Role::Read, || Deadline::NEVER) {
+            if !self.0.read(Role::Read, || Deadline::NEVER) {
                 rwlock::too_many_readers("RawRwLock::lock_shared");
             }
         });
@@ -206,13 +206,13 @@ unsafe impl traits::RawRwLock for RawRwLock {
 
     #[inline]
     fn try_lock_shared(&self) -> bool {
-        self.0.try_read_counted(Role::Read)
+        self.0.try_read(Role::Read)
     }
 
     #[inline]
     unsafe fn unlock_shared(&self) {
         // SAFETY: this function's contract: a reader is in, counted, and leaves.
-        unsafe { self.0.unlock_read(Pass::COUNTED) };
+        unsafe { self.0.unlock_counted() };
     }
 
     #[inline]
@@ -248,7 +248,7 @@ unsafe impl traits::RawRwLockFair for RawRwLock {
     #[inline]
     unsafe fn unlock_shared_fair(&self) {
         // SAFETY: this function's contract: a reader is in, counted, and leaves.
-        unsafe { self.0.unlock_read_fair(Pass::COUNTED) };
+        unsafe { self.0.unlock_counted_fair() };
     }
 
     #[inline]
@@ -261,7 +261,7 @@ unsafe impl traits::RawRwLockFair for RawRwLock {
     unsafe fn bump_shared(&self) {
         if self.0.has_waiters() {
             // SAFETY: this function's contract: a reader is in, counted.
-            unsafe { self.0.unlock_read_fair(Pass::COUNTED) };
+            unsafe { self.0.unlock_counted_fair() };
             traits::RawRwLock::lock_shared(self);
         }
     }
@@ -280,8 +280,8 @@ unsafe impl traits::RawRwLockFair for RawRwLock {
 unsafe impl traits::RawRwLockDowngrade for RawRwLock {
     #[inline]
     unsafe fn downgrade(&self) {
-        // SAFETY: this function's contract: the writer is in. The pass says no more than that the reader is counted.
-        let _ = unsafe { self.0.downgrade() };
+        // SAFETY: this function's contract: the writer is in.
+        unsafe { self.0.downgrade() };
     }
 }
 
@@ -292,12 +292,12 @@ unsafe impl traits::RawRwLockTimed for RawRwLock {
 
     #[inline]
     fn try_lock_shared_for(&self, timeout: Duration) -> bool {
-        self.0.read_counted(Role::Read, || Deadline::after(timeout))
+        self.0.read(Role::Read, || Deadline::after(timeout))
     }
 
     #[inline]
     fn try_lock_shared_until(&self, deadline: Instant) -> bool {
-        self.0.read_counted(Role::Read, || Deadline::at(deadline))
+        self.0.read(Role::Read, || Deadline::at(deadline))
     }
 
     #[inline]
@@ -316,7 +316,7 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
     #[inline]
     fn lock_shared_recursive(&self) {
         or_abort(|| {
-            if !self.0.read_counted(Role::ReadAgain, || Deadline::NEVER) {
+            if !self.0.read(Role::ReadAgain, || Deadline::NEVER) {
                 rwlock::too_many_readers("RawRwLock::lock_shared_recursive");
             }
         });
@@ -324,7 +324,7 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
 
     #[inline]
     fn try_lock_shared_recursive(&self) -> bool {
-        self.0.try_read_counted(Role::ReadAgain)
+        self.0.try_read(Role::ReadAgain)
     }
 }
 
@@ -332,12 +332,12 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
 unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
     #[inline]
     fn try_lock_shared_recursive_for(&self, timeout: Duration) -> bool {
-        self.0.read_counted(Role::ReadAgain, || Deadline::after(timeout))
+        self.0.read(Role::ReadAgain, || Deadline::after(timeout))
     }
 
     #[inline]
     fn try_lock_shared_recursive_until(&self, deadline: Instant) -> bool {
-        self.0.read_counted(Role::ReadAgain, || Deadline::at(deadline))
+        self.0.read(Role::ReadAgain, || Deadline::at(deadline))
     }
 }
 
@@ -396,10 +396,11 @@ unsafe impl traits::RawRwLockUpgradeFair for RawRwLock {
 unsafe impl traits::RawRwLockUpgradeDowngrade for RawRwLock {
     #[inline]
     unsafe fn downgrade_upgradable(&self) {
-        // SAFETY: this function's contract: the upgradable reader is in. The pass says that the reader is counted.
-        let pass = unsafe { self.0.downgrade_upgradable() };
-        // lock_api's guard still is the upgradable one's, and unlocks as such.
-        let _ = pass.unwrap_or_else(|| rwlock::too_many_readers("RawRwLock::downgrade_upgradable"));
+        // SAFETY: this function's contract: the upgradable reader is in.
+        if !unsafe { self.0.downgrade_upgradable() } {
+            // lock_api's guard still is the upgradable one's, and unlocks as such.
+            rwlock::too_many_readers("RawRwLock::downgrade_upgradable");
+        }
     }
 
     #[inline]

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use crate::facade::{Deadline, Payload, Reading, Writing, const_fn};
 use crate::mutex::run_and_lock;
-use crate::raw::rwlock::{Pass, RawRwLock, Role, too_many_readers};
+use crate::raw::rwlock::{self, ReadToken, Readers, Role, too_many_readers};
+
+type RawRwLock = rwlock::RawRwLock<Readers>;
 
 /// A reader-writer lock that owns the value it guards: any number of readers at a time, or one writer.
 ///
@@ -65,7 +67,7 @@ use crate::raw::rwlock::{Pass, RawRwLock, Role, too_many_readers};
 ///
 /// A thread that cannot come in looks again a few times, within half a microsecond, yields a few times, then queues and
 /// parks. It allocates nothing: its place in the queue is on its stack. A writer that waits for readers to leave yields
-/// for longer, some tens of microseconds at most, then parks as well; if it waits for a reader that sits (see the
+/// for longer, some tens of microseconds at most, then parks as well; if it waits for a visible reader (see the
 /// implementation notes) it wakes up now and then to look for itself, after 50 microseconds at first and then after twice
 /// as long each time. No call that unlocks or downgrades blocks.
 ///
@@ -112,9 +114,9 @@ use crate::raw::rwlock::{Pass, RawRwLock, Role, too_many_readers};
 ///
 /// Two words beside the value: the queue of waiters, whose nodes live on their stacks, and the lock's state. Writing
 /// uncontended is one atomic exchange each way. When some reads have come in a row, readers stop counting themselves in
-/// the state, where they would take the cache line from each other, and use seats of their own thread, in one table of
+/// the state, where they would take the cache line from each other, and publish themselves in slots of their own thread, in one table of
 /// four kilobytes for the process: an exchange to come in and a store to leave, shared with nobody. A writer looks at
-/// 32 seats at most then, and turns that off again. The protocol and its proof stand in `docs/waiting.md`.
+/// 32 slots at most then, and turns that off again. The protocol and its proof stand in `docs/waiting.md`.
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
     value: Payload<T>,
@@ -139,7 +141,7 @@ impl<T> RwLock<T> {
         #[must_use]
         #[inline]
         pub fn new(value: T) -> Self {
-            Self { raw: RawRwLock::new(), value: Payload::new(value) }
+            Self { raw: RawRwLock::new(Readers::new()), value: Payload::new(value) }
         }
     }
 
@@ -213,8 +215,8 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        let pass = self.raw.read(Role::Read, || Deadline::NEVER);
-        self.read_guard(pass.unwrap_or_else(|| too_many_readers("RwLock::read")))
+        let token = self.raw.read(Role::Read, || Deadline::NEVER);
+        self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read")))
     }
 
     /// [`read`](Self::read) if that takes no waiting.
@@ -228,20 +230,20 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.try_read(Role::Read).map(|pass| self.read_guard(pass))
+        self.raw.try_read(Role::Read).map(|token| self.read_guard(token))
     }
 
     /// [`read`](Self::read), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for
     /// ever. A call whose turn comes before the time is up succeeds.
     #[inline]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|token| self.read_guard(token))
     }
 
     /// [`read`](Self::read), waiting until `deadline` at most. A deadline in the past tries once.
     #[inline]
     pub fn try_read_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|token| self.read_guard(token))
     }
 
     /// Locks for reading, waiting only for as long as a writer has the lock: joins readers that are in although a writer
@@ -260,27 +262,27 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn read_recursive(&self) -> RwLockReadGuard<'_, T> {
-        let pass = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
-        self.read_guard(pass.unwrap_or_else(|| too_many_readers("RwLock::read_recursive")))
+        let token = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
+        self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive")))
     }
 
     /// [`read_recursive`](Self::read_recursive) if that takes no waiting.
     #[inline]
     pub fn try_read_recursive(&self) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.try_read(Role::ReadAgain).map(|pass| self.read_guard(pass))
+        self.raw.try_read(Role::ReadAgain).map(|token| self.read_guard(token))
     }
 
     /// [`read_recursive`](Self::read_recursive), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for
     /// ever. A call whose turn comes before the time is up succeeds.
     #[inline]
     pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|token| self.read_guard(token))
     }
 
     /// [`read_recursive`](Self::read_recursive), waiting until `deadline` at most. A deadline in the past tries once.
     #[inline]
     pub fn try_read_recursive_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|token| self.read_guard(token))
     }
 
     /// Locks for reading beside other readers, as the one reader that can [upgrade](RwLockUpgradableReadGuard::upgrade);
@@ -369,7 +371,7 @@ impl<T: ?Sized> RwLock<T> {
 
     /// [`read`](Self::read) for `lock_all`, which waits for several before one deadline.
     pub(crate) fn read_before(&self, deadline: &Deadline) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::Read, || deadline.clone()).map(|pass| self.read_guard(pass))
+        self.raw.read(Role::Read, || deadline.clone()).map(|token| self.read_guard(token))
     }
 
     /// [`write`](Self::write) for `lock_all`.
@@ -385,45 +387,45 @@ impl<T: ?Sized> RwLock<T> {
     /// [`read`](Self::read) with a guard that keeps the lock alive.
     #[inline]
     pub fn read_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
-        let pass = self.raw.read(Role::Read, || Deadline::NEVER);
-        self.read_guard_arc(pass.unwrap_or_else(|| too_many_readers("RwLock::read_arc")))
+        let token = self.raw.read(Role::Read, || Deadline::NEVER);
+        self.read_guard_arc(token.unwrap_or_else(|| too_many_readers("RwLock::read_arc")))
     }
 
     /// [`try_read`](Self::try_read) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.try_read(Role::Read).map(|pass| self.read_guard_arc(pass))
+        self.raw.try_read(Role::Read).map(|token| self.read_guard_arc(token))
     }
 
     /// [`try_read_for`](Self::try_read_for) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|pass| self.read_guard_arc(pass))
+        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|token| self.read_guard_arc(token))
     }
 
     /// [`try_read_until`](Self::try_read_until) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|pass| self.read_guard_arc(pass))
+        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|token| self.read_guard_arc(token))
     }
 
     /// [`read_recursive`](Self::read_recursive) with a guard that keeps the lock alive.
     #[inline]
     pub fn read_recursive_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
-        let pass = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
-        self.read_guard_arc(pass.unwrap_or_else(|| too_many_readers("RwLock::read_recursive_arc")))
+        let token = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
+        self.read_guard_arc(token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive_arc")))
     }
 
     /// [`try_read_recursive`](Self::try_read_recursive) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_recursive_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.try_read(Role::ReadAgain).map(|pass| self.read_guard_arc(pass))
+        self.raw.try_read(Role::ReadAgain).map(|token| self.read_guard_arc(token))
     }
 
     /// [`try_read_recursive_for`](Self::try_read_recursive_for) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_recursive_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|pass| self.read_guard_arc(pass))
+        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|token| self.read_guard_arc(token))
     }
 
     /// [`try_read_recursive_until`](Self::try_read_recursive_until) with a guard that keeps the lock alive.
@@ -432,7 +434,7 @@ impl<T: ?Sized> RwLock<T> {
         self: &Arc<Self>,
         deadline: Instant,
     ) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|pass| self.read_guard_arc(pass))
+        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|token| self.read_guard_arc(token))
     }
 
     /// [`read_recursive_arc`](Self::read_recursive_arc) under the name that `parking_lot` has for it.
@@ -603,8 +605,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// The guard for a lock that was just taken; so are those below.
     #[inline]
-    fn read_guard(&self, pass: Pass) -> RwLockReadGuard<'_, T> {
-        RwLockReadGuard { lock: self, pass, access: self.value.read(), marker: PhantomData }
+    fn read_guard(&self, token: ReadToken) -> RwLockReadGuard<'_, T> {
+        RwLockReadGuard { lock: self, token, access: self.value.read(), marker: PhantomData }
     }
 
     #[inline]
@@ -618,8 +620,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     #[inline]
-    fn read_guard_arc(self: &Arc<Self>, pass: Pass) -> ArcRwLockReadGuard<T> {
-        ArcRwLockReadGuard { access: self.value.read(), lock: Arc::clone(self), pass, marker: PhantomData }
+    fn read_guard_arc(self: &Arc<Self>, token: ReadToken) -> ArcRwLockReadGuard<T> {
+        ArcRwLockReadGuard { access: self.value.read(), lock: Arc::clone(self), token, marker: PhantomData }
     }
 
     #[inline]
@@ -675,7 +677,7 @@ macro_rules! guard {
     (
         $(#[$meta:meta])*
         $name:ident [$($generics:tt)*] [$($arguments:tt)*] {
-            $lock:ident: $lock_type:ty, $access:ty $(, $pass:ident: $pass_type:ty)?
+            $lock:ident: $lock_type:ty, $access:ty $(, $token:ident: $pass_type:ty)?
         }
         $unlock:ident
     ) => {
@@ -684,7 +686,7 @@ macro_rules! guard {
         #[clippy::has_significant_drop]
         pub struct $name<$($generics)*> {
             $lock: $lock_type,
-            $($pass: $pass_type,)?
+            $($token: $pass_type,)?
             access: $access,
             /// Neither `Send` nor `Sync` by itself.
             marker: PhantomData<*const ()>,
@@ -695,7 +697,7 @@ macro_rules! guard {
             #[inline]
             fn unlock_by(&mut self, unlock: impl FnOnce(&RawRwLock $(, $pass_type)?)) {
                 self.access.end();
-                unlock(&self.$lock.raw $(, self.$pass)?);
+                unlock(&self.$lock.raw $(, self.$token)?);
             }
         }
 
@@ -713,7 +715,7 @@ macro_rules! guard {
             #[inline]
             fn drop(&mut self) {
                 // SAFETY: the guard has the lock, and is gone now.
-                self.unlock_by(|raw $(, $pass)?| unsafe { raw.$unlock($($pass)?) });
+                self.unlock_by(|raw $(, $token)?| unsafe { raw.$unlock($($token)?) });
             }
         }
 
@@ -749,7 +751,7 @@ guard! {
     ///
     /// Not [`Send`], as everywhere in the field; [`ArcRwLockReadGuard`] is. Its methods are associated functions, called
     /// as `RwLockReadGuard::map(guard, ..)`, so that they never hide one of the value's own.
-    RwLockReadGuard ['a, T: ?Sized] ['a, T] { lock: &'a RwLock<T>, Reading, pass: Pass }
+    RwLockReadGuard ['a, T: ?Sized] ['a, T] { lock: &'a RwLock<T>, Reading, token: ReadToken }
     unlock_read
 }
 
@@ -772,7 +774,7 @@ guard! {
 guard! {
     /// A [`RwLockReadGuard`] that keeps its lock alive, given by [`RwLock::read_arc`] and its kin. It borrows nothing,
     /// so it can be stored and, if `T: Send + Sync`, be sent to and dropped in another thread.
-    ArcRwLockReadGuard [T: ?Sized] [T] { lock: Arc<RwLock<T>>, Reading, pass: Pass }
+    ArcRwLockReadGuard [T: ?Sized] [T] { lock: Arc<RwLock<T>>, Reading, token: ReadToken }
     unlock_read
 }
 
@@ -854,7 +856,7 @@ borrows_its_lock!(RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard);
 /// Leaving the lock for good or for a while, for all kinds of guard.
 macro_rules! leaves {
     (
-        [$($generics:tt)*] $guard:ty, $unlock:ident, $unlock_fair:ident $(, $pass:ident)?;
+        [$($generics:tt)*] $guard:ty, $unlock:ident, $unlock_fair:ident $(, $token:ident)?;
         |$this:ident| $lock_again:block
     ) => {
         impl<$($generics)*> $guard {
@@ -862,7 +864,7 @@ macro_rules! leaves {
             pub fn unlock_fair(this: Self) {
                 let mut this = ManuallyDrop::new(this);
                 // SAFETY: the guard has the lock, and goes without its drop.
-                this.unlock_by(|raw $(, $pass)?| unsafe { raw.$unlock_fair($($pass)?) });
+                this.unlock_by(|raw $(, $token)?| unsafe { raw.$unlock_fair($($token)?) });
                 // SAFETY: `this` is not used any more. What is dropped is an `Arc`, or nothing.
                 let _lock = unsafe { ptr::read(&raw const this.lock) };
             }
@@ -874,7 +876,7 @@ macro_rules! leaves {
                 F: FnOnce() -> U,
             {
                 // SAFETY: the guard has the lock, and takes it again below.
-                this.unlock_by(|raw $(, $pass)?| unsafe { raw.$unlock($($pass)?) });
+                this.unlock_by(|raw $(, $token)?| unsafe { raw.$unlock($($token)?) });
                 this.run_and_lock(f)
             }
 
@@ -884,7 +886,7 @@ macro_rules! leaves {
                 F: FnOnce() -> U,
             {
                 // SAFETY: the guard has the lock, and takes it again below.
-                this.unlock_by(|raw $(, $pass)?| unsafe { raw.$unlock_fair($($pass)?) });
+                this.unlock_by(|raw $(, $token)?| unsafe { raw.$unlock_fair($($token)?) });
                 this.run_and_lock(f)
             }
 
@@ -907,10 +909,10 @@ macro_rules! leaves {
 macro_rules! leaves_reading {
     ([$($generics:tt)*] $guard:ty) => {
         leaves! {
-            [$($generics)*] $guard, unlock_read, unlock_read_fair, pass;
+            [$($generics)*] $guard, unlock_read, unlock_read_fair, token;
             |this| {
-                let pass = this.lock.raw.read(Role::Read, || Deadline::NEVER);
-                this.pass = pass.unwrap_or_else(|| too_many_readers("RwLockReadGuard::unlocked"));
+                let token = this.lock.raw.read(Role::Read, || Deadline::NEVER);
+                this.token = token.unwrap_or_else(|| too_many_readers("RwLockReadGuard::unlocked"));
                 this.access = this.lock.value.read();
             }
         }
@@ -967,10 +969,10 @@ macro_rules! converts {
                 let mut this = ManuallyDrop::new(this);
                 this.access.end();
                 // SAFETY: the guard has the lock as a writer, and is not used any more.
-                let pass = unsafe { this.lock.raw.downgrade() };
+                unsafe { this.lock.raw.downgrade() };
                 // SAFETY: `this` is neither dropped nor used any more.
                 let lock = unsafe { ptr::read(&raw const this.lock) };
-                $read { access: lock.value.read(), lock, pass, marker: PhantomData }
+                $read { access: lock.value.read(), lock, token: ReadToken::COUNTED, marker: PhantomData }
             }
 
             /// Becomes the upgradable reader, without letting another writer in between. Readers that wait come in.
@@ -1070,12 +1072,13 @@ macro_rules! converts {
                 self.access.end();
                 // SAFETY: the guard has the lock as the upgradable reader, and is not used any more but to be dropped if
                 // it still has.
-                let pass = unsafe { self.lock.raw.downgrade_upgradable() };
-                let pass = pass.unwrap_or_else(|| too_many_readers("RwLockUpgradableReadGuard::downgrade"));
+                if !unsafe { self.lock.raw.downgrade_upgradable() } {
+                    too_many_readers("RwLockUpgradableReadGuard::downgrade");
+                }
                 let this = ManuallyDrop::new(self);
                 // SAFETY: `this` is neither dropped nor used any more.
                 let lock = unsafe { ptr::read(&raw const this.lock) };
-                $read { access: lock.value.read(), lock, pass, marker: PhantomData }
+                $read { access: lock.value.read(), lock, token: ReadToken::COUNTED, marker: PhantomData }
             }
 
             /// Upgrades, runs `f` with the value, and becomes the upgradable reader again, also if `f` panics.
@@ -1232,8 +1235,8 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
             Ok(part) => {
                 let part = NonNull::from(part);
                 let mut this = ManuallyDrop::new(this);
-                let (raw, pass, access) = (&this.lock.raw, this.pass, this.access.take());
-                Ok(MappedRwLockReadGuard { raw, pass, part, access, marker: PhantomData })
+                let (raw, token, access) = (&this.lock.raw, this.token, this.access.take());
+                Ok(MappedRwLockReadGuard { raw, token, part, access, marker: PhantomData })
             }
         }
     }
@@ -1301,7 +1304,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
 #[clippy::has_significant_drop]
 pub struct MappedRwLockReadGuard<'a, T: ?Sized> {
     raw: &'a RawRwLock,
-    pass: Pass,
+    token: ReadToken,
     part: NonNull<T>,
     access: Reading,
     /// Shared access to the part; the pointer makes it neither `Send` nor `Sync` by itself.
@@ -1369,8 +1372,8 @@ impl<'a, T: ?Sized> MappedRwLockReadGuard<'a, T> {
             Ok(part) => {
                 let part = NonNull::from(part);
                 let mut this = ManuallyDrop::new(this);
-                let (raw, pass, access) = (this.raw, this.pass, this.access.take());
-                Ok(MappedRwLockReadGuard { raw, pass, part, access, marker: PhantomData })
+                let (raw, token, access) = (this.raw, this.token, this.access.take());
+                Ok(MappedRwLockReadGuard { raw, token, part, access, marker: PhantomData })
             }
         }
     }
@@ -1395,7 +1398,7 @@ impl<'a, T: ?Sized> MappedRwLockReadGuard<'a, T> {
         let mut this = ManuallyDrop::new(this);
         this.access.end();
         // SAFETY: the guard has the lock, and goes without its drop.
-        unsafe { this.raw.unlock_read_fair(this.pass) };
+        unsafe { this.raw.unlock_read_fair(this.token) };
     }
 }
 
@@ -1489,7 +1492,7 @@ impl<T: ?Sized> Drop for MappedRwLockReadGuard<'_, T> {
     fn drop(&mut self) {
         self.access.end();
         // SAFETY: the guard has the lock, and is gone now.
-        unsafe { self.raw.unlock_read(self.pass) };
+        unsafe { self.raw.unlock_read(self.token) };
     }
 }
 

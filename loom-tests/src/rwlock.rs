@@ -1,24 +1,24 @@
-//! `lockwork::RwLock`. In a model readers sit down from the third read on, if no writer came in between.
+//! `lockwork::RwLock`. In a model the reader bias is enabled after two reads, if no writer came in between.
 
-use lockwork::internals::{CountedLock, CountedRead, rwlock_has_waiters};
+use lockwork::internals::rwlock_has_waiters;
 use lockwork::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
 
 use crate::support::{Arc, SOON, endless_rounds, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
-const SEATS: &str = "two threads, but a handshake over three words and a queue";
+const VISIBLE: &str = "two threads, but a handshake over three words and a queue";
 
-/// A model of two threads, bounded where readers sit.
-fn model_with(seats: bool, must_reach: &[&str], body: impl Fn() + Sync + Send + 'static) {
-    if seats {
-        model_bounded(3, SEATS, must_reach, body);
+/// A model of two threads, bounded where readers are visible.
+fn model_with(biased: bool, must_reach: &[&str], body: impl Fn() + Sync + Send + 'static) {
+    if biased {
+        model_bounded(3, VISIBLE, must_reach, body);
     } else {
         model(must_reach, body);
     }
 }
 
-/// A lock in which readers sit.
-fn seated() -> Arc<RwLock<usize>> {
+/// A lock whose reader bias is enabled.
+fn biased_lock() -> Arc<RwLock<usize>> {
     let lock = Arc::new(RwLock::new(0));
     for _ in 0..2 {
         assert_eq!(*lock.read(), 0);
@@ -63,19 +63,19 @@ fn counted_reader_and_writer_exclude_each_other() {
     });
 }
 
-/// The same where readers sit: one of the two gives way.
+/// The same where readers are visible: one of the two sees the other.
 #[test]
-fn seated_reader_and_writer_exclude_each_other() {
+fn visible_reader_and_writer_exclude_each_other() {
     let states = [
-        "reader sits",
-        "reader gives its seat up",
+        "reader is visible",
+        "reader retracts at once",
         "writer waits for a visible reader",
         "waiter parks",
         "read before",
         "read after",
     ];
-    model_bounded(4, SEATS, &states, || {
-        let lock = seated();
+    model_bounded(4, VISIBLE, &states, || {
+        let lock = biased_lock();
         let other = Arc::clone(&lock);
         let reader = thread::spawn(move || match *other.read() {
             0 => reach("read before"),
@@ -87,10 +87,11 @@ fn seated_reader_and_writer_exclude_each_other() {
     });
 }
 
-/// Seats open again after a writer, and the reader that sits then sees what the writer did: it has no other edge to it.
+/// The bias comes back after a writer, and the reader that is visible then sees what the writer did: it has no other edge
+/// to it.
 #[test]
-fn seats_open_again_after_a_writer() {
-    model_bounded(3, SEATS, &["reader sits", "read after"], || {
+fn bias_comes_back_after_a_writer() {
+    model_bounded(3, VISIBLE, &["reader is visible", "read after"], || {
         let lock = Arc::new(RwLock::new(0));
         let other = Arc::clone(&lock);
         let writer = thread::spawn(move || {
@@ -106,11 +107,11 @@ fn seats_open_again_after_a_writer() {
     });
 }
 
-/// Two readers open the seats at once: they agree on the number under which to sit, and a writer finds who sits there.
+/// Two readers enable the bias at once: they agree on the number of the lock, and a writer finds those that publish it.
 #[test]
-fn seats_opened_by_two_readers_have_one_number() {
-    let states = ["seats numbered by two readers", "reader sits", "wrote", "did not write"];
-    model_bounded(3, SEATS, &states, || {
+fn bias_enabled_by_two_readers_has_one_number() {
+    let states = ["lock numbered by two readers", "reader is visible", "wrote", "did not write"];
+    model_bounded(3, VISIBLE, &states, || {
         let lock = Arc::new(RwLock::new(0));
         drop(lock.read());
         let other = Arc::clone(&lock);
@@ -131,12 +132,12 @@ fn seats_opened_by_two_readers_have_one_number() {
     });
 }
 
-/// `try_write` succeeds or leaves nothing behind, seats or not.
+/// `try_write` succeeds or leaves nothing behind, reader bias or not.
 #[test]
 fn try_write_excludes_and_leaves_nothing() {
-    for seats in [false, true] {
-        model_with(seats, &["wrote", "did not write"], move || {
-            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+    for biased in [false, true] {
+        model_with(biased, &["wrote", "did not write"], move || {
+            let lock = if biased { biased_lock() } else { Arc::new(RwLock::new(0)) };
             let other = Arc::clone(&lock);
             let reader = thread::spawn(move || {
                 let value = other.read();
@@ -159,13 +160,13 @@ fn try_write_excludes_and_leaves_nothing() {
 /// A try to write that fails never keeps a reader out, not even for a moment: beside a reader another comes in at once.
 #[test]
 fn try_write_that_fails_keeps_no_reader_out() {
-    for (seats, upgrade) in [(false, false), (false, true), (true, false), (true, true)] {
+    for (biased, upgrade) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut states = vec!["read", "wrote", "did not write"];
-        if seats {
+        if biased {
             states.push("rwlock try withdrawn");
         }
         model_bounded(3, "two threads, but two readers in one of them", &states, move || {
-            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let lock = if biased { biased_lock() } else { Arc::new(RwLock::new(0)) };
             let other = Arc::clone(&lock);
             let writer = thread::spawn(move || {
                 let wrote = if upgrade {
@@ -211,8 +212,8 @@ fn try_write_sees_the_last_writer() {
 /// although the state looks as it did.
 #[test]
 fn drained_lock_was_left_by_recursive_readers_too() {
-    model_bounded(4, SEATS, &["wrote", "did not write"], || {
-        let lock = seated();
+    model_bounded(4, VISIBLE, &["wrote", "did not write"], || {
+        let lock = biased_lock();
         let other = Arc::clone(&lock);
         let reader = thread::spawn(move || {
             let outer = other.read();
@@ -255,10 +256,10 @@ fn try_read_excludes_and_sees() {
 /// Time-out of a writer against the reader's leaving, in both orders.
 #[test]
 fn timed_write_succeeds_or_leaves_nothing() {
-    for seats in [false, true] {
+    for biased in [false, true] {
         let states = ["wrote", "timed out", "rwlock write withdrawn", "waiter leaves at its deadline"];
-        model_with(seats, &states, move || {
-            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+        model_with(biased, &states, move || {
+            let lock = if biased { biased_lock() } else { Arc::new(RwLock::new(0)) };
             let reader = lock.read();
             let other = Arc::clone(&lock);
             let writer = thread::spawn(move || match other.try_write_for(SOON) {
@@ -308,9 +309,9 @@ fn timed_read_succeeds_or_leaves_nothing() {
 /// A writer that gives up lets those in whom it held back, although the reader it waited for stays.
 #[test]
 fn readers_held_back_by_a_writer_that_gives_up_come_in() {
-    for seats in [false, true] {
+    for biased in [false, true] {
         model_bounded(3, THREE, &["timed out", "waiter parks", "rwlock write withdrawn"], move || {
-            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+            let lock = if biased { biased_lock() } else { Arc::new(RwLock::new(0)) };
             let outer = lock.read();
             let other = Arc::clone(&lock);
             let writer = thread::spawn(move || {
@@ -357,9 +358,9 @@ fn readers_queued_behind_a_writer_that_gives_up_come_in() {
 /// A read within a read comes in although a writer waits, who comes in when both have left.
 #[test]
 fn recursive_read_joins_although_a_writer_waits() {
-    for seats in [false, true] {
-        model_with(seats, &["waiter parks"], move || {
-            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+    for biased in [false, true] {
+        model_with(biased, &["waiter parks"], move || {
+            let lock = if biased { biased_lock() } else { Arc::new(RwLock::new(0)) };
             let outer = lock.read();
             let other = Arc::clone(&lock);
             let writer = thread::spawn(move || *other.write() += 1);
@@ -377,9 +378,9 @@ fn recursive_read_joins_although_a_writer_waits() {
 /// A writer in the queue holds new readers back, but for recursive ones.
 #[test]
 fn queued_writer_holds_new_readers_back() {
-    for seats in [false, true] {
-        model_with(seats, &["held back", "not yet", "waiter parks"], move || {
-            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+    for biased in [false, true] {
+        model_with(biased, &["held back", "not yet", "waiter parks"], move || {
+            let lock = if biased { biased_lock() } else { Arc::new(RwLock::new(0)) };
             let upgradable = lock.upgradable_read();
             let other = Arc::clone(&lock);
             let writer = thread::spawn(move || *other.write() += 1);
@@ -401,13 +402,13 @@ fn queued_writer_holds_new_readers_back() {
     }
 }
 
-/// A reader that stands up and knows of a writer wakes it: that one would find out by itself, but later.
+/// A reader that retracts and knows of a writer wakes it: that one would find out by itself, but later.
 #[test]
-fn reader_that_stands_up_wakes_the_writer() {
+fn reader_that_retracts_wakes_the_writer() {
     let states = ["writer waits for a visible reader", "known", "not known", "waiter parks"];
-    model_bounded(3, SEATS, &states, || {
+    model_bounded(3, VISIBLE, &states, || {
         endless_rounds(true);
-        let lock = seated();
+        let lock = biased_lock();
         let reader = lock.read();
         let other = Arc::clone(&lock);
         let writer = thread::spawn(move || *other.write() += 1);
@@ -415,7 +416,7 @@ fn reader_that_stands_up_wakes_the_writer() {
         if counted.is_none() {
             reach("known");
         } else {
-            // The writer comes later, and the reader may then stand up without knowing of it.
+            // The writer comes later, and the reader may then retract without knowing of it.
             endless_rounds(false);
             reach("not known");
         }
@@ -568,9 +569,9 @@ fn woken_waiter_that_gives_up_strands_nobody() {
 /// The upgradable reader becomes the writer when the other reader has left; no thread writes in between.
 #[test]
 fn upgrade_waits_for_readers() {
-    for seats in [false, true] {
-        model_with(seats, &["waiter parks", "read before", "read after"], move || {
-            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+    for biased in [false, true] {
+        model_with(biased, &["waiter parks", "read before", "read after"], move || {
+            let lock = if biased { biased_lock() } else { Arc::new(RwLock::new(0)) };
             let other = Arc::clone(&lock);
             let reader = thread::spawn(move || match *other.read() {
                 0 => reach("read before"),
@@ -590,9 +591,9 @@ fn upgrade_waits_for_readers() {
 /// Time-out of an upgrade against the reader's leaving; the upgradable reader stays one.
 #[test]
 fn timed_upgrade_succeeds_or_stays() {
-    for seats in [false, true] {
-        model_with(seats, &["upgraded", "stayed", "rwlock upgrade withdrawn"], move || {
-            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+    for biased in [false, true] {
+        model_with(biased, &["upgraded", "stayed", "rwlock upgrade withdrawn"], move || {
+            let lock = if biased { biased_lock() } else { Arc::new(RwLock::new(0)) };
             let other = Arc::clone(&lock);
             let reader = thread::spawn(move || assert!(*other.read() <= 1));
             match lock.upgradable_read().try_upgrade_for(SOON) {
@@ -616,9 +617,9 @@ fn timed_upgrade_succeeds_or_stays() {
 /// The same without waiting.
 #[test]
 fn try_upgrade_succeeds_or_stays() {
-    for seats in [false, true] {
-        model_with(seats, &["upgraded", "stayed"], move || {
-            let lock = if seats { seated() } else { Arc::new(RwLock::new(0)) };
+    for biased in [false, true] {
+        model_with(biased, &["upgraded", "stayed"], move || {
+            let lock = if biased { biased_lock() } else { Arc::new(RwLock::new(0)) };
             let other = Arc::clone(&lock);
             let reader = thread::spawn(move || assert!(*other.read() <= 1));
             match lock.upgradable_read().try_upgrade() {
@@ -840,21 +841,26 @@ fn fair_unlock_of_a_reader_hands_over_no_second_token() {
     }
 }
 
-/// A writer that is granted the lock waits for those who sit, as any other does.
+/// A writer that is granted the lock waits for visible readers, as any other does.
 #[test]
-fn granted_writer_waits_for_who_sits() {
-    model_bounded(3, SEATS, &["rwlock granted", "reader sits", "writer waits for a visible reader"], || {
-        let lock = seated();
-        let reader = lock.read();
-        let upgradable = lock.upgradable_read();
-        let other = Arc::clone(&lock);
-        let writer = thread::spawn(move || *other.write() += 1);
-        RwLockUpgradableReadGuard::unlock_fair(upgradable);
-        assert_eq!(*reader, 0);
-        drop(reader);
-        writer.join().unwrap();
-        assert_eq!(*lock.try_read().expect("no writer is left"), 1);
-    });
+fn granted_writer_waits_for_visible_readers() {
+    model_bounded(
+        3,
+        VISIBLE,
+        &["rwlock granted", "reader is visible", "writer waits for a visible reader"],
+        || {
+            let lock = biased_lock();
+            let reader = lock.read();
+            let upgradable = lock.upgradable_read();
+            let other = Arc::clone(&lock);
+            let writer = thread::spawn(move || *other.write() += 1);
+            RwLockUpgradableReadGuard::unlock_fair(upgradable);
+            assert_eq!(*reader, 0);
+            drop(reader);
+            writer.join().unwrap();
+            assert_eq!(*lock.try_read().expect("no writer is left"), 1);
+        },
+    );
 }
 
 /// A recursive reader and a writer exclude each other and see each other like any reader and a writer.
@@ -899,34 +905,6 @@ fn recursive_reader_passes_a_queued_writer() {
         drop(still);
         writer.join().unwrap();
     });
-}
-
-/// Readers that keep no pass are counted however often they come: they exclude the writer, see what it did, and a
-/// timed-out one leaves nothing behind.
-#[test]
-fn readers_without_a_pass_are_counted() {
-    for kind in [CountedRead::Wait, CountedRead::Timed, CountedRead::Try] {
-        let states: &[&str] = match kind {
-            CountedRead::Wait => &["read before", "read after", "waiter parks"],
-            CountedRead::Timed => &["read before", "read after", "not read", "waiter leaves at its deadline"],
-            CountedRead::Try => &["read before", "read after", "not read"],
-        };
-        model(states, move || {
-            let lock = Arc::new(CountedLock::new());
-            let other = Arc::clone(&lock);
-            let writer = thread::spawn(move || other.add());
-            match lock.read(kind) {
-                Some(0) => reach("read before"),
-                Some(_) => reach("read after"),
-                None => reach("not read"),
-            }
-            writer.join().unwrap();
-            for _ in 0..4 {
-                assert_eq!(lock.read(CountedRead::Try), Some(1));
-            }
-            assert!(lock.is_as_new());
-        });
-    }
 }
 
 #[test]

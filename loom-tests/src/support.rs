@@ -64,7 +64,7 @@ pub(crate) fn lives(lives: u32) {
     internals::set_lives(lives);
 }
 
-/// Whether a writer that waits for a seat waits until it is woken, from here on in this run of the model.
+/// Whether a writer that waits for a reader slot waits until it is woken, from here on in this run of the model.
 pub(crate) fn endless_rounds(endless: bool) {
     internals::set_endless_rounds(endless);
 }

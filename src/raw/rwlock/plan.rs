@@ -1,0 +1,296 @@
+//! What the holder of the queue lock decides: which waiters go on in a state, and what the state is then.
+//!
+//! Every section under the queue lock ends in [`RawRwLock::unlock_and_wake`], which makes a [`Plan`], carries
+//! it out, and wakes those that go on. The invariants are those of the [module's page](super).
+
+use std::mem;
+use std::ptr::{self, NonNull};
+
+use super::state::{
+    DESIGNATED, MAX_READERS, QUEUED, Role, State, TOKEN_TAKEN, UPGRADABLE, WRITER, WRITER_WAITING,
+};
+use super::{RawRwLock, Visible};
+use crate::facade::atomic::Ordering::{AcqRel, Release};
+use crate::facade::{Releasing, guess, reached};
+use crate::wait::{LockedQueue, Place, Waiter, WakeList, Wakeup, Word};
+
+/// Why a section under the queue lock ends, beside what has become of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Some of the waiters may be able to go on now.
+    Change,
+    /// The same, and the lock is handed to the first of them.
+    Fair,
+    /// A thread has queued, which brought nothing about for the others.
+    Queued(Role),
+    /// A thread has left the queue at its deadline.
+    Left(Role),
+}
+
+/// Which waiters go on.
+///
+/// * A drained writer's wait is over: it is woken.
+/// * Readers go on unless a writer has the lock, up to the first writer in the queue. If the lock is
+///   read-locked already, or the first of them is starving, all of them are counted in with one exchange and
+///   woken as readers. If the lock is free, the first is woken to come in, and does that for the others when
+///   it is there: the lock does not rest meanwhile.
+/// * Recursive readers stand before all writers in the queue, and one that drains does not stop them.
+/// * An upgradable reader goes on if the token is free, and is passed by readers if it is not.
+/// * A writer that comes first goes on if the token is free and no readers are counted.
+///
+/// While there is a designated waker no other waiter is woken, but for those that the lock is handed to.
+pub(super) struct Plan {
+    /// So many readers are counted in: the first in the queue.
+    readers: u32,
+    /// The other waiter that goes on.
+    one: Option<(NonNull<Waiter>, Role, Wakeup)>,
+    /// QUEUED and WRITER_WAITING for what stays in the queue.
+    bits: u32,
+}
+
+impl Plan {
+    /// Returns whether there is room in this state for the readers of this plan.
+    fn fits(&self, state: State) -> bool {
+        self.readers <= MAX_READERS - state.readers()
+    }
+
+    /// `is_drained` says whether the readers have left for which a writer waits.
+    fn new(queue: &LockedQueue<'_>, state: State, cause: Cause, is_drained: impl Fn() -> bool) -> Self {
+        let is_writer = |waiter: &Waiter| Role::of(waiter).0 == Role::Write;
+        let mut writer_waiting = match cause {
+            Cause::Queued(Role::Write) => true,
+            Cause::Left(Role::Write) => queue.waiters().any(is_writer),
+            _ => state.has(WRITER_WAITING),
+        };
+        let concerned = match cause {
+            Cause::Queued(role) => role.could_go(state),
+            Cause::Left(role) => role == Role::Write,
+            Cause::Change | Cause::Fair => true,
+        };
+        let draining = state.is_draining();
+        let wakes = !state.has(DESIGNATED);
+        let (mut readers, mut one, mut queued) = (0, None, false);
+        let mut waiters = queue.waiters();
+        if concerned && !state.is_write_locked() && (wakes || draining || cause == Cause::Fair) {
+            let room = MAX_READERS - state.readers();
+            // Whether readers are counted in, not woken.
+            let mut lets_in = cause == Cause::Fair || draining || state.is_read_locked();
+            for waiter in waiters.by_ref() {
+                let (role, place) = Role::of(waiter);
+                // A waiter that can go on beside a writer that drains, and that writer itself, were put
+                // before all others.
+                if draining && place == Place::Back {
+                    queued = true;
+                    break;
+                }
+                let first = readers == 0 && one.is_none();
+                let handed = first && (cause == Cause::Fair || queue.is_starving(waiter));
+                let wakeup = if handed { Wakeup::HANDOFF } else { Wakeup::WOKEN };
+                let goes = match role {
+                    Role::Read if draining => false,
+                    Role::Read | Role::ReadAgain => {
+                        lets_in |= handed;
+                        if lets_in && readers < room {
+                            readers += 1;
+                            continue;
+                        }
+                        if one.is_none() && wakes {
+                            one = Some((NonNull::from(waiter), role, Wakeup::WOKEN));
+                            if lets_in {
+                                continue;
+                            }
+                            break;
+                        }
+                        false
+                    }
+                    Role::Upgradable => one.is_none() && !state.has(TOKEN_TAKEN) && (wakes || handed),
+                    Role::Write => {
+                        first && !state.has(TOKEN_TAKEN) && !state.has_readers() && (wakes || handed)
+                    }
+                    Role::Drain if draining && readers == 0 && is_drained() => {
+                        one = Some((NonNull::from(waiter), role, Wakeup::HANDOFF));
+                        break;
+                    }
+                    Role::Drain => false,
+                };
+                if goes {
+                    one = Some((NonNull::from(waiter), role, wakeup));
+                    lets_in |= handed;
+                } else {
+                    queued = true;
+                }
+                if role == Role::Write && !draining {
+                    writer_waiting = !goes;
+                    for waiter in waiters.by_ref() {
+                        queued = true;
+                        writer_waiting |= is_writer(waiter);
+                        if writer_waiting {
+                            break;
+                        }
+                    }
+                    break;
+                }
+                if goes && !lets_in {
+                    break;
+                }
+            }
+        }
+        let queued = if queued || waiters.next().is_some() { QUEUED } else { 0 };
+        Self { readers, one, bits: queued | if writer_waiting { WRITER_WAITING } else { 0 } }
+    }
+
+    /// The state when they have gone on.
+    fn next(&self, state: State) -> State {
+        let state = state.with_readers(self.readers).without(QUEUED | WRITER_WAITING).with(self.bits);
+        match self.one {
+            None => state,
+            Some((_, Role::Drain, _)) => state.drained(),
+            Some((_, _, Wakeup::WOKEN)) => state.with(DESIGNATED),
+            Some((_, Role::Upgradable, _)) => state.with(UPGRADABLE),
+            Some(_) => state.claimed_for_writing(),
+        }
+    }
+
+    /// Takes those out of the queue that go on. `state` is the one of which the plan was made.
+    fn take_out(&self, queue: &mut LockedQueue<'_>, state: State) -> ToWake {
+        let beside_writer = state.has(WRITER);
+        if self.readers != 0 {
+            reached!("readers counted in");
+            reached!("rwlock granted");
+        }
+        let mut handed = queue.take_first(self.readers as usize, |waiter| match Role::of(waiter).0 {
+            Role::Read => !beside_writer,
+            role => role == Role::ReadAgain,
+        });
+        let mut designated = WakeList::NONE;
+        match self.one {
+            // SAFETY: the plan is of this queue, and counts this waiter to none of the others.
+            Some((waiter, _, Wakeup::WOKEN)) => designated.push(unsafe { queue.take(waiter) }),
+            Some((waiter, ..)) => {
+                reached!("rwlock granted");
+                handed.append(queue.take_first(1, |other| ptr::eq(other, waiter.as_ptr())));
+            }
+            None => {}
+        }
+        ToWake { handed, designated }
+    }
+}
+
+/// Waiters that were taken out of the queue, and are to be woken once the queue lock has been given back.
+struct ToWake {
+    /// Those that the lock was handed to.
+    handed: WakeList,
+    /// One from each decision at most. A second decision of one section may add another: a designated waker
+    /// from before it, beside which a thread had queued and cleared DESIGNATED, may come between the two and
+    /// clear it once more.
+    designated: WakeList,
+}
+
+impl ToWake {
+    fn append(&mut self, later: Self) {
+        self.handed.append(later.handed);
+        self.designated.append(later.designated);
+    }
+
+    fn wake(self) {
+        self.handed.wake_all(Wakeup::HANDOFF);
+        self.designated.wake_all(Wakeup::WOKEN);
+    }
+}
+
+impl<V: Visible> RawRwLock<V> {
+    /// Makes a change by which a thread leaves or steps back, and wakes those that can go on. `state` is what
+    /// the caller last saw, or an optimistic expected value.
+    pub(super) fn change(&self, mut state: State, change: impl Fn(State) -> State) {
+        let _releasing = Releasing::begin();
+        loop {
+            let next = change(state);
+            let concerns_queue = next.has(QUEUED) && !next.has(DESIGNATED);
+            if concerns_queue {
+                // At once with the decision if that can be: then a starving waiter gets the lock before any
+                // other can.
+                let mut word = guess(|| self.queue.load(), Word::EMPTY);
+                while !word.is_queue_locked() {
+                    match self.queue.try_lock(word) {
+                        Ok(queue) => return self.unlock_and_wake(queue, state, change, Cause::Change),
+                        Err(actual) => word = actual,
+                    }
+                }
+            }
+            // Release (rwlock.write): what the leaving thread did.
+            match self.try_change(state, next, Release) {
+                Ok(()) if concerns_queue => return self.look_after_queue(next),
+                Ok(()) => return,
+                Err(actual) => state = actual,
+            }
+        }
+    }
+
+    /// The same, and hands the lock to the first that can have it then: for that it waits for the queue lock.
+    pub(super) fn change_fairly(&self, change: impl Fn(State) -> State) {
+        let _releasing = Releasing::begin();
+        let state = self.load();
+        if !state.has(QUEUED) {
+            return self.change(state, change);
+        }
+        if let Ok(queue) = self.queue.lock_if_sleepless(Word::EMPTY, |_| true) {
+            self.unlock_and_wake(queue, state, change, Cause::Fair);
+        }
+    }
+
+    /// Lets those go on that can by now, or leaves that to the thread that has the queue lock.
+    pub(super) fn look_after_queue(&self, state: State) {
+        if let Some(queue) = self.queue.lock_or_delegate(guess(|| self.queue.load(), Word::EMPTY)) {
+            self.unlock_and_wake(queue, state, |state| state, Cause::Change);
+        }
+    }
+
+    /// Ends a section under the queue lock: makes a change, brings the bits up to date with the queue, and
+    /// lets those go on that can (invariants 1 and 2); then does once more, for as long as work is delegated.
+    pub(super) fn unlock_and_wake(
+        &self,
+        mut queue: LockedQueue<'_>,
+        state: State,
+        change: impl Fn(State) -> State,
+        cause: Cause,
+    ) {
+        let (mut woken, mut state) = self.decide(&mut queue, state, change, cause);
+        queue.unlock_as(|word, queue| {
+            if word.is_recheck() {
+                reached!("rwlock looked after by the holder of the queue lock");
+                let (more, now) = self.decide(queue, state, |state| state, Cause::Change);
+                woken.append(more);
+                state = now;
+            }
+            queue.stamp_first();
+            word
+        });
+        woken.wake();
+    }
+
+    /// Makes the change and what the plan says then, and takes out of the queue those that go on. Returns
+    /// them, and the state.
+    fn decide(
+        &self,
+        queue: &mut LockedQueue<'_>,
+        mut state: State,
+        change: impl Fn(State) -> State,
+        cause: Cause,
+    ) -> (ToWake, State) {
+        let plan_for =
+            |queue: &LockedQueue<'_>, state| Plan::new(queue, state, cause, || self.has_drained(state));
+        let mut changed = change(state);
+        let mut plan = plan_for(queue, changed);
+        // Release (rwlock.write): what the leaving thread did. Acquire: the same on behalf of a waiter that
+        // the lock is handed to, which gets it from this thread.
+        while let Err(actual) = self.try_change(state, plan.next(changed), AcqRel) {
+            state = actual;
+            let before = mem::replace(&mut changed, change(state));
+            // The queue is walked again only if that may come to another end.
+            if before.planned_for() != changed.planned_for() || !plan.fits(changed) {
+                plan = plan_for(queue, changed);
+            }
+        }
+        (plan.take_out(queue, changed), plan.next(changed))
+    }
+}
