@@ -5,8 +5,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::facade::{Deadline, const_fn};
-use crate::mutex::MutexGuard;
+use crate::guard::{Guard, Whole};
+use crate::mutex::{Exclusive, MutexGuard};
 use crate::raw::condvar::RawCondvar;
+use crate::raw::mutex::RawMutex;
 
 /// A condition variable: threads wait, without the lock, for others to change what a [`Mutex`](crate::Mutex) guards.
 ///
@@ -248,15 +250,25 @@ impl Condvar {
         }
     }
 
-    /// Waits once. Says whether it was notified.
+    /// Waits once. Returns whether it was notified.
     #[track_caller]
     pub(crate) fn wait_deadline<T: ?Sized>(
         &self,
         guard: &mut MutexGuard<'_, T>,
         deadline: &Deadline,
     ) -> bool {
+        self.wait_with(&mut guard.inner, deadline)
+    }
+
+    /// The same with a guard of any kind that can give its mutex up.
+    #[track_caller]
+    pub(crate) fn wait_with<P: Whole<Raw = RawMutex>>(
+        &self,
+        guard: &mut Guard<P, Exclusive>,
+        deadline: &Deadline,
+    ) -> bool {
         // SAFETY: the guard has the lock, and has it again when the wait returns.
-        MutexGuard::released(guard, |mutex| unsafe { self.raw.wait(mutex, deadline) })
+        guard.released(|mutex| unsafe { self.raw.wait(mutex, deadline) })
     }
 
     #[track_caller]

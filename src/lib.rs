@@ -114,6 +114,7 @@ pub mod channel;
 mod condvar;
 mod event;
 mod facade;
+mod guard;
 mod latch;
 mod mutex;
 mod once;

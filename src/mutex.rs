@@ -2,20 +2,20 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
-use std::ops::{Deref, DerefMut};
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::facade::{AbortOnUnwind, Deadline, Payload, Writing, const_fn};
+use crate::facade::{Deadline, Payload, Writing, const_fn};
+use crate::guard::{Guard, Lock, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
 use crate::raw::mutex::RawMutex;
 
 /// A mutual exclusion lock that owns the value it guards.
 ///
-/// Use it when several threads change one value and each change is short. Where readers far outnumber writers and
-/// hold the lock for long, a reader-writer lock serves better; a single counter or flag is better off as an atomic.
+/// Use it when several threads change one value and each change is short. Where readers far outnumber writers
+/// and hold the lock for long, a reader-writer lock serves better; a single counter or flag is better off as
+/// an atomic.
 ///
 /// # Examples
 ///
@@ -48,15 +48,17 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Blocking
 ///
-/// A thread that finds the lock taken looks again for up to a microsecond, yields a few times, then queues and parks. It allocates nothing: its place in the queue is on its stack.
+/// A thread that finds the lock taken looks again for up to a microsecond, yields a few times, then queues
+/// and parks. It allocates nothing: its place in the queue is on its stack.
 ///
 /// # Fairness
 ///
-/// A thread that comes by while the lock is free takes it, even if others wait; that is what keeps a contended lock
-/// busy. A waiter that has been the first in the queue for half a millisecond is handed the lock by the next unlock, so
-/// every waiter gets its turn, and a timed one succeeds if the lock is released at least once after that and before its
-/// deadline. (While another waiter has been woken but has not run yet, every sixteenth unlock of a thread checks that.)
-/// [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand the lock over at once. Unlocking never sleeps.
+/// A thread that comes by while the lock is free takes it, even if others wait; that is what keeps a
+/// contended lock busy. A waiter that has been the first in the queue for half a millisecond is handed the
+/// lock by the next unlock, so every waiter gets its turn, and a timed one succeeds if the lock is released
+/// at least once after that and before its deadline. (While another waiter has been woken but has not run
+/// yet, every sixteenth unlock of a thread checks that.) [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`]
+/// hand the lock over at once. Unlocking never sleeps.
 ///
 /// # Memory ordering
 ///
@@ -64,23 +66,25 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Reentrancy and deadlock
 ///
-/// Locking a mutex that the same thread holds already waits for ever (the timed forms: until they time out). Two
-/// threads that each hold what the other wants wait for ever as well: lock in one order everywhere.
+/// Locking a mutex that the same thread holds already waits for ever (the timed forms: until they time out).
+/// Two threads that each hold what the other wants wait for ever as well: lock in one order everywhere.
 ///
 /// # Panics
 ///
-/// No method panics on its own. A panic while a guard is alive unlocks the mutex and leaves the value as it is; there is
-/// no poisoning.
+/// No method panics on its own. A panic while a guard is alive unlocks the mutex and leaves the value as it
+/// is; there is no poisoning.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::Mutex`]: no poisoning, so `lock` returns the guard itself and `try_lock` an `Option`; timed,
-/// mapped and [`Arc`] guards. From `parking_lot::Mutex`: no process-wide table of waiters; the `Arc` guards need no feature, and are [`Send`] if `T` is.
+/// From [`std::sync::Mutex`]: no poisoning, so `lock` returns the guard itself and `try_lock` an `Option`;
+/// timed, mapped and [`Arc`] guards. From `parking_lot::Mutex`: no process-wide table of waiters; the `Arc`
+/// guards need no feature, and are [`Send`] if `T` is.
 ///
 /// # Implementation notes
 ///
 /// One word beside the value: two state bits, and the queue of waiters, whose nodes live on their stacks. An
-/// uncontended lock and unlock are one atomic exchange each. The protocol and its proof stand in `docs/waiting.md`.
+/// uncontended lock and unlock are one atomic exchange each. The protocol and its proof stand in
+/// `docs/waiting.md`.
 pub struct Mutex<T: ?Sized> {
     raw: RawMutex,
     value: Payload<T>,
@@ -136,8 +140,8 @@ impl<T> Mutex<T> {
         self.lock().clone()
     }
 
-    /// Puts `value` in the place of the present value, which is dropped after unlocking. So its destructor may use this
-    /// mutex.
+    /// Puts `value` in the place of the present value, which is dropped after unlocking. So its destructor
+    /// may use this mutex.
     ///
     /// ```
     /// use lockwork::Mutex;
@@ -288,7 +292,8 @@ impl<T: ?Sized> Mutex<T> {
         self.value.as_ptr()
     }
 
-    /// Returns whether a thread held the lock just now; it may be otherwise by the time the answer is looked at.
+    /// Returns whether a thread held the lock just now; it may be otherwise by the time the answer is looked
+    /// at.
     #[must_use]
     #[inline]
     pub fn is_locked(&self) -> bool {
@@ -299,7 +304,8 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Safety
     ///
-    /// The lock is held, and the thread that holds it gives it up: no guard of it is alive that will be used or dropped.
+    /// The lock is held, and the thread that holds it gives it up: no guard of it is alive that will be used
+    /// or dropped.
     pub unsafe fn force_unlock(&self) {
         // SAFETY: this function's contract.
         unsafe { self.raw.unlock() };
@@ -319,7 +325,8 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Safety
     ///
-    /// The lock is held, no other guard of it will be used or dropped, and the guard stands in for the holder.
+    /// The lock is held, no other guard of it will be used or dropped, and the guard stands in for the
+    /// holder.
     pub unsafe fn make_guard_unchecked(&self) -> MutexGuard<'_, T> {
         self.guard()
     }
@@ -333,12 +340,14 @@ impl<T: ?Sized> Mutex<T> {
     /// The guard for a lock that was just taken.
     #[inline]
     fn guard(&self) -> MutexGuard<'_, T> {
-        MutexGuard { mutex: self, access: self.value.write(), marker: PhantomData }
+        // SAFETY: the callers have just locked, or stand for a thread that holds the lock.
+        MutexGuard { inner: unsafe { Guard::new(self, ()) } }
     }
 
     #[inline]
     fn guard_arc(self: &Arc<Self>) -> ArcMutexGuard<T> {
-        ArcMutexGuard { access: self.value.write(), mutex: Arc::clone(self), marker: PhantomData }
+        // SAFETY: the callers have just locked.
+        ArcMutexGuard { inner: unsafe { Guard::new(Arc::clone(self), ()) } }
     }
 }
 
@@ -375,36 +384,100 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     }
 }
 
-/// The right to use the value of a [`Mutex`], given by [`Mutex::lock`] and its kin. Dropping it unlocks.
+impl<T: ?Sized> Lock for Mutex<T> {
+    type Raw = RawMutex;
+    type Value = T;
+
+    #[inline]
+    fn raw(&self) -> &RawMutex {
+        &self.raw
+    }
+
+    #[inline]
+    fn payload(&self) -> &Payload<T> {
+        &self.value
+    }
+}
+
+/// How a mutex is held.
+pub(crate) struct Exclusive;
+
+impl Mode for Exclusive {
+    type Raw = RawMutex;
+    type Token = ();
+    type Access = Writing;
+
+    #[inline]
+    fn lock(raw: &RawMutex, _: &'static str) {
+        raw.lock();
+    }
+
+    #[inline]
+    unsafe fn unlock(raw: &RawMutex, (): ()) {
+        // SAFETY: this function's contract.
+        unsafe { raw.unlock() };
+    }
+
+    unsafe fn unlock_fair(raw: &RawMutex, (): ()) {
+        // SAFETY: this function's contract.
+        unsafe { raw.unlock_fair() };
+    }
+
+    unsafe fn has_waiters(raw: &RawMutex) -> bool {
+        raw.has_waiters()
+    }
+}
+
+/// The right to use the value of a [`Mutex`], given by [`Mutex::lock`] and its variants. Dropping it unlocks.
 ///
-/// Not [`Send`], as everywhere in the field; [`ArcMutexGuard`] is. Its methods are associated functions, called as
+/// Not [`Send`]; [`ArcMutexGuard`] is. Its methods are associated functions, called as
 /// `MutexGuard::map(guard, ..)`, so that they never hide one of the value's own.
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct MutexGuard<'a, T: ?Sized> {
-    mutex: &'a Mutex<T>,
-    access: Writing,
-    /// Not `Send`.
-    marker: PhantomData<*const ()>,
+    pub(crate) inner: Guard<&'a Mutex<T>, Exclusive>,
 }
 
-// SAFETY: a shared guard gives shared access to the value, and `mutex`, which gives more, asks for `T: Send` too.
+/// The right to use a part of the value of a [`Mutex`], made by [`MutexGuard::map`]. Dropping it unlocks.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct MappedMutexGuard<'a, T: ?Sized> {
+    inner: Guard<Part<'a, RawMutex, T>, Exclusive>,
+    /// Exclusive access to the part.
+    marker: PhantomData<&'a mut T>,
+}
+
+/// A guard that keeps its [`Mutex`] alive, given by [`Mutex::lock_arc`] and its variants. Dropping it
+/// unlocks.
+///
+/// It borrows nothing, so it can be stored and, if `T: Send`, be sent to and dropped in another thread.
+#[must_use = "the lock is released as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct ArcMutexGuard<T: ?Sized> {
+    inner: Guard<Arc<Mutex<T>>, Exclusive>,
+}
+
+// SAFETY: a shared guard gives shared access to the value, and `mutex`, which gives more, asks for `T: Send`
+// too.
 unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
+// SAFETY: a shared guard gives shared access to the part and nothing else.
+unsafe impl<T: ?Sized + Sync> Sync for MappedMutexGuard<'_, T> {}
+// SAFETY: any thread may unlock; exclusive access to the value moves along, so `T: Send`.
+unsafe impl<T: ?Sized + Send> Send for ArcMutexGuard<T> {}
+// SAFETY: a shared guard gives shared access to the value, so `T: Sync`; and clones of the `Arc`, which may
+// be locked after the guard is gone, so `T: Send`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for ArcMutexGuard<T> {}
 
-impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// The mutex that this guard has locked.
-    #[must_use]
-    pub fn mutex(this: &Self) -> &'a Mutex<T>
-    where
-        T: Send,
-    {
-        this.mutex
-    }
+gives_value!(MutexGuard<'_, T>, mut);
+gives_value!(MappedMutexGuard<'_, T>, mut);
+gives_value!(ArcMutexGuard<T>, mut);
 
-    /// Narrows the guard to a part of the value.
-    ///
-    /// The result is of another type, which a condition variable does not take: it could not give the part back
-    /// unchanged after the wait.
+keeps_lock_alive!(ArcMutexGuard, Mutex, mutex);
+
+maps! {
+    MutexGuard => MappedMutexGuard { marker }, mut;
+    /// The result is of another type, which a condition variable does not take: it could not give the part
+    /// back unchanged after the wait.
     ///
     /// ```
     /// use lockwork::{Mutex, MutexGuard};
@@ -415,22 +488,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// drop(number);
     /// assert_eq!(*pair.lock(), (2, "one"));
     /// ```
-    pub fn map<U: ?Sized, F>(this: Self, f: F) -> MappedMutexGuard<'a, U>
-    where
-        F: FnOnce(&mut T) -> &mut U,
-    {
-        match Self::try_map(this, |value| Some(f(value))) {
-            Ok(mapped) => mapped,
-            Err(_) => unreachable!("the part is always there"),
-        }
-    }
-
-    /// Narrows the guard to a part of the value, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// Gives the guard back if `f` returns `None`.
-    ///
+    map
     /// ```
     /// use lockwork::{Mutex, MutexGuard};
     ///
@@ -439,39 +497,22 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// assert_eq!(*last.unwrap(), 3);
     /// assert!(MutexGuard::try_map(list.lock(), |list| list.get_mut(9)).is_err());
     /// ```
-    pub fn try_map<U: ?Sized, F>(this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
-    where
-        F: FnOnce(&mut T) -> Option<&mut U>,
-    {
-        Self::try_map_or_err(this, |value| f(value).ok_or(())).map_err(|(this, ())| this)
-    }
+    try_map
+}
+maps! {
+    MappedMutexGuard { marker } => MappedMutexGuard { marker }, mut;
+    /// See [`MutexGuard::map`].
+    map
+    /// See [`MutexGuard::try_map`].
+    try_map
+}
 
-    /// Narrows the guard to a part of the value, or says why there is none.
+unlocks! {
+    ['a, T: ?Sized] MutexGuard<'a, T>;
+    /// (A thread that has been woken to try for the lock and has not got to it yet is not in the queue.)
     ///
-    /// # Errors
-    ///
-    /// Gives the guard back, with what `f` returned.
-    pub fn try_map_or_err<U: ?Sized, F, E>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, (Self, E)>
-    where
-        F: FnOnce(&mut T) -> Result<&mut U, E>,
-    {
-        // SAFETY: the guard, which we own, has the lock. If `f` panics, the guard is dropped as usual.
-        match f(unsafe { &mut *this.mutex.value.as_ptr() }) {
-            Err(error) => Err((this, error)),
-            Ok(part) => {
-                let part = NonNull::from(part);
-                let (raw, access) = (&this.mutex.raw, this.access.take());
-                mem::forget(this);
-                Ok(MappedMutexGuard { raw, part, access, marker: PhantomData })
-            }
-        }
-    }
-
-    /// Unlocks, handing the lock to the first thread in the queue, if there is one. (A thread that has been woken to
-    /// try for the lock and has not got to it yet is not in the queue.)
-    ///
-    /// Costs that thread's time to wake up, during which no thread runs in the lock. For a lock that is held for long
-    /// and taken again at once; elsewhere the ordinary unlock is fair enough.
+    /// Costs that thread's time to wake up, during which no thread runs in the lock. For a lock that is held
+    /// for long and taken again at once; elsewhere the ordinary unlock is fair enough.
     ///
     /// ```
     /// use lockwork::{Mutex, MutexGuard};
@@ -480,14 +521,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// MutexGuard::unlock_fair(mutex.lock());
     /// assert!(!mutex.is_locked());
     /// ```
-    pub fn unlock_fair(mut this: Self) {
-        this.access.end();
-        // SAFETY: the guard has the lock, and goes without its drop.
-        unsafe { this.mutex.raw.unlock_fair() };
-        mem::forget(this);
-    }
-
-    /// Unlocks, runs `f`, and locks again, also if `f` panics.
+    unlock_fair
     ///
     /// ```
     /// use lockwork::{Mutex, MutexGuard};
@@ -497,30 +531,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// MutexGuard::unlocked(&mut guard, || *mutex.lock() = 2);
     /// assert_eq!(*guard, 2);
     /// ```
-    pub fn unlocked<F, U>(this: &mut Self, f: F) -> U
-    where
-        F: FnOnce() -> U,
-    {
-        Self::released(this, |raw| {
-            // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
-            unsafe { raw.unlock() };
-            run_and_lock(|| raw.lock(), f)
-        })
-    }
-
-    /// [`unlocked`](Self::unlocked) that hands the lock to the first waiter, if there is one.
-    pub fn unlocked_fair<F, U>(this: &mut Self, f: F) -> U
-    where
-        F: FnOnce() -> U,
-    {
-        Self::released(this, |raw| {
-            // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
-            unsafe { raw.unlock_fair() };
-            run_and_lock(|| raw.lock(), f)
-        })
-    }
-
-    /// Lets the first waiter have the lock and takes it again behind it. Does nothing if no thread waits.
+    unlocked
     ///
     /// For a long loop under one lock that is to let others in now and then.
     ///
@@ -535,11 +546,31 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// }
     /// assert_eq!(*guard, 10);
     /// ```
-    #[track_caller]
-    pub fn bump(this: &mut Self) {
-        if this.mutex.raw.has_waiters() {
-            Self::unlocked_fair(this, || ());
-        }
+    bump
+}
+unlocks! {
+    [T: ?Sized] ArcMutexGuard<T>;
+    /// See [`MutexGuard::unlock_fair`].
+    unlock_fair
+    /// See [`MutexGuard::unlocked`].
+    unlocked
+    /// See [`MutexGuard::bump`].
+    bump
+}
+unlocks! {
+    ['a, T: ?Sized] MappedMutexGuard<'a, T>;
+    /// See [`MutexGuard::unlock_fair`].
+    unlock_fair
+}
+
+impl<'a, T: ?Sized> MutexGuard<'a, T> {
+    /// Returns the mutex that this guard has locked.
+    #[must_use]
+    pub fn mutex(this: &Self) -> &'a Mutex<T>
+    where
+        T: Send,
+    {
+        this.inner.place()
     }
 
     /// Keeps the lock for ever and gives the value for the mutex's life.
@@ -553,301 +584,8 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// assert!(MUTEX.is_locked());
     /// ```
     #[must_use]
-    pub fn leak(mut this: Self) -> &'a mut T {
-        this.access.end();
-        let value = this.mutex.value.as_ptr();
-        mem::forget(this);
+    pub fn leak(this: Self) -> &'a mut T {
         // SAFETY: no thread unlocks any more, so the exclusive access lasts as long as the mutex is borrowed.
-        unsafe { &mut *value }
-    }
-
-    /// Runs `f` while this guard gives no access to the value. `f` may unlock, and must have locked again when it
-    /// returns or panics.
-    #[inline]
-    pub(crate) fn released<R>(this: &mut Self, f: impl FnOnce(&RawMutex) -> R) -> R {
-        released(this.mutex, &mut this.access, f)
+        unsafe { &mut *this.inner.leak().value.as_ptr() }
     }
 }
-
-/// Runs `f` while a guard of `mutex` gives no access to the value. `f` may unlock, and must have locked again when it
-/// returns or panics.
-#[inline]
-fn released<T: ?Sized, R>(mutex: &Mutex<T>, access: &mut Writing, f: impl FnOnce(&RawMutex) -> R) -> R {
-    access.end();
-    let result = f(&mutex.raw);
-    *access = mutex.value.write();
-    result
-}
-
-/// Runs `f` without a lock and takes it afterwards with `lock`, whatever happens.
-pub(crate) fn run_and_lock<R>(lock: impl FnMut(), f: impl FnOnce() -> R) -> R {
-    struct LockAgain<L: FnMut()>(L);
-    impl<L: FnMut()> Drop for LockAgain<L> {
-        fn drop(&mut self) {
-            // A guard that unlocks what it has not locked would let two threads in: `lock` panics in a thread that is
-            // so far into its end that it has no handle any more.
-            let abort = AbortOnUnwind;
-            (self.0)();
-            abort.disarm();
-        }
-    }
-    let _lock_again = LockAgain(lock);
-    f()
-}
-
-impl<T: ?Sized> Deref for MutexGuard<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: the guard has the lock, and is borrowed shared.
-        unsafe { &*self.mutex.value.as_ptr() }
-    }
-}
-
-impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the guard has the lock, and is borrowed exclusively.
-        unsafe { &mut *self.mutex.value.as_ptr() }
-    }
-}
-
-impl<T: ?Sized> Drop for MutexGuard<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        self.access.end();
-        // SAFETY: the guard has the lock, and is gone now.
-        unsafe { self.mutex.raw.unlock() };
-    }
-}
-
-/// The right to use a part of the value of a [`Mutex`], made by [`MutexGuard::map`]. Dropping it unlocks.
-#[must_use = "the lock is released as soon as the guard is dropped"]
-#[clippy::has_significant_drop]
-pub struct MappedMutexGuard<'a, U: ?Sized> {
-    raw: &'a RawMutex,
-    part: NonNull<U>,
-    access: Writing,
-    /// Exclusive access to the part, and not `Send`: the pointer sees to the latter.
-    marker: PhantomData<&'a mut U>,
-}
-
-// SAFETY: a shared guard gives shared access to the part and nothing else.
-unsafe impl<U: ?Sized + Sync> Sync for MappedMutexGuard<'_, U> {}
-
-impl<'a, U: ?Sized> MappedMutexGuard<'a, U> {
-    /// Narrows the guard further. See [`MutexGuard::map`].
-    pub fn map<V: ?Sized, F>(this: Self, f: F) -> MappedMutexGuard<'a, V>
-    where
-        F: FnOnce(&mut U) -> &mut V,
-    {
-        match Self::try_map(this, |part| Some(f(part))) {
-            Ok(mapped) => mapped,
-            Err(_) => unreachable!("the part is always there"),
-        }
-    }
-
-    /// Narrows the guard further, if there is such a part. See [`MutexGuard::try_map`].
-    ///
-    /// # Errors
-    ///
-    /// Gives the guard back if `f` returns `None`.
-    pub fn try_map<V: ?Sized, F>(this: Self, f: F) -> Result<MappedMutexGuard<'a, V>, Self>
-    where
-        F: FnOnce(&mut U) -> Option<&mut V>,
-    {
-        Self::try_map_or_err(this, |part| f(part).ok_or(())).map_err(|(this, ())| this)
-    }
-
-    /// Narrows the guard further, or says why it cannot be. See [`MutexGuard::try_map_or_err`].
-    ///
-    /// # Errors
-    ///
-    /// Gives the guard back, with what `f` returned.
-    pub fn try_map_or_err<V: ?Sized, F, E>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, V>, (Self, E)>
-    where
-        F: FnOnce(&mut U) -> Result<&mut V, E>,
-    {
-        // SAFETY: the guard, which we own, has the lock. If `f` panics, the guard is dropped as usual.
-        match f(unsafe { this.part.as_mut() }) {
-            Err(error) => Err((this, error)),
-            Ok(part) => {
-                let part = NonNull::from(part);
-                let (raw, access) = (this.raw, this.access.take());
-                mem::forget(this);
-                Ok(MappedMutexGuard { raw, part, access, marker: PhantomData })
-            }
-        }
-    }
-
-    /// Unlocks, handing the lock to the first waiter. See [`MutexGuard::unlock_fair`].
-    pub fn unlock_fair(mut this: Self) {
-        this.access.end();
-        // SAFETY: the guard has the lock, and goes without its drop.
-        unsafe { this.raw.unlock_fair() };
-        mem::forget(this);
-    }
-}
-
-impl<U: ?Sized> Deref for MappedMutexGuard<'_, U> {
-    type Target = U;
-
-    #[inline]
-    fn deref(&self) -> &U {
-        // SAFETY: the guard has the lock, and is borrowed shared.
-        unsafe { self.part.as_ref() }
-    }
-}
-
-impl<U: ?Sized> DerefMut for MappedMutexGuard<'_, U> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut U {
-        // SAFETY: the guard has the lock, and is borrowed exclusively.
-        unsafe { self.part.as_mut() }
-    }
-}
-
-impl<U: ?Sized> Drop for MappedMutexGuard<'_, U> {
-    #[inline]
-    fn drop(&mut self) {
-        self.access.end();
-        // SAFETY: the guard has the lock, and is gone now.
-        unsafe { self.raw.unlock() };
-    }
-}
-
-/// A guard that keeps its [`Mutex`] alive, given by [`Mutex::lock_arc`] and its kin. Dropping it unlocks.
-///
-/// It borrows nothing, so it can be stored and, if `T: Send`, be sent to and dropped in another thread.
-#[must_use = "the lock is released as soon as the guard is dropped"]
-#[clippy::has_significant_drop]
-pub struct ArcMutexGuard<T: ?Sized> {
-    access: Writing,
-    mutex: Arc<Mutex<T>>,
-    /// Neither `Send` nor `Sync` by itself.
-    marker: PhantomData<*const ()>,
-}
-
-// SAFETY: any thread may unlock; exclusive access to the value moves along, so `T: Send`.
-unsafe impl<T: ?Sized + Send> Send for ArcMutexGuard<T> {}
-// SAFETY: a shared guard gives shared access to the value, so `T: Sync`; and clones of the `Arc`, which may be
-// locked after the guard is gone, so `T: Send`.
-unsafe impl<T: ?Sized + Send + Sync> Sync for ArcMutexGuard<T> {}
-
-impl<T: ?Sized> ArcMutexGuard<T> {
-    /// The mutex that this guard has locked.
-    #[must_use]
-    pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
-        &this.mutex
-    }
-
-    /// Unlocks and returns the mutex.
-    #[must_use]
-    pub fn into_arc(mut this: Self) -> Arc<Mutex<T>> {
-        this.access.end();
-        // SAFETY: the guard has the lock, and goes without its drop.
-        unsafe { this.mutex.raw.unlock() };
-        this.without_drop()
-    }
-
-    /// [`into_arc`](Self::into_arc) that hands the lock to the first waiter, if there is one.
-    #[must_use]
-    pub fn into_arc_fair(mut this: Self) -> Arc<Mutex<T>> {
-        this.access.end();
-        // SAFETY: the guard has the lock, and goes without its drop.
-        unsafe { this.mutex.raw.unlock_fair() };
-        this.without_drop()
-    }
-
-    /// Unlocks, handing the lock to the first waiter. See [`MutexGuard::unlock_fair`].
-    pub fn unlock_fair(this: Self) {
-        drop(Self::into_arc_fair(this));
-    }
-
-    /// Unlocks, runs `f`, and locks again, also if `f` panics. See [`MutexGuard::unlocked`].
-    pub fn unlocked<F, U>(this: &mut Self, f: F) -> U
-    where
-        F: FnOnce() -> U,
-    {
-        released(&this.mutex, &mut this.access, |raw| {
-            // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
-            unsafe { raw.unlock() };
-            run_and_lock(|| raw.lock(), f)
-        })
-    }
-
-    /// [`unlocked`](Self::unlocked) that hands the lock to the first waiter, if there is one.
-    pub fn unlocked_fair<F, U>(this: &mut Self, f: F) -> U
-    where
-        F: FnOnce() -> U,
-    {
-        released(&this.mutex, &mut this.access, |raw| {
-            // SAFETY: the guard has the lock, and `released` lets us give it up for a while.
-            unsafe { raw.unlock_fair() };
-            run_and_lock(|| raw.lock(), f)
-        })
-    }
-
-    /// Lets the first waiter have the lock and takes it again behind it. See [`MutexGuard::bump`].
-    #[track_caller]
-    pub fn bump(this: &mut Self) {
-        if this.mutex.raw.has_waiters() {
-            Self::unlocked_fair(this, || ());
-        }
-    }
-
-    fn without_drop(self) -> Arc<Mutex<T>> {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: `this` is neither dropped nor used any more.
-        unsafe { ptr::read(&raw const this.mutex) }
-    }
-}
-
-impl<T: ?Sized> Deref for ArcMutexGuard<T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: the guard has the lock, and is borrowed shared.
-        unsafe { &*self.mutex.value.as_ptr() }
-    }
-}
-
-impl<T: ?Sized> DerefMut for ArcMutexGuard<T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the guard has the lock, and is borrowed exclusively.
-        unsafe { &mut *self.mutex.value.as_ptr() }
-    }
-}
-
-impl<T: ?Sized> Drop for ArcMutexGuard<T> {
-    #[inline]
-    fn drop(&mut self) {
-        self.access.end();
-        // SAFETY: the guard has the lock, and is gone now.
-        unsafe { self.mutex.raw.unlock() };
-    }
-}
-
-/// Guards show what they guard.
-macro_rules! show_value {
-    ($($guard:ty),+) => { $(
-        impl<T: ?Sized + fmt::Debug> fmt::Debug for $guard {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                (**self).fmt(f)
-            }
-        }
-
-        impl<T: ?Sized + fmt::Display> fmt::Display for $guard {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                (**self).fmt(f)
-            }
-        }
-    )+ };
-}
-
-pub(crate) use show_value;
-
-show_value!(MutexGuard<'_, T>, MappedMutexGuard<'_, T>, ArcMutexGuard<T>);

@@ -76,7 +76,7 @@ impl Condvar {
     /// If the mutex is poisoned by then; the error has the guard.
     #[inline]
     pub fn wait<'a, T: ?Sized>(&self, mut guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
-        self.inner.wait(guard.inner());
+        self.inner.wait_with(&mut guard.inner, &Deadline::NEVER);
         guard.checked()
     }
 
@@ -213,7 +213,7 @@ impl Condvar {
         mut guard: MutexGuard<'a, T>,
         deadline: &Deadline,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
-        let notified = self.inner.wait_deadline(guard.inner(), deadline);
+        let notified = self.inner.wait_with(&mut guard.inner, deadline);
         let result = WaitTimeoutResult(!notified);
         match guard.checked() {
             Ok(guard) => Ok((guard, result)),

@@ -1,13 +1,16 @@
-//! The locks of [`std::sync`], which tell of a panic: a user of those changes the `use` line and nothing else.
+//! The locks of [`std::sync`], which tell of a panic: a user of those changes the `use` line and nothing
+//! else.
 //!
-//! A thread that panics while it can change a guarded value may leave it half changed. The locks here remember that,
-//! and every later call says so: it returns the guard inside a [`PoisonError`], for the caller to give up (`unwrap`)
-//! or to take it nevertheless (`into_inner`). The locks at the crate root do not: there a panic unlocks and that is all.
+//! A thread that panics while it can change a guarded value may leave it half changed. The locks here
+//! remember that, and every later call says so: it returns the guard inside a [`PoisonError`], for the caller
+//! to give up (`unwrap`) or to take it nevertheless (`into_inner`). The locks at the crate root do not: there
+//! a panic unlocks and that is all.
 //!
-//! [`Mutex`], [`RwLock`] and [`Condvar`] have the methods of `std`'s, with the same signatures, and return `std`'s own
-//! [`LockResult`], [`TryLockResult`], [`PoisonError`] and [`TryLockError`], so results of both kinds can be mixed.
-//! Beside them stand the timed forms that `std` has not got. [`Barrier`], [`Once`], [`OnceLock`] and [`LazyLock`] have
-//! `std`'s signatures and rules as they are, and are exported here too, so that one `use` line is enough.
+//! [`Mutex`], [`RwLock`] and [`Condvar`] have the methods of `std`'s, with the same signatures, and return
+//! `std`'s own [`LockResult`], [`TryLockResult`], [`PoisonError`] and [`TryLockError`], so results of both
+//! kinds can be mixed. Beside them stand the timed forms that `std` has not got. [`Barrier`], [`Once`],
+//! [`OnceLock`] and [`LazyLock`] have `std`'s signatures and rules as they are, and are exported here too, so
+//! that one `use` line is enough.
 //!
 //! ```
 //! use lockwork::poison::Mutex; // was: use std::sync::Mutex;
@@ -29,14 +32,15 @@
 //! assert_eq!(*total.lock().unwrap(), 1);
 //! ```
 //!
-//! Each type is the one of the same name at the crate root with a flag beside it: how it waits, and who is served when,
-//! stands there.
+//! Each type is the one of the same name at the crate root with a flag beside it: how it waits, and who is
+//! served when, stands there.
 
 mod all;
 mod condvar;
 mod mutex;
 mod rwlock;
 
+use std::ptr::NonNull;
 pub use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
 pub use self::all::{Reading, Writing};
@@ -47,7 +51,59 @@ pub use self::rwlock::{
 };
 pub use crate::barrier::{Barrier, BarrierWaitResult};
 pub use crate::condvar::WaitTimeoutResult;
+use crate::facade::Payload;
+use crate::guard::{Narrow, Place, Whole};
 pub use crate::once::{LazyLock, Once, OnceLock, OnceState};
+use crate::raw::poison::{Poison, Watch};
+
+/// A place whose lock is poisoned by a panic that begins while a guard is alive.
+pub(crate) struct Watched<'a, P> {
+    watch: Watch<'a>,
+    place: P,
+}
+
+impl<'a, P> Watched<'a, P> {
+    #[inline]
+    fn new(poison: &'a Poison, place: P) -> Self {
+        Self { watch: poison.watch(), place }
+    }
+}
+
+impl<P: Place> Place for Watched<'_, P> {
+    type Raw = P::Raw;
+    type Value = P::Value;
+
+    #[inline]
+    fn raw(&self) -> &P::Raw {
+        self.place.raw()
+    }
+
+    #[inline]
+    fn value(&self) -> *mut P::Value {
+        self.place.value()
+    }
+
+    #[inline]
+    fn before_unlock(&self) {
+        self.watch.note();
+    }
+}
+
+impl<P: Whole> Whole for Watched<'_, P> {
+    #[inline]
+    fn payload(&self) -> &Payload<P::Value> {
+        self.place.payload()
+    }
+}
+
+impl<'a, P: Narrow> Narrow for Watched<'a, P> {
+    type To<U: ?Sized> = Watched<'a, P::To<U>>;
+
+    #[inline]
+    fn narrow<U: ?Sized>(self, part: NonNull<U>) -> Self::To<U> {
+        Watched { watch: self.watch, place: self.place.narrow(part) }
+    }
+}
 
 /// A result that is an error if the value is poisoned.
 #[inline]

@@ -1,18 +1,20 @@
 //! [`Mutex`] and its guards.
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use super::{LockResult, PoisonError, TryLockError, TryLockResult, checked, tried};
+use super::{LockResult, PoisonError, TryLockError, TryLockResult, Watched, checked, tried};
 use crate::facade::{Deadline, const_fn};
-use crate::mutex;
-use crate::raw::poison::{Poison, Watch};
+use crate::guard::{Guard, Part, gives_value, maps};
+use crate::mutex::{self, Exclusive};
+use crate::raw::mutex::RawMutex;
+use crate::raw::poison::Poison;
 
 /// A mutual exclusion lock that tells of a panic of its holder: [`std::sync::Mutex`], with time-outs beside.
 ///
-/// Use it in place of `std`'s, or where a value may be left half changed by a panic and others must know. Where that
-/// cannot be, [`lockwork::Mutex`](crate::Mutex) needs no `unwrap`.
+/// Use it in place of `std`'s, or where a value may be left half changed by a panic and others must know.
+/// Where that cannot be, [`lockwork::Mutex`](crate::Mutex) needs no `unwrap`.
 ///
 /// # Examples
 ///
@@ -50,18 +52,19 @@ use crate::raw::poison::{Poison, Watch};
 ///
 /// # Panics
 ///
-/// As [`lockwork::Mutex`](crate::Mutex#panics). A panic that begins while a guard is alive poisons the mutex; a guard made
-/// and dropped by a destructor that runs because of a panic does not.
+/// As [`lockwork::Mutex`](crate::Mutex#panics). A panic that begins while a guard is alive poisons the mutex;
+/// a guard made and dropped by a destructor that runs because of a panic does not.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
 /// From [`std::sync::Mutex`]: it has the timed forms; no waiter starves; and what is not stable there
-/// ([`get_cloned`](Self::get_cloned), [`set`](Self::set), [`replace`](Self::replace), [`data_ptr`](Self::data_ptr) and mapped
-/// guards) is here. `parking_lot` does not poison.
+/// ([`get_cloned`](Self::get_cloned), [`set`](Self::set), [`replace`](Self::replace),
+/// [`data_ptr`](Self::data_ptr) and mapped guards) is here. `parking_lot` does not poison.
 ///
 /// # Implementation notes
 ///
-/// A flag and a [`lockwork::Mutex`](crate::Mutex). The flag is set by the guard before it unlocks, so the lock orders it.
+/// A flag and a [`lockwork::Mutex`](crate::Mutex). The flag is set by the guard before it unlocks, so the
+/// lock orders it.
 pub struct Mutex<T: ?Sized> {
     poison: Poison,
     inner: mutex::Mutex<T>,
@@ -148,7 +151,8 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if a thread does, [`TryLockError::Poisoned`] with the guard if the mutex is poisoned.
+    /// [`TryLockError::WouldBlock`] if a thread does, [`TryLockError::Poisoned`] with the guard if the mutex
+    /// is poisoned.
     ///
     /// ```
     /// use lockwork::poison::{Mutex, TryLockError};
@@ -168,7 +172,8 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the mutex is poisoned.
+    /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the mutex
+    /// is poisoned.
     ///
     /// ```
     /// use std::time::Duration;
@@ -192,7 +197,8 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock_until(deadline).map(|inner| self.guard(inner)))
     }
 
-    /// Returns whether the mutex is poisoned. Without the lock it may be otherwise by the time the answer is looked at.
+    /// Returns whether the mutex is poisoned. Without the lock it may be otherwise by the time the answer is
+    /// looked at.
     #[must_use]
     #[inline]
     pub fn is_poisoned(&self) -> bool {
@@ -244,7 +250,8 @@ impl<T: ?Sized> Mutex<T> {
         checked(self.poison.is_set(), self.inner.get_mut())
     }
 
-    /// Where the value lives. The thread that dereferences it answers for holding the lock. Not stable in `std` yet.
+    /// Where the value lives. The thread that dereferences it answers for holding the lock. Not stable in
+    /// `std` yet.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {
@@ -262,7 +269,7 @@ impl<T: ?Sized> Mutex<T> {
 
     #[inline]
     fn guard<'a>(&'a self, inner: mutex::MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
-        MutexGuard { watch: self.poison.watch(), inner }.checked()
+        MutexGuard { inner: inner.inner.map_place(|mutex| Watched::new(&self.poison, mutex)) }.checked()
     }
 }
 
@@ -291,133 +298,53 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     }
 }
 
-/// The right to use the value of a [`Mutex`], given by [`Mutex::lock`] and its kin. Dropping it unlocks, and poisons if
-/// a panic has begun since it was made.
+/// The right to use the value of a [`Mutex`], given by [`Mutex::lock`] and its variants. Dropping it unlocks,
+/// and poisons if a panic has begun since it was made.
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct MutexGuard<'a, T: ?Sized + 'a> {
-    /// Dropped first: the lock is held when it poisons.
-    watch: Watch<'a>,
-    inner: mutex::MutexGuard<'a, T>,
+    pub(super) inner: Guard<Watched<'a, &'a mutex::Mutex<T>>, Exclusive>,
 }
 
-/// The right to use a part of the value of a [`Mutex`], made by [`MutexGuard::map`]. Dropping it unlocks, and poisons as
-/// [`MutexGuard`] does. Not stable in `std` yet.
+/// The right to use a part of the value of a [`Mutex`], made by [`MutexGuard::map`]. Dropping it unlocks, and
+/// poisons as [`MutexGuard`] does. Not stable in `std` yet.
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct MappedMutexGuard<'a, T: ?Sized + 'a> {
-    /// Dropped first, as above.
-    watch: Watch<'a>,
-    inner: mutex::MappedMutexGuard<'a, T>,
+    inner: Guard<Watched<'a, Part<'a, RawMutex, T>>, Exclusive>,
+    /// Exclusive access to the part.
+    marker: PhantomData<&'a mut T>,
 }
 
-impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// The guard, as an error if the mutex is poisoned.
+// SAFETY: a shared guard gives shared access to the value and nothing else.
+unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync> Sync for MappedMutexGuard<'_, T> {}
+
+impl<T: ?Sized> MutexGuard<'_, T> {
+    /// Returns the guard, as an error if the mutex is poisoned.
     #[inline]
     pub(super) fn checked(self) -> LockResult<Self> {
-        checked(self.watch.is_set(), self)
-    }
-
-    #[inline]
-    pub(super) fn inner(&mut self) -> &mut mutex::MutexGuard<'a, T> {
-        &mut self.inner
+        checked(self.inner.place().watch.is_set(), self)
     }
 }
 
-/// `map` and `filter_map` of a guard: made of the inner guard's, with a watch that a panic of `f` meets before it unlocks.
-macro_rules! maps {
-    ($guard:ident => $mapped:ident, $inner:ty) => {
-        impl<'a, T: ?Sized> $guard<'a, T> {
-            /// Narrows the guard to a part of the value. Not stable in `std` yet.
-            pub fn map<U, F>(orig: Self, f: F) -> $mapped<'a, U>
-            where
-                F: FnOnce(&mut T) -> &mut U,
-                U: ?Sized,
-            {
-                match Self::filter_map(orig, |value| Some(f(value))) {
-                    Ok(mapped) => mapped,
-                    Err(_) => unreachable!("the part is always there"),
-                }
-            }
+gives_value!(MutexGuard<'_, T>, mut);
+gives_value!(MappedMutexGuard<'_, T>, mut);
 
-            /// Narrows the guard to a part of the value, if there is one. Not stable in `std` yet.
-            ///
-            /// # Errors
-            ///
-            /// Gives the guard back if `f` returns `None`.
-            pub fn filter_map<U, F>(orig: Self, f: F) -> Result<$mapped<'a, U>, Self>
-            where
-                F: FnOnce(&mut T) -> Option<&mut U>,
-                U: ?Sized,
-            {
-                let Self { watch, inner } = orig;
-                let within = watch.another();
-                let mapped = <$inner>::try_map(inner, move |value| {
-                    let _within = within;
-                    f(value)
-                });
-                match mapped {
-                    Ok(inner) => Ok($mapped { watch, inner }),
-                    Err(inner) => Err(Self { watch, inner }),
-                }
-            }
-
-            /// [`filter_map`](Self::filter_map) as `std` called it up to Rust 1.88, and as it is called at the crate's
-            /// root.
-            ///
-            /// # Errors
-            ///
-            /// Gives the guard back if `f` returns `None`.
-            pub fn try_map<U, F>(orig: Self, f: F) -> Result<$mapped<'a, U>, Self>
-            where
-                F: FnOnce(&mut T) -> Option<&mut U>,
-                U: ?Sized,
-            {
-                Self::filter_map(orig, f)
-            }
-        }
-    };
+maps! {
+    MutexGuard => MappedMutexGuard { marker }, mut;
+    /// Not stable in `std` yet.
+    map
+    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    try_map
 }
-pub(super) use maps;
-
-maps!(MutexGuard => MappedMutexGuard, mutex::MutexGuard<'a, T>);
-maps!(MappedMutexGuard => MappedMutexGuard, mutex::MappedMutexGuard<'a, T>);
-
-/// What a guard shows and gives access to is what the guard in it does.
-macro_rules! forward {
-    ($guard:ident $(, $mutable:ident)?) => {
-        impl<T: ?Sized> Deref for $guard<'_, T> {
-            type Target = T;
-
-            #[inline]
-            fn deref(&self) -> &T {
-                &self.inner
-            }
-        }
-
-        $(
-            impl<T: ?Sized> $mutable for $guard<'_, T> {
-                #[inline]
-                fn deref_mut(&mut self) -> &mut T {
-                    &mut self.inner
-                }
-            }
-        )?
-
-        impl<T: ?Sized + fmt::Debug> fmt::Debug for $guard<'_, T> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                (**self).fmt(f)
-            }
-        }
-
-        impl<T: ?Sized + fmt::Display> fmt::Display for $guard<'_, T> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                (**self).fmt(f)
-            }
-        }
-    };
+maps!(filter_map MutexGuard => MappedMutexGuard, mut);
+maps! {
+    MappedMutexGuard { marker } => MappedMutexGuard { marker }, mut;
+    /// Not stable in `std` yet.
+    map
+    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    try_map
 }
-pub(super) use forward;
-
-forward!(MutexGuard, DerefMut);
-forward!(MappedMutexGuard, DerefMut);
+maps!(filter_map MappedMutexGuard => MappedMutexGuard, mut);

@@ -1,19 +1,19 @@
 //! [`RwLock`] and its guards.
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use super::mutex::{forward, maps};
-use super::{LockResult, PoisonError, TryLockError, TryLockResult, checked, tried};
+use super::{LockResult, PoisonError, TryLockError, TryLockResult, Watched, checked, tried};
 use crate::facade::{Deadline, const_fn};
-use crate::raw::poison::{Poison, Watch};
-use crate::rwlock;
+use crate::guard::{Guard, Part, gives_value, maps};
+use crate::raw::poison::Poison;
+use crate::rwlock::{self, RawRwLock, Reader, Writer};
 
 /// A reader-writer lock that tells of a panic of a writer: [`std::sync::RwLock`], with time-outs beside.
 ///
-/// Use it in place of `std`'s, or where a value may be left half changed by a panic and others must know. Where that
-/// cannot be, [`lockwork::RwLock`](crate::RwLock) needs no `unwrap`, and has an upgradable reader.
+/// Use it in place of `std`'s, or where a value may be left half changed by a panic and others must know.
+/// Where that cannot be, [`lockwork::RwLock`](crate::RwLock) needs no `unwrap`, and has an upgradable reader.
 ///
 /// # Examples
 ///
@@ -50,18 +50,19 @@ use crate::rwlock;
 ///
 /// # Panics
 ///
-/// As [`lockwork::RwLock`](crate::RwLock#panics). A panic that begins while a write guard is alive poisons the lock; readers
-/// never do.
+/// As [`lockwork::RwLock`](crate::RwLock#panics). A panic that begins while a write guard is alive poisons
+/// the lock; readers never do.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::RwLock`]: it has the timed forms; one policy everywhere, under which no thread starves; and what is not
-/// stable there (`get_cloned`, `set`, `replace`, `data_ptr` and mapped guards) is here. `parking_lot` does not poison.
+/// From [`std::sync::RwLock`]: it has the timed forms; one policy everywhere, under which no thread starves;
+/// and what is not stable there (`get_cloned`, `set`, `replace`, `data_ptr` and mapped guards) is here.
+/// `parking_lot` does not poison.
 ///
 /// # Implementation notes
 ///
-/// A flag and a [`lockwork::RwLock`](crate::RwLock). The flag is set by the write guard before it unlocks, so the lock
-/// orders it.
+/// A flag and a [`lockwork::RwLock`](crate::RwLock). The flag is set by the write guard before it unlocks, so
+/// the lock orders it.
 pub struct RwLock<T: ?Sized> {
     poison: Poison,
     inner: rwlock::RwLock<T>,
@@ -146,7 +147,8 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is poisoned.
+    /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is
+    /// poisoned.
     ///
     /// # Panics
     ///
@@ -160,7 +162,8 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock is poisoned.
+    /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock
+    /// is poisoned.
     ///
     /// # Panics
     ///
@@ -198,7 +201,8 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is poisoned.
+    /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is
+    /// poisoned.
     #[inline]
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         tried(self.inner.try_write().map(|inner| self.write_guard(inner)))
@@ -208,7 +212,8 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock is poisoned.
+    /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock
+    /// is poisoned.
     #[inline]
     pub fn try_write_for(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         tried(self.inner.try_write_for(timeout).map(|inner| self.write_guard(inner)))
@@ -224,7 +229,8 @@ impl<T: ?Sized> RwLock<T> {
         tried(self.inner.try_write_until(deadline).map(|inner| self.write_guard(inner)))
     }
 
-    /// Returns whether the lock is poisoned. Without the lock it may be otherwise by the time the answer is looked at.
+    /// Returns whether the lock is poisoned. Without the lock it may be otherwise by the time the answer is
+    /// looked at.
     #[must_use]
     #[inline]
     pub fn is_poisoned(&self) -> bool {
@@ -258,7 +264,8 @@ impl<T: ?Sized> RwLock<T> {
         checked(self.poison.is_set(), self.inner.get_mut())
     }
 
-    /// Where the value lives. The thread that dereferences it answers for holding the lock. Not stable in `std` yet.
+    /// Where the value lives. The thread that dereferences it answers for holding the lock. Not stable in
+    /// `std` yet.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {
@@ -289,7 +296,8 @@ impl<T: ?Sized> RwLock<T> {
         &'a self,
         inner: rwlock::RwLockWriteGuard<'a, T>,
     ) -> LockResult<RwLockWriteGuard<'a, T>> {
-        checked(self.poison.is_set(), RwLockWriteGuard { watch: self.poison.watch(), inner })
+        let inner = inner.inner.map_place(|lock| Watched::new(&self.poison, lock));
+        checked(self.poison.is_set(), RwLockWriteGuard { inner })
     }
 }
 
@@ -318,46 +326,56 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     }
 }
 
-/// The right to read the value of a [`RwLock`], given by [`RwLock::read`] and its kin. Dropping it unlocks.
+/// The right to read the value of a [`RwLock`], given by [`RwLock::read`] and its variants. Dropping it
+/// unlocks.
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct RwLockReadGuard<'a, T: ?Sized + 'a> {
-    /// A guard of the whole as a part, because that one is covariant in `T`, as `std`'s is.
-    inner: rwlock::MappedRwLockReadGuard<'a, T>,
+    /// The whole as a part, because that is covariant in `T`, as `std`'s is.
+    inner: Guard<Part<'a, RawRwLock, T>, Reader>,
 }
 
-/// The right to change the value of a [`RwLock`], given by [`RwLock::write`] and its kin. Dropping it unlocks, and
-/// poisons if a panic has begun since it was made.
+/// The right to change the value of a [`RwLock`], given by [`RwLock::write`] and its variants. Dropping it
+/// unlocks, and poisons if a panic has begun since it was made.
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct RwLockWriteGuard<'a, T: ?Sized + 'a> {
-    /// Dropped first: the lock is held when it poisons.
-    watch: Watch<'a>,
-    inner: rwlock::RwLockWriteGuard<'a, T>,
+    inner: Guard<Watched<'a, &'a rwlock::RwLock<T>>, Writer>,
 }
 
-/// The right to read a part of the value of a [`RwLock`], made by [`RwLockReadGuard::map`]. Dropping it unlocks. Not
-/// stable in `std` yet.
+/// The right to read a part of the value of a [`RwLock`], made by [`RwLockReadGuard::map`]. Dropping it
+/// unlocks. Not stable in `std` yet.
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct MappedRwLockReadGuard<'a, T: ?Sized + 'a> {
-    inner: rwlock::MappedRwLockReadGuard<'a, T>,
+    inner: Guard<Part<'a, RawRwLock, T>, Reader>,
+    /// Shared access to the part.
+    marker: PhantomData<&'a T>,
 }
 
-/// The right to change a part of the value of a [`RwLock`], made by [`RwLockWriteGuard::map`]. Dropping it unlocks, and
-/// poisons as [`RwLockWriteGuard`] does. Not stable in `std` yet.
+/// The right to change a part of the value of a [`RwLock`], made by [`RwLockWriteGuard::map`]. Dropping it
+/// unlocks, and poisons as [`RwLockWriteGuard`] does. Not stable in `std` yet.
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct MappedRwLockWriteGuard<'a, T: ?Sized + 'a> {
-    /// Dropped first, as above.
-    watch: Watch<'a>,
-    inner: rwlock::MappedRwLockWriteGuard<'a, T>,
+    inner: Guard<Watched<'a, Part<'a, RawRwLock, T>>, Writer>,
+    /// Exclusive access to the part.
+    marker: PhantomData<&'a mut T>,
 }
+
+// SAFETY: a shared guard gives shared access to the value or the part, and nothing else.
+unsafe impl<T: ?Sized + Sync> Sync for RwLockReadGuard<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync> Sync for RwLockWriteGuard<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync> Sync for MappedRwLockReadGuard<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync> Sync for MappedRwLockWriteGuard<'_, T> {}
 
 impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     #[inline]
-    fn new(inner: rwlock::RwLockReadGuard<'a, T>) -> Self {
-        Self { inner: rwlock::RwLockReadGuard::map(inner, |value| value) }
+    fn new(guard: rwlock::RwLockReadGuard<'a, T>) -> Self {
+        Self { inner: guard.inner.into_part() }
     }
 }
 
@@ -375,66 +393,47 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// assert!(lock.try_read().is_ok());
     /// ```
     pub fn downgrade(s: Self) -> RwLockReadGuard<'a, T> {
-        let Self { watch, inner } = s;
-        // It has changed nothing that is not whole, panic or no panic: the value is to be read now.
-        std::mem::forget(watch);
-        RwLockReadGuard::new(rwlock::RwLockWriteGuard::downgrade(inner))
+        // Nothing that it has changed is taken for half changed, panic or no panic: the value is to be read
+        // now.
+        let inner = s.inner.map_place(|watched| watched.place);
+        RwLockReadGuard::new(rwlock::RwLockWriteGuard::downgrade(rwlock::RwLockWriteGuard { inner }))
     }
 }
 
-maps!(RwLockWriteGuard => MappedRwLockWriteGuard, rwlock::RwLockWriteGuard<'a, T>);
-maps!(MappedRwLockWriteGuard => MappedRwLockWriteGuard, rwlock::MappedRwLockWriteGuard<'a, T>);
+gives_value!(RwLockReadGuard<'_, T>);
+gives_value!(RwLockWriteGuard<'_, T>, mut);
+gives_value!(MappedRwLockReadGuard<'_, T>);
+gives_value!(MappedRwLockWriteGuard<'_, T>, mut);
 
-/// The same of the guards that read.
-macro_rules! read_maps {
-    ($guard:ident) => {
-        impl<'a, T: ?Sized> $guard<'a, T> {
-            /// Narrows the guard to a part of the value. Not stable in `std` yet.
-            pub fn map<U, F>(orig: Self, f: F) -> MappedRwLockReadGuard<'a, U>
-            where
-                F: FnOnce(&T) -> &U,
-                U: ?Sized,
-            {
-                MappedRwLockReadGuard { inner: rwlock::MappedRwLockReadGuard::map(orig.inner, f) }
-            }
-
-            /// Narrows the guard to a part of the value, if there is one. Not stable in `std` yet.
-            ///
-            /// # Errors
-            ///
-            /// Gives the guard back if `f` returns `None`.
-            pub fn filter_map<U, F>(orig: Self, f: F) -> Result<MappedRwLockReadGuard<'a, U>, Self>
-            where
-                F: FnOnce(&T) -> Option<&U>,
-                U: ?Sized,
-            {
-                match rwlock::MappedRwLockReadGuard::try_map(orig.inner, f) {
-                    Ok(inner) => Ok(MappedRwLockReadGuard { inner }),
-                    Err(inner) => Err(Self { inner }),
-                }
-            }
-
-            /// [`filter_map`](Self::filter_map) as `std` called it up to Rust 1.88, and as it is called at the crate's
-            /// root.
-            ///
-            /// # Errors
-            ///
-            /// Gives the guard back if `f` returns `None`.
-            pub fn try_map<U, F>(orig: Self, f: F) -> Result<MappedRwLockReadGuard<'a, U>, Self>
-            where
-                F: FnOnce(&T) -> Option<&U>,
-                U: ?Sized,
-            {
-                Self::filter_map(orig, f)
-            }
-        }
-    };
+maps! {
+    RwLockReadGuard => MappedRwLockReadGuard { marker };
+    /// Not stable in `std` yet.
+    map
+    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    try_map
 }
-
-read_maps!(RwLockReadGuard);
-read_maps!(MappedRwLockReadGuard);
-
-forward!(RwLockReadGuard);
-forward!(RwLockWriteGuard, DerefMut);
-forward!(MappedRwLockReadGuard);
-forward!(MappedRwLockWriteGuard, DerefMut);
+maps!(filter_map RwLockReadGuard => MappedRwLockReadGuard);
+maps! {
+    MappedRwLockReadGuard { marker } => MappedRwLockReadGuard { marker };
+    /// Not stable in `std` yet.
+    map
+    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    try_map
+}
+maps!(filter_map MappedRwLockReadGuard => MappedRwLockReadGuard);
+maps! {
+    RwLockWriteGuard => MappedRwLockWriteGuard { marker }, mut;
+    /// Not stable in `std` yet.
+    map
+    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    try_map
+}
+maps!(filter_map RwLockWriteGuard => MappedRwLockWriteGuard, mut);
+maps! {
+    MappedRwLockWriteGuard { marker } => MappedRwLockWriteGuard { marker }, mut;
+    /// Not stable in `std` yet.
+    map
+    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    try_map
+}
+maps!(filter_map MappedRwLockWriteGuard => MappedRwLockWriteGuard, mut);

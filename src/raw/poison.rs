@@ -7,12 +7,14 @@
 //!
 //! Invariant:
 //!
-//! 1. The word is set by a thread that holds the lock, before it unlocks. So a thread that locks next sees it.
+//! 1. The word is set by a thread that holds the lock, before it unlocks. So a thread that locks next sees
+//!    it.
 //!
-//! Ordering: none of its own. Between holders the lock orders it; the thread that asks without the lock gets advice.
+//! Ordering: none of its own. Between holders the lock orders it; the thread that asks without the lock gets
+//! advice.
 //!
-//! Promised upward: a panic that begins while a [`Watch`] is alive is noticed; one that was under way before is not,
-//! because a destructor that locks, changes and unlocks in an orderly way has broken nothing.
+//! Promised upward: a panic that begins between a [`Watch`] and its note is noticed; one that was under way
+//! before is not, because a destructor that locks, changes and unlocks in an orderly way has broken nothing.
 
 use crate::facade::atomic::AtomicU32;
 use crate::facade::atomic::Ordering::Relaxed;
@@ -42,14 +44,14 @@ impl Poison {
         self.0.store(CLEAN, Relaxed);
     }
 
-    /// To be called with the lock held, and dropped before it is released.
+    /// To be called with the lock held, and asked before it is released.
     #[inline]
     pub(crate) fn watch(&self) -> Watch<'_> {
         Watch { poison: self, was_panicking: panicking() }
     }
 }
 
-/// Notices a panic that begins while it is alive.
+/// Notices a panic that begins after it was made.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Watch<'a> {
@@ -58,22 +60,16 @@ pub(crate) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// One more that notices the same panics.
-    #[inline]
-    pub(crate) fn another(&self) -> Self {
-        Self { ..*self }
-    }
-
     /// Returns whether the value was poisoned already.
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
         self.poison.is_set()
     }
-}
 
-impl Drop for Watch<'_> {
+    /// Poisons the value if a panic has begun. To be called with the lock held, when it is about to be
+    /// released.
     #[inline]
-    fn drop(&mut self) {
+    pub(crate) fn note(&self) {
         if !self.was_panicking && panicking() {
             // Relaxed: ordered by the lock (invariant 1).
             self.poison.0.store(POISONED, Relaxed);

@@ -1,0 +1,603 @@
+//! The one guard family: what all guards of [`Mutex`], [`RwLock`], [`ReentrantMutex`] and of the locks in
+//! [`poison`] do.
+//!
+//! A [`Guard`] is made of a *place* and a *mode*. The place says which lock is held and where the value is: a
+//! borrowed lock, a shared one (`Arc`), a part of a value, or one of these that is watched for panics. The
+//! mode says how the lock is held, and so what unlocks it: as a mutex, by a reader, by the upgradable reader,
+//! by the writer, by a thread that may lock again.
+//!
+//! The public guards are wrappers of their own, so that each has a page of its own, and its `Send`, `Sync`
+//! and variance stand in its file. Their methods are made by the macros at the end of this file, each of
+//! which calls a [`Guard`].
+//!
+//! Invariant: a [`Guard`] that is not inside [`Guard::unlocked`] or [`Guard::released`] has its lock, in its
+//! mode.
+//!
+//! [`Mutex`]: crate::Mutex
+//! [`RwLock`]: crate::RwLock
+//! [`ReentrantMutex`]: crate::ReentrantMutex
+//! [`poison`]: crate::poison
+
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+
+use crate::facade::{AbortOnUnwind, Payload, Reading, Writing};
+
+/// A lock and its value.
+pub(crate) trait Lock {
+    type Raw;
+    type Value: ?Sized;
+
+    fn raw(&self) -> &Self::Raw;
+    fn payload(&self) -> &Payload<Self::Value>;
+}
+
+/// Which lock a guard has, and where the value is that it gives access to.
+pub(crate) trait Place {
+    type Raw;
+    type Value: ?Sized;
+
+    fn raw(&self) -> &Self::Raw;
+    fn value(&self) -> *mut Self::Value;
+
+    /// Called when the lock is about to be given up for good, and is still held.
+    #[inline]
+    fn before_unlock(&self) {}
+}
+
+/// A place that is the whole value of a lock: the lock can be given up and taken again.
+pub(crate) trait Whole: Place {
+    fn payload(&self) -> &Payload<Self::Value>;
+}
+
+/// A place that can be narrowed to a part of its value.
+pub(crate) trait Narrow: Place {
+    type To<U: ?Sized>: Place<Raw = Self::Raw, Value = U>;
+
+    fn narrow<U: ?Sized>(self, part: NonNull<U>) -> Self::To<U>;
+}
+
+/// A borrowed lock, or one in an `Arc`.
+impl<P: Deref<Target: Lock>> Place for P {
+    type Raw = <P::Target as Lock>::Raw;
+    type Value = <P::Target as Lock>::Value;
+
+    #[inline]
+    fn raw(&self) -> &Self::Raw {
+        (**self).raw()
+    }
+
+    #[inline]
+    fn value(&self) -> *mut Self::Value {
+        (**self).payload().as_ptr()
+    }
+}
+
+impl<P: Deref<Target: Lock>> Whole for P {
+    #[inline]
+    fn payload(&self) -> &Payload<Self::Value> {
+        (**self).payload()
+    }
+}
+
+impl<'a, L: Lock + ?Sized> Narrow for &'a L {
+    type To<U: ?Sized> = Part<'a, L::Raw, U>;
+
+    #[inline]
+    fn narrow<U: ?Sized>(self, part: NonNull<U>) -> Self::To<U> {
+        Part { raw: self.raw(), part }
+    }
+}
+
+/// A part of a value whose lock is borrowed.
+pub(crate) struct Part<'a, R, T: ?Sized> {
+    raw: &'a R,
+    part: NonNull<T>,
+}
+
+impl<R, T: ?Sized> Place for Part<'_, R, T> {
+    type Raw = R;
+    type Value = T;
+
+    #[inline]
+    fn raw(&self) -> &R {
+        self.raw
+    }
+
+    #[inline]
+    fn value(&self) -> *mut T {
+        self.part.as_ptr()
+    }
+}
+
+impl<'a, R, T: ?Sized> Narrow for Part<'a, R, T> {
+    type To<U: ?Sized> = Part<'a, R, U>;
+
+    #[inline]
+    fn narrow<U: ?Sized>(self, part: NonNull<U>) -> Self::To<U> {
+        Part { raw: self.raw, part }
+    }
+}
+
+/// How a lock is held.
+pub(crate) trait Mode {
+    type Raw;
+    /// What is to be given back by the thread that unlocks.
+    type Token: Copy;
+    type Access: Access;
+
+    /// Locks, waiting for as long as it takes. `call` is what the user called, for a panic.
+    fn lock(raw: &Self::Raw, call: &'static str) -> Self::Token;
+
+    /// # Safety
+    ///
+    /// The lock is held in this mode, and given up. `token` is what locking it returned.
+    unsafe fn unlock(raw: &Self::Raw, token: Self::Token);
+
+    /// [`unlock`](Self::unlock) that hands the lock to the first waiter that can have it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`unlock`](Self::unlock).
+    unsafe fn unlock_fair(raw: &Self::Raw, token: Self::Token);
+
+    /// Returns whether unlocking would let a waiter in. Advice only.
+    ///
+    /// # Safety
+    ///
+    /// The lock is held in this mode.
+    unsafe fn has_waiters(raw: &Self::Raw) -> bool;
+}
+
+/// The access to a value that is under way while a guard exists.
+pub(crate) trait Access {
+    fn begin<T: ?Sized>(payload: &Payload<T>) -> Self;
+
+    /// Ends it: to be called before the lock is released.
+    fn end(&mut self);
+
+    /// Moves it out of a guard that is being turned into another.
+    fn take(&mut self) -> Self;
+}
+
+impl Access for Reading {
+    #[inline]
+    fn begin<T: ?Sized>(payload: &Payload<T>) -> Self {
+        payload.read()
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        self.end();
+    }
+
+    #[inline]
+    fn take(&mut self) -> Self {
+        self.take()
+    }
+}
+
+impl Access for Writing {
+    #[inline]
+    fn begin<T: ?Sized>(payload: &Payload<T>) -> Self {
+        payload.write()
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        self.end();
+    }
+
+    #[inline]
+    fn take(&mut self) -> Self {
+        self.take()
+    }
+}
+
+/// A lock that is held. Neither `Send` nor `Sync` by itself.
+pub(crate) struct Guard<P: Place<Raw = M::Raw>, M: Mode> {
+    access: M::Access,
+    token: M::Token,
+    place: P,
+    marker: PhantomData<*const ()>,
+}
+
+impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
+    /// The value.
+    #[inline]
+    pub(crate) fn get(&self) -> &P::Value {
+        // SAFETY: the guard has the lock, and is borrowed shared.
+        unsafe { &*self.place.value() }
+    }
+
+    /// The value, to be changed.
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> &mut P::Value
+    where
+        M: Mode<Access = Writing>,
+    {
+        // SAFETY: the guard has the lock and excludes all others, and is borrowed exclusively.
+        unsafe { &mut *self.place.value() }
+    }
+
+    #[inline]
+    pub(crate) fn place(&self) -> &P {
+        &self.place
+    }
+
+    /// Unlocks, and returns the place.
+    #[inline]
+    pub(crate) fn unlock(self) -> P {
+        let (place, token, mut access) = self.into_parts();
+        access.end();
+        place.before_unlock();
+        // SAFETY: the guard had the lock, and is gone without its drop.
+        unsafe { M::unlock(place.raw(), token) };
+        place
+    }
+
+    /// Unlocks, handing the lock over, and returns the place.
+    pub(crate) fn unlock_fair(self) -> P {
+        let (place, token, mut access) = self.into_parts();
+        access.end();
+        place.before_unlock();
+        // SAFETY: as above.
+        unsafe { M::unlock_fair(place.raw(), token) };
+        place
+    }
+
+    /// Keeps the lock for ever.
+    pub(crate) fn leak(self) -> P {
+        let (place, _, mut access) = self.into_parts();
+        access.end();
+        place
+    }
+
+    /// Narrows the guard to the part that `find` returns. If `find` panics, the guard is dropped as usual.
+    pub(crate) fn narrow<U: ?Sized, E>(
+        self,
+        find: impl FnOnce(*mut P::Value) -> Result<NonNull<U>, E>,
+    ) -> Result<Guard<P::To<U>, M>, (Self, E)>
+    where
+        P: Narrow,
+    {
+        match find(self.place.value()) {
+            Err(error) => Err((self, error)),
+            Ok(part) => {
+                let (place, token, access) = self.into_parts();
+                Ok(Guard { access, token, place: place.narrow(part), marker: PhantomData })
+            }
+        }
+    }
+
+    /// The whole value as a part.
+    #[inline]
+    pub(crate) fn into_part(self) -> Guard<P::To<P::Value>, M>
+    where
+        P: Narrow,
+    {
+        // SAFETY: the value's address is not null.
+        let (value, whole) = (unsafe { NonNull::new_unchecked(self.place.value()) }, self);
+        whole.map_place(|place| place.narrow(value))
+    }
+
+    /// Changes the place to another of the same lock and value.
+    #[inline]
+    pub(crate) fn map_place<Q>(self, change: impl FnOnce(P) -> Q) -> Guard<Q, M>
+    where
+        Q: Place<Raw = M::Raw, Value = P::Value>,
+    {
+        let (place, token, access) = self.into_parts();
+        Guard { access, token, place: change(place), marker: PhantomData }
+    }
+
+    /// The guard without its drop.
+    #[inline]
+    fn into_parts(self) -> (P, M::Token, M::Access) {
+        let mut this = ManuallyDrop::new(self);
+        let (token, access) = (this.token, this.access.take());
+        // SAFETY: `this` is neither dropped nor used any more.
+        let place = unsafe { ptr::read(&raw const this.place) };
+        (place, token, access)
+    }
+}
+
+impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
+    /// # Safety
+    ///
+    /// The lock is held in this mode, and the guard stands for that. `token` is what locking it returned.
+    #[inline]
+    pub(crate) unsafe fn new(place: P, token: M::Token) -> Self {
+        Self { access: M::Access::begin(place.payload()), token, place, marker: PhantomData }
+    }
+
+    /// Unlocks, runs `f`, and locks again, whatever happens. `call` is what the user called.
+    pub(crate) fn unlocked<R>(&mut self, call: &'static str, f: impl FnOnce() -> R) -> R {
+        self.access.end();
+        // SAFETY: the guard has the lock, and takes it again below.
+        unsafe { M::unlock(self.place.raw(), self.token) };
+        self.run_and_lock(call, f)
+    }
+
+    /// [`unlocked`](Self::unlocked) that hands the lock over.
+    pub(crate) fn unlocked_fair<R>(&mut self, call: &'static str, f: impl FnOnce() -> R) -> R {
+        self.access.end();
+        // SAFETY: the guard has the lock, and takes it again below.
+        unsafe { M::unlock_fair(self.place.raw(), self.token) };
+        self.run_and_lock(call, f)
+    }
+
+    fn run_and_lock<R>(&mut self, call: &'static str, f: impl FnOnce() -> R) -> R {
+        let Self { access, token, place, .. } = self;
+        let lock = || {
+            *token = M::lock(place.raw(), call);
+            *access = M::Access::begin(place.payload());
+        };
+        run_and_lock(lock, f)
+    }
+
+    /// Lets the first waiter have the lock and takes it again behind it. Does nothing if no waiter could come
+    /// in.
+    pub(crate) fn bump(&mut self) {
+        // SAFETY: the guard has the lock.
+        if unsafe { M::has_waiters(self.place.raw()) } {
+            self.unlocked_fair("bump", || ());
+        }
+    }
+
+    /// Runs `f` while this guard gives no access to the value. `f` may unlock, and must have locked again
+    /// when it returns or panics.
+    #[inline]
+    pub(crate) fn released<R>(&mut self, f: impl FnOnce(&P::Raw) -> R) -> R {
+        self.access.end();
+        let result = f(self.place.raw());
+        self.access = M::Access::begin(self.place.payload());
+        result
+    }
+
+    /// The access and the place, for a caller that holds the lock in another mode for a while.
+    pub(crate) fn split(&mut self) -> (&mut M::Access, &P) {
+        (&mut self.access, &self.place)
+    }
+
+    /// Holds the lock in another mode, if `change` can bring that about.
+    ///
+    /// # Safety
+    ///
+    /// If `change` returns a token, the lock is held in the mode `N` then. If it returns `None` or panics, it
+    /// is held as before.
+    pub(crate) unsafe fn into_mode<N: Mode<Raw = M::Raw>>(
+        mut self,
+        change: impl FnOnce(&P::Raw) -> Option<N::Token>,
+    ) -> Result<Guard<P, N>, Self> {
+        self.access.end();
+        match change(self.place.raw()) {
+            None => {
+                self.access = M::Access::begin(self.place.payload());
+                Err(self)
+            }
+            Some(token) => {
+                let (place, ..) = self.into_parts();
+                // SAFETY: this function's contract.
+                Ok(unsafe { Guard::new(place, token) })
+            }
+        }
+    }
+}
+
+impl<P: Place<Raw = M::Raw>, M: Mode> Drop for Guard<P, M> {
+    #[inline]
+    fn drop(&mut self) {
+        self.access.end();
+        self.place.before_unlock();
+        // SAFETY: the guard has the lock, and is gone now.
+        unsafe { M::unlock(self.place.raw(), self.token) };
+    }
+}
+
+/// Runs `f` without a lock and takes it afterwards with `lock`, whatever happens.
+pub(crate) fn run_and_lock<R>(lock: impl FnMut(), f: impl FnOnce() -> R) -> R {
+    struct LockAgain<L: FnMut()>(L);
+    impl<L: FnMut()> Drop for LockAgain<L> {
+        fn drop(&mut self) {
+            // A guard that unlocks what it has not locked would let two threads in: `lock` panics in a thread
+            // that is so far into its end that it has no handle any more.
+            let abort = AbortOnUnwind;
+            (self.0)();
+            abort.disarm();
+        }
+    }
+    let _lock_again = LockAgain(lock);
+    f()
+}
+
+/// Guards give access to their value, and show it. With `mut`, they let it be changed.
+macro_rules! gives_value {
+    ($guard:ty $(, $mut:tt)?) => {
+        impl<T: ?Sized> std::ops::Deref for $guard {
+            type Target = T;
+
+            #[inline]
+            fn deref(&self) -> &T {
+                self.inner.get()
+            }
+        }
+
+        $(
+            impl<T: ?Sized> std::ops::DerefMut for $guard {
+                #[inline]
+                fn deref_mut(&mut self) -> & $mut T {
+                    self.inner.get_mut()
+                }
+            }
+        )?
+
+        impl<T: ?Sized + std::fmt::Debug> std::fmt::Debug for $guard {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+
+        impl<T: ?Sized + std::fmt::Display> std::fmt::Display for $guard {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+    };
+}
+pub(crate) use gives_value;
+
+/// Guards that can be narrowed to a part of their value, which another type guards then. What stands before
+/// the names is added to their documentation. With `mut`, the part can be changed. `filter_map` is a name of
+/// `std`'s.
+macro_rules! maps {
+    (filter_map $guard:ident => $mapped:ident $(, $mut:tt)?) => {
+        impl<'a, T: ?Sized> $guard<'a, T> {
+            /// [`try_map`](Self::try_map) as `std` calls it since Rust 1.89. Not stable in `std` yet.
+            ///
+            /// # Errors
+            ///
+            /// Gives the guard back if `f` returns `None`.
+            pub fn filter_map<U: ?Sized, F>(this: Self, f: F) -> Result<$mapped<'a, U>, Self>
+            where
+                F: FnOnce(& $($mut)? T) -> Option<& $($mut)? U>,
+            {
+                Self::try_map(this, f)
+            }
+        }
+    };
+    (
+        $guard:ident $({ $own_marker:ident })? => $mapped:ident $({ $marker:ident })? $(, $mut:tt)?;
+        $(#[$map:meta])* map
+        $(#[$try_map:meta])* try_map
+    ) => {
+        impl<'a, T: ?Sized> $guard<'a, T> {
+            /// Narrows the guard to a part of the value.
+            ///
+            $(#[$map])*
+            pub fn map<U: ?Sized, F>(this: Self, f: F) -> $mapped<'a, U>
+            where
+                F: FnOnce(& $($mut)? T) -> & $($mut)? U,
+            {
+                match Self::try_map(this, |value| Some(f(value))) {
+                    Ok(mapped) => mapped,
+                    Err(_) => unreachable!("the part is always there"),
+                }
+            }
+
+            /// Narrows the guard to a part of the value, if there is one.
+            ///
+            /// # Errors
+            ///
+            /// Gives the guard back if `f` returns `None`.
+            ///
+            $(#[$try_map])*
+            pub fn try_map<U: ?Sized, F>(this: Self, f: F) -> Result<$mapped<'a, U>, Self>
+            where
+                F: FnOnce(& $($mut)? T) -> Option<& $($mut)? U>,
+            {
+                Self::try_map_or_err(this, |value| f(value).ok_or(())).map_err(|(this, ())| this)
+            }
+
+            /// Narrows the guard to a part of the value, or returns why there is none.
+            ///
+            /// # Errors
+            ///
+            /// Gives the guard back, with what `f` returned.
+            pub fn try_map_or_err<U: ?Sized, F, E>(this: Self, f: F) -> Result<$mapped<'a, U>, (Self, E)>
+            where
+                F: FnOnce(& $($mut)? T) -> Result<& $($mut)? U, E>,
+            {
+                // SAFETY: the guard has the lock and gives this access, and no other reference to the value
+                // is alive, as the guard is owned.
+                match this.inner.narrow(|value| f(unsafe { & $($mut)? *value }).map(std::ptr::NonNull::from)) {
+                    Ok(inner) => Ok($mapped { inner $(, $marker: std::marker::PhantomData)? }),
+                    Err((inner, error)) => {
+                        Err((Self { inner $(, $own_marker: std::marker::PhantomData)? }, error))
+                    }
+                }
+            }
+        }
+    };
+}
+pub(crate) use maps;
+
+/// Guards that can hand their lock over; and, but for those of a part, give it up for a while. What stands
+/// before the names is added to their documentation.
+macro_rules! unlocks {
+    ([$($generics:tt)*] $guard:ty; $(#[$unlock_fair:meta])* unlock_fair) => {
+        impl<$($generics)*> $guard {
+            /// Unlocks, handing the lock to the first waiter that can have it then, if there is one.
+            $(#[$unlock_fair])*
+            pub fn unlock_fair(this: Self) {
+                let _place = this.inner.unlock_fair();
+            }
+        }
+    };
+    (
+        [$($generics:tt)*] $guard:ty;
+        $(#[$unlock_fair:meta])* unlock_fair
+        $(#[$unlocked:meta])* unlocked
+        $(#[$bump:meta])* bump
+    ) => {
+        $crate::guard::unlocks! { [$($generics)*] $guard; $(#[$unlock_fair])* unlock_fair }
+
+        impl<$($generics)*> $guard {
+            /// Unlocks, runs `f`, and locks again in the same way, also if `f` panics.
+            $(#[$unlocked])*
+            pub fn unlocked<F, U>(this: &mut Self, f: F) -> U
+            where
+                F: FnOnce() -> U,
+            {
+                this.inner.unlocked("unlocked", f)
+            }
+
+            /// [`unlocked`](Self::unlocked) that hands the lock to the first waiter that can have it, if
+            /// there is one.
+            pub fn unlocked_fair<F, U>(this: &mut Self, f: F) -> U
+            where
+                F: FnOnce() -> U,
+            {
+                this.inner.unlocked_fair("unlocked_fair", f)
+            }
+
+            /// Lets the first waiter have the lock and takes it again behind it. Does nothing if no thread
+            /// waits.
+            $(#[$bump])*
+            #[track_caller]
+            pub fn bump(this: &mut Self) {
+                this.inner.bump();
+            }
+        }
+    };
+}
+pub(crate) use unlocks;
+
+/// Guards that keep their lock alive.
+macro_rules! keeps_lock_alive {
+    ($guard:ident, $lock:ident, $accessor:ident) => {
+        impl<T: ?Sized> $guard<T> {
+            /// Returns the lock that this guard has locked.
+            #[must_use]
+            pub fn $accessor(this: &Self) -> &std::sync::Arc<$lock<T>> {
+                this.inner.place()
+            }
+
+            /// Unlocks and returns the lock.
+            #[must_use]
+            pub fn into_arc(this: Self) -> std::sync::Arc<$lock<T>> {
+                this.inner.unlock()
+            }
+
+            /// [`into_arc`](Self::into_arc) that hands the lock to the first waiter that can have it, if
+            /// there is one.
+            #[must_use]
+            pub fn into_arc_fair(this: Self) -> std::sync::Arc<$lock<T>> {
+                this.inner.unlock_fair()
+            }
+        }
+    };
+}
+pub(crate) use keeps_lock_alive;

@@ -1,0 +1,503 @@
+//! [`ReentrantMutex`] and its guards.
+
+mod guards;
+
+use std::fmt;
+#[cfg(doc)]
+use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use self::guards::{ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutexGuard};
+use crate::facade::{Deadline, Payload, const_fn};
+use crate::guard::{Guard, Lock};
+use crate::raw::reentrant::RawReentrantMutex;
+
+/// A mutual exclusion lock that the thread which holds it may lock again.
+///
+/// Each lock gives a guard, and the lock is free for other threads when the holder has dropped all of its
+/// guards. As several guards of one thread may be alive at once, they give shared access to the value: put a
+/// [`Cell`] or a [`RefCell`] into the lock to change it.
+///
+/// Use it where code that holds the lock calls code that takes it as well, and the two cannot be told apart:
+/// callbacks, a logger that is called while it logs, an interface whose methods call each other. Elsewhere a
+/// [`Mutex`](crate::Mutex) is simpler, gives exclusive access to the value, and works with a
+/// [`Condvar`](crate::Condvar).
+///
+/// [`Cell`]: std::cell::Cell
+/// [`RefCell`]: std::cell::RefCell
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::ReentrantMutex;
+///
+/// let mutex = ReentrantMutex::new(5);
+/// let outer = mutex.lock();
+/// let inner = mutex.lock();
+/// assert_eq!(*outer + *inner, 10);
+/// assert_eq!(mutex.hold_count(), 2);
+/// ```
+///
+/// Methods that lock and call each other. Between the two steps of a transfer no other thread sees the
+/// account:
+///
+/// ```
+/// use lockwork::ReentrantMutex;
+/// use std::{cell::Cell, thread};
+///
+/// #[derive(Default)]
+/// struct Account {
+///     balance: ReentrantMutex<Cell<i64>>,
+/// }
+///
+/// impl Account {
+///     fn add(&self, amount: i64) {
+///         let balance = self.balance.lock();
+///         balance.set(balance.get() + amount);
+///     }
+///
+///     fn add_with_fee(&self, amount: i64) {
+///         let _all_of_it = self.balance.lock();
+///         self.add(amount);
+///         self.add(-1);
+///     }
+/// }
+///
+/// let account = Account::default();
+/// thread::scope(|s| {
+///     for _ in 0..4 {
+///         s.spawn(|| account.add_with_fee(100));
+///     }
+/// });
+/// assert_eq!(account.balance.lock().get(), 4 * 99);
+/// ```
+///
+/// # Blocking
+///
+/// The holder never waits. Another thread waits as for a [`Mutex`](crate::Mutex#blocking): it looks and
+/// yields a few times, then queues and parks, and allocates nothing.
+///
+/// # Fairness
+///
+/// That of [`Mutex`](crate::Mutex#fairness), among threads. The holder locks again whatever other threads
+/// wait.
+///
+/// # Memory ordering
+///
+/// What a thread did before it unlocked for the last time happens before what the next holder does.
+///
+/// # Reentrancy and deadlock
+///
+/// Locking again in the thread that holds it always succeeds. Two threads that each hold what the other wants
+/// wait for ever: lock in one order everywhere. A guard that is forgotten keeps the lock held by its thread,
+/// also when the thread has ended: no later thread is taken for it. Held while a task is joined, it lets the
+/// task in: [what the types cannot tell you](crate::guide::limits).
+///
+/// # Panics
+///
+/// A lock, timed or not, panics in a thread that holds the lock `u32::MAX` times, which takes forgotten
+/// guards; nothing has changed then. A panic while a guard is alive unlocks what that guard has locked; there
+/// is no poisoning.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// `std` has one that is not stable, without timed forms. From `parking_lot::ReentrantMutex`:
+/// [`hold_count`](Self::hold_count); threads are told apart by numbers that are never used again, where an
+/// address may be; the `Arc` guards need no feature.
+///
+/// # Implementation notes
+///
+/// The word of a [`Mutex`](crate::Mutex), the number of the thread that holds it, and how often it does. A
+/// nested lock compares that number with the thread's own and counts, a nested unlock counts, and neither
+/// does so atomically. The argument why that is enough stands at the head of `src/raw/reentrant.rs` and in
+/// `docs/waiting.md`.
+pub struct ReentrantMutex<T: ?Sized> {
+    raw: RawReentrantMutex,
+    value: Payload<T>,
+}
+
+// SAFETY: the value goes with the mutex, so `T: Send` is needed, and is enough.
+unsafe impl<T: ?Sized + Send> Send for ReentrantMutex<T> {}
+// SAFETY: a mutex gives its value to one thread at a time, however many guards that thread has, so `T: Send`
+// is enough.
+unsafe impl<T: ?Sized + Send> Sync for ReentrantMutex<T> {}
+
+impl<T: ?Sized> UnwindSafe for ReentrantMutex<T> {}
+impl<T: ?Sized> RefUnwindSafe for ReentrantMutex<T> {}
+
+impl<T> ReentrantMutex<T> {
+    const_fn! {
+        /// Makes an unlocked mutex that guards `value`.
+        ///
+        /// ```
+        /// use lockwork::ReentrantMutex;
+        /// use std::cell::Cell;
+        ///
+        /// static CALLS: ReentrantMutex<Cell<u32>> = ReentrantMutex::new(Cell::new(0));
+        /// assert_eq!(CALLS.lock().get(), 0);
+        /// ```
+        #[must_use]
+        #[inline]
+        pub fn new(value: T) -> Self {
+            Self { raw: RawReentrantMutex::new(), value: Payload::new(value) }
+        }
+    }
+
+    /// Takes the value out. No locking: the mutex is owned.
+    #[must_use]
+    #[inline]
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized> ReentrantMutex<T> {
+    /// Locks, waiting for as long as it takes; at once if this thread holds the lock already.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds the lock `u32::MAX` times already.
+    ///
+    /// ```
+    /// let mutex = lockwork::ReentrantMutex::new("ada");
+    /// let outer = mutex.lock();
+    /// assert_eq!(*mutex.lock(), *outer);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn lock(&self) -> ReentrantMutexGuard<'_, T> {
+        self.raw.lock("lock");
+        self.guard()
+    }
+
+    /// Locks if no other thread holds the lock just now; never waits.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds the lock `u32::MAX` times already.
+    ///
+    /// ```
+    /// use lockwork::ReentrantMutex;
+    /// use std::thread;
+    ///
+    /// let mutex = ReentrantMutex::new(1);
+    /// let guard = mutex.lock();
+    /// assert!(mutex.try_lock().is_some());
+    /// thread::scope(|s| {
+    ///     s.spawn(|| assert!(mutex.try_lock().is_none()));
+    /// });
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn try_lock(&self) -> Option<ReentrantMutexGuard<'_, T>> {
+        self.raw.try_lock("try_lock").then(|| self.guard())
+    }
+
+    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever.
+    ///
+    /// A call whose turn comes before the time is up succeeds, and one that gives up leaves nothing behind.
+    /// The holder succeeds at once, whatever the timeout.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds the lock `u32::MAX` times already.
+    ///
+    /// ```
+    /// use lockwork::ReentrantMutex;
+    /// use std::{thread, time::Duration};
+    ///
+    /// let mutex = ReentrantMutex::new(1);
+    /// let guard = mutex.lock();
+    /// assert!(mutex.try_lock_for(Duration::ZERO).is_some());
+    /// thread::scope(|s| {
+    ///     s.spawn(|| assert!(mutex.try_lock_for(Duration::from_millis(1)).is_none()));
+    /// });
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn try_lock_for(&self, timeout: Duration) -> Option<ReentrantMutexGuard<'_, T>> {
+        self.raw.lock_until(|| Deadline::after(timeout), "try_lock_for").then(|| self.guard())
+    }
+
+    /// Locks, waiting until `deadline` at most. A deadline in the past tries once.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds the lock `u32::MAX` times already.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let mutex = lockwork::ReentrantMutex::new(1);
+    /// assert!(mutex.try_lock_until(Instant::now() + Duration::from_secs(1)).is_some());
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn try_lock_until(&self, deadline: Instant) -> Option<ReentrantMutexGuard<'_, T>> {
+        self.raw.lock_until(|| Deadline::at(deadline), "try_lock_until").then(|| self.guard())
+    }
+
+    /// [`lock`](Self::lock) with a guard that keeps the mutex alive.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds the lock `u32::MAX` times already.
+    ///
+    /// ```
+    /// use lockwork::ReentrantMutex;
+    /// use std::sync::Arc;
+    ///
+    /// let mutex = Arc::new(ReentrantMutex::new(1));
+    /// let guard = mutex.lock_arc();
+    /// drop(mutex);
+    /// assert_eq!(*guard, 1);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn lock_arc(self: &Arc<Self>) -> ArcReentrantMutexGuard<T> {
+        self.raw.lock("lock_arc");
+        self.guard_arc()
+    }
+
+    /// [`try_lock`](Self::try_lock) with a guard that keeps the mutex alive.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds the lock `u32::MAX` times already.
+    #[inline]
+    #[track_caller]
+    pub fn try_lock_arc(self: &Arc<Self>) -> Option<ArcReentrantMutexGuard<T>> {
+        self.raw.try_lock("try_lock_arc").then(|| self.guard_arc())
+    }
+
+    /// [`try_lock_for`](Self::try_lock_for) with a guard that keeps the mutex alive.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds the lock `u32::MAX` times already.
+    #[inline]
+    #[track_caller]
+    pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcReentrantMutexGuard<T>> {
+        self.raw.lock_until(|| Deadline::after(timeout), "try_lock_arc_for").then(|| self.guard_arc())
+    }
+
+    /// [`try_lock_until`](Self::try_lock_until) with a guard that keeps the mutex alive.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds the lock `u32::MAX` times already.
+    #[inline]
+    #[track_caller]
+    pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcReentrantMutexGuard<T>> {
+        self.raw.lock_until(|| Deadline::at(deadline), "try_lock_arc_until").then(|| self.guard_arc())
+    }
+
+    /// The value. No locking: the mutex is borrowed exclusively.
+    #[inline]
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    /// Where the value lives. The thread that dereferences it answers for holding the lock, and for the
+    /// guards' shared references to the value.
+    #[must_use]
+    #[inline]
+    pub const fn data_ptr(&self) -> *mut T {
+        self.value.as_ptr()
+    }
+
+    /// Returns whether a thread held the lock just now, this thread included; for others it may be otherwise
+    /// by the time the answer is looked at.
+    #[must_use]
+    #[inline]
+    pub fn is_locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
+    /// Returns whether this thread holds the lock. Exact: no other thread can change that.
+    ///
+    /// ```
+    /// let mutex = lockwork::ReentrantMutex::new(1);
+    /// assert!(!mutex.is_owned_by_current_thread());
+    /// let guard = mutex.lock();
+    /// assert!(mutex.is_owned_by_current_thread());
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_owned_by_current_thread(&self) -> bool {
+        self.raw.is_owned_by_current_thread()
+    }
+
+    /// How often this thread holds the lock: as many guards of it has it to drop until others may have it. 0
+    /// if it does not hold it, whatever other thread does.
+    ///
+    /// ```
+    /// let mutex = lockwork::ReentrantMutex::new(1);
+    /// assert_eq!(mutex.hold_count(), 0);
+    /// let outer = mutex.lock();
+    /// let inner = mutex.lock();
+    /// assert_eq!(mutex.hold_count(), 2);
+    /// drop(outer);
+    /// assert_eq!(mutex.hold_count(), 1);
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn hold_count(&self) -> usize {
+        self.raw.hold_count() as usize
+    }
+
+    /// Unlocks once without a guard, after the guard was given to [`mem::forget`].
+    ///
+    /// # Safety
+    ///
+    /// This thread holds the lock, and gives up one level of it: there is one guard fewer that will be used
+    /// or dropped than [`hold_count`](Self::hold_count) says.
+    pub unsafe fn force_unlock(&self) {
+        // SAFETY: this function's contract.
+        unsafe { self.raw.unlock() };
+    }
+
+    /// [`force_unlock`](Self::force_unlock) that, at the last level, hands the lock to the first waiter, if
+    /// there is one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`force_unlock`](Self::force_unlock).
+    pub unsafe fn force_unlock_fair(&self) {
+        // SAFETY: this function's contract.
+        unsafe { self.raw.unlock_fair() };
+    }
+
+    /// A guard for a level of the lock that is held already, without one.
+    ///
+    /// # Safety
+    ///
+    /// This thread holds the lock, and there is one guard fewer that will be used or dropped than
+    /// [`hold_count`](Self::hold_count) says.
+    pub unsafe fn make_guard_unchecked(&self) -> ReentrantMutexGuard<'_, T> {
+        self.guard()
+    }
+
+    /// [`make_guard_unchecked`](Self::make_guard_unchecked) with a guard that keeps the mutex alive.
+    ///
+    /// # Safety
+    ///
+    /// As for [`make_guard_unchecked`](Self::make_guard_unchecked).
+    pub unsafe fn make_arc_guard_unchecked(self: &Arc<Self>) -> ArcReentrantMutexGuard<T> {
+        self.guard_arc()
+    }
+
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.raw.has_waiters_now()
+        }
+    }
+
+    /// The guard for a level that was just taken.
+    #[inline]
+    fn guard(&self) -> ReentrantMutexGuard<'_, T> {
+        // SAFETY: the callers have just locked, or stand for a level that this thread holds.
+        ReentrantMutexGuard { inner: unsafe { Guard::new(self, ()) } }
+    }
+
+    #[inline]
+    fn guard_arc(self: &Arc<Self>) -> ArcReentrantMutexGuard<T> {
+        // SAFETY: as above.
+        ArcReentrantMutexGuard { inner: unsafe { Guard::new(Arc::clone(self), ()) } }
+    }
+}
+
+const_fn! {
+    /// [`ReentrantMutex::new`] under the name that `parking_lot` has for it.
+    #[must_use]
+    #[inline]
+    pub fn const_reentrant_mutex<T>(value: T) -> ReentrantMutex<T> {
+        ReentrantMutex::new(value)
+    }
+}
+
+impl<T: Default> Default for ReentrantMutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> From<T> for ReentrantMutex<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantMutex<T> {
+    /// Shows the value, or `<locked>` if another thread holds the lock: never blocks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ReentrantMutex");
+        match self.try_lock() {
+            Some(guard) => shown.field("data", &&*guard),
+            None => shown.field("data", &format_args!("<locked>")),
+        }
+        .finish()
+    }
+}
+
+impl<T: ?Sized> Lock for ReentrantMutex<T> {
+    type Raw = RawReentrantMutex;
+    type Value = T;
+
+    #[inline]
+    fn raw(&self) -> &RawReentrantMutex {
+        &self.raw
+    }
+
+    #[inline]
+    fn payload(&self) -> &Payload<T> {
+        &self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::ReentrantMutex;
+    use crate::raw::reentrant::MAX_DEPTH;
+
+    /// 2^32 guards are too many for a test to make: the count begins near its end here.
+    #[test]
+    fn one_lock_too_many_panics_and_changes_nothing() {
+        let mutex = Arc::new(ReentrantMutex::new(7));
+        mem::forget(mutex.lock());
+        mutex.raw.set_hold_count(MAX_DEPTH - 1);
+        let last = mutex.lock();
+        assert_eq!(mutex.hold_count(), MAX_DEPTH as usize);
+
+        let calls: [(&str, &dyn Fn()); 6] = [
+            ("lock", &|| mem::forget(mutex.lock())),
+            ("try_lock", &|| mem::forget(mutex.try_lock())),
+            ("try_lock_for", &|| mem::forget(mutex.try_lock_for(Duration::MAX))),
+            ("lock_arc", &|| mem::forget(mutex.lock_arc())),
+            ("try_lock_arc", &|| mem::forget(mutex.try_lock_arc())),
+            ("try_lock_arc_for", &|| mem::forget(mutex.try_lock_arc_for(Duration::ZERO))),
+        ];
+        for (name, call) in calls {
+            let payload = catch_unwind(AssertUnwindSafe(call)).expect_err(name);
+            let message = payload.downcast::<String>().expect("a message");
+            assert!(message.starts_with(&format!("ReentrantMutex::{name}: ")), "{message}");
+            assert_eq!(mutex.hold_count(), MAX_DEPTH as usize);
+            assert_eq!(Arc::strong_count(&mutex), 1);
+        }
+        assert_eq!(*last, 7);
+        drop(last);
+        assert_eq!(mutex.hold_count(), MAX_DEPTH as usize - 1);
+        drop(mutex.lock());
+        mutex.raw.set_hold_count(1);
+        // SAFETY: one level, whose guard was forgotten.
+        unsafe { mutex.force_unlock() };
+        assert!(!mutex.is_locked());
+    }
+}

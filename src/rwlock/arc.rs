@@ -1,0 +1,184 @@
+//! Locking an [`RwLock`] that is kept alive by its guards.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, RwLock};
+use crate::facade::Deadline;
+use crate::guard::Guard;
+use crate::raw::rwlock::{ReadToken, Role, too_many_readers};
+
+impl<T: ?Sized> RwLock<T> {
+    /// [`read`](Self::read) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn read_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
+        let token = self.raw.read(Role::Read, || Deadline::NEVER);
+        self.read_guard_arc(token.unwrap_or_else(|| too_many_readers("RwLock::read_arc")))
+    }
+
+    /// [`try_read`](Self::try_read) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_read_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
+        self.raw.try_read(Role::Read).map(|token| self.read_guard_arc(token))
+    }
+
+    /// [`try_read_for`](Self::try_read_for) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_read_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
+        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|token| self.read_guard_arc(token))
+    }
+
+    /// [`try_read_until`](Self::try_read_until) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_read_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockReadGuard<T>> {
+        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|token| self.read_guard_arc(token))
+    }
+
+    /// [`read_recursive`](Self::read_recursive) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn read_recursive_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
+        let token = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
+        self.read_guard_arc(token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive_arc")))
+    }
+
+    /// [`try_read_recursive`](Self::try_read_recursive) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_read_recursive_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
+        self.raw.try_read(Role::ReadAgain).map(|token| self.read_guard_arc(token))
+    }
+
+    /// [`try_read_recursive_for`](Self::try_read_recursive_for) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_read_recursive_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
+        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|token| self.read_guard_arc(token))
+    }
+
+    /// [`try_read_recursive_until`](Self::try_read_recursive_until) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_read_recursive_arc_until(
+        self: &Arc<Self>,
+        deadline: Instant,
+    ) -> Option<ArcRwLockReadGuard<T>> {
+        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|token| self.read_guard_arc(token))
+    }
+
+    /// [`read_recursive_arc`](Self::read_recursive_arc) under the name that `parking_lot` has for it.
+    #[inline]
+    pub fn read_arc_recursive(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
+        self.read_recursive_arc()
+    }
+
+    /// [`try_read_recursive_arc_for`](Self::try_read_recursive_arc_for) under the name that `parking_lot` has
+    /// for it.
+    #[inline]
+    pub fn try_read_arc_recursive_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
+        self.try_read_recursive_arc_for(timeout)
+    }
+
+    /// [`try_read_recursive_arc_until`](Self::try_read_recursive_arc_until) under the name that `parking_lot`
+    /// has for it.
+    #[inline]
+    pub fn try_read_arc_recursive_until(
+        self: &Arc<Self>,
+        deadline: Instant,
+    ) -> Option<ArcRwLockReadGuard<T>> {
+        self.try_read_recursive_arc_until(deadline)
+    }
+
+    /// [`upgradable_read`](Self::upgradable_read) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn upgradable_read_arc(self: &Arc<Self>) -> ArcRwLockUpgradableReadGuard<T> {
+        let locked = self.raw.upgradable(|| Deadline::NEVER);
+        debug_assert!(locked, "a wait without a deadline ends with the lock");
+        self.upgradable_guard_arc()
+    }
+
+    /// [`try_upgradable_read`](Self::try_upgradable_read) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_upgradable_read_arc(self: &Arc<Self>) -> Option<ArcRwLockUpgradableReadGuard<T>> {
+        self.raw.try_upgradable().then(|| self.upgradable_guard_arc())
+    }
+
+    /// [`try_upgradable_read_for`](Self::try_upgradable_read_for) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_upgradable_read_arc_for(
+        self: &Arc<Self>,
+        timeout: Duration,
+    ) -> Option<ArcRwLockUpgradableReadGuard<T>> {
+        self.raw.upgradable(|| Deadline::after(timeout)).then(|| self.upgradable_guard_arc())
+    }
+
+    /// [`try_upgradable_read_until`](Self::try_upgradable_read_until) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_upgradable_read_arc_until(
+        self: &Arc<Self>,
+        deadline: Instant,
+    ) -> Option<ArcRwLockUpgradableReadGuard<T>> {
+        self.raw.upgradable(|| Deadline::at(deadline)).then(|| self.upgradable_guard_arc())
+    }
+
+    /// [`write`](Self::write) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn write_arc(self: &Arc<Self>) -> ArcRwLockWriteGuard<T> {
+        let locked = self.raw.write(|| Deadline::NEVER);
+        debug_assert!(locked, "a wait without a deadline ends with the lock");
+        self.write_guard_arc()
+    }
+
+    /// [`try_write`](Self::try_write) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_write_arc(self: &Arc<Self>) -> Option<ArcRwLockWriteGuard<T>> {
+        self.raw.try_write().then(|| self.write_guard_arc())
+    }
+
+    /// [`try_write_for`](Self::try_write_for) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_write_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockWriteGuard<T>> {
+        self.raw.write(|| Deadline::after(timeout)).then(|| self.write_guard_arc())
+    }
+
+    /// [`try_write_until`](Self::try_write_until) with a guard that keeps the lock alive.
+    #[inline]
+    pub fn try_write_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockWriteGuard<T>> {
+        self.raw.write(|| Deadline::at(deadline)).then(|| self.write_guard_arc())
+    }
+
+    /// [`make_write_guard_unchecked`](Self::make_write_guard_unchecked) with a guard that keeps the lock
+    /// alive.
+    ///
+    /// # Safety
+    ///
+    /// As for [`make_write_guard_unchecked`](Self::make_write_guard_unchecked).
+    pub unsafe fn make_arc_write_guard_unchecked(self: &Arc<Self>) -> ArcRwLockWriteGuard<T> {
+        self.write_guard_arc()
+    }
+
+    /// [`make_upgradable_guard_unchecked`](Self::make_upgradable_guard_unchecked) with a guard that keeps the
+    /// lock alive.
+    ///
+    /// # Safety
+    ///
+    /// As for [`make_upgradable_guard_unchecked`](Self::make_upgradable_guard_unchecked).
+    pub unsafe fn make_upgradable_arc_guard_unchecked(self: &Arc<Self>) -> ArcRwLockUpgradableReadGuard<T> {
+        self.upgradable_guard_arc()
+    }
+
+    /// The guard for a lock that was just taken; so are those below.
+    #[inline]
+    fn read_guard_arc(self: &Arc<Self>, token: ReadToken) -> ArcRwLockReadGuard<T> {
+        // SAFETY: the callers have just locked for reading.
+        ArcRwLockReadGuard { inner: unsafe { Guard::new(Arc::clone(self), token) } }
+    }
+
+    #[inline]
+    fn upgradable_guard_arc(self: &Arc<Self>) -> ArcRwLockUpgradableReadGuard<T> {
+        // SAFETY: the callers have just locked as the upgradable reader, or stand for it.
+        ArcRwLockUpgradableReadGuard { inner: unsafe { Guard::new(Arc::clone(self), ()) } }
+    }
+
+    #[inline]
+    fn write_guard_arc(self: &Arc<Self>) -> ArcRwLockWriteGuard<T> {
+        // SAFETY: the callers have just locked for writing, or stand for the writer.
+        ArcRwLockWriteGuard { inner: unsafe { Guard::new(Arc::clone(self), ()) } }
+    }
+}

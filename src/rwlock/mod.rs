@@ -1,0 +1,542 @@
+//! [`RwLock`] and its guards.
+
+mod arc;
+mod guards;
+
+use std::fmt;
+use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::time::{Duration, Instant};
+
+pub use self::guards::{
+    ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, MappedRwLockReadGuard,
+    MappedRwLockWriteGuard, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+};
+pub(crate) use self::guards::{Reader, Writer};
+use crate::facade::{Deadline, Payload, const_fn};
+use crate::guard::{Guard, Lock};
+use crate::raw::rwlock::{self, ReadToken, Readers, Role, too_many_readers};
+
+pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
+
+/// A reader-writer lock that owns the value it guards: any number of readers at a time, or one writer.
+///
+/// Use it where a value is read far more often than written and readers would hold a mutex in each other's
+/// way. Where writes are as frequent as reads, or sections are a few instructions long and rarely contended,
+/// a [`Mutex`](crate::Mutex) is smaller and simpler.
+///
+/// Besides readers and writers there is one *upgradable* reader at a time, which reads beside the others and
+/// can become the writer without letting another writer in between.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::RwLock;
+///
+/// let prices = RwLock::new(vec![3, 5]);
+/// assert_eq!(prices.read().iter().sum::<i32>(), 8);
+/// prices.write().push(7);
+/// assert_eq!(prices.into_inner(), [3, 5, 7]);
+/// ```
+///
+/// A cache in a static. Whoever misses looks again as upgradable reader, so that one thread alone computes:
+///
+/// ```
+/// use lockwork::{RwLock, RwLockUpgradableReadGuard};
+/// use std::{collections::BTreeMap, thread};
+///
+/// static SQUARES: RwLock<BTreeMap<u64, u64>> = RwLock::new(BTreeMap::new());
+///
+/// fn square(n: u64) -> u64 {
+///     if let Some(&known) = SQUARES.read().get(&n) {
+///         return known;
+///     }
+///     let squares = SQUARES.upgradable_read();
+///     if let Some(&known) = squares.get(&n) {
+///         return known;
+///     }
+///     let mut squares = RwLockUpgradableReadGuard::upgrade(squares);
+///     *squares.entry(n).or_insert(n * n)
+/// }
+///
+/// thread::scope(|s| {
+///     for n in 0..4 {
+///         s.spawn(move || assert_eq!(square(n), n * n));
+///     }
+/// });
+/// assert_eq!(SQUARES.read().len(), 4);
+/// ```
+///
+/// # Blocking
+///
+/// A thread that cannot come in looks again a few times, within half a microsecond, yields a few times, then
+/// queues and parks. It allocates nothing: its place in the queue is on its stack. A writer that waits for
+/// readers to leave yields for longer, some tens of microseconds at most, then parks as well; if it waits for
+/// a visible reader (see the implementation notes) it wakes up now and then to look for itself, after 50
+/// microseconds at first and then after twice as long each time. No call that unlocks or downgrades blocks.
+///
+/// # Fairness
+///
+/// One policy on every platform:
+///
+/// * A writer that waits for readers to leave stops new readers at once; one that waits for another writer,
+///   from the moment it is in the queue until it is woken. [`read_recursive`](Self::read_recursive) alone
+///   still joins readers that are in.
+/// * Readers that queued before the next writer go in together when a writer unlocks, before that writer: the
+///   first lets the others in. A writer that comes while they go in queues behind them.
+/// * A writer that gives up at its deadline leaves nothing behind: the readers that it held back go in.
+/// * A free lock goes to the thread that comes first, even if others wait, because handing it to a sleeping
+///   thread would leave it idle until that thread is awake. The first waiter is handed the lock once it has
+///   been the first for about half a millisecond, so neither readers nor writers starve, and one that waits
+///   with a deadline gets its turn before it.
+///
+/// # Memory ordering
+///
+/// What a thread did before it unlocked, or downgraded, happens before what the next holder does, if either
+/// of the two is a writer.
+///
+/// # Reentrancy and deadlock
+///
+/// A thread that holds the lock and wants it again in a way that excludes the first waits for ever (the timed
+/// forms: until they time out). That includes [`read`](Self::read) within `read`: a writer that came in
+/// between stops the second and waits for the first. Use [`read_recursive`](Self::read_recursive) where that
+/// can happen. Two threads that upgrade cannot both have the upgradable lock, so they cannot wait for each
+/// other.
+///
+/// # Panics
+///
+/// There may be 8 388 607 readers at a time, those whose guard was forgotten included. One more:
+/// [`read`](Self::read), [`read_recursive`](Self::read_recursive) and a
+/// [`downgrade`](RwLockUpgradableReadGuard::downgrade) from upgradable to plain reader panic, and each `try_`
+/// form, timed ones too, returns `None` at once. A panic while a guard is alive unlocks and leaves the value
+/// as it is; there is no poisoning.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// From [`std::sync::RwLock`]: no poisoning, so `read` and `write` return the guard itself; one policy
+/// everywhere; timed, upgradable, mapped and [`Arc`] guards; `read_recursive`. From `parking_lot::RwLock`:
+/// the `Arc` guards need no feature; and there is no `force_unlock_read`, because only a read guard knows how
+/// its reader came in.
+///
+/// # Implementation notes
+///
+/// Two words beside the value: the queue of waiters, whose nodes live on their stacks, and the lock's state.
+/// Writing uncontended is one atomic exchange each way. When some reads have come in a row, readers stop
+/// counting themselves in the state, where they would take the cache line from each other, and publish
+/// themselves in slots of their own thread, in one table of four kilobytes for the process: an exchange to
+/// come in and a store to leave, shared with nobody. A writer looks at 32 slots at most then, and turns that
+/// off again. The protocol and its proof stand in `docs/waiting.md`.
+pub struct RwLock<T: ?Sized> {
+    raw: RawRwLock,
+    value: Payload<T>,
+}
+
+// SAFETY: whoever has the lock exclusively can take the value out, so `T: Send`; no reference is left behind.
+unsafe impl<T: ?Sized + Send> Send for RwLock<T> {}
+// SAFETY: readers share the value, so `T: Sync`; a writer may take it from one thread to another, so `T:
+// Send`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
+
+impl<T: ?Sized> UnwindSafe for RwLock<T> {}
+impl<T: ?Sized> RefUnwindSafe for RwLock<T> {}
+
+impl<T> RwLock<T> {
+    const_fn! {
+        /// Makes an unlocked lock that guards `value`.
+        ///
+        /// ```
+        /// static LIMIT: lockwork::RwLock<u32> = lockwork::RwLock::new(10);
+        /// assert_eq!(*LIMIT.read(), 10);
+        /// ```
+        #[must_use]
+        #[inline]
+        pub fn new(value: T) -> Self {
+            Self { raw: RawRwLock::new(Readers::new()), value: Payload::new(value) }
+        }
+    }
+
+    /// Takes the value out. No locking: the lock is owned.
+    #[must_use]
+    #[inline]
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+
+    /// Returns a copy of the value, made while the lock is locked for reading.
+    ///
+    /// ```
+    /// let names = lockwork::RwLock::new(vec!["ada"]);
+    /// let copy = names.get_cloned();
+    /// names.write().push("grace");
+    /// assert_eq!(copy, ["ada"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// With the panic of [`Clone::clone`], after unlocking.
+    #[must_use]
+    pub fn get_cloned(&self) -> T
+    where
+        T: Clone,
+    {
+        self.read().clone()
+    }
+
+    /// Puts `value` in the place of the present value, which is dropped after unlocking. So its destructor
+    /// may use this lock.
+    ///
+    /// ```
+    /// use lockwork::RwLock;
+    /// use std::thread;
+    ///
+    /// let state = RwLock::new("starting");
+    /// thread::scope(|s| {
+    ///     s.spawn(|| state.set("ready"));
+    /// });
+    /// assert_eq!(state.get_cloned(), "ready");
+    /// ```
+    pub fn set(&self, value: T) {
+        drop(self.replace(value));
+    }
+
+    /// Puts `value` in the place of the present value, and returns that.
+    ///
+    /// ```
+    /// let events = lockwork::RwLock::new(vec![1, 2]);
+    /// assert_eq!(events.replace(Vec::new()), [1, 2]);
+    /// assert_eq!(*events.read(), []);
+    /// ```
+    pub fn replace(&self, value: T) -> T {
+        mem::replace(&mut *self.write(), value)
+    }
+}
+
+impl<T: ?Sized> RwLock<T> {
+    /// Locks for reading, waiting for as long as a writer has the lock or waits for it.
+    ///
+    /// # Panics
+    ///
+    /// If [as many readers as there may be](Self#panics) are in already.
+    ///
+    /// ```
+    /// let lock = lockwork::RwLock::new(1);
+    /// let (one, other) = (lock.read(), lock.read());
+    /// assert_eq!(*one + *other, 2);
+    /// ```
+    #[inline]
+    pub fn read(&self) -> RwLockReadGuard<'_, T> {
+        let token = self.raw.read(Role::Read, || Deadline::NEVER);
+        self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read")))
+    }
+
+    /// [`read`](Self::read) if that takes no waiting.
+    ///
+    /// ```
+    /// let lock = lockwork::RwLock::new(1);
+    /// let writer = lock.write();
+    /// assert!(lock.try_read().is_none());
+    /// drop(writer);
+    /// assert!(lock.try_read().is_some());
+    /// ```
+    #[inline]
+    pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
+        self.raw.try_read(Role::Read).map(|token| self.read_guard(token))
+    }
+
+    /// [`read`](Self::read), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
+    /// waits for ever. A call whose turn comes before the time is up succeeds.
+    #[inline]
+    pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
+        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|token| self.read_guard(token))
+    }
+
+    /// [`read`](Self::read), waiting until `deadline` at most. A deadline in the past tries once.
+    #[inline]
+    pub fn try_read_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
+        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|token| self.read_guard(token))
+    }
+
+    /// Locks for reading, waiting only for as long as a writer has the lock: joins readers that are in
+    /// although a writer waits for them to leave. Readers that never leave all at once can so keep a writer
+    /// out.
+    ///
+    /// # Panics
+    ///
+    /// If [as many readers as there may be](Self#panics) are in already.
+    ///
+    /// ```
+    /// let lock = lockwork::RwLock::new(1);
+    /// let outer = lock.read();
+    /// // Sure to come in, whatever other threads do.
+    /// let inner = lock.read_recursive();
+    /// assert_eq!(*outer, *inner);
+    /// ```
+    #[inline]
+    pub fn read_recursive(&self) -> RwLockReadGuard<'_, T> {
+        let token = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
+        self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive")))
+    }
+
+    /// [`read_recursive`](Self::read_recursive) if that takes no waiting.
+    #[inline]
+    pub fn try_read_recursive(&self) -> Option<RwLockReadGuard<'_, T>> {
+        self.raw.try_read(Role::ReadAgain).map(|token| self.read_guard(token))
+    }
+
+    /// [`read_recursive`](Self::read_recursive), waiting `timeout` at most. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits for ever. A call whose turn comes before the time is up succeeds.
+    #[inline]
+    pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
+        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|token| self.read_guard(token))
+    }
+
+    /// [`read_recursive`](Self::read_recursive), waiting until `deadline` at most. A deadline in the past
+    /// tries once.
+    #[inline]
+    pub fn try_read_recursive_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
+        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|token| self.read_guard(token))
+    }
+
+    /// Locks for reading beside other readers, as the one reader that can
+    /// [upgrade](RwLockUpgradableReadGuard::upgrade); waits for writers and for another upgradable reader.
+    ///
+    /// ```
+    /// use lockwork::{RwLock, RwLockUpgradableReadGuard};
+    ///
+    /// let lock = RwLock::new(1);
+    /// let guard = lock.upgradable_read();
+    /// assert_eq!(*lock.read(), 1);
+    /// let mut guard = RwLockUpgradableReadGuard::upgrade(guard);
+    /// *guard += 1;
+    /// ```
+    #[inline]
+    pub fn upgradable_read(&self) -> RwLockUpgradableReadGuard<'_, T> {
+        let locked = self.raw.upgradable(|| Deadline::NEVER);
+        debug_assert!(locked, "a wait without a deadline ends with the lock");
+        self.upgradable_guard()
+    }
+
+    /// [`upgradable_read`](Self::upgradable_read) if that takes no waiting.
+    #[inline]
+    pub fn try_upgradable_read(&self) -> Option<RwLockUpgradableReadGuard<'_, T>> {
+        self.raw.try_upgradable().then(|| self.upgradable_guard())
+    }
+
+    /// [`upgradable_read`](Self::upgradable_read), waiting `timeout` at most. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits for ever. A call whose turn comes before the time is up succeeds, and one that
+    /// gives up leaves nothing behind.
+    #[inline]
+    pub fn try_upgradable_read_for(&self, timeout: Duration) -> Option<RwLockUpgradableReadGuard<'_, T>> {
+        self.raw.upgradable(|| Deadline::after(timeout)).then(|| self.upgradable_guard())
+    }
+
+    /// [`upgradable_read`](Self::upgradable_read), waiting until `deadline` at most. A deadline in the past
+    /// tries once.
+    #[inline]
+    pub fn try_upgradable_read_until(&self, deadline: Instant) -> Option<RwLockUpgradableReadGuard<'_, T>> {
+        self.raw.upgradable(|| Deadline::at(deadline)).then(|| self.upgradable_guard())
+    }
+
+    /// Locks for writing, waiting until everybody else has left.
+    ///
+    /// ```
+    /// let lock = lockwork::RwLock::new(1);
+    /// *lock.write() += 1;
+    /// assert_eq!(*lock.read(), 2);
+    /// ```
+    #[inline]
+    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+        let locked = self.raw.write(|| Deadline::NEVER);
+        debug_assert!(locked, "a wait without a deadline ends with the lock");
+        self.write_guard()
+    }
+
+    /// [`write`](Self::write) if that takes no waiting.
+    ///
+    /// A failure keeps no reader out, not even for a moment. While the call looks for readers that are in
+    /// without being counted in the lock (see the implementation notes), other `try_write` and
+    /// `try_upgradable_read` fail.
+    #[inline]
+    pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
+        self.raw.try_write().then(|| self.write_guard())
+    }
+
+    /// [`write`](Self::write), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
+    /// waits for ever. A call whose turn comes before the time is up succeeds, and one that gives up leaves
+    /// nothing behind.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let lock = lockwork::RwLock::new(1);
+    /// let reader = lock.read();
+    /// assert!(lock.try_write_for(Duration::from_millis(1)).is_none());
+    /// // Nobody waits any more, so readers come in.
+    /// assert!(lock.try_read().is_some());
+    /// ```
+    #[inline]
+    pub fn try_write_for(&self, timeout: Duration) -> Option<RwLockWriteGuard<'_, T>> {
+        self.raw.write(|| Deadline::after(timeout)).then(|| self.write_guard())
+    }
+
+    /// [`write`](Self::write), waiting until `deadline` at most. A deadline in the past tries once.
+    #[inline]
+    pub fn try_write_until(&self, deadline: Instant) -> Option<RwLockWriteGuard<'_, T>> {
+        self.raw.write(|| Deadline::at(deadline)).then(|| self.write_guard())
+    }
+
+    /// [`read`](Self::read) for `lock_all`, which waits for several before one deadline.
+    pub(crate) fn read_before(&self, deadline: &Deadline) -> Option<RwLockReadGuard<'_, T>> {
+        self.raw.read(Role::Read, || deadline.clone()).map(|token| self.read_guard(token))
+    }
+
+    /// [`write`](Self::write) for `lock_all`.
+    pub(crate) fn write_before(&self, deadline: &Deadline) -> Option<RwLockWriteGuard<'_, T>> {
+        self.raw.write(|| deadline.clone()).then(|| self.write_guard())
+    }
+
+    /// What tells this lock from every other: the address of its word, which the value never shares.
+    pub(crate) fn address(&self) -> usize {
+        (&raw const self.raw).addr()
+    }
+
+    /// The value. No locking: the lock is borrowed exclusively.
+    #[inline]
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    /// Where the value lives. Whoever dereferences it answers for holding the lock.
+    #[must_use]
+    #[inline]
+    pub const fn data_ptr(&self) -> *mut T {
+        self.value.as_ptr()
+    }
+
+    /// Whether somebody had the lock just now, in whatever way; it may be otherwise by the time the answer is
+    /// looked at.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
+    /// Whether a writer had the lock just now. A writer that waits for readers to leave does not have it yet.
+    #[must_use]
+    pub fn is_locked_exclusive(&self) -> bool {
+        self.raw.is_write_locked()
+    }
+
+    /// Unlocks without a guard, after the write guard was given to [`std::mem::forget`].
+    ///
+    /// # Safety
+    ///
+    /// The lock is held by a writer, who gives it up: no guard of it is alive that will be used or dropped.
+    pub unsafe fn force_unlock_write(&self) {
+        // SAFETY: this function's contract.
+        unsafe { self.raw.unlock_write() };
+    }
+
+    /// [`force_unlock_write`](Self::force_unlock_write) that hands the lock to the first waiter, if there is
+    /// one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`force_unlock_write`](Self::force_unlock_write).
+    pub unsafe fn force_unlock_write_fair(&self) {
+        // SAFETY: this function's contract.
+        unsafe { self.raw.unlock_write_fair() };
+    }
+
+    /// A guard for a lock that is held for writing already, without one.
+    ///
+    /// # Safety
+    ///
+    /// The lock is held by a writer, no other guard of it will be used or dropped, and the guard stands in
+    /// for the writer.
+    pub unsafe fn make_write_guard_unchecked(&self) -> RwLockWriteGuard<'_, T> {
+        self.write_guard()
+    }
+
+    /// A guard for a lock that is held by the upgradable reader already, without one.
+    ///
+    /// # Safety
+    ///
+    /// The upgradable reader is in, no other guard of it will be used or dropped, and the guard stands in for
+    /// it.
+    pub unsafe fn make_upgradable_guard_unchecked(&self) -> RwLockUpgradableReadGuard<'_, T> {
+        self.upgradable_guard()
+    }
+
+    crate::facade::model_only! {
+        pub(crate) fn has_waiters_now(&self) -> bool {
+            self.raw.has_waiters_now()
+        }
+    }
+
+    /// The guard for a lock that was just taken; so are those below.
+    #[inline]
+    fn read_guard(&self, token: ReadToken) -> RwLockReadGuard<'_, T> {
+        // SAFETY: the callers have just locked for reading.
+        RwLockReadGuard { inner: unsafe { Guard::new(self, token) } }
+    }
+
+    #[inline]
+    fn upgradable_guard(&self) -> RwLockUpgradableReadGuard<'_, T> {
+        // SAFETY: the callers have just locked as the upgradable reader, or stand for it.
+        RwLockUpgradableReadGuard { inner: unsafe { Guard::new(self, ()) } }
+    }
+
+    #[inline]
+    fn write_guard(&self) -> RwLockWriteGuard<'_, T> {
+        // SAFETY: the callers have just locked for writing, or stand for the writer.
+        RwLockWriteGuard { inner: unsafe { Guard::new(self, ()) } }
+    }
+}
+
+const_fn! {
+    /// [`RwLock::new`] under the name that `parking_lot` has for it.
+    #[must_use]
+    #[inline]
+    pub fn const_rwlock<T>(value: T) -> RwLock<T> {
+        RwLock::new(value)
+    }
+}
+
+impl<T: Default> Default for RwLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> From<T> for RwLock<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
+    /// Shows the value, or `<locked>` if a writer has or waits for the lock: never blocks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("RwLock");
+        match self.try_read() {
+            Some(guard) => shown.field("data", &&*guard),
+            None => shown.field("data", &format_args!("<locked>")),
+        }
+        .finish()
+    }
+}
+
+impl<T: ?Sized> Lock for RwLock<T> {
+    type Raw = RawRwLock;
+    type Value = T;
+
+    #[inline]
+    fn raw(&self) -> &RawRwLock {
+        &self.raw
+    }
+
+    #[inline]
+    fn payload(&self) -> &Payload<T> {
+        &self.value
+    }
+}
