@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{TimeLimit, const_fn};
 use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 
 /// A place where a given number of threads meet, round after round: no thread goes on before all have arrived.
@@ -210,7 +210,7 @@ impl Barrier {
     #[inline]
     #[track_caller]
     pub fn wait(&self) -> BarrierWaitResult {
-        match self.wait_deadline(|| Deadline::NEVER, "wait") {
+        match self.wait_deadline(TimeLimit::Never, "wait") {
             Ok(result) => result,
             Err(BrokenBarrier) => panic!("Barrier::wait: the barrier is broken"),
         }
@@ -235,7 +235,7 @@ impl Barrier {
     /// ```
     #[inline]
     pub fn wait_result(&self) -> Result<BarrierWaitResult, BrokenBarrier> {
-        self.wait_deadline(|| Deadline::NEVER, "wait_result")
+        self.wait_deadline(TimeLimit::Never, "wait_result")
     }
 
     /// Waits until all have arrived, for `timeout` at most. If the time is up before that, breaks the round.
@@ -262,7 +262,7 @@ impl Barrier {
     /// ```
     #[inline]
     pub fn wait_for(&self, timeout: Duration) -> Result<BarrierWaitResult, BrokenBarrier> {
-        self.wait_deadline(|| Deadline::after(timeout), "wait_for")
+        self.wait_deadline(TimeLimit::For(timeout), "wait_for")
     }
 
     /// Waits until all have arrived, until `deadline` at most. See [`wait_for`](Self::wait_for).
@@ -276,17 +276,17 @@ impl Barrier {
     /// With the panic of the action, if this thread runs it.
     #[inline]
     pub fn wait_until(&self, deadline: Instant) -> Result<BarrierWaitResult, BrokenBarrier> {
-        self.wait_deadline(|| Deadline::at(deadline), "wait_until")
+        self.wait_deadline(TimeLimit::Until(deadline), "wait_until")
     }
 
     #[inline]
     #[track_caller]
     fn wait_deadline(
         &self,
-        deadline: impl FnOnce() -> Deadline,
+        limit: TimeLimit<'_>,
         call: &'static str,
     ) -> Result<BarrierWaitResult, BrokenBarrier> {
-        match self.raw.wait(deadline, self.action.as_deref(), call) {
+        match self.raw.wait(limit, self.action.as_deref(), call) {
             Ok(Met { index, last }) => Ok(BarrierWaitResult { is_leader: last, index }),
             Err(Broken) => Err(BrokenBarrier),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{TimeLimit, const_fn};
 use crate::raw::event::{RawAutoResetEvent, RawEvent};
 
 /// A flag that threads can wait for. Once set it stays set, and lets all threads through, until it is cleared.
@@ -122,7 +122,7 @@ impl Event {
     #[inline]
     #[track_caller]
     pub fn wait(&self) {
-        self.raw.wait_until(|| Deadline::NEVER);
+        self.raw.wait_until(TimeLimit::Never);
     }
 
     /// Waits until it is set, for `timeout` at most. Says whether it was set.
@@ -140,19 +140,19 @@ impl Event {
     #[inline]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.raw.wait_until(|| Deadline::after(timeout))
+        self.raw.wait_until(TimeLimit::For(timeout))
     }
 
     /// Waits until it is set, until `deadline` at most. Says whether it was set.
     #[inline]
     #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.raw.wait_until(|| Deadline::at(deadline))
+        self.raw.wait_until(TimeLimit::Until(deadline))
     }
 
     #[cfg(feature = "threads")]
-    pub(crate) fn wait_deadline(&self, deadline: &Deadline) -> bool {
-        self.raw.wait_until(|| deadline.clone())
+    pub(crate) fn wait_deadline(&self, deadline: &crate::facade::Deadline) -> bool {
+        self.raw.wait_until(TimeLimit::Before(deadline))
     }
 }
 
@@ -278,7 +278,7 @@ impl AutoResetEvent {
     #[inline]
     #[track_caller]
     pub fn wait(&self) {
-        self.raw.wait_until(|| Deadline::NEVER);
+        self.raw.wait_until(TimeLimit::Never);
     }
 
     /// Waits for a signal, for `timeout` at most. Says whether it got one.
@@ -295,14 +295,14 @@ impl AutoResetEvent {
     #[inline]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.raw.wait_until(|| Deadline::after(timeout))
+        self.raw.wait_until(TimeLimit::For(timeout))
     }
 
     /// Waits for a signal, until `deadline` at most. Says whether it got one.
     #[inline]
     #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.raw.wait_until(|| Deadline::at(deadline))
+        self.raw.wait_until(TimeLimit::Until(deadline))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{TimeLimit, const_fn};
 use crate::raw::latch::RawLatch;
 
 /// A gate that opens, once and for good, when it has been counted down to zero.
@@ -127,7 +127,7 @@ impl Latch {
     #[inline]
     #[track_caller]
     pub fn wait(&self) {
-        self.raw.wait_until(|| Deadline::NEVER);
+        self.raw.wait_until(TimeLimit::Never);
     }
 
     /// Waits until it is open, for `timeout` at most. Says whether it is.
@@ -145,14 +145,14 @@ impl Latch {
     #[inline]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.raw.wait_until(|| Deadline::after(timeout))
+        self.raw.wait_until(TimeLimit::For(timeout))
     }
 
     /// Waits until it is open, until `deadline` at most. Says whether it is.
     #[inline]
     #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.raw.wait_until(|| Deadline::at(deadline))
+        self.raw.wait_until(TimeLimit::Until(deadline))
     }
 
     /// Counts down by one and waits until it is open.

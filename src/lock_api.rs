@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ::lock_api as traits;
 use traits::GuardNoSend;
 
-use crate::facade::{AbortOnUnwind, Deadline};
+use crate::facade::{AbortOnUnwind, TimeLimit};
 use crate::raw::rwlock::Role;
 use crate::raw::thread_id::ThreadId;
 use crate::raw::{mutex, rwlock};
@@ -160,12 +160,12 @@ macro_rules! raw_mutex {
 
             #[inline]
             fn try_lock_for(&self, timeout: Duration) -> bool {
-                self.0.lock_until(|| Deadline::after(timeout))
+                self.0.lock_until(TimeLimit::For(timeout))
             }
 
             #[inline]
             fn try_lock_until(&self, deadline: Instant) -> bool {
-                self.0.lock_until(|| Deadline::at(deadline))
+                self.0.lock_until(TimeLimit::Until(deadline))
             }
         }
     };
@@ -198,7 +198,7 @@ unsafe impl traits::RawRwLock for RawRwLock {
     #[inline]
     fn lock_shared(&self) {
         or_abort(|| {
-            if !self.0.read(Role::Read, || Deadline::NEVER) {
+            if !self.0.read(Role::Read, TimeLimit::Never) {
                 rwlock::too_many_readers("RawRwLock::lock_shared");
             }
         });
@@ -217,7 +217,7 @@ unsafe impl traits::RawRwLock for RawRwLock {
 
     #[inline]
     fn lock_exclusive(&self) {
-        let locked = or_abort(|| self.0.write(|| Deadline::NEVER));
+        let locked = or_abort(|| self.0.write(TimeLimit::Never));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -292,22 +292,22 @@ unsafe impl traits::RawRwLockTimed for RawRwLock {
 
     #[inline]
     fn try_lock_shared_for(&self, timeout: Duration) -> bool {
-        self.0.read(Role::Read, || Deadline::after(timeout))
+        self.0.read(Role::Read, TimeLimit::For(timeout))
     }
 
     #[inline]
     fn try_lock_shared_until(&self, deadline: Instant) -> bool {
-        self.0.read(Role::Read, || Deadline::at(deadline))
+        self.0.read(Role::Read, TimeLimit::Until(deadline))
     }
 
     #[inline]
     fn try_lock_exclusive_for(&self, timeout: Duration) -> bool {
-        self.0.write(|| Deadline::after(timeout))
+        self.0.write(TimeLimit::For(timeout))
     }
 
     #[inline]
     fn try_lock_exclusive_until(&self, deadline: Instant) -> bool {
-        self.0.write(|| Deadline::at(deadline))
+        self.0.write(TimeLimit::Until(deadline))
     }
 }
 
@@ -316,7 +316,7 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
     #[inline]
     fn lock_shared_recursive(&self) {
         or_abort(|| {
-            if !self.0.read(Role::ReadAgain, || Deadline::NEVER) {
+            if !self.0.read(Role::ReadAgain, TimeLimit::Never) {
                 rwlock::too_many_readers("RawRwLock::lock_shared_recursive");
             }
         });
@@ -332,12 +332,12 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
 unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
     #[inline]
     fn try_lock_shared_recursive_for(&self, timeout: Duration) -> bool {
-        self.0.read(Role::ReadAgain, || Deadline::after(timeout))
+        self.0.read(Role::ReadAgain, TimeLimit::For(timeout))
     }
 
     #[inline]
     fn try_lock_shared_recursive_until(&self, deadline: Instant) -> bool {
-        self.0.read(Role::ReadAgain, || Deadline::at(deadline))
+        self.0.read(Role::ReadAgain, TimeLimit::Until(deadline))
     }
 }
 
@@ -345,7 +345,7 @@ unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
 unsafe impl traits::RawRwLockUpgrade for RawRwLock {
     #[inline]
     fn lock_upgradable(&self) {
-        let locked = or_abort(|| self.0.upgradable(|| Deadline::NEVER));
+        let locked = or_abort(|| self.0.upgradable(TimeLimit::Never));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -363,7 +363,7 @@ unsafe impl traits::RawRwLockUpgrade for RawRwLock {
     #[inline]
     unsafe fn upgrade(&self) {
         // SAFETY: this function's contract: the upgradable reader is in.
-        let upgraded = unsafe { self.0.upgrade(|| Deadline::NEVER) };
+        let upgraded = unsafe { self.0.upgrade(TimeLimit::Never) };
         debug_assert!(upgraded, "a wait without a deadline ends with the lock");
     }
 
@@ -414,23 +414,23 @@ unsafe impl traits::RawRwLockUpgradeDowngrade for RawRwLock {
 unsafe impl traits::RawRwLockUpgradeTimed for RawRwLock {
     #[inline]
     fn try_lock_upgradable_for(&self, timeout: Duration) -> bool {
-        self.0.upgradable(|| Deadline::after(timeout))
+        self.0.upgradable(TimeLimit::For(timeout))
     }
 
     #[inline]
     fn try_lock_upgradable_until(&self, deadline: Instant) -> bool {
-        self.0.upgradable(|| Deadline::at(deadline))
+        self.0.upgradable(TimeLimit::Until(deadline))
     }
 
     #[inline]
     unsafe fn try_upgrade_for(&self, timeout: Duration) -> bool {
         // SAFETY: this function's contract: the upgradable reader is in.
-        unsafe { self.0.upgrade(|| Deadline::after(timeout)) }
+        unsafe { self.0.upgrade(TimeLimit::For(timeout)) }
     }
 
     #[inline]
     unsafe fn try_upgrade_until(&self, deadline: Instant) -> bool {
         // SAFETY: this function's contract: the upgradable reader is in.
-        unsafe { self.0.upgrade(|| Deadline::at(deadline)) }
+        unsafe { self.0.upgrade(TimeLimit::Until(deadline)) }
     }
 }

@@ -7,7 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, Payload, Writing, const_fn};
+use crate::facade::{Deadline, Payload, TimeLimit, Writing, const_fn};
 use crate::guard::{Guard, Lock, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
 use crate::raw::mutex::RawMutex;
 
@@ -214,7 +214,7 @@ impl<T: ?Sized> Mutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_for(&self, timeout: Duration) -> Option<MutexGuard<'_, T>> {
-        self.raw.lock_until(|| Deadline::after(timeout)).then(|| self.guard())
+        self.raw.lock_until(TimeLimit::For(timeout)).then(|| self.guard())
     }
 
     /// Locks, waiting until `deadline` at most. A deadline in the past tries once.
@@ -228,12 +228,12 @@ impl<T: ?Sized> Mutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_until(&self, deadline: Instant) -> Option<MutexGuard<'_, T>> {
-        self.raw.lock_until(|| Deadline::at(deadline)).then(|| self.guard())
+        self.raw.lock_until(TimeLimit::Until(deadline)).then(|| self.guard())
     }
 
     /// The same for `lock_all`, which waits for several before one deadline.
     pub(crate) fn lock_before(&self, deadline: &Deadline) -> Option<MutexGuard<'_, T>> {
-        self.raw.lock_until(|| deadline.clone()).then(|| self.guard())
+        self.raw.lock_until(TimeLimit::Before(deadline)).then(|| self.guard())
     }
 
     /// What tells this lock from every other: the address of its word, which the value never shares.
@@ -269,14 +269,14 @@ impl<T: ?Sized> Mutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcMutexGuard<T>> {
-        self.raw.lock_until(|| Deadline::after(timeout)).then(|| self.guard_arc())
+        self.raw.lock_until(TimeLimit::For(timeout)).then(|| self.guard_arc())
     }
 
     /// [`try_lock_until`](Self::try_lock_until) with a guard that keeps the mutex alive.
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcMutexGuard<T>> {
-        self.raw.lock_until(|| Deadline::at(deadline)).then(|| self.guard_arc())
+        self.raw.lock_until(TimeLimit::Until(deadline)).then(|| self.guard_arc())
     }
 
     /// The value. No locking: the mutex is borrowed exclusively.

@@ -45,7 +45,7 @@ macro_rules! face {
             ///
             /// Gives the item back if the buffer is closed, or is closed while the call waits.
             pub fn put(&self, item: T) -> Result<(), crate::PutError<T>> {
-                self.core.put(item, || Deadline::NEVER).map_err(|error| crate::PutError(error.into_inner()))
+                self.core.put(item, TimeLimit::Never).map_err(|error| crate::PutError(error.into_inner()))
             }
 
             /// Puts an item if there is room just now.
@@ -64,7 +64,7 @@ macro_rules! face {
             ///
             /// Gives the item back if there was no room in time, or if the buffer is closed or is closed while the call waits.
             pub fn put_for(&self, item: T, timeout: Duration) -> Result<(), crate::PutTimeoutError<T>> {
-                self.core.put(item, || Deadline::after(timeout))
+                self.core.put(item, TimeLimit::For(timeout))
             }
 
             /// Puts an item, waiting until `deadline` at most while the buffer is full. A deadline in the past does not wait.
@@ -73,7 +73,7 @@ macro_rules! face {
             ///
             /// As [`put_for`](Self::put_for).
             pub fn put_until(&self, item: T, deadline: Instant) -> Result<(), crate::PutTimeoutError<T>> {
-                self.core.put(item, || Deadline::at(deadline))
+                self.core.put(item, TimeLimit::Until(deadline))
             }
 
             /// Puts all items of an iterator, waiting for room as often as need be. Returns the number of items.
@@ -96,7 +96,7 @@ macro_rules! face {
             ///
             /// Fails once the buffer is closed and empty.
             pub fn get(&self) -> Result<T, crate::GetError> {
-                self.core.get(|| Deadline::NEVER).map_err(|_| crate::GetError)
+                self.core.get(TimeLimit::Never).map_err(|_| crate::GetError)
             }
 
             /// Takes the next item if there is one just now.
@@ -115,7 +115,7 @@ macro_rules! face {
             ///
             /// Fails if there was no item in time, or once the buffer is closed and empty.
             pub fn get_for(&self, timeout: Duration) -> Result<T, crate::GetTimeoutError> {
-                self.core.get(|| Deadline::after(timeout))
+                self.core.get(TimeLimit::For(timeout))
             }
 
             /// Takes the next item, waiting until `deadline` at most while the buffer is empty. A deadline in the past does not
@@ -125,7 +125,7 @@ macro_rules! face {
             ///
             /// As [`get_for`](Self::get_for).
             pub fn get_until(&self, deadline: Instant) -> Result<T, crate::GetTimeoutError> {
-                self.core.get(|| Deadline::at(deadline))
+                self.core.get(TimeLimit::Until(deadline))
             }
 
             /// Waits while the buffer is empty, then takes what is there, `max` items at most, in the order in which single gets
@@ -141,7 +141,7 @@ macro_rules! face {
             ///
             /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
             pub fn get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, crate::GetError> {
-                self.core.get_many(out, max, || Deadline::NEVER).map_err(|_| crate::GetError)
+                self.core.get_many(out, max, TimeLimit::Never).map_err(|_| crate::GetError)
             }
 
             /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns the number of items taken.
@@ -173,7 +173,7 @@ macro_rules! face {
                 max: usize,
                 timeout: Duration,
             ) -> Result<usize, crate::GetTimeoutError> {
-                self.core.get_many(out, max, || Deadline::after(timeout))
+                self.core.get_many(out, max, TimeLimit::For(timeout))
             }
 
             /// Does the same as [`get_many`](Self::get_many), waiting until `deadline` at most for the first item.
@@ -191,7 +191,7 @@ macro_rules! face {
                 max: usize,
                 deadline: Instant,
             ) -> Result<usize, crate::GetTimeoutError> {
-                self.core.get_many(out, max, || Deadline::at(deadline))
+                self.core.get_many(out, max, TimeLimit::Until(deadline))
             }
 
             /// Closes the buffer: putting fails from now on, getting takes what is there and then fails. It cannot be opened again.
@@ -272,17 +272,17 @@ macro_rules! face {
             ///
             /// See [`BoundedBuffer::join`](crate::BoundedBuffer::join).
             pub fn join(&self) {
-                self.core.join(|| Deadline::NEVER);
+                self.core.join(TimeLimit::Never);
             }
 
             /// Blocks likewise, for `timeout` at most. Returns whether everything was done.
             pub fn join_for(&self, timeout: Duration) -> bool {
-                self.core.join(|| Deadline::after(timeout))
+                self.core.join(TimeLimit::For(timeout))
             }
 
             /// Blocks likewise, until `deadline` at most. Returns whether everything was done.
             pub fn join_until(&self, deadline: Instant) -> bool {
-                self.core.join(|| Deadline::at(deadline))
+                self.core.join(TimeLimit::Until(deadline))
             }
         }
 

@@ -18,7 +18,7 @@ pub use error::{
 pub use priority::{PriorityBuffer, PriorityBufferIter, PriorityBufferTryIter};
 pub use stack::{StackBuffer, StackBufferIter, StackBufferTryIter};
 
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{TimeLimit, const_fn};
 use crate::ring::Ring;
 use iter::iterators;
 use wait::Core;
@@ -161,7 +161,7 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.put(2), Err(PutError(2)));
     /// ```
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
-        self.core.put(item, || Deadline::NEVER).map_err(|error| PutError(error.into_inner()))
+        self.core.put(item, TimeLimit::Never).map_err(|error| PutError(error.into_inner()))
     }
 
     /// Puts an item at the end if there is room just now.
@@ -200,7 +200,7 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.put_for(2, Duration::from_millis(1)), Err(PutTimeoutError::Timeout(2)));
     /// ```
     pub fn put_for(&self, item: T, timeout: Duration) -> Result<(), PutTimeoutError<T>> {
-        self.core.put(item, || Deadline::after(timeout))
+        self.core.put(item, TimeLimit::For(timeout))
     }
 
     /// Puts an item at the end, waiting until `deadline` at most while the buffer is full. A deadline in the past
@@ -220,7 +220,7 @@ impl<T> BoundedBuffer<T> {
     /// assert!(buffer.put_until('c', deadline).unwrap_err().is_timeout());
     /// ```
     pub fn put_until(&self, item: T, deadline: Instant) -> Result<(), PutTimeoutError<T>> {
-        self.core.put(item, || Deadline::at(deadline))
+        self.core.put(item, TimeLimit::Until(deadline))
     }
 
     /// Puts all items of an iterator at the end, in order, waiting for room as often as need be. Returns how many
@@ -279,7 +279,7 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.get(), Err(GetError));
     /// ```
     pub fn get(&self) -> Result<T, GetError> {
-        self.core.get(|| Deadline::NEVER).map_err(|_| GetError)
+        self.core.get(TimeLimit::Never).map_err(|_| GetError)
     }
 
     /// Takes the first item if there is one just now.
@@ -317,7 +317,7 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.get_for(Duration::from_millis(1)), Err(GetTimeoutError::Timeout));
     /// ```
     pub fn get_for(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
-        self.core.get(|| Deadline::after(timeout))
+        self.core.get(TimeLimit::For(timeout))
     }
 
     /// Takes the first item, waiting until `deadline` at most while the buffer is empty. A deadline in the past
@@ -338,7 +338,7 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.get_until(now), Err(GetTimeoutError::Timeout));
     /// ```
     pub fn get_until(&self, deadline: Instant) -> Result<T, GetTimeoutError> {
-        self.core.get(|| Deadline::at(deadline))
+        self.core.get(TimeLimit::Until(deadline))
     }
 
     /// Waits while the buffer is empty, then takes what is there, `max` items at most, and appends it to `out`.
@@ -368,7 +368,7 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(batch, [1, 2, 3, 4, 5]);
     /// ```
     pub fn get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, GetError> {
-        self.core.get_many(out, max, || Deadline::NEVER).map_err(|_| GetError)
+        self.core.get_many(out, max, TimeLimit::Never).map_err(|_| GetError)
     }
 
     /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns how many items it took: at
@@ -421,7 +421,7 @@ impl<T> BoundedBuffer<T> {
         max: usize,
         timeout: Duration,
     ) -> Result<usize, GetTimeoutError> {
-        self.core.get_many(out, max, || Deadline::after(timeout))
+        self.core.get_many(out, max, TimeLimit::For(timeout))
     }
 
     /// [`get_many`](Self::get_many) that waits until `deadline` at most for the first item. A deadline in the past
@@ -440,7 +440,7 @@ impl<T> BoundedBuffer<T> {
         max: usize,
         deadline: Instant,
     ) -> Result<usize, GetTimeoutError> {
-        self.core.get_many(out, max, || Deadline::at(deadline))
+        self.core.get_many(out, max, TimeLimit::Until(deadline))
     }
 
     /// Closes the buffer: no more items come in. Putting fails from now on, also for threads that wait for room;

@@ -7,7 +7,7 @@ use super::face::face;
 use super::iter::iterators;
 use super::locked::{Collection, Locked};
 use super::wait::Core;
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{TimeLimit, const_fn};
 
 /// A binary heap, greatest first, first in first out among equals.
 ///

@@ -6,7 +6,7 @@ use super::face::face;
 use super::iter::iterators;
 use super::locked::{Collection, Locked};
 use super::wait::Core;
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{TimeLimit, const_fn};
 
 /// Items in the order in which they came; the last leaves first.
 struct Stack<T>(Vec<T>);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{BoundedBuffer, TaskDoneError};
-use crate::facade::Deadline;
+use crate::facade::TimeLimit;
 
 impl<T> BoundedBuffer<T> {
     /// Reports that the work on one item taken from the buffer is done. See [`join`](Self::join).
@@ -83,7 +83,7 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(JOBS.unfinished(), 0);
     /// ```
     pub fn join(&self) {
-        self.core.join(|| Deadline::NEVER);
+        self.core.join(TimeLimit::Never);
     }
 
     /// [`join`](Self::join) for `timeout` at most. Says whether everything was done. [`Duration::ZERO`] asks and does
@@ -99,12 +99,12 @@ impl<T> BoundedBuffer<T> {
     /// assert!(!buffer.join_for(Duration::from_millis(1)));
     /// ```
     pub fn join_for(&self, timeout: Duration) -> bool {
-        self.core.join(|| Deadline::after(timeout))
+        self.core.join(TimeLimit::For(timeout))
     }
 
     /// [`join`](Self::join) until `deadline` at most. Says whether everything was done. A deadline in the past asks
     /// and does not wait.
     pub fn join_until(&self, deadline: Instant) -> bool {
-        self.core.join(|| Deadline::at(deadline))
+        self.core.join(TimeLimit::Until(deadline))
     }
 }

@@ -1,13 +1,13 @@
 //! What all buffers have in common: waiting, closing, batches, and counting what is unfinished.
 
-use std::cell::LazyCell;
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
 use super::error::{GetTimeoutError, PutAllError, PutTimeoutError, TaskDoneError, TryGetError, TryPutError};
 use crate::condvar::Condvar;
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{Deadline, TimeLimit, const_fn};
 use crate::mutex::Mutex;
 use crate::ring::{No, Ring, Sleepers, Slept, Wake};
 
@@ -215,14 +215,10 @@ impl<S: Store> Core<S> {
     }
 
     #[inline]
-    pub(super) fn put(
-        &self,
-        item: S::Item,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> Result<(), PutTimeoutError<S::Item>> {
+    pub(super) fn put(&self, item: S::Item, limit: TimeLimit<'_>) -> Result<(), PutTimeoutError<S::Item>> {
         match self.try_put(item) {
             Ok(()) => Ok(()),
-            Err(TryPutError::Full(item)) => self.put_slow(item, &deadline()),
+            Err(TryPutError::Full(item)) => self.put_slow(item, &limit.deadline()),
             Err(TryPutError::Closed(item)) => Err(PutTimeoutError::Closed(item)),
         }
     }
@@ -262,7 +258,7 @@ impl<S: Store> Core<S> {
             items.by_ref().take(limit).for_each(|item| chunk.items.push_back(item));
             let ended = chunk.items.len() < limit;
             while !chunk.items.is_empty() {
-                match self.put_some(&mut chunk.items, || Deadline::NEVER) {
+                match self.put_some(&mut chunk.items, TimeLimit::Never) {
                     Ok((moved, left)) => {
                         put += moved;
                         room = left;
@@ -281,14 +277,14 @@ impl<S: Store> Core<S> {
     fn put_some(
         &self,
         chunk: &mut VecDeque<S::Item>,
-        deadline: impl FnOnce() -> Deadline,
+        limit: TimeLimit<'_>,
     ) -> Result<(usize, usize), Refused> {
         let mut owed = self.owed(Side::Getters);
         match self.store.put_some(chunk, &mut owed.wake) {
             Ok(put) => Ok(put),
             Err(No::Closed) => Err(Refused::Closed),
             Err(No::NotNow) => {
-                self.wait(Side::Putters, &deadline(), || self.store.put_some(chunk, &mut owed.wake))
+                self.wait(Side::Putters, &limit.deadline(), || self.store.put_some(chunk, &mut owed.wake))
             }
         }
     }
@@ -306,10 +302,10 @@ impl<S: Store> Core<S> {
     }
 
     #[inline]
-    pub(super) fn get(&self, deadline: impl FnOnce() -> Deadline) -> Result<S::Item, GetTimeoutError> {
+    pub(super) fn get(&self, limit: TimeLimit<'_>) -> Result<S::Item, GetTimeoutError> {
         match self.try_get() {
             Ok(item) => Ok(item),
-            Err(TryGetError::Empty) => self.get_slow(&deadline()),
+            Err(TryGetError::Empty) => self.get_slow(&limit.deadline()),
             Err(TryGetError::Closed) => Err(GetTimeoutError::Closed),
         }
     }
@@ -322,7 +318,7 @@ impl<S: Store> Core<S> {
     }
 
     pub(super) fn try_get_many(&self, out: &mut Vec<S::Item>, max: usize) -> Result<usize, TryGetError> {
-        self.get_many(out, max, || Deadline::after(Duration::ZERO)).map_err(|error| match error {
+        self.get_many(out, max, TimeLimit::For(Duration::ZERO)).map_err(|error| match error {
             GetTimeoutError::Timeout => TryGetError::Empty,
             GetTimeoutError::Closed => TryGetError::Closed,
         })
@@ -333,12 +329,14 @@ impl<S: Store> Core<S> {
         &self,
         out: &mut Vec<S::Item>,
         max: usize,
-        deadline: impl FnOnce() -> Deadline,
+        limit: TimeLimit<'_>,
     ) -> Result<usize, GetTimeoutError> {
         if max == 0 {
             return Ok(0);
         }
-        let deadline = LazyCell::new(deadline);
+        // Made at the first use, and then the same for each turn.
+        let made = OnceCell::new();
+        let deadline = || made.get_or_init(|| limit.deadline());
         loop {
             let spare = out.capacity() - out.len();
             if spare < max {
@@ -352,12 +350,17 @@ impl<S: Store> Core<S> {
             // If more have come than fit we make room first, and others may have them meanwhile, or if that panics. A call
             // without time to wait takes what fits.
             let mut owed = self.owed(Side::Putters);
-            let take = || {
-                let fits = max <= spare || self.len() <= spare || deadline.has_passed();
+            let mut take = || {
+                let fits = max <= spare || self.len() <= spare || deadline().has_passed();
                 let mut get = || self.store.get_some(out, max.min(spare), &mut owed.wake);
                 if fits { get().map(Some) } else { Ok(None) }
             };
-            if let Some(count) = self.wait_lazily(Side::Getters, &deadline, take)? {
+            let taken = match take() {
+                Err(No::NotNow) => self.wait(Side::Getters, deadline(), take)?,
+                Err(No::Closed) => return Err(GetTimeoutError::Closed),
+                Ok(taken) => taken,
+            };
+            if let Some(count) = taken {
                 return Ok(count);
             }
         }
@@ -407,13 +410,13 @@ impl<S: Store> Core<S> {
         usize::try_from(self.store.puts() - done.items).unwrap_or(usize::MAX)
     }
 
-    pub(super) fn join(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(super) fn join(&self, limit: TimeLimit<'_>) -> bool {
         let mut done = self.done.lock();
         if done.items == self.store.puts() {
             return true;
         }
         let rounds = done.rounds;
-        let deadline = deadline();
+        let deadline = limit.deadline();
         if !deadline.has_passed() {
             // Tests once more when the time is up.
             let _ = self.finished.wait_while_deadline(&mut done, |done| done.rounds == rounds, &deadline);
@@ -427,20 +430,6 @@ impl<S: Store> Core<S> {
             .field("closed", &self.is_closed())
             .field("capacity", &self.store.capacity())
             .finish_non_exhaustive()
-    }
-
-    /// [`wait`](Self::wait), if the first attempt fails.
-    fn wait_lazily<R, D: FnOnce() -> Deadline>(
-        &self,
-        side: Side,
-        deadline: &LazyCell<Deadline, D>,
-        mut attempt: impl FnMut() -> Result<R, No>,
-    ) -> Result<R, Refused> {
-        match attempt() {
-            Ok(result) => Ok(result),
-            Err(No::Closed) => Err(Refused::Closed),
-            Err(No::NotNow) => self.wait(side, deadline, attempt),
-        }
     }
 
     /// Attempts until it succeeds, the buffer is closed, or the deadline passes: looks for a while, then sleeps.
@@ -540,7 +529,7 @@ impl<S: Store> Drop for Chunk<'_, S> {
     /// Only an iterator that panics leaves items here. They came before the panic, and are put if they can be now.
     fn drop(&mut self) {
         if !self.items.is_empty() {
-            let _ = self.core.put_some(&mut self.items, || Deadline::after(Duration::ZERO));
+            let _ = self.core.put_some(&mut self.items, TimeLimit::For(Duration::ZERO));
         }
     }
 }

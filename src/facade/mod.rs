@@ -47,6 +47,8 @@
 //! | `const_fn!` | `const fn` | `fn` | nothing |
 //! | `real_only!`, `model_only!` | items of the one | items of the other | the `lock_api` forms, which are made in constants: their locks are modelled as the crate's own |
 
+mod limit;
+
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 #[path = "real.rs"]
 mod arm;
@@ -102,3 +104,4 @@ pub(crate) use arm::{
 pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reached, real_only, thread_own};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, set_endless_rounds, set_lives, set_turns, take_notes};
+pub(crate) use limit::TimeLimit;

@@ -8,7 +8,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use super::poisoned;
-use crate::facade::{Deadline, Payload, const_fn};
+use crate::facade::{Deadline, Payload, TimeLimit, const_fn};
 use crate::raw::once::{Kind, Passed, RawOnce};
 
 /// A value that is made when it is first used, by the first thread that does; the others wait for it.
@@ -180,7 +180,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     #[inline]
     #[track_caller]
     pub fn wait_for(this: &Self, timeout: Duration) -> Option<&T> {
-        this.wait_deadline(|| Deadline::after(timeout), "LazyLock::wait_for")
+        this.wait_deadline(TimeLimit::For(timeout), "LazyLock::wait_for")
     }
 
     /// Returns the value; makes it first if no other thread does, or else waits for that thread, until `deadline` at most.
@@ -191,13 +191,13 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     #[inline]
     #[track_caller]
     pub fn wait_until(this: &Self, deadline: Instant) -> Option<&T> {
-        this.wait_deadline(|| Deadline::at(deadline), "LazyLock::wait_until")
+        this.wait_deadline(TimeLimit::Until(deadline), "LazyLock::wait_until")
     }
 
     #[inline]
     #[track_caller]
-    fn wait_deadline(&self, deadline: impl FnOnce() -> Deadline, call: &'static str) -> Option<&T> {
-        let there = self.once.is_done() || self.init(&deadline(), call) == Passed::Done;
+    fn wait_deadline(&self, limit: TimeLimit<'_>, call: &'static str) -> Option<&T> {
+        let there = self.once.is_done() || self.init(&limit.deadline(), call) == Passed::Done;
         if there { Some(self.value()) } else { None }
     }
 

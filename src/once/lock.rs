@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, Payload, const_fn};
+use crate::facade::{Deadline, Payload, TimeLimit, const_fn};
 use crate::raw::once::{Kind, Passed, RawOnce};
 
 /// A cell that is written once and read by any number of threads from then on.
@@ -296,7 +296,7 @@ impl<T> OnceLock<T> {
     #[inline]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> Option<&T> {
-        self.wait_deadline(|| Deadline::after(timeout), "OnceLock::wait_for")
+        self.wait_deadline(TimeLimit::For(timeout), "OnceLock::wait_for")
     }
 
     /// Blocks until the value is there, until `deadline` at most, and never makes it.
@@ -307,7 +307,7 @@ impl<T> OnceLock<T> {
     #[inline]
     #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> Option<&T> {
-        self.wait_deadline(|| Deadline::at(deadline), "OnceLock::wait_until")
+        self.wait_deadline(TimeLimit::Until(deadline), "OnceLock::wait_until")
     }
 
     crate::facade::model_only! {
@@ -318,9 +318,9 @@ impl<T> OnceLock<T> {
 
     #[inline]
     #[track_caller]
-    fn wait_deadline(&self, deadline: impl FnOnce() -> Deadline, call: &'static str) -> Option<&T> {
+    fn wait_deadline(&self, limit: TimeLimit<'_>, call: &'static str) -> Option<&T> {
         let there =
-            self.once.is_done() || self.once.wait(Kind::WAIT_FORCE, &deadline(), call) == Passed::Done;
+            self.once.is_done() || self.once.wait(Kind::WAIT_FORCE, &limit.deadline(), call) == Passed::Done;
         if there { Some(self.value()) } else { None }
     }
 

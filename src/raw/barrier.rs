@@ -61,7 +61,7 @@ use crate::facade::atomic::{
     AtomicU64,
     Ordering::{Acquire, Release},
 };
-use crate::facade::{Deadline, Releasing, const_fn, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
 use crate::wait::{BarrierSpin, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
 
 /// A value of a barrier's state word.
@@ -288,20 +288,20 @@ impl RawBarrier {
         }
     }
 
-    /// Arrives, and waits until all have. The last to arrive runs `action` before any thread is released. The deadline is
-    /// made only if it is needed. `call` is what the user called, for the panic.
+    /// Arrives, and waits until all have, within the limit. The last to arrive runs `action` before any thread is
+    /// released. `call` is what the user called, for the panic.
     #[inline]
     pub(crate) fn wait(
         &self,
-        deadline: impl FnOnce() -> Deadline,
+        limit: TimeLimit<'_>,
         action: Option<&Action>,
         call: &'static str,
     ) -> Result<Met, Broken> {
         match self.arrive(self.load_to_change(), action.is_some(), call) {
             Arrival::Last(before) => self.lead(before, action),
-            Arrival::Early(before) => self.meet(before, &deadline()),
+            Arrival::Early(before) => self.meet(before, &limit.deadline()),
             Arrival::Closed(mut state) => {
-                let deadline = deadline();
+                let deadline = limit.deadline();
                 loop {
                     state = self.enter(state, &deadline)?;
                     match self.arrive(state, action.is_some(), call) {
@@ -632,14 +632,14 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::{Generation, RawBarrier, Role, State};
-    use crate::facade::Deadline;
+    use crate::facade::TimeLimit;
 
     /// 2^24 threads are too many for a test to make: the count begins at its end here.
     #[test]
     fn one_thread_too_many_panics_and_changes_nothing() {
         let barrier = RawBarrier::new(usize::MAX);
         assert!(barrier.try_change(State::FRESH, State(State::COUNT)).is_ok());
-        let wait = || _ = barrier.wait(|| Deadline::NEVER, None, "wait_for").is_ok();
+        let wait = || _ = barrier.wait(TimeLimit::Never, None, "wait_for").is_ok();
         let payload = catch_unwind(AssertUnwindSafe(wait)).unwrap_err();
         let message = payload.downcast::<String>().expect("a message");
         assert!(message.starts_with("Barrier::wait_for: "), "{message}");

@@ -24,7 +24,7 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Release};
-use crate::facade::{Deadline, Releasing, const_fn, guess, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, guess, reached};
 use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup, Word};
 
 const SET: usize = Word::bit(0);
@@ -96,11 +96,11 @@ impl RawEvent {
         }
     }
 
-    /// Waits until it is set. The deadline is made only if it is needed.
+    /// Waits until it is set, within the limit.
     #[inline]
-    pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
         self.is_set()
-            || wait_slow(&self.queue, &deadline(), || self.is_set(), |locked| release_all(locked, 0))
+            || wait_slow(&self.queue, &limit.deadline(), || self.is_set(), |locked| release_all(locked, 0))
     }
 }
 
@@ -159,11 +159,16 @@ impl RawAutoResetEvent {
         false
     }
 
-    /// Waits for its turn. The deadline is made only if it is needed.
+    /// Waits for its turn, within the limit.
     #[inline]
-    pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
         self.take(Word::of(SET))
-            || wait_slow(&self.queue, &deadline(), || self.take(Word::of(SET)), |locked| locked.unlock())
+            || wait_slow(
+                &self.queue,
+                &limit.deadline(),
+                || self.take(Word::of(SET)),
+                |locked| locked.unlock(),
+            )
     }
 }
 

@@ -21,7 +21,7 @@ use crate::facade::atomic::{
     AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
-use crate::facade::{Deadline, const_fn, reached};
+use crate::facade::{TimeLimit, const_fn, reached};
 use crate::raw::event::RawEvent;
 
 #[derive(Debug)]
@@ -83,10 +83,10 @@ impl RawLatch {
         reached!("latch open before it could be counted up");
     }
 
-    /// Waits until the count is 0. The deadline is made only if it is needed.
+    /// Waits until the count is 0, within the limit.
     #[inline]
-    pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
         // Invariant 3: a deadline that passes between the last count and the event has come too late.
-        self.count() == 0 || self.opened.wait_until(deadline) || self.count() == 0
+        self.count() == 0 || self.opened.wait_until(limit) || self.count() == 0
     }
 }

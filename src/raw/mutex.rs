@@ -42,7 +42,7 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{Deadline, Releasing, budget, const_fn, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, budget, const_fn, reached};
 use crate::wait::{
     Dequeued, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word, is_turn,
     yield_at_intervals,
@@ -91,13 +91,13 @@ impl RawMutex {
         }
     }
 
-    /// Locks before the deadline, or says that it could not. The deadline is made only if it is needed.
+    /// Locks within the limit. Returns whether it could.
     #[inline]
-    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(crate) fn lock_until(&self, limit: TimeLimit<'_>) -> bool {
         // Acquire (mutex.unlock): what earlier holders did.
         match self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
             Ok(()) => true,
-            Err(word) => self.lock_slow(word, 0, &deadline(), Stamp::NONE),
+            Err(word) => self.lock_slow(word, 0, &limit.deadline(), Stamp::NONE),
         }
     }
 

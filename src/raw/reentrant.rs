@@ -29,7 +29,7 @@
 
 use crate::facade::atomic::AtomicU64;
 use crate::facade::atomic::Ordering::Relaxed;
-use crate::facade::{Deadline, UnsafeCell, const_fn};
+use crate::facade::{TimeLimit, UnsafeCell, const_fn};
 use crate::raw::mutex::RawMutex;
 use crate::raw::thread_id::ThreadId;
 
@@ -115,16 +115,16 @@ impl RawReentrantMutex {
         locked
     }
 
-    /// Locks before the deadline, or says that it could not. The deadline is made only if it is needed.
+    /// Locks within the limit. Returns whether it could.
     #[inline]
     #[track_caller]
-    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline, call: &'static str) -> bool {
+    pub(crate) fn lock_until(&self, limit: TimeLimit<'_>, call: &'static str) -> bool {
         if self.is_owned_by_current_thread() {
             self.nest(call);
             return true;
         }
         let me = ThreadId::current();
-        let locked = self.mutex.lock_until(deadline);
+        let locked = self.mutex.lock_until(limit);
         if locked {
             self.own(me);
         }

@@ -44,7 +44,7 @@ use crate::facade::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::facade::{Deadline, Releasing, const_fn, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
 use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
 
 /// The most permits that a semaphore can have.
@@ -180,11 +180,10 @@ impl RawSemaphore {
         self.acquire_slow(n, &Deadline::NEVER);
     }
 
-    /// Takes `n` permits before the deadline, or says that it could not; at once, if there can never be so many. The
-    /// deadline is made only if it is needed.
+    /// Takes `n` permits within the limit, or returns that it could not; at once, if there can never be so many.
     #[inline]
-    pub(crate) fn acquire_until(&self, n: usize, deadline: impl FnOnce() -> Deadline) -> bool {
-        self.try_acquire(n) || (n <= self.limit && self.acquire_slow(n, &deadline()))
+    pub(crate) fn acquire_until(&self, n: usize, limit: TimeLimit<'_>) -> bool {
+        self.try_acquire(n) || (n <= self.limit && self.acquire_slow(n, &limit.deadline()))
     }
 
     #[cold]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use self::guards::{ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutexGuard};
-use crate::facade::{Deadline, Payload, const_fn};
+use crate::facade::{Payload, TimeLimit, const_fn};
 use crate::guard::{Guard, Lock};
 use crate::raw::reentrant::RawReentrantMutex;
 
@@ -218,7 +218,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_for(&self, timeout: Duration) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.raw.lock_until(|| Deadline::after(timeout), "try_lock_for").then(|| self.guard())
+        self.raw.lock_until(TimeLimit::For(timeout), "try_lock_for").then(|| self.guard())
     }
 
     /// Locks, waiting until `deadline` at most. A deadline in the past tries once.
@@ -236,7 +236,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_until(&self, deadline: Instant) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.raw.lock_until(|| Deadline::at(deadline), "try_lock_until").then(|| self.guard())
+        self.raw.lock_until(TimeLimit::Until(deadline), "try_lock_until").then(|| self.guard())
     }
 
     /// [`lock`](Self::lock) with a guard that keeps the mutex alive.
@@ -280,7 +280,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcReentrantMutexGuard<T>> {
-        self.raw.lock_until(|| Deadline::after(timeout), "try_lock_arc_for").then(|| self.guard_arc())
+        self.raw.lock_until(TimeLimit::For(timeout), "try_lock_arc_for").then(|| self.guard_arc())
     }
 
     /// [`try_lock_until`](Self::try_lock_until) with a guard that keeps the mutex alive.
@@ -291,7 +291,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcReentrantMutexGuard<T>> {
-        self.raw.lock_until(|| Deadline::at(deadline), "try_lock_arc_until").then(|| self.guard_arc())
+        self.raw.lock_until(TimeLimit::Until(deadline), "try_lock_arc_until").then(|| self.guard_arc())
     }
 
     /// The value. No locking: the mutex is borrowed exclusively.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, RwLock};
-use crate::facade::Deadline;
+use crate::facade::TimeLimit;
 use crate::guard::Guard;
 use crate::raw::rwlock::{ReadToken, Role, too_many_readers};
 
@@ -12,7 +12,7 @@ impl<T: ?Sized> RwLock<T> {
     /// [`read`](Self::read) with a guard that keeps the lock alive.
     #[inline]
     pub fn read_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
-        let token = self.raw.read(Role::Read, || Deadline::NEVER);
+        let token = self.raw.read(Role::Read, TimeLimit::Never);
         self.read_guard_arc(token.unwrap_or_else(|| too_many_readers("RwLock::read_arc")))
     }
 
@@ -25,19 +25,19 @@ impl<T: ?Sized> RwLock<T> {
     /// [`try_read_for`](Self::try_read_for) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|token| self.read_guard_arc(token))
+        self.raw.read(Role::Read, TimeLimit::For(timeout)).map(|token| self.read_guard_arc(token))
     }
 
     /// [`try_read_until`](Self::try_read_until) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|token| self.read_guard_arc(token))
+        self.raw.read(Role::Read, TimeLimit::Until(deadline)).map(|token| self.read_guard_arc(token))
     }
 
     /// [`read_recursive`](Self::read_recursive) with a guard that keeps the lock alive.
     #[inline]
     pub fn read_recursive_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
-        let token = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
+        let token = self.raw.read(Role::ReadAgain, TimeLimit::Never);
         self.read_guard_arc(token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive_arc")))
     }
 
@@ -50,7 +50,7 @@ impl<T: ?Sized> RwLock<T> {
     /// [`try_read_recursive_for`](Self::try_read_recursive_for) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_recursive_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|token| self.read_guard_arc(token))
+        self.raw.read(Role::ReadAgain, TimeLimit::For(timeout)).map(|token| self.read_guard_arc(token))
     }
 
     /// [`try_read_recursive_until`](Self::try_read_recursive_until) with a guard that keeps the lock alive.
@@ -59,7 +59,7 @@ impl<T: ?Sized> RwLock<T> {
         self: &Arc<Self>,
         deadline: Instant,
     ) -> Option<ArcRwLockReadGuard<T>> {
-        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|token| self.read_guard_arc(token))
+        self.raw.read(Role::ReadAgain, TimeLimit::Until(deadline)).map(|token| self.read_guard_arc(token))
     }
 
     /// [`read_recursive_arc`](Self::read_recursive_arc) under the name that `parking_lot` has for it.
@@ -88,7 +88,7 @@ impl<T: ?Sized> RwLock<T> {
     /// [`upgradable_read`](Self::upgradable_read) with a guard that keeps the lock alive.
     #[inline]
     pub fn upgradable_read_arc(self: &Arc<Self>) -> ArcRwLockUpgradableReadGuard<T> {
-        let locked = self.raw.upgradable(|| Deadline::NEVER);
+        let locked = self.raw.upgradable(TimeLimit::Never);
         debug_assert!(locked, "a wait without a deadline ends with the lock");
         self.upgradable_guard_arc()
     }
@@ -105,7 +105,7 @@ impl<T: ?Sized> RwLock<T> {
         self: &Arc<Self>,
         timeout: Duration,
     ) -> Option<ArcRwLockUpgradableReadGuard<T>> {
-        self.raw.upgradable(|| Deadline::after(timeout)).then(|| self.upgradable_guard_arc())
+        self.raw.upgradable(TimeLimit::For(timeout)).then(|| self.upgradable_guard_arc())
     }
 
     /// [`try_upgradable_read_until`](Self::try_upgradable_read_until) with a guard that keeps the lock alive.
@@ -114,13 +114,13 @@ impl<T: ?Sized> RwLock<T> {
         self: &Arc<Self>,
         deadline: Instant,
     ) -> Option<ArcRwLockUpgradableReadGuard<T>> {
-        self.raw.upgradable(|| Deadline::at(deadline)).then(|| self.upgradable_guard_arc())
+        self.raw.upgradable(TimeLimit::Until(deadline)).then(|| self.upgradable_guard_arc())
     }
 
     /// [`write`](Self::write) with a guard that keeps the lock alive.
     #[inline]
     pub fn write_arc(self: &Arc<Self>) -> ArcRwLockWriteGuard<T> {
-        let locked = self.raw.write(|| Deadline::NEVER);
+        let locked = self.raw.write(TimeLimit::Never);
         debug_assert!(locked, "a wait without a deadline ends with the lock");
         self.write_guard_arc()
     }
@@ -134,13 +134,13 @@ impl<T: ?Sized> RwLock<T> {
     /// [`try_write_for`](Self::try_write_for) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_write_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockWriteGuard<T>> {
-        self.raw.write(|| Deadline::after(timeout)).then(|| self.write_guard_arc())
+        self.raw.write(TimeLimit::For(timeout)).then(|| self.write_guard_arc())
     }
 
     /// [`try_write_until`](Self::try_write_until) with a guard that keeps the lock alive.
     #[inline]
     pub fn try_write_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockWriteGuard<T>> {
-        self.raw.write(|| Deadline::at(deadline)).then(|| self.write_guard_arc())
+        self.raw.write(TimeLimit::Until(deadline)).then(|| self.write_guard_arc())
     }
 
     /// [`make_write_guard_unchecked`](Self::make_write_guard_unchecked) with a guard that keeps the lock

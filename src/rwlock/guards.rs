@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{RawRwLock, RwLock};
-use crate::facade::{Deadline, Reading, Writing};
+use crate::facade::{Reading, TimeLimit, Writing};
 use crate::guard::{
     Access, Guard, Mode, Part, Whole, gives_value, keeps_lock_alive, maps, run_and_lock, unlocks,
 };
@@ -27,7 +27,7 @@ impl Mode for Reader {
 
     #[inline]
     fn lock(raw: &RawRwLock, call: &'static str) -> ReadToken {
-        let token = raw.read(Role::Read, || Deadline::NEVER);
+        let token = raw.read(Role::Read, TimeLimit::Never);
         token.unwrap_or_else(|| too_many_readers(&format!("RwLockReadGuard::{call}")))
     }
 
@@ -54,7 +54,7 @@ impl Mode for Upgradable {
 
     #[inline]
     fn lock(raw: &RawRwLock, _: &'static str) {
-        let locked = raw.upgradable(|| Deadline::NEVER);
+        let locked = raw.upgradable(TimeLimit::Never);
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -81,7 +81,7 @@ impl Mode for Writer {
 
     #[inline]
     fn lock(raw: &RawRwLock, _: &'static str) {
-        let locked = raw.write(|| Deadline::NEVER);
+        let locked = raw.write(TimeLimit::Never);
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -373,9 +373,9 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Writer> {
 
 impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
     /// Becomes the writer before the deadline, or stays what it is.
-    fn upgrade(self, deadline: impl FnOnce() -> Deadline) -> Result<Guard<P, Writer>, Self> {
+    fn upgrade(self, limit: TimeLimit<'_>) -> Result<Guard<P, Writer>, Self> {
         // SAFETY: the guard has the lock as the upgradable reader, and is turned into the writer's if that succeeds.
-        let upgrade = |raw: &RawRwLock| unsafe { raw.upgrade(deadline) }.then_some(());
+        let upgrade = |raw: &RawRwLock| unsafe { raw.upgrade(limit) }.then_some(());
         // SAFETY: there is the writer instead of the upgradable reader if the result says so.
         unsafe { self.into_mode(upgrade) }
     }
@@ -450,7 +450,7 @@ macro_rules! converts {
         impl<$($generics)*> $upgradable<$($arguments)*> {
             /// Becomes the writer, waiting for the other readers to leave. No other writer comes in between.
             pub fn upgrade(self) -> $write<$($arguments)*> {
-                match self.inner.upgrade(|| Deadline::NEVER) {
+                match self.inner.upgrade(TimeLimit::Never) {
                     Ok(inner) => $write { inner },
                     Err(_) => unreachable!("a wait without a deadline ends with the lock"),
                 }
@@ -484,7 +484,7 @@ macro_rules! converts {
             ///
             /// Gives the guard back if they have not; those that came to read in the meantime come in then.
             pub fn try_upgrade_for(self, timeout: Duration) -> Result<$write<$($arguments)*>, Self> {
-                let upgraded = self.inner.upgrade(|| Deadline::after(timeout));
+                let upgraded = self.inner.upgrade(TimeLimit::For(timeout));
                 upgraded.map(|inner| $write { inner }).map_err(|inner| Self { inner })
             }
 
@@ -494,7 +494,7 @@ macro_rules! converts {
             ///
             /// Gives the guard back if they have not; those that came to read in the meantime come in then.
             pub fn try_upgrade_until(self, deadline: Instant) -> Result<$write<$($arguments)*>, Self> {
-                let upgraded = self.inner.upgrade(|| Deadline::at(deadline));
+                let upgraded = self.inner.upgrade(TimeLimit::Until(deadline));
                 upgraded.map(|inner| $write { inner }).map_err(|inner| Self { inner })
             }
 
@@ -521,7 +521,7 @@ macro_rules! converts {
             where
                 F: FnOnce(&mut T) -> R,
             {
-                self.with_upgraded_by(|| Deadline::NEVER, f)
+                self.with_upgraded_by(TimeLimit::Never, f)
                     .unwrap_or_else(|| unreachable!("a wait without a deadline ends with the lock"))
             }
 
@@ -539,7 +539,7 @@ macro_rules! converts {
             where
                 F: FnOnce(&mut T) -> R,
             {
-                self.with_upgraded_by(|| Deadline::after(timeout), f)
+                self.with_upgraded_by(TimeLimit::For(timeout), f)
             }
 
             /// [`with_upgraded`](Self::with_upgraded), waiting until `deadline` at most, else `None`.
@@ -547,16 +547,16 @@ macro_rules! converts {
             where
                 F: FnOnce(&mut T) -> R,
             {
-                self.with_upgraded_by(|| Deadline::at(deadline), f)
+                self.with_upgraded_by(TimeLimit::Until(deadline), f)
             }
 
             fn with_upgraded_by<R>(
                 &mut self,
-                deadline: impl FnOnce() -> Deadline,
+                limit: TimeLimit<'_>,
                 f: impl FnOnce(&mut T) -> R,
             ) -> Option<R> {
                 // SAFETY: the guard has the lock as the upgradable reader.
-                self.inner.with_upgraded(|raw| unsafe { raw.upgrade(deadline) }, f)
+                self.inner.with_upgraded(|raw| unsafe { raw.upgrade(limit) }, f)
             }
         }
     };

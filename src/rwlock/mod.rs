@@ -13,7 +13,7 @@ pub use self::guards::{
     MappedRwLockWriteGuard, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 pub(crate) use self::guards::{Reader, Writer};
-use crate::facade::{Deadline, Payload, const_fn};
+use crate::facade::{Deadline, Payload, TimeLimit, const_fn};
 use crate::guard::{Guard, Lock};
 use crate::raw::rwlock::{self, ReadToken, Readers, Role, too_many_readers};
 
@@ -225,7 +225,7 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        let token = self.raw.read(Role::Read, || Deadline::NEVER);
+        let token = self.raw.read(Role::Read, TimeLimit::Never);
         self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read")))
     }
 
@@ -247,13 +247,13 @@ impl<T: ?Sized> RwLock<T> {
     /// waits for ever. A call whose turn comes before the time is up succeeds.
     #[inline]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::Read, || Deadline::after(timeout)).map(|token| self.read_guard(token))
+        self.raw.read(Role::Read, TimeLimit::For(timeout)).map(|token| self.read_guard(token))
     }
 
     /// [`read`](Self::read), waiting until `deadline` at most. A deadline in the past tries once.
     #[inline]
     pub fn try_read_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::Read, || Deadline::at(deadline)).map(|token| self.read_guard(token))
+        self.raw.read(Role::Read, TimeLimit::Until(deadline)).map(|token| self.read_guard(token))
     }
 
     /// Locks for reading, waiting only for as long as a writer has the lock: joins readers that are in
@@ -273,7 +273,7 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn read_recursive(&self) -> RwLockReadGuard<'_, T> {
-        let token = self.raw.read(Role::ReadAgain, || Deadline::NEVER);
+        let token = self.raw.read(Role::ReadAgain, TimeLimit::Never);
         self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive")))
     }
 
@@ -287,14 +287,14 @@ impl<T: ?Sized> RwLock<T> {
     /// [`Duration::MAX`] waits for ever. A call whose turn comes before the time is up succeeds.
     #[inline]
     pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::ReadAgain, || Deadline::after(timeout)).map(|token| self.read_guard(token))
+        self.raw.read(Role::ReadAgain, TimeLimit::For(timeout)).map(|token| self.read_guard(token))
     }
 
     /// [`read_recursive`](Self::read_recursive), waiting until `deadline` at most. A deadline in the past
     /// tries once.
     #[inline]
     pub fn try_read_recursive_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::ReadAgain, || Deadline::at(deadline)).map(|token| self.read_guard(token))
+        self.raw.read(Role::ReadAgain, TimeLimit::Until(deadline)).map(|token| self.read_guard(token))
     }
 
     /// Locks for reading beside other readers, as the one reader that can
@@ -311,7 +311,7 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn upgradable_read(&self) -> RwLockUpgradableReadGuard<'_, T> {
-        let locked = self.raw.upgradable(|| Deadline::NEVER);
+        let locked = self.raw.upgradable(TimeLimit::Never);
         debug_assert!(locked, "a wait without a deadline ends with the lock");
         self.upgradable_guard()
     }
@@ -327,14 +327,14 @@ impl<T: ?Sized> RwLock<T> {
     /// gives up leaves nothing behind.
     #[inline]
     pub fn try_upgradable_read_for(&self, timeout: Duration) -> Option<RwLockUpgradableReadGuard<'_, T>> {
-        self.raw.upgradable(|| Deadline::after(timeout)).then(|| self.upgradable_guard())
+        self.raw.upgradable(TimeLimit::For(timeout)).then(|| self.upgradable_guard())
     }
 
     /// [`upgradable_read`](Self::upgradable_read), waiting until `deadline` at most. A deadline in the past
     /// tries once.
     #[inline]
     pub fn try_upgradable_read_until(&self, deadline: Instant) -> Option<RwLockUpgradableReadGuard<'_, T>> {
-        self.raw.upgradable(|| Deadline::at(deadline)).then(|| self.upgradable_guard())
+        self.raw.upgradable(TimeLimit::Until(deadline)).then(|| self.upgradable_guard())
     }
 
     /// Locks for writing, waiting until everybody else has left.
@@ -346,7 +346,7 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-        let locked = self.raw.write(|| Deadline::NEVER);
+        let locked = self.raw.write(TimeLimit::Never);
         debug_assert!(locked, "a wait without a deadline ends with the lock");
         self.write_guard()
     }
@@ -376,23 +376,23 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     #[inline]
     pub fn try_write_for(&self, timeout: Duration) -> Option<RwLockWriteGuard<'_, T>> {
-        self.raw.write(|| Deadline::after(timeout)).then(|| self.write_guard())
+        self.raw.write(TimeLimit::For(timeout)).then(|| self.write_guard())
     }
 
     /// [`write`](Self::write), waiting until `deadline` at most. A deadline in the past tries once.
     #[inline]
     pub fn try_write_until(&self, deadline: Instant) -> Option<RwLockWriteGuard<'_, T>> {
-        self.raw.write(|| Deadline::at(deadline)).then(|| self.write_guard())
+        self.raw.write(TimeLimit::Until(deadline)).then(|| self.write_guard())
     }
 
     /// [`read`](Self::read) for `lock_all`, which waits for several before one deadline.
     pub(crate) fn read_before(&self, deadline: &Deadline) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::Read, || deadline.clone()).map(|token| self.read_guard(token))
+        self.raw.read(Role::Read, TimeLimit::Before(deadline)).map(|token| self.read_guard(token))
     }
 
     /// [`write`](Self::write) for `lock_all`.
     pub(crate) fn write_before(&self, deadline: &Deadline) -> Option<RwLockWriteGuard<'_, T>> {
-        self.raw.write(|| deadline.clone()).then(|| self.write_guard())
+        self.raw.write(TimeLimit::Before(deadline)).then(|| self.write_guard())
     }
 
     /// What tells this lock from every other: the address of its word, which the value never shares.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use self::permit::{ArcSemaphorePermit, SemaphorePermit};
-use crate::facade::{Deadline, const_fn};
+use crate::facade::{TimeLimit, const_fn};
 use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 
 /// A number of permits: the thread that wants to do something takes some, and waits while there are too few.
@@ -247,14 +247,14 @@ impl Semaphore {
     /// never have so many.
     #[inline]
     pub fn try_acquire_many_for(&self, n: usize, timeout: Duration) -> Option<SemaphorePermit<'_>> {
-        self.raw.acquire_until(n, || Deadline::after(timeout)).then(|| self.permit(n))
+        self.raw.acquire_until(n, TimeLimit::For(timeout)).then(|| self.permit(n))
     }
 
     /// Takes `n` permits at once, waiting until `deadline` at most. Returns `None` at once if the semaphore can never
     /// have so many.
     #[inline]
     pub fn try_acquire_many_until(&self, n: usize, deadline: Instant) -> Option<SemaphorePermit<'_>> {
-        self.raw.acquire_until(n, || Deadline::at(deadline)).then(|| self.permit(n))
+        self.raw.acquire_until(n, TimeLimit::Until(deadline)).then(|| self.permit(n))
     }
 
     /// [`acquire`](Self::acquire) with a permit that keeps the semaphore alive.
@@ -326,7 +326,7 @@ impl Semaphore {
         n: usize,
         timeout: Duration,
     ) -> Option<ArcSemaphorePermit> {
-        self.raw.acquire_until(n, || Deadline::after(timeout)).then(|| self.permit_arc(n))
+        self.raw.acquire_until(n, TimeLimit::For(timeout)).then(|| self.permit_arc(n))
     }
 
     /// [`try_acquire_many_until`](Self::try_acquire_many_until) with a permit that keeps the semaphore alive.
@@ -336,7 +336,7 @@ impl Semaphore {
         n: usize,
         deadline: Instant,
     ) -> Option<ArcSemaphorePermit> {
-        self.raw.acquire_until(n, || Deadline::at(deadline)).then(|| self.permit_arc(n))
+        self.raw.acquire_until(n, TimeLimit::Until(deadline)).then(|| self.permit_arc(n))
     }
 
     /// Adds `n` permits, and lets those through for whom there are enough now. Adding none does nothing.

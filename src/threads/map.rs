@@ -12,7 +12,7 @@ use super::pool::shared::{Full, Shared};
 use super::pool::{Refusal, SubmitError, ThreadPool};
 use super::queue::give_back;
 use super::task::Task;
-use crate::facade::Deadline;
+use crate::facade::{Deadline, TimeLimit};
 
 impl ThreadPool {
     /// Calls `f` for each item on the pool's threads, and returns the results in the order of the items.
@@ -286,7 +286,7 @@ where
     fn fill(&mut self, deadline: &Deadline) {
         while self.tasks.len() < self.ahead {
             let Some(call) = self.refused.take().or_else(|| self.take_item()) else { return };
-            match self.pool.submit_by(call, Full::Wait, || deadline.clone()) {
+            match self.pool.submit_by(call, Full::Wait, TimeLimit::Before(deadline)) {
                 Ok(task) => self.tasks.push_back(task),
                 Err((Refusal::Full, call)) => {
                     self.refused = Some(call);

@@ -9,7 +9,7 @@ use super::collector::Collector;
 use super::completion::Listener;
 use super::error::UnfinishedError;
 use super::task::Task;
-use crate::facade::Deadline;
+use crate::facade::{Deadline, TimeLimit};
 
 /// Has `task` notify the collector when it is done, or does so in its place if it is.
 fn watch<T>(collector: &Arc<Collector>, index: usize, task: &Task<T>) {
@@ -104,7 +104,7 @@ impl<T> AsCompleted<T> {
         if timeout == Duration::MAX {
             return Ok(self.next());
         }
-        self.next_by(|| Deadline::after(timeout))
+        self.next_by(TimeLimit::For(timeout))
     }
 
     /// Returns the next task that is done, if there are any left, waiting until `deadline` at most.
@@ -113,14 +113,14 @@ impl<T> AsCompleted<T> {
     ///
     /// As [`next_for`](Self::next_for).
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Task<T>>, UnfinishedError> {
-        self.next_by(|| Deadline::at(deadline))
+        self.next_by(TimeLimit::Until(deadline))
     }
 
-    fn next_by(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<Option<Task<T>>, UnfinishedError> {
+    fn next_by(&mut self, limit: TimeLimit<'_>) -> Result<Option<Task<T>>, UnfinishedError> {
         if self.left == 0 {
             return Ok(None);
         }
-        let next = self.collector.try_next().or_else(|| self.collector.next(&deadline()));
+        let next = self.collector.try_next().or_else(|| self.collector.next(&limit.deadline()));
         match next {
             Some(index) => Ok(self.take(index)),
             None => Err(UnfinishedError { unfinished: self.left, total: self.tasks.len() }),
@@ -192,7 +192,7 @@ pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
     if done {
         return tasks.iter().position(Task::is_finished);
     }
-    wait_first_by(tasks, || Deadline::NEVER)
+    wait_first_by(tasks, TimeLimit::Never)
 }
 
 /// [`wait_first`] for `timeout` at most. Returns `None` if no task was done in time.
@@ -203,21 +203,21 @@ pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> 
     if timeout == Duration::MAX {
         return wait_first(tasks);
     }
-    wait_first_by(tasks, || Deadline::after(timeout))
+    wait_first_by(tasks, TimeLimit::For(timeout))
 }
 
 /// [`wait_first`] until `deadline` at most. Returns `None` if no task was done in time.
 pub fn wait_first_until<T>(tasks: &[Task<T>], deadline: Instant) -> Option<usize> {
-    wait_first_by(tasks, || Deadline::at(deadline))
+    wait_first_by(tasks, TimeLimit::Until(deadline))
 }
 
-fn wait_first_by<T>(tasks: &[Task<T>], deadline: impl FnOnce() -> Deadline) -> Option<usize> {
+fn wait_first_by<T>(tasks: &[Task<T>], limit: TimeLimit<'_>) -> Option<usize> {
     let finished = tasks.iter().position(Task::is_finished);
     if finished.is_some() || tasks.is_empty() {
         return finished;
     }
     let watched = Watched::new(tasks);
-    watched.collector.next(&deadline())
+    watched.collector.next(&limit.deadline())
 }
 
 /// Blocks until all of the tasks are done.
@@ -253,20 +253,20 @@ pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
     if timeout == Duration::MAX {
         wait_all(tasks);
     }
-    wait_all_by(tasks, || Deadline::after(timeout))
+    wait_all_by(tasks, TimeLimit::For(timeout))
 }
 
 /// [`wait_all`] until `deadline` at most. Returns whether all of them are done.
 pub fn wait_all_until<T>(tasks: &[Task<T>], deadline: Instant) -> bool {
-    wait_all_by(tasks, || Deadline::at(deadline))
+    wait_all_by(tasks, TimeLimit::Until(deadline))
 }
 
-fn wait_all_by<T>(tasks: &[Task<T>], deadline: impl FnOnce() -> Deadline) -> bool {
+fn wait_all_by<T>(tasks: &[Task<T>], limit: TimeLimit<'_>) -> bool {
     if tasks.iter().all(Task::is_finished) {
         return true;
     }
     let watched = Watched::new(tasks);
-    let deadline = deadline();
+    let deadline = limit.deadline();
     tasks.iter().all(|_| watched.collector.next(&deadline).is_some())
 }
 

@@ -81,7 +81,7 @@ use crate::facade::atomic::{
     AtomicU32,
     Ordering::{self, Acquire, Relaxed, Release},
 };
-use crate::facade::{Deadline, Releasing, const_fn, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
 use crate::wait::{LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, Wakeup, Woken, yield_at_intervals};
 
 /// Panics for a call that has found as many readers in as can be counted. The page of `RwLock` names the
@@ -207,11 +207,11 @@ impl<V: Visible> RawRwLock<V> {
     // The upgradable reader.
 
     #[inline]
-    pub(crate) fn upgradable(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(crate) fn upgradable(&self, limit: TimeLimit<'_>) -> bool {
         // Acquire (rwlock.write): what the last writer did.
         match self.try_change(State::FREE, State(UPGRADABLE), Acquire) {
             Ok(()) => true,
-            Err(state) => self.acquire(Role::Upgradable, state, &deadline()).is_some(),
+            Err(state) => self.acquire(Role::Upgradable, state, &limit.deadline()).is_some(),
         }
     }
 
@@ -353,11 +353,11 @@ impl<V: Visible> RawRwLock<V> {
 /// Reading where all readers are counted.
 #[cfg_attr(not(feature = "lock_api"), allow(dead_code, reason = "the readers of lock_api"))]
 impl RawRwLock<()> {
-    /// Reads, waiting until the deadline, which is made only if it is needed. False if that has passed, or at
+    /// Reads, waiting within the limit. False if that is over, or at
     /// once if there would be more readers than can be counted: without a deadline that alone.
     #[inline]
-    pub(crate) fn read(&self, role: Role, deadline: impl FnOnce() -> Deadline) -> bool {
-        self.try_read(role) || self.acquire(role, self.load(), &deadline()).is_some()
+    pub(crate) fn read(&self, role: Role, limit: TimeLimit<'_>) -> bool {
+        self.try_read(role) || self.acquire(role, self.load(), &limit.deadline()).is_some()
     }
 
     #[inline]

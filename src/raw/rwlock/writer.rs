@@ -14,12 +14,12 @@ use crate::facade::atomic::{
     Ordering::{Acquire, Release},
     fence_in_order,
 };
-use crate::facade::{Deadline, reached};
+use crate::facade::{Deadline, TimeLimit, reached};
 use crate::wait::{LockedQueue, Place, PollInterval, SpinWait, Waiter};
 
 impl<V: Visible> RawRwLock<V> {
     #[inline]
-    pub(crate) fn write(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(crate) fn write(&self, limit: TimeLimit<'_>) -> bool {
         // Acquire (rwlock.write, rwlock.read): what earlier holders did.
         let Err(state) = self.try_change(State::FREE, State(WRITER), Acquire) else { return true };
         // Free as well, but there were reads since the last writer.
@@ -28,7 +28,7 @@ impl<V: Visible> RawRwLock<V> {
         {
             return true;
         }
-        self.write_slow(state, &deadline())
+        self.write_slow(state, &limit.deadline())
     }
 
     #[cold]
@@ -93,12 +93,12 @@ impl<V: Visible> RawRwLock<V> {
     /// # Safety
     ///
     /// The caller is the upgradable reader. If the result is true it is the writer instead.
-    pub(crate) unsafe fn upgrade(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(crate) unsafe fn upgrade(&self, limit: TimeLimit<'_>) -> bool {
         // Acquire (rwlock.read): what the readers that have left did.
         if self.try_change(State(UPGRADABLE), State(WRITER), Acquire).is_ok() {
             return true;
         }
-        let deadline = deadline();
+        let deadline = limit.deadline();
         if deadline.has_passed() {
             return self.try_take(self.load(), UPGRADABLE);
         }

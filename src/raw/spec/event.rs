@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::facade::Deadline;
+use crate::facade::TimeLimit;
 use crate::facade::spec::{Edge, Gate, Sleep};
 
 #[derive(Debug)]
@@ -68,8 +68,8 @@ impl Signal {
     }
 
     #[track_caller]
-    fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        let deadline = deadline();
+    fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
+        let deadline = limit.deadline();
         let begun = self.gate.step(|fields| {
             if self.find(fields) {
                 Begun::Found
@@ -140,8 +140,8 @@ macro_rules! event {
             }
 
             #[track_caller]
-            pub(crate) fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-                self.0.wait_until(deadline)
+            pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
+                self.0.wait_until(limit)
             }
         }
 

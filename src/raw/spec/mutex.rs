@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use crate::facade::Deadline;
+use crate::facade::TimeLimit;
 use crate::facade::spec::{Gate, Sleep, Token};
 
 /// For the reader-writer lock, which is the real one.
@@ -81,8 +81,8 @@ impl RawMutex {
     }
 
     #[track_caller]
-    pub(crate) fn lock_until(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        let deadline = deadline();
+    pub(crate) fn lock_until(&self, limit: TimeLimit<'_>) -> bool {
+        let deadline = limit.deadline();
         if deadline.is_never() {
             self.lock();
             return true;

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::facade::Deadline;
+use crate::facade::TimeLimit;
 use crate::facade::spec::{Edge, Gate, Sleep};
 
 pub(crate) const MAX_PERMITS: usize = usize::MAX >> 3;
@@ -60,9 +60,9 @@ impl RawSemaphore {
     }
 
     #[track_caller]
-    pub(crate) fn acquire(&self, n: usize) {
+    pub(crate) fn acquire(&self, n: usize, call: &str) {
         let limit = self.limit;
-        assert!(n <= limit, "Semaphore::acquire of {n} permits: there are never more than {limit}");
+        assert!(n <= limit, "Semaphore::{call} of {n} permits: there are never more than {limit}");
         if let Some(sleep) = self.take_or_queue(n) {
             sleep.sleep();
         }
@@ -84,13 +84,13 @@ impl RawSemaphore {
     }
 
     #[track_caller]
-    pub(crate) fn acquire_until(&self, n: usize, deadline: impl FnOnce() -> Deadline) -> bool {
+    pub(crate) fn acquire_until(&self, n: usize, limit: TimeLimit<'_>) -> bool {
         if n > self.limit {
             return false;
         }
-        let deadline = deadline();
+        let deadline = limit.deadline();
         if deadline.is_never() {
-            self.acquire(n);
+            self.acquire(n, "try_acquire_many_for");
             return true;
         }
         if deadline.has_passed() {

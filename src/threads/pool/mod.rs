@@ -18,7 +18,7 @@ use self::shared::{Full, Shared, State};
 use super::ending::Ending;
 use super::job::Executor;
 use super::task::Task;
-use crate::facade::Deadline;
+use crate::facade::{Deadline, TimeLimit};
 
 /// A fixed number of threads that run tasks from one queue.
 ///
@@ -130,7 +130,7 @@ impl ThreadPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.shared.submit_by(f, Full::Wait, || Deadline::NEVER).map_err(|(_, f)| SubmitError(f))
+        self.shared.submit_by(f, Full::Wait, TimeLimit::Never).map_err(|(_, f)| SubmitError(f))
     }
 
     /// Queues `f` if there is room just now. That is so for threads of the pool, too.
@@ -143,7 +143,7 @@ impl ThreadPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.shared.submit_by(f, Full::Refuse, || Deadline::NEVER).map_err(|(refusal, f)| match refusal {
+        self.shared.submit_by(f, Full::Refuse, TimeLimit::Never).map_err(|(refusal, f)| match refusal {
             Refusal::Full => TrySubmitError::Full(f),
             Refusal::Shutdown => TrySubmitError::Shutdown(f),
         })
@@ -160,7 +160,7 @@ impl ThreadPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.shared.submit_by(f, Full::Wait, || Deadline::after(timeout)).map_err(SubmitTimeoutError::new)
+        self.shared.submit_by(f, Full::Wait, TimeLimit::For(timeout)).map_err(SubmitTimeoutError::new)
     }
 
     /// Queues `f`, waiting until `deadline` at most while the queue is full. See [`submit_for`](Self::submit_for).
@@ -173,7 +173,7 @@ impl ThreadPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.shared.submit_by(f, Full::Wait, || Deadline::at(deadline)).map_err(SubmitTimeoutError::new)
+        self.shared.submit_by(f, Full::Wait, TimeLimit::Until(deadline)).map_err(SubmitTimeoutError::new)
     }
 
     /// Shuts the pool down: it takes no more tasks, and its threads end when they have nothing left to do.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::error::Refusal;
 use crate::condvar::Condvar;
 use crate::event::AutoResetEvent;
-use crate::facade::{Deadline, threads};
+use crate::facade::{TimeLimit, threads};
 use crate::mutex::{Mutex, MutexGuard};
 use crate::threads::completion::{Completion, Outcome};
 use crate::threads::error::{Payload, drop_quietly};
@@ -86,18 +86,14 @@ impl Shared {
     }
 
     /// The lock, when a task can be queued.
-    fn admit(
-        &self,
-        full: Full,
-        deadline: impl FnOnce() -> Deadline,
-    ) -> Result<MutexGuard<'_, State>, Refusal> {
+    fn admit(&self, full: Full, limit: TimeLimit<'_>) -> Result<MutexGuard<'_, State>, Refusal> {
         let mut state = self.state.lock();
         let blocked = |state: &State| !state.closed && state.queue.len() >= self.capacity;
         if blocked(&state) && full == Full::Wait {
             if self.is_worker() {
                 return Ok(state);
             }
-            let deadline = deadline();
+            let deadline = limit.deadline();
             if !deadline.has_passed() {
                 // Tests once more when the time is up.
                 let _ = self.room.wait_while_deadline(&mut state, |state| blocked(state), &deadline);
@@ -129,7 +125,7 @@ impl Shared {
         self: &Arc<Self>,
         f: F,
         full: Full,
-        deadline: impl FnOnce() -> Deadline,
+        limit: TimeLimit<'_>,
     ) -> Result<Task<T>, (Refusal, F)>
     where
         T: Send + 'static,
@@ -137,7 +133,7 @@ impl Shared {
     {
         // Before the lock: it allocates.
         let completion = Arc::new(Completion::new(None, f));
-        match self.admit(full, deadline) {
+        match self.admit(full, limit) {
             Ok(state) => {
                 let place = self.push(state, Arc::clone(&completion) as Arc<dyn Job>);
                 let executor = Arc::clone(self);
@@ -149,7 +145,7 @@ impl Shared {
 
     /// Queues a task of a scope, waiting for room. If it does not, no thread is left that would run it.
     pub(in crate::threads) fn enqueue_scoped(&self, job: Arc<dyn Job>) -> Option<Place> {
-        let state = match self.admit(Full::Wait, || Deadline::NEVER) {
+        let state = match self.admit(Full::Wait, TimeLimit::Never) {
             Ok(state) => state,
             // A thread of the pool that is here has not ended, and looks at the queue before it does.
             Err(_) if self.is_worker() => self.state.lock(),

@@ -1,0 +1,28 @@
+//! How long a call may wait, before any clock is read.
+
+use std::time::{Duration, Instant};
+
+use super::Deadline;
+
+/// How long a call may wait. A call that need not wait never makes a [`Deadline`] of it, which reads the clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TimeLimit<'a> {
+    Never,
+    For(Duration),
+    Until(Instant),
+    /// A deadline that several waits share.
+    Before(&'a Deadline),
+}
+
+impl TimeLimit<'_> {
+    /// The moment at which the limit is reached, counted from now. To be called on the slow path, once in each call.
+    #[inline]
+    pub(crate) fn deadline(self) -> Deadline {
+        match self {
+            Self::Never => Deadline::NEVER,
+            Self::For(timeout) => Deadline::after(timeout),
+            Self::Until(instant) => Deadline::at(instant),
+            Self::Before(deadline) => deadline.clone(),
+        }
+    }
+}
