@@ -273,12 +273,6 @@ impl Server {
                             self.refuse(connection, Refusal::new(408, "the request took too long"));
                             continue;
                         }
-                        // Most clients that have an answer have their next question ready at once.
-                        Some(Received::Nothing)
-                            if mem::take(&mut answered) && !stopping && self.connections.is_empty() =>
-                        {
-                            connection.listen(LISTEN)?;
-                        }
                         // It is looked at a few times more when it comes to the head of the line.
                         Some(Received::Nothing)
                             if connection.is_idle()
@@ -289,6 +283,10 @@ impl Server {
                         }
                         Some(Received::Nothing) => return Ok(Turn::Pause),
                         Some(Received::Bytes) | None => {}
+                    }
+                    // Most clients that have an answer have their next question ready at once.
+                    if mem::take(&mut answered) && !stopping && self.connections.is_empty() {
+                        connection.listen(LISTEN)?;
                     }
                     received = Some(connection.receive(scratch)?);
                 }

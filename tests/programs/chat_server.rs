@@ -296,6 +296,9 @@ fn stop_does_not_wait_for_a_slow_client_for_ever() {
             "drop-lines",
             "--grace-ms",
             "300",
+            // Longer than all this takes, on any machine.
+            "--name-timeout-ms",
+            "3600000",
         ]);
         let _slow = Client::enter(server.address, "slow");
         let mut silent = Client::welcomed(server.address);
