@@ -137,7 +137,7 @@ fn run(options: &Options) -> Result<bool, Problem> {
         {
             if wanted {
                 let what = format!("cannot use the log {}", log.path.display());
-                return Err(Problem::new(what, format!("it is not a regular file, so nobody can {why}")));
+                return Err(Problem::new(what, format!("it is not a regular file, and nothing can {why}")));
             }
         }
     }

@@ -101,7 +101,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         });
         let frames = screen::run(&shared.updates);
         if frames.is_err() {
-            // Nobody looks any more, so nobody shall wait for room.
+            // No frame is drawn any more, so no thread shall wait for room.
             drop(shared.updates.close_now());
         }
         (work.join(), frames)

@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
 }
 
 impl Shared {
-    /// Has something shown. After the screen is gone nobody looks.
+    /// Has something shown. After the screen is gone this does nothing.
     pub(crate) fn show(&self, update: Update) {
         let _ = self.updates.put(update);
     }

@@ -376,7 +376,7 @@ fn command_line_is_checked() {
     });
 }
 
-/// Bytes that have changed since they were noted are not believed, also if nobody knows the sum of the whole.
+/// Bytes that have changed since they were noted are not believed, also without a sum of the whole.
 #[test]
 fn damaged_part_is_fetched_once_more() {
     watchdog(|| {
@@ -428,7 +428,7 @@ fn full_disk_leaves_no_stray_file() {
         let origin = Origin::start(bytes(1_000_000), true);
         download_to_a_small_disk(100, &[&origin.url("known"), "--dir", &dir]).expect(1).says("too large");
         assert!(names(&folder).is_empty(), "{:?}", names(&folder));
-        // Nobody knows how long it is.
+        // How long it is is not said.
         let endless = Server::start(0, 2, |_, stream| {
             stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
             loop {

@@ -12,9 +12,9 @@ fn tour_fits_on_a_page_and_is_always_the_same() {
     let ended = run(&[]).with_code(0);
     let page = "\
 mutex      4 cooks put 100 plates each on one pile: 400 are there
-rwlock     4 cooks read the menu at once; one wrote it, with nobody in between
+rwlock     4 cooks read the menu at once; one read and wrote it, alone
 reentrant  4 recipes, each of three made of one another, under one lock
-together   4 cooks took salt and sugar, or sugar and salt: nobody got stuck
+together   4 cooks took salt and sugar, or sugar and salt: no cook got stuck
 once       4 cooks wanted dough at the same time: it was made once
 local      4 cooks tasted 25 times, each with a spoon that no other ever had
 condition  the waiter slept until 4 dishes stood on the pass, then took 4;
@@ -50,7 +50,7 @@ fn any_number_of_cooks_gets_through() {
     }
 }
 
-/// What nobody could read was not as it should be.
+/// A page that no reader gets is not as it should be.
 #[cfg(target_os = "linux")]
 #[test]
 fn page_that_cannot_be_written_is_a_failure() {

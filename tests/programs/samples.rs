@@ -30,7 +30,7 @@ fn demo_measures_each_file_and_stays_responsive() {
         let expected: Vec<String> = (0..60).map(|number| format!("sample-{number:02}.txt")).collect();
         assert_eq!(names, expected);
     }
-    // With one thread nobody else measures the same content at the same time.
+    // With one thread no other measures the same content at the same time.
     run(&["--demo", "--threads", "1", "--store-ms", "0"])
         .with_code(0)
         .complains(", 20 of them by the cache, ");

@@ -46,14 +46,14 @@ pub(crate) fn rwlock(cooks: usize) -> Told {
             });
         }
     });
-    // Reads, decides, and writes, with nobody in between; then reads on.
+    // Reads, decides, and writes, with no other in between; then reads on.
     let reading = menu.upgradable_read();
     let dishes = reading.len();
     let mut writing = lockwork::RwLockUpgradableReadGuard::upgrade(reading);
     writing.push("cake");
     let reading = lockwork::RwLockWriteGuard::downgrade(writing);
     check(dishes == 1 && *reading == ["soup", "cake"], || format!("the menu is {:?}", *reading))?;
-    told([format!("{cooks} cooks read the menu at once; one wrote it, with nobody in between")])
+    told([format!("{cooks} cooks read the menu at once; one read and wrote it, alone")])
 }
 
 /// A thread may lock what it has locked.
@@ -96,7 +96,7 @@ pub(crate) fn together(cooks: usize) -> Told {
     });
     let spoons = (salt.into_inner(), sugar.into_inner());
     check(spoons == (50 * cooks, 50 * cooks), || format!("{spoons:?} spoons"))?;
-    told([format!("{cooks} cooks took salt and sugar, or sugar and salt: nobody got stuck")])
+    told([format!("{cooks} cooks took salt and sugar, or sugar and salt: no cook got stuck")])
 }
 
 /// Something is made when it is first wanted, by one thread, for all.

@@ -114,7 +114,7 @@ pub(crate) fn group(cooks: usize) -> Told {
     let group = WaitGroup::new();
     for _ in 0..cooks {
         let (washed, member) = (Arc::clone(&washed), group.clone());
-        // Nobody joins them: a member that is dropped is enough, also by a panic.
+        // No thread joins them: a member that is dropped is enough, also by a panic.
         drop(thread::spawn(move || {
             *washed.lock() += 1;
             drop(member);

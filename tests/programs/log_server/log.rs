@@ -199,7 +199,7 @@ fn peak(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// A pipe that nobody reads is the slowest disk there is.
+/// A pipe that no process reads is the slowest disk there is.
 #[cfg(target_os = "linux")]
 #[test]
 fn records_that_wait_are_bounded_by_their_bytes() {

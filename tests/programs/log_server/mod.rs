@@ -222,7 +222,7 @@ impl Ended {
     }
 }
 
-/// Somebody who speaks to the server, and need not speak HTTP.
+/// A client of the server, which need not speak HTTP.
 struct Client {
     stream: TcpStream,
     received: Vec<u8>,
@@ -415,7 +415,7 @@ fn help_shows_an_example_and_version_a_version() {
     });
 }
 
-/// What nobody has named, nobody would look for.
+/// A log that has no name would not be looked for.
 #[test]
 fn log_without_a_name_is_removed_by_a_run_and_kept_by_a_server() {
     watchdog(|| {
