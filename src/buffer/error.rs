@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::fmt;
 
-/// The buffer is closed: what [`BoundedBuffer::put`] returns, with the item.
+/// The buffer is closed: what [`BoundedBuffer::put`](crate::BoundedBuffer::put) returns, with the item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PutError<T>(pub T);
 
-/// Why [`BoundedBuffer::try_put`] did not put the item, and the item.
+/// Why [`BoundedBuffer::try_put`](crate::BoundedBuffer::try_put) did not put the item, and the item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TryPutError<T> {
     /// There was no room.
@@ -16,7 +16,8 @@ pub enum TryPutError<T> {
     Closed(T),
 }
 
-/// Why [`BoundedBuffer::put_for`] or [`BoundedBuffer::put_until`] did not put the item, and the item.
+/// Why [`BoundedBuffer::put_for`](crate::BoundedBuffer::put_for) or
+/// [`BoundedBuffer::put_until`](crate::BoundedBuffer::put_until) did not put the item, and the item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PutTimeoutError<T> {
     /// There was no room in time.
@@ -25,7 +26,8 @@ pub enum PutTimeoutError<T> {
     Closed(T),
 }
 
-/// The buffer is closed: what [`BoundedBuffer::put_all`] returns, with what it could not put.
+/// The buffer is closed: what [`BoundedBuffer::put_all`](crate::BoundedBuffer::put_all) returns, with what it
+/// could not put.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PutAllError<T> {
     /// How many items were put.
@@ -34,11 +36,12 @@ pub struct PutAllError<T> {
     pub rest: Vec<T>,
 }
 
-/// The buffer is closed and empty: what [`BoundedBuffer::get`] and [`BoundedBuffer::get_many`] return.
+/// The buffer is closed and empty: what [`BoundedBuffer::get`](crate::BoundedBuffer::get) and
+/// [`BoundedBuffer::get_many`](crate::BoundedBuffer::get_many) return.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct GetError;
 
-/// Why [`BoundedBuffer::try_get`] got nothing.
+/// Why [`BoundedBuffer::try_get`](crate::BoundedBuffer::try_get) got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryGetError {
     /// There was no item.
@@ -47,7 +50,8 @@ pub enum TryGetError {
     Closed,
 }
 
-/// Why [`BoundedBuffer::get_for`] or [`BoundedBuffer::get_until`] got nothing.
+/// Why [`BoundedBuffer::get_for`](crate::BoundedBuffer::get_for) or
+/// [`BoundedBuffer::get_until`](crate::BoundedBuffer::get_until) got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GetTimeoutError {
     /// There was no item in time.
@@ -56,7 +60,7 @@ pub enum GetTimeoutError {
     Closed,
 }
 
-/// No item is unfinished: what [`BoundedBuffer::try_task_done`] returns.
+/// No item is unfinished: what [`BoundedBuffer::try_task_done`](crate::BoundedBuffer::try_task_done) returns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TaskDoneError;
 

@@ -28,7 +28,7 @@ use wait::Core;
 ///
 /// Use it to hand work from threads that make it to threads that do it, so that neither side runs away from the
 /// other. Any number of threads may put and any number may get, through a reference or an [`Arc`](std::sync::Arc);
-/// there are no sender and receiver halves. To guard a value that stays where it is use a [`Mutex`]; to signal
+/// there are no sender and receiver halves. To guard a value that stays where it is use a [`Mutex`](crate::Mutex); to signal
 /// without handing anything over, an [`Event`](crate::Event).
 ///
 /// # Examples

@@ -114,9 +114,9 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// # Differences from `std` and `parking_lot`
 ///
 /// From [`std::sync::RwLock`]: no poisoning, so `read` and `write` return the guard itself; one policy
-/// everywhere; timed, upgradable, mapped and [`Arc`] guards; `read_recursive`. From `parking_lot::RwLock`:
-/// the `Arc` guards need no feature; and there is no `force_unlock_read`, because only a read guard knows how
-/// its reader came in.
+/// everywhere; timed, upgradable, mapped and [`Arc`](std::sync::Arc) guards; `read_recursive`. From
+/// `parking_lot::RwLock`: the `Arc` guards need no feature; and there is no `force_unlock_read`, because only
+/// a read guard knows how its reader came in.
 ///
 /// # Implementation notes
 ///
