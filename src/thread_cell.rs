@@ -342,8 +342,11 @@ impl<T> ThreadCell<T> {
             return Err(AccessError);
         }
         let value = self.init.ok_or(AccessError)?();
-        // The initializer may have set one.
-        if self.find().is_none() {
+        // The initializer may have set one: then what it returned is dropped before that is looked for, because its destructor
+        // may do anything to the cell, and take the one that was set.
+        if self.find().is_some() {
+            drop(value);
+        } else {
             self.insert(value).map_err(|_| AccessError)?;
         }
         self.find().ok_or(AccessError)

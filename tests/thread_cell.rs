@@ -753,3 +753,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn value_dropped_by_make_may_take_the_one_that_the_initializer_set() {
+    struct Takes(bool);
+
+    thread_local! {
+        static TAKEN: Cell<u32> = const { Cell::new(0) };
+    }
+    static CELL: ThreadCell<Takes> = ThreadCell::with_init(|| {
+        CELL.set(Takes(false));
+        Takes(true)
+    });
+
+    impl Drop for Takes {
+        fn drop(&mut self) {
+            if self.0 {
+                drop(CELL.take());
+                TAKEN.set(TAKEN.get() + 1);
+            }
+        }
+    }
+
+    assert_eq!(CELL.try_with(|_| ()), Err(AccessError), "there is none any more");
+    assert_eq!(TAKEN.get(), 1);
+    assert!(!CELL.is_set());
+    CELL.set(Takes(false));
+    assert!(CELL.try_with(|value| !value.0).unwrap());
+}
