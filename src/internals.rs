@@ -32,6 +32,12 @@ pub fn set_turns(turns: bool) {
     facade::set_turns(turns);
 }
 
+/// Sets whether a thread looks at a word before it exchanges it, in the model that calls this at the beginning of its body.
+/// Otherwise it begins with what it supposes.
+pub fn set_looks(looks: bool) {
+    facade::set_looks(looks);
+}
+
 /// Returns how many wake-ups a deadline may see, the last of which it does not outlive, in the model that calls this at the
 /// beginning of its body. One otherwise.
 pub fn set_lives(lives: u32) {

@@ -42,6 +42,26 @@ fn two_putters_at_the_end_of_a_segment() {
     });
 }
 
+/// A getter that learns of the first item from what another getter has seen sees the segment, too.
+#[test]
+fn getter_told_by_another_sees_the_segment() {
+    model_bounded(3, THREE, &["got"], || {
+        lockwork::internals::set_looks(true);
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        let getters = [0, 1].map(|_| {
+            let buffer = Arc::clone(&buffer);
+            thread::spawn(move || buffer.try_get())
+        });
+        buffer.try_put(1).unwrap();
+        let got = getters.map(|getter| getter.join().unwrap().ok());
+        match got {
+            [Some(1), None] | [None, Some(1)] => reach("got"),
+            [None, None] => assert_eq!(buffer.try_get(), Ok(1)),
+            _ => panic!("{got:?}"),
+        }
+    });
+}
+
 /// Two gets where a segment ends: one goes on, the last lets the segment go, and no thread uses it afterwards.
 #[test]
 fn two_getters_at_the_end_of_a_segment() {

@@ -43,6 +43,7 @@ fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send 
         counted.fetch_add(1, Ordering::Relaxed);
         internals::set_endless_rounds(false);
         internals::set_turns(false);
+        internals::set_looks(false);
         internals::set_lives(1);
         body();
     });

@@ -103,5 +103,5 @@ pub(crate) use arm::{
 };
 pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reached, real_only, thread_own};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, set_endless_rounds, set_lives, set_turns, take_notes};
+pub(crate) use arm::{note, set_endless_rounds, set_lives, set_looks, set_turns, take_notes};
 pub(crate) use limit::TimeLimit;

@@ -282,9 +282,14 @@ pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
 }
 
 /// What the caller supposes. A look just before the exchange would tell nothing that the exchange does not, and hide
-/// those of other threads.
-pub(crate) fn guess<T>(_look: impl FnOnce() -> T, supposed: T) -> T {
-    supposed
+/// those of other threads. A model that is about the looks asks for them.
+pub(crate) fn guess<T>(look: impl FnOnce() -> T, supposed: T) -> T {
+    if LOOKS.get() { look() } else { supposed }
+}
+
+/// See [`guess`].
+pub(crate) fn set_looks(looks: bool) {
+    LOOKS.set(looks);
 }
 
 pub(crate) fn known_thread() -> Option<NonZeroU64> {
@@ -307,6 +312,7 @@ pub(crate) fn spin_hint() {
 std::thread_local! {
     static ENDLESS_ROUNDS: Cell<bool> = const { Cell::new(false) };
     static TURNS: Cell<bool> = const { Cell::new(false) };
+    static LOOKS: Cell<bool> = const { Cell::new(false) };
     static LIVES: Cell<u32> = const { Cell::new(1) };
 }
 

@@ -564,7 +564,6 @@ impl Deadline {
         Self(Some(instant))
     }
 
-    /// Returns whether it has passed. Reads the clock unless it never does.
     /// Returns the end of a poll interval of this length, or this deadline if that comes first.
     pub(crate) fn or_after(&self, length: Duration, _round: u32) -> Self {
         let end = platform::now().checked_add(length);
@@ -574,6 +573,7 @@ impl Deadline {
         })
     }
 
+    /// Returns whether it has passed. Reads the clock unless it never does.
     pub(crate) fn has_passed(&self) -> bool {
         self.0.is_some_and(|at| at <= platform::now())
     }

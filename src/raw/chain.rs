@@ -172,6 +172,7 @@ impl<T> Chain<T> {
     /// The caller has claimed one of them and not said that it has read it; the reference is not used afterwards.
     #[inline]
     pub(crate) unsafe fn slots<'a>(segment: *mut Segment<T>) -> &'a [Slot<T>] {
+        debug_assert!(!segment.is_null(), "a claim sees the segment that it claims in");
         // SAFETY: alive by contract (invariant 2).
         unsafe { &(*segment).slots }
     }

@@ -44,7 +44,7 @@ use std::ptr;
 
 use crate::facade::atomic::{
     AtomicPtr, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+    Ordering::{AcqRel, Acquire, Release},
 };
 use crate::facade::{UnsafeCell, budget, const_fn, guess, reached};
 use crate::wait::{Backoff, Collisions};
@@ -244,14 +244,15 @@ impl Line {
 
     #[inline]
     fn seen(&self) -> Cursor {
-        // Relaxed: a lower bound, however old. The slots have their own edges.
-        Cursor(guess(|| self.seen.load(Relaxed), 0))
+        // Acquire (ring.seen): what made the position possible, such as the first segment of a chain. However old, it is a
+        // lower bound.
+        Cursor(guess(|| self.seen.load(Acquire), 0))
     }
 
     #[inline]
     fn see(&self, other: Cursor) {
-        // Relaxed: as above.
-        guess(|| self.seen.store(other.0, Relaxed), ());
+        // Release (ring.seen): what this thread has acquired with the position.
+        guess(|| self.seen.store(other.0, Release), ());
     }
 }
 
