@@ -290,7 +290,7 @@ fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Hel
         let taken = if attempt <= IMPATIENT_ATTEMPTS || first != lowest {
             others.find(|&place| !set.try_lock_at(place, &mut held))
         } else {
-            let soon = Deadline::after(patience);
+            let soon = deadline.or_after(patience, 0);
             patience = (2 * patience).min(MOST_PATIENCE);
             others.find(|&place| !set.lock_at(place, &mut held, Until(&soon)))
         };

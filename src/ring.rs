@@ -330,26 +330,30 @@ impl<T> Ring<T> {
 }
 
 impl<T> Drop for Ring<T> {
+    /// Drops what is left, each item once. Where a destructor panics the others follow while that unwinds.
     fn drop(&mut self) {
-        /// Goes on where a destructor panics.
-        struct Rest<'a, T>(&'a Ring<T>);
+        /// Drops the items that are left, then what held them.
+        struct Rest<'a, T>(&'a mut Ring<T>);
 
-        impl<T> Drop for Rest<'_, T> {
-            fn drop(&mut self) {
-                while self.0.get().is_ok() {}
+        impl<T> Rest<'_, T> {
+            fn drop_items(&self) {
+                while let Ok((item, _)) = self.0.get() {
+                    drop(item);
+                }
             }
         }
 
-        while self.get().is_ok_and(|(item, _)| {
-            let rest = Rest(self);
-            drop(item);
-            std::mem::forget(rest);
-            true
-        }) {}
-        let size = self.capacity();
-        // SAFETY: of an exclusive reference, in a destructor; they were made with the capacity.
-        unsafe { self.slots.end(size) };
-        // SAFETY: of an exclusive reference, in a destructor.
-        unsafe { self.chain.end() };
+        impl<T> Drop for Rest<'_, T> {
+            fn drop(&mut self) {
+                self.drop_items();
+                let size = self.0.capacity();
+                // SAFETY: of an exclusive reference, in a destructor; they were made with the capacity.
+                unsafe { self.0.slots.end(size) };
+                // SAFETY: of an exclusive reference, in a destructor.
+                unsafe { self.0.chain.end() };
+            }
+        }
+
+        Rest(self).drop_items();
     }
 }

@@ -105,6 +105,10 @@ impl<C: Collection> Store for Locked<C> {
         self.capacity
     }
 
+    fn look(&self) -> Option<(usize, bool)> {
+        self.state.try_lock().map(|state| (state.items.len(), state.closed))
+    }
+
     fn len(&self) -> usize {
         self.state.lock().items.len()
     }

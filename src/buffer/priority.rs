@@ -51,7 +51,7 @@ impl<T: Ord> Collection for Heap<T> {
     /// The index to which the new item rises. It is younger than its equals.
     fn place(&self, item: &T) -> usize {
         let mut index = self.entries.len();
-        while index != 0 && *item > self.entries[parent(index)].item {
+        while index != 0 && item.cmp(&self.entries[parent(index)].item).is_gt() {
             index = parent(index);
         }
         index

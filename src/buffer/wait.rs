@@ -21,6 +21,10 @@ pub(super) trait Store {
     fn capacity(&self) -> usize;
     fn len(&self) -> usize;
     fn is_closed(&self) -> bool;
+    /// Returns the length and whether it is closed, unless that takes waiting.
+    fn look(&self) -> Option<(usize, bool)> {
+        Some((self.len(), self.is_closed()))
+    }
     /// Closes. False if it was closed before.
     fn close(&self) -> bool;
     /// Returns how many items were put since the beginning.
@@ -425,11 +429,12 @@ impl<S: Store> Core<S> {
     }
 
     pub(super) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(name)
-            .field("len", &self.len())
-            .field("closed", &self.is_closed())
-            .field("capacity", &self.store.capacity())
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct(name);
+        match self.store.look() {
+            Some((len, closed)) => shown.field("len", &len).field("closed", &closed),
+            None => shown.field("len", &format_args!("<locked>")),
+        };
+        shown.field("capacity", &self.store.capacity()).finish_non_exhaustive()
     }
 
     /// Attempts until it succeeds, the buffer is closed, or the deadline passes: looks for a while, then sleeps.

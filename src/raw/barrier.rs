@@ -394,6 +394,9 @@ impl RawBarrier {
                 // Leaves, by its drop.
                 return Err(Broken);
             }
+            if deadline.has_passed() {
+                break;
+            }
         }
         self.habit.learn(&spin, is_last_but_one);
         let never = Deadline::NEVER;

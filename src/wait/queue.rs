@@ -28,8 +28,9 @@
 //! 4. A waiter that has been taken out ([`Dequeued`]) is woken or put in a queue again by the thread that took it out.
 //! 5. Work that was delegated is done: the holder of the queue lock cannot give it back while RECHECK is set, clears that
 //!    bit in an exchange of its own, and decides after that exchange.
-//! 6. A waiter's stamp says since when it has been the first of its queue. It is set and cleared under the queue lock,
-//!    by owners that want to know ([`LockedQueue::stamp_first`]), and goes with the waiter when it is woken.
+//! 6. A waiter's stamp says since when it has been the first of its queue, but for waiters that were put before it without
+//!    a stamp of their own. It is set and cleared under the queue lock, by owners that want to know
+//!    ([`LockedQueue::stamp_first`]), and goes with the waiter when it is woken.
 //!
 //! Ordering: taking the queue lock is Acquire and giving it back Release, so the list's plain fields are handed from
 //! holder to holder. `queue.recheck`: delegating is Release and clearing RECHECK is Acquire, so the holder decides on all
@@ -493,7 +494,8 @@ impl<'a> LockedQueue<'a> {
         let abort = AbortOnUnwind;
         // Who has others before it has no turn to expect soon.
         let spin = if place == Place::Back && self.has_waiters() { SpinWait::NONE } else { spin };
-        if place == Place::Front {
+        // One that was the first before, and is again. Others that are put before all have no turn of their own to wait for.
+        if place == Place::Front && waiter.is_stamped() {
             self.clear_stamp_of_first();
         }
         match place {

@@ -139,6 +139,12 @@ impl Waiter {
         self.stamp.with_mut(|stamp| unsafe { &mut *stamp }.0.get_or_insert_with(now));
     }
 
+    /// Returns whether it has a stamp. For its own thread, before it is in a queue.
+    pub(super) fn is_stamped(&self) -> bool {
+        // SAFETY: in no queue, so no other thread reads or writes.
+        self.stamp.with(|stamp| unsafe { (*stamp).0.is_some() })
+    }
+
     /// Takes its stamp away: it is not the first any more. The caller has the lock of the queue that it is in.
     pub(super) fn clear_stamp(&self) {
         // SAFETY: as above.
