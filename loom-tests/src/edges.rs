@@ -10,6 +10,7 @@ use lockwork::{
 use crate::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
 
 const LONG: &str = "two threads, but several sections";
+const THREE: &str = "three threads";
 const POOL: &str = "a pool's thread besides";
 
 /// Permits that were merged come back together, those that were split off by themselves.
@@ -257,5 +258,45 @@ fn cancelled_task_makes_room() {
             assert!(pool.try_submit(|| ()).is_ok(), "there is room");
         }
         reach(if cancelled { "cancelled" } else { "ran" });
+    });
+}
+
+/// A writer that was woken and has lost is put before a recursive reader, and does not hold it up when readers have the
+/// lock.
+#[test]
+fn recursive_reader_behind_a_writer_that_lost_comes_in() {
+    let states = ["recursive reader let in past a writer that lost"];
+    model_bounded(3, THREE, &states, || {
+        let lock = Arc::new(RwLock::new(0));
+        let guard = lock.write();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || drop(other.read_recursive()));
+        drop(guard);
+        let guard = RwLockWriteGuard::downgrade(lock.write());
+        reader.join().unwrap();
+        drop(guard);
+        writer.join().unwrap();
+    });
+}
+
+/// The lock is handed to the first waiter although there is a designated waker, which then waits for its turn.
+#[test]
+fn rwlock_waiter_behind_one_that_does_not_come_is_served() {
+    model_bounded(3, THREE, &["rwlock handed over past a designated waker"], || {
+        lockwork::internals::set_turns(true);
+        let lock = Arc::new(RwLock::new(0));
+        let guard = lock.write();
+        let writers = [(); 2].map(|()| {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || *lock.write() += 1)
+        });
+        drop(guard);
+        let barged = lock.try_write().map(|mut value| *value += 1).is_some();
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        assert_eq!(*lock.try_read().expect("no thread holds it"), 2 + usize::from(barged));
     });
 }

@@ -3,6 +3,7 @@
 //! Every section under the queue lock ends in [`RawRwLock::unlock_and_wake`], which makes a [`Plan`], carries
 //! it out, and wakes those that go on. The invariants are those of the [module's page](super).
 
+use std::cell::Cell;
 use std::mem;
 use std::ptr::{self, NonNull};
 
@@ -12,14 +13,16 @@ use super::state::{
 use super::{RawRwLock, Visible};
 use crate::facade::atomic::Ordering::{AcqRel, Release};
 use crate::facade::{Releasing, guess, reached};
-use crate::wait::{LockedQueue, Place, Waiter, WakeList, Wakeup, Word};
+use crate::wait::{LockedQueue, Place, Waiter, WakeList, Wakeup, Word, is_turn};
 
 /// Why a section under the queue lock ends, beside what has become of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     /// Some of the waiters may be able to go on now.
     Change,
-    /// The same, and the lock is handed to the first of them.
+    /// The same; and a first waiter that is starving is handed the lock although there is a designated waker.
+    Turn,
+    /// As `Change`, and the lock is handed to the first of them.
     Fair,
     /// A thread has queued, which brought nothing about for the others.
     Queued(Role),
@@ -34,7 +37,8 @@ pub(super) enum Cause {
 ///   read-locked already, or the first of them is starving, all of them are counted in with one exchange and
 ///   woken as readers. If the lock is free, the first is woken to come in, and does that for the others when
 ///   it is there: the lock does not rest meanwhile.
-/// * Recursive readers stand before all writers in the queue, and one that drains does not stop them.
+/// * Recursive readers were put before all others. No writer stops them, neither one that drains nor one that was
+///   woken and has lost, and was put before them after they came.
 /// * An upgradable reader goes on if the token is free, and is passed by readers if it is not.
 /// * A writer that comes first goes on if the token is free and no readers are counted.
 ///
@@ -65,13 +69,15 @@ impl Plan {
         let concerned = match cause {
             Cause::Queued(role) => role.could_go(state),
             Cause::Left(role) => role == Role::Write,
-            Cause::Change | Cause::Fair => true,
+            Cause::Change | Cause::Turn | Cause::Fair => true,
         };
         let draining = state.is_draining();
         let wakes = !state.has(DESIGNATED);
         let (mut readers, mut one, mut queued) = (0, None, false);
         let mut waiters = queue.waiters();
-        if concerned && !state.is_write_locked() && (wakes || draining || cause == Cause::Fair) {
+        let may_go =
+            wakes || draining || cause == Cause::Fair || cause == Cause::Turn && queue.first_is_starving();
+        if concerned && !state.is_write_locked() && may_go {
             let room = MAX_READERS - state.readers();
             // Whether readers are counted in, not woken.
             let mut lets_in = cause == Cause::Fair || draining || state.is_read_locked();
@@ -122,9 +128,15 @@ impl Plan {
                 if role == Role::Write && !draining {
                     writer_waiting = !goes;
                     for waiter in waiters.by_ref() {
+                        let (role, place) = Role::of(waiter);
+                        if role == Role::ReadAgain && !goes && lets_in && readers < room {
+                            reached!("recursive reader let in past a writer that lost");
+                            readers += 1;
+                            continue;
+                        }
                         queued = true;
                         writer_waiting |= is_writer(waiter);
-                        if writer_waiting {
+                        if writer_waiting && (goes || place == Place::Back) {
                             break;
                         }
                     }
@@ -153,13 +165,18 @@ impl Plan {
 
     /// Takes those out of the queue that go on. `state` is the one of which the plan was made.
     fn take_out(&self, queue: &mut LockedQueue<'_>, state: State) -> ToWake {
-        let beside_writer = state.has(WRITER);
+        // Of readers that are not recursive none beside a writer, and none behind one.
+        let no_more = Cell::new(state.has(WRITER));
         if self.readers != 0 {
             reached!("readers counted in");
             reached!("rwlock granted");
         }
         let mut handed = queue.take_first(self.readers as usize, |waiter| match Role::of(waiter).0 {
-            Role::Read => !beside_writer,
+            Role::Read => !no_more.get(),
+            Role::Write => {
+                no_more.set(true);
+                false
+            }
             role => role == Role::ReadAgain,
         });
         let mut designated = WakeList::NONE;
@@ -168,6 +185,9 @@ impl Plan {
             Some((waiter, _, Wakeup::WOKEN)) => designated.push(unsafe { queue.take(waiter) }),
             Some((waiter, ..)) => {
                 reached!("rwlock granted");
+                if state.has(DESIGNATED) {
+                    reached!("rwlock handed over past a designated waker");
+                }
                 handed.append(queue.take_first(1, |other| ptr::eq(other, waiter.as_ptr())));
             }
             None => {}
@@ -203,16 +223,22 @@ impl<V: Visible> RawRwLock<V> {
     /// the caller last saw, or an optimistic expected value.
     pub(super) fn change(&self, mut state: State, change: impl Fn(State) -> State) {
         let _releasing = Releasing::begin();
+        // Asked once in each call that finds waiters and a designated waker.
+        let mut own_turn = None;
         loop {
             let next = change(state);
-            let concerns_queue = next.has(QUEUED) && !next.has(DESIGNATED);
+            let has_other = next.has(DESIGNATED) && !next.is_draining();
+            let concerns_queue = next.has(QUEUED) && (!has_other || *own_turn.get_or_insert_with(is_turn));
             if concerns_queue {
                 // At once with the decision if that can be: then a starving waiter gets the lock before any
                 // other can.
                 let mut word = guess(|| self.queue.load(), Word::EMPTY);
                 while !word.is_queue_locked() {
                     match self.queue.try_lock(word) {
-                        Ok(queue) => return self.unlock_and_wake(queue, state, change, Cause::Change),
+                        Ok(queue) => {
+                            let cause = if has_other { Cause::Turn } else { Cause::Change };
+                            return self.unlock_and_wake(queue, state, change, cause);
+                        }
                         Err(actual) => word = actual,
                     }
                 }
