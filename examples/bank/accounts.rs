@@ -9,7 +9,8 @@ use crate::random::Random;
 
 /// How long a teller waits for the second lock before it gives the first one back.
 const PATIENCE: Duration = Duration::from_micros(200);
-/// The longest that it steps aside after the first attempt; twice as long after each further one, up to the limit.
+/// The longest that it steps aside after the first attempt; twice as long after each further one, up to the
+/// limit.
 const STEP_ASIDE: Duration = Duration::from_micros(50);
 const STEP_ASIDE_MOST: Duration = Duration::from_millis(5);
 
@@ -100,8 +101,8 @@ impl Accounts {
         }
     }
 
-    /// All the money there is at one moment: every lock is held at once. In the order of the numbers, so that it gets
-    /// on with tellers of any strategy.
+    /// All the money there is at one moment: every lock is held at once. In the order of the numbers, so that
+    /// it gets on with tellers of any strategy.
     pub(crate) fn audit(&self) -> u64 {
         let all: Vec<MutexGuard<'_, u64>> = self.0.iter().map(Mutex::lock).collect();
         all.iter().map(|account| **account).sum()
@@ -112,7 +113,8 @@ impl Accounts {
     }
 }
 
-/// What a busy machine does now and then, between the first lock and the second: somebody else has the processor.
+/// What a busy machine does now and then, between the first lock and the second: somebody else has the
+/// processor.
 pub(crate) fn called_away() {
     thread::yield_now();
 }

@@ -1,19 +1,19 @@
 //! A bank with many tellers: two locks for each transfer, and four ways to take them.
 //!
-//! A transfer changes two accounts, so a teller needs both of their locks. If each takes the lock of the account that
-//! pays first and then the other, two tellers with opposite transfers can wait for each other for ever. This program
-//! shows three ways out, and what happens without:
+//! A transfer changes two accounts, so a teller needs both of their locks. If each takes the lock of the
+//! account that pays first and then the other, two tellers with opposite transfers can wait for each other
+//! for ever. This program shows three ways out, and what happens without:
 //!
 //! * **all-at-once**: `lock_all` takes both, and never waits for one while it holds the other.
-//! * **ordered**: the lock of the account with the lower number is always the first. Whoever waits for a lock waits for
-//!   somebody who holds a higher one, and there is no way round in a circle.
-//! * **time-out**: the second lock is waited for no longer than a moment. When that has passed the teller gives the
-//!   first one back, steps aside for a random time that grows with each attempt, and begins again.
-//! * **naive** (`--naive`): neither. The tellers notice by a time-out that nothing moves, find out who waits for whom,
-//!   say so, and go home. Nothing was half done, so the money is all there.
+//! * **ordered**: the lock of the account with the lower number is always the first. Whoever waits for a lock
+//!   waits for somebody who holds a higher one, and there is no way round in a circle.
+//! * **time-out**: the second lock is waited for no longer than a moment. When that has passed the teller
+//!   gives the first one back, steps aside for a random time that grows with each attempt, and begins again.
+//! * **naive** (`--naive`): neither. The tellers notice by a time-out that nothing moves, find out who waits
+//!   for whom, say so, and go home. Nothing was half done, so the money is all there.
 //!
-//! Meanwhile an auditor locks all accounts again and again and adds up: the total never changes. In the end each
-//! account is compared with what the tellers have written down on their own.
+//! Meanwhile an auditor locks all accounts again and again and adds up: the total never changes. In the end
+//! each account is compared with what the tellers have written down on their own.
 //!
 //! # Commands
 //!

@@ -1,11 +1,12 @@
 //! The naive way to lock two accounts, and how tellers who got stuck find out.
 //!
-//! A time-out alone proves nothing: the other teller may be slow. So each teller writes on a blackboard what it holds
-//! and what it waits for, and who has waited too long looks there for a circle.
+//! A time-out alone proves nothing: the other teller may be slow. So each teller writes on a blackboard what
+//! it holds and what it waits for, and who has waited too long looks there for a circle.
 //!
-//! A circle on the blackboard is a deadlock. A teller writes its line when it holds the first lock and before it tries
-//! the second, and wipes it off before it gives the first one back. So if A's line says that it waits for what B's line
-//! says that B holds, B does hold it, and A has not got it. In a circle that is so for everybody at once.
+//! A circle on the blackboard is a deadlock. A teller writes its line when it holds the first lock and before
+//! it tries the second, and wipes it off before it gives the first one back. So if A's line says that it
+//! waits for what B's line says that B holds, B does hold it, and A has not got it. In a circle that is so
+//! for everybody at once.
 
 use std::fmt;
 use std::time::Duration;
@@ -47,8 +48,8 @@ impl Blackboard {
         self.circle.into_inner()
     }
 
-    /// Makes a transfer with the locks in the order in which it names the accounts. `stop` is set if that ends in a
-    /// deadlock, and `Err` is for everybody whom it has caught.
+    /// Makes a transfer with the locks in the order in which it names the accounts. `stop` is set if that
+    /// ends in a deadlock, and `Err` is for everybody whom it has caught.
     pub(crate) fn transfer(
         &self,
         accounts: &Accounts,
@@ -98,7 +99,8 @@ impl Blackboard {
     }
 }
 
-/// The circle that `start` is in, if it is in one: itself first, and then always who holds what the last one wants.
+/// The circle that `start` is in, if it is in one: itself first, and then always who holds what the last one
+/// wants.
 fn circle(lines: &[Option<Wait>], start: usize) -> Option<Vec<Wait>> {
     let mut found = vec![lines[start]?];
     // No circle is longer than there are tellers.

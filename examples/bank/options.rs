@@ -15,8 +15,8 @@ Exit code: 0 if the money is all there, 1 if not, 2 for a bad command line, 3 af
 
 /// Transfers between accounts, by many tellers at once: the total never changes.
 ///
-/// Runs each safe strategy in turn, unless told otherwise. Exits with 3 if the tellers are in a deadlock, which only
-/// --naive can bring about.
+/// Runs each safe strategy in turn, unless told otherwise. Exits with 3 if the tellers are in a deadlock,
+/// which only --naive can bring about.
 #[derive(Debug, Parser)]
 #[command(name = "bank", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -44,8 +44,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1000, value_name = "MONEY", value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
     pub(crate) opening: u64,
 
-    /// In one of so many transfers somebody else gets the processor between the two locks; 0 is never. Naive tellers are
-    /// interrupted every time
+    /// In one of so many transfers somebody else gets the processor between the two locks; 0 is never. Naive
+    /// tellers are interrupted every time
     #[arg(long, default_value_t = 64, value_name = "N")]
     pub(crate) interrupt: u64,
 

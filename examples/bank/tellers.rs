@@ -52,7 +52,8 @@ struct Notes {
 pub(crate) fn work(options: &Options, strategy: Strategy, stop: &'static Event) -> io::Result<Day> {
     let accounts = Accounts::new(options.accounts, options.opening);
     let blackboard = Blackboard::new(options.tellers);
-    // Tellers take the next transfer when they are through with the last: however many there are, they come out even.
+    // Tellers take the next transfer when they are through with the last: however many there are, they come
+    // out even.
     let next = AtomicU64::new(0);
     let (books, problems) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     // Of this day: a deadlock ends it, not the program.

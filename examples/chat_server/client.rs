@@ -1,5 +1,5 @@
-//! One client, from its connection to its end: the reader, which is the thread that is given the connection, and the
-//! writer, which it starts.
+//! One client, from its connection to its end: the reader, which is the thread that is given the connection,
+//! and the writer, which it starts.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
@@ -19,8 +19,8 @@ const ECHOES: usize = 4;
 const BATCH: usize = 1024;
 /// So many clients are a room in which lines are written as they come.
 const FEW: u32 = 16;
-/// How long a writer gathers lines otherwise, for each client there is: 20 ms where there are 500. No reader notices it,
-/// and a demo of 500 clients, which took 17.8 s on two busy cores, takes 2.6 s.
+/// How long a writer gathers lines otherwise, for each client there is: 20 ms where there are 500. No reader
+/// notices it, and a demo of 500 clients, which took 17.8 s on two busy cores, takes 2.6 s.
 const GATHER: Duration = Duration::from_micros(40);
 const LONGEST_NAME: usize = 32;
 /// What a client is told first.
@@ -33,7 +33,8 @@ pub(crate) const STACK: usize = 256 * 1024;
 pub(crate) fn attend(server: &Server<'_>, number: u64, stream: &Arc<TcpStream>) -> io::Result<()> {
     // Lines are written in batches already; to hold them back for more would only delay them.
     stream.set_nodelay(true)?;
-    // Nobody but the grace period at the end limits a write: until then the outbox is what a slow client can fill.
+    // Nobody but the grace period at the end limits a write: until then the outbox is what a slow client can
+    // fill.
     let mut lines = Lines::new(stream, server.max_line);
     lines.set_deadline(Some(Instant::now() + server.name_timeout))?;
     // The first words on a connection, which has room for them.
@@ -148,7 +149,8 @@ fn listen(server: &Server<'_>, name: &str, member: &Member, lines: &mut Lines<'_
                 member.tell("! that is no command: there are /who and /quit");
             }
             line => {
-                // Waits for its own writer, or for the end of it: whatever becomes of a line gives the permit back.
+                // Waits for its own writer, or for the end of it: whatever becomes of a line gives the permit
+                // back.
                 let echo = echoes.acquire_arc();
                 if !server.room.say(name, line, echo) {
                     return Ok(());
@@ -164,8 +166,8 @@ fn write(server: &Server<'_>, member: &Member) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut text = Vec::new();
     while member.outbox.get_many(&mut batch, BATCH).is_ok() {
-        // In a full room lines come by the hundred, and a line by itself costs as much to write and to wake up for as all
-        // of them together.
+        // In a full room lines come by the hundred, and a line by itself costs as much to write and to wake
+        // up for as all of them together.
         let present = u32::try_from(server.places_taken()).unwrap_or(u32::MAX);
         if present > FEW {
             thread::sleep(GATHER.saturating_mul(present));

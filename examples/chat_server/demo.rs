@@ -1,8 +1,9 @@
 //! The clients that the server brings along. They talk in rounds and believe nothing.
 //!
-//! Each says its line of a round when it has heard everybody's line of the round before. So nobody is ever more than two
-//! rounds behind, and with those who come and go no outbox holds more than four lines for each client. If none is
-//! smaller, no client is too slow, however busy the machine is, and every line must reach everybody.
+//! Each says its line of a round when it has heard everybody's line of the round before. So nobody is ever
+//! more than two rounds behind, and with those who come and go no outbox holds more than four lines for each
+//! client. If none is smaller, no client is too slow, however busy the machine is, and every line must reach
+//! everybody.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -66,8 +66,8 @@ impl<'a> Lines<'a> {
 
     /// Throws away what still comes, until the client ends it or the deadline passes.
     ///
-    /// Without this the system would answer a client that is still talking with a reset, which can destroy what the
-    /// client has not read yet.
+    /// Without this the system would answer a client that is still talking with a reset, which can destroy
+    /// what the client has not read yet.
     pub(crate) fn discard(&mut self) {
         let mut chunk = [0; 4096];
         while matches!(self.read(&mut chunk), Ok(Some(1..))) {}
@@ -96,8 +96,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// What came, with everything replaced that would do something to a terminal, and everything named that would change the
-/// order in which the rest is shown: `\u{202e}` instead of the character.
+/// What came, with everything replaced that would do something to a terminal, and everything named that would
+/// change the order in which the rest is shown: `\u{202e}` instead of the character.
 fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut clean = String::with_capacity(text.len());
@@ -111,8 +111,8 @@ fn clean(bytes: &[u8]) -> String {
     clean
 }
 
-/// Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9), and separators of lines and of
-/// paragraphs: after one of them a line may look as if another had said it.
+/// Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9), and separators of lines
+/// and of paragraphs: after one of them a line may look as if another had said it.
 const fn is_directional(char: char) -> bool {
     matches!(
         char,

@@ -7,31 +7,34 @@
 //!                       └───────────────────────────────────┘
 //! ```
 //!
-//! * Each client has a **reader** thread, a **writer** thread, and between the room and the writer an outbox of limited
-//!   size. To say something is to put it into every outbox under the room's lock, so all see the same order, and never
-//!   to wait for one: a client that does not read fills its own outbox and nothing else.
-//! * What happens then is the **policy**: the client is dropped (`--slow drop-client`), or lines are, for it alone, and
-//!   it is told how many (`--slow drop-lines`).
-//! * Who speaks waits a moment for a client whose outbox is more than half full, once: it may just not have had the
-//!   processor. If that was in vain nobody waits for that client again until it has caught up.
-//! * A client that talks faster than it listens is not read for a while: of what it says only a few lines may be on
-//!   the way to itself, which a `Semaphore` counts. The rest waits in its socket.
-//! * A `Semaphore` limits the clients, an `Event` stops the server. Then everybody gets what is in the outbox and a last
-//!   line, within a time limit.
+//! * Each client has a **reader** thread, a **writer** thread, and between the room and the writer an outbox
+//!   of limited size. To say something is to put it into every outbox under the room's lock, so all see the
+//!   same order, and never to wait for one: a client that does not read fills its own outbox and nothing
+//!   else.
+//! * What happens then is the **policy**: the client is dropped (`--slow drop-client`), or lines are, for it
+//!   alone, and it is told how many (`--slow drop-lines`).
+//! * Who speaks waits a moment for a client whose outbox is more than half full, once: it may just not have
+//!   had the processor. If that was in vain nobody waits for that client again until it has caught up.
+//! * A client that talks faster than it listens is not read for a while: of what it says only a few lines may
+//!   be on the way to itself, which a `Semaphore` counts. The rest waits in its socket.
+//! * A `Semaphore` limits the clients, an `Event` stops the server. Then everybody gets what is in the outbox
+//!   and a last line, within a time limit.
 //!
 //! # Commands
 //!
 //! ```text
 //! cargo run --release --example chat_server                       serves until Ctrl-C
 //! cargo run --release --example chat_server -- --port 7000        and then: nc 127.0.0.1 7000
-//! cargo run --release --example chat_server -- --demo 200         talks to itself with 200 clients, and checks
+//! cargo run --release --example chat_server -- --demo 200         talks to itself with 200 clients, and
+//! checks
 //! cargo run --release --example chat_server -- --help             all options
 //! ```
 //!
 //! # The protocol
 //!
-//! Lines of UTF-8, ended by a newline. The first line of a client is its name: letters, digits, `-` and `_`. After that
-//! each line is said to everybody, the client itself included, unless it is a command: `/who`, `/quit`.
+//! Lines of UTF-8, ended by a newline. The first line of a client is its name: letters, digits, `-` and `_`.
+//! After that each line is said to everybody, the client itself included, unless it is a command: `/who`,
+//! `/quit`.
 //!
 //! | the server says | when |
 //! |---|---|
@@ -39,8 +42,8 @@
 //! | `<name> text` | `name` has said this |
 //! | `! text` | to this client alone: what was wrong, or how many lines it missed |
 //!
-//! The exit code is 0 if the server has stopped in order, and a demo found every line where it belongs; 1 if not; 2 if
-//! the command line was not understood; 130 if a demo was interrupted, or by a second Ctrl-C.
+//! The exit code is 0 if the server has stopped in order, and a demo found every line where it belongs; 1 if
+//! not; 2 if the command line was not understood; 130 if a demo was interrupted, or by a second Ctrl-C.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,

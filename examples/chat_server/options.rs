@@ -16,8 +16,8 @@ line, 130 if a demo was interrupted, or after a second Ctrl-C.";
 
 /// A chat server on 127.0.0.1, in which a slow client holds up nobody but itself.
 ///
-/// Serves until Ctrl-C, delivers what was said, and ends. With --demo it brings its own clients along and checks that
-/// every line has reached everybody.
+/// Serves until Ctrl-C, delivers what was said, and ends. With --demo it brings its own clients along and
+/// checks that every line has reached everybody.
 #[derive(Debug, Parser)]
 #[command(name = "chat_server", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -37,7 +37,8 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Slow::DropClient)]
     pub(crate) slow: Slow,
 
-    /// Time that who speaks waits for a client whose outbox is more than half full; only once, until that has caught up
+    /// Time that who speaks waits for a client whose outbox is more than half full; only once, until that has
+    /// caught up
     #[arg(long, default_value_t = 250, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     patience_ms: u64,
 
@@ -83,7 +84,8 @@ impl Options {
         Duration::from_millis(self.grace_ms)
     }
 
-    /// The demo's clients must have a place, and none of them is ever further behind than this, see [`crate::demo`].
+    /// The demo's clients must have a place, and none of them is ever further behind than this, see
+    /// [`crate::demo`].
     pub(crate) fn outbox(&self) -> usize {
         self.outbox.max(self.demo.map_or(0, |clients| 4 * clients))
     }
@@ -92,7 +94,8 @@ impl Options {
         self.max_clients.max(self.demo.unwrap_or(0))
     }
 
-    /// How many files it may have open at once: one for each client and one for each of the demo's, and some of its own.
+    /// How many files it may have open at once: one for each client and one for each of the demo's, and some
+    /// of its own.
     pub(crate) fn files(&self) -> u64 {
         const OWN: usize = 16;
         (self.demo.map_or(self.max_clients(), |clients| 2 * clients) + OWN) as u64

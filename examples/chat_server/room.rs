@@ -47,7 +47,8 @@ impl Member {
         self.outbox.len() * 2 > self.outbox.capacity()
     }
 
-    /// Waits until its outbox is no more than half full. If it is not by `deadline`, it is not waited for again.
+    /// Waits until its outbox is no more than half full. If it is not by `deadline`, it is not waited for
+    /// again.
     fn wait_for(&self, deadline: Instant) {
         if !self.easy.wait_until(deadline) {
             self.behind.lock().hopeless = true;
@@ -78,7 +79,8 @@ impl Member {
         self.outbox.close();
     }
 
-    /// Ends it at once: what is in the outbox is thrown away, and whoever reads or writes the socket is woken up.
+    /// Ends it at once: what is in the outbox is thrown away, and whoever reads or writes the socket is woken
+    /// up.
     pub(crate) fn cut(&self) {
         drop(self.outbox.close_now());
         {
@@ -141,10 +143,11 @@ impl Room {
         Ok(())
     }
 
-    /// Says a line to everybody, then waits for those who fall behind. `false` if `name` is not in the room any more.
+    /// Says a line to everybody, then waits for those who fall behind. `false` if `name` is not in the room
+    /// any more.
     ///
-    /// Without the wait one client that talks without a break would be too fast for others whose writers just do not
-    /// have the processor. It is not for those who do not read: each of them is waited for once.
+    /// Without the wait one client that talks without a break would be too fast for others whose writers just
+    /// do not have the processor. It is not for those who do not read: each of them is waited for once.
     pub(crate) fn say(&self, name: &str, line: &str, echo: ArcSemaphorePermit) -> bool {
         let mut guard = self.members.lock();
         let Some(members) = guard.as_mut().filter(|members| members.contains_key(name)) else {
@@ -182,7 +185,8 @@ impl Room {
         members.values().for_each(|member| member.close());
     }
 
-    /// Puts a line into each outbox, under the room's lock, and waits for none. Returns those who are falling behind.
+    /// Puts a line into each outbox, under the room's lock, and waits for none. Returns those who are falling
+    /// behind.
     fn spread(
         &self,
         members: &mut BTreeMap<String, Arc<Member>>,

@@ -75,9 +75,10 @@ impl<'a> Server<'a> {
 
     /// Serves until the stop, and ends:
     ///
-    /// 1. The acceptor. It sleeps in `accept`, where no event reaches it, so a connection of our own wakes it up.
-    /// 2. The room: everybody gets a last line, and the outboxes are closed behind it. Writers write what is in them,
-    ///    then end their side of the connection, and clients end theirs.
+    /// 1. The acceptor. It sleeps in `accept`, where no event reaches it, so a connection of our own wakes it
+    ///    up.
+    /// 2. The room: everybody gets a last line, and the outboxes are closed behind it. Writers write what is
+    ///    in them, then end their side of the connection, and clients end theirs.
     /// 3. After the grace period, those who have not.
     pub(crate) fn serve(&self, listener: &TcpListener, address: SocketAddr) -> io::Result<()> {
         thread::scope(|scope| {

@@ -66,7 +66,8 @@ pub(crate) struct Report {
     pub(crate) visits: Vec<Visit>,
     /// Addresses that were found and are within the limits, but were not visited because of a stop.
     pub(crate) unvisited: usize,
-    /// Addresses that were not visited because of `--depth`, `--max-pages`, or because they are on another host.
+    /// Addresses that were not visited because of `--depth`, `--max-pages`, or because they are on another
+    /// host.
     pub(crate) too_deep: usize,
     pub(crate) too_many: usize,
     pub(crate) elsewhere: usize,
@@ -103,7 +104,8 @@ impl Crawl {
         let report = Decider::new(self, seeds).run(bar);
         self.frontier.close();
         for fetcher in fetchers {
-            // It catches the panics of a fetch, so this is one in the waiting itself: a bug, not to be hidden.
+            // It catches the panics of a fetch, so this is one in the waiting itself: a bug, not to be
+            // hidden.
             fetcher.join().map_err(|error| io::Error::other(error.to_string()))?;
         }
         Ok(report)
@@ -245,8 +247,8 @@ struct Host {
 
 /// Decides what to visit. All its data is its own: it needs no lock.
 ///
-/// It never waits for room in the frontier. The fetchers may be waiting for room in the results at that time, which
-/// only this thread can make, and everything would stand still.
+/// It never waits for room in the frontier. The fetchers may be waiting for room in the results at that time,
+/// which only this thread can make, and everything would stand still.
 struct Decider<'a> {
     crawl: &'a Crawl,
     known: HashMap<Url, Known>,
@@ -405,10 +407,11 @@ impl<'a> Decider<'a> {
         self.follow(url);
     }
 
-    /// Looks at where a visited page leads; and, if that makes the way to other visited pages shorter, at those.
+    /// Looks at where a visited page leads; and, if that makes the way to other visited pages shorter, at
+    /// those.
     ///
-    /// Which page is found by which way first is a matter of chance, with many threads. Which pages are within the
-    /// depth is not.
+    /// Which page is found by which way first is a matter of chance, with many threads. Which pages are
+    /// within the depth is not.
     fn follow(&mut self, url: Url) {
         let mut pages = VecDeque::from([url]);
         while let Some(page) = pages.pop_front() {

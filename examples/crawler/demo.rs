@@ -1,5 +1,5 @@
-//! A site to crawl: two hosts that link to each other, with what crawlers meet. It knows what is to be found there,
-//! and what it was asked for.
+//! A site to crawl: two hosts that link to each other, with what crawlers meet. It knows what is to be found
+//! there, and what it was asked for.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::{self, Write};
@@ -132,7 +132,8 @@ impl Site {
         self.hosts.iter().map(|host| host.asked.lock().most).max().unwrap_or(0)
     }
 
-    /// What there is to be found, by the site's own plan: whether it can be had, and how many links away it is.
+    /// What there is to be found, by the site's own plan: whether it can be had, and how many links away it
+    /// is.
     fn expected(&self, options: &Options) -> Result<BTreeMap<Url, (bool, u32)>, String> {
         let addresses = self.addresses();
         let mut expected = BTreeMap::new();
@@ -194,7 +195,8 @@ impl Host {
         // What a crawler must not take for links.
         body.push_str("<!-- <a href='/comment'> --><script>'<a href=\"/script\">'</script>\n");
         let html = "Content-Type: text/html; charset=utf-8";
-        // The client may come back as soon as it has the last byte, so it must not be counted any more by then.
+        // The client may come back as soon as it has the last byte, so it must not be counted any more by
+        // then.
         drop(counted);
         let last = |stream: &mut TcpStream, status: &str, fields: &[&str], body: &[u8]| {
             serve::head(stream, status, body.len(), fields)?;

@@ -6,18 +6,19 @@
 //!   └───────────────── get ── [ BoundedBuffer ] ◀── put: what became of it ──┘
 //! ```
 //!
-//! * One thread, `crawl::Decider`, knows what was found, what is to be visited and how far away it is. It alone puts
-//!   jobs into the **frontier** and takes what comes of them out of the **results**.
-//! * A **fetcher** (`Worker`) takes a job, fetches the page, again if need be, looks for links, and puts the result.
-//! * A **semaphore per host** limits how many requests a host gets at a time. The permit travels with the job: who
-//!   decides takes it without waiting, and a fetcher gives it back. So no fetcher ever sleeps for a busy host while
-//!   another one could be asked.
+//! * One thread, `crawl::Decider`, knows what was found, what is to be visited and how far away it is. It
+//!   alone puts jobs into the **frontier** and takes what comes of them out of the **results**.
+//! * A **fetcher** (`Worker`) takes a job, fetches the page, again if need be, looks for links, and puts the
+//!   result.
+//! * A **semaphore per host** limits how many requests a host gets at a time. The permit travels with the
+//!   job: who decides takes it without waiting, and a fetcher gives it back. So no fetcher ever sleeps for a
+//!   busy host while another one could be asked.
 //! * An **event** stops it: fetchers finish the page at hand and give all others back, and the pauses between
 //!   attempts end. A second event drops what is in progress.
 //! * A **journal** thread writes the log from a third buffer, so that no fetcher waits for the disk.
 //!
-//! Two buffers in a circle can come to a standstill, when both are full and each side waits for room. So the thread
-//! that decides never waits for room: what does not fit in the frontier stays with it.
+//! Two buffers in a circle can come to a standstill, when both are full and each side waits for room. So the
+//! thread that decides never waits for room: what does not fit in the frontier stays with it.
 //!
 //! # Commands
 //!
@@ -28,8 +29,8 @@
 //! cargo run --release --example crawler -- --help            all options
 //! ```
 //!
-//! The exit code is 0 if every page could be had (with `--demo`: if exactly what is there was found), 1 if not, 2 if
-//! it did not understand its command line, and 130 if it was interrupted.
+//! The exit code is 0 if every page could be had (with `--demo`: if exactly what is there was found), 1 if
+//! not, 2 if it did not understand its command line, and 130 if it was interrupted.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,

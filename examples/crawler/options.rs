@@ -17,8 +17,8 @@ Exit code: 0 if all pages could be had, 1 if some could not, 2 for a bad command
 
 /// A concurrent web crawler.
 ///
-/// Visits the addresses given and what they link to, as far as --depth, on the same hosts. Ctrl-C ends it in order: no
-/// page is begun any more, those in progress are finished and counted. A second Ctrl-C drops them.
+/// Visits the addresses given and what they link to, as far as --depth, on the same hosts. Ctrl-C ends it in
+/// order: no page is begun any more, those in progress are finished and counted. A second Ctrl-C drops them.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "crawler", version, after_help = EXAMPLES)]
 pub(crate) struct Options {

@@ -40,7 +40,8 @@ struct Content {
 #[derive(Default)]
 struct Seen {
     requests: BTreeMap<String, usize>,
-    /// By what they say they are: the first pass may have left requests behind that nobody waits for any more.
+    /// By what they say they are: the first pass may have left requests behind that nobody waits for any
+    /// more.
     clients: BTreeMap<String, Client>,
     /// Bytes that were sent in all.
     sent: u64,
@@ -198,8 +199,8 @@ impl State {
         let version = format!("ETag: {tag}");
         let fresh = request.field("if-range").is_none_or(|wanted| wanted == tag);
         let range = request.field("range").and_then(range).filter(|_| fresh);
-        // The large file's first byte is counted here: who only asks how long a file is leaves as soon as it has the
-        // head, and may be back before this is told.
+        // The large file's first byte is counted here: who only asks how long a file is leaves as soon as it
+        // has the head, and may be back before this is told.
         if request.field("range") == Some("bytes=0-0") {
             if let (LARGE, Some(Counted(_, agent))) = (name, &counted) {
                 self.seen.lock().client(agent).asked += 1;

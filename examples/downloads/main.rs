@@ -7,15 +7,16 @@
 //!                                  look, divide, check     write, note, again if it breaks
 //! ```
 //!
-//! * Each file is a task of a **pool**, and each of its ranges a task inside of that task: a **scope** in a scope.
-//!   The thread of a file that waits for its ranges fetches those that nobody has begun.
-//! * One **semaphore** limits the files at a time: the main thread takes a permit before it submits a file, and the
-//!   task gives it back. Another one limits the connections of all of them; it is held while there is a connection,
-//!   and not during the pauses between attempts.
-//! * What has come is written at once, and noted twice a second beside the file, under a **mutex** per file. A
-//!   program that is interrupted, killed or without power goes on from there, if the server still has the same file.
-//! * An **event** stops it: every wait for data or for another attempt ends, what has come is noted, and the threads
-//!   are joined.
+//! * Each file is a task of a **pool**, and each of its ranges a task inside of that task: a **scope** in a
+//!   scope. The thread of a file that waits for its ranges fetches those that nobody has begun.
+//! * One **semaphore** limits the files at a time: the main thread takes a permit before it submits a file,
+//!   and the task gives it back. Another one limits the connections of all of them; it is held while there is
+//!   a connection, and not during the pauses between attempts.
+//! * What has come is written at once, and noted twice a second beside the file, under a **mutex** per file.
+//!   A program that is interrupted, killed or without power goes on from there, if the server still has the
+//!   same file.
+//! * An **event** stops it: every wait for data or for another attempt ends, what has come is noted, and the
+//!   threads are joined.
 //!
 //! # Commands
 //!
@@ -28,8 +29,8 @@
 //!
 //! Standard output has a line for each file that is there, in the form that `sha256sum --check` understands.
 //!
-//! The exit code is 0 if all files are there (with `--demo`: if exactly those that can be), 1 if not, 2 if it did not
-//! understand its command line, and 130 if it was interrupted.
+//! The exit code is 0 if all files are there (with `--demo`: if exactly those that can be), 1 if not, 2 if it
+//! did not understand its command line, and 130 if it was interrupted.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,

@@ -145,7 +145,8 @@ impl<'a> Manager<'a> {
         stop: &'a Event,
         bars: &'a MultiProgress,
     ) -> io::Result<Self> {
-        // A thread for each file, which mostly waits for its parts, and one for each part that can be fetched.
+        // A thread for each file, which mostly waits for its parts, and one for each part that can be
+        // fetched.
         let threads = options.files + options.connections;
         let pool = ThreadPool::builder().threads(threads).name("download").try_build()?;
         Ok(Self {
@@ -170,7 +171,8 @@ impl<'a> Manager<'a> {
         self.pool.scope(|scope| {
             let mut tasks = Vec::new();
             for wanted in all {
-                // Taken here, so that a file begins only when another one has ended; after a stop they soon do.
+                // Taken here, so that a file begins only when another one has ended; after a stop they soon
+                // do.
                 let permit = self.files.acquire_arc();
                 tasks.push(scope.spawn(move || {
                     let result = self.fetch(wanted);
@@ -223,8 +225,8 @@ impl<'a> Manager<'a> {
             let result = self.fetch_parts(name, &url, &identity, &partial, &bar);
             bar.finish_and_clear();
             if let Err(problem) = result {
-                // What has come is noted; or removed, if no other run could go on from it. If that fails as well, it is
-                // the first problem that is told.
+                // What has come is noted; or removed, if no other run could go on from it. If that fails as
+                // well, it is the first problem that is told.
                 let changed = matches!(problem, Problem::Changed);
                 let left = if changed || !partial.is_of_use() { partial.discard() } else { partial.save() };
                 match problem {
@@ -395,7 +397,8 @@ impl<'a> Manager<'a> {
         }
     }
 
-    /// Asks for one byte, to learn the size, and whether parts can be had. Returns where the file really is, too.
+    /// Asks for one byte, to learn the size, and whether parts can be had. Returns where the file really is,
+    /// too.
     fn look(&self, url: &Url) -> Result<(Url, Identity), Problem> {
         let _permit = self.connections.acquire();
         let mut url = url.clone();

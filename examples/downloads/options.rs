@@ -19,8 +19,9 @@ command goes on.";
 
 /// A download manager.
 ///
-/// Fetches many files at once, and a large one in several ranges at once. What was fetched before an interruption, of
-/// whatever kind, is kept: the same command goes on from there. Prints the SHA-256 of each file, as sha256sum does.
+/// Fetches many files at once, and a large one in several ranges at once. What was fetched before an
+/// interruption, of whatever kind, is kept: the same command goes on from there. Prints the SHA-256 of each
+/// file, as sha256sum does.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "downloads", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -36,7 +37,8 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["urls", "list"])]
     pub(crate) demo: bool,
 
-    /// Folder to write to, made if it does not exist [default: the current one; with --demo one that is removed]
+    /// Folder to write to, made if it does not exist [default: the current one; with --demo one that is
+    /// removed]
     #[arg(long, value_name = "PATH")]
     pub(crate) dir: Option<PathBuf>,
 

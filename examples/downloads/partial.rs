@@ -1,8 +1,8 @@
 //! A file that is not complete yet: `NAME.part` has its bytes, `NAME.part.json` says which of them are there.
 //!
-//! The second is never ahead of the first: bytes are on the disk before it mentions them, and it is replaced as a
-//! whole. So whenever the program ends, by whatever cause, what it says was true. It holds a sum of what it promises, so
-//! that a part which has been damaged since is fetched once more.
+//! The second is never ahead of the first: bytes are on the disk before it mentions them, and it is replaced
+//! as a whole. So whenever the program ends, by whatever cause, what it says was true. It holds a sum of what
+//! it promises, so that a part which has been damaged since is fetched once more.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

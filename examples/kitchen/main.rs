@@ -9,8 +9,8 @@
 //! cargo run --release --example kitchen -- --cooks 12
 //! ```
 //!
-//! The exit code is 0 if every station found what it should, 1 if not or if the page could not be written, 2 if the
-//! command line was not understood.
+//! The exit code is 0 if every station found what it should, 1 if not or if the page could not be written, 2
+//! if the command line was not understood.
 #![allow(
     clippy::disallowed_methods,
     reason = "the fence is for the crate; a program that uses it starts threads"

@@ -1,7 +1,8 @@
 //! A client's connection: its socket, what has arrived on it, and how far its present request has come.
 //!
-//! Everything that is known of a client is in here, not on a worker's stack, and the socket never blocks. That is what
-//! lets a worker lay a connection aside in the middle of a request, or of an answer, and another worker take it up.
+//! Everything that is known of a client is in here, not on a worker's stack, and the socket never blocks.
+//! That is what lets a worker lay a connection aside in the middle of a request, or of an answer, and another
+//! worker take it up.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
@@ -29,8 +30,8 @@ pub(crate) struct Connection {
     out: Vec<u8>,
     sent: usize,
     phase: Phase,
-    /// When patience with the present phase ends. Not moved by bytes that come in, except the first of a request, nor by
-    /// bytes that go out.
+    /// When patience with the present phase ends. Not moved by bytes that come in, except the first of a
+    /// request, nor by bytes that go out.
     deadline: Instant,
     /// When the first byte of the present request arrived.
     pub(crate) began: Instant,
@@ -40,7 +41,8 @@ pub(crate) struct Connection {
     answered: bool,
     /// How often it was looked at in vain since then.
     looks: u32,
-    /// One of the connections that may be open. The last field: the socket is closed before another may be opened.
+    /// One of the connections that may be open. The last field: the socket is closed before another may be
+    /// opened.
     _place: ArcSemaphorePermit,
 }
 
@@ -56,8 +58,9 @@ enum Phase {
     Sending(Sent),
     /// The last answer is sent. What still arrives is thrown away.
     ///
-    /// Closing at once would be wrong: if the client has sent more than was read, the system answers with a reset,
-    /// and a reset can destroy an answer that the client has not read yet, such as the 413 to a body that is too long.
+    /// Closing at once would be wrong: if the client has sent more than was read, the system answers with a
+    /// reset, and a reset can destroy an answer that the client has not read yet, such as the 413 to a body
+    /// that is too long.
     Lingering,
 }
 
@@ -268,8 +271,8 @@ impl Connection {
         }
     }
 
-    /// Waits until there is something to receive, or `patience` has passed. Where the system has no call for it this
-    /// returns at once.
+    /// Waits until there is something to receive, or `patience` has passed. Where the system has no call for
+    /// it this returns at once.
     #[cfg(unix)]
     pub(crate) fn listen(&self, patience: Duration) -> io::Result<()> {
         use nix::errno::Errno;
@@ -287,8 +290,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Has the system tell `registry` when it can go on: when the client has read something, if an answer is on its way,
-    /// or else when it has said something. It is told at once if that is so already.
+    /// Has the system tell `registry` when it can go on: when the client has read something, if an answer is
+    /// on its way, or else when it has said something. It is told at once if that is so already.
     pub(crate) fn register(&mut self, registry: &Registry) -> io::Result<()> {
         let interest = match self.phase {
             Phase::Committing(_) => return Ok(()),

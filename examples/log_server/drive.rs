@@ -41,8 +41,8 @@ impl Run {
 pub(crate) fn drive(address: SocketAddr, requests: u64, clients: usize, stop: &Event) -> Run {
     // Nobody needs more clients than requests.
     let clients = usize::try_from(requests).unwrap_or(usize::MAX).min(clients);
-    // Each client takes the next request when it is through with the last: however many there are of either, they
-    // come out even.
+    // Each client takes the next request when it is through with the last: however many there are of either,
+    // they come out even.
     let (next, answered) = (AtomicU64::new(0), AtomicU64::new(0));
     let failure = Mutex::new(None);
     let fail = |what: String| {
@@ -94,9 +94,10 @@ enum Failed {
 impl Client {
     /// Makes one request and checks the answer.
     ///
-    /// A server may close a connection that it kept alive at any time, and this one does when others wait in a full
-    /// line. A request that was on its way at that moment was not read by anybody: it is made again, on a new
-    /// connection. If that were wrong, a record would be there twice, and the check of the log would tell.
+    /// A server may close a connection that it kept alive at any time, and this one does when others wait in
+    /// a full line. A request that was on its way at that moment was not read by anybody: it is made again,
+    /// on a new connection. If that were wrong, a record would be there twice, and the check of the log would
+    /// tell.
     fn make(&mut self, request: u64, stop: &Event) -> io::Result<()> {
         let mark = log::mark(request);
         // Both ways in which the server takes something to be logged.
@@ -161,7 +162,8 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Checks an answer, and says whether another request may follow on the connection. `None` if it is not complete.
+/// Checks an answer, and says whether another request may follow on the connection. `None` if it is not
+/// complete.
 fn read_answer(bytes: &[u8]) -> io::Result<Option<bool>> {
     let mut headers = [httparse::EMPTY_HEADER; 16];
     let mut response = httparse::Response::new(&mut headers);

@@ -44,7 +44,8 @@ impl Refusal {
 
 /// Looks for a head at the beginning of `bytes`. `None` if there is only a part of one so far.
 ///
-/// After a refusal nothing that follows can be trusted to be a request: the connection is answered and closed.
+/// After a refusal nothing that follows can be trusted to be a request: the connection is answered and
+/// closed.
 pub(crate) fn parse_head(bytes: &[u8], limits: &Limits) -> Result<Option<Head>, Refusal> {
     const TOO_LONG: Refusal = Refusal::new(431, "the head is too long");
 
@@ -65,7 +66,8 @@ pub(crate) fn parse_head(bytes: &[u8], limits: &Limits) -> Result<Option<Head>, 
     }
 }
 
-/// Whether a request line whose version was not understood is one of another HTTP, rather than of nothing at all.
+/// Whether a request line whose version was not understood is one of another HTTP, rather than of nothing at
+/// all.
 fn names_a_version(bytes: &[u8]) -> bool {
     let line =
         bytes.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty()).unwrap_or_default();
@@ -73,7 +75,8 @@ fn names_a_version(bytes: &[u8]) -> bool {
     version.strip_prefix(b"HTTP/").is_some_and(|number| number.first().is_some_and(u8::is_ascii_digit))
 }
 
-/// The request line of what is no request, as far as there is one: what may be its method and its target, and the line.
+/// The request line of what is no request, as far as there is one: what may be its method and its target, and
+/// the line.
 pub(crate) fn request_line(bytes: &[u8]) -> (Option<(&str, &str)>, &[u8]) {
     /// Enough to know it again.
     const MOST: usize = 256;
@@ -145,7 +148,8 @@ fn read_head(request: &httparse::Request<'_, '_>, len: usize, limits: &Limits) -
     })
 }
 
-/// Digits and nothing else: `u64::from_str` would take a sign. A number too large for 64 bits is certainly too long.
+/// Digits and nothing else: `u64::from_str` would take a sign. A number too large for 64 bits is certainly
+/// too long.
 fn read_length(value: &[u8]) -> Result<u64, Refusal> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Refusal::new(400, "the Content-Length is not a number"));
@@ -170,8 +174,8 @@ pub(crate) enum Route<'a> {
     LogBody,
 }
 
-/// Finds what a request is about by its head alone, so that a client which waits to send its body can be told that
-/// nobody wants it.
+/// Finds what a request is about by its head alone, so that a client which waits to send its body can be told
+/// that nobody wants it.
 pub(crate) fn route(head: &Head) -> Result<Route<'_>, Refusal> {
     let method = head.method.as_str();
     if !matches!(

@@ -64,8 +64,8 @@ const fn is_plain(byte: u8) -> bool {
 /// Writes text as it is, except for what would end the line or the field, or do something to a terminal.
 fn escape(mut bytes: &[u8], out: &mut String) {
     while !bytes.is_empty() {
-        // Nearly all of it, nearly always: copied in one go. No byte of a longer character is plain, so that a run never
-        // ends in the midst of one.
+        // Nearly all of it, nearly always: copied in one go. No byte of a longer character is plain, so that
+        // a run never ends in the midst of one.
         let plain = bytes.iter().position(|byte| !is_plain(*byte)).unwrap_or(bytes.len());
         let (run, rest) = bytes.split_at(plain);
         out.push_str(str::from_utf8(run).unwrap_or_default());
@@ -233,8 +233,8 @@ fn sharing(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Writes whole lines. If that fails, says how many were written before; what there is of the next one is taken back, if
-/// the file is `regular`.
+/// Writes whole lines. If that fails, says how many were written before; what there is of the next one is
+/// taken back, if the file is `regular`.
 pub(crate) fn write_lines(file: &mut File, regular: bool, text: &str) -> Result<(), (u64, io::Error)> {
     let bytes = text.as_bytes();
     let mut written = 0;

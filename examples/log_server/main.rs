@@ -7,20 +7,23 @@
 //!                 └── watch ◀── rest ───┘       ◀── on the disk (--durable) ─┘
 //! ```
 //!
-//! * The **acceptor** takes one permit of a `Semaphore` for each connection. When there is none left it waits, and
-//!   clients wait in the listener's backlog: back-pressure, not memory, is what a crowd costs.
-//! * The **workers** are tasks of a `ThreadPool`, one for each of its threads, for as long as the server runs.
-//! * A **worker** takes a connection and does what can be done for it now. It never waits for a client: a connection
-//!   whose client says nothing, or does not read its answer, goes to the watch, and one that has had its turn while
-//!   others wait goes to the end of the line.
-//! * The **watch** is one thread that sleeps until some socket has changed (by `mio`, since std has no such call), or the
-//!   first deadline passes. Idle connections cost nothing, and clients that are too slow get a 408.
-//! * A worker puts a record into the second buffer *before* it answers. It waits there if the disk is slower than the
-//!   clients: for the number of records, or for a `Semaphore` of as many permits as they may have bytes.
-//! * The **logger** takes as many records as there are and writes them to the file in one go. With `--durable` it then
-//!   brings them to the disk, and has the answers sent that were held back until then.
-//! * An `Event` stops everything; see `stop` in this file for the order in which it happens, and why nothing that
-//!   was answered is ever missing from the file.
+//! * The **acceptor** takes one permit of a `Semaphore` for each connection. When there is none left it
+//!   waits, and clients wait in the listener's backlog: back-pressure, not memory, is what a crowd costs.
+//! * The **workers** are tasks of a `ThreadPool`, one for each of its threads, for as long as the server
+//!   runs.
+//! * A **worker** takes a connection and does what can be done for it now. It never waits for a client: a
+//!   connection whose client says nothing, or does not read its answer, goes to the watch, and one that has
+//!   had its turn while others wait goes to the end of the line.
+//! * The **watch** is one thread that sleeps until some socket has changed (by `mio`, since std has no such
+//!   call), or the first deadline passes. Idle connections cost nothing, and clients that are too slow get a
+//!   408.
+//! * A worker puts a record into the second buffer *before* it answers. It waits there if the disk is slower
+//!   than the clients: for the number of records, or for a `Semaphore` of as many permits as they may have
+//!   bytes.
+//! * The **logger** takes as many records as there are and writes them to the file in one go. With
+//!   `--durable` it then brings them to the disk, and has the answers sent that were held back until then.
+//! * An `Event` stops everything; see `stop` in this file for the order in which it happens, and why nothing
+//!   that was answered is ever missing from the file.
 //!
 //! # Commands
 //!
@@ -40,8 +43,9 @@
 //!
 //! # What it answers
 //!
-//! `/log` takes GET (what follows the question mark is logged) and POST (the body is); `/`, `/health`, `/stats`
-//! and `/metrics` take GET. HEAD is answered like GET, without the body. Every answer, an error too, has a record of its own:
+//! `/log` takes GET (what follows the question mark is logged) and POST (the body is); `/`, `/health`,
+//! `/stats` and `/metrics` take GET. HEAD is answered like GET, without the body. Every answer, an error too,
+//! has a record of its own:
 //!
 //! ```text
 //! 17 1767225600.042 127.0.0.1:50312 POST /log 200 "two\nlines"
@@ -49,8 +53,9 @@
 //!    └ seconds since 1970                 └ status
 //! ```
 //!
-//! The exit code is 0 if every answered request is in the file, 1 if not or if the server could not run, 2 if it did
-//! not understand its command line, 130 if it was interrupted: by a second Ctrl-C, or in a run that drives itself.
+//! The exit code is 0 if every answered request is in the file, 1 if not or if the server could not run, 2 if
+//! it did not understand its command line, 130 if it was interrupted: by a second Ctrl-C, or in a run that
+//! drives itself.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -87,8 +92,8 @@ use crate::server::Server;
 
 /// Set by Ctrl-C, by a logger that cannot write, and by a run that drives itself when it is through.
 ///
-/// A static, because a signal's handler must outlive everything. Set once, it stays set: whoever looks or waits,
-/// early or late, sees it.
+/// A static, because a signal's handler must outlive everything. Set once, it stays set: whoever looks or
+/// waits, early or late, sees it.
 static STOP: Event = Event::new();
 
 /// Whether a signal has come: the next one ends the process at once.
@@ -164,8 +169,8 @@ fn run(options: &Options) -> Result<bool, Problem> {
     Ok(complete)
 }
 
-/// Starts every thread, serves until the stop, and ends every thread. Returns what became of the log, and how the
-/// run went if the server drove itself.
+/// Starts every thread, serves until the stop, and ends every thread. Returns what became of the log, and how
+/// the run went if the server drove itself.
 fn serve(
     server: &Server,
     options: &Options,
@@ -174,7 +179,8 @@ fn serve(
     log: &mut Log,
 ) -> Result<(io::Result<()>, Option<Run>), Problem> {
     let quiet = Event::new();
-    // A task for each turn of a connection would be queued here instead of in the buffer, with an allocation each time.
+    // A task for each turn of a connection would be queued here instead of in the buffer, with an allocation
+    // each time.
     let pool = ThreadPool::builder().threads(options.workers).name("worker").try_build();
     let pool = pool.map_err(|error| Problem::new("cannot start a thread", error))?;
     thread::scope(|scope| {
@@ -222,17 +228,19 @@ fn serve(
 
 /// Ends the threads in the order in which the data flows, each buffer after whatever fills it.
 ///
-/// 1. The acceptor ends. It sleeps in `accept`, where no event reaches it, so a connection of our own wakes it up.
-///    (The other way, to accept without blocking and to sleep in `Event::wait_for` between two looks, needs no such
-///    trick, but lets every new client wait for the next look and wakes an idle server up for nothing.)
+/// 1. The acceptor ends. It sleeps in `accept`, where no event reaches it, so a connection of our own wakes
+///    it up. (The other way, to accept without blocking and to sleep in `Event::wait_for` between two looks,
+///    needs no such trick, but lets every new client wait for the next look and wakes an idle server up for
+///    nothing.)
 /// 2. Every connection that was accepted is finished: then all permits are back.
 /// 3. Now nothing puts a connection any more: the watch ends, and closing the buffer ends the workers.
-/// 4. Nor does anything put a record: closing the second buffer ends the logger, after it has taken all there are.
+/// 4. Nor does anything put a record: closing the second buffer ends the logger, after it has taken all there
+///    are.
 fn stop(server: &Server, acceptor: Option<ScopedJoinHandle<'_, ()>>, address: SocketAddr, options: &Options) {
     server.watch.wake();
     if let Some(acceptor) = acceptor {
-        // It fails if the acceptor is gone already, which is fine, or if we have no file descriptor left. The workers
-        // are closing connections by now, so trying again will help.
+        // It fails if the acceptor is gone already, which is fine, or if we have no file descriptor left. The
+        // workers are closing connections by now, so trying again will help.
         while !server.acceptor_gone.is_set() && TcpStream::connect_timeout(&address, RETRY).is_err() {
             server.acceptor_gone.wait_for(RETRY);
         }

@@ -19,8 +19,8 @@ Exit code: 0 if every record is in the log, 1 if not or if the server could not 
 
 /// An HTTP server on 127.0.0.1 that logs what it is told.
 ///
-/// Serves until Ctrl-C, answers the requests in progress, writes every record, and ends. A second Ctrl-C ends it at
-/// once. With --requests it is its own client and checks that nothing was lost.
+/// Serves until Ctrl-C, answers the requests in progress, writes every record, and ends. A second Ctrl-C ends
+/// it at once. With --requests it is its own client and checks that nothing was lost.
 #[derive(Debug, Parser)]
 #[command(name = "log_server", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -72,8 +72,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 8 * 1024, value_name = "BYTES", value_parser = from_one_to(1 << 20))]
     pub(crate) max_head: usize,
 
-    /// Time for a request to arrive, from its first byte to its last, before it is answered 408, and for a client to
-    /// read its answer; an idle connection is closed after the same time
+    /// Time for a request to arrive, from its first byte to its last, before it is answered 408, and for a
+    /// client to read its answer; an idle connection is closed after the same time
     #[arg(long, default_value_t = 5000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) read_timeout_ms: u64,
 }

@@ -20,9 +20,9 @@ use crate::watch::Watch;
 
 /// How long a worker stays with a client that has much to say, while others wait.
 const TURN: Duration = Duration::from_millis(2);
-/// How long a worker waits for the next request of a client that it has just answered, while no connection waits for a
-/// worker. It is the one wait for a client, and shorter than the way over the watch and the line: without it a run that
-/// drives itself on two cores has half as many answers in a second.
+/// How long a worker waits for the next request of a client that it has just answered, while no connection
+/// waits for a worker. It is the one wait for a client, and shorter than the way over the watch and the line:
+/// without it a run that drives itself on two cores has half as many answers in a second.
 const LISTEN: Duration = Duration::from_millis(4);
 /// How often a connection that was answered goes through the line before it goes to the watch.
 const LOOKS: u32 = 16;
@@ -33,14 +33,14 @@ const BATCH: usize = 512;
 const WRITE: usize = 256 * 1024;
 /// How often progress is reported.
 const REPORT: Duration = Duration::from_secs(1);
-/// How long the acceptor leaves a system alone that has no more file descriptors, and how long it waits for a place
-/// before it looks again for an idle connection that would give way.
+/// How long the acceptor leaves a system alone that has no more file descriptors, and how long it waits for a
+/// place before it looks again for an idle connection that would give way.
 const RECOVER: Duration = Duration::from_millis(20);
 /// How many connections may wait in the listener's backlog: what the standard library asks for.
 const BACKLOG: usize = 128;
 
-/// What the threads share. They only ever wait in its buffers, on its semaphores and events, in the watch, and for the
-/// file. None of them waits for a client, but for a few milliseconds.
+/// What the threads share. They only ever wait in its buffers, on its semaphores and events, in the watch,
+/// and for the file. None of them waits for a client, but for a few milliseconds.
 pub(crate) struct Server {
     pub(crate) connections: BoundedBuffer<Connection>,
     pub(crate) records: BoundedBuffer<Record>,
@@ -118,7 +118,8 @@ impl Server {
         })
     }
 
-    // --- the acceptor ----------------------------------------------------------------------------------------------
+    // --- the acceptor
+    // ----------------------------------------------------------------------------------------------
 
     /// Accepts connections until the stop.
     pub(crate) fn accept(&self, listener: TcpListener) {
@@ -129,16 +130,17 @@ impl Server {
                 // The client has thought better of it.
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
-                // No file descriptors, most likely, and the next attempt would fail as fast as this one. Waiting on
-                // the event is a sleep that the stop ends.
+                // No file descriptors, most likely, and the next attempt would fail as fast as this one.
+                // Waiting on the event is a sleep that the stop ends.
                 Err(_) => {
                     count(&self.counts.broken);
                     self.stop.wait_for(RECOVER);
                 }
             }
         }
-        // Clients that have connected before the stop are in the backlog, with their requests. Dropping the listener
-        // would reset them. The connection that woke us up is among them, and harmless: it says nothing and ends.
+        // Clients that have connected before the stop are in the backlog, with their requests. Dropping the
+        // listener would reset them. The connection that woke us up is among them, and harmless: it says
+        // nothing and ends.
         if listener.set_nonblocking(true).is_ok() {
             for (stream, peer) in (0..BACKLOG).map_while(|_| listener.accept().ok()) {
                 self.admit(stream, peer);
@@ -147,8 +149,8 @@ impl Server {
     }
 
     fn admit(&self, stream: std::net::TcpStream, peer: SocketAddr) {
-        // May wait long, but not indefinitely, also after the stop: each phase of a connection has its deadline. One that
-        // is owed nothing gives way to one that has not been heard.
+        // May wait long, but not indefinitely, also after the stop: each phase of a connection has its
+        // deadline. One that is owed nothing gives way to one that has not been heard.
         let place = loop {
             match self.places.try_acquire_arc_for(RECOVER) {
                 Some(place) => break place,
@@ -163,8 +165,8 @@ impl Server {
         self.put(Connection::new(stream, peer, self.watch.slot(), self.read_timeout, place));
     }
 
-    /// Puts a connection into the line, of the acceptor and of the watch. It may wait for room there, which the workers
-    /// make. The buffer is closed after these two have ended, so this does not fail.
+    /// Puts a connection into the line, of the acceptor and of the watch. It may wait for room there, which
+    /// the workers make. The buffer is closed after these two have ended, so this does not fail.
     fn put(&self, connection: Connection) {
         if self.connections.put(connection).is_err() {
             count(&self.counts.broken);
@@ -180,7 +182,8 @@ impl Server {
         watched
     }
 
-    // --- the workers -----------------------------------------------------------------------------------------------
+    // --- the workers
+    // -----------------------------------------------------------------------------------------------
 
     /// Attends to connections until there will be no more.
     pub(crate) fn work(&self) {
@@ -224,7 +227,8 @@ impl Server {
     /// Does what can be done for a connection now, without waiting for its client.
     fn turn(&self, connection: &mut Connection, scratch: &mut [u8], stopping: bool) -> io::Result<Turn> {
         let end = Instant::now() + TURN;
-        // A deadline is looked at only after listening: the client may have met it while its connection was in line.
+        // A deadline is looked at only after listening: the client may have met it while its connection was
+        // in line.
         let mut received = None;
         let mut answered = false;
         loop {
@@ -291,15 +295,16 @@ impl Server {
                     received = Some(connection.receive(scratch)?);
                 }
             }
-            // Also in the midst of requests that were sent together, or of a body that comes in without a break.
+            // Also in the midst of requests that were sent together, or of a body that comes in without a
+            // break.
             if received != Some(Received::Nothing) && Instant::now() >= end {
                 return Ok(Turn::Yield);
             }
         }
     }
 
-    /// When the present phase of a connection has to be over. After the stop all share a last deadline, lest many slow
-    /// clients take one time-out after the other.
+    /// When the present phase of a connection has to be over. After the stop all share a last deadline, lest
+    /// many slow clients take one time-out after the other.
     fn deadline(&self, connection: &Connection, stopping: bool) -> Option<Instant> {
         let deadline = connection.deadline()?;
         if !stopping || connection.is_lingering() {
@@ -352,8 +357,8 @@ impl Server {
         Record { number: 0, time: now(), peer, method, target, status: 0, data, token: None, room: None }
     }
 
-    /// Puts a record, then has an answer sent: at once, or when the record is on the disk. Without a reply it is the one
-    /// that says under which number the request was recorded.
+    /// Puts a record, then has an answer sent: at once, or when the record is on the disk. Without a reply it
+    /// is the one that says under which number the request was recorded.
     fn record_and_reply(
         &self,
         connection: &mut Connection,
@@ -364,8 +369,8 @@ impl Server {
     ) {
         record.status = reply.as_ref().map_or(200, |reply| reply.status);
         record.token = self.durable.then_some(connection.token);
-        // Waits if the logger is behind by so many bytes, or records. If it can write no more it closes the buffer and
-        // drops what is in it, so both waits end.
+        // Waits if the logger is behind by so many bytes, or records. If it can write no more it closes the
+        // buffer and drops what is in it, so both waits end.
         record.room = Some(self.room.acquire_many_arc(record.size().min(self.log_bytes)));
         let mut next = self.next_number.lock();
         record.number = *next;
@@ -385,7 +390,8 @@ impl Server {
         if self.durable && recorded { connection.hold(answer) } else { connection.send(answer) }
     }
 
-    /// Has the answer sent that was held until its record was on the disk, or another one if it will never be.
+    /// Has the answer sent that was held until its record was on the disk, or another one if it will never
+    /// be.
     fn release(&self, connection: &mut Connection, written: bool) {
         let Some(mut answer) = connection.release() else { return };
         if !written {
@@ -412,12 +418,13 @@ impl Server {
         }
     }
 
-    // --- the logger ------------------------------------------------------------------------------------------------
+    // --- the logger
+    // ------------------------------------------------------------------------------------------------
 
     /// Writes records until there will be no more.
     ///
-    /// If the file takes no more, the server cannot keep its promise, and stops: workers that wait to put a record
-    /// are released, and answer 503.
+    /// If the file takes no more, the server cannot keep its promise, and stops: workers that wait to put a
+    /// record are released, and answer 503.
     pub(crate) fn log(&self, log: &mut Log) -> io::Result<()> {
         // Also if this panics. Otherwise it has happened already.
         let _closed = Finally(|| {
@@ -428,8 +435,8 @@ impl Server {
         });
         let mut batch = Vec::with_capacity(BATCH);
         let mut lines = String::new();
-        // Waits for one record and takes all that are there: the busier the workers, the larger the batches, and the more
-        // records come to the disk together.
+        // Waits for one record and takes all that are there: the busier the workers, the larger the batches,
+        // and the more records come to the disk together.
         while self.records.get_many(&mut batch, BATCH).is_ok() {
             let mut unwritten = 0;
             for record in &batch {
@@ -461,7 +468,8 @@ impl Server {
         result
     }
 
-    // --- progress --------------------------------------------------------------------------------------------------
+    // --- progress
+    // --------------------------------------------------------------------------------------------------
 
     /// Tells on standard error how things are, until there is nothing to tell any more.
     pub(crate) fn report(&self, quiet: &Event) {

@@ -1,5 +1,6 @@
-//! Watches the connections that have nothing to do just now: until a client says something, or can be sent more, or its
-//! time is up, or its record is on the disk. One thread sleeps for all of them, so an idle one costs nothing.
+//! Watches the connections that have nothing to do just now: until a client says something, or can be sent
+//! more, or its time is up, or its record is on the disk. One thread sleeps for all of them, so an idle one
+//! costs nothing.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,7 +14,8 @@ use crate::connection::{Connection, Waits};
 /// What wakes the thread up, when it is no connection.
 const WAKE: Token = Token(usize::MAX);
 
-/// The connections without work, each in a slot. The system watches the sockets of those that are here, and of no others.
+/// The connections without work, each in a slot. The system watches the sockets of those that are here, and
+/// of no others.
 #[derive(Debug)]
 pub(crate) struct Watch {
     poll: Mutex<Poll>,
@@ -86,8 +88,8 @@ impl Watch {
         self.slots.lock().release(token);
     }
 
-    /// Keeps a connection until it has something to do, or `deadline` passes. Gives it back if that is the case already,
-    /// or if the stop has come and the caller did not know.
+    /// Keeps a connection until it has something to do, or `deadline` passes. Gives it back if that is the
+    /// case already, or if the stop has come and the caller did not know.
     pub(crate) fn rest(
         &self,
         mut connection: Connection,

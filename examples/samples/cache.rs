@@ -29,8 +29,9 @@ pub(crate) struct Cache {
 impl Cache {
     /// The measures of `content`, and whether they were known.
     ///
-    /// The lock is held to look and to note, not to measure: others look meanwhile. Two threads that find the same content
-    /// missing at the same time both measure it, which is a pity and no mistake: they find the same.
+    /// The lock is held to look and to note, not to measure: others look meanwhile. Two threads that find the
+    /// same content missing at the same time both measure it, which is a pity and no mistake: they find the
+    /// same.
     pub(crate) fn measures(&self, content: Vec<u8>) -> (Measures, bool) {
         // The guard ends with this statement; one that lived on into the `else` would wait for itself below.
         let known = self.known.read().get(&content).copied();

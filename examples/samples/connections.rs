@@ -20,7 +20,8 @@ pub(crate) struct Connections {
     lent: Mutex<(usize, usize)>,
 }
 
-/// A connection for as long as this is kept. Dropping it gives it back, also if the work with it has panicked.
+/// A connection for as long as this is kept. Dropping it gives it back, also if the work with it has
+/// panicked.
 #[derive(Debug)]
 pub(crate) struct Lent<'a> {
     all: &'a Connections,

@@ -1,5 +1,5 @@
-//! What tutorials promise, in one program: a directory of files worked through by a pool, with a progress bar that never
-//! stops moving.
+//! What tutorials promise, in one program: a directory of files worked through by a pool, with a progress bar
+//! that never stops moving.
 //!
 //! ```text
 //!                 map, in order            as_completed
@@ -12,11 +12,11 @@
 //!                                  screen: the main thread
 //! ```
 //!
-//! * The **main thread** is the user interface, as in most programs with a window: it draws a frame every 50 ms and
-//!   waits for nothing else. What it shows comes through a buffer.
+//! * The **main thread** is the user interface, as in most programs with a window: it draws a frame every 50
+//!   ms and waits for nothing else. What it shows comes through a buffer.
 //! * A second thread does the **work**: it gives out tasks, and waits for them.
-//! * **Ctrl-C** stops it between two files: a token is looked at, and ends every pause. What was measured and stored
-//!   until then is told. A second Ctrl-C ends the program at once.
+//! * **Ctrl-C** stops it between two files: a token is looked at, and ends every pause. What was measured and
+//!   stored until then is told. A second Ctrl-C ends the program at once.
 //!
 //! # Commands
 //!
@@ -25,8 +25,9 @@
 //! cargo run --release --example samples -- /usr/share/doc
 //! ```
 //!
-//! Standard output has a line for each file: bytes, lines, words and the name. The exit code is 0 if every file was
-//! measured and stored, 1 if some could not be, 2 if the command line was not understood, 130 if it was interrupted.
+//! Standard output has a line for each file: bytes, lines, words and the name. The exit code is 0 if every
+//! file was measured and stored, 1 if some could not be, 2 if the command line was not understood, 130 if it
+//! was interrupted.
 #![allow(
     clippy::disallowed_methods,
     reason = "the fence is for the crate; a program that uses it starts threads and looks at the clock"

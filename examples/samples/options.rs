@@ -13,8 +13,8 @@ Examples:
 
 Exit code: 0 if every file was measured and stored, 1 if some could not be, 2 for a bad command line, 130 after Ctrl-C.";
 
-/// Works through a directory of files: measures each, stores the result over one of three connections, and draws its
-/// progress meanwhile.
+/// Works through a directory of files: measures each, stores the result over one of three connections, and
+/// draws its progress meanwhile.
 #[derive(Debug, Parser)]
 #[command(name = "samples", version, after_help = EXAMPLES)]
 pub(crate) struct Options {

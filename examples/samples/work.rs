@@ -80,7 +80,8 @@ pub(crate) fn work(
         }
     });
 
-    // 1. One function and many items: the results come in the order of the items, whichever thread is through first.
+    // 1. One function and many items: the results come in the order of the items, whichever thread is through
+    //    first.
     let measuring = Arc::clone(shared);
     let mut outcomes: Vec<Outcome> = pool.map(files.to_vec(), move |path| measuring.measure(&path)).collect();
 

@@ -35,7 +35,8 @@ fn each_strategy_keeps_the_total() {
 fn two_accounts_and_many_tellers_are_no_deadlock() {
     let ended = run(&["--accounts", "2", "--tellers", "7", "--transfers", "2000"]).with_code(0);
     assert_eq!(ended.stdout.matches("total 2000, as before").count(), 3, "{}", ended.stdout);
-    // One teller may be through with a few transfers before the next has come: then there must be more of them.
+    // One teller may be through with a few transfers before the next has come: then there must be more of
+    // them.
     let more_and_more = [
         &["--strategy", "time-out", "--accounts", "2", "--tellers", "5", "--transfers", "2000"],
         &["--strategy", "time-out", "--accounts", "2", "--tellers", "5", "--transfers", "20000"],

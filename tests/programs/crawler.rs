@@ -108,7 +108,8 @@ fn crawl(arguments: &[&str]) -> Ended {
     Program::start("crawler", arguments).end()
 }
 
-// --- the program ----------------------------------------------------------------------------------------------------
+// --- the program
+// ----------------------------------------------------------------------------------------------------
 
 #[test]
 fn demo_finds_exactly_what_is_there() {
@@ -191,8 +192,8 @@ fn other_hosts_are_left_alone_unless_wanted() {
 fn host_gets_as_many_requests_as_allowed_and_no_more() {
     watchdog(|| {
         let links: Vec<String> = (0..30).map(|number| format!("/{number}")).collect();
-        // How many are asked for now, and were at any one time; until just before they are answered, because the
-        // client may be back before the answer is through.
+        // How many are asked for now, and were at any one time; until just before they are answered, because
+        // the client may be back before the answer is through.
         let counts: Arc<(Mutex<(usize, usize)>, Condvar)> = Arc::default();
         let counted = Arc::clone(&counts);
         let site = Site::start(move |target, _, _, stream| {
@@ -277,7 +278,8 @@ fn server_that_is_not_there_is_reported() {
     });
 }
 
-/// Every page that was sent is in the log, whenever the interruption comes; and a site without end comes to one.
+/// Every page that was sent is in the log, whenever the interruption comes; and a site without end comes to
+/// one.
 #[test]
 fn interrupt_finishes_what_is_in_progress() {
     watchdog(|| {
@@ -335,7 +337,8 @@ fn command_line_is_checked() {
     });
 }
 
-// --- its parts ------------------------------------------------------------------------------------------------------
+// --- its parts
+// ------------------------------------------------------------------------------------------------------
 
 fn url(text: &str) -> Url {
     Url::parse(text).unwrap_or_else(|error| panic!("{error}"))

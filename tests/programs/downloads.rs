@@ -52,8 +52,8 @@ struct State {
     content: Mutex<(Vec<u8>, &'static str)>,
     /// The ranges that were asked for, but for the first byte.
     ranges: Mutex<Vec<(usize, usize)>>,
-    /// While this is not set, what goes beyond the first part of an answer is sent drop by drop, and its end is
-    /// not sent.
+    /// While this is not set, what goes beyond the first part of an answer is sent drop by drop, and its end
+    /// is not sent.
     flow: Event,
 }
 
@@ -150,7 +150,8 @@ fn names(folder: &Folder) -> Vec<String> {
     names
 }
 
-// --- the program ----------------------------------------------------------------------------------------------------
+// --- the program
+// ----------------------------------------------------------------------------------------------------
 
 #[test]
 fn demo_gets_every_byte() {
@@ -264,7 +265,8 @@ fn file_that_changes_during_the_download_is_fetched_anew() {
         let folder = Folder::new();
         let new: Vec<u8> = bytes(2_000_000).iter().map(|byte| !byte).collect();
         let (served, asked) = (new.clone(), Mutex::new(0));
-        // The first request sees the old version, the connection of the second breaks, and then there is the new one.
+        // The first request sees the old version, the connection of the second breaks, and then there is the
+        // new one.
         let server = Server::start(0, 8, move |request, stream| {
             let number = {
                 let mut asked = asked.lock();
@@ -519,7 +521,8 @@ fn second_interrupt_ends_at_once_and_help_shows_an_example() {
     });
 }
 
-// --- its parts ------------------------------------------------------------------------------------------------------
+// --- its parts
+// ------------------------------------------------------------------------------------------------------
 
 fn file(size: u64) -> Identity {
     Identity { size: Some(size), ranges: true, version: Some("v".into()) }

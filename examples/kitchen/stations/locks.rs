@@ -1,4 +1,5 @@
-//! A value, and who may use it: `Mutex`, `RwLock`, `ReentrantMutex`, `lock_all`, `LazyLock`, and a value for each thread.
+//! A value, and who may use it: `Mutex`, `RwLock`, `ReentrantMutex`, `lock_all`, `LazyLock`, and a value for
+//! each thread.
 
 use std::cell::Cell;
 use std::thread;

@@ -1,4 +1,5 @@
-//! The stations of the tour. Each is complete in itself: what it needs, what its threads do, and what must come out.
+//! The stations of the tour. Each is complete in itself: what it needs, what its threads do, and what must
+//! come out.
 
 pub(crate) mod locks;
 pub(crate) mod queues;

@@ -1,4 +1,5 @@
-//! From one thread to another: in the order of arrival, of urgency, or the last first; and from one side to the other.
+//! From one thread to another: in the order of arrival, of urgency, or the last first; and from one side to
+//! the other.
 
 use std::thread;
 

@@ -79,7 +79,8 @@ pub(crate) fn auto_reset(cooks: usize) -> Told {
         }
         let rung = (1..=cooks).filter(|rings| {
             bell.set();
-            // Two settings with no wait between would let one cook through: this waits until the bell was heard.
+            // Two settings with no wait between would let one cook through: this waits until the bell was
+            // heard.
             let heard = one_more.wait_for(LONG);
             one_more.clear();
             !heard || *came.lock() != *rings

@@ -1,4 +1,5 @@
-//! The log: that what was answered is in it, whatever becomes of the server, of the disk, or of another server.
+//! The log: that what was answered is in it, whatever becomes of the server, of the disk, or of another
+//! server.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -37,7 +38,8 @@ fn log_that_is_no_file_is_refused_at_once_if_it_must_be_one() {
     });
 }
 
-/// Starts a server whose files may have so many kilobytes: to write more is an error, as it is when the disk is full.
+/// Starts a server whose files may have so many kilobytes: to write more is an error, as it is when the disk
+/// is full.
 fn start_with_small_disk(kilobytes: u32, options: &[&str]) -> Server {
     let mut shell = Command::new("sh");
     let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", 2 * kilobytes);

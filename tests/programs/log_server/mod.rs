@@ -1,4 +1,5 @@
-//! The example `log_server`, seen from outside: a process with a command line, a socket, a log and an exit code.
+//! The example `log_server`, seen from outside: a process with a command line, a socket, a log and an exit
+//! code.
 
 mod log;
 mod requests;
@@ -267,7 +268,8 @@ impl Client {
         self.stream.write_all(text.as_ref()).expect("a server that listens");
     }
 
-    /// Receives until `complete` says how many bytes are wanted. `None` if the connection ends before the first byte.
+    /// Receives until `complete` says how many bytes are wanted. `None` if the connection ends before the
+    /// first byte.
     #[track_caller]
     fn receive<T>(&mut self, mut complete: impl FnMut(&[u8]) -> Option<(T, usize)>) -> Option<T> {
         loop {

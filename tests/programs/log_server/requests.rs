@@ -294,7 +294,8 @@ fn refusal_of_a_long_body_can_be_read() {
             assert_eq!(client.answer().status, 413);
             client.expect_end();
         }
-        // The answer is there, and the client goes on all the same. A closed door would make its second attempt fail.
+        // The answer is there, and the client goes on all the same. A closed door would make its second
+        // attempt fail.
         let mut client = Client::connect(address);
         client.send("POST /log HTTP/1.1\r\nHost: here\r\nContent-Length: 1000000\r\n\r\n");
         assert_eq!(client.stream.peek(&mut [0]).expect("an answer"), 1);

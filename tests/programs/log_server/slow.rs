@@ -102,7 +102,8 @@ fn fill(client: &mut Client) -> usize {
     client.stream.set_nonblocking(true).expect("a mode");
     let mut sent = 0;
     loop {
-        // Half a request is one that is not complete: what is sent is always the next byte of an endless row of them.
+        // Half a request is one that is not complete: what is sent is always the next byte of an endless row
+        // of them.
         let at = client.received.len() % request.len();
         match client.stream.write(&request.as_bytes()[at..]) {
             Ok(n) => {
@@ -221,8 +222,9 @@ fn idle_clients_cost_nothing() {
         for client in &mut idle {
             assert!(client.ask(get("/health")).keeps_alive());
         }
-        // The workers lay the connections aside a few milliseconds later; then, in a second, the report of progress is all
-        // that happens. To look at each connection every five milliseconds would be 200 wake-ups of each worker.
+        // The workers lay the connections aside a few milliseconds later; then, in a second, the report of
+        // progress is all that happens. To look at each connection every five milliseconds would be 200
+        // wake-ups of each worker.
         eventually(|| {
             let before = sleeps(server.pid);
             thread::sleep(Duration::from_secs(1));

@@ -1,4 +1,5 @@
-//! The stop: what has begun is finished, what was answered is in the file, and a second signal ends it at once.
+//! The stop: what has begun is finished, what was answered is in the file, and a second signal ends it at
+//! once.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -166,7 +167,8 @@ fn stop_says_what_it_waits_for() {
         let server = Server::start(&["--read-timeout-ms", "3600000"]);
         let address = server.address();
         let mut slow = stop_with_half_a_request(&server, address);
-        // It is told on standard error, which the test reads at the end; so this waits for what is said there.
+        // It is told on standard error, which the test reads at the end; so this waits for what is said
+        // there.
         eventually(|| server.has_complained("stopping; open connections: 1 (1 sending a request)"));
         assert_eq!(slow.ask("Host: here\r\n\r\n").status, 200);
         server.end().good().counted(1);
