@@ -306,6 +306,15 @@ impl Client {
         })
     }
 
+    /// Whether something has come that was not received yet.
+    #[track_caller]
+    fn has_news(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a mode");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a mode");
+        matches!(peeked, Ok(1..))
+    }
+
     #[track_caller]
     fn answer(&mut self) -> Answer {
         self.try_answer(true).expect("an answer before the end")
