@@ -20,9 +20,16 @@ impl TimeLimit<'_> {
     pub(crate) fn deadline(self) -> Deadline {
         match self {
             Self::Never => Deadline::NEVER,
-            Self::For(timeout) => Deadline::after(timeout),
+            Self::For(timeout) => deadline_after(timeout),
             Self::Until(instant) => Deadline::at(instant),
             Self::Before(deadline) => deadline.clone(),
         }
     }
+}
+
+/// Out of the way of the fast path, into which [`TimeLimit::deadline`] is inlined.
+#[cold]
+#[inline(never)]
+fn deadline_after(timeout: Duration) -> Deadline {
+    Deadline::after(timeout)
 }

@@ -48,7 +48,7 @@ use crate::facade::atomic::{
     Ordering::{Acquire, Relaxed, Release},
     exchange_in_order, load_in_order,
 };
-use crate::facade::{Releasing, TimeLimit, array, budget, const_fn, lines, per_process, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, array, budget, const_fn, lines, per_process, reached};
 
 const SLOTS: usize = budget(32, 1) as usize;
 
@@ -191,14 +191,18 @@ impl RawRwLock<Readers> {
     pub(crate) fn read(&self, role: Role, limit: TimeLimit<'_>) -> Option<ReadToken> {
         match self.read_at_once(role) {
             Ok(token) => Some(token),
-            Err(state) => self.read_slow(role, state, limit),
+            Err(state) => self.read_slow(role, state, &limit.deadline()).then_some(ReadToken::COUNTED),
         }
     }
 
+    /// Returns whether the reader is in, counted.
     #[cold]
-    fn read_slow(&self, role: Role, state: State, limit: TimeLimit<'_>) -> Option<ReadToken> {
-        self.enable_bias(self.acquire(role, state, &limit.deadline())?);
-        Some(ReadToken::COUNTED)
+    #[inline(never)]
+    fn read_slow(&self, role: Role, state: State, deadline: &Deadline) -> bool {
+        self.acquire(role, state, deadline).is_some_and(|state| {
+            self.enable_bias(state);
+            true
+        })
     }
 
     #[inline]
