@@ -77,6 +77,10 @@ pub struct Event {
 }
 
 impl Event {
+    pub(crate) const fn raw(&self) -> &RawEvent {
+        &self.raw
+    }
+
     const_fn! {
         /// Makes an event that is not set.
         #[must_use]
@@ -242,6 +246,10 @@ pub struct AutoResetEvent {
 }
 
 impl AutoResetEvent {
+    pub(crate) const fn raw(&self) -> &RawAutoResetEvent {
+        &self.raw
+    }
+
     const_fn! {
         /// Makes an event without a signal.
         #[must_use]

@@ -80,6 +80,10 @@ pub struct Latch {
 }
 
 impl Latch {
+    pub(crate) const fn raw(&self) -> &RawLatch {
+        &self.raw
+    }
+
     const_fn! {
         /// Makes a latch that is to be counted down `count` times. With 0 it is open from the start.
         #[must_use]

@@ -108,6 +108,7 @@
 )]
 
 mod all;
+mod any;
 mod barrier;
 mod buffer;
 pub mod channel;
@@ -133,11 +134,15 @@ mod wait;
 mod wait_group;
 
 pub use all::{AllLock, AllSet, Reading, Writing, lock_all, lock_all_for, lock_all_until, try_lock_all};
+pub use any::{
+    Acquiring, AnySet, AnySource, First1, First2, First3, First4, First5, First6, First7, First8, try_any,
+    wait_any, wait_any_fair, wait_any_for, wait_any_until,
+};
 pub use barrier::{Barrier, BarrierWaitResult, BrokenBarrier};
 pub use buffer::{
-    BoundedBuffer, BufferIter, BufferTryIter, GetError, GetTimeoutError, PriorityBuffer, PriorityBufferIter,
-    PriorityBufferTryIter, PutAllError, PutError, PutTimeoutError, StackBuffer, StackBufferIter,
-    StackBufferTryIter, TaskDoneError, TryGetError, TryPutError,
+    BoundedBuffer, BufferIter, BufferTryIter, GetError, GetTimeoutError, Getting, PriorityBuffer,
+    PriorityBufferIter, PriorityBufferTryIter, PutAllError, PutError, PutTimeoutError, Putting, StackBuffer,
+    StackBufferIter, StackBufferTryIter, TaskDoneError, TryGetError, TryPutError,
 };
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};

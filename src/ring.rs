@@ -9,7 +9,9 @@ use crate::facade::const_fn;
 use crate::raw::chain::{Chain, Loose, Segment};
 pub(crate) use crate::raw::ring::No;
 use crate::raw::ring::{Claim, Cursors, Shape, Slot, Slots, settled, until};
+pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
 pub(crate) use crate::raw::sleepers::{RawSleepers as Sleepers, Slept};
+pub(crate) use crate::raw::{Place, SpinWait, Waiter};
 
 /// Whether a call owes the other side a wake-up.
 #[must_use]

@@ -26,6 +26,8 @@ use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::any::AnySource;
+use crate::any::sealed::{Raw, Sealed};
 use crate::condvar::Condvar;
 use crate::event::Event;
 use crate::facade::{contain, this_thread};
@@ -456,5 +458,20 @@ impl RefUnwindSafe for StopGuard {}
 impl fmt::Debug for StopGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StopGuard").finish_non_exhaustive()
+    }
+}
+
+impl Sealed for &StopToken {}
+
+impl AnySource for &StopToken {
+    type Output = ();
+
+    fn any_raw(&self) -> Raw<'_> {
+        Raw(self.0.stopped.raw())
+    }
+
+    #[inline]
+    fn any_attempt(&mut self, handed: bool) -> Option<()> {
+        (handed || self.is_stopped()).then_some(())
     }
 }

@@ -5,6 +5,7 @@
 mod accessors;
 mod all;
 mod answers;
+mod any;
 mod auto_traits;
 mod barrier;
 mod buffer;

@@ -12,7 +12,7 @@ fn floor(module: &str) -> Option<u8> {
         "raw" => 2,
         "guard" | "mutex" | "rwlock" | "reentrant" | "semaphore" | "condvar" | "event" | "barrier"
         | "latch" | "once" => 3,
-        "ring" | "thread_cell" | "thread_local" => 3,
+        "ring" | "thread_cell" | "thread_local" | "any" => 3,
         "buffer" | "stop" | "wait_group" | "all" => 4,
         "channel" | "poison" | "lock_api" | "serde" | "threads" => 5,
         "internals" | "variance" => 5,

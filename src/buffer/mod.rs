@@ -1,5 +1,6 @@
 //! [`BoundedBuffer`], its iterators and its errors.
 
+mod any;
 mod error;
 mod face;
 mod iter;
@@ -11,6 +12,7 @@ mod wait;
 
 use std::time::{Duration, Instant};
 
+pub use any::{Getting, Putting};
 pub use error::{
     GetError, GetTimeoutError, PutAllError, PutError, PutTimeoutError, TaskDoneError, TryGetError,
     TryPutError,

@@ -187,7 +187,7 @@ impl<S: Store> Core<S> {
         self.store.is_closed()
     }
 
-    fn sleepers(&self, side: Side) -> &Sleepers {
+    pub(super) fn sleepers(&self, side: Side) -> &Sleepers {
         match side {
             Side::Putters => &self.putters,
             Side::Getters => &self.getters,
@@ -195,7 +195,7 @@ impl<S: Store> Core<S> {
     }
 
     #[inline]
-    fn wake(&self, side: Side, wake: Wake) {
+    pub(super) fn wake(&self, side: Side, wake: Wake) {
         if wake.0 {
             self.sleepers(side).wake_one();
         }

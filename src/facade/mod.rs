@@ -32,6 +32,7 @@
 //! | `Deadline::or_after` | the end of a poll interval by the clock | a deadline that passes at once or later; after the first round no others are explored from there; none, in a model that asks for that | the lengths |
 //! | `stand_by`, `nap` | the step: a pause, a yield, a sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
+//! | `draw` | a number drawn anew | the first | that the order of a set begins elsewhere: `tests/any/`, and shuttle, which draws |
 //! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
 //! | `Advice` | a relaxed number | its first value | that it changes: it only chooses whether, how long and how often a thread spins before it goes on as if it had not |
 //! | `thread_own!` | a `thread_local!` without a destructor | one for all threads of a model | that threads have different values: it holds advice of `wait/policy.rs` alone, which a model never follows |
@@ -79,6 +80,17 @@ macro_rules! sim_only {
 }
 pub(crate) use sim_only;
 
+/// Items that only the specifications use.
+#[cfg(all(loom, feature = "loom-spec"))]
+macro_rules! spec_only {
+    ($($item:item)*) => { $($item)* };
+}
+#[cfg(not(all(loom, feature = "loom-spec")))]
+macro_rules! spec_only {
+    ($($item:item)*) => {};
+}
+pub(crate) use spec_only;
+
 #[cfg(all(loom, feature = "loom"))]
 #[path = "model.rs"]
 mod arm;
@@ -98,7 +110,7 @@ use arm::atomic::is_over;
 pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Advice, Age, Deadline, Moment, Parker, Payload, PerThread, Reading, Releasing, UnsafeCell,
-    Writing, atomic, budget, contain, guess, known_thread, lines, nap, panicking, spin_hint, stand_by,
+    Writing, atomic, budget, contain, draw, guess, known_thread, lines, nap, panicking, spin_hint, stand_by,
     this_thread, turn, unique_number, yield_now,
 };
 pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reached, real_only, thread_own};

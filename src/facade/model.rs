@@ -305,6 +305,11 @@ pub(crate) fn this_thread() -> NonZeroU64 {
     NonZeroU64::MIN.saturating_add(number)
 }
 
+/// The first, in a model.
+pub(crate) const fn draw(_n: usize) -> usize {
+    0
+}
+
 pub(crate) fn spin_hint() {
     unreachable!("spin budgets are zero in a model");
 }
@@ -521,7 +526,6 @@ impl Deadline {
         }
     }
 
-    #[cfg(feature = "threads")]
     pub(crate) const fn is_never(&self) -> bool {
         matches!(self, Self::Never)
     }
@@ -586,6 +590,11 @@ impl Parker {
     pub(crate) fn new() -> Self {
         let woken = (LIVES.get() > 1).then(|| AtomicBool::new(false));
         Self(Arc::new(Token { notify: Notify::new(), woken }))
+    }
+
+    /// Stands in another node of the same thread for the one that is parked.
+    pub(crate) fn stand_in(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 
     /// Without an end in sight: until the notification, with loom's one spurious return. With a deadline: until it

@@ -6,9 +6,9 @@ use std::num::NonZeroU64;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
-pub(crate) use super::platform::per_process;
 use super::platform::thread::{self, LocalKey, Thread};
 use super::platform::{self, thread_local};
+pub(crate) use super::platform::{draw, per_process};
 
 /// The atomics, with the operations that are used and no others. Types of their own, so that the fence tells them
 /// from `std`'s.
@@ -578,7 +578,6 @@ impl Deadline {
         self.0.is_some_and(|at| at <= platform::now())
     }
 
-    #[cfg(feature = "threads")]
     pub(crate) const fn is_never(&self) -> bool {
         self.0.is_none()
     }
@@ -642,6 +641,12 @@ impl Parker {
     /// For the calling thread, which is the only one that may call [`park`](Self::park).
     pub(crate) fn new() -> Self {
         Self { thread: own_handle(), parked: Cell::new(false), looks: Cell::new(0) }
+    }
+
+    /// Stands in another node of the same thread for the one that is parked.
+    #[allow(clippy::unused_self, reason = "in a model it is of the same token")]
+    pub(crate) const fn stand_in(&self) -> Self {
+        Self { thread: None, parked: Cell::new(false), looks: Cell::new(0) }
     }
 
     /// Blocks until [`Unparker::unpark`], until the deadline, or until no particular reason.

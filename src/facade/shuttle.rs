@@ -170,6 +170,11 @@ fn one_in(ways: u32) -> bool {
     (mixed >> 32) % u64::from(ways) == 0
 }
 
+/// A number below `n`, as random choices say.
+pub(crate) fn draw(n: usize) -> usize {
+    (0..n).find(|&drawn| one_in((n - drawn) as u32)).unwrap_or(0)
+}
+
 /// What the caller supposes, as in the model.
 pub(crate) fn guess<T>(_look: impl FnOnce() -> T, supposed: T) -> T {
     supposed
@@ -349,7 +354,6 @@ impl Deadline {
         matches!(self, Self::Finite { passed } if passed.get())
     }
 
-    #[cfg(feature = "threads")]
     pub(crate) const fn is_never(&self) -> bool {
         matches!(self, Self::Never)
     }
@@ -408,6 +412,11 @@ pub(crate) struct Parker(Arc<Token>);
 impl Parker {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Token::default()))
+    }
+
+    /// Stands in another node of the same thread for the one that is parked.
+    pub(crate) fn stand_in(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 
     /// Until the token is given, now and then for no reason, or until the deadline, which passes when a random choice

@@ -29,6 +29,15 @@ pub(crate) fn reads<T>(_: *const T) {}
 #[inline]
 pub(crate) fn writes<T>(_: *const T) {}
 
+/// A number below `n`, which is at least one, drawn anew each time.
+pub(crate) fn draw(n: usize) -> usize {
+    use std::hash::{BuildHasher, RandomState};
+
+    // Keys from the system, changed at each call and then mixed: `std` offers no other number that is not always the same.
+    let drawn = RandomState::new().hash_one(());
+    (drawn % n as u64) as usize
+}
+
 /// One value for the process, or for a run of a model.
 macro_rules! per_process {
     ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => { $(#[$meta])* static $name: $type = $init; };

@@ -25,6 +25,7 @@ use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Release};
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, guess, reached};
+use crate::wait::select::{Enqueued, Node, Select, Source};
 use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup, Word};
 
 const SET: usize = Word::bit(0);
@@ -132,7 +133,7 @@ impl RawAutoResetEvent {
     fn set_slow(&self, word: Word) {
         let _releasing = Releasing::begin();
         if let Some(mut locked) = set_unless_waited_for(&self.queue, word) {
-            let first = locked.pop();
+            let first = locked.claim_first(|_| true);
             let kept = if first.is_none() { SET } else { 0 };
             locked.unlock_as(|word, _| word.with(kept));
             if let Some(first) = first {
@@ -172,6 +173,44 @@ impl RawAutoResetEvent {
     }
 }
 
+impl Source for RawEvent {
+    fn node(&self, select: &Select) -> Waiter {
+        select.node(&self.queue, ptr::null())
+    }
+
+    fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued {
+        enqueue(&self.queue, node, place, |locked| release_all(locked, 0))
+    }
+
+    fn leave(&self, node: Node<'_>) {
+        self.queue.leave(node, |locked| release_all(locked, 0));
+    }
+}
+
+impl Source for RawAutoResetEvent {
+    fn node(&self, select: &Select) -> Waiter {
+        select.node(&self.queue, ptr::null())
+    }
+
+    fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued {
+        enqueue(&self.queue, node, place, |locked| locked.unlock())
+    }
+
+    fn leave(&self, node: Node<'_>) {
+        self.queue.leave(node, |locked| locked.unlock());
+    }
+}
+
+/// Queues a selecting thread while SET is clear.
+fn enqueue(queue: &Queue, node: Node<'_>, place: Place, end: impl Fn(LockedQueue<'_>)) -> Enqueued {
+    let Ok(mut locked) = queue.lock_if(Word::EMPTY, |word| !word.has(SET)) else {
+        return Enqueued::Ready;
+    };
+    let first = locked.put(node, place);
+    end(locked);
+    Enqueued::Queued { first }
+}
+
 /// Sets SET if no thread waits and no thread has the queue lock, else says what the word was.
 ///
 /// It may be set already, so this looks before it exchanges: where it is, a supposition costs a second exchange.
@@ -207,7 +246,9 @@ fn release_all(locked: LockedQueue<'_>, bits: usize) {
     let mut woken = WakeList::NONE;
     locked.unlock_as(|word, locked| {
         if bits != 0 || word.is_recheck() {
-            woken.append(locked.take_while(|_| true));
+            while let Some(waiter) = locked.claim_first(|_| true) {
+                woken.push(waiter);
+            }
         }
         word.with(bits)
     });

@@ -23,6 +23,8 @@ use crate::facade::atomic::{
 };
 use crate::facade::{TimeLimit, const_fn, reached};
 use crate::raw::event::RawEvent;
+use crate::wait::select::{Enqueued, Node, Select, Source};
+use crate::wait::{Place, Waiter};
 
 #[derive(Debug)]
 pub(crate) struct RawLatch {
@@ -88,5 +90,20 @@ impl RawLatch {
     pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
         // Invariant 3: a deadline that passes between the last count and the event has come too late.
         self.count() == 0 || self.opened.wait_until(limit) || self.count() == 0
+    }
+}
+
+/// As the event, whose setter has everything that those did who counted down.
+impl Source for RawLatch {
+    fn node(&self, select: &Select) -> Waiter {
+        self.opened.node(select)
+    }
+
+    fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued {
+        self.opened.enqueue(node, place)
+    }
+
+    fn leave(&self, node: Node<'_>) {
+        self.opened.leave(node);
     }
 }

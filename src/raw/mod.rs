@@ -20,6 +20,13 @@ pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 pub(crate) mod sleepers;
 pub(crate) mod slots;
+crate::facade::spec_only! {
+    #[path = "spec/turn.rs"]
+    pub(crate) mod turn;
+}
 pub(crate) mod thread_cell;
 pub(crate) mod thread_id;
 pub(crate) mod thread_local;
+
+/// One thread in the queues of several objects: `wait/select.rs`, for the floor that does not reach it.
+pub(crate) use crate::wait::{Place, SpinWait, Waiter, select};

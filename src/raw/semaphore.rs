@@ -45,6 +45,7 @@ use crate::facade::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
+use crate::wait::select::{Enqueued, Node, Select, Source};
 use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
 
 /// The most permits that a semaphore can have.
@@ -203,17 +204,25 @@ impl RawSemaphore {
         }
         let waiter = Waiter::new(&self.queue, ptr::without_provenance(n));
         let locked = self.queue.lock();
+        while let Err(state) = self.announce(n) {
+            if self.take(state, n) {
+                reached!("semaphore permits found before queueing");
+                self.grant_and_release(locked);
+                return true;
+            }
+        }
+        let end = |locked: LockedQueue<'_>| self.grant_and_release(locked);
+        locked.wait(waiter, Place::Back, end, deadline, SpinWait::for_answer(), end).is_some()
+    }
+
+    /// Sets QUEUED for a thread that is about to queue for `n` permits and has the queue lock. Fails if they are offered,
+    /// with the state that offers them.
+    fn announce(&self, n: usize) -> Result<(), State> {
         // Most likely still empty; the exchange finds out.
         let mut state = State(0);
         while !state.is_queued() {
             if state.offers(n) {
-                if self.take(state, n) {
-                    reached!("semaphore permits found before queueing");
-                    self.grant_and_release(locked);
-                    return true;
-                }
-                state = self.load();
-                continue;
+                return Err(state);
             }
             // Relaxed: announces a waiter to releases, which then take the queue lock (invariant 3), and with it what we
             // do before we give it back. A release comes before this in the word's history, and then we have seen its
@@ -223,8 +232,7 @@ impl RawSemaphore {
                 Err(actual) => state = State(actual),
             }
         }
-        let end = |locked: LockedQueue<'_>| self.grant_and_release(locked);
-        locked.wait(waiter, Place::Back, end, deadline, SpinWait::for_answer(), end).is_some()
+        Ok(())
     }
 
     /// Gives back `n` permits that are held, or were taken out of `room`.
@@ -264,14 +272,11 @@ impl RawSemaphore {
             return (WakeList::NONE, left);
         }
         let before = left;
-        let granted = locked.take_while(|waiter| {
-            let wanted = waiter.tag().addr();
-            let fits = wanted <= left.permits();
-            if fits {
-                left = left.less(wanted);
-            }
-            fits
-        });
+        let mut granted = WakeList::NONE;
+        while let Some(waiter) = locked.claim_first(|waiter| waiter.tag().addr() <= left.permits()) {
+            left = left.less(waiter.tag().addr());
+            granted.push(waiter);
+        }
         if !locked.has_waiters() {
             left = left.unqueued();
         }
@@ -379,5 +384,40 @@ impl RawSemaphore {
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.queue.has_waiters_now()
         }
+    }
+}
+
+/// So many permits of a semaphore, for a selecting thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) semaphore: &'a RawSemaphore,
+    pub(crate) n: usize,
+}
+
+impl Source for Request<'_> {
+    fn node(&self, select: &Select) -> Waiter {
+        select.node(&self.semaphore.queue, ptr::without_provenance(self.n))
+    }
+
+    fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued {
+        let Self { semaphore, n } = *self;
+        if n > semaphore.limit {
+            return Enqueued::Never;
+        }
+        let mut locked = semaphore.queue.lock();
+        let offered = semaphore.announce(n).is_err();
+        let first = !offered && locked.put(node, place);
+        semaphore.grant_and_release(locked);
+        if offered { Enqueued::Ready } else { Enqueued::Queued { first } }
+    }
+
+    fn leave(&self, node: Node<'_>) {
+        if self.n <= self.semaphore.limit {
+            self.semaphore.queue.leave(node, |locked| self.semaphore.grant_and_release(locked));
+        }
+    }
+
+    fn spin(&self) -> Option<SpinWait> {
+        Some(SpinWait::for_lock())
     }
 }

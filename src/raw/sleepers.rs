@@ -18,7 +18,8 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::facade::{Advice, Deadline, Releasing, const_fn, reached};
-use crate::wait::{Adaptive, LockedQueue, Place, Queue, SpinWait, Waiter, Wakeup, Word};
+use crate::wait::select::{Enqueued, Node, Select};
+use crate::wait::{Adaptive, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup, Word};
 
 pub(crate) struct RawSleepers {
     queue: Queue,
@@ -80,6 +81,32 @@ impl RawSleepers {
         }
     }
 
+    /// A node for a thread that waits for several objects.
+    pub(crate) fn node(&self, select: &Select) -> Waiter {
+        select.node(&self.queue, std::ptr::null())
+    }
+
+    /// [`sleep`](Self::sleep) up to the point where the thread sleeps.
+    pub(crate) fn enqueue(&self, node: Node<'_>, place: Place, announce: impl FnOnce() -> bool) -> Enqueued {
+        let mut locked = self.queue.lock();
+        let announced = announce();
+        if announced {
+            reached!("selecting sleeper announced");
+            locked.put(node, place);
+        }
+        locked.unlock();
+        if announced { Enqueued::Queued { first: false } } else { Enqueued::Ready }
+    }
+
+    pub(crate) fn leave(&self, node: Node<'_>) {
+        self.queue.leave(node, |locked| locked.unlock());
+    }
+
+    /// How long a thread looks that waits for several objects.
+    pub(crate) fn spin_wait(&self, places: usize) -> SpinWait {
+        SpinWait::for_other_side(places, Eager::wants(&self.eager))
+    }
+
     /// Wakes the one that has slept longest.
     #[cold]
     pub(crate) fn wake_one(&self) {
@@ -87,7 +114,7 @@ impl RawSleepers {
         let Ok(mut locked) = self.queue.lock_if_sleepless(Word::EMPTY, |_| true) else {
             unreachable!("the condition always holds");
         };
-        let first = locked.pop();
+        let first = locked.claim_first(|_| true);
         locked.unlock();
         if let Some(waiter) = first {
             reached!("sleeper woken");
@@ -98,10 +125,11 @@ impl RawSleepers {
     /// Wakes all.
     pub(crate) fn wake_all(&self) {
         let mut locked = self.queue.lock();
-        let woken = locked.take_while(|_| {
+        let mut woken = WakeList::NONE;
+        while let Some(waiter) = locked.claim_first(|_| true) {
             reached!("sleeper woken by closing");
-            true
-        });
+            woken.push(waiter);
+        }
         locked.unlock();
         woken.wake_all(Wakeup::WOKEN);
     }

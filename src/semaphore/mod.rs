@@ -413,9 +413,14 @@ impl Semaphore {
         }
     }
 
+    #[inline]
+    pub(crate) const fn raw(&self) -> &RawSemaphore {
+        &self.raw
+    }
+
     /// The permits that were just taken.
     #[inline]
-    fn permit(&self, permits: usize) -> SemaphorePermit<'_> {
+    pub(crate) fn permit(&self, permits: usize) -> SemaphorePermit<'_> {
         SemaphorePermit { semaphore: self, permits }
     }
 

@@ -10,6 +10,8 @@ use super::completion::{Listener, Outcome};
 use super::deferred;
 use super::error::TaskError;
 use super::job::Executor;
+use crate::any::AnySource;
+use crate::any::sealed::{Raw, Sealed};
 use crate::facade::Deadline;
 
 /// The one handle of a task. Dropping it detaches the task.
@@ -322,5 +324,23 @@ impl<T> RefUnwindSafe for Task<T> {}
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task").field("is_finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}
+
+impl<T> Sealed for &Task<T> {}
+
+impl<T> AnySource for &Task<T> {
+    type Output = ();
+
+    fn any_raw(&self) -> Raw<'_> {
+        Raw(self.0.completion.done().raw())
+    }
+
+    fn any_attempt(&mut self, handed: bool) -> Option<()> {
+        (handed || self.is_finished()).then_some(())
+    }
+
+    fn any_help(&self) -> bool {
+        self.0.help()
     }
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::ending::Ending;
 use super::error::{TaskError, contain, drop_quietly};
+use crate::any::AnySource;
+use crate::any::sealed::{Raw, Sealed};
 use crate::event::Event;
 use crate::facade::{Deadline, threads};
 use crate::mutex::Mutex;
@@ -257,5 +259,19 @@ impl<T> fmt::Debug for Worker<T> {
             .field("is_alive", &self.is_alive())
             .field("is_stopped", &self.stop.is_stopped())
             .finish_non_exhaustive()
+    }
+}
+
+impl<T> Sealed for &Worker<T> {}
+
+impl<T> AnySource for &Worker<T> {
+    type Output = ();
+
+    fn any_raw(&self) -> Raw<'_> {
+        Raw(self.shared.ended.raw())
+    }
+
+    fn any_attempt(&mut self, handed: bool) -> Option<()> {
+        (handed || !self.is_alive()).then_some(())
     }
 }

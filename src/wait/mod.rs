@@ -12,6 +12,8 @@
 //! leave       the deadline passes inside `wait`; `leave` unlocks, and may wake those that can go on now
 //! release     queue.lock_or_delegate(word)              takes the queue lock, or has its holder decide once more;
 //!             queue.lock_if_sleepless(..)               where the caller must know what came of it
+//! select      wait_any(set, ..)                         one thread in the queues of several objects; those take out whom
+//!             locked.claim_first(..)                    they wake by claiming it, so that one of them does
 //! hand off    locked.first_is_starving(), and locked.stamp_first() at the end of each section
 //! ```
 //!
@@ -21,6 +23,7 @@ mod backoff;
 mod list;
 mod policy;
 mod queue;
+pub(crate) mod select;
 mod waiter;
 
 pub(crate) use backoff::{Backoff, PollInterval};

@@ -305,10 +305,10 @@ impl Queue {
 /// [`unlock`](Self::unlock); dropping it would leave the queue guarded for ever.
 #[must_use]
 pub(crate) struct LockedQueue<'a> {
-    queue: &'a Queue,
+    pub(super) queue: &'a Queue,
     /// The word as it was last seen.
     word: Word,
-    list: List<Waiter>,
+    pub(super) list: List<Waiter>,
     /// What time it is, once that was asked.
     now: Cell<Option<Moment>>,
 }
@@ -371,7 +371,7 @@ impl<'a> LockedQueue<'a> {
     }
 
     /// Takes the first waiter's stamp away, which will not be the first any more.
-    fn clear_stamp_of_first(&self) {
+    pub(super) fn clear_stamp_of_first(&self) {
         if let Some(first) = self.waiters().next() {
             first.clear_stamp();
         }
@@ -383,7 +383,7 @@ impl<'a> LockedQueue<'a> {
         // SAFETY: it is in no list, and its wait is not over before it is woken, which `waiter` was the right to do.
         unsafe { self.list.push_front(waiter.0.as_ptr()) };
         // SAFETY: as above.
-        unsafe { waiter.0.as_ref() }.put_back_into(self.queue);
+        unsafe { waiter.0.as_ref() }.put_into(self.queue);
     }
 
     /// Takes out waiters from the front for as long as `wanted` says so of the next.
@@ -409,7 +409,7 @@ impl<'a> LockedQueue<'a> {
     }
 
     /// Takes out `waiter` if it still is in this queue, into which its own thread, the caller, put it.
-    fn remove(&mut self, waiter: &Waiter) -> bool {
+    pub(super) fn remove(&mut self, waiter: &Waiter) -> bool {
         let queued = waiter.is_queued();
         if queued {
             // SAFETY: in the list of its queue, whose lock this is.
@@ -536,14 +536,12 @@ pub(crate) struct Woken {
 
 /// A waiter that was taken out of its queue and is yet to be woken (invariant 4).
 #[must_use]
-pub(crate) struct Dequeued(NonNull<Waiter>);
+pub(crate) struct Dequeued(pub(super) NonNull<Waiter>);
 
 impl Dequeued {
-    crate::facade::model_only! {
-        pub(crate) fn tag(&self) -> *const () {
-            // SAFETY: alive, as it is not woken before this value is consumed.
-            unsafe { self.0.as_ref() }.tag()
-        }
+    pub(crate) fn tag(&self) -> *const () {
+        // SAFETY: alive, as it is not woken before this value is consumed.
+        unsafe { self.0.as_ref() }.tag()
     }
 
     /// Ends its wait.

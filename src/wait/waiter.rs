@@ -26,6 +26,7 @@ use std::time::Duration;
 use super::list::{Links, Node};
 use super::policy::SpinWait;
 use super::queue::Queue;
+use super::select::Select;
 use crate::facade::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
@@ -82,8 +83,14 @@ pub(crate) struct Waiter {
     age: Age,
     /// What else its primitive must know of it before it can be woken.
     tag: *const (),
+    /// What it and the other nodes of a selecting thread have in common. Null for a thread that waits in one queue.
+    select: *const Select,
     parker: Parker,
 }
+
+// An ordinary wait is not to cost more for those in several queues.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Waiter>() <= 80 || cfg!(any(loom, shuttle)));
 
 // SAFETY: one field, which nothing but the list uses.
 unsafe impl Node for Waiter {
@@ -103,8 +110,49 @@ impl Waiter {
             stamp: UnsafeCell::new(Stamp::NONE),
             age: Age::new(),
             tag,
+            select: ptr::null(),
             parker: Parker::new(),
         }
+    }
+
+    /// One of the nodes of a selecting thread, for the queue `home`, in no list. It is woken through `select`.
+    pub(super) fn selecting(
+        home: *const Queue,
+        tag: *const (),
+        select: *const Select,
+        parker: Parker,
+    ) -> Self {
+        Self {
+            links: Links::new(),
+            state: AtomicU32::new(WAITING),
+            home,
+            queued: UnsafeCell::new(false),
+            stamp: UnsafeCell::new(Stamp::NONE),
+            age: Age::new(),
+            tag,
+            select,
+            parker,
+        }
+    }
+
+    /// The thread's own, to be shared with [`selecting`](Self::selecting) nodes.
+    pub(super) fn parker(&self) -> &Parker {
+        &self.parker
+    }
+
+    pub(super) fn is_for(&self, queue: &Queue) -> bool {
+        ptr::eq(self.home, queue)
+    }
+
+    /// Null for a thread that waits in one queue.
+    pub(super) fn select(&self) -> *const Select {
+        self.select
+    }
+
+    /// Lets its thread wait once more. No waker has the node.
+    pub(super) fn reset(&self) {
+        // Relaxed: published with the claim (select.rearm).
+        self.state.store(WAITING, Relaxed);
     }
 
     /// The same node with the stamp of an earlier one of the same thread.
@@ -170,8 +218,8 @@ impl Waiter {
         self.age.pass();
     }
 
-    /// Notes that it was put back into `queue`, whose lock the caller has and out of which it was taken last.
-    pub(super) fn put_back_into(&self, queue: &Queue) {
+    /// Notes that it was put into `queue`, whose lock the caller has and out of which it was taken last.
+    pub(super) fn put_into(&self, queue: &Queue) {
         if ptr::eq(self.home, queue) {
             // SAFETY: the caller has the lock of its queue, so no other thread reads or writes.
             self.queued.with_mut(|queued| unsafe { *queued = true });
@@ -218,9 +266,18 @@ impl Waiter {
     ///
     /// # Safety
     ///
-    /// `waiter` is alive and was taken out of its list by the caller, who has not woken it yet (invariant 1). The
+    /// `waiter` is alive and was taken out of its list by the caller, who has not woken it yet (invariant 1), and, if it is
+    /// a selecting thread's, has claimed it. The
     /// node may be gone when this returns, and already while it runs (invariant 2), hence a pointer.
     pub(super) unsafe fn wake(waiter: NonNull<Self>, outcome: Wakeup) {
+        // SAFETY: alive until an outcome is stored.
+        let select = unsafe { waiter.as_ref() }.select;
+        let waiter = if select.is_null() {
+            waiter
+        } else {
+            // SAFETY: claimed by the caller, which has not woken it, so the thread and its nodes are still there.
+            unsafe { Select::lead(select) }
+        };
         // SAFETY: alive until an outcome is stored. The reference is to an atomic, which may end during its call.
         let state = unsafe { &(*waiter.as_ptr()).state };
         // Release (waiter.outcome): hands over what the waker did. Relaxed on failure: the only other state is

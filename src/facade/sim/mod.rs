@@ -249,6 +249,12 @@ pub(crate) fn now() -> Instant {
     *START.get_or_init(Instant::now) + Duration::from_nanos(time() / Machine::NS)
 }
 
+/// A number below `n`, which is at least one: of the virtual time, so that a run is the same each time.
+pub(crate) fn draw(n: usize) -> usize {
+    let mixed = (time() ^ (time() >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 32) as usize % n
+}
+
 /// Reads what other threads may write.
 #[inline]
 pub(crate) fn reads<T>(place: *const T) {

@@ -4,11 +4,14 @@ use std::collections::VecDeque;
 
 use crate::facade::TimeLimit;
 use crate::facade::spec::{Edge, Gate, Sleep};
+use crate::raw::turn::Turn;
+use crate::wait::select::{Enqueued, Node, Select, Source};
+use crate::wait::{Place, Waiter};
 
 #[derive(Debug)]
 struct Fields {
     set: bool,
-    queue: VecDeque<Sleep>,
+    queue: VecDeque<Turn>,
 }
 
 /// Both: `wait` takes the signal of the one and leaves that of the other.
@@ -40,11 +43,15 @@ impl Signal {
     fn set(&self) {
         self.gate.step(|fields| {
             self.edge.release();
-            let released = if self.auto_reset { fields.queue.len().min(1) } else { fields.queue.len() };
-            fields.set |= released == 0 || !self.auto_reset;
-            for sleep in fields.queue.drain(..released) {
-                sleep.end();
+            let mut taken = false;
+            while !(taken && self.auto_reset) {
+                let Some(turn) = fields.queue.pop_front() else { break };
+                if turn.claim() {
+                    taken = true;
+                    turn.end();
+                }
             }
+            fields.set |= !taken || !self.auto_reset;
         });
     }
 
@@ -76,8 +83,9 @@ impl Signal {
             } else if deadline.has_passed() {
                 Begun::TooLate
             } else {
-                fields.queue.push_back(Sleep::new());
-                Begun::Queued(fields.queue[fields.queue.len() - 1].clone())
+                let own = Sleep::new();
+                fields.queue.push_back(Turn::Alone(own.clone()));
+                Begun::Queued(own)
             }
         });
         match begun {
@@ -90,7 +98,7 @@ impl Signal {
             Begun::Queued(own) => {
                 let released = self.gate.step(|fields| {
                     let before = fields.queue.len();
-                    fields.queue.retain(|other| !other.is(&own));
+                    fields.queue.retain(|turn| !turn.is(&own));
                     let released = fields.queue.len() == before;
                     if released {
                         own.sleep();
@@ -103,6 +111,22 @@ impl Signal {
                 released
             }
         }
+    }
+
+    fn enqueue(&self, node: Node<'_>) -> Enqueued {
+        self.gate.step(|fields| {
+            if fields.set {
+                return Enqueued::Ready;
+            }
+            if !fields.queue.iter().any(|turn| turn.is_of(node)) {
+                fields.queue.push_back(Turn::selecting(node));
+            }
+            Enqueued::Queued { first: false }
+        })
+    }
+
+    fn leave(&self, node: Node<'_>) {
+        self.gate.step(|fields| fields.queue.retain(|turn| !turn.is_of(node)));
     }
 
     #[track_caller]
@@ -147,6 +171,20 @@ macro_rules! event {
 
         impl $name {
             $($own)*
+        }
+
+        impl Source for $name {
+            fn node(&self, select: &Select) -> Waiter {
+                select.node(std::ptr::null(), std::ptr::null())
+            }
+
+            fn enqueue(&self, node: Node<'_>, _: Place) -> Enqueued {
+                self.0.enqueue(node)
+            }
+
+            fn leave(&self, node: Node<'_>) {
+                self.0.leave(node);
+            }
         }
     };
 }

@@ -6,6 +6,9 @@ use std::collections::VecDeque;
 
 use crate::facade::TimeLimit;
 use crate::facade::spec::{Edge, Gate, Sleep};
+use crate::raw::turn::Turn;
+use crate::wait::select::{Enqueued, Node, Select, Source};
+use crate::wait::{Place, Waiter};
 
 pub(crate) const MAX_PERMITS: usize = usize::MAX >> 3;
 
@@ -24,7 +27,7 @@ struct Fields {
     permits: usize,
     /// How many may still be made.
     room: usize,
-    queue: VecDeque<(usize, Sleep)>,
+    queue: VecDeque<(usize, Turn)>,
     /// How many have left the queue as their time was up, and still are in their call.
     leaving: usize,
 }
@@ -77,7 +80,7 @@ impl RawSemaphore {
             let queued = !self.take(fields, n);
             queued.then(|| {
                 let own = Sleep::new();
-                fields.queue.push_back((n, own.clone()));
+                fields.queue.push_back((n, Turn::Alone(own.clone())));
                 own
             })
         })
@@ -99,7 +102,7 @@ impl RawSemaphore {
         let Some(own) = self.take_or_queue(n) else { return true };
         let acquired = self.gate.step(|fields| {
             let before = fields.queue.len();
-            fields.queue.retain(|(_, other)| !other.is(&own));
+            fields.queue.retain(|(_, turn)| !turn.is(&own));
             let left = fields.queue.len() < before;
             if left {
                 fields.leaving += 1;
@@ -132,15 +135,14 @@ impl RawSemaphore {
     }
 
     fn grant(&self, fields: &mut Fields) {
-        while let Some((wanted, sleep)) = fields.queue.front() {
-            if *wanted > fields.permits {
-                return;
+        while fields.queue.front().is_some_and(|(wanted, _)| *wanted <= fields.permits) {
+            let Some((wanted, turn)) = fields.queue.pop_front() else { return };
+            if turn.claim() {
+                fields.permits -= wanted;
+                // What all did whose permits these are goes to the waiter with its wake-up.
+                self.permits.acquire();
+                turn.end();
             }
-            fields.permits -= wanted;
-            // What all did whose permits these are goes to the waiter with its wake-up.
-            self.permits.acquire();
-            sleep.end();
-            fields.queue.pop_front();
         }
     }
 
@@ -180,5 +182,41 @@ impl RawSemaphore {
     #[track_caller]
     pub(crate) fn has_waiters_now(&self) -> bool {
         self.gate.step(|fields| !fields.queue.is_empty())
+    }
+}
+
+/// So many permits of a semaphore, for a selecting thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) semaphore: &'a RawSemaphore,
+    pub(crate) n: usize,
+}
+
+impl Source for Request<'_> {
+    fn node(&self, select: &Select) -> Waiter {
+        select.node(std::ptr::null(), std::ptr::null())
+    }
+
+    fn enqueue(&self, node: Node<'_>, _: Place) -> Enqueued {
+        let Self { semaphore, n } = *self;
+        if n > semaphore.limit {
+            return Enqueued::Never;
+        }
+        semaphore.gate.step(|fields| {
+            if fields.queue.is_empty() && fields.leaving == 0 && fields.permits >= n {
+                return Enqueued::Ready;
+            }
+            if !fields.queue.iter().any(|(_, turn)| turn.is_of(node)) {
+                fields.queue.push_back((n, Turn::selecting(node)));
+            }
+            Enqueued::Queued { first: false }
+        })
+    }
+
+    fn leave(&self, node: Node<'_>) {
+        self.semaphore.gate.step(|fields| {
+            fields.queue.retain(|(_, turn)| !turn.is_of(node));
+            self.semaphore.grant(fields);
+        });
     }
 }

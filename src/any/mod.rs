@@ -1,0 +1,356 @@
+//! [`wait_any`] and its kin: the first of several things that can be done.
+
+mod first;
+mod permits;
+mod set;
+mod source;
+
+use std::time::{Duration, Instant};
+
+pub use first::{First1, First2, First3, First4, First5, First6, First7, First8};
+pub use permits::Acquiring;
+pub use set::AnySet;
+pub use source::AnySource;
+
+use crate::facade::{Deadline, draw};
+use crate::raw::select::{self, Seat, Source, Sources};
+use sealed::{Misuse, Waiting};
+
+/// What stands behind the two traits, which no other crate can implement or call.
+pub(crate) mod sealed {
+    use super::{AnySet, Call, Deadline, Source};
+
+    /// Makes a trait one of this crate's own.
+    #[allow(unnameable_types, reason = "that is what it is for")]
+    pub trait Sealed {}
+
+    /// A source as the waiting core sees it.
+    #[allow(unnameable_types, reason = "as above")]
+    #[allow(missing_debug_implementations, reason = "nothing outside can have one")]
+    pub struct Raw<'a>(pub(crate) &'a dyn Source);
+
+    /// What is wrong with a source.
+    #[allow(unnameable_types, reason = "as above")]
+    #[derive(Debug)]
+    pub enum Misuse {
+        /// A `Putting` without an item.
+        Spent,
+        /// A request for more permits than there can ever be.
+        OverLimit {
+            /// As many.
+            n: usize,
+            /// What there can be.
+            limit: usize,
+        },
+    }
+
+    /// A call that is about to wait.
+    #[allow(unnameable_types, reason = "as above")]
+    #[allow(missing_debug_implementations, reason = "as above")]
+    pub struct Waiting<'a, S: AnySet> {
+        pub(super) call: &'a mut Call<S>,
+        pub(super) start: usize,
+        pub(super) deadline: &'a Deadline,
+    }
+}
+
+/// Blocks until the first of several things can be done, does that one, and none of the others.
+///
+/// A set is a tuple of up to eight sources, and the result says which one it was: [`First2::Second`] for the second of two.
+/// Or it is a slice, an array or a `Vec` of one kind by reference; the result is an index and an output. The sources:
+///
+/// | source | is ready when | and then | output |
+/// |---|---|---|---|
+/// | `&`[`Event`](crate::Event), `&`[`Latch`](crate::Latch), `&`[`StopToken`](crate::StopToken) | it is set, open, stopped | stays so | `()` |
+/// | `&`[`AutoResetEvent`](crate::AutoResetEvent) | it is set | the signal is consumed | `()` |
+/// | [`semaphore.acquiring()`](crate::Semaphore::acquiring), [`acquiring_many(n)`](crate::Semaphore::acquiring_many) | its permits are there | they are acquired | the [`SemaphorePermit`](crate::SemaphorePermit) |
+/// | [`buffer.getting()`](crate::BoundedBuffer::getting) | there is an item, or it is closed | the item is taken | as [`get`](crate::BoundedBuffer::get) |
+/// | `&mut` [`buffer.putting(item)`](crate::BoundedBuffer::putting) | there is room, or it is closed | the item is put | as [`put`](crate::BoundedBuffer::put) |
+#[cfg_attr(
+    feature = "threads",
+    doc = "| `&`[`Task`](crate::Task), `&`[`Worker`](crate::Worker) | it has ended | its result is still there | `()` |"
+)]
+///
+/// Use it where a thread has to react to whichever of several things comes first: work or the order to stop, an answer or a
+/// time limit. There are no locks in a set: a lock is not something that becomes ready and stays so.
+///
+/// # Examples
+///
+/// A worker that takes jobs until it is told to stop, by another thread:
+///
+/// ```
+/// use lockwork::{BoundedBuffer, First2, StopSource, wait_any};
+/// use std::thread;
+///
+/// let (jobs, stop) = (BoundedBuffer::new(4), StopSource::new());
+/// thread::scope(|s| {
+///     let worker = s.spawn(|| {
+///         let (token, mut done) = (stop.token(), 0);
+///         loop {
+///             match wait_any((jobs.getting(), &token)) {
+///                 First2::First(Ok(job)) => done += job,
+///                 First2::First(Err(_)) => unreachable!("no thread closes it"),
+///                 First2::Second(()) => return done,
+///             }
+///         }
+///     });
+///     jobs.put(1).unwrap();
+///     jobs.put(2).unwrap();
+///     stop.stop();
+///     // The first that is ready wins, so it takes both before it looks at the token.
+///     assert_eq!(worker.join().unwrap(), 3);
+/// });
+/// ```
+///
+/// The first of many of one kind:
+///
+/// ```
+/// use lockwork::{Latch, wait_any};
+///
+/// let latches: Vec<Latch> = (0..4).map(Latch::new).collect();
+/// let set: Vec<&Latch> = latches.iter().rev().collect();
+/// assert_eq!(wait_any(&set), (3, ()));
+/// ```
+///
+/// # Blocking
+///
+/// Among those that are ready when it is called, the first in order is taken, and nothing is waited for. Otherwise the
+/// thread queues at all of them, as a thread does that waits for one, and parks. What becomes ready decides by one atomic
+/// exchange, and so does the deadline. What becomes ready at the same moment loses nothing: an event stays set, a signal, a
+/// permit or an item goes to the next that waits for it, or stays. A tuple does not allocate, nor does a slice of up to eight.
+///
+/// An [`Event`](crate::Event) that is set and cleared at once lets it go.
+#[cfg_attr(
+    feature = "threads",
+    doc = "\n\nA thread of a pool that waits here indefinitely for a [`Task`](crate::Task) of that pool which has not begun runs it itself, \
+           to its end."
+)]
+///
+/// # Fairness
+///
+/// At each source it stands at the end of the queue, as a plain call would, and others keep their order. While it is the
+/// first in line for five permits, requests for one do not pass it; when it leaves, they go on at once. If a thread that did
+/// not wait was faster with an item or room, it waits on as the first of that queue, and where it was in the others.
+///
+/// A source that is always ready keeps those after it from ever being taken: put what must not be missed first, or use
+/// [`wait_any_fair`].
+///
+/// # Memory ordering
+///
+/// That of the source that was taken.
+///
+/// # Panics
+///
+/// If the set is an empty slice. If a [`Putting`](crate::Putting) has no item any more; then nothing was done. If it would
+/// wait for more permits than its semaphore can ever have.
+///
+/// # Differences from `std` and `parking_lot`
+///
+/// Neither has it. crossbeam's `select!` and Go's `select` are the same for channels and choose at random among those
+/// that are ready; `wait_any_fair` does too. Windows' `WaitForMultipleObjects` is the same for its own objects.
+///
+/// # Implementation notes
+///
+/// A node on the thread's stack for each source, and one word that wakers exchange to claim the thread before they spend
+/// anything on it. See `src/wait/select.rs` and `docs/waiting.md`.
+#[doc(alias = "select")]
+#[doc(alias = "WaitForMultipleObjects")]
+#[doc(alias = "wait_first")]
+#[track_caller]
+#[inline]
+pub fn wait_any<S: AnySet>(set: S) -> S::First {
+    indefinitely(set, |_| 0, "wait_any")
+}
+
+/// [`wait_any`] that begins at a source which is drawn anew at each call, and goes on in order from there: no source that
+/// is ready is kept waiting by others that always are.
+///
+/// # Panics
+///
+/// As [`wait_any`].
+///
+/// ```
+/// use lockwork::{Event, First2, wait_any_fair};
+///
+/// let (work, stop) = (Event::new(), Event::new());
+/// work.set();
+/// stop.set();
+/// while wait_any_fair((&work, &stop)) == First2::First(()) {}
+/// ```
+#[track_caller]
+#[inline]
+pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
+    indefinitely(set, draw, "wait_any_fair")
+}
+
+/// [`wait_any`] for `timeout` at most. Returns `None` if nothing was done in time.
+///
+/// What is ready is taken even if the time is over. [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+/// With an empty slice it returns `None` when the time is over.
+///
+/// # Panics
+///
+/// If a [`Putting`](crate::Putting) has no item any more; then nothing was done.
+///
+/// ```
+/// use lockwork::{Event, Semaphore, wait_any_for};
+/// use std::time::Duration;
+///
+/// let (event, slots) = (Event::new(), Semaphore::new(0));
+/// assert!(wait_any_for((&event, slots.acquiring()), Duration::from_millis(1)).is_none());
+/// event.set();
+/// assert_eq!(wait_any_for((&event, slots.acquiring()), Duration::ZERO).unwrap().index(), 0);
+/// ```
+#[track_caller]
+#[inline]
+pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
+    Call::new(set, "wait_any_for").run(0, || Deadline::after(timeout))
+}
+
+/// [`wait_any`] until `deadline` at most. Returns `None` if nothing was done in time.
+///
+/// What is ready is taken even if the deadline is in the past. With an empty slice it returns `None` at the deadline.
+///
+/// # Panics
+///
+/// If a [`Putting`](crate::Putting) has no item any more; then nothing was done.
+#[track_caller]
+#[inline]
+pub fn wait_any_until<S: AnySet>(set: S, deadline: Instant) -> Option<S::First> {
+    Call::new(set, "wait_any_until").run(0, || Deadline::at(deadline))
+}
+
+/// Attempts [`wait_any`] without blocking. Returns `None` if nothing is ready, or the set is an empty slice.
+///
+/// # Panics
+///
+/// If a [`Putting`](crate::Putting) has no item any more; then nothing was done.
+///
+/// ```
+/// use lockwork::{BoundedBuffer, First2, try_any};
+///
+/// let (full, free) = (BoundedBuffer::new(1), BoundedBuffer::new(1));
+/// full.put('a').unwrap();
+/// let (mut to_full, mut to_free) = (full.putting('b'), free.putting('c'));
+/// assert_eq!(try_any((&mut to_full, &mut to_free)), Some(First2::Second(Ok(()))));
+/// assert_eq!(to_full.into_item(), Some('b'));
+/// assert!(to_free.is_spent());
+/// ```
+#[doc(alias = "try_select")]
+#[track_caller]
+#[inline]
+pub fn try_any<S: AnySet>(set: S) -> Option<S::First> {
+    let mut call = Call::new(set, "try_any");
+    select::attempt_all(&mut call, 0);
+    call.first
+}
+
+/// Without a time limit. It begins at what `start` says of the number of sources.
+#[track_caller]
+#[inline]
+fn indefinitely<S: AnySet>(set: S, start: impl FnOnce(usize) -> usize, name: &'static str) -> S::First {
+    let mut call = Call::new(set, name);
+    let len = call.set.any_len();
+    assert!(len != 0, "{name}: the set is empty");
+    let start = start(len);
+    if !select::attempt_all(&mut call, start) {
+        call.check(true, name);
+        call.wait(start, &Deadline::NEVER);
+    }
+    call.first.unwrap_or_else(|| unreachable!("an indefinite wait ends when something was done"))
+}
+
+/// A call under way: the set, and what was done.
+pub(crate) struct Call<S: AnySet> {
+    set: S,
+    first: Option<S::First>,
+}
+
+impl<S: AnySet> Call<S> {
+    #[track_caller]
+    #[inline]
+    fn new(set: S, name: &'static str) -> Self {
+        let call = Self { set, first: None };
+        call.check(false, name);
+        call
+    }
+
+    /// Panics if something is wrong with a source.
+    #[track_caller]
+    #[inline]
+    fn check(&self, waits: bool, name: &'static str) {
+        for place in 0..self.set.any_len() {
+            if let Some(misuse) = self.set.any_misuse(place, waits) {
+                misused(name, place, &misuse);
+            }
+        }
+    }
+
+    #[inline]
+    fn run(mut self, start: usize, deadline: impl FnOnce() -> Deadline) -> Option<S::First> {
+        if !select::attempt_all(&mut self, start) {
+            self.wait(start, &deadline());
+        }
+        self.first
+    }
+
+    #[cold]
+    fn wait(&mut self, start: usize, deadline: &Deadline) {
+        if deadline.is_never() {
+            // What would be waited for may be this thread's own to do.
+            let len = self.set.any_len();
+            while (0..len).any(|place| self.set.any_help(place)) {
+                if select::attempt_all(self, start) {
+                    return;
+                }
+            }
+        }
+        S::any_wait(Waiting { call: self, start, deadline });
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn misused(name: &str, place: usize, misuse: &Misuse) -> ! {
+    panic!("{name}: the source at index {place} of the set cannot be waited for: {misuse}")
+}
+
+impl<S: AnySet> Sources for Call<S> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.set.any_len()
+    }
+
+    fn source(&self, place: usize) -> &dyn Source {
+        self.set.any_raw(place).0
+    }
+
+    #[inline]
+    fn attempt(&mut self, place: usize, handed: bool) -> bool {
+        self.first = self.set.any_attempt(place, handed);
+        self.first.is_some()
+    }
+}
+
+impl<S: AnySet> Waiting<'_, S> {
+    /// Of a set of so many sources, or fewer.
+    pub(crate) fn on_stack<const N: usize>(self) -> bool {
+        self.with(&mut [const { None }; N])
+    }
+
+    pub(crate) fn of_a_slice(self) -> bool {
+        match self.call.set.any_len() {
+            0 | 1 => self.on_stack::<1>(),
+            2..=8 => self.on_stack::<8>(),
+            len => {
+                let mut seats: Vec<Option<Seat>> = (0..len).map(|_| None).collect();
+                self.with(&mut seats)
+            }
+        }
+    }
+
+    fn with(self, seats: &mut [Option<Seat>]) -> bool {
+        select::wait_any(self.call, seats, self.start, self.deadline)
+    }
+}

@@ -1,0 +1,142 @@
+//! [`AnySet`]: tuples and slices of sources.
+
+use super::first::{First1, First2, First3, First4, First5, First6, First7, First8};
+use super::sealed::{Misuse, Raw, Sealed, Waiting};
+use super::source::AnySource;
+
+/// A set of sources for [`wait_any`](crate::wait_any) and its kin: a tuple of one to eight, or a slice, an array or a `Vec`
+/// of one kind by reference. Sealed: it cannot be implemented elsewhere.
+pub trait AnySet: Sealed {
+    /// The output of the one that was taken, and which it was: [`First1`] to [`First8`] for a tuple, its index and its output
+    /// for a slice.
+    type First;
+
+    #[doc(hidden)]
+    fn any_len(&self) -> usize;
+
+    #[doc(hidden)]
+    fn any_raw(&self, place: usize) -> Raw<'_>;
+
+    #[doc(hidden)]
+    fn any_attempt(&mut self, place: usize, handed: bool) -> Option<Self::First>;
+
+    #[doc(hidden)]
+    fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse>;
+
+    #[doc(hidden)]
+    fn any_help(&self, place: usize) -> bool;
+
+    /// Waits with as many seats as it needs.
+    #[doc(hidden)]
+    fn any_wait(waiting: Waiting<'_, Self>) -> bool
+    where
+        Self: Sized;
+}
+
+/// A set that is a tuple of so many sources.
+macro_rules! tuples {
+    ($($count:literal $first:ident: $($source:ident $place:tt $variant:ident),+;)+) => { $(
+        impl<$($source),+> Sealed for ($($source,)+) {}
+
+        impl<$($source: AnySource),+> AnySet for ($($source,)+) {
+            type First = $first<$($source::Output),+>;
+
+            #[inline]
+            fn any_len(&self) -> usize {
+                $count
+            }
+
+            fn any_raw(&self, place: usize) -> Raw<'_> {
+                match place {
+                    $($place => self.$place.any_raw(),)+
+                    _ => unreachable!("no such place"),
+                }
+            }
+
+            #[inline]
+            fn any_attempt(&mut self, place: usize, handed: bool) -> Option<Self::First> {
+                match place {
+                    $($place => self.$place.any_attempt(handed).map($first::$variant),)+
+                    _ => unreachable!("no such place"),
+                }
+            }
+
+            #[inline]
+            fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse> {
+                match place {
+                    $($place => self.$place.any_misuse(waits),)+
+                    _ => unreachable!("no such place"),
+                }
+            }
+
+            fn any_help(&self, place: usize) -> bool {
+                match place {
+                    $($place => self.$place.any_help(),)+
+                    _ => unreachable!("no such place"),
+                }
+            }
+
+            fn any_wait(waiting: Waiting<'_, Self>) -> bool {
+                waiting.on_stack::<$count>()
+            }
+        }
+    )+ };
+}
+
+tuples! {
+    1 First1: A 0 First;
+    2 First2: A 0 First, B 1 Second;
+    3 First3: A 0 First, B 1 Second, C 2 Third;
+    4 First4: A 0 First, B 1 Second, C 2 Third, D 3 Fourth;
+    5 First5: A 0 First, B 1 Second, C 2 Third, D 3 Fourth, E 4 Fifth;
+    6 First6: A 0 First, B 1 Second, C 2 Third, D 3 Fourth, E 4 Fifth, F 5 Sixth;
+    7 First7: A 0 First, B 1 Second, C 2 Third, D 3 Fourth, E 4 Fifth, F 5 Sixth, G 6 Seventh;
+    8 First8: A 0 First, B 1 Second, C 2 Third, D 3 Fourth, E 4 Fifth, F 5 Sixth, G 6 Seventh, H 7 Eighth;
+}
+
+impl<S> Sealed for &[S] {}
+impl<S, const N: usize> Sealed for &[S; N] {}
+impl<S> Sealed for &Vec<S> {}
+
+/// A set that is a slice, or derefs to one.
+macro_rules! slices {
+    ($([$($params:tt)*] $set:ty;)+) => { $(
+        impl<$($params)*> AnySet for $set {
+            type First = (usize, S::Output);
+
+            #[inline]
+            fn any_len(&self) -> usize {
+                self.len()
+            }
+
+            fn any_raw(&self, place: usize) -> Raw<'_> {
+                self[place].any_raw()
+            }
+
+            #[inline]
+            fn any_attempt(&mut self, place: usize, handed: bool) -> Option<Self::First> {
+                let mut source = self[place];
+                source.any_attempt(handed).map(|output| (place, output))
+            }
+
+            #[inline]
+            fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse> {
+                self[place].any_misuse(waits)
+            }
+
+            fn any_help(&self, place: usize) -> bool {
+                self[place].any_help()
+            }
+
+            fn any_wait(waiting: Waiting<'_, Self>) -> bool {
+                waiting.of_a_slice()
+            }
+        }
+    )+ };
+}
+
+slices! {
+    [S: AnySource + Copy] &[S];
+    [S: AnySource + Copy, const N: usize] &[S; N];
+    [S: AnySource + Copy] &Vec<S>;
+}

@@ -1,0 +1,73 @@
+//! [`AnySource`], and signals as sources. Buffers, stop tokens and threads are sources where they are declared.
+
+use std::fmt;
+
+use super::sealed::{Misuse, Raw, Sealed};
+use crate::event::{AutoResetEvent, Event};
+use crate::latch::Latch;
+
+/// Something to wait for in a set of [`wait_any`](crate::wait_any): `&event`, `&latch`, `&auto_reset_event`,
+/// `&stop_token`, `semaphore.acquiring()`, `buffer.getting()`, `&mut putting`, and with the feature `threads` `&task` and
+/// `&worker`. Sealed: it cannot be implemented elsewhere.
+pub trait AnySource: Sealed {
+    /// What a call returns that has taken this one.
+    type Output;
+
+    #[doc(hidden)]
+    fn any_raw(&self) -> Raw<'_>;
+
+    /// Takes what there is. If it was handed to this thread, there is.
+    #[doc(hidden)]
+    fn any_attempt(&mut self, handed: bool) -> Option<Self::Output>;
+
+    /// What is wrong with it, for a call that is about to wait or not.
+    #[doc(hidden)]
+    fn any_misuse(&self, _waits: bool) -> Option<Misuse> {
+        None
+    }
+
+    /// Before an indefinite wait: lets the calling thread do what it would wait for. Returns whether it did something.
+    #[doc(hidden)]
+    fn any_help(&self) -> bool {
+        false
+    }
+}
+
+/// A source that stays as it is when it was taken.
+macro_rules! gates {
+    ($($type:ty: $is_ready:ident;)+) => { $(
+        impl Sealed for &$type {}
+
+        impl AnySource for &$type {
+            type Output = ();
+
+            fn any_raw(&self) -> Raw<'_> {
+                Raw(self.raw())
+            }
+
+            #[inline]
+            fn any_attempt(&mut self, handed: bool) -> Option<()> {
+                (handed || self.$is_ready()).then_some(())
+            }
+        }
+    )+ };
+}
+
+gates! {
+    Event: is_set;
+    Latch: is_open;
+    AutoResetEvent: try_wait;
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spent => {
+                f.write_str("its item has been put, or has been given back, so there is none to put")
+            }
+            Self::OverLimit { n, limit } => {
+                write!(f, "it wants {n} permits, and there are never more than {limit}")
+            }
+        }
+    }
+}

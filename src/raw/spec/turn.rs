@@ -1,0 +1,52 @@
+//! A thread in the queue of a specification.
+
+use crate::facade::spec::Sleep;
+use crate::wait::select::Node;
+use crate::wait::{Dequeued, Wakeup};
+
+pub(crate) enum Turn {
+    /// It waits for this object alone.
+    Alone(Sleep),
+    /// It waits for several objects.
+    Selecting(Dequeued),
+}
+
+impl std::fmt::Debug for Turn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Alone(_) => "Alone",
+            Self::Selecting(_) => "Selecting",
+        })
+    }
+}
+
+impl Turn {
+    pub(crate) fn selecting(node: Node<'_>) -> Self {
+        Self::Selecting(node.queued())
+    }
+
+    pub(crate) fn is(&self, sleep: &Sleep) -> bool {
+        matches!(self, Self::Alone(own) if own.is(sleep))
+    }
+
+    pub(crate) fn is_of(&self, node: Node<'_>) -> bool {
+        matches!(self, Self::Selecting(own) if node.is(own))
+    }
+
+    /// Returns whether what its thread waits for may be given to it, by [`end`](Self::end).
+    pub(crate) fn claim(&self) -> bool {
+        match self {
+            Self::Alone(_) => true,
+            Self::Selecting(node) => node.claim(),
+        }
+    }
+
+    /// Within a step. It is out of the queue.
+    #[track_caller]
+    pub(crate) fn end(self) {
+        match self {
+            Self::Alone(sleep) => sleep.end(),
+            Self::Selecting(node) => node.wake(Wakeup::HANDOFF),
+        }
+    }
+}

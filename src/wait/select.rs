@@ -1,0 +1,359 @@
+//! One thread in the queues of several objects, and the claim by which one of them ends its wait.
+//!
+//! A selecting thread has a node for each object of its set. The nodes share one [`Select`]: the claim, and the place where
+//! the thread sleeps.
+//!
+//! | claim | meaning | left by |
+//! |---|---|---|
+//! | `UNCLAIMED` | any of the objects may end the wait | a waker, to its node; the thread, to `OWN` |
+//! | the address of a node | the waker that took this node out ends the wait | the thread, once it is awake, to `UNCLAIMED` |
+//! | `OWN` | the thread has found an object ready, or its time is up | the thread, if it was beaten, to `UNCLAIMED` |
+//!
+//! Invariants:
+//!
+//! 1. The exchange from `UNCLAIMED` is made by one party, and only that party takes or spends anything for this thread. It
+//!    is *the one transition for which all wakers and the time-out compete*.
+//! 2. A waker reads the claim under the lock of the queue in which it has found the node. The thread takes each node out of
+//!    its queue, or finds under that queue's lock that it is out, before it returns; but not the node that was claimed, of
+//!    which the outcome says that it is out.
+//! 3. A waker that has taken a node out and could not claim it does not touch it again, and goes on to the next waiter.
+//! 4. What a waker that has claimed touches last is the outcome, in the node [`Select::lead`].
+//! 5. While the claim is not `UNCLAIMED`, nothing that becomes ready is kept for this thread. So a thread that makes it
+//!    `UNCLAIMED` again looks at each object afterwards, under the lock of the queue, and queues again where its node is out.
+//!
+//! Ordering: `select.rearm` is Release in the thread that waits once more and Acquire in the claim, so that a waker's outcome
+//! comes after the thread has put `lead` back. Otherwise the claim decides and hands nothing over: that is `waiter.outcome`.
+//!
+//! Promised upward: at most one object is spent; the others' wakers lose nothing by the thread; at each object it stands
+//! where a thread that waits for that one alone would stand, also while it tries in vain for another.
+//! Limits: the thread takes one queue lock after the other, so leaving is linear in the number of objects.
+
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+use super::policy::SpinWait;
+use super::queue::{Dequeued, LockedQueue, Place, Queue};
+use super::waiter::{Waiter, Wakeup};
+use crate::facade::atomic::{
+    AtomicPtr,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::facade::{AbortOnUnwind, Deadline, Parker, reached};
+
+const UNCLAIMED: *mut Waiter = ptr::null_mut();
+const OWN: *mut Waiter = ptr::without_provenance_mut(1);
+
+/// What the nodes of a selecting thread share.
+pub(crate) struct Select {
+    /// Compared, and never followed.
+    claim: AtomicPtr<Waiter>,
+    /// In no queue: its outcome and its parker are those of all nodes.
+    lead: Waiter,
+}
+
+impl Select {
+    fn new() -> Self {
+        Self {
+            claim: AtomicPtr::new(UNCLAIMED),
+            lead: Waiter::selecting(ptr::null(), ptr::null(), ptr::null(), Parker::new()),
+        }
+    }
+
+    /// A node for the queue `home`, with what its object must know of it.
+    pub(crate) fn node(&self, home: *const Queue, tag: *const ()) -> Waiter {
+        Waiter::selecting(home, tag, self, self.lead.parker().stand_in())
+    }
+
+    /// The node in which the outcome is stored.
+    ///
+    /// # Safety
+    ///
+    /// `select` is alive.
+    pub(super) unsafe fn lead(select: *const Self) -> NonNull<Waiter> {
+        // SAFETY: alive, by this function's contract.
+        NonNull::from(unsafe { &(*select).lead })
+    }
+
+    /// Decides for one party, unless it is decided (invariant 1).
+    fn claim(&self, party: *mut Waiter) -> bool {
+        // Acquire (select.rearm): the outcome that follows comes after the thread has put `lead` back. Relaxed on failure:
+        // the caller does nothing for this thread.
+        self.claim.compare_exchange(UNCLAIMED, party, Acquire, Relaxed).is_ok()
+    }
+
+    /// Waits once more (invariant 5). No waker has anything of it.
+    fn rearm(&self) {
+        self.lead.reset();
+        // Release (select.rearm): `lead` as it is now.
+        self.claim.store(UNCLAIMED, Release);
+    }
+
+    fn claimed(&self) -> *mut Waiter {
+        // Relaxed: a hint, or read after the outcome, whose waker has made it.
+        self.claim.load(Relaxed)
+    }
+}
+
+/// A node of a selecting thread, for the object to put into its queue. Once put in, it is taken out by
+/// [`Source::leave`] before it goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Node<'a>(&'a Waiter);
+
+crate::facade::spec_only! {
+    impl Node<'_> {
+        /// For a specification, which has no [`Queue`]: the node as its own list has it.
+        pub(crate) fn queued(self) -> Dequeued {
+            Dequeued(NonNull::from(self.0))
+        }
+
+        pub(crate) fn is(self, other: &Dequeued) -> bool {
+            ptr::eq(self.0, other.0.as_ptr())
+        }
+    }
+}
+
+/// What came of [`Source::enqueue`].
+pub(crate) enum Enqueued {
+    /// It is in the queue, perhaps as `first` and alone.
+    Queued { first: bool },
+    /// There may be something to take, so it was not put in.
+    Ready,
+    /// There will never be anything for it.
+    Never,
+}
+
+/// An object of a set, as a selecting thread deals with it. None of the caller's code runs in here.
+pub(crate) trait Source {
+    /// A node for its queue.
+    fn node(&self, select: &Select) -> Waiter;
+
+    /// Puts `node` into its queue, by the same step that finds nothing to take. Leaves it there if it is there.
+    fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued;
+
+    /// Takes `node` out of its queue if it is there. Ends a section under that queue's lock in any case.
+    fn leave(&self, node: Node<'_>);
+
+    /// For a thread that was notified and does not queue again.
+    fn hand_on(&self) {}
+
+    /// How long to look before the first wait.
+    fn spin(&self) -> Option<SpinWait> {
+        None
+    }
+}
+
+/// The objects of a wait, by number.
+pub(crate) trait Sources {
+    fn len(&self) -> usize;
+
+    fn source(&self, place: usize) -> &dyn Source;
+
+    /// Takes what there is of one of them. If it was `handed` to this thread, there is.
+    fn attempt(&mut self, place: usize, handed: bool) -> bool;
+}
+
+/// A node, and what its thread remembers of its object.
+pub(crate) struct Seat {
+    waiter: Waiter,
+    /// Whether it was notified and has not queued again since.
+    notified: Cell<bool>,
+    /// Where it queues: behind all others, or before them once it was notified in vain.
+    place: Cell<Place>,
+}
+
+/// Tries the objects in order, beginning with number `start`.
+#[inline]
+pub(crate) fn attempt_all<S: Sources + ?Sized>(sources: &mut S, start: usize) -> bool {
+    order(start, sources.len()).any(|place| sources.attempt(place, false))
+}
+
+#[inline]
+fn order(start: usize, len: usize) -> impl Iterator<Item = usize> {
+    (start..len).chain(0..start)
+}
+
+/// Blocks until it has taken what there is of one of the objects, or until the deadline. `seats` has room for all of them.
+#[cold]
+pub(crate) fn wait_any(
+    sources: &mut dyn Sources,
+    seats: &mut [Option<Seat>],
+    start: usize,
+    deadline: &Deadline,
+) -> bool {
+    let len = sources.len();
+    if deadline.has_passed() {
+        return false;
+    }
+    if let Some(mut spin) = order(start, len).find_map(|place| sources.source(place).spin()) {
+        while spin.spin() {
+            if attempt_all(sources, start) {
+                spin.succeeded();
+                return true;
+            }
+            if deadline.has_passed() {
+                return false;
+            }
+        }
+        spin.exhausted();
+    }
+    let select = Select::new();
+    for (place, seat) in seats.iter_mut().take(len).enumerate() {
+        let waiter = sources.source(place).node(&select);
+        *seat = Some(Seat { waiter, notified: Cell::new(false), place: Cell::new(Place::Back) });
+    }
+    // Shared from here on: wakers reach the nodes.
+    let seats = &*seats;
+    // The nodes are reached from elsewhere until they are out of their queues; they must not be left by a panic.
+    let abort = AbortOnUnwind;
+    let (taken, out) = select.run(sources, seats, start, deadline);
+    let seated = || seats.iter().flatten().enumerate();
+    for (place, seat) in seated() {
+        // Invariant 2.
+        if out != Some(place) {
+            sources.source(place).leave(Node(&seat.waiter));
+        }
+    }
+    abort.disarm();
+    for (place, seat) in seated() {
+        if seat.notified.get() {
+            sources.source(place).hand_on();
+        }
+    }
+    // The time is up, and no object had this thread any more. What has become ready is still there.
+    taken || attempt_all(sources, start)
+}
+
+impl Select {
+    /// Queues everywhere and waits. Returns whether it has taken something, and which node is out for sure.
+    fn run(
+        &self,
+        sources: &mut dyn Sources,
+        seats: &[Option<Seat>],
+        start: usize,
+        deadline: &Deadline,
+    ) -> (bool, Option<usize>) {
+        loop {
+            let mut first = false;
+            let mut ready = None;
+            for place in order(start, sources.len()) {
+                let Some(seat) = &seats[place] else { unreachable!("each object has a seat") };
+                if self.claimed() != UNCLAIMED {
+                    reached!("claimed before it has queued everywhere");
+                    break;
+                }
+                match sources.source(place).enqueue(Node(&seat.waiter), seat.place.get()) {
+                    Enqueued::Queued { first: alone } => {
+                        first |= alone;
+                        seat.notified.set(false);
+                    }
+                    Enqueued::Never => {}
+                    Enqueued::Ready => {
+                        ready = Some(place);
+                        break;
+                    }
+                }
+            }
+            if let Some(place) = ready.filter(|_| self.claim(OWN)) {
+                reached!("found ready while queueing");
+                if sources.attempt(place, false) {
+                    return (true, None);
+                }
+            } else {
+                let spin = if first { SpinWait::for_answer() } else { SpinWait::NONE };
+                let mut outcome = self.lead.wait(deadline, spin);
+                if outcome.is_none() && !self.claim(OWN) {
+                    reached!("claimed at its deadline");
+                    outcome = self.lead.wait(&Deadline::NEVER, SpinWait::NONE);
+                }
+                let Some(outcome) = outcome else {
+                    reached!("claims itself at its deadline");
+                    return (false, None);
+                };
+                let claimed = self.claimed();
+                let is_claimed = |seat: &Option<Seat>| {
+                    seat.as_ref().is_some_and(|seat| ptr::eq(&raw const seat.waiter, claimed))
+                };
+                let Some(place) = seats.iter().position(is_claimed) else {
+                    unreachable!("claimed by one of the nodes")
+                };
+                let handed = outcome == Wakeup::HANDOFF;
+                if let (false, Some(seat)) = (handed, &seats[place]) {
+                    seat.notified.set(true);
+                    seat.place.set(Place::Front);
+                }
+                if sources.attempt(place, handed) {
+                    return (true, Some(place));
+                }
+                reached!("notified in vain");
+            }
+            if deadline.has_passed() {
+                return (false, None);
+            }
+            self.rearm();
+        }
+    }
+}
+
+impl LockedQueue<'_> {
+    /// Puts a selecting thread's node in, unless it is there. Returns whether it is the first and only one.
+    pub(crate) fn put(&mut self, node: Node<'_>, place: Place) -> bool {
+        let waiter = node.0;
+        debug_assert!(waiter.is_for(self.queue));
+        if waiter.is_queued() {
+            return false;
+        }
+        let alone = !self.has_waiters();
+        // For the thread that takes the queue lock: see `Word::head`.
+        let _ = (&raw const *waiter).expose_provenance();
+        match place {
+            Place::Front => {
+                self.clear_stamp_of_first();
+                // SAFETY: in no list; in place and alive until it is out of this queue (invariant 2).
+                unsafe { self.list.push_front(waiter) };
+            }
+            // SAFETY: as above.
+            Place::Back => unsafe { self.list.push_back(waiter) },
+        }
+        waiter.put_into(self.queue);
+        alone
+    }
+
+    /// Takes out the first waiter if it is `wanted`, and claims its thread. A node whose thread cannot be claimed any more
+    /// is taken out and left alone (invariant 3), and then the next is the first.
+    pub(crate) fn claim_first(&mut self, wanted: impl Fn(&Waiter) -> bool) -> Option<Dequeued> {
+        loop {
+            if !wanted(self.waiters().next()?) {
+                return None;
+            }
+            let first = self.pop()?;
+            if first.claim() {
+                return Some(first);
+            }
+            reached!("claimed by another");
+        }
+    }
+}
+
+impl Queue {
+    /// Takes a selecting thread's node out if it is here. `end` ends the section under the queue lock.
+    pub(crate) fn leave(&self, node: Node<'_>, end: impl FnOnce(LockedQueue<'_>)) {
+        debug_assert!(node.0.is_for(self));
+        let mut locked = self.lock();
+        if locked.remove(node.0) {
+            node.0.taken_out_of(self);
+        }
+        end(locked);
+    }
+}
+
+impl Dequeued {
+    /// Returns whether its thread is the caller's to wake: one that waits in this queue alone is, a selecting one if no
+    /// other party has claimed it.
+    #[inline]
+    pub(crate) fn claim(&self) -> bool {
+        // SAFETY: alive: its queue's lock is held, or what it has in its place (invariant 2), and it is not woken.
+        let select = unsafe { self.0.as_ref() }.select();
+        // SAFETY: null, or alive as its nodes.
+        unsafe { select.as_ref() }.is_none_or(|select| select.claim(self.0.as_ptr()))
+    }
+}
