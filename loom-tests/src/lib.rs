@@ -15,6 +15,8 @@ mod support;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod all;
 #[cfg(all(test, loom, not(feature = "spec")))]
+mod any;
+#[cfg(all(test, loom, not(feature = "spec")))]
 mod barrier;
 #[cfg(all(test, loom, not(feature = "spec")))]
 mod buffer;

@@ -1,0 +1,424 @@
+//! `wait_any`: one thread in several queues, and the claim.
+
+use lockwork::internals::event_has_waiters;
+use lockwork::{
+    AutoResetEvent, BoundedBuffer, Event, First1, First2, First3, Latch, Semaphore, try_any, wait_any,
+    wait_any_for,
+};
+
+use crate::support::{Arc, Plain, SOON, lives, model, model_bounded, reach, thread};
+
+const THREE: &str = "three threads";
+
+/// Two signals of one thread, one of which is consumed, with what it carries. The other is kept.
+#[test]
+fn one_of_two_signals_is_consumed() {
+    let states = ["first", "second", "waiter parks", "found ready while queueing", "claimed by another"];
+    model(&states, || {
+        let shared = Arc::new((AutoResetEvent::new(), AutoResetEvent::new(), Plain::new(0), Plain::new(0)));
+        let other = Arc::clone(&shared);
+        let setter = thread::spawn(move || {
+            other.2.set(1);
+            other.0.set();
+            other.3.set(1);
+            other.1.set();
+        });
+        let first = match wait_any((&shared.0, &shared.1)) {
+            First2::First(()) => {
+                assert_eq!(shared.2.get(), 1);
+                reach("first");
+                true
+            }
+            First2::Second(()) => {
+                assert_eq!(shared.3.get(), 1);
+                reach("second");
+                false
+            }
+        };
+        setter.join().unwrap();
+        assert_eq!((shared.0.is_set(), shared.1.is_set()), (!first, first));
+    });
+}
+
+/// The same against a time-out: one is consumed, or both are kept.
+#[test]
+fn two_signals_against_a_time_out() {
+    let states = [
+        "first",
+        "second",
+        "timed out",
+        "claimed at its deadline",
+        "claims itself at its deadline",
+        "claimed by another",
+    ];
+    model(&states, || {
+        let shared = Arc::new((AutoResetEvent::new(), AutoResetEvent::new()));
+        let other = Arc::clone(&shared);
+        let setter = thread::spawn(move || {
+            other.0.set();
+            other.1.set();
+        });
+        let first = wait_any_for((&shared.0, &shared.1), SOON);
+        setter.join().unwrap();
+        let kept = (shared.0.is_set(), shared.1.is_set());
+        match first {
+            Some(First2::First(())) => {
+                assert_eq!(kept, (false, true));
+                reach("first");
+            }
+            Some(First2::Second(())) => {
+                assert_eq!(kept, (true, false));
+                reach("second");
+            }
+            None => {
+                assert_eq!(kept, (true, true));
+                reach("timed out");
+            }
+        }
+    });
+}
+
+/// Two objects, one selecting thread, two wakers and a time-out.
+#[test]
+fn two_wakers_and_a_time_out() {
+    let states = ["first", "second", "timed out", "claimed at its deadline", "claimed by another"];
+    model_bounded(3, THREE, &states, || {
+        let shared = Arc::new((AutoResetEvent::new(), Semaphore::new(0)));
+        let signal = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.0.set())
+        };
+        let permit = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.1.add_permits(1))
+        };
+        let first = wait_any_for((&shared.0, shared.1.acquiring()), SOON);
+        signal.join().unwrap();
+        permit.join().unwrap();
+        let kept = (shared.0.is_set(), shared.1.available_permits());
+        match first {
+            Some(First2::First(())) => {
+                assert_eq!(kept, (false, 1));
+                reach("first");
+            }
+            Some(First2::Second(permit)) => {
+                assert_eq!(kept, (true, 0));
+                drop(permit);
+                reach("second");
+            }
+            None => {
+                assert_eq!(kept, (true, 1));
+                reach("timed out");
+            }
+        }
+    });
+}
+
+/// A waker whose waiter is taken goes on to the next: the permit is not lost on a thread that took the event.
+#[test]
+fn permit_goes_on_to_the_next_that_waits() {
+    model_bounded(3, THREE, &["event", "permit", "claimed by another"], || {
+        let shared = Arc::new((Event::new(), Semaphore::new(0)));
+        let selecting = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || match wait_any((shared.1.acquiring(), &shared.0)) {
+                First2::First(permit) => {
+                    reach("permit");
+                    drop(permit);
+                }
+                First2::Second(()) => reach("event"),
+            })
+        };
+        let plain = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || drop(shared.1.acquire()))
+        };
+        shared.0.set();
+        shared.1.add_permits(1);
+        selecting.join().unwrap();
+        plain.join().unwrap();
+        assert_eq!(shared.1.available_permits(), 1);
+    });
+}
+
+/// A large request at the head keeps a smaller one waiting, and lets it go on when it leaves by its deadline.
+#[test]
+fn request_that_leaves_lets_the_next_go_on() {
+    let states = ["timed out", "acquired", "claims itself at its deadline"];
+    model_bounded(3, THREE, &states, || {
+        let shared = Arc::new((Semaphore::new(1), AutoResetEvent::new()));
+        let selecting = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let first = wait_any_for((&shared.1, shared.0.acquiring_many(2)), SOON);
+                reach(if first.is_some() { "acquired" } else { "timed out" });
+            })
+        };
+        let plain = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || drop(shared.0.acquire()))
+        };
+        let permit = shared.0.acquire();
+        shared.0.add_permits(1);
+        drop(permit);
+        selecting.join().unwrap();
+        plain.join().unwrap();
+        assert_eq!(shared.0.available_permits(), 2);
+    });
+}
+
+/// An item against a time-out, with an event in the set that is never set: it is taken or it stays.
+#[test]
+fn item_is_taken_or_stays() {
+    let states = ["taken", "stays", "selecting sleeper announced", "claimed at its deadline"];
+    model(&states, || {
+        let shared = Arc::new((BoundedBuffer::new(1), Event::new()));
+        let other = Arc::clone(&shared);
+        let putter = thread::spawn(move || other.0.put(5).unwrap());
+        let first = wait_any_for((&shared.1, shared.0.getting()), SOON);
+        putter.join().unwrap();
+        match first {
+            Some(First2::First(())) => panic!("it is never set"),
+            Some(First2::Second(item)) => {
+                assert_eq!(item, Ok(5));
+                assert!(shared.0.is_empty());
+                reach("taken");
+            }
+            None => {
+                assert_eq!(shared.0.try_get(), Ok(5));
+                reach("stays");
+            }
+        }
+        assert!(!event_has_waiters(&shared.1));
+    });
+}
+
+/// A thread that was notified of an item and beaten to it waits once more, for all of its set.
+#[test]
+fn beaten_thread_waits_for_everything_again() {
+    let states = ["notified in vain", "item", "event"];
+    model(&states, || {
+        let shared = Arc::new((BoundedBuffer::new(1), Event::new()));
+        let other = Arc::clone(&shared);
+        let beating = thread::spawn(move || {
+            other.0.put(5).unwrap();
+            let beaten = other.0.try_get().is_ok();
+            other.1.set();
+            beaten
+        });
+        let first = wait_any((shared.0.getting(), &shared.1));
+        let beaten = beating.join().unwrap();
+        match first {
+            First2::First(item) => {
+                assert_eq!((item, beaten), (Ok(5), false));
+                reach("item");
+            }
+            First2::Second(()) => {
+                assert_eq!(shared.0.is_empty(), beaten);
+                reach("event");
+            }
+        }
+    });
+}
+
+/// A deadline that outlives the first wake-up: the beaten thread waits again before its time is up.
+#[test]
+fn beaten_thread_keeps_its_deadline() {
+    let states = ["notified in vain", "signal", "timed out"];
+    model(&states, || {
+        lives(2);
+        let shared = Arc::new((BoundedBuffer::new(1), AutoResetEvent::new()));
+        let other = Arc::clone(&shared);
+        let beating = thread::spawn(move || {
+            other.0.put(5).unwrap();
+            let _ = other.0.try_get();
+            other.1.set();
+        });
+        let first = wait_any_for((shared.0.getting(), &shared.1), SOON);
+        beating.join().unwrap();
+        assert_eq!(shared.1.is_set(), !matches!(first, Some(First2::Second(()))));
+        match first {
+            Some(First2::First(item)) => assert_eq!(item, Ok(5)),
+            Some(First2::Second(())) => reach("signal"),
+            None => reach("timed out"),
+        }
+    });
+}
+
+/// A notification that another object's claim makes of no use goes on to a plain getter.
+#[test]
+fn item_goes_on_to_a_plain_getter() {
+    model_bounded(3, THREE, &["event", "item", "sleeper announced"], || {
+        let shared = Arc::new((BoundedBuffer::new(2), Event::new()));
+        let selecting = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || match wait_any((&shared.1, shared.0.getting())) {
+                First2::First(()) => {
+                    reach("event");
+                    0
+                }
+                First2::Second(item) => {
+                    reach("item");
+                    item.unwrap()
+                }
+            })
+        };
+        let plain = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.0.get().unwrap())
+        };
+        shared.1.set();
+        shared.0.put_all([1, 2]).unwrap();
+        let got = selecting.join().unwrap() + plain.join().unwrap();
+        assert_eq!(got + shared.0.try_iter().sum::<usize>(), 3);
+    });
+}
+
+/// Room that is made while another source is ready: the item is put or comes back.
+#[test]
+fn item_is_put_or_comes_back() {
+    model(&["put", "event", "selecting sleeper announced"], || {
+        let shared = Arc::new((BoundedBuffer::new(1), Event::new()));
+        shared.0.put(1).unwrap();
+        let other = Arc::clone(&shared);
+        let getter = thread::spawn(move || {
+            let got = other.0.get().unwrap();
+            other.1.set();
+            got
+        });
+        let mut item = shared.0.putting(2);
+        let first = wait_any((&mut item, &shared.1)).index();
+        assert_eq!(getter.join().unwrap(), 1);
+        assert_eq!(item.is_spent(), first == 0);
+        assert_eq!(item.into_item(), (first == 1).then_some(2));
+        assert_eq!(shared.0.len(), usize::from(first == 0));
+        reach(if first == 0 { "put" } else { "event" });
+    });
+}
+
+/// Closing ends the wait of a thread that selects, and of one that does not.
+#[test]
+fn close_ends_the_wait() {
+    model(&["closed", "sleeper woken by closing"], || {
+        let shared = Arc::new((BoundedBuffer::<u8>::new(1), Event::new()));
+        let other = Arc::clone(&shared);
+        let closer = thread::spawn(move || other.0.close());
+        let First2::Second(item) = wait_any((&shared.1, shared.0.getting())) else {
+            panic!("it is never set")
+        };
+        assert!(item.is_err());
+        reach("closed");
+        closer.join().unwrap();
+    });
+}
+
+/// An event that is set and cleared at once lets go who waits for it and another.
+#[test]
+fn pulse_lets_a_selecting_thread_go() {
+    model(&["waits", "does not wait yet"], || {
+        let shared = Arc::new((Event::new(), Latch::new(1)));
+        let other = Arc::clone(&shared);
+        let selecting = thread::spawn(move || wait_any((&other.1, &other.0)).index());
+        let waits = event_has_waiters(&shared.0);
+        shared.0.set();
+        shared.0.clear();
+        if waits {
+            reach("waits");
+            assert_eq!(selecting.join().unwrap(), 1);
+        } else {
+            reach("does not wait yet");
+            shared.1.count_down();
+            selecting.join().unwrap();
+        }
+        assert!(!event_has_waiters(&shared.0));
+    });
+}
+
+/// The same object twice, with two wake-ups: one is spent.
+#[test]
+fn same_source_twice_is_spent_once() {
+    model(&["claimed by another", "second"], || {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let other = Arc::clone(&semaphore);
+        let adder = thread::spawn(move || {
+            other.add_permits(1);
+            other.add_permits(1);
+        });
+        let first = wait_any((semaphore.acquiring_many(2), semaphore.acquiring()));
+        adder.join().unwrap();
+        match first {
+            First2::First(permits) => {
+                assert_eq!(semaphore.available_permits(), 0);
+                drop(permits);
+            }
+            First2::Second(permit) => {
+                assert_eq!(semaphore.available_permits(), 1);
+                drop(permit);
+                reach("second");
+            }
+        }
+        assert_eq!(semaphore.available_permits(), 2);
+    });
+}
+
+/// Two threads that select among the same two objects in opposite orders share two signals.
+#[test]
+fn two_selecting_threads_share_two_signals() {
+    model_bounded(3, THREE, &["waiter parks"], || {
+        let shared = Arc::new((AutoResetEvent::new(), AutoResetEvent::new()));
+        let others = [false, true].map(|turned| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                if turned {
+                    wait_any((&shared.1, &shared.0))
+                } else {
+                    wait_any((&shared.0, &shared.1))
+                };
+            })
+        });
+        shared.0.set();
+        shared.1.set();
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_eq!(try_any((&shared.0, &shared.1)), None);
+    });
+}
+
+/// A latch of which the last count has come and the event has not: the deadline does not pass for it.
+#[test]
+fn open_latch_is_found_at_the_deadline() {
+    model(&["open", "timed out"], || {
+        let latch = Arc::new(Latch::new(1));
+        let other = Arc::clone(&latch);
+        let counter = thread::spawn(move || other.count_down());
+        match wait_any_for((&*latch,), SOON) {
+            Some(First1::First(())) => {
+                assert!(latch.is_open());
+                reach("open");
+            }
+            None => reach("timed out"),
+        }
+        counter.join().unwrap();
+    });
+}
+
+/// Three sources of three kinds, and the object's end as soon as the call is over.
+#[test]
+fn objects_may_go_when_the_call_is_over() {
+    model(&["claimed by another", "claimed before it has queued everywhere"], || {
+        let shared = Arc::new((AutoResetEvent::new(), Event::new(), Semaphore::new(0)));
+        let other = Arc::clone(&shared);
+        let waker = thread::spawn(move || {
+            other.2.add_permits(1);
+            other.1.set();
+        });
+        match wait_any((&shared.0, &shared.1, shared.2.acquiring())) {
+            First3::First(()) => panic!("it is never set"),
+            First3::Second(()) => {}
+            First3::Third(permit) => permit.forget(),
+        }
+        drop(shared);
+        waker.join().unwrap();
+    });
+}
