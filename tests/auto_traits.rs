@@ -10,12 +10,13 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use lockwork::{
-    AccessError, ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard,
-    ArcRwLockWriteGuard, ArcSemaphorePermit, AsCompleted, AutoResetEvent, Barrier, BarrierWaitResult,
-    BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event, GetError, GetTimeoutError,
+    AccessError, Acquiring, ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard,
+    ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit, AsCompleted, AutoResetEvent,
+    Barrier, BarrierWaitResult, BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event,
+    First1, First2, First3, First4, First5, First6, First7, First8, GetError, GetTimeoutError, Getting,
     Latch, LazyLock, Map, MapAhead, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
     MappedRwLockWriteGuard, Mutex, MutexGuard, Once, OnceLock, OnceState, OverRelease, PriorityBuffer,
-    PriorityBufferIter, PriorityBufferTryIter, PutAllError, PutError, PutTimeoutError, Reading,
+    PriorityBufferIter, PriorityBufferTryIter, PutAllError, PutError, PutTimeoutError, Putting, Reading,
     ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
     RwLockWriteGuard, Scope, ScopedTask, Semaphore, SemaphorePermit, Shutdown, StackBuffer, StackBufferIter,
     StackBufferTryIter, StopGuard, StopSource, StopToken, SubmitError, SubmitTimeoutError, Task,
@@ -99,6 +100,16 @@ table! {
     StackBuffer<T>                => both             both      none      none;
     StackBufferIter<'static, T>   => both             both      none      none;
     StackBufferTryIter<'static, T> => both            both      none      none;
+    Getting<'static, T>           => both             both      none      none;
+    Putting<'static, T>           => both             Send      none      none;
+    First1<T>                     => both             Send      Sync      none;
+    First2<T, T>                  => both             Send      Sync      none;
+    First3<T, T, T>               => both             Send      Sync      none;
+    First4<T, T, T, T>            => both             Send      Sync      none;
+    First5<T, T, T, T, T>         => both             Send      Sync      none;
+    First6<T, T, T, T, T, T>      => both             Send      Sync      none;
+    First7<T, T, T, T, T, T, T>   => both             Send      Sync      none;
+    First8<T, T, T, T, T, T, T, T> => both             Send      Sync      none;
     PutError<T>                   => both             Send      Sync      none;
     TryPutError<T>                => both             Send      Sync      none;
     PutTimeoutError<T>            => both             Send      Sync      none;
@@ -221,6 +232,16 @@ unwind_table! {
     PriorityBufferTryIter<'static, T> => both both               both;
     StackBufferIter<'static, T> => both both               both;
     StackBufferTryIter<'static, T> => both both               both;
+    Getting<'static, T>           => both          both                both;
+    Putting<'static, T>           => both          RefUnwindSafe       UnwindSafe;
+    First1<T>                     => both          RefUnwindSafe       UnwindSafe;
+    First2<T, T>                  => both          RefUnwindSafe       UnwindSafe;
+    First3<T, T, T>               => both          RefUnwindSafe       UnwindSafe;
+    First4<T, T, T, T>            => both          RefUnwindSafe       UnwindSafe;
+    First5<T, T, T, T, T>         => both          RefUnwindSafe       UnwindSafe;
+    First6<T, T, T, T, T, T>      => both          RefUnwindSafe       UnwindSafe;
+    First7<T, T, T, T, T, T, T>   => both          RefUnwindSafe       UnwindSafe;
+    First8<T, T, T, T, T, T, T, T> => both          RefUnwindSafe       UnwindSafe;
     PutError<T>                   => both          RefUnwindSafe       UnwindSafe;
     TryPutError<T>                => both          RefUnwindSafe       UnwindSafe;
     PutTimeoutError<T>            => both          RefUnwindSafe       UnwindSafe;
@@ -297,6 +318,11 @@ assert_not_impl_any!(Barrier: Clone, Default);
 assert_not_impl_any!(Latch: Clone, Default);
 assert_impl_all!(Semaphore: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(SemaphorePermit<'static>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(Acquiring<'static>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Debug);
+assert_impl_all!(Getting<'static, Neither>: Copy, Debug);
+assert_impl_all!(Putting<'static, Neither>: Debug);
+assert_not_impl_any!(Putting<'static, u8>: Clone);
+assert_impl_all!(First8<u8, u8, u8, u8, u8, u8, u8, u8>: Copy, Eq, std::hash::Hash, Debug);
 assert_impl_all!(ArcSemaphorePermit: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(OverRelease: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
 assert_impl_all!(Once: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Default, Debug);

@@ -340,11 +340,11 @@ fn public_types() -> BTreeMap<String, bool> {
         };
         // By a macro of the same module that is given the name.
         let made = || {
-            let given = [format!("{name}<"), format!(" {name},"), format!(" {name};")];
+            let given = [format!("{name}<"), format!(" {name},"), format!(" {name};"), format!(" {name}: ")];
             sources.iter().any(|(file, folder, code)| {
                 let gives = |code: &str| given.iter().any(|given| code.contains(given));
                 own(file)
-                    && code.contains("pub struct $")
+                    && ["pub struct $", "pub enum $"].iter().any(|kind| code.contains(kind))
                     && sources.iter().any(|(_, other, code)| other == folder && gives(code))
             })
         };

@@ -57,6 +57,16 @@ variance! {
     StackBuffer<T>                      => invariant;
     StackBufferIter<'a, T>              => invariant;
     StackBufferTryIter<'a, T>           => invariant;
+    Getting<'a, T>                      => invariant;
+    Putting<'a, T>                      => invariant;
+    First1<T>                           => covariant;
+    First2<T, T>                        => covariant;
+    First3<T, T, T>                     => covariant;
+    First4<T, T, T, T>                  => covariant;
+    First5<T, T, T, T, T>               => covariant;
+    First6<T, T, T, T, T, T>            => covariant;
+    First7<T, T, T, T, T, T, T>         => covariant;
+    First8<T, T, T, T, T, T, T, T>      => covariant;
     PutError<T>                         => covariant;
     TryPutError<T>                      => covariant;
     PutTimeoutError<T>                  => covariant;
@@ -80,6 +90,7 @@ variance! {
 
     // Of lives only.
     SemaphorePermit<'a>                 => covariant_life;
+    Acquiring<'a>                       => covariant_life;
     Scope<'a, 'b>                       => invariant_life;
     Scope<'b, 'a>                       => invariant_life;
 }

@@ -9,6 +9,7 @@ use lockwork::{
 use crate::support::{Arc, Plain, SOON, lives, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
+const LONG: &str = "a wait in which the thread queues everywhere twice";
 
 /// Two signals of one thread, one of which is consumed, with what it carries. The other is kept.
 #[test]
@@ -197,7 +198,7 @@ fn item_is_taken_or_stays() {
 #[test]
 fn beaten_thread_waits_for_everything_again() {
     let states = ["notified in vain", "item", "event"];
-    model(&states, || {
+    model_bounded(3, LONG, &states, || {
         let shared = Arc::new((BoundedBuffer::new(1), Event::new()));
         let other = Arc::clone(&shared);
         let beating = thread::spawn(move || {
@@ -225,7 +226,7 @@ fn beaten_thread_waits_for_everything_again() {
 #[test]
 fn beaten_thread_keeps_its_deadline() {
     let states = ["notified in vain", "signal", "timed out"];
-    model(&states, || {
+    model_bounded(3, LONG, &states, || {
         lives(2);
         let shared = Arc::new((BoundedBuffer::new(1), AutoResetEvent::new()));
         let other = Arc::clone(&shared);

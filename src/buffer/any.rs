@@ -1,7 +1,6 @@
 //! Items of a buffer, and room in it, as sources of [`wait_any`](crate::wait_any).
 
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::error::{GetError, PutError};
 use super::wait::{Core, Side, Store};
@@ -98,11 +97,6 @@ impl<T> Clone for Getting<'_, T> {
 }
 
 impl<T> Copy for Getting<'_, T> {}
-
-impl<T> UnwindSafe for Getting<'_, T> {}
-impl<T> RefUnwindSafe for Getting<'_, T> {}
-impl<T> UnwindSafe for Putting<'_, T> {}
-impl<T> RefUnwindSafe for Putting<'_, T> {}
 
 impl<T> fmt::Debug for Getting<'_, T> {
     /// Shows the buffer's length, not its items. Does not block.
