@@ -9,7 +9,7 @@ use lockwork::{
 use crate::support::{Arc, Plain, SOON, lives, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
-const LONG: &str = "a wait in which the thread queues everywhere twice";
+const LONG: &str = "a wait in two queues, with a time-out or a second turn";
 
 /// Two signals of one thread, one of which is consumed, with what it carries. The other is kept.
 #[test]
@@ -52,7 +52,7 @@ fn two_signals_against_a_time_out() {
         "claims itself at its deadline",
         "claimed by another",
     ];
-    model(&states, || {
+    model_bounded(3, LONG, &states, || {
         let shared = Arc::new((AutoResetEvent::new(), AutoResetEvent::new()));
         let other = Arc::clone(&shared);
         let setter = thread::spawn(move || {
@@ -172,7 +172,7 @@ fn request_that_leaves_lets_the_next_go_on() {
 #[test]
 fn item_is_taken_or_stays() {
     let states = ["taken", "stays", "selecting sleeper announced", "claimed at its deadline"];
-    model(&states, || {
+    model_bounded(3, LONG, &states, || {
         let shared = Arc::new((BoundedBuffer::new(1), Event::new()));
         let other = Arc::clone(&shared);
         let putter = thread::spawn(move || other.0.put(5).unwrap());
@@ -278,7 +278,7 @@ fn item_goes_on_to_a_plain_getter() {
 /// Room that is made while another source is ready: the item is put or comes back.
 #[test]
 fn item_is_put_or_comes_back() {
-    model(&["put", "event", "selecting sleeper announced"], || {
+    model_bounded(3, LONG, &["put", "event", "selecting sleeper announced"], || {
         let shared = Arc::new((BoundedBuffer::new(1), Event::new()));
         shared.0.put(1).unwrap();
         let other = Arc::clone(&shared);
@@ -316,7 +316,7 @@ fn close_ends_the_wait() {
 /// An event that is set and cleared at once lets go who waits for it and another.
 #[test]
 fn pulse_lets_a_selecting_thread_go() {
-    model(&["waits", "does not wait yet"], || {
+    model_bounded(3, LONG, &["waits", "does not wait yet"], || {
         let shared = Arc::new((Event::new(), Latch::new(1)));
         let other = Arc::clone(&shared);
         let selecting = thread::spawn(move || wait_any((&other.1, &other.0)).index());
@@ -338,7 +338,7 @@ fn pulse_lets_a_selecting_thread_go() {
 /// The same object twice, with two wake-ups: one is spent.
 #[test]
 fn same_source_twice_is_spent_once() {
-    model(&["claimed by another", "second"], || {
+    model_bounded(3, LONG, &["claimed by another", "second"], || {
         let semaphore = Arc::new(Semaphore::new(0));
         let other = Arc::clone(&semaphore);
         let adder = thread::spawn(move || {
@@ -407,7 +407,7 @@ fn open_latch_is_found_at_the_deadline() {
 /// Three sources of three kinds, and the object's end as soon as the call is over.
 #[test]
 fn objects_may_go_when_the_call_is_over() {
-    model(&["claimed by another", "claimed before it has queued everywhere"], || {
+    model_bounded(3, LONG, &["claimed by another", "claimed before it has queued everywhere"], || {
         let shared = Arc::new((AutoResetEvent::new(), Event::new(), Semaphore::new(0)));
         let other = Arc::clone(&shared);
         let waker = thread::spawn(move || {

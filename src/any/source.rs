@@ -35,7 +35,7 @@ pub trait AnySource: Sealed {
 
 /// A source that stays as it is when it was taken.
 macro_rules! gates {
-    ($($type:ty: $is_ready:ident;)+) => { $(
+    ($($type:ty: |$raw:ident| $is_ready:expr;)+) => { $(
         impl Sealed for &$type {}
 
         impl AnySource for &$type {
@@ -47,16 +47,17 @@ macro_rules! gates {
 
             #[inline]
             fn any_attempt(&mut self, handed: bool) -> Option<()> {
-                (handed || self.$is_ready()).then_some(())
+                let $raw = self.raw();
+                (handed || $is_ready).then_some(())
             }
         }
     )+ };
 }
 
 gates! {
-    Event: is_set;
-    Latch: is_open;
-    AutoResetEvent: try_wait;
+    Event: |event| event.is_set();
+    Latch: |latch| latch.is_open();
+    AutoResetEvent: |event| event.try_wait();
 }
 
 impl fmt::Display for Misuse {

@@ -45,6 +45,13 @@ impl RawLatch {
         self.count.load(Acquire)
     }
 
+    /// Returns whether it is open, for a thread that may have seen so by the event. (An old count would not be there for
+    /// long, but in a model for as long as the thread asks.)
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.count() == 0 || self.opened.is_set()
+    }
+
     /// Takes `n` off the count, down to 0.
     #[inline]
     pub(crate) fn count_down(&self, n: usize) {
