@@ -73,6 +73,12 @@ fn color(name: &str) -> RGBColor {
         "flume" | "hurdles" | "threadpool" => RGBColor(0x6A, 0x1B, 0x9A),
         "kanal" | "rsevents" | "rayon" => RGBColor(0x00, 0x83, 0x8F),
         "tokio" | "thread_local" => RGBColor(0x8D, 0x6E, 0x63),
+        // The reference locks of the simulated machine.
+        "three-state" | "central" | "futex" | "sense-reversing," => RGBColor(0x45, 0x5A, 0x64),
+        "barging," => RGBColor(0x15, 0x65, 0xC0),
+        "MCS" | "tree," => RGBColor(0x2E, 0x7D, 0x32),
+        "sharded" | "ticket" => RGBColor(0xEF, 0x6C, 0x00),
+        "test-and-test-and-set" => RGBColor(0x8D, 0x6E, 0x63),
         _ => BLACK,
     }
 }

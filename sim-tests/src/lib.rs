@@ -20,12 +20,14 @@ mod report;
 #[cfg(sim)]
 mod workloads;
 
-/// Prints what `cargo sim report` and `cargo sim costs` print.
+/// Prints what `cargo sim report`, `cargo sim versus`, `cargo sim ranges` and `cargo sim costs` print.
 #[cfg(sim)]
 pub fn print(what: &str) {
     match what {
         "report" => report::run(),
         "costs" => costs::print(),
+        "versus" => report::compare(),
+        "ranges" => report::ranges(),
         _ => (),
     }
 }

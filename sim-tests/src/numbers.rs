@@ -19,7 +19,7 @@ const MS: u64 = Machine::MS;
 
 /// The mean over runs that begin differently: what one run's longest wait is depends on chance.
 fn over_seeds(run: impl Fn(u64) -> f64) -> f64 {
-    const SEEDS: u64 = 5;
+    const SEEDS: u64 = 15;
     (1..=SEEDS).map(run).sum::<f64>() / SEEDS as f64
 }
 
@@ -52,7 +52,7 @@ fn mutex(setting: &Setting, section: u64) -> Figures {
 #[test]
 fn mutex_serves_all_threads_about_alike() {
     // Least over most served, and how many others one waits for at most.
-    for (cores, fairness, bypass) in [(2, 0.97, 42.4), (8, 0.83, 96.2), (32, 0.58, 239.0)] {
+    for (cores, fairness, bypass) in [(2, 0.976, 37.8), (8, 0.872, 104.2), (32, 0.545, 258.0)] {
         let figures = |seed| mutex(&Setting { seed, time: 10 * MS, ..on(cores) }, 500 * NS);
         let found = over_seeds(|seed| figures(seed).fairness());
         at_least(found, fairness, &format!("fairness on {cores} cores"));
@@ -64,7 +64,7 @@ fn mutex_serves_all_threads_about_alike() {
 #[test]
 fn mutex_is_as_fast_as_it_was() {
     for (cores, section, rate) in
-        [(2, 20, 6.57), (8, 20, 1.45), (32, 20, 1.05), (2, 500, 1.376), (8, 500, 0.979), (32, 500, 0.973)]
+        [(2, 20, 6.53), (8, 20, 1.46), (32, 20, 1.13), (2, 500, 1.38), (8, 500, 1.015), (32, 500, 1.013)]
     {
         let found = over_seeds(|seed| mutex(&Setting { seed, ..on(cores) }, section * NS).rate());
         at_least(found, rate, &format!("M/s on {cores} cores, sections of {section} ns"));
@@ -73,7 +73,7 @@ fn mutex_is_as_fast_as_it_was() {
 
 #[test]
 fn hand_over_wakes_one_thread_at_most() {
-    for (cores, wakes) in [(8, 0.511), (32, 0.513)] {
+    for (cores, wakes) in [(8, 0.502), (32, 0.503)] {
         let found = over_seeds(|seed| mutex(&Setting { seed, time: 20 * MS, ..on(cores) }, 10 * US).wakes());
         at_most(found, wakes, &format!("wake-ups for each section on {cores} cores"));
     }
@@ -121,7 +121,7 @@ fn yielding_beside_busy_loops_costs_little() {
     at_least(own / reference, 0.018, "turns beside busy loops, over a futex's");
     let own = over_seeds(|seed| mutex(&beside(seed), 500 * NS).rate());
     let reference = over_seeds(|seed| exclusive::<futex::Mutex>(&beside(seed), 500 * NS).rate());
-    at_least(own / reference, 1.01, "sections beside busy loops, over a futex's");
+    at_least(own / reference, 1.02, "sections beside busy loops, over a futex's");
 }
 
 /// A writer that has the lock, 3000 readers behind it, and then no one: how long until all have been in.
@@ -172,7 +172,7 @@ fn victim_of_threads_that_lock_again_at_once_is_served() {
         });
         outcome.results[0]
     };
-    for (section, wait) in [(500 * NS, 1510.0), (10 * US, 1326.0), (100 * US, 1481.0)] {
+    for (section, wait) in [(500 * NS, 1436.0), (10 * US, 885.0), (100 * US, 1364.0)] {
         let found = over_seeds(|seed| micros(longest(section, seed)));
         at_most(found, wait, &format!("µs for the victim, sections of {} ns", section / NS));
     }
@@ -183,7 +183,7 @@ fn notify_all_of_sixteen_beside_two_busy_loops() {
     let setting = |seed| Setting { seed, threads: 17, hogs: 2, time: 100 * MS, ..on(2) };
     let own = over_seeds(|seed| crowd::<Line<(lockwork::Mutex<u32>, Line<Condvar>)>>(&setting(seed)).rate());
     let reference = over_seeds(|seed| crowd::<futex::Condvar>(&setting(seed)).rate());
-    at_least(own / reference, 0.137, "turns of all, over a futex's");
+    at_least(own / reference, 0.133, "turns of all, over a futex's");
 }
 
 #[test]

@@ -191,3 +191,123 @@ pub(crate) fn run() {
     fs::write(&path, json).unwrap_or_else(|error| panic!("{path}: {error}"));
     println!("written to {path}");
 }
+
+/// The workloads of `cargo versus` that the reference locks can run, on the machine that was measured: what the simulation
+/// says of lockwork over each of them, for comparison with what is really so.
+pub(crate) fn compare() {
+    use workloads::shared as readers;
+    let two = if env::var_os("MACHINE").is_some() { machine() } else { machines::measured };
+    let on = |threads| Setting { threads, time: 40 * Machine::MS, pause: 0, ..Setting::new(two(2)) };
+    let say = |name: String, own: Figures, peers: Vec<Figures>| {
+        print!("{name}: {:.3} M/s", own.rate());
+        for peer in peers {
+            print!("; {:.2} x {} ({:.3})", own.rate() / peer.rate(), peer.name, peer.rate());
+        }
+        println!();
+    };
+    for (title, section) in [("0ns", 0), ("20ns", 20 * NS), ("500ns", 500 * NS), ("10us", 10_000 * NS)] {
+        for threads in [2, 4, 8] {
+            let on = &on(threads);
+            let peers =
+                vec![exclusive::<futex::Mutex>(on, section), exclusive::<barging::Mutex>(on, section)];
+            let own = exclusive::<Mutex>(on, section);
+            say(format!("mutex/section={title}/threads={threads}"), own, peers);
+        }
+    }
+    for every in [0, 100, 10] {
+        for threads in [2, 8] {
+            let on = &on(threads);
+            let peers = vec![readers::<shared::Central>(on, every), readers::<shared::Sharded>(on, every)];
+            let percent = 100u64.checked_div(every).unwrap_or(0);
+            say(format!("rwlock/writes={percent}%/threads={threads}"), readers::<RwLock>(on, every), peers);
+        }
+    }
+    for (count, threads) in [(1, 2), (2, 4)] {
+        let on = &on(threads);
+        let peers = vec![permits::<futex::Semaphore>(on, count)];
+        let own = permits::<Line<lockwork::Semaphore>>(on, count);
+        say(format!("semaphore/section=500ns,permits={count}/threads={threads}"), own, peers);
+    }
+    say("condvar/ping-pong".into(), turns::<Condvar>(&on(2)), vec![turns::<futex::Condvar>(&on(2))]);
+    let all = vec![crowd::<futex::Condvar>(&on(17))];
+    say("condvar/notify_all/waiters=16".into(), crowd::<Condvar>(&on(17)), all);
+    for threads in [2, 4, 8] {
+        let on = &on(threads);
+        let peers = vec![meetings::<meeting::Blocking>(on)];
+        say(format!("barrier/meet/threads={threads}"), meetings::<Line<lockwork::Barrier>>(on), peers);
+    }
+    for (sides, threads) in [("1p1c", 2), ("4p4c", 8)] {
+        for places in [1, 64] {
+            let on = &on(threads);
+            let own = queue::<Line<lockwork::BoundedBuffer<u64>>>(on, places);
+            say(format!("buffer/{sides}/capacity={places}"), own, vec![queue::<ring::Ring>(on, places)]);
+        }
+    }
+}
+
+type Change = fn(&mut Machine, f64);
+
+/// What is drawn from the simulation, as a ratio of two rates, with each cost of the machine halved and doubled: a
+/// conclusion holds where its ratio stays on its side of 1.
+pub(crate) fn ranges() {
+    fn scale(time: &mut u64, factor: f64) {
+        *time = (*time as f64 * factor) as u64;
+    }
+    let costs: [(&str, Change); 5] = [
+        ("lines", |machine, factor| {
+            for time in [&mut machine.near, &mut machine.middle, &mut machine.far, &mut machine.serve] {
+                scale(time, factor);
+            }
+        }),
+        ("PAUSE", |machine, factor| scale(&mut machine.pause, factor)),
+        ("system calls", |machine, factor| {
+            scale(&mut machine.system_call, factor);
+            scale(&mut machine.switch, factor);
+        }),
+        ("wake-ups", |machine, factor| {
+            scale(&mut machine.wake, factor);
+            scale(&mut machine.wake_up, factor);
+        }),
+        ("time slices", |machine, factor| scale(&mut machine.slice, factor)),
+    ];
+    type Ratio = fn(&Setting) -> f64;
+    let conclusions: [(&str, usize, usize, usize, Ratio); 7] = [
+        ("mutex, 20 ns, 32 cores, over the three-state futex", 32, 32, 0, |on| {
+            exclusive::<Mutex>(on, 20 * NS).rate() / exclusive::<futex::Mutex>(on, 20 * NS).rate()
+        }),
+        ("mutex, 500 ns, 32 cores, over the barging one", 32, 32, 0, |on| {
+            exclusive::<Mutex>(on, 500 * NS).rate() / exclusive::<barging::Mutex>(on, 500 * NS).rate()
+        }),
+        ("rwlock, reads only, 64 cores, over the sharded one", 64, 64, 0, |on| {
+            workloads::shared::<RwLock>(on, 0).rate() / workloads::shared::<shared::Sharded>(on, 0).rate()
+        }),
+        ("semaphore, one permit, 8 cores, over the futex one", 8, 8, 0, |on| {
+            permits::<Line<lockwork::Semaphore>>(on, 1).rate() / permits::<futex::Semaphore>(on, 1).rate()
+        }),
+        ("condvar, pairs on 8 cores, over the futex one", 8, 8, 0, |on| {
+            turns::<Condvar>(on).rate() / turns::<futex::Condvar>(on).rate()
+        }),
+        ("condvar, notify_all to 16 on 2 cores beside 2 busy loops, over the futex one", 2, 17, 2, |on| {
+            crowd::<Condvar>(on).rate() / crowd::<futex::Condvar>(on).rate()
+        }),
+        ("barrier, 32 cores, over the futex one", 32, 32, 0, |on| {
+            meetings::<Line<lockwork::Barrier>>(on).rate() / meetings::<meeting::Blocking>(on).rate()
+        }),
+    ];
+    print!("| conclusion | as it is |");
+    costs.iter().for_each(|(cost, _)| print!(" {cost} ½ | ×2 |"));
+    println!("\n|---|--:|{}", "--:|--:|".repeat(costs.len()));
+    for (name, cores, threads, hogs, ratio) in conclusions {
+        let time = if hogs > 0 { 100 * Machine::MS } else { 4 * Machine::MS };
+        let on = |machine| ratio(&Setting { threads, hogs, time, ..Setting::new(machine) });
+        print!("| {name} | {:.2} |", on(machines::mesh(cores)));
+        for (_, change) in costs {
+            for factor in [0.5, 2.0] {
+                let mut machine = machines::mesh(cores);
+                change(&mut machine, factor);
+                print!(" {:.2} |", on(machine));
+            }
+        }
+        println!();
+    }
+}

@@ -71,7 +71,7 @@ fn central_counter_does_not_scale_with_readers_and_shards_do() {
 fn tree_barrier_is_logarithmic_and_a_central_one_linear() {
     let generation =
         |figures: Figures| figures.time as f64 * figures.each.len() as f64 / figures.operations() as f64;
-    // Without the work between two: 0.75 µs on average, 1 µs for the last of many.
+    // Without the work between two, which is 1 µs for the last of many.
     let time = |cores, run: fn(&Setting) -> Figures| generation(run(&on_mesh(cores))) - 1000.0 * NS as f64;
     let central = [32, 128].map(|cores| time(cores, meetings::<meeting::SenseReversing>));
     let tree = [32, 128].map(|cores| time(cores, meetings::<meeting::Tree>));

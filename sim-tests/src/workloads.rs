@@ -21,12 +21,18 @@ pub(crate) struct Setting {
     pub(crate) hogs: usize,
     /// How long it is measured, after as much as a quarter of that.
     pub(crate) time: u64,
+    /// What a thread does between two operations: something between 0 and this.
+    pub(crate) pause: u64,
 }
 
 impl Setting {
     /// As many threads as cores.
     pub(crate) fn new(machine: Machine) -> Self {
-        Self { threads: machine.cores, machine, seed: 1, hogs: 0, time: 4 * MS }
+        Self { threads: machine.cores, machine, seed: 1, hogs: 0, time: 4 * MS, pause: 100 * NS }
+    }
+
+    fn pause(&self) {
+        sim::work(sim::random(self.pause + 1));
     }
 }
 
@@ -234,12 +240,7 @@ fn data() -> Line<AtomicU64> {
     Line(AtomicU64::new(0))
 }
 
-/// What a thread does between two operations: 50 ns on average, for 0 to 100.
-fn pause() {
-    sim::work(sim::random(100) * NS);
-}
-
-/// All threads want one lock, for sections of so long, with [`pause`] between two.
+/// All threads want one lock, for sections of so long, with a pause between two.
 pub(crate) fn exclusive<L: Exclusive>(setting: &Setting, section: u64) -> Figures {
     measure(
         L::NAME,
@@ -251,12 +252,12 @@ pub(crate) fn exclusive<L: Exclusive>(setting: &Setting, section: u64) -> Figure
                 observer.is_served(number);
                 use_data(data, section);
             });
-            pause();
+            setting.pause();
         },
     )
 }
 
-/// All threads read for 50 ns, with [`pause`] between two; one of so many operations writes, if that is not 0.
+/// All threads read for 50 ns, with a pause between two; one of so many operations writes, if that is not 0.
 pub(crate) fn shared<L: Shared>(setting: &Setting, write_every: u64) -> Figures {
     let make = || (L::new(), data());
     measure(L::NAME, setting, make, |(lock, data), observer, number| {
@@ -273,7 +274,7 @@ pub(crate) fn shared<L: Shared>(setting: &Setting, write_every: u64) -> Figures 
                 sim::work(50 * NS);
             });
         }
-        pause();
+        setting.pause();
     })
 }
 
@@ -289,7 +290,7 @@ pub(crate) fn permits<L: Permits>(setting: &Setting, permits: u32) -> Figures {
                 observer.is_served(number);
                 sim::work(500 * NS);
             });
-            pause();
+            setting.pause();
         },
     )
 }
@@ -352,7 +353,7 @@ pub(crate) fn meetings<L: Meeting>(setting: &Setting) -> Figures {
     )
 }
 
-/// Half of the threads put, half of them take, with room for so many, and [`pause`] between two.
+/// Half of the threads put, half of them take, with room for so many, and a pause between two.
 pub(crate) fn queue<L: Queue>(setting: &Setting, capacity: usize) -> Figures {
     let setting = in_pairs(setting);
     measure(
@@ -367,7 +368,7 @@ pub(crate) fn queue<L: Queue>(setting: &Setting, capacity: usize) -> Figures {
                 queue.take();
             }
             observer.is_served(number);
-            pause();
+            setting.pause();
         },
     )
 }
