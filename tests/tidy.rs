@@ -147,10 +147,15 @@ fn whoever_orders_memory_has_a_model() {
             continue;
         }
         seen += 1;
-        let has_model = name.split('/').any(|part| {
-            let file = format!("{}.rs", part.trim_end_matches(".rs"));
-            fs::read_to_string(models.join(file))
-                .is_ok_and(|text| text.contains("#[test]") && text.contains("model"))
+        // A file of models, or a folder.
+        let has_model = name.trim_end_matches(".rs").split('/').any(|part| {
+            let mut files = vec![models.join(format!("{part}.rs"))];
+            if models.join(part).is_dir() {
+                rust_files(&models.join(part), &mut files);
+            }
+            files.iter().any(|file| {
+                fs::read_to_string(file).is_ok_and(|text| text.contains("#[test]") && text.contains("model"))
+            })
         });
         if !has_model {
             wrong.push(name);
@@ -158,6 +163,20 @@ fn whoever_orders_memory_has_a_model() {
     }
     assert!(seen > 3, "found only {seen} files with orderings");
     assert_eq!(wrong, [""; 0], "no model in loom-tests");
+}
+
+/// A test file is what one takes in at one sitting. The programs' tests are files of their own packages.
+#[test]
+fn test_files_fit_one_sitting() {
+    let mut files = Vec::new();
+    for folder in ["tests", "loom-tests/src", "shuttle-tests/src"] {
+        rust_files(&root().join(folder), &mut files);
+    }
+    files.retain(|path| !path.starts_with(root().join("tests/programs")));
+    assert!(files.len() > 80, "found only {files:?}");
+    let lines = |path: &PathBuf| fs::read_to_string(path).unwrap().lines().count();
+    files.retain(|path| lines(path) > 800);
+    assert_eq!(files, [""; 0].map(PathBuf::from), "more than 800 lines");
 }
 
 /// What the documentation says of an ordering names a model that exists.
@@ -185,8 +204,8 @@ fn each_timed_operation_has_its_models() {
     let mut named = 0;
     for row in table.lines().filter(|line| line.starts_with("| `")) {
         for name in row.split('`').skip(1).step_by(2) {
-            if let Some((file, test)) = name.split_once("::") {
-                let path = root().join(format!("loom-tests/src/{file}.rs"));
+            if let Some((file, test)) = name.rsplit_once("::") {
+                let path = root().join(format!("loom-tests/src/{}.rs", file.replace("::", "/")));
                 let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert!(text.contains(&format!("fn {test}(")), "{name} does not exist");
                 named += 1;

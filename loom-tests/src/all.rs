@@ -3,7 +3,7 @@
 use lockwork::internals::{mutex_has_waiters, rwlock_has_waiters};
 use lockwork::{Mutex, RwLock, lock_all, lock_all_for, try_lock_all};
 
-use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const TWO_LONG: &str = "two threads, with two locks each that are taken again and again";

@@ -6,7 +6,7 @@ use lockwork::{
     wait_any_for,
 };
 
-use crate::support::{Arc, Plain, SOON, lives, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Plain, SOON, lives, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const LONG: &str = "a wait in two queues, with a time-out or a second turn";

@@ -2,7 +2,7 @@
 
 use lockwork::{BoundedBuffer, GetError, GetTimeoutError, PutError, PutTimeoutError, TryGetError};
 
-use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const TIMED: &str = "two threads, but four critical sections and a wait";
@@ -216,7 +216,7 @@ fn batches_arrive_whole() {
 #[test]
 fn join_waits_for_task_done() {
     model_bounded(4, TIMED, &["condvar waiter notified"], || {
-        let buffer = Arc::new((BoundedBuffer::new(1), crate::support::Plain::new(0)));
+        let buffer = Arc::new((BoundedBuffer::new(1), crate::models::support::Plain::new(0)));
         buffer.0.put(1).unwrap();
         let other = Arc::clone(&buffer);
         let worker = thread::spawn(move || {

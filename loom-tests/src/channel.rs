@@ -3,7 +3,7 @@
 
 use lockwork::channel::{RecvError, RecvTimeoutError, bounded};
 
-use crate::support::{Arc, Plain, SOON, model_bounded, reach, thread};
+use crate::models::support::{Arc, Plain, SOON, model_bounded, reach, thread};
 
 const OVER_A_BUFFER: &str = "two threads, over all that a buffer consists of";
 

@@ -3,7 +3,7 @@
 use lockwork::internals::condvar_has_waiters;
 use lockwork::{Condvar, Mutex, MutexGuard};
 
-use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 

@@ -7,7 +7,7 @@ use lockwork::{
     RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, ThreadPool,
 };
 
-use crate::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
 
 const LONG: &str = "two threads, but several sections";
 const THREE: &str = "three threads";

@@ -4,7 +4,7 @@ use lockwork::internals::event_has_waiters;
 use lockwork::{AutoResetEvent, Event};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 

@@ -2,7 +2,7 @@
 
 use lockwork::Latch;
 
-use crate::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 

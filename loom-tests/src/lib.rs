@@ -9,59 +9,37 @@ compile_error!(
      `cargo loom` sets it, unless the environment's RUSTFLAGS take its place"
 );
 
+/// The models of the real primitives: of the specifications that can take their places `spec` has some.
 #[cfg(all(test, loom, not(feature = "spec")))]
-mod support;
-
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod all;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod any;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod barrier;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod buffer;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod chain;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod channel;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod condvar;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod edges;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod event;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod latch;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod mutex;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod once;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod poison;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod reentrant;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod ring;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod rwlock;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod semaphore;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod slots;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod stop;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod thread_cell;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod thread_local;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod threads;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod timed;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod wait;
-#[cfg(all(test, loom, not(feature = "spec")))]
-mod wait_group;
+#[path = "."]
+mod models {
+    mod all;
+    mod any;
+    mod barrier;
+    mod buffer;
+    mod chain;
+    mod channel;
+    mod condvar;
+    mod edges;
+    mod event;
+    mod latch;
+    mod mutex;
+    mod once;
+    mod poison;
+    mod reentrant;
+    mod ring;
+    mod rwlock;
+    mod semaphore;
+    mod slots;
+    mod stop;
+    mod support;
+    mod thread_cell;
+    mod thread_local;
+    mod threads;
+    mod timed;
+    mod wait;
+    mod wait_group;
+}
 
 #[cfg(all(test, loom))]
 mod spec;

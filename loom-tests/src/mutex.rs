@@ -3,7 +3,7 @@
 use lockwork::internals::Lock;
 use lockwork::{Mutex, MutexGuard};
 
-use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const LONG: &str = "two threads, but three critical sections and a question";

@@ -7,7 +7,7 @@ use lockwork::internals::{once_has_waiters, once_lock_has_waiters};
 use lockwork::{LazyLock, Once, OnceLock, OnceState};
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const TWO_LONG: &str = "two threads, of which one initialises twice";

@@ -4,7 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use lockwork::poison::{Condvar, Mutex, RwLock, TryLockError};
 
-use crate::support::{Arc, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, SOON, model, model_bounded, reach, thread};
 
 /// Holds what `hold` returns in a panic. Not by `panic!`, which would print a message for each interleaving.
 fn panic_with<T>(hold: impl FnOnce() -> T) {

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use lockwork::internals::reentrant_has_waiters;
 use lockwork::{ArcReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
 
-use crate::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const LONG: &str = "two threads, but three critical sections and a question";

@@ -2,7 +2,7 @@
 
 use lockwork::{BoundedBuffer, TryGetError, TryPutError};
 
-use crate::support::{Arc, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 

@@ -5,7 +5,7 @@ use std::mem;
 use lockwork::internals::semaphore_has_waiters;
 use lockwork::{OverRelease, Semaphore};
 
-use crate::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 

@@ -3,7 +3,7 @@
 use lockwork::{ThreadCell, ThreadLocal};
 use loom::sync::Arc;
 
-use crate::support::{model, model_bounded, thread};
+use crate::models::support::{model, model_bounded, thread};
 
 const LONG: &str = "two threads, but four sections under a lock";
 

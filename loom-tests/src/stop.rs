@@ -2,7 +2,7 @@
 
 use lockwork::{Condvar, Mutex, StopSource, StopToken};
 
-use crate::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
 
 const LOCKS: &str = "two threads, but several turns of the registry's lock";
 const THREE: &str = "three threads";

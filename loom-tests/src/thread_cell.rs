@@ -4,7 +4,7 @@
 use lockwork::{AccessError, ThreadCell};
 use loom::sync::Arc;
 
-use crate::support::{Plain, model, model_bounded, reach, thread};
+use crate::models::support::{Plain, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 

@@ -3,7 +3,7 @@
 use lockwork::{Mutex, ThreadLocal};
 use loom::sync::Arc;
 
-use crate::support::{Plain, model, model_bounded, reach, thread};
+use crate::models::support::{Plain, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 

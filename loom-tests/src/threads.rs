@@ -6,7 +6,7 @@ use lockwork::{
     Event, Shutdown, StopToken, Task, TaskError, ThreadPool, Worker, as_completed, wait_first_for,
 };
 
-use crate::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
 
 const POOL: &str = "two threads, but the locks of a pool and of its tasks";
 

@@ -7,7 +7,7 @@ use lockwork::{
     ReentrantMutexGuard, RwLock, RwLockWriteGuard, Semaphore, ThreadPool,
 };
 
-use crate::support::{Arc, SOON, lives, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, SOON, lives, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 const LONG: &str = "two threads, but four critical sections";

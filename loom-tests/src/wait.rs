@@ -2,7 +2,7 @@
 
 use lockwork::internals::{Gate, Pass};
 
-use crate::support::{Arc, Plain, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Plain, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 

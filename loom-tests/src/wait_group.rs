@@ -2,7 +2,7 @@
 
 use lockwork::WaitGroup;
 
-use crate::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 

@@ -136,7 +136,7 @@ pub(super) fn try_does_not_wait<L: Lock>() {
 /// The thread that has the lock may free it: an unlock must not touch it afterwards.
 pub(super) fn unlock_is_done_with_the_lock_at_once<L: Lock>() {
     for way in patient_ways::<L>() {
-        for _ in repeat(if way.owned { 100 } else { 400 }) {
+        for _ in repeat(if way.owned { 20 } else { 100 }) {
             let lock = Arc::new(L::Of::from(Counter::default()));
             let other = {
                 let lock = Arc::clone(&lock);

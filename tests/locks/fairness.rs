@@ -52,7 +52,7 @@ pub(super) fn nobody_starves_beside_hogs<L: Lock>() {
 
 /// Sections and pauses too short to tell apart.
 pub(super) fn nobody_starves_beside_a_busy_lock<L: Lock>() {
-    feed_victims::<L>(1, Duration::ZERO, rounds(50));
+    feed_victims::<L>(1, Duration::ZERO, rounds(20));
 }
 
 pub(super) fn waiter_is_passed_over_a_few_times_only<L: Lock>() {
