@@ -86,6 +86,11 @@ use crate::raw::mutex::RawMutex;
 /// tell whom they woke; [`notify_many`](Self::notify_many). From `parking_lot::Condvar`: waiters with different
 /// mutexes may wait at the same time.
 ///
+/// As there, it takes no guard of an [`RwLock`](crate::RwLock), nor a mapped one. A notified thread is moved to the queue of its
+/// mutex, which hands over one lock to one thread. A reader could come in beside others, who then all had to be told of each
+/// change under a lock that they may not change anything under; so what is waited for belongs under a mutex, or into an
+/// [`Event`](crate::Event). With the feature `lock_api` it takes the guards of a `lock_api::Mutex<RawMutex, T>`, too.
+///
 /// # Implementation notes
 ///
 /// One word, which is a queue of waiters on their stacks. With no thread waiting, a notification is a load and a
@@ -125,7 +130,7 @@ impl Condvar {
     /// Returns only because of a notification. Another thread may have locked in between, so test what you wait for.
     #[inline]
     #[track_caller]
-    pub fn wait<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>) {
+    pub fn wait<G: CondvarGuard>(&self, guard: &mut G) {
         self.wait_deadline(guard, &Deadline::NEVER);
     }
 
@@ -142,17 +147,13 @@ impl Condvar {
     /// assert!(condvar.wait_for(&mut mutex.lock(), Duration::from_millis(1)).timed_out());
     /// ```
     #[track_caller]
-    pub fn wait_for<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>, timeout: Duration) -> WaitTimeoutResult {
+    pub fn wait_for<G: CondvarGuard>(&self, guard: &mut G, timeout: Duration) -> WaitTimeoutResult {
         WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::after(timeout)))
     }
 
     /// [`wait`](Self::wait) until `deadline` at most. See [`wait_for`](Self::wait_for).
     #[track_caller]
-    pub fn wait_until<T: ?Sized>(
-        &self,
-        guard: &mut MutexGuard<'_, T>,
-        deadline: Instant,
-    ) -> WaitTimeoutResult {
+    pub fn wait_until<G: CondvarGuard>(&self, guard: &mut G, deadline: Instant) -> WaitTimeoutResult {
         WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::at(deadline)))
     }
 
@@ -165,10 +166,10 @@ impl Condvar {
     /// condvar.wait_while(&mut mutex.lock(), |left| *left == 0);
     /// ```
     #[track_caller]
-    pub fn wait_while<T, F>(&self, guard: &mut MutexGuard<'_, T>, condition: F)
+    pub fn wait_while<G, F>(&self, guard: &mut G, condition: F)
     where
-        T: ?Sized,
-        F: FnMut(&mut T) -> bool,
+        G: CondvarGuard,
+        F: FnMut(&mut G::Value) -> bool,
     {
         let _ = self.wait_while_deadline(guard, condition, &Deadline::NEVER);
     }
@@ -185,30 +186,20 @@ impl Condvar {
     /// assert!(result.timed_out());
     /// ```
     #[track_caller]
-    pub fn wait_while_for<T, F>(
-        &self,
-        guard: &mut MutexGuard<'_, T>,
-        condition: F,
-        timeout: Duration,
-    ) -> WaitTimeoutResult
+    pub fn wait_while_for<G, F>(&self, guard: &mut G, condition: F, timeout: Duration) -> WaitTimeoutResult
     where
-        T: ?Sized,
-        F: FnMut(&mut T) -> bool,
+        G: CondvarGuard,
+        F: FnMut(&mut G::Value) -> bool,
     {
         self.wait_while_deadline(guard, condition, &Deadline::after(timeout))
     }
 
     /// [`wait_while`](Self::wait_while) until `deadline` at most. See [`wait_while_for`](Self::wait_while_for).
     #[track_caller]
-    pub fn wait_while_until<T, F>(
-        &self,
-        guard: &mut MutexGuard<'_, T>,
-        condition: F,
-        deadline: Instant,
-    ) -> WaitTimeoutResult
+    pub fn wait_while_until<G, F>(&self, guard: &mut G, condition: F, deadline: Instant) -> WaitTimeoutResult
     where
-        T: ?Sized,
-        F: FnMut(&mut T) -> bool,
+        G: CondvarGuard,
+        F: FnMut(&mut G::Value) -> bool,
     {
         self.wait_while_deadline(guard, condition, &Deadline::at(deadline))
     }
@@ -252,12 +243,8 @@ impl Condvar {
 
     /// Waits once. Returns whether it was notified.
     #[track_caller]
-    pub(crate) fn wait_deadline<T: ?Sized>(
-        &self,
-        guard: &mut MutexGuard<'_, T>,
-        deadline: &Deadline,
-    ) -> bool {
-        self.wait_with(&mut guard.inner, deadline)
+    pub(crate) fn wait_deadline<G: CondvarGuard>(&self, guard: &mut G, deadline: &Deadline) -> bool {
+        guard.condvar_wait(Waiting { condvar: self, deadline })
     }
 
     /// The same with a guard of any kind that can give its mutex up.
@@ -272,15 +259,15 @@ impl Condvar {
     }
 
     #[track_caller]
-    pub(crate) fn wait_while_deadline<T: ?Sized>(
+    pub(crate) fn wait_while_deadline<G: CondvarGuard>(
         &self,
-        guard: &mut MutexGuard<'_, T>,
-        mut condition: impl FnMut(&mut T) -> bool,
+        guard: &mut G,
+        mut condition: impl FnMut(&mut G::Value) -> bool,
         deadline: &Deadline,
     ) -> WaitTimeoutResult {
         let mut over = false;
         loop {
-            if !condition(guard) {
+            if !condition(guard.condvar_value()) {
                 return WaitTimeoutResult(false);
             }
             if over {
@@ -289,6 +276,87 @@ impl Condvar {
             // The clock is asked even after a notification: if they come faster than any wait lasts, no wait times out.
             over = !self.wait_deadline(guard, deadline) || deadline.has_passed();
         }
+    }
+}
+
+/// What stands behind [`CondvarGuard`], which no other crate can implement or call.
+pub(crate) mod sealed {
+    use super::{Condvar, Deadline, RawMutex};
+
+    /// Makes a trait one of this crate's own.
+    #[allow(unnameable_types, reason = "that is what it is for")]
+    pub trait Sealed {}
+
+    /// A wait that is about to begin.
+    #[allow(unnameable_types, reason = "as above")]
+    #[derive(Debug)]
+    pub struct Waiting<'a> {
+        pub(crate) condvar: &'a Condvar,
+        pub(crate) deadline: &'a Deadline,
+    }
+
+    impl Waiting<'_> {
+        /// Returns whether it was notified.
+        ///
+        /// # Safety
+        ///
+        /// The caller holds `mutex`.
+        #[track_caller]
+        #[allow(dead_code, reason = "with the feature `lock_api` only")]
+        pub(crate) unsafe fn on(self, mutex: &RawMutex) -> bool {
+            // SAFETY: this function's contract.
+            unsafe { self.condvar.raw.wait(mutex, self.deadline) }
+        }
+    }
+}
+
+use sealed::{Sealed, Waiting};
+
+/// A guard that a [`Condvar`] takes: a [`MutexGuard`], and with the feature `lock_api` a guard of a
+/// `lock_api::Mutex<RawMutex, T>`. Sealed: it cannot be implemented elsewhere.
+pub trait CondvarGuard: Sealed {
+    /// What its mutex guards.
+    type Value: ?Sized;
+
+    #[doc(hidden)]
+    fn condvar_wait(&mut self, waiting: Waiting<'_>) -> bool;
+
+    #[doc(hidden)]
+    fn condvar_value(&mut self) -> &mut Self::Value;
+}
+
+impl<T: ?Sized> Sealed for MutexGuard<'_, T> {}
+
+impl<T: ?Sized> CondvarGuard for MutexGuard<'_, T> {
+    type Value = T;
+
+    #[track_caller]
+    #[inline]
+    fn condvar_wait(&mut self, waiting: Waiting<'_>) -> bool {
+        waiting.condvar.wait_with(&mut self.inner, waiting.deadline)
+    }
+
+    #[inline]
+    fn condvar_value(&mut self) -> &mut T {
+        self
+    }
+}
+
+impl<G: CondvarGuard> Sealed for &mut G {}
+
+/// For a guard behind a reference, as `Option::as_mut` gives it.
+impl<G: CondvarGuard> CondvarGuard for &mut G {
+    type Value = G::Value;
+
+    #[track_caller]
+    #[inline]
+    fn condvar_wait(&mut self, waiting: Waiting<'_>) -> bool {
+        (**self).condvar_wait(waiting)
+    }
+
+    #[inline]
+    fn condvar_value(&mut self) -> &mut G::Value {
+        (**self).condvar_value()
     }
 }
 

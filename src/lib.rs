@@ -84,6 +84,10 @@
 //! [from tokio](guide::from_tokio), [choosing a primitive](guide::choosing), [avoiding deadlock](guide::deadlock), [threads],
 //! [what the types cannot tell you](guide::limits), [models of your own](guide::loom).
 //!
+//! # Waiting for the first of several
+//!
+//! [`wait_any`] takes events, latches, permits, items of buffers and room in them, stop tokens, tasks and workers.
+//!
 //! # Models
 //!
 //! With `--cfg loom` and the feature `loom`, the same types run on [loom](https://docs.rs/loom)'s atomics and threads,
@@ -144,7 +148,7 @@ pub use buffer::{
     PriorityBufferIter, PriorityBufferTryIter, PutAllError, PutError, PutTimeoutError, Putting, StackBuffer,
     StackBufferIter, StackBufferTryIter, TaskDoneError, TryGetError, TryPutError,
 };
-pub use condvar::{Condvar, WaitTimeoutResult};
+pub use condvar::{Condvar, CondvarGuard, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
 pub use latch::Latch;
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard, const_mutex};
@@ -172,9 +176,15 @@ pub use threads::{
 };
 facade::real_only! {
     #[cfg(feature = "lock_api")]
-    mod lock_api;
+    #[path = "lock_api.rs"]
+    mod adapters;
     #[cfg(feature = "lock_api")]
-    pub use lock_api::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
+    #[doc(no_inline)]
+    pub use ::lock_api;
+    #[cfg(feature = "lock_api")]
+    pub use adapters::{
+        FairMutex, FairMutexGuard, MappedFairMutexGuard, RawFairMutex, RawMutex, RawRwLock, RawThreadId,
+    };
 }
 
 #[cfg(feature = "serde")]

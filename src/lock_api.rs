@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use ::lock_api as traits;
 use traits::GuardNoSend;
 
+use crate::condvar::CondvarGuard;
+use crate::condvar::sealed::{Sealed, Waiting};
 use crate::facade::{AbortOnUnwind, TimeLimit};
 use crate::raw::rwlock::Role;
 use crate::raw::thread_id::ThreadId;
@@ -434,3 +436,30 @@ unsafe impl traits::RawRwLockUpgradeTimed for RawRwLock {
         unsafe { self.0.upgrade(TimeLimit::Until(deadline)) }
     }
 }
+
+impl<T: ?Sized> Sealed for traits::MutexGuard<'_, RawMutex, T> {}
+
+impl<T: ?Sized> CondvarGuard for traits::MutexGuard<'_, RawMutex, T> {
+    type Value = T;
+
+    fn condvar_wait(&mut self, waiting: Waiting<'_>) -> bool {
+        // SAFETY: the guard has the lock, and has it again when the wait returns.
+        let raw = unsafe { traits::MutexGuard::mutex(self).raw() };
+        // SAFETY: as above. The guard unlocks whether or not the wait has locked again, so a panic must not get out.
+        or_abort(|| unsafe { waiting.on(&raw.0) })
+    }
+
+    fn condvar_value(&mut self) -> &mut T {
+        self
+    }
+}
+
+/// A mutex that always hands the lock to the thread that has waited longest (feature `lock_api`): `parking_lot`'s name for a
+/// `lock_api::Mutex` on [`RawFairMutex`].
+pub type FairMutex<T> = traits::Mutex<RawFairMutex, T>;
+
+/// The guard of a [`FairMutex`].
+pub type FairMutexGuard<'a, T> = traits::MutexGuard<'a, RawFairMutex, T>;
+
+/// The guard of a part of what a [`FairMutex`] guards.
+pub type MappedFairMutexGuard<'a, T> = traits::MappedMutexGuard<'a, RawFairMutex, T>;

@@ -221,3 +221,44 @@ fn downgrade_beside_too_many_readers_panics_and_changes_nothing() {
         assert!(!RAW.is_locked());
     });
 }
+
+/// Names at the crate's root, and a condition variable over `lock_api`'s guards.
+#[test]
+fn condvar_takes_guards_of_lock_api() {
+    type Mutex<T> = lockwork::lock_api::Mutex<RawMutex, T>;
+
+    watchdog(|| {
+        let shared = Arc::new((Mutex::new(0), lockwork::Condvar::new()));
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut turn = shared.0.lock();
+                shared.1.wait_while(&mut turn, |turn| *turn != 1);
+                *turn = 2;
+                drop(turn);
+                shared.1.notify_all();
+            })
+        };
+        let mut turn = shared.0.lock();
+        *turn = 1;
+        shared.1.notify_all();
+        while *turn != 2 {
+            shared.1.wait(&mut turn);
+        }
+        assert!(shared.1.wait_for(&mut turn, Duration::from_millis(1)).timed_out());
+        assert!(shared.1.wait_while_for(&mut turn, |turn| *turn == 2, Duration::from_millis(1)).timed_out());
+        assert!(shared.0.is_locked());
+        drop(turn);
+        assert!(!shared.0.is_locked());
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn fair_mutex_has_its_name() {
+    let mutex = lockwork::FairMutex::new([1, 2]);
+    let guard: lockwork::FairMutexGuard<'_, [i32; 2]> = mutex.lock();
+    let first: lockwork::MappedFairMutexGuard<'_, i32> =
+        lock_api::MutexGuard::map(guard, |pair| &mut pair[0]);
+    assert_eq!(*first, 1);
+}

@@ -44,6 +44,7 @@ macro_rules! face {
             /// # Errors
             ///
             /// Gives the item back if the buffer is closed, or is closed while the call waits.
+            #[doc(alias = "send")]
             pub fn put(&self, item: T) -> Result<(), crate::PutError<T>> {
                 self.core.put(item, TimeLimit::Never).map_err(|error| crate::PutError(error.into_inner()))
             }
@@ -95,6 +96,7 @@ macro_rules! face {
             /// # Errors
             ///
             /// Fails once the buffer is closed and empty.
+            #[doc(alias = "recv")]
             pub fn get(&self) -> Result<T, crate::GetError> {
                 self.core.get(TimeLimit::Never).map_err(|_| crate::GetError)
             }

@@ -109,7 +109,8 @@ use wait::Core;
 /// From [`std::sync::mpsc::sync_channel`] and `crossbeam_channel::bounded`: one shared object instead of two halves,
 /// so it is closed by [`close`](Self::close) and not by dropping; it can live in a static; it moves items in batches
 /// and counts those that are not done yet; a capacity of 0, a rendezvous, is not offered. From std's alone: many
-/// consumers, and time-outs on both sides. crossbeam's also take part in `select!`.
+/// consumers, and time-outs on both sides. crossbeam's take part in `select!`; here [`wait_any`](crate::wait_any) takes
+/// [`getting`](Self::getting) and [`putting`](Self::putting).
 ///
 /// From Python's `queue.Queue`: the errors of a put give the item back. `task_done` and `join` have the same contract;
 /// [`close`](Self::close) is `shutdown()`, and [`close_now`](Self::close_now), which is `shutdown(immediate=True)`,
@@ -162,6 +163,7 @@ impl<T> BoundedBuffer<T> {
     /// buffer.close();
     /// assert_eq!(buffer.put(2), Err(PutError(2)));
     /// ```
+    #[doc(alias = "send")]
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         self.core.put(item, TimeLimit::Never).map_err(|error| PutError(error.into_inner()))
     }
@@ -280,6 +282,7 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.get(), Ok(1));
     /// assert_eq!(buffer.get(), Err(GetError));
     /// ```
+    #[doc(alias = "recv")]
     pub fn get(&self) -> Result<T, GetError> {
         self.core.get(TimeLimit::Never).map_err(|_| GetError)
     }

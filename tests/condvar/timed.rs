@@ -178,3 +178,14 @@ fn timed_out_waiters_leave_the_others_in_line() {
         }
     });
 }
+
+/// A guard behind a reference, as `Option::as_mut` gives it.
+#[test]
+fn guard_behind_a_reference_is_taken() {
+    let (mutex, condvar) = (Mutex::new(1), Condvar::new());
+    let mut guard = Some(mutex.lock());
+    let mut inner = guard.as_mut().unwrap();
+    assert!(condvar.wait_for(&mut inner, Duration::from_millis(1)).timed_out());
+    assert!(condvar.wait_while_for(&mut inner, |value| *value == 1, Duration::ZERO).timed_out());
+    condvar.wait_while(inner, |value| *value != 1);
+}
