@@ -204,7 +204,7 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
 #[track_caller]
 #[inline]
 pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
-    Call::new(set, "wait_any_for").run(0, || Deadline::after(timeout))
+    timed(set, || Deadline::after(timeout), "wait_any_for")
 }
 
 /// [`wait_any`] until `deadline` at most. Returns `None` if nothing was done in time.
@@ -217,7 +217,7 @@ pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
 #[track_caller]
 #[inline]
 pub fn wait_any_until<S: AnySet>(set: S, deadline: Instant) -> Option<S::First> {
-    Call::new(set, "wait_any_until").run(0, || Deadline::at(deadline))
+    timed(set, || Deadline::at(deadline), "wait_any_until")
 }
 
 /// Attempts [`wait_any`] without blocking. Returns `None` if nothing is ready, or the set is an empty slice.
@@ -239,73 +239,66 @@ pub fn wait_any_until<S: AnySet>(set: S, deadline: Instant) -> Option<S::First> 
 #[doc(alias = "try_select")]
 #[track_caller]
 #[inline]
-pub fn try_any<S: AnySet>(set: S) -> Option<S::First> {
-    let mut call = Call::new(set, "try_any");
-    select::attempt_all(&mut call, 0);
-    call.first
+pub fn try_any<S: AnySet>(mut set: S) -> Option<S::First> {
+    check(&set, false, "try_any");
+    set.any_attempt_all(0)
 }
 
 /// Without a time limit. It begins at what `start` says of the number of sources.
 #[track_caller]
 #[inline]
-fn indefinitely<S: AnySet>(set: S, start: impl FnOnce(usize) -> usize, name: &'static str) -> S::First {
-    let mut call = Call::new(set, name);
-    let len = call.set.any_len();
+fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name: &'static str) -> S::First {
+    check(&set, false, name);
+    let len = set.any_len();
     assert!(len != 0, "{name}: the set is empty");
     let start = start(len);
-    if !select::attempt_all(&mut call, start) {
-        call.check(true, name);
-        call.wait(start, &Deadline::NEVER);
+    if let Some(first) = set.any_attempt_all(start) {
+        return first;
     }
-    call.first.unwrap_or_else(|| unreachable!("an indefinite wait ends when something was done"))
+    check(&set, true, name);
+    let first = Call { set, first: None }.wait(start, &Deadline::NEVER);
+    first.unwrap_or_else(|| unreachable!("an indefinite wait ends when something was done"))
 }
 
-/// A call under way: the set, and what was done.
+/// With a time limit, which is made only if it is needed.
+#[track_caller]
+#[inline]
+fn timed<S: AnySet>(mut set: S, deadline: impl FnOnce() -> Deadline, name: &'static str) -> Option<S::First> {
+    check(&set, false, name);
+    set.any_attempt_all(0).or_else(|| Call { set, first: None }.wait(0, &deadline()))
+}
+
+/// Panics if something is wrong with a source.
+#[track_caller]
+#[inline]
+fn check<S: AnySet>(set: &S, waits: bool, name: &'static str) {
+    for place in 0..set.any_len() {
+        if let Some(misuse) = set.any_misuse(place, waits) {
+            misused(name, place, &misuse);
+        }
+    }
+}
+
+/// A call that has to wait: the set, and what was done.
 pub(crate) struct Call<S: AnySet> {
     set: S,
     first: Option<S::First>,
 }
 
 impl<S: AnySet> Call<S> {
-    #[track_caller]
-    #[inline]
-    fn new(set: S, name: &'static str) -> Self {
-        let call = Self { set, first: None };
-        call.check(false, name);
-        call
-    }
-
-    /// Panics if something is wrong with a source.
-    #[track_caller]
-    #[inline]
-    fn check(&self, waits: bool, name: &'static str) {
-        for place in 0..self.set.any_len() {
-            if let Some(misuse) = self.set.any_misuse(place, waits) {
-                misused(name, place, &misuse);
-            }
-        }
-    }
-
-    #[inline]
-    fn run(mut self, start: usize, deadline: impl FnOnce() -> Deadline) -> Option<S::First> {
-        if !select::attempt_all(&mut self, start) {
-            self.wait(start, &deadline());
-        }
-        self.first
-    }
-
     #[cold]
-    fn wait(&mut self, start: usize, deadline: &Deadline) {
+    fn wait(mut self, start: usize, deadline: &Deadline) -> Option<S::First> {
         if deadline.is_never() {
             // What would be waited for may be this thread's own to do.
             let len = self.set.any_len();
             while (0..len).any(|place| self.set.any_help(place)) {
-                if select::attempt_all(self, start) {
-                    return;
+                if let Some(first) = self.set.any_attempt_all(start) {
+                    return Some(first);
                 }
             }
         }
-        S::any_wait(Waiting { call: self, start, deadline });
+        S::any_wait(Waiting { call: &mut self, start, deadline });
+        self.first
     }
 }
 
@@ -329,6 +322,11 @@ impl<S: AnySet> Sources for Call<S> {
     #[inline]
     fn attempt(&mut self, place: usize, handed: bool) -> bool {
         self.first = self.set.any_attempt(place, handed);
+        self.first.is_some()
+    }
+
+    fn attempt_all(&mut self, start: usize) -> bool {
+        self.first = self.set.any_attempt_all(start);
         self.first.is_some()
     }
 }

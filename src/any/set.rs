@@ -20,6 +20,13 @@ pub trait AnySet: Sealed {
     #[doc(hidden)]
     fn any_attempt(&mut self, place: usize, handed: bool) -> Option<Self::First>;
 
+    /// Attempts all in order, from `start` on.
+    #[doc(hidden)]
+    #[inline]
+    fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
+        (start..self.any_len()).chain(0..start).find_map(|place| self.any_attempt(place, false))
+    }
+
     #[doc(hidden)]
     fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse>;
 
@@ -59,6 +66,24 @@ macro_rules! tuples {
                     $($place => self.$place.any_attempt(handed).map($first::$variant),)+
                     _ => unreachable!("no such place"),
                 }
+            }
+
+            /// One after the other, without asking for each which it is.
+            #[inline]
+            fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
+                for from_start in [true, false] {
+                    $(
+                        if ($place >= start) == from_start {
+                            if let Some(output) = self.$place.any_attempt(false) {
+                                return Some($first::$variant(output));
+                            }
+                        }
+                    )+
+                    if start == 0 {
+                        break;
+                    }
+                }
+                None
             }
 
             #[inline]

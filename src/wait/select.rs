@@ -150,6 +150,9 @@ pub(crate) trait Sources {
 
     /// Takes what there is of one of them. If it was `handed` to this thread, there is.
     fn attempt(&mut self, place: usize, handed: bool) -> bool;
+
+    /// Takes what there is of the first that has something, beginning with number `start`.
+    fn attempt_all(&mut self, start: usize) -> bool;
 }
 
 /// A node, and what its thread remembers of its object.
@@ -161,13 +164,6 @@ pub(crate) struct Seat {
     place: Cell<Place>,
 }
 
-/// Tries the objects in order, beginning with number `start`.
-#[inline]
-pub(crate) fn attempt_all<S: Sources + ?Sized>(sources: &mut S, start: usize) -> bool {
-    order(start, sources.len()).any(|place| sources.attempt(place, false))
-}
-
-#[inline]
 fn order(start: usize, len: usize) -> impl Iterator<Item = usize> {
     (start..len).chain(0..start)
 }
@@ -186,7 +182,7 @@ pub(crate) fn wait_any(
     }
     if let Some(mut spin) = order(start, len).find_map(|place| sources.source(place).spin()) {
         while spin.spin() {
-            if attempt_all(sources, start) {
+            if sources.attempt_all(start) {
                 spin.succeeded();
                 return true;
             }
@@ -220,7 +216,7 @@ pub(crate) fn wait_any(
         }
     }
     // The time is up, and no object had this thread any more. What has become ready is still there.
-    taken || attempt_all(sources, start)
+    taken || sources.attempt_all(start)
 }
 
 impl Select {
