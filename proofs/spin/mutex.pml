@@ -1,0 +1,117 @@
+/* The mutex (src/raw/mutex.rs) over its queue, with its hand-off rule; the clock is a choice.
+   N threads, each any number of turns: lock with or without a deadline, which may pass at any point; unlock plainly or
+   fairly. A thread stops between any two turns, so a wait that no thread ends is an invalid end state.
+
+   Faults:
+    1 who leaves at its deadline does not settle         2 a woken waiter that gives up leaves WAKING set
+    3 a grant that meets a deadline is lost              4 a guarded section decides on the bits it began with
+    5 a delegated fair unlock is not done                6 the guard goes back with RECHECK set
+    7 a hand-off clears LOCKED                           8 a woken waiter that queues again leaves WAKING set
+    9 who is due at its deadline does not await it       10 the first is not stamped at the end of a section
+   11 a delegated fair unlock clears LOCKED, too         12 an unlock does not look whether threads wait */
+#include "queue.pml"
+bit locked, waking;
+byte holders;
+
+inline invariants() {
+  assert(!recheck || guard);
+  assert(guard || ql == 0 || locked || waking);      /* invariant 1 */
+  assert(guard || ql == 0 || stamped[q[0]]);         /* invariant 6 of the queue */
+}
+inline clear(t) { carried = 0; passed = 0; stamped[t] = 0; out[t] = 0 }
+
+/* Guard::finish with settle_as: spent bits, fair, and what was delegated meanwhile */
+inline finish() {
+  do
+  :: atomic { recheck && FAULT != 6 -> recheck = 0;
+       if :: FAULT != 5 -> fair = 1; spent_l = 1 :: else fi }
+  :: atomic { !recheck || FAULT == 6 ->
+       if :: spent_l -> locked = 0 :: else fi;
+       if :: spent_w -> waking = 0 :: else fi;
+       if :: FAULT == 4 && !spent_l && seen_l -> old = 1 :: else -> old = 0 fi;
+       hand = 0;
+       if
+       :: old /* a fault: it goes by what it saw */
+       :: !old && !locked && fair -> hand = 1
+       :: !old && !locked && ql > 0 && stamped[q[0]] -> hand = 1   /* starving */
+       :: !old
+       fi;
+       d_step {
+         first = NONE; how = 0;
+         if
+         :: !old && ql > 0 && !locked && (hand || !waking) -> pop(first);
+              if
+              :: hand -> locked = (FAULT != 7); how = GRANTED
+              :: else -> waking = 1; how = WOKEN
+              fi
+         :: else
+         fi;
+         if :: ql > 0 && FAULT != 10 -> stamped[q[0]] = 1 :: else fi;
+         guard = 0; old = 0; hand = 0; spent_l = 0; spent_w = 0; fair = 0; seen_l = 0;
+         invariants()
+       }
+       break }
+  od;
+  if :: first != NONE -> d_step { out[first] = how; first = NONE; how = 0 } :: else fi
+}
+
+proctype T(byte me) {
+  byte i, first = NONE, how;
+  bit carried, passed, timed, fair, hand, spent_l, spent_w, old, seen_l;
+  do
+  :: break
+  :: if :: timed = 0 :: timed = 1 fi;
+slow:
+    if
+    :: atomic { !locked -> if :: carried -> waking = 0 :: else fi; locked = 1; clear(me); timed = 0 } goto in
+    :: atomic { locked && timed -> if :: carried && FAULT != 2 -> waking = 0 :: else fi; clear(me); timed = 0 } goto next
+    :: atomic { locked && !passed && !guard -> guard = 1; seen_l = 1; spent_w = (FAULT != 8);
+         d_step { if :: carried -> push_front(me) :: else -> push_back(me) fi } }
+    fi;
+    finish();
+    if
+    :: out[me] != 0
+    :: timed && out[me] == 0 -> passed = 1;
+       atomic { !guard -> guard = 1; seen_l = locked }
+       if
+       :: home[me] -> d_step { remove(me) }
+          if
+          :: FAULT == 1 -> d_step { guard = 0; seen_l = 0 }
+          :: else -> finish()
+          fi;
+          d_step { clear(me); timed = 0 }
+          goto next
+       :: else -> finish();
+          if :: FAULT == 9 -> d_step { clear(me); timed = 0 } goto next :: else fi;
+          out[me] != 0
+       fi
+    fi;
+    if
+    :: d_step { out[me] == GRANTED && FAULT == 3 && passed -> clear(me); timed = 0 } goto next
+    :: d_step { out[me] == GRANTED && !(FAULT == 3 && passed) -> clear(me); timed = 0 } goto in
+    :: d_step { out[me] == WOKEN -> carried = 1; out[me] = 0 } goto slow
+    fi;
+in:
+    atomic { holders++; assert(holders == 1); assert(locked) }
+    if
+    :: /* unlock_fair */
+       if
+       :: atomic { guard -> holders--; recheck = 1; if :: FAULT == 11 -> locked = 0 :: else fi }
+       :: atomic { !guard && ql > 0 -> holders--; guard = 1; spent_l = 1; fair = 1 } finish()
+       :: atomic { !guard && ql == 0 -> holders--; locked = 0 }
+       fi
+    :: /* unlock; with a waker on its way, looking after the first is a choice */
+       if
+       :: atomic { (guard || ql == 0 || waking || FAULT == 12) -> holders--; locked = 0; invariants() }
+       :: atomic { !guard && ql > 0 -> holders--; guard = 1; spent_l = 1 } finish()
+       fi
+    fi;
+next: skip
+  od
+}
+init {
+  byte k;
+  atomic { do :: k < N -> run T(k); k++ :: else -> break od }
+  (_nr_pr == 1);
+  assert(!guard && !recheck && !locked && !waking && ql == 0)
+}
