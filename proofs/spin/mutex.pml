@@ -10,50 +10,8 @@
     9 who is due at its deadline does not await it       10 the first is not stamped at the end of a section
    11 a delegated fair unlock clears LOCKED, too         12 an unlock does not look whether threads wait */
 #include "queue.pml"
-bit locked, waking;
-byte holders;
-
-inline invariants() {
-  assert(!recheck || guard);
-  assert(guard || ql == 0 || locked || waking);      /* invariant 1 */
-  assert(guard || ql == 0 || stamped[q[0]]);         /* invariant 6 of the queue */
-}
-inline clear(t) { carried = 0; passed = 0; stamped[t] = 0; out[t] = 0 }
-
-/* Guard::finish with settle_as: spent bits, fair, and what was delegated meanwhile */
-inline finish() {
-  do
-  :: atomic { recheck && FAULT != 6 -> recheck = 0;
-       if :: FAULT != 5 -> fair = 1; spent_l = 1 :: else fi }
-  :: atomic { !recheck || FAULT == 6 ->
-       if :: spent_l -> locked = 0 :: else fi;
-       if :: spent_w -> waking = 0 :: else fi;
-       if :: FAULT == 4 && !spent_l && seen_l -> old = 1 :: else -> old = 0 fi;
-       hand = 0;
-       if
-       :: old /* a fault: it goes by what it saw */
-       :: !old && !locked && fair -> hand = 1
-       :: !old && !locked && ql > 0 && stamped[q[0]] -> hand = 1   /* starving */
-       :: !old
-       fi;
-       d_step {
-         first = NONE; how = 0;
-         if
-         :: !old && ql > 0 && !locked && (hand || !waking) -> pop(first);
-              if
-              :: hand -> locked = (FAULT != 7); how = GRANTED
-              :: else -> waking = 1; how = WOKEN
-              fi
-         :: else
-         fi;
-         if :: ql > 0 && FAULT != 10 -> stamped[q[0]] = 1 :: else fi;
-         guard = 0; old = 0; hand = 0; spent_l = 0; spent_w = 0; fair = 0; seen_l = 0;
-         invariants()
-       }
-       break }
-  od;
-  if :: first != NONE -> d_step { out[first] = how; first = NONE; how = 0 } :: else fi
-}
+#define MUTEX_FAULT FAULT
+#include "settle.pml"
 
 proctype T(byte me) {
   byte i, first = NONE, how;

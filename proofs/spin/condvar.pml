@@ -1,0 +1,147 @@
+/* The condition variable (src/raw/condvar.rs) over the mutex: its own queue, from which notified waiters are moved to that of
+   the mutex. N threads, each any number of turns: wait until `ready` and take that, with or without a deadline, which may
+   pass at any point; or make it so and notify one or all, with the mutex locked or after; unlocking plainly or fairly.
+   Whether the mutex seems free to who moves waiters is a choice: that is a hint, and may be outdated.
+
+   A thread stops between any two turns. `timeout` then checks that who still waits has nothing to wait for.
+
+   Faults:
+    1 a notified waiter that is due at its deadline says that it timed out
+    2 waiters are moved without settling                  3 a moved waiter that is woken leaves WAKING set
+    4 a waiter unlocks before it queues                   5 a granted waiter locks once more
+    6 a waiter queues without showing it in the word      7 a moved waiter counts as at home
+    8 a waiter that times out stays in the queue          9 the second of two that are moved is forgotten
+   10 who is woken because the mutex is free takes it to be granted */
+#include "queue.pml"
+#ifndef SPURIOUS
+#define SPURIOUS 1 /* of these threads some turns notify, and nothing else */
+#endif
+#define MUTEX_FAULT 0
+#include "settle.pml"
+bit cguard;       /* the queue lock of the condition variable */
+bit chad;         /* its word says that there are waiters: as it was before the queue lock was taken */
+byte c[N], cl;
+bit ready, over;
+bit notified[N];
+
+inline c_release() { cguard = 0; chad = (cl > 0) }
+inline c_take_at() {
+  do :: i + 1 < cl -> c[i] = c[i + 1]; i++ :: else -> break od;
+  cl--; c[cl] = 0; i = 0
+}
+inline unlock() {
+  if
+  :: atomic { guard -> holders--; recheck = 1 }                  /* fairly */
+  :: atomic { !guard && ql > 0 -> holders--; guard = 1; spent_l = 1; fair = 1 } finish()
+  :: atomic { guard || ql == 0 || waking -> holders--; locked = 0; invariants() }
+  :: atomic { !guard && ql > 0 -> holders--; guard = 1; spent_l = 1 } finish()
+  fi
+}
+inline notify() {
+  if
+  :: !chad
+  :: d_step { chad && !cguard -> cguard = 1 }
+     if
+     :: d_step { cl > 0 -> d0 = c[0]; i = 0; c_take_at(); home[d0] = (FAULT == 7); notified[d0] = 1 }
+        if /* all */
+        :: d_step { cl > 0 -> d1 = c[0]; i = 0; c_take_at(); home[d1] = (FAULT == 7); notified[d1] = 1 }
+        :: skip
+        fi
+     :: else
+     fi;
+     d_step { c_release() }
+     do
+     :: d_step { d0 != NONE -> out[d0] = LOOSE; d0 = d1; d1 = NONE }
+     :: d_step { d0 != NONE && !guard -> guard = 1;
+          q[ql] = d0; ql++; d0 = NONE;
+          if :: d1 != NONE && FAULT != 9 -> q[ql] = d1; ql++ :: else fi; d1 = NONE }
+        if
+        :: FAULT == 2 -> d_step { guard = 0; if :: ql > 0 -> stamped[q[0]] = 1 :: else fi }
+        :: else -> finish()
+        fi
+     :: else -> break
+     od;
+     d0 = NONE
+  fi
+}
+
+proctype T(byte me) {
+  byte i, first = NONE, how, d0 = NONE, d1 = NONE;
+  bit late, carried, passed, timed, fair, hand, spent_l, spent_w, old, seen_l, waits;
+  do
+  :: break
+  :: me < SPURIOUS -> notify()
+  :: if :: waits = 0 :: waits = 1 fi;
+slow:
+    if
+    :: atomic { !locked -> if :: carried -> waking = 0 :: else fi; locked = 1; clear(me) } goto in
+    :: atomic { locked && !guard -> guard = 1; spent_w = 1;
+         d_step { if :: carried -> push_front(me) :: else -> push_back(me) fi } }
+    fi;
+    finish();
+    out[me] != 0;
+    if
+    :: d_step { out[me] == GRANTED -> clear(me) } goto in
+    :: d_step { out[me] == WOKEN -> carried = 1; out[me] = 0 } goto slow
+    fi;
+in: atomic { holders++; assert(holders == 1 && locked) }
+    if
+    :: !waits -> ready = 1;
+       if
+       :: notify(); unlock()
+       :: unlock(); notify()
+       fi
+    :: waits && ready -> d_step { ready = 0; waits = 0; late = 0; timed = 0; notified[me] = 0 } unlock()
+    :: waits && !ready && late -> d_step { late = 0; waits = 0; timed = 0; notified[me] = 0 } unlock()
+    :: waits && !ready && !late ->
+       notified[me] = 0;
+       if :: FAULT == 4 -> unlock() :: else fi;
+       d_step { !cguard -> cguard = 1; c[cl] = me; cl++; home[me] = 1; out[me] = 0 }
+       d_step { c_release(); if :: FAULT == 6 -> chad = 0 :: else fi }
+       if :: FAULT != 4 -> unlock() :: else fi;
+       if :: timed = 0 :: timed = 1 fi;
+       if
+       :: out[me] != 0
+       :: over -> goto stop
+       :: timed && out[me] == 0 ->
+          d_step { !cguard -> cguard = 1 }
+          if
+          :: d_step { home[me] ->
+               i = 0;
+               do :: c[i] != me -> i++ :: else -> break od;
+               if :: FAULT != 8 -> c_take_at() :: else -> i = 0 fi;
+               home[me] = 0; late = 1; assert(!notified[me]) }
+             d_step { c_release() }
+             goto slow
+          :: else -> d_step { c_release() }
+             if
+             :: FAULT == 1 -> assert(!notified[me])
+             :: else -> out[me] != 0
+             fi
+          fi
+       fi;
+       assert(notified[me]);
+       if
+       :: d_step { out[me] == GRANTED && FAULT != 5 -> clear(me) } goto in
+       :: d_step { out[me] == LOOSE || (out[me] == GRANTED && FAULT == 5) || (out[me] == WOKEN && FAULT == 3) -> out[me] = 0; stamped[me] = 0 }
+          if :: FAULT == 10 -> goto in :: else -> goto slow fi
+       :: d_step { out[me] == WOKEN && FAULT != 3 -> carried = 1; out[me] = 0 } goto slow
+       fi
+    fi
+  od;
+stop: skip
+}
+init {
+  byte k;
+  atomic { do :: k < N -> run T(k); k++ :: else -> break od }
+  timeout;
+  assert(!guard && !recheck && !cguard && !locked && !waking && ql == 0);
+  assert(cl == 0 || !ready);
+  k = 0;
+  do
+  :: k < N -> assert(out[k] == 0); k++
+  :: else -> break
+  od;
+  over = 1;
+  (_nr_pr == 1)
+}
