@@ -1,0 +1,447 @@
+/* The reader-writer lock (src/raw/rwlock.rs): a word of WRITER, PENDING, UPGRADABLE, QUEUED, HOLD, WAKING, SEATS and the
+   count of readers, beside a queue to which work is delegated, and a slot for each thread, in which it reads without being
+   counted. N threads, each any number of turns. The bits of READS, AGAIN, WRITES, TRIES, UPGRADES say which threads
+   do what in a turn; those of TIMED which may have a deadline, which may pass at any point. Unlocking is plain or fair.
+
+   Choices, where the code goes by a clock, a count of reads or a hint: whether a waiter is starving, whether readers take
+   slots from now on, whether a reader that empties its slot sees a writer that has just begun to wait (a plain store and a
+   relaxed load), when a waiting writer looks again for itself. The slots are looked at one by one, except in a plan.
+   There is no limit to the readers here. A thread stops between any two turns, so a wait that no thread ends is an
+   invalid end state.
+
+   Faults:
+    1 a writer does not look for readers in slots         2 a reader does not look again once it has its slot
+    3 who leaves at its deadline wakes no others          4 delegated work is dropped
+    5 a woken waiter that gives up leaves WAKING set      6 the last counted reader looks after no writer
+    7 a woken reader does not let the others in           8 a writer that gives up leaves HOLD set
+    9 a withdrawn upgrade forgets UPGRADABLE             10 a writer that gives up its wait for readers keeps WRITER
+   11 a reader is granted the lock beside a writer       12 a try that fails leaves PENDING set
+   13 SEATS stays set when a writer comes in             14 a grant that meets a deadline is lost
+   15 readers in slots are waited for without looking again from time to time */
+#include "queue.pml"
+#define EVERY ((1 << N) - 1)
+#ifndef READS
+#define READS EVERY
+#endif
+#ifndef AGAIN
+#define AGAIN 0
+#endif
+#ifndef WRITES
+#define WRITES EVERY
+#endif
+#ifndef TRIES
+#define TRIES 0
+#endif
+#ifndef UPGRADES
+#define UPGRADES 0
+#endif
+#ifndef TIMED
+#define TIMED EVERY
+#endif
+#define MAY(set) (((set) >> me) & 1)
+
+/* roles; as in the code, but for 0 */
+#define R_READ 1
+#define R_AGAIN 2
+#define R_UPGRADABLE 3
+#define R_WRITE 4
+#define R_DRAIN 5
+/* causes */
+#define CHANGE 0
+#define FAIR 1
+#define QUEUED 2
+#define LEFT 3
+/* changes */
+#define NOTHING 0
+#define END_WRITE 1       /* also by a writer that steps down before it has come in */
+#define END_UPGRADABLE 2
+#define TO_UPGRADABLE 3   /* from writing, or from waiting for that */
+#define TO_READ 4
+#define UNCOUNT 5
+#define NO_WAKING 6
+#define NO_PENDING 7
+#define PUBLISH 8
+
+bit writer, pending, upgradable, queued, hold, waking, seats;
+byte readers;      /* counted */
+byte slots;        /* a bit for each thread */
+byte role[N];
+bit front[N];      /* the place that its node was given */
+byte due[N], how[N];
+byte inside_w, inside_r;
+
+#define taken (writer || upgradable || pending)
+#define draining (writer && pending)
+#define written (writer && !pending)
+#define open (seats && !writer && !pending && !hold)
+
+inline change() {
+  if
+  :: kind == END_WRITE -> writer = (FAULT == 10 && pending); pending = 0
+  :: kind == END_UPGRADABLE -> upgradable = 0
+  :: kind == TO_UPGRADABLE -> writer = 0; pending = 0; upgradable = (FAULT != 9)
+  :: kind == TO_READ -> writer = 0; readers++
+  :: kind == UNCOUNT -> readers--
+  :: kind == NO_WAKING -> waking = (FAULT == 5)
+  :: kind == NO_PENDING -> pending = (FAULT == 12)
+  :: kind == PUBLISH ->
+       if :: carried && want == R_WRITE -> hold = 1 :: else fi;
+       if :: carried || writer -> waking = 0 :: else fi
+  :: else
+  fi;
+  kind = NOTHING
+}
+inline has_writer(from) {
+  h = 0; i = from;
+  do :: i < ql -> h = (h || role[q[i]] == R_WRITE); i++ :: else -> break od;
+  i = 0
+}
+/* takes out a node at i */
+inline go(w, outcome) { take_at(); home[w] = 0; due[w] = me + 1; how[w] = outcome; some = 1 }
+
+/* one step: the change, the plan for what it leaves, and those that go on by it */
+inline decide() {
+  beside = 0;
+  change();
+  beside = writer;
+  /* HOLD */
+  if
+  :: cause == QUEUED && want == R_WRITE -> hold2 = 1
+  :: cause == LEFT && want == R_WRITE -> has_writer(0); hold2 = (h || FAULT == 8)
+  :: else -> hold2 = hold
+  fi;
+  concerned = cause <= FAIR;
+  if
+  :: cause == QUEUED && want == R_READ -> concerned = !(writer || hold)
+  :: cause == QUEUED && want == R_AGAIN -> concerned = !written
+  :: cause == QUEUED && want == R_UPGRADABLE -> concerned = !(taken || hold)
+  :: cause == QUEUED && want == R_WRITE -> concerned = !taken && readers == 0
+  :: cause == QUEUED && want == R_DRAIN -> concerned = 1
+  :: cause == LEFT -> concerned = (want == R_WRITE && FAULT != 3)
+  :: else
+  fi;
+  rd = 0; one = NONE; oout = 0; queued2 = 0; i = 0; stop = 0;
+  lets = (cause == FAIR || draining || (!writer && (upgradable || seats || readers > 0)));
+  if
+  :: concerned && !written && (!waking || draining || cause == FAIR) -> skip
+  :: else -> stop = 1
+  fi;
+  do
+  :: stop || i >= ql -> break
+  :: else ->
+     w = q[i]; i++;
+     given = (rd == 0 && one == NONE) && (cause == FAIR || (stamped[w] && star));
+     goes = 0; h = 0; /* h: done with this one */
+     if
+     :: draining && !front[w] -> queued2 = 1; stop = 1; h = 1
+     :: else ->
+        if
+        :: role[w] == R_READ && draining && FAULT != 11
+        :: (role[w] == R_READ && (!draining || FAULT == 11)) || role[w] == R_AGAIN ->
+             lets = lets || given;
+             if
+             :: lets -> rd++; h = 1
+             :: else ->
+                if
+                :: one == NONE && !waking -> one = w; oout = WOKEN; h = 1; stop = 1
+                :: else
+                fi
+             fi
+        :: role[w] == R_UPGRADABLE -> goes = (one == NONE && !taken && (!waking || given))
+        :: role[w] == R_WRITE -> goes = (rd == 0 && one == NONE && !taken && readers == 0 && (!waking || given))
+        :: role[w] == R_DRAIN ->
+             if
+             :: draining && rd == 0 && readers == 0 && (!seats || slots == 0) -> one = w; oout = GRANTED; h = 1; stop = 1
+             :: else
+             fi
+        fi
+     fi;
+     if
+     :: h
+     :: else ->
+        if
+        :: goes -> one = w; oout = (given -> GRANTED : WOKEN); lets = lets || given
+        :: else -> queued2 = 1
+        fi;
+        if
+        :: role[w] == R_WRITE && !draining ->
+             stop = 1;
+             if :: i < ql -> queued2 = 1 :: else fi;
+             has_writer(i); hold2 = (!goes || h); i = ql
+        :: else -> if :: goes && !lets -> stop = 1 :: else fi
+        fi
+     fi
+  od;
+  if :: i < ql -> queued2 = 1 :: else fi;
+  /* the next state */
+  readers = readers + rd; queued = queued2; hold = hold2;
+  if
+  :: one != NONE && role[one] == R_DRAIN -> pending = 0; seats = (seats && FAULT == 13)
+  :: one != NONE && role[one] != R_DRAIN && oout == WOKEN -> waking = 1
+  :: one != NONE && role[one] == R_UPGRADABLE && oout == GRANTED -> upgradable = 1
+  :: one != NONE && role[one] == R_WRITE && oout == GRANTED -> writer = 1; pending = (readers > 0 || seats)
+  :: else
+  fi;
+  /* out of the queue */
+  if
+  :: one != NONE -> i = 0; do :: q[i] != one -> i++ :: else -> break od; go(one, oout)
+  :: else
+  fi;
+  i = 0;
+  do
+  :: rd > 0 && i < ql ->
+     w = q[i];
+     if
+     :: role[w] == R_AGAIN || (role[w] == R_READ && (!beside || FAULT == 11)) -> go(w, GRANTED); rd--
+     :: else -> i++
+     fi
+  :: else -> break
+  od;
+  assert(rd == 0);
+  i = 0; w = 0; one = NONE; oout = 0; hold2 = 0; queued2 = 0; lets = 0; given = 0; goes = 0; h = 0; stop = 0; concerned = 0; beside = 0; star = 0; cause = CHANGE; want = 0
+}
+inline invariants() {
+  assert(!recheck || guard);
+  assert(queued == (ql > 0));                            /* invariant 1 */
+  has_writer(0); assert(hold == h); h = 0
+}
+/* ends a guarded section: kind, cause and want say how */
+inline settle() {
+  if :: star = 0 :: star = 1 fi;
+  d_step { decide() }
+  do
+  :: atomic { recheck -> recheck = 0; if :: FAULT != 4 -> if :: star = 0 :: star = 1 fi; d_step { decide() } :: else fi }
+  :: d_step { !recheck -> if :: ql > 0 -> stamped[q[0]] = 1 :: else fi; guard = 0; invariants() } break
+  od;
+  if
+  :: d_step { some ->
+       i = 0;
+       do
+       :: i < N && due[i] == me + 1 -> due[i] = 0; out[i] = how[i]; how[i] = 0; i++
+       :: i < N && due[i] != me + 1 -> i++
+       :: else -> break
+       od;
+       i = 0; some = 0 }
+  :: else
+  fi
+}
+inline look_after_queue() {
+  if
+  :: d_step { guard -> recheck = 1 }
+  :: d_step { !guard -> guard = 1 } settle()
+  fi
+}
+/* `change` of the code, with the change in kind */
+inline leave_by() {
+  if
+  :: d_step { !queued || (waking && kind != NO_WAKING) -> change() }
+  :: d_step { queued && !(waking && kind != NO_WAKING) && !guard -> guard = 1 } settle()
+  :: d_step { queued && !(waking && kind != NO_WAKING) && guard -> change() } look_after_queue()
+  fi
+}
+inline leave_fairly() {
+  if
+  :: d_step { !guard -> guard = 1; cause = FAIR } settle()
+  :: d_step { !queued -> change() }
+  fi
+}
+inline uncount() {
+  if
+  :: d_step { readers == 1 && queued && (draining || !(taken || waking)) && FAULT != 6 -> readers-- } look_after_queue()
+  :: d_step { !(readers == 1 && queued && (draining || !(taken || waking))) || FAULT == 6 -> readers-- }
+  fi
+}
+inline stand_up() {
+  slots = slots & (EVERY - (1 << me));
+  if
+  :: draining -> look_after_queue()
+  :: skip       /* not, or not seen */
+  fi
+}
+/* looks at the slots: found, if one holds the lock's number */
+inline scan() {
+  k = 0;
+  do
+  :: k < N && !((slots >> k) & 1) -> k++
+  :: d_step { k < N && ((slots >> k) & 1) -> found = 1; k = 0 } break
+  :: d_step { k == N -> k = 0 } break
+  od
+}
+
+proctype T(byte me) {
+  byte i, w, one = NONE, oout, rd, cause, kind, want, k, as;
+  bit star, hold2, queued2, concerned, lets, given, goes, h, stop, some, beside, carried, passed, timed, found, visible, held;
+turn:
+  if
+  :: goto over
+  :: MAY(READS) -> as = R_READ;
+     if
+     :: /* a slot */
+        d_step { open -> slots = slots | (1 << me) }
+        if
+        :: open || FAULT == 2 -> atomic { inside_r++; assert(inside_w == 0) } goto seated
+        :: !open && FAULT != 2 -> stand_up(); goto acquire
+        fi
+     :: goto acquire
+     fi
+  :: MAY(AGAIN) -> as = R_AGAIN; goto acquire
+  :: MAY(UPGRADES) -> as = R_UPGRADABLE; goto acquire
+  :: MAY(WRITES) -> as = R_WRITE; goto acquire
+  :: MAY(TRIES) -> as = R_WRITE; goto try
+  fi;
+
+acquire:
+  if :: timed = 0 :: MAY(TIMED) -> timed = 1 fi;
+again:
+  if
+  :: d_step { as == R_READ && !writer && !(hold && !carried) -> readers++; if :: carried -> waking = 0 :: else fi }
+  :: d_step { as == R_AGAIN && !written -> readers++; if :: carried -> waking = 0 :: else fi }
+  :: d_step { as == R_UPGRADABLE && !taken && !(hold && !carried) -> upgradable = 1; if :: carried -> waking = 0 :: else fi }
+  :: d_step { as == R_WRITE && !taken && !(!carried && readers > 0 && (queued || waking)) ->
+       writer = 1; pending = (readers > 0 || seats); if :: carried -> waking = 0 :: else fi }
+  :: timed -> passed = 1;
+     if
+     :: carried -> d_step { kind = NO_WAKING; carried = 0 } leave_by()
+     :: else
+     fi;
+     goto next
+  :: d_step { !passed && !guard -> guard = 1;
+       want = as; role[me] = as; front[me] = (carried || as == R_AGAIN); kind = PUBLISH;
+       cause = (carried -> CHANGE : QUEUED);
+       if :: front[me] -> push_front(me) :: else -> push_back(me) fi }
+     settle();
+     carried = 0;
+     if
+     :: out[me] != 0
+     :: timed && out[me] == 0 -> passed = 1;
+        d_step { !guard -> guard = 1; cause = LEFT; want = as }
+        if
+        :: home[me] -> d_step { remove(me) } settle(); d_step { stamped[me] = 0 } goto next
+        :: else -> settle(); out[me] != 0
+        fi
+     fi;
+     if
+     :: d_step { out[me] == GRANTED -> out[me] = 0; stamped[me] = 0; role[me] = 0; front[me] = 0 }
+        if :: FAULT == 14 && passed -> goto next :: else -> goto arrived fi
+     :: d_step { out[me] == WOKEN -> out[me] = 0; carried = 1; role[me] = 0; front[me] = 0 } goto again
+     fi
+  fi;
+  stamped[me] = 0;
+  if /* arrive */
+  :: carried && as != R_WRITE && queued -> carried = 0;
+     if :: FAULT != 7 -> look_after_queue() :: else fi
+  :: else -> carried = 0;
+     if
+     :: d_step { as <= R_AGAIN && !taken && !queued && !hold && !waking -> seats = 1 }
+     :: skip
+     fi
+  fi;
+arrived:
+  if
+  :: as <= R_AGAIN -> atomic { inside_r++; assert(inside_w == 0) } goto counted
+  :: as == R_UPGRADABLE -> atomic { inside_r++; assert(inside_w == 0) } goto upgrading
+  :: as == R_WRITE && !pending -> goto writing
+  :: as == R_WRITE && pending -> goto drain
+  fi;
+
+seated: /* it is in, by its slot */
+  inside_r--;
+  stand_up();
+  goto next;
+counted:
+  if
+  :: d_step { inside_r--; kind = UNCOUNT } leave_fairly()
+  :: inside_r--; kind = NOTHING; uncount()
+  fi;
+  goto next;
+upgrading:
+  if
+  :: d_step { inside_r--; kind = END_UPGRADABLE } leave_by()
+  :: d_step { inside_r--; kind = END_UPGRADABLE } leave_fairly()
+  :: d_step { inside_r--; upgradable = 0; writer = 1; pending = (readers > 0 || seats); held = 1; passed = 0 }
+     if :: timed = 0 :: MAY(TIMED) -> timed = 1 fi;
+     if :: pending -> goto drain :: else -> goto writing fi
+  :: d_step { inside_r--; held = 1 } goto try
+  fi;
+  goto next;
+
+drain: /* it has WRITER and PENDING */
+  do
+  :: if :: seats && FAULT != 1 -> scan() :: else fi;
+     if
+     :: d_step { !found && readers == 0 -> pending = 0; seats = (seats && FAULT == 13) } goto writing
+     :: found || readers > 0 -> found = 0
+     fi;
+     if
+     :: timed -> passed = 1;
+        if
+        :: held -> d_step { kind = TO_UPGRADABLE; held = 0 } leave_by(); passed = 0;
+           if :: FAULT != 9 -> atomic { inside_r++; assert(inside_w == 0) } goto upgrading :: else -> goto next fi
+        :: else -> kind = END_WRITE; leave_by(); goto next
+        fi
+     :: !passed ->
+        d_step { !guard -> guard = 1 }
+        if :: seats -> scan() :: else fi;
+        atomic { visible = found && FAULT != 15; found = 0; role[me] = R_DRAIN; front[me] = 1; cause = QUEUED; want = R_DRAIN; push_front(me) }
+        settle();
+        if
+        :: out[me] != 0
+        :: (timed || visible) && out[me] == 0 ->
+           d_step { !guard -> guard = 1; cause = LEFT; want = R_DRAIN }
+           if
+           :: home[me] -> d_step { remove(me) } settle()
+           :: else -> settle(); out[me] != 0
+           fi
+        fi;
+        d_step { visible = 0; role[me] = 0; front[me] = 0; stamped[me] = 0 }
+        if
+        :: d_step { out[me] != 0 -> out[me] = 0 } goto writing
+        :: out[me] == 0
+        fi
+     fi
+  od;
+
+writing:
+  atomic { inside_w++; assert(inside_w == 1 && inside_r == 0) }
+  held = 0;
+  if
+  :: d_step { inside_w--; kind = END_WRITE } leave_by()
+  :: d_step { inside_w--; kind = END_WRITE } leave_fairly()
+  :: MAY(UPGRADES) -> d_step { inside_w--; inside_r++; kind = TO_UPGRADABLE } leave_by(); passed = 0; goto upgrading
+  :: MAY(READS) && MAY(UPGRADES) -> d_step { inside_w--; inside_r++; kind = TO_READ } leave_by(); goto counted
+  fi;
+  goto next;
+
+try: /* try_take: of an upgradable reader, if held */
+  if
+  :: seats -> scan()
+  :: else
+  fi;
+  if
+  :: d_step { found || readers > 0 || writer || pending || upgradable != held -> found = 0 } goto failed
+  :: d_step { !found && readers == 0 && !writer && !pending && upgradable == held && !seats -> upgradable = 0; writer = 1 } goto writing
+  :: d_step { !found && readers == 0 && !writer && !pending && upgradable == held && seats -> pending = 1 }
+     if :: FAULT != 1 -> scan() :: else fi;
+     if
+     :: d_step { !found && readers == 0 -> pending = 0; seats = (seats && FAULT == 13); upgradable = 0; writer = 1 } goto writing
+     :: d_step { found || readers > 0 -> found = 0; kind = NO_PENDING } leave_by(); goto failed
+     fi
+  fi;
+failed:
+  if
+  :: held -> held = 0; inside_r++; goto upgrading
+  :: else -> goto next
+  fi;
+
+next:
+  atomic { as = 0; timed = 0; passed = 0; carried = 0; held = 0; role[me] = 0; front[me] = 0; stamped[me] = 0; out[me] = 0 }
+  goto turn;
+over: skip
+}
+init {
+  byte k;
+  atomic { do :: k < N -> run T(k); k++ :: else -> break od }
+  (_nr_pr == 1);
+  assert(!guard && !recheck && !writer && !pending && !upgradable && !queued && !hold && !waking);
+  assert(readers == 0 && slots == 0 && ql == 0)
+}
