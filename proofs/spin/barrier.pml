@@ -14,7 +14,13 @@
     9 sleepers of the round that has ended are left to those of the next
    10 a member that is due at its deadline leaves all the same
    11 SLEEPERS is not set                                12 a panic of the action breaks nothing
-   13 a thread arrives in a round that is broken */
+   13 a thread arrives in a round that is broken
+
+     run: -DN=2 -DACTION
+     run: -DBREAKERS=0
+     run: -DBREAKERS=1 -DWAITERS=2 -DACTION
+     run: -DBREAKERS=0 -DPARTIES=3 -DTIMED=1
+     find 1 2 3 4 5 6 7 8 9 10 11 12 13: -DBREAKERS=1 -DWAITERS=2 -DACTION */
 #include "queue.pml"
 #ifndef PARTIES
 #define PARTIES 2

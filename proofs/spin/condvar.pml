@@ -11,7 +11,11 @@
     4 a waiter unlocks before it queues                   5 a granted waiter locks once more
     6 a waiter queues without showing it in the word      7 a moved waiter counts as at home
     8 a waiter that times out stays in the queue          9 the second of two that are moved is forgotten
-   10 who is woken because the mutex is free takes it to be granted */
+   10 who is woken because the mutex is free takes it to be granted
+
+     run: -DN=2
+     run: -DSPURIOUS=0
+     find 1 2 3 4 5 6 7 8 9 10: -DSPURIOUS=0 */
 #include "queue.pml"
 #ifndef SPURIOUS
 #define SPURIOUS 1 /* of these threads some turns notify, and nothing else */

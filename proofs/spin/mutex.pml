@@ -8,7 +8,10 @@
     5 a delegated fair unlock is not done                6 the guard goes back with RECHECK set
     7 a hand-off clears LOCKED                           8 a woken waiter that queues again leaves WAKING set
     9 who is due at its deadline does not await it       10 the first is not stamped at the end of a section
-   11 a delegated fair unlock clears LOCKED, too         12 an unlock does not look whether threads wait */
+   11 a delegated fair unlock clears LOCKED, too         12 an unlock does not look whether threads wait
+
+     run:
+     find 1 2 3 4 5 6 7 8 9 10 11 12: */
 #include "queue.pml"
 #define MUTEX_FAULT FAULT
 #include "settle.pml"

@@ -17,7 +17,12 @@
     9 a withdrawn upgrade forgets UPGRADABLE             10 a writer that gives up its wait for readers keeps WRITER
    11 a reader is granted the lock beside a writer       12 a try that fails leaves PENDING set
    13 SEATS stays set when a writer comes in             14 a grant that meets a deadline is lost
-   15 readers in slots are waited for without looking again from time to time */
+   15 readers in slots are waited for without looking again from time to time
+
+     run: -DN=2 -DAGAIN=3 -DTRIES=3 -DUPGRADES=3
+     run: -DREADS=3 -DWRITES=4 -DTIMED=4
+     find 1 2 4 5 6 9 10 12: -DN=2 -DAGAIN=2 -DTRIES=3 -DUPGRADES=3
+     find 3 7 8 11 13 14 15: -DREADS=3 -DWRITES=4 -DTIMED=4 */
 #include "queue.pml"
 #define EVERY ((1 << N) - 1)
 #ifndef READS
@@ -255,8 +260,9 @@ inline stand_up() {
   slots = slots & (EVERY - (1 << me));
   if
   :: draining -> look_after_queue()
-  :: skip       /* not, or not seen */
-  fi
+  :: !draining || !saw      /* not, or not seen: but who has seen it once does not see what was before */
+  fi;
+  saw = 0
 }
 /* looks at the slots: found, if one holds the lock's number */
 inline scan() {
@@ -270,17 +276,17 @@ inline scan() {
 
 proctype T(byte me) {
   byte i, w, one = NONE, oout, rd, cause, kind, want, k, as;
-  bit star, hold2, queued2, concerned, lets, given, goes, h, stop, some, beside, carried, passed, timed, found, visible, held;
+  bit star, hold2, queued2, concerned, lets, given, goes, h, stop, some, beside, carried, passed, timed, found, visible, held, saw;
 turn:
   if
   :: goto over
   :: MAY(READS) -> as = R_READ;
      if
      :: /* a slot */
-        d_step { open -> slots = slots | (1 << me) }
+        open; slots = slots | (1 << me);
         if
         :: open || FAULT == 2 -> atomic { inside_r++; assert(inside_w == 0) } goto seated
-        :: !open && FAULT != 2 -> stand_up(); goto acquire
+        :: d_step { !open && FAULT != 2 -> saw = draining } stand_up(); goto acquire
         fi
      :: goto acquire
      fi

@@ -10,7 +10,10 @@
     7 a grant that meets a deadline is lost               8 a granted waiter takes its permits once more
     9 the guard goes back with RECHECK set               10 a free permit is taken away past those who wait
    11 the second waiter is granted what is too little for the first
-   12 a grant stores the state it has computed instead of subtracting */
+   12 a grant stores the state it has computed instead of subtracting
+
+     run:
+     find 1 2 3 4 5 6 7 8 9 10 11 12: */
 #include "queue.pml"
 #ifndef LIMIT
 #define LIMIT 2
