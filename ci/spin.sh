@@ -51,7 +51,7 @@ END
 chmod +x "$work/verify"
 
 for model in "${models[@]}"; do
-    head=$(sed '/\*\//q' "$model")
+    head=$(sed '/\*\//q' "$model" | sed 's/ *\*\/.*//')
     grep -q 'run: ' <<<"$head" || continue
     sed -n 's/^ *run: *//p' <<<"$head" | while read -r args; do
         echo "$model run 8000000 $args"

@@ -25,6 +25,7 @@ mod panics;
 mod park_token;
 mod parking_lot;
 mod poison;
+mod proofs;
 mod random;
 mod reentrant;
 mod rwlock;

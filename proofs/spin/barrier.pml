@@ -136,7 +136,7 @@ inline pick() {
 inline sleep(as, must) {
   d_step { !guard -> guard = 1 }
   if
-  :: atomic { must || FAULT == 3 -> if :: FAULT != 11 -> sleepers = 1 :: else fi; d_step { member[me] = as; push_back(me) } }
+  :: atomic { must || FAULT == 3 -> if :: FAULT != 11 -> sleepers = 1 :: else fi; d_step { member[me] = as; push_back(me) } }  /* proof: barrier.change */
      end_section(0);
      if
      :: out[me] != 0
@@ -175,7 +175,7 @@ proctype T(byte me) {
   :: me >= N - WAITERS -> /* wait */
      if :: timed = 0 :: me < TIMED -> timed = 1 fi;
      do
-     :: aborted -> break
+     :: aborted -> break  /* proof: barrier.load */
      :: d_step { !aborted && (broken || count == PARTIES) && FAULT != 13 -> present(past) }
         if
         :: timed -> break

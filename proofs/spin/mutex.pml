@@ -24,14 +24,14 @@ proctype T(byte me) {
   :: if :: timed = 0 :: timed = 1 fi;
 slow:
     if
-    :: atomic { !locked -> if :: carried -> waking = 0 :: else fi; locked = 1; clear(me); timed = 0 } goto in
-    :: atomic { locked && timed -> if :: carried && FAULT != 2 -> waking = 0 :: else fi; clear(me); timed = 0 } goto next
-    :: atomic { locked && !passed && !guard -> guard = 1; seen_l = 1; spent_w = (FAULT != 8);
+    :: atomic { !locked -> if :: carried -> waking = 0 :: else fi; locked = 1; clear(me); timed = 0 } goto in  /* proof: mutex.lock */
+    :: atomic { locked && timed -> if :: carried && FAULT != 2 -> waking = 0 :: else fi; clear(me); timed = 0 } goto next  /* proof: mutex.give_up */
+    :: atomic { locked && !passed && !guard -> guard = 1; seen_l = 1; spent_w = (FAULT != 8);  /* proof: queue.try_guard */
          d_step { if :: carried -> push_front(me) :: else -> push_back(me) fi } }
     fi;
     finish();
     if
-    :: out[me] != 0
+    :: out[me] != 0  /* proof: waiter.outcome */
     :: timed && out[me] == 0 -> passed = 1;
        atomic { !guard -> guard = 1; seen_l = locked }
        if
@@ -57,13 +57,13 @@ in:
     if
     :: /* unlock_fair */
        if
-       :: atomic { guard -> holders--; recheck = 1; if :: FAULT == 11 -> locked = 0 :: else fi }
+       :: atomic { guard -> holders--; recheck = 1; if :: FAULT == 11 -> locked = 0 :: else fi }  /* proof: queue.try_delegate */
        :: atomic { !guard && ql > 0 -> holders--; guard = 1; spent_l = 1; fair = 1 } finish()
-       :: atomic { !guard && ql == 0 -> holders--; locked = 0 }
+       :: atomic { !guard && ql == 0 -> holders--; locked = 0 }  /* proof: mutex.unlock_fair */
        fi
     :: /* unlock; with a waker on its way, looking after the first is a choice */
        if
-       :: atomic { (guard || ql == 0 || waking || FAULT == 12) -> holders--; locked = 0; invariants() }
+       :: atomic { (guard || ql == 0 || waking || FAULT == 12) -> holders--; locked = 0; invariants() }  /* proof: mutex.unlock */
        :: atomic { !guard && ql > 0 -> holders--; guard = 1; spent_l = 1 } finish()
        fi
     fi;

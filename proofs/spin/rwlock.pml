@@ -1,4 +1,4 @@
-/* The reader-writer lock (src/raw/rwlock.rs): a word of WRITER, PENDING, UPGRADABLE, QUEUED, HOLD, WAKING, SEATS and the
+/* The reader-writer lock (src/raw/rwlock.rs): a word of WRITER, PENDING, UPGRADABLE, QUEUED, HOLD, WAKING, BIAS and the
    count of readers, beside a queue to which work is delegated, and a slot for each thread, in which it reads without being
    counted. N threads, each any number of turns. The bits of READS, AGAIN, WRITES, TRIES, UPGRADES say which threads
    do what in a turn; those of TIMED which may have a deadline, which may pass at any point. Unlocking is plain or fair.
@@ -16,7 +16,7 @@
     7 a woken reader does not let the others in           8 a writer that gives up leaves HOLD set
     9 a withdrawn upgrade forgets UPGRADABLE             10 a writer that gives up its wait for readers keeps WRITER
    11 a reader is granted the lock beside a writer       12 a try that fails leaves PENDING set
-   13 SEATS stays set when a writer comes in             14 a grant that meets a deadline is lost
+   13 BIAS stays set when a writer comes in             14 a grant that meets a deadline is lost
    15 readers in slots are waited for without looking again from time to time
 
      run: -DN=2 -DAGAIN=3 -DTRIES=3 -DUPGRADES=3
@@ -67,7 +67,7 @@
 #define NO_PENDING 7
 #define PUBLISH 8
 
-bit writer, pending, upgradable, queued, hold, waking, seats;
+bit writer, pending, upgradable, queued, hold, waking, bias;
 byte readers;      /* counted */
 byte slots;        /* a bit for each thread */
 byte role[N];
@@ -78,7 +78,7 @@ byte inside_w, inside_r;
 #define taken (writer || upgradable || pending)
 #define draining (writer && pending)
 #define written (writer && !pending)
-#define open (seats && !writer && !pending && !hold)
+#define open (bias && !writer && !pending && !hold)
 
 inline change() {
   if
@@ -126,7 +126,7 @@ inline decide() {
   :: else
   fi;
   rd = 0; one = NONE; oout = 0; queued2 = 0; i = 0; stop = 0;
-  lets = (cause == FAIR || draining || (!writer && (upgradable || seats || readers > 0)));
+  lets = (cause == FAIR || draining || (!writer && (upgradable || bias || readers > 0)));
   if
   :: concerned && !written && (!waking || draining || cause == FAIR) -> skip
   :: else -> stop = 1
@@ -156,7 +156,7 @@ inline decide() {
         :: role[w] == R_WRITE -> goes = (rd == 0 && one == NONE && !taken && readers == 0 && (!waking || given))
         :: role[w] == R_DRAIN ->
              if
-             :: draining && rd == 0 && readers == 0 && (!seats || slots == 0) -> one = w; oout = GRANTED; h = 1; stop = 1
+             :: draining && rd == 0 && readers == 0 && (!bias || slots == 0) -> one = w; oout = GRANTED; h = 1; stop = 1
              :: else
              fi
         fi
@@ -181,10 +181,10 @@ inline decide() {
   /* the next state */
   readers = readers + rd; queued = queued2; hold = hold2;
   if
-  :: one != NONE && role[one] == R_DRAIN -> pending = 0; seats = (seats && FAULT == 13)
+  :: one != NONE && role[one] == R_DRAIN -> pending = 0; bias = (bias && FAULT == 13)
   :: one != NONE && role[one] != R_DRAIN && oout == WOKEN -> waking = 1
   :: one != NONE && role[one] == R_UPGRADABLE && oout == GRANTED -> upgradable = 1
-  :: one != NONE && role[one] == R_WRITE && oout == GRANTED -> writer = 1; pending = (readers > 0 || seats)
+  :: one != NONE && role[one] == R_WRITE && oout == GRANTED -> writer = 1; pending = (readers > 0 || bias)
   :: else
   fi;
   /* out of the queue */
@@ -212,7 +212,7 @@ inline invariants() {
 }
 /* ends a guarded section: kind, cause and want say how */
 inline settle() {
-  if :: star = 0 :: star = 1 fi;
+  if :: star = 0 :: star = 1 fi;  /* proof: rwlock.decide */
   d_step { decide() }
   do
   :: atomic { recheck -> recheck = 0; if :: FAULT != 4 -> if :: star = 0 :: star = 1 fi; d_step { decide() } :: else fi }
@@ -239,7 +239,7 @@ inline look_after_queue() {
 /* `change` of the code, with the change in kind */
 inline leave_by() {
   if
-  :: d_step { !queued || (waking && kind != NO_WAKING) -> change() }
+  :: d_step { !queued || (waking && kind != NO_WAKING) -> change() }  /* proof: rwlock.change */
   :: d_step { queued && !(waking && kind != NO_WAKING) && !guard -> guard = 1 } settle()
   :: d_step { queued && !(waking && kind != NO_WAKING) && guard -> change() } look_after_queue()
   fi
@@ -253,13 +253,13 @@ inline leave_fairly() {
 inline uncount() {
   if
   :: d_step { readers == 1 && queued && (draining || !(taken || waking)) && FAULT != 6 -> readers-- } look_after_queue()
-  :: d_step { !(readers == 1 && queued && (draining || !(taken || waking))) || FAULT == 6 -> readers-- }
+  :: d_step { !(readers == 1 && queued && (draining || !(taken || waking))) || FAULT == 6 -> readers-- }  /* proof: rwlock.uncount */
   fi
 }
-inline stand_up() {
-  slots = slots & (EVERY - (1 << me));
+inline empty_slot() {
+  slots = slots & (EVERY - (1 << me));  /* proof: rwlock.slots.leave */
   if
-  :: draining -> look_after_queue()
+  :: draining -> look_after_queue()  /* proof: rwlock.load */
   :: !draining || !saw      /* not, or not seen: but who has seen it once does not see what was before */
   fi;
   saw = 0
@@ -283,10 +283,10 @@ turn:
   :: MAY(READS) -> as = R_READ;
      if
      :: /* a slot */
-        open; slots = slots | (1 << me);
+        open; slots = slots | (1 << me);  /* proof: rwlock.slots.sit */
         if
-        :: open || FAULT == 2 -> atomic { inside_r++; assert(inside_w == 0) } goto seated
-        :: d_step { !open && FAULT != 2 -> saw = draining } stand_up(); goto acquire
+        :: open || FAULT == 2 -> atomic { inside_r++; assert(inside_w == 0) } goto in_slot  /* proof: rwlock.slots.look */
+        :: d_step { !open && FAULT != 2 -> saw = draining } empty_slot(); goto acquire
         fi
      :: goto acquire
      fi
@@ -300,11 +300,11 @@ acquire:
   if :: timed = 0 :: MAY(TIMED) -> timed = 1 fi;
 again:
   if
-  :: d_step { as == R_READ && !writer && !(hold && !carried) -> readers++; if :: carried -> waking = 0 :: else fi }
+  :: d_step { as == R_READ && !writer && !(hold && !carried) -> readers++; if :: carried -> waking = 0 :: else fi }  /* proof: rwlock.acquire, rwlock.try_acquire */
   :: d_step { as == R_AGAIN && !written -> readers++; if :: carried -> waking = 0 :: else fi }
   :: d_step { as == R_UPGRADABLE && !taken && !(hold && !carried) -> upgradable = 1; if :: carried -> waking = 0 :: else fi }
   :: d_step { as == R_WRITE && !taken && !(!carried && readers > 0 && (queued || waking)) ->
-       writer = 1; pending = (readers > 0 || seats); if :: carried -> waking = 0 :: else fi }
+       writer = 1; pending = (readers > 0 || bias); if :: carried -> waking = 0 :: else fi }
   :: timed -> passed = 1;
      if
      :: carried -> d_step { kind = NO_WAKING; carried = 0 } leave_by()
@@ -338,7 +338,7 @@ again:
      if :: FAULT != 7 -> look_after_queue() :: else fi
   :: else -> carried = 0;
      if
-     :: d_step { as <= R_AGAIN && !taken && !queued && !hold && !waking -> seats = 1 }
+     :: d_step { as <= R_AGAIN && !taken && !queued && !hold && !waking -> bias = 1 }  /* proof: rwlock.number.open */
      :: skip
      fi
   fi;
@@ -350,9 +350,9 @@ arrived:
   :: as == R_WRITE && pending -> goto drain
   fi;
 
-seated: /* it is in, by its slot */
+in_slot: /* it is in, by its slot */
   inside_r--;
-  stand_up();
+  empty_slot();
   goto next;
 counted:
   if
@@ -364,7 +364,7 @@ upgrading:
   if
   :: d_step { inside_r--; kind = END_UPGRADABLE } leave_by()
   :: d_step { inside_r--; kind = END_UPGRADABLE } leave_fairly()
-  :: d_step { inside_r--; upgradable = 0; writer = 1; pending = (readers > 0 || seats); held = 1; passed = 0 }
+  :: d_step { inside_r--; upgradable = 0; writer = 1; pending = (readers > 0 || bias); held = 1; passed = 0 }  /* proof: rwlock.pend_upgrade */
      if :: timed = 0 :: MAY(TIMED) -> timed = 1 fi;
      if :: pending -> goto drain :: else -> goto writing fi
   :: d_step { inside_r--; held = 1 } goto try
@@ -373,9 +373,9 @@ upgrading:
 
 drain: /* it has WRITER and PENDING */
   do
-  :: if :: seats && FAULT != 1 -> scan() :: else fi;
+  :: if :: bias && FAULT != 1 -> scan() :: else fi;
      if
-     :: d_step { !found && readers == 0 -> pending = 0; seats = (seats && FAULT == 13) } goto writing
+     :: d_step { !found && readers == 0 -> pending = 0; bias = (bias && FAULT == 13) } goto writing  /* proof: rwlock.drained */
      :: found || readers > 0 -> found = 0
      fi;
      if
@@ -387,7 +387,7 @@ drain: /* it has WRITER and PENDING */
         fi
      :: !passed ->
         d_step { !guard -> guard = 1 }
-        if :: seats -> scan() :: else fi;
+        if :: bias -> scan() :: else fi;
         atomic { visible = found && FAULT != 15; found = 0; role[me] = R_DRAIN; front[me] = 1; cause = QUEUED; want = R_DRAIN; push_front(me) }
         settle();
         if
@@ -420,16 +420,16 @@ writing:
 
 try: /* try_take: of an upgradable reader, if held */
   if
-  :: seats -> scan()
+  :: bias -> scan()
   :: else
   fi;
   if
   :: d_step { found || readers > 0 || writer || pending || upgradable != held -> found = 0 } goto failed
-  :: d_step { !found && readers == 0 && !writer && !pending && upgradable == held && !seats -> upgradable = 0; writer = 1 } goto writing
-  :: d_step { !found && readers == 0 && !writer && !pending && upgradable == held && seats -> pending = 1 }
+  :: d_step { !found && readers == 0 && !writer && !pending && upgradable == held && !bias -> upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take */
+  :: d_step { !found && readers == 0 && !writer && !pending && upgradable == held && bias -> pending = 1 }
      if :: FAULT != 1 -> scan() :: else fi;
      if
-     :: d_step { !found && readers == 0 -> pending = 0; seats = (seats && FAULT == 13); upgradable = 0; writer = 1 } goto writing
+     :: d_step { !found && readers == 0 -> pending = 0; bias = (bias && FAULT == 13); upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take_drained */
      :: d_step { found || readers > 0 -> found = 0; kind = NO_PENDING } leave_by(); goto failed
      fi
   fi;

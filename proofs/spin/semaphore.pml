@@ -36,7 +36,7 @@ inline finish() {
   do
   :: due -> /* grant: reads the state, decides */
        d_step {
-         due = 0; left = perm; seen = queued; sum = 0; i = 0;
+         due = 0; left = perm; seen = queued; sum = 0; i = 0;  /* proof: semaphore.load */
          do
          :: seen && ql > i && want[q[i]] <= left ->
               first = q[i]; left = left - want[first]; sum = sum + want[first]; some = 1;
@@ -49,14 +49,14 @@ inline finish() {
        }
        if /* then subtracts */
        :: d_step { seen && (sum > 0 || ql == 0) ->
-            if :: FAULT == 12 -> perm = left :: else -> perm = perm - sum fi;
+            if :: FAULT == 12 -> perm = left :: else -> perm = perm - sum fi;  /* proof: semaphore.grant */
             held = held + sum;
             if :: ql == 0 && FAULT != 4 -> queued = 0; seen = 0 :: else fi;
             sum = 0 }
        :: else
        fi;
        if
-       :: d_step { take && seen && left > 0 -> perm--; held++; taken = 1 }
+       :: d_step { take && seen && left > 0 -> perm--; held++; taken = 1 }  /* proof: semaphore.forget_queued */
        :: else
        fi;
        d_step { left = 0; unqueued = !seen; seen = 0; take = 0 }
@@ -77,7 +77,7 @@ inline finish() {
 }
 inline release(n) {
   if
-  :: d_step { !queued || FAULT == 2 -> held = held - n; perm = perm + n }
+  :: d_step { !queued || FAULT == 2 -> held = held - n; perm = perm + n }  /* proof: semaphore.release */
   :: d_step { queued && FAULT != 2 -> held = held - n; perm = perm + n; owing++ }
      if
      :: d_step { guard -> recheck = 1; owing-- }
@@ -95,7 +95,7 @@ proctype T(byte me) {
   :: /* acquire */
     if :: n = 1 :: n = 2 fi;
     if
-    :: d_step { (!queued || FAULT == 6) && perm >= n -> perm = perm - n; held = held + n } goto in
+    :: d_step { (!queued || FAULT == 6) && perm >= n -> perm = perm - n; held = held + n } goto in  /* proof: semaphore.take */
     :: d_step { (queued || perm < n) -> n = 0 } goto next /* its time is up */
     :: d_step { (queued || perm < n) && !guard -> guard = 1 }
     fi;
@@ -104,7 +104,7 @@ proctype T(byte me) {
        finish();
        goto in
     :: atomic { queued || perm < n ->
-         d_step { want[me] = n; push_back(me); if :: FAULT != 5 -> queued = 1 :: else fi }
+         d_step { want[me] = n; push_back(me); if :: FAULT != 5 -> queued = 1 :: else fi }  /* proof: semaphore.queue */
          if :: timed = 0 :: timed = 1 fi }
        finish()
     fi;
@@ -132,14 +132,14 @@ next: n = 0
   :: skip; /* forget_free, then add */
 forget: skip;
     if
-    :: d_step { (!queued || FAULT == 10) && perm > 0 -> perm--; held++; taken = 1 }
+    :: d_step { (!queued || FAULT == 10) && perm > 0 -> perm--; held++; taken = 1 }  /* proof: semaphore.forget_free */
     :: !queued && perm == 0
     :: d_step { queued && !guard -> guard = 1; take = 1 } finish();
        if :: d_step { unqueued -> unqueued = 0 } goto forget :: else fi
     fi;
     if
-    :: taken -> d_step { taken = 0; held--; room++; unqueued = 0 }
-       d_step { room--; held++ }
+    :: taken -> d_step { taken = 0; held--; room++; unqueued = 0 }  /* proof: semaphore.forget */
+       d_step { room--; held++ }  /* proof: semaphore.add */
        release(1)
     :: else -> unqueued = 0
     fi

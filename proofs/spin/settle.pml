@@ -12,7 +12,7 @@ inline clear(t) { carried = 0; passed = 0; stamped[t] = 0; out[t] = 0 }
 /* Guard::finish with settle_as: spent bits, fair, and what was delegated meanwhile */
 inline finish() {
   do
-  :: atomic { recheck && MUTEX_FAULT != 6 -> recheck = 0;
+  :: atomic { recheck && MUTEX_FAULT != 6 -> recheck = 0;  /* proof: queue.clear_recheck */
        if :: MUTEX_FAULT != 5 -> fair = 1; spent_l = 1 :: else fi }
   :: atomic { !recheck || MUTEX_FAULT == 6 ->
        if :: spent_l -> locked = 0 :: else fi;
@@ -36,10 +36,10 @@ inline finish() {
          :: else
          fi;
          if :: ql > 0 && MUTEX_FAULT != 10 -> stamped[q[0]] = 1 :: else fi;
-         guard = 0; old = 0; hand = 0; spent_l = 0; spent_w = 0; fair = 0; seen_l = 0;
+         guard = 0; old = 0; hand = 0; spent_l = 0; spent_w = 0; fair = 0; seen_l = 0;  /* proof: queue.finish */
          invariants()
        }
        break }
   od;
-  if :: first != NONE -> d_step { out[first] = how; first = NONE; how = 0 } :: else fi
+  if :: first != NONE -> d_step { out[first] = how; first = NONE; how = 0 } :: else fi  /* proof: waiter.wake, waiter.wake_parked */
 }

@@ -147,18 +147,21 @@ pub(crate) mod atomic {
     /// what the other did: all three stand in one total order.
     #[inline]
     pub(crate) fn exchange_in_order(word: &AtomicU32, current: u32, new: u32) -> bool {
+        // proof: facade.exchange_in_order
         word.0.compare_exchange(current, new, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
     /// The second half of the same.
     #[inline]
     pub(crate) fn load_in_order(word: &AtomicU32) -> u32 {
+        // proof: facade.load_in_order
         word.0.load(Ordering::SeqCst)
     }
 
     /// The other side of the same: stands between the change of the one word and the load of the other.
     #[inline]
     pub(crate) fn fence_in_order() {
+        // proof: facade.fence_in_order
         platform::atomic::fence(Ordering::SeqCst);
     }
 }
@@ -219,6 +222,7 @@ pub(crate) mod lines {
         LINE.set(line);
         // SeqCst: in the same order as the exchange by which the thread then enters something, so who is to see that
         // sees the line first (`used`).
+        // proof: lines.count
         USED.fetch_max(line + 1, SeqCst);
         // A thread that is at its end already, or whose number is another's, has none to give back.
         if own.is_some() && AT_END.try_with(|_| ()).is_err() {
@@ -240,6 +244,7 @@ pub(crate) mod lines {
     /// out whose thread came first.
     pub(crate) fn used() -> usize {
         // Relaxed: in order behind the caller's fence.
+        // proof: lines.used
         USED.load(Relaxed)
     }
 

@@ -262,6 +262,7 @@ impl RawBarrier {
     #[inline]
     fn load(&self) -> State {
         // Acquire (barrier.trip, barrier.break): the thread that learns from it how a round ended has what goes with that.
+        // proof: barrier.load
         State(self.state.load(Acquire))
     }
 
@@ -282,6 +283,7 @@ impl RawBarrier {
         // Release (barrier.arrive, barrier.trip, barrier.break): what this thread did before, and what it has from
         // others. Acquire on failure (all three): as in `load`. Not needed on success: `current` was read with
         // Acquire, made by this thread, or is the first state of all, and no state that it matters for comes back.
+        // proof: barrier.change
         match self.state.compare_exchange_weak(current.0, next.0, Release, Acquire) {
             Ok(_) => Ok(()),
             Err(actual) => Err(State(actual)),

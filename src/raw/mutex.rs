@@ -130,6 +130,7 @@ impl RawMutex {
                     yield_at_intervals();
                 }
                 // Acquire (mutex.unlock): what earlier holders did.
+                // proof: mutex.lock
                 match self.queue.try_change(word, word.without(designated).with(LOCKED), Acquire) {
                     Ok(()) => {
                         if let Some(spin) = &spin {
@@ -147,6 +148,7 @@ impl RawMutex {
                 if designated == 0 {
                     return false;
                 }
+                // proof: mutex.give_up
                 match self.queue.try_change(word, word.without(designated), Relaxed) {
                     Ok(()) => {
                         reached!("mutex given up by a woken waiter");
@@ -212,6 +214,7 @@ impl RawMutex {
             if is_left {
                 // No thread to wake, or the holder of the queue lock or a designated waker will see to it (invariant 1).
                 // Release (mutex.unlock): what this holder did.
+                // proof: mutex.unlock
                 match self.queue.try_change(word, word.without(LOCKED), Release) {
                     Ok(()) => {
                         if word.is_queue_locked() {
@@ -246,6 +249,7 @@ impl RawMutex {
                 self.queue.try_lock(word).map(|locked| self.unlock_and_hand_off(locked))
             } else {
                 // Release (mutex.unlock): what this holder did.
+                // proof: mutex.unlock_fair
                 self.queue.try_change(word, word.without(LOCKED), Release)
             };
             match done {

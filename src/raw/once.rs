@@ -312,6 +312,7 @@ impl RawOnce {
                 Err(actual) => word = actual,
             }
             // Release (once.done, once.failed): what the initialiser did.
+            // proof: once.end
             match self.queue.try_change(word, in_stage(word, bits), Release) {
                 Ok(()) => return,
                 Err(actual) => word = actual,

@@ -218,6 +218,7 @@ impl Line {
     #[inline]
     fn load(&self) -> Cursor {
         // Acquire (ring.cursor): what made this position possible, such as a slot that was freed for it, is seen.
+        // proof: ring.load
         Cursor(self.cursor.load(Acquire))
     }
 
@@ -225,6 +226,7 @@ impl Line {
     fn exchange(&self, current: Cursor, next: Cursor) -> Result<(), Cursor> {
         // Release (ring.cursor): the thread that sees the claim sees what made it possible. Acquire (ring.cursor): on success the
         // claims before this one, too, in whose segments and slots it goes on; on failure as for a load.
+        // proof: ring.exchange
         match self.cursor.compare_exchange_weak(current.0, next.0, AcqRel, Acquire) {
             Ok(_) => Ok(()),
             Err(actual) => Err(Cursor(actual)),
@@ -526,6 +528,7 @@ impl<T> Slot<T> {
     #[inline]
     pub(crate) fn is_published(&self, lap: u64) -> bool {
         // Acquire (ring.published): the value that the put wrote.
+        // proof: ring.is_published
         self.stamp.load(Acquire) == 2 * lap + 1
     }
 
@@ -539,6 +542,7 @@ impl<T> Slot<T> {
         // SAFETY: the caller has the slot alone (invariant 2).
         self.value.with_mut(|place| unsafe { (*place).write(value) });
         // Release (ring.published): the value, to the get that claims it.
+        // proof: ring.write
         self.stamp.store(2 * lap + 1, Release);
     }
 

@@ -127,6 +127,7 @@ impl RawSemaphore {
     fn load(&self) -> State {
         // Relaxed: the thread that acts on it changes the word by an exchange that fails if it has changed, or has the queue lock
         // and needs a lower bound only (invariant 2).
+        // proof: semaphore.load
         State(self.state.load(Relaxed))
     }
 
@@ -152,6 +153,7 @@ impl RawSemaphore {
     fn take(&self, mut state: State, n: usize) -> bool {
         while state.offers(n) {
             // Acquire (semaphore.permits): what those did who gave permits back. Relaxed on failure: nothing is taken.
+            // proof: semaphore.take
             match self.state.compare_exchange_weak(state.0, state.less(n).0, Acquire, Relaxed) {
                 Ok(_) => return true,
                 Err(actual) => state = State(actual),
@@ -227,6 +229,7 @@ impl RawSemaphore {
             // Relaxed: announces a waiter to releases, which then take the queue lock (invariant 3), and with it what we
             // do before we give it back. A release comes before this in the word's history, and then we have seen its
             // permits, or after it, and then it sees the bit.
+            // proof: semaphore.queue
             match self.state.compare_exchange_weak(state.0, state.queued().0, Relaxed, Relaxed) {
                 Ok(_) => break,
                 Err(actual) => state = State(actual),
@@ -242,6 +245,7 @@ impl RawSemaphore {
             return;
         }
         // Release (semaphore.permits): what the holder did.
+        // proof: semaphore.release
         let before = State(self.state.fetch_add(n, Release));
         debug_assert!(before.permits() + n <= self.limit, "invariant 5");
         if before.is_queued() {
@@ -283,6 +287,7 @@ impl RawSemaphore {
         if left != before {
             // Acquire (semaphore.permits): what those did who gave these permits back, to be handed over to the
             // waiters with their outcome.
+            // proof: semaphore.grant
             self.state.fetch_sub(before.0 - left.0, Acquire);
         }
         (granted, left)
@@ -298,6 +303,7 @@ impl RawSemaphore {
         while room >= n {
             // Acquire (semaphore.room): what those did whose permits these are; the release hands it on. Relaxed on
             // failure: nothing is taken.
+            // proof: semaphore.add
             match self.room.compare_exchange_weak(room, room - n, Acquire, Relaxed) {
                 Ok(_) => {
                     self.release(n);
@@ -312,6 +318,7 @@ impl RawSemaphore {
     /// Gives up `n` permits that are held, without giving them back: as many may be made later.
     pub(crate) fn forget(&self, n: usize) {
         // Release (semaphore.room): what the holder did, and that its permits were taken before.
+        // proof: semaphore.forget
         self.room.fetch_add(n, Release);
     }
 
@@ -331,6 +338,7 @@ impl RawSemaphore {
                 return 0;
             }
             // Relaxed: what came with these permits stays in the word's history, for the thread that takes others out of it.
+            // proof: semaphore.forget_free
             match self.state.compare_exchange_weak(state.0, state.less(taken).0, Relaxed, Relaxed) {
                 Ok(_) => {
                     self.forget(taken);
@@ -369,6 +377,7 @@ impl RawSemaphore {
                     let taken = if left.is_queued() { n.min(left.permits()) } else { 0 };
                     if taken != 0 {
                         // Relaxed: as above. They are still there (invariant 2), and too few for the first waiter.
+                        // proof: semaphore.forget_queued
                         self.state.fetch_sub(taken, Relaxed);
                     }
                     (taken, left)

@@ -171,6 +171,7 @@ impl Queue {
     pub(crate) fn load_acquire(&self) -> Word {
         // Acquire: pairs with whichever Release exchange of the owner's set the bit, on an edge of the owner's
         // (`event.set`).
+        // proof: queue.load_acquire
         Word(self.word.load(Acquire))
     }
 
@@ -269,6 +270,7 @@ impl Queue {
         let next = next.with(Word::RECHECK);
         // Release (queue.recheck): what the holder is to decide on. Also where RECHECK is set: a load would come before
         // the exchange that clears it, and hand nothing over. Relaxed on failure: the caller tries again.
+        // proof: queue.try_delegate
         match self.word.compare_exchange_weak(current.0, next.0, Release, Relaxed) {
             Ok(_) => {
                 reached!("work left to the holder of the queue lock");
@@ -291,6 +293,7 @@ impl Queue {
         debug_assert!(!current.is_queue_locked());
         let guarded = current.with(Word::QUEUE_LOCKED);
         // Acquire (queue.lock): the list as the last holder left it. Relaxed on failure: nothing is taken.
+        // proof: queue.try_guard
         if let Err(actual) = self.word.compare_exchange_weak(current.0, guarded.0, Acquire, Relaxed) {
             return Err(Word(actual));
         }
@@ -433,6 +436,7 @@ impl<'a> LockedQueue<'a> {
             // Release (queue.lock): publishes the list, and whatever the owner's bits announce. Acquire: a decision
             // may take what the bits offered on behalf of a waiter (`raw::mutex`, a hand-off), which then gets it from
             // this thread. Relaxed on failure: decided anew.
+            // proof: queue.finish
             let done = self.queue.word.compare_exchange_weak(current.0, next.0, AcqRel, Relaxed);
             let Err(actual) = done else { return };
             reached!("owner's bits change under the queue lock");
@@ -450,6 +454,7 @@ impl<'a> LockedQueue<'a> {
         loop {
             let current = self.word;
             // Acquire (queue.recheck): what those did who delegated. Relaxed on failure: tried again.
+            // proof: queue.clear_recheck
             let cleared = self.queue.word.compare_exchange_weak(
                 current.0,
                 current.without(Word::RECHECK).0,

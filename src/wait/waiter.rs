@@ -241,6 +241,7 @@ impl Waiter {
         }
         spin.exhausted();
         // Relaxed: tells wakers to unpark, and carries nothing. Relaxed on failure: `outcome` reads it again.
+        // proof: waiter.park
         let _ = self.state.compare_exchange(WAITING, PARKED, Relaxed, Relaxed);
         loop {
             if let Some(outcome) = self.outcome() {
@@ -256,6 +257,7 @@ impl Waiter {
 
     fn outcome(&self) -> Option<Wakeup> {
         // Acquire (waiter.outcome): pairs with the store in `wake`.
+        // proof: waiter.outcome
         match self.state.load(Acquire) {
             WAITING | PARKED => None,
             outcome => Some(Wakeup(outcome)),
@@ -282,6 +284,7 @@ impl Waiter {
         let state = unsafe { &(*waiter.as_ptr()).state };
         // Release (waiter.outcome): hands over what the waker did. Relaxed on failure: the only other state is
         // PARKED, and the parker was published with the node.
+        // proof: waiter.wake
         if state.compare_exchange(WAITING, outcome.0, Release, Relaxed).is_ok() {
             reached!("waiter woken before it parks");
             return;
@@ -289,6 +292,7 @@ impl Waiter {
         // SAFETY: alive, as no outcome is stored yet; copied out because after the store it is not (invariant 2).
         let unparker = unsafe { &(*waiter.as_ptr()).parker }.unparker();
         // Release (waiter.outcome): as above.
+        // proof: waiter.wake_parked
         state.store(outcome.0, Release);
         unparker.unpark();
     }

@@ -124,6 +124,7 @@ impl<V> RawRwLock<V> {
     #[inline]
     fn load(&self) -> State {
         // Relaxed: a thread that acts on it exchanges the state, and fails if it has changed.
+        // proof: rwlock.load
         State(self.state.load(Relaxed))
     }
 
@@ -180,6 +181,7 @@ impl<V: Visible> RawRwLock<V> {
     #[inline]
     pub(crate) unsafe fn unlock_counted(&self) {
         // Release (rwlock.read): that this reader is done reading.
+        // proof: rwlock.uncount
         let before = State(self.state.fetch_sub(READER, Release));
         if before.readers() == 1 && before.has(QUEUED) {
             self.last_reader_left(before);
@@ -253,6 +255,7 @@ impl<V: Visible> RawRwLock<V> {
     fn try_acquire(&self, role: Role, mut state: State) -> Option<State> {
         while let Some(next) = role.enter(state, 0) {
             // Acquire (rwlock.write, rwlock.read): what earlier holders did.
+            // proof: rwlock.try_acquire
             match self.try_change(state, next, Acquire) {
                 Ok(()) => return Some(next),
                 Err(actual) => state = actual,
@@ -276,6 +279,7 @@ impl<V: Visible> RawRwLock<V> {
                     yield_at_intervals();
                 }
                 // Acquire (rwlock.write, rwlock.read): what earlier holders did.
+                // proof: rwlock.acquire
                 match self.try_change(state, next, Acquire) {
                     Ok(()) => {
                         if designated != 0 && role != Role::Write && next.has(QUEUED) {

@@ -244,6 +244,7 @@ impl<V: Visible> RawRwLock<V> {
                 }
             }
             // Release (rwlock.write): what the leaving thread did.
+            // proof: rwlock.change
             match self.try_change(state, next, Release) {
                 Ok(()) if concerns_queue => return self.look_after_queue(next),
                 Ok(()) => return,
@@ -309,6 +310,7 @@ impl<V: Visible> RawRwLock<V> {
         let mut plan = plan_for(queue, changed);
         // Release (rwlock.write): what the leaving thread did. Acquire: the same on behalf of a waiter that
         // the lock is handed to, which gets it from this thread.
+        // proof: rwlock.decide
         while let Err(actual) = self.try_change(state, plan.next(changed), AcqRel) {
             state = actual;
             let before = mem::replace(&mut changed, change(state));

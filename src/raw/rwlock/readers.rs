@@ -121,6 +121,7 @@ impl Readers {
         let number = new_number();
         // Relaxed: a thread that reads READER_BIASED with Acquire after this sees the number, and a reader
         // that does not see it publishes none.
+        // proof: rwlock.number.set
         if self.number.compare_exchange(0, number, Relaxed, Relaxed).is_err() {
             reached!("lock numbered by two readers");
         }
@@ -131,12 +132,14 @@ impl Readers {
     #[inline]
     fn publish(&self) -> Option<&'static AtomicU32> {
         // Relaxed: the number never changes; zero if it is not visible here yet.
+        // proof: rwlock.number.sit
         let number = self.number.load(Relaxed);
         if number == 0 {
             return None;
         }
         let slot = table()[lines::mine() % lines::COUNT].slot(number);
         // In order with the load of the state that follows (rwlock.slots).
+        // proof: rwlock.slots.sit
         exchange_in_order(slot, 0, number).then_some(slot)
     }
 
@@ -150,8 +153,10 @@ impl Readers {
 impl Visible for Readers {
     fn any(&self) -> bool {
         // Relaxed: zero only if no reader ever could publish itself (invariant 2).
+        // proof: rwlock.number.scan
         let number = self.number.load(Relaxed);
         // Acquire (rwlock.read): if the slot was emptied, what its reader did is done.
+        // proof: rwlock.slots.scan
         number != 0 && Self::slots(number).any(|slot| slot.load(Acquire) == number)
     }
 }
@@ -235,6 +240,7 @@ impl RawRwLock<Readers> {
     fn publish(&self, state: State) -> Result<ReadToken, State> {
         let slot = self.visible.publish().ok_or(state)?;
         // Acquire (rwlock.write): what the last writer did.
+        // proof: rwlock.slots.look
         let state = State(load_in_order(&self.state));
         if !state.admits_visible_readers() {
             return Err(self.retract_at_once(slot, state));
@@ -254,6 +260,7 @@ impl RawRwLock<Readers> {
     #[inline]
     fn retract(&self, slot: &AtomicU32) {
         // Release (rwlock.read): that this reader is done reading.
+        // proof: rwlock.slots.leave
         slot.store(0, Release);
         // May be older than the store: a writer that has just begun to wait would be missed, and finds out by
         // itself (`drain`). What an exchange would cost here is half of what reading costs.
@@ -270,6 +277,7 @@ impl RawRwLock<Readers> {
         if state.is_ready_for_bias() && self.visible.assign_number() {
             // Release (rwlock.number): the number, for the writer that will look for it. It does not matter
             // if it fails.
+            // proof: rwlock.number.open
             let _ = self.try_change(state, state.with_bias(), Release);
         }
     }

@@ -119,6 +119,7 @@ impl<V: Visible> RawRwLock<V> {
         loop {
             let next = state.without(UPGRADABLE).claimed_for_writing();
             // Acquire (rwlock.read): if there are none, what the readers that have left did.
+            // proof: rwlock.pend_upgrade
             match self.try_change(state, next, Acquire) {
                 Ok(()) => return next,
                 Err(actual) => state = actual,
@@ -140,6 +141,7 @@ impl<V: Visible> RawRwLock<V> {
             let biased = state.is_reader_biased();
             let next = if biased { state.with(DRAINING) } else { state.write_locked(held) };
             // Acquire (rwlock.write, rwlock.read): what earlier holders did.
+            // proof: rwlock.try_take
             match self.try_change(state, next, Acquire) {
                 Ok(()) if biased => return self.try_take_from_visible(next, held),
                 Ok(()) => return true,
@@ -154,10 +156,12 @@ impl<V: Visible> RawRwLock<V> {
     fn try_take_from_visible(&self, mut state: State, held: u32) -> bool {
         // In order after the exchange that set DRAINING, against a reader that publishes itself
         // (rwlock.slots).
+        // proof: rwlock.slots.fence_try
         fence_in_order();
         if !self.any_visible(state) {
             while !state.has_readers() {
                 // Acquire (rwlock.read): what the counted readers did.
+                // proof: rwlock.try_take_drained
                 match self.try_change(state, state.drained().write_locked(held), Acquire) {
                     Ok(()) => return true,
                     Err(actual) => state = actual,
@@ -214,6 +218,7 @@ impl<V: Visible> RawRwLock<V> {
         }
         while !state.has_readers() {
             // Acquire (rwlock.read): what the counted readers did.
+            // proof: rwlock.drained
             match self.try_change(state, state.drained(), Acquire) {
                 Ok(()) => return true,
                 Err(actual) => state = actual,
@@ -226,6 +231,7 @@ impl<V: Visible> RawRwLock<V> {
     #[cold]
     fn drain(&self, mut state: State, deadline: &Deadline) -> bool {
         // In order after the exchange that set WRITER, against a reader that publishes itself (rwlock.slots).
+        // proof: rwlock.slots.fence
         fence_in_order();
         let mut spin = SpinWait::for_drain();
         let mut rounds = None;
