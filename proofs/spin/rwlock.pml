@@ -11,12 +11,12 @@
 
    Faults:
     1 a writer does not look for readers in slots         2 a reader does not look again once it has its slot
-    3 who leaves at its deadline wakes no others          4 delegated work is dropped
+    3 the guard goes back with RECHECK set                4 delegated work is dropped
     5 a woken waiter that gives up leaves WAKING set      6 the last counted reader looks after no writer
-    7 a woken reader does not let the others in           8 a writer that gives up leaves HOLD set
+    7 a woken reader comes in and leaves WAKING set       8 a writer that gives up leaves HOLD set
     9 a withdrawn upgrade forgets UPGRADABLE             10 a writer that gives up its wait for readers keeps WRITER
    11 a reader is granted the lock beside a writer       12 a try that fails leaves PENDING set
-   13 BIAS stays set when a writer comes in             14 a grant that meets a deadline is lost
+   13 a reader may take a slot while a writer waits      14 a grant that meets a deadline is lost
    15 readers in slots are waited for without looking again from time to time
 
      run: -DN=2 -DAGAIN=3 -DTRIES=3 -DUPGRADES=3
@@ -122,7 +122,7 @@ inline decide() {
   :: cause == QUEUED && want == R_UPGRADABLE -> concerned = !(taken || hold)
   :: cause == QUEUED && want == R_WRITE -> concerned = !taken && readers == 0
   :: cause == QUEUED && want == R_DRAIN -> concerned = 1
-  :: cause == LEFT -> concerned = (want == R_WRITE && FAULT != 3)
+  :: cause == LEFT -> concerned = (want == R_WRITE)
   :: else
   fi;
   rd = 0; one = NONE; oout = 0; queued2 = 0; i = 0; stop = 0;
@@ -138,7 +138,7 @@ inline decide() {
      given = (rd == 0 && one == NONE) && (cause == FAIR || (stamped[w] && star));
      goes = 0; h = 0; /* h: done with this one */
      if
-     :: draining && !front[w] -> queued2 = 1; stop = 1; h = 1
+     :: draining && !front[w] && FAULT != 11 -> queued2 = 1; stop = 1; h = 1
      :: else ->
         if
         :: role[w] == R_READ && draining && FAULT != 11
@@ -181,7 +181,7 @@ inline decide() {
   /* the next state */
   readers = readers + rd; queued = queued2; hold = hold2;
   if
-  :: one != NONE && role[one] == R_DRAIN -> pending = 0; bias = (bias && FAULT == 13)
+  :: one != NONE && role[one] == R_DRAIN -> pending = 0; bias = 0
   :: one != NONE && role[one] != R_DRAIN && oout == WOKEN -> waking = 1
   :: one != NONE && role[one] == R_UPGRADABLE && oout == GRANTED -> upgradable = 1
   :: one != NONE && role[one] == R_WRITE && oout == GRANTED -> writer = 1; pending = (readers > 0 || bias)
@@ -216,7 +216,7 @@ inline settle() {
   d_step { decide() }
   do
   :: atomic { recheck -> recheck = 0; if :: FAULT != 4 -> if :: star = 0 :: star = 1 fi; d_step { decide() } :: else fi }
-  :: d_step { !recheck -> if :: ql > 0 -> stamped[q[0]] = 1 :: else fi; guard = 0; invariants() } break
+  :: d_step { !recheck || FAULT == 3 -> if :: ql > 0 -> stamped[q[0]] = 1 :: else fi; guard = 0; invariants() } break
   od;
   if
   :: d_step { some ->
@@ -285,8 +285,8 @@ turn:
      :: /* a slot */
         open; slots = slots | (1 << me);  /* proof: rwlock.slots.sit */
         if
-        :: open || FAULT == 2 -> atomic { inside_r++; assert(inside_w == 0) } goto in_slot  /* proof: rwlock.slots.look */
-        :: d_step { !open && FAULT != 2 -> saw = draining } empty_slot(); goto acquire
+        :: open || FAULT == 2 || (FAULT == 13 && bias && !written) -> atomic { inside_r++; assert(inside_w == 0) } goto in_slot  /* proof: rwlock.slots.look */
+        :: d_step { !open && FAULT != 2 && !(FAULT == 13 && bias && !written) -> saw = draining } empty_slot(); goto acquire
         fi
      :: goto acquire
      fi
@@ -300,7 +300,7 @@ acquire:
   if :: timed = 0 :: MAY(TIMED) -> timed = 1 fi;
 again:
   if
-  :: d_step { as == R_READ && !writer && !(hold && !carried) -> readers++; if :: carried -> waking = 0 :: else fi }  /* proof: rwlock.acquire, rwlock.try_acquire */
+  :: d_step { as == R_READ && !writer && !(hold && !carried) -> readers++; if :: carried && FAULT != 7 -> waking = 0 :: else fi }  /* proof: rwlock.acquire, rwlock.try_acquire */
   :: d_step { as == R_AGAIN && !written -> readers++; if :: carried -> waking = 0 :: else fi }
   :: d_step { as == R_UPGRADABLE && !taken && !(hold && !carried) -> upgradable = 1; if :: carried -> waking = 0 :: else fi }
   :: d_step { as == R_WRITE && !taken && !(!carried && readers > 0 && (queued || waking)) ->
@@ -335,7 +335,7 @@ again:
   stamped[me] = 0;
   if /* arrive */
   :: carried && as != R_WRITE && queued -> carried = 0;
-     if :: FAULT != 7 -> look_after_queue() :: else fi
+     look_after_queue()
   :: else -> carried = 0;
      if
      :: d_step { as <= R_AGAIN && !taken && !queued && !hold && !waking -> bias = 1 }  /* proof: rwlock.number.open */
@@ -375,7 +375,7 @@ drain: /* it has WRITER and PENDING */
   do
   :: if :: bias && FAULT != 1 -> scan() :: else fi;
      if
-     :: d_step { !found && readers == 0 -> pending = 0; bias = (bias && FAULT == 13) } goto writing  /* proof: rwlock.drained */
+     :: d_step { !found && readers == 0 -> pending = 0; bias = 0 } goto writing  /* proof: rwlock.drained */
      :: found || readers > 0 -> found = 0
      fi;
      if
@@ -429,7 +429,7 @@ try: /* try_take: of an upgradable reader, if held */
   :: d_step { !found && readers == 0 && !writer && !pending && upgradable == held && bias -> pending = 1 }
      if :: FAULT != 1 -> scan() :: else fi;
      if
-     :: d_step { !found && readers == 0 -> pending = 0; bias = (bias && FAULT == 13); upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take_drained */
+     :: d_step { !found && readers == 0 -> pending = 0; bias = 0; upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take_drained */
      :: d_step { found || readers > 0 -> found = 0; kind = NO_PENDING } leave_by(); goto failed
      fi
   fi;
