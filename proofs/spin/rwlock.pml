@@ -15,7 +15,7 @@
     5 a woken waiter that gives up leaves WAKING set      6 the last counted reader looks after no writer
     7 a woken reader comes in and leaves WAKING set       8 a writer that gives up leaves HOLD set
     9 a withdrawn upgrade forgets UPGRADABLE             10 a writer that gives up its wait for readers keeps WRITER
-   11 a reader is granted the lock beside a writer       12 a try that fails leaves PENDING set
+   11 a granted writer does not wait for readers         12 a try that fails leaves PENDING set
    13 a reader may take a slot while a writer waits      14 a grant that meets a deadline is lost
    15 readers in slots are waited for without looking again from time to time
 
@@ -138,11 +138,11 @@ inline decide() {
      given = (rd == 0 && one == NONE) && (cause == FAIR || (stamped[w] && star));
      goes = 0; h = 0; /* h: done with this one */
      if
-     :: draining && !front[w] && FAULT != 11 -> queued2 = 1; stop = 1; h = 1
+     :: draining && !front[w] -> queued2 = 1; stop = 1; h = 1
      :: else ->
         if
-        :: role[w] == R_READ && draining && FAULT != 11
-        :: (role[w] == R_READ && (!draining || FAULT == 11)) || role[w] == R_AGAIN ->
+        :: role[w] == R_READ && draining
+        :: (role[w] == R_READ && !draining) || role[w] == R_AGAIN ->
              lets = lets || given;
              if
              :: lets -> rd++; h = 1
@@ -184,7 +184,7 @@ inline decide() {
   :: one != NONE && role[one] == R_DRAIN -> pending = 0; bias = 0
   :: one != NONE && role[one] != R_DRAIN && oout == WOKEN -> waking = 1
   :: one != NONE && role[one] == R_UPGRADABLE && oout == GRANTED -> upgradable = 1
-  :: one != NONE && role[one] == R_WRITE && oout == GRANTED -> writer = 1; pending = (readers > 0 || bias)
+  :: one != NONE && role[one] == R_WRITE && oout == GRANTED -> writer = 1; pending = ((readers > 0 || bias) && FAULT != 11)
   :: else
   fi;
   /* out of the queue */
@@ -197,7 +197,7 @@ inline decide() {
   :: rd > 0 && i < ql ->
      w = q[i];
      if
-     :: role[w] == R_AGAIN || (role[w] == R_READ && (!beside || FAULT == 11)) -> go(w, GRANTED); rd--
+     :: role[w] == R_AGAIN || (role[w] == R_READ && !beside) -> go(w, GRANTED); rd--
      :: else -> i++
      fi
   :: else -> break
