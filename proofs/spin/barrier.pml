@@ -8,7 +8,8 @@
 
    Faults:
     1 a trip wakes no sleepers                            2 a break wakes no sleepers
-    3 a node is queued without looking at the state again 4 a deadline breaks a complete round
+    3 a node is queued without looking at the state again
+    4 a deadline breaks a complete round
     5 delegated waking is dropped                         6 a member that was expelled stays on the count
     7 a broken round without members does not end         8 who finds its round over when it gives up says that it is broken
     9 sleepers of the round that has ended are left to those of the next
