@@ -22,7 +22,7 @@ bit stamped[N];     /* it has been the first since some time */
 
 inline push_back(t) { q[ql] = t; ql++; home[t] = 1; out[t] = 0 }
 inline push_front(t) {
-  if :: ql > 0 -> stamped[q[0]] = 0 :: else fi;
+  if :: ql > 0 && stamped[t] -> stamped[q[0]] = 0 :: else fi;
   i = ql;
   do :: i > 0 -> q[i] = q[i - 1]; i-- :: else -> break od;
   q[0] = t; ql++; home[t] = 1; out[t] = 0; i = 0

@@ -3,7 +3,7 @@
    counted. N threads, each any number of turns. The bits of READS, AGAIN, WRITES, TRIES, UPGRADES say which threads
    do what in a turn; those of TIMED which may have a deadline, which may pass at any point. Unlocking is plain or fair.
 
-   Choices, where the code goes by a clock, a count of reads or a hint: whether a waiter is starving, whether readers take
+   Choices, where the code goes by a clock, a count of reads or a hint: whether a waiter is starving, whose turn it is, whether readers take
    slots from now on, whether a reader that empties its slot sees a writer that has just begun to wait (a plain store and a
    relaxed load), when a waiting writer looks again for itself. The slots are looked at one by one, except in a plan.
    There is no limit to the readers here. A thread stops between any two turns, so a wait that no thread ends is an
@@ -21,6 +21,7 @@
 
      run: -DN=2 -DAGAIN=3 -DTRIES=3 -DUPGRADES=3
      run: -DREADS=3 -DWRITES=4 -DTIMED=4
+     run: -DREADS=1 -DAGAIN=2 -DWRITES=4 -DTIMED=4
      find 1 2 4 5 6 9 10 12: -DN=2 -DAGAIN=2 -DTRIES=3 -DUPGRADES=3
      find 3 7 8 11 13 14 15: -DREADS=3 -DWRITES=4 -DTIMED=4 */
 #include "queue.pml"
@@ -56,6 +57,7 @@
 #define FAIR 1
 #define QUEUED 2
 #define LEFT 3
+#define TURN 4
 /* changes */
 #define NOTHING 0
 #define END_WRITE 1       /* also by a writer that steps down before it has come in */
@@ -115,7 +117,7 @@ inline decide() {
   :: cause == LEFT && want == R_WRITE -> has_writer(0); hold2 = (h || FAULT == 8)
   :: else -> hold2 = hold
   fi;
-  concerned = cause <= FAIR;
+  concerned = (cause <= FAIR || cause == TURN);
   if
   :: cause == QUEUED && want == R_READ -> concerned = !(writer || hold)
   :: cause == QUEUED && want == R_AGAIN -> concerned = !written
@@ -128,7 +130,7 @@ inline decide() {
   rd = 0; one = NONE; oout = 0; queued2 = 0; i = 0; stop = 0;
   lets = (cause == FAIR || draining || (!writer && (upgradable || bias || readers > 0)));
   if
-  :: concerned && !written && (!waking || draining || cause == FAIR) -> skip
+  :: concerned && !written && (!waking || draining || cause == FAIR || (cause == TURN && ql > 0 && stamped[q[0]] && star)) -> skip
   :: else -> stop = 1
   fi;
   do
@@ -171,8 +173,19 @@ inline decide() {
         if
         :: role[w] == R_WRITE && !draining ->
              stop = 1;
-             if :: i < ql -> queued2 = 1 :: else fi;
-             has_writer(i); hold2 = (!goes || h); i = ql
+             hold2 = !goes;
+             do
+             :: i < ql && !h ->
+                if
+                :: role[q[i]] == R_AGAIN && !goes && lets -> rd++
+                :: else ->
+                     queued2 = 1; hold2 = (hold2 || role[q[i]] == R_WRITE);
+                     h = (hold2 && (goes || !front[q[i]]))
+                fi;
+                i++
+             :: else -> break
+             od;
+             h = 0
         :: else -> if :: goes && !lets -> stop = 1 :: else fi
         fi
      fi
@@ -192,18 +205,18 @@ inline decide() {
   :: one != NONE -> i = 0; do :: q[i] != one -> i++ :: else -> break od; go(one, oout)
   :: else
   fi;
-  i = 0;
+  i = 0; no_more = beside;
   do
   :: rd > 0 && i < ql ->
      w = q[i];
      if
-     :: role[w] == R_AGAIN || (role[w] == R_READ && !beside) -> go(w, GRANTED); rd--
-     :: else -> i++
+     :: role[w] == R_AGAIN || (role[w] == R_READ && !beside) -> go(w, GRANTED); i = 0; beside = no_more; rd--
+     :: else -> beside = (beside || role[w] == R_WRITE); i++
      fi
   :: else -> break
   od;
   assert(rd == 0);
-  i = 0; w = 0; one = NONE; oout = 0; hold2 = 0; queued2 = 0; lets = 0; given = 0; goes = 0; h = 0; stop = 0; concerned = 0; beside = 0; star = 0; cause = CHANGE; want = 0
+  i = 0; w = 0; one = NONE; oout = 0; hold2 = 0; queued2 = 0; lets = 0; given = 0; goes = 0; h = 0; stop = 0; concerned = 0; beside = 0; no_more = 0; star = 0; cause = CHANGE; want = 0
 }
 inline invariants() {
   assert(!recheck || guard);
@@ -237,11 +250,14 @@ inline look_after_queue() {
   fi
 }
 /* `change` of the code, with the change in kind */
+#define drains_on (draining && (kind == UNCOUNT || kind == NO_WAKING))
 inline leave_by() {
   if
-  :: d_step { !queued || (waking && kind != NO_WAKING) -> change() }  /* proof: rwlock.change */
-  :: d_step { queued && !(waking && kind != NO_WAKING) && !guard -> guard = 1 } settle()
-  :: d_step { queued && !(waking && kind != NO_WAKING) && guard -> change() } look_after_queue()
+  :: d_step { !queued || (waking && !drains_on && kind != NO_WAKING) -> change() }
+  :: d_step { queued && !guard && (!waking || drains_on || kind == NO_WAKING) -> guard = 1 } settle()
+  :: d_step { queued && guard && (!waking || drains_on || kind == NO_WAKING) -> change() } look_after_queue()
+  :: d_step { queued && !guard && waking && !drains_on && kind != NO_WAKING -> guard = 1; cause = TURN } settle()
+  :: d_step { queued && guard && waking && !drains_on && kind != NO_WAKING -> change() } look_after_queue()
   fi
 }
 inline leave_fairly() {
@@ -276,7 +292,7 @@ inline scan() {
 
 proctype T(byte me) {
   byte i, w, one = NONE, oout, rd, cause, kind, want, k, as;
-  bit star, hold2, queued2, concerned, lets, given, goes, h, stop, some, beside, carried, passed, timed, found, visible, held, saw;
+  bit star, hold2, queued2, concerned, lets, given, goes, h, stop, some, beside, no_more, carried, passed, timed, found, visible, held, saw;
 turn:
   if
   :: goto over
