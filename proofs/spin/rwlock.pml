@@ -22,8 +22,8 @@
      run: -DN=2 -DAGAIN=3 -DTRIES=3 -DUPGRADES=3
      run: -DREADS=3 -DWRITES=4 -DTIMED=4
      run: -DREADS=1 -DAGAIN=2 -DWRITES=4 -DTIMED=4
-     find 1 2 4 5 6 9 10 12: -DN=2 -DAGAIN=2 -DTRIES=3 -DUPGRADES=3
-     find 3 7 8 11 13 14 15: -DREADS=3 -DWRITES=4 -DTIMED=4 */
+     find 1 2 4 5 6 9 10 11 12: -DN=2 -DAGAIN=2 -DTRIES=3 -DUPGRADES=3
+     find 3 7 8 13 14 15: -DREADS=3 -DWRITES=4 -DTIMED=4 */
 #include "queue.pml"
 #define EVERY ((1 << N) - 1)
 #ifndef READS
