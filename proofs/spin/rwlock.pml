@@ -253,7 +253,7 @@ inline look_after_queue() {
 #define drains_on (draining && (kind == UNCOUNT || kind == NO_WAKING))
 inline leave_by() {
   if
-  :: d_step { !queued || (waking && !drains_on && kind != NO_WAKING) -> change() }
+  :: d_step { !queued || (waking && !drains_on && kind != NO_WAKING) -> change() }  /* proof: rwlock.change */
   :: d_step { queued && !guard && (!waking || drains_on || kind == NO_WAKING) -> guard = 1 } settle()
   :: d_step { queued && guard && (!waking || drains_on || kind == NO_WAKING) -> change() } look_after_queue()
   :: d_step { queued && !guard && waking && !drains_on && kind != NO_WAKING -> guard = 1; cause = TURN } settle()
