@@ -35,7 +35,10 @@ fn outcomes(
 mod conform {
     use super::outcomes;
 
-    use lockwork::{AutoResetEvent, Condvar, Event, Latch, Mutex, MutexGuard, ReentrantMutex, Semaphore};
+    use lockwork::{
+        AutoResetEvent, Condvar, Event, First2, Latch, Mutex, MutexGuard, ReentrantMutex, Semaphore,
+        wait_any_for,
+    };
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -205,6 +208,30 @@ mod conform {
                 thread::spawn(move || other.try_acquire().map(lockwork::SemaphorePermit::forget).is_some());
             let forgotten = semaphore.forget_permits(1);
             format!("{} {forgotten}", taker.join().unwrap())
+        });
+    }
+
+    /// A selecting thread takes one of two, or its time is up; what it does not take is kept.
+    #[test]
+    fn first_of_a_signal_and_a_permit() {
+        let allowed = ["permit: true 0", "signal: false 1", "time: true 1"];
+        program(&allowed, || {
+            let shared = Arc::new((AutoResetEvent::new(), Semaphore::new(0)));
+            let other = Arc::clone(&shared);
+            let waker = thread::spawn(move || {
+                other.0.set();
+                other.1.add_permits(1);
+            });
+            let first = match wait_any_for((&shared.0, shared.1.acquiring()), SOON) {
+                Some(First2::First(())) => "signal",
+                Some(First2::Second(permit)) => {
+                    permit.forget();
+                    "permit"
+                }
+                None => "time",
+            };
+            waker.join().unwrap();
+            format!("{first}: {} {}", shared.0.is_set(), shared.1.available_permits())
         });
     }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockwork::{
-    Barrier, BoundedBuffer, Condvar, Event, GetTimeoutError, Latch, Mutex, OnceLock, PutTimeoutError,
-    ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown, ThreadCell, ThreadLocal,
-    ThreadPool, WaitGroup, lock_all, lock_all_for, poison,
+    AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, First2, First3, GetTimeoutError, Latch, Mutex,
+    OnceLock, PutTimeoutError, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown,
+    ThreadCell, ThreadLocal, ThreadPool, WaitGroup, lock_all, lock_all_for, poison, wait_any, wait_any_fair,
+    wait_any_for,
 };
 use shuttle::thread;
 
@@ -382,5 +383,69 @@ fn failed_initialisers_leave_the_cell_to_the_next() {
         });
         assert_eq!(join_all(trying).into_iter().filter(|made| *made).count(), 1);
         assert_eq!(join_all(waiting), [3, 3]);
+    });
+}
+
+/// Three threads that select, one of them with a time-out, beside a plain one: signals, permits and items are conserved.
+#[test]
+fn selecting_threads_spend_each_thing_once() {
+    run(|| {
+        let shared = Arc::new((AutoResetEvent::new(), Semaphore::new(0), BoundedBuffer::new(1)));
+        let other = Arc::clone(&shared);
+        let selecting = spawn_all(3, move |n| {
+            let set = (&other.0, other.1.acquiring(), other.2.getting());
+            let first = match n {
+                0 => Some(wait_any(set)),
+                1 => Some(wait_any_fair(set)),
+                _ => wait_any_for(set, SOON),
+            };
+            match first {
+                Some(First3::First(())) => (1, 0, 0),
+                Some(First3::Second(permit)) => {
+                    permit.forget();
+                    (0, 1, 0)
+                }
+                Some(First3::Third(item)) => (0, 0, item.expect("open")),
+                None => (0, 0, 0),
+            }
+        });
+        let other = Arc::clone(&shared);
+        let wakers = spawn_all(3, move |n| match n {
+            0 => other.0.set(),
+            1 => other.1.add_permits(1),
+            _ => other.2.put(1).expect("open"),
+        });
+        join_all(wakers);
+        let taken = join_all(selecting)
+            .into_iter()
+            .fold((0, 0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2));
+        let left = (usize::from(shared.0.is_set()), shared.1.available_permits(), shared.2.len());
+        assert_eq!((taken.0 + left.0, taken.1 + left.1, taken.2 + left.2), (1, 1, 1));
+    });
+}
+
+/// Threads that select among two buffers, putting and getting, with time-outs in between: each item comes once.
+#[test]
+fn selecting_threads_lose_no_item() {
+    run(|| {
+        let buffers = Arc::new([BoundedBuffer::new(1), BoundedBuffer::new(1)]);
+        let other = Arc::clone(&buffers);
+        let producers = spawn_all(2, move |n| {
+            for item in [2 * n, 2 * n + 1] {
+                let (mut one, mut two) = (other[0].putting(item), other[1].putting(item));
+                while wait_any_for((&mut one, &mut two), SOON).is_none() {}
+                assert_ne!(one.is_spent(), two.is_spent());
+            }
+        });
+        let other = Arc::clone(&buffers);
+        let consumers = spawn_all(2, move |_| {
+            [(); 2].map(|()| match wait_any((other[1].getting(), other[0].getting())) {
+                First2::First(item) | First2::Second(item) => item.expect("open"),
+            })
+        });
+        join_all(producers);
+        let mut seen: Vec<usize> = join_all(consumers).into_iter().flatten().collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2, 3]);
     });
 }

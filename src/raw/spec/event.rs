@@ -20,13 +20,20 @@ struct Signal {
     gate: Gate<Fields>,
     /// event.set
     edge: Edge,
+    /// Of [`Turn::claim`].
+    nodes: Edge,
     auto_reset: bool,
 }
 
 impl Signal {
     #[track_caller]
     fn new(auto_reset: bool) -> Self {
-        Self { gate: Gate::new(Fields { set: false, queue: VecDeque::new() }), edge: Edge::new(), auto_reset }
+        Self {
+            gate: Gate::new(Fields { set: false, queue: VecDeque::new() }),
+            edge: Edge::new(),
+            nodes: Edge::new(),
+            auto_reset,
+        }
     }
 
     #[track_caller]
@@ -46,7 +53,7 @@ impl Signal {
             let mut taken = false;
             while !(taken && self.auto_reset) {
                 let Some(turn) = fields.queue.pop_front() else { break };
-                if turn.claim() {
+                if turn.claim(&self.nodes) {
                     taken = true;
                     turn.end();
                 }
@@ -119,6 +126,7 @@ impl Signal {
                 return Enqueued::Ready;
             }
             if !fields.queue.iter().any(|turn| turn.is_of(node)) {
+                self.nodes.release();
                 fields.queue.push_back(Turn::selecting(node));
             }
             Enqueued::Queued { first: false }
@@ -126,7 +134,10 @@ impl Signal {
     }
 
     fn leave(&self, node: Node<'_>) {
-        self.gate.step(|fields| fields.queue.retain(|turn| !turn.is_of(node)));
+        self.gate.step(|fields| {
+            self.nodes.acquire();
+            fields.queue.retain(|turn| !turn.is_of(node));
+        });
     }
 
     #[track_caller]

@@ -19,6 +19,8 @@ pub(crate) struct RawSemaphore {
     permits: Edge,
     /// semaphore.room
     room: Edge,
+    /// Of [`Turn::claim`].
+    nodes: Edge,
     limit: usize,
 }
 
@@ -36,7 +38,7 @@ impl RawSemaphore {
     #[track_caller]
     pub(crate) fn new(permits: usize, limit: usize) -> Self {
         let fields = Fields { permits, room: limit - permits, queue: VecDeque::new(), leaving: 0 };
-        Self { gate: Gate::new(fields), permits: Edge::new(), room: Edge::new(), limit }
+        Self { gate: Gate::new(fields), permits: Edge::new(), room: Edge::new(), nodes: Edge::new(), limit }
     }
 
     pub(crate) const fn limit(&self) -> usize {
@@ -137,7 +139,7 @@ impl RawSemaphore {
     fn grant(&self, fields: &mut Fields) {
         while fields.queue.front().is_some_and(|(wanted, _)| *wanted <= fields.permits) {
             let Some((wanted, turn)) = fields.queue.pop_front() else { return };
-            if turn.claim() {
+            if turn.claim(&self.nodes) {
                 fields.permits -= wanted;
                 // What all did whose permits these are goes to the waiter with its wake-up.
                 self.permits.acquire();
@@ -207,6 +209,7 @@ impl Source for Request<'_> {
                 return Enqueued::Ready;
             }
             if !fields.queue.iter().any(|(_, turn)| turn.is_of(node)) {
+                semaphore.nodes.release();
                 fields.queue.push_back((n, Turn::selecting(node)));
             }
             Enqueued::Queued { first: false }
@@ -215,6 +218,7 @@ impl Source for Request<'_> {
 
     fn leave(&self, node: Node<'_>) {
         self.semaphore.gate.step(|fields| {
+            self.semaphore.nodes.acquire();
             fields.queue.retain(|(_, turn)| !turn.is_of(node));
             self.semaphore.grant(fields);
         });

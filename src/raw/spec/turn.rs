@@ -1,6 +1,6 @@
 //! A thread in the queue of a specification.
 
-use crate::facade::spec::Sleep;
+use crate::facade::spec::{Edge, Sleep};
 use crate::wait::select::Node;
 use crate::wait::{Dequeued, Wakeup};
 
@@ -34,10 +34,19 @@ impl Turn {
     }
 
     /// Returns whether what its thread waits for may be given to it, by [`end`](Self::end).
-    pub(crate) fn claim(&self) -> bool {
+    ///
+    /// `nodes` is what a real queue's lock is to the nodes in it: released by the thread that puts its node in, and acquired
+    /// by the thread that takes its own out. It is touched for selecting threads only, of which alone it promises a little
+    /// more than their pages.
+    pub(crate) fn claim(&self, nodes: &Edge) -> bool {
         match self {
             Self::Alone(_) => true,
-            Self::Selecting(node) => node.claim(),
+            Self::Selecting(node) => {
+                nodes.acquire();
+                let claimed = node.claim();
+                nodes.release();
+                claimed
+            }
         }
     }
 
