@@ -205,7 +205,7 @@ impl Barrier {
     /// # Panics
     ///
     /// If the round breaks (see [above](Self#rounds-that-break)) or the barrier is broken: never, if no thread calls
-    /// `abort`, `reset` or a timed wait on it, and neither its action nor, in a thread without a handle, a wait panics. With
+    /// `abort`, `reset` or a timed wait on it, and its action does not panic. With
     /// the panic of the action, if this thread runs it.
     #[inline]
     #[track_caller]

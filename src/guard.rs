@@ -402,8 +402,7 @@ pub(crate) fn run_and_lock<R>(lock: impl FnMut(), f: impl FnOnce() -> R) -> R {
     struct LockAgain<L: FnMut()>(L);
     impl<L: FnMut()> Drop for LockAgain<L> {
         fn drop(&mut self) {
-            // A guard that unlocks what it has not locked would let two threads in: `lock` panics in a thread
-            // that is so far into its end that it has no handle any more.
+            // A guard that unlocks what it has not locked would let two threads in, should `lock` ever panic.
             let abort = AbortOnUnwind;
             (self.0)();
             abort.disarm();

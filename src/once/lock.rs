@@ -65,8 +65,7 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 ///
 /// # Panics
 ///
-/// Never because another thread has panicked: the cell is not poisoned. A wait in a thread whose thread-local data are gone
-/// panics where [`std::thread::current`] does.
+/// Never because another thread has panicked: the cell is not poisoned.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

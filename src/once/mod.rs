@@ -63,7 +63,7 @@ pub use self::lock::OnceLock;
 ///
 /// A closure that panics poisons the [`Once`]. From then on [`call_once`](Self::call_once), [`wait`](Self::wait) and the
 /// timed waits panic, also in threads that are waiting already, until [`call_once_force`](Self::call_once_force) has
-/// returned. A wait in a thread whose thread-local data are gone panics where [`std::thread::current`] does.
+/// returned.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
