@@ -66,7 +66,8 @@ fn threads_are_taken_when_they_have_ended_and_keep_their_results() {
         worker.stop();
         assert_eq!(wait_any((&task, &worker)), First2::Second(()));
         go.set();
-        assert_eq!(wait_any((&task, &worker, go.as_ref())).index(), 1);
+        // The task may have ended by now, and then it comes first.
+        assert!(wait_any((&task, &worker, go.as_ref())).index() < 2);
         assert_eq!(wait_any(&[&task]), (0, ()));
         assert_eq!((task.join().unwrap(), worker.join().unwrap()), (3, 4));
     });
