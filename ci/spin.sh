@@ -22,7 +22,7 @@ fi
 cat >"$work/verify" <<'END'
 #!/usr/bin/env bash
 set -euo pipefail
-model=$1 expected=$2 depth=$3
+model=$1 expected=$2 depth=${3//,/ }
 shift 3
 where=$(mktemp -d -p "$(dirname "$0")")
 cp "$(dirname "$model")"/*.pml "$where"
@@ -32,7 +32,11 @@ name=$(basename "$model" .pml)
 optimise=$([ "$expected" = run ] && echo -O2 || echo -O0)
 spin -a "$@" "$name.pml" >log 2>&1 && gcc "$optimise" -DSAFETY -DMEMLIM=3000 -w -o pan pan.c 2>>log || { cat log >&2; exit 1; }
 start=$(date +%s%N)
-timeout 280 ./pan "-m$depth" >out 2>&1 || true
+# A fault is looked for in short runs of the model first.
+for most in $depth; do
+    timeout 280 ./pan "-m$most" >out 2>&1 || true
+    if grep -q 'errors: 1$' out; then break; fi
+done
 took=$(( ($(date +%s%N) - start) / 100000000 ))
 errors=$(sed -n 's/.*errors: \([0-9]*\)$/\1/p' out)
 states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' out)
@@ -66,7 +70,7 @@ for model in "${models[@]}"; do
     fi
     sed -n 's/^ *find \([0-9 ]*\): *\(.*\)/\1:\2/p' <<<"$head" | while IFS=: read -r faults args; do
         for fault in $faults; do
-            echo "$model find 2000 -DFAULT=$fault $args"
+            echo "$model find 2000,5000,50000 -DFAULT=$fault $args"
         done
     done
 done >"$work/runs"
