@@ -21,16 +21,17 @@ pub(crate) mod sealed {
 
 use sealed::{Sealed, Until};
 
-/// Blocks until it has all locks of a set, and returns their guards. Threads that lock the same locks in any order, all at
-/// once or one inside the other, do not deadlock with it.
+/// Blocks until it has all locks of a set, and returns their guards. Threads that lock the same locks in any
+/// order, all at once or one inside the other, do not deadlock with it.
 ///
-/// A set is a tuple of up to eight of `&mutex`, `rwlock.reading()` and `rwlock.writing()`, of which the guards come as a
-/// tuple in the same places; or a slice, an array or a `Vec` of one kind by reference, of which they come as a `Vec` in the
-/// same order. The locks of [`poison`](crate::poison) go into sets too; each guard then comes in a result of its own.
-/// The guards are the ordinary ones, and each is let go by itself.
+/// A set is a tuple of up to eight of `&mutex`, `rwlock.reading()` and `rwlock.writing()`, of which the
+/// guards come as a tuple in the same places; or a slice, an array or a `Vec` of one kind by reference, of
+/// which they come as a `Vec` in the same order. The locks of [`poison`](crate::poison) go into sets too;
+/// each guard then comes in a result of its own. The guards are the ordinary ones, and each is let go by
+/// itself.
 ///
-/// Use it where a thread needs several locks together whose order other threads do not keep. Where all threads lock in one
-/// order, nesting them is as good and cheaper.
+/// Use it where a thread needs several locks together whose order other threads do not keep. Where all
+/// threads lock in one order, nesting them is as good and cheaper.
 ///
 /// # Examples
 ///
@@ -73,18 +74,20 @@ use sealed::{Sealed, Until};
 ///
 /// # Blocking
 ///
-/// It waits for one lock at a time, and holds none of the set while it waits. So what another thread does with one lock of
-/// the set is not held up by this thread's wait for another. When it has that lock it tries the others; if one of them is
-/// taken, it lets go of what it has and waits for that one. Only after eight such failures does it wait for the others with
-/// some of them held, for fractions of a millisecond and ten milliseconds at most. A tuple does not allocate, a slice does.
+/// It waits for one lock at a time, and holds none of the set while it waits. So what another thread does
+/// with one lock of the set is not held up by this thread's wait for another. When it has that lock it tries
+/// the others; if one of them is taken, it lets go of what it has and waits for that one. Only after eight
+/// such failures does it wait for the others with some of them held, for fractions of a millisecond and ten
+/// milliseconds at most. A tuple does not allocate, a slice does.
 ///
 /// # Fairness
 ///
-/// At each lock it waits as [`Mutex::lock`], [`RwLock::read`] and [`RwLock::write`] do. The others are taken without
-/// queueing, so threads that lock a single one may come first, but they do not keep it out for good. A thread that has
-/// failed twice begins with the lock of the lowest address and goes on by address, in which order two threads cannot get
-/// into each other's way. One that has failed eight times queues for the others for a short time as well: that keeps new
-/// readers out, of whom there might otherwise always be one in, and is handed a lock that is never free.
+/// At each lock it waits as [`Mutex::lock`], [`RwLock::read`] and [`RwLock::write`] do. The others are taken
+/// without queueing, so threads that lock a single one may come first, but they do not keep it out for good.
+/// A thread that has failed twice begins with the lock of the lowest address and goes on by address, in which
+/// order two threads cannot get into each other's way. One that has failed eight times queues for the others
+/// for a short time as well: that keeps new readers out, of whom there might otherwise always be one in, and
+/// is handed a lock that is never free.
 ///
 /// # Memory ordering
 ///
@@ -92,8 +95,8 @@ use sealed::{Sealed, Until};
 ///
 /// # Reentrancy and deadlock
 ///
-/// A lock that the caller holds already is the caller's affair: waiting for it is a deadlock, and so is waiting for others
-/// that are held by a thread which waits for that one.
+/// A lock that the caller holds already is the caller's affair: waiting for it is a deadlock, and so is
+/// waiting for others that are held by a thread which waits for that one.
 ///
 /// # Panics
 ///
@@ -117,7 +120,8 @@ pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
     }
 }
 
-/// Locks all locks of a set, waiting for at most `timeout` in total. Returns `None` if the time is up; then none is locked.
+/// Locks all locks of a set, waiting for at most `timeout` in total. Returns `None` if the time is up; then
+/// none is locked.
 ///
 /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely. See [`lock_all`].
 ///
@@ -142,7 +146,8 @@ pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
     acquire(&set, &Deadline::after(timeout), "lock_all_for").map(S::guards)
 }
 
-/// Locks all locks of a set, waiting until `deadline` at most. Returns `None` if the time is up; then none is locked.
+/// Locks all locks of a set, waiting until `deadline` at most. Returns `None` if the time is up; then none is
+/// locked.
 ///
 /// A deadline in the past does not block. See [`lock_all`].
 ///
@@ -180,8 +185,8 @@ pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
     all.then(|| S::guards(held))
 }
 
-/// A set of locks for [`lock_all`] and its kin: a tuple of one to eight, or a slice, an array or a `Vec` by reference.
-/// Sealed: it cannot be implemented elsewhere.
+/// A set of locks for [`lock_all`] and its kin: a tuple of one to eight, or a slice, an array or a `Vec` by
+/// reference. Sealed: it cannot be implemented elsewhere.
 pub trait AllSet: Sealed {
     /// The guards: a tuple by place for a tuple, a `Vec` in order for a slice.
     type Guards;
@@ -210,8 +215,8 @@ pub trait AllSet: Sealed {
     fn guards(held: Self::Held) -> Self::Guards;
 }
 
-/// A lock in a set for [`lock_all`]: `&mutex`, `rwlock.reading()` or `rwlock.writing()`, of the crate root or of
-/// [`poison`](crate::poison). Sealed: it cannot be implemented elsewhere.
+/// A lock in a set for [`lock_all`]: `&mutex`, `rwlock.reading()` or `rwlock.writing()`, of the crate root or
+/// of [`poison`](crate::poison). Sealed: it cannot be implemented elsewhere.
 pub trait AllLock: Sealed + Copy {
     /// What its lock gives.
     type Guard;
@@ -263,15 +268,17 @@ const MOST_PATIENCE: Duration = Duration::from_millis(10);
 /// | 5 | the one that was taken in attempt 4 |
 /// | 6, 7, 8, ... | as 3, 4, 5, ... |
 ///
-/// From the ninth on, those that begin with the lowest address do not only try the others but wait for them, for a short
-/// time that doubles. Not to wait at all is to be starved by readers that come and go in such a way that there is always one
-/// in, and by threads that hand a lock on. To wait for a short time is no deadlock.
+/// From the ninth on, those that begin with the lowest address do not only try the others but wait for them,
+/// for a short time that doubles. Not to wait at all is to be starved by readers that come and go in such a
+/// way that there is always one in, and by threads that hand a lock on. To wait for a short time is no
+/// deadlock.
 ///
-/// Waiting for the one that was taken is what keeps a thread from spinning while another holds that lock. Two threads that
-/// did nothing else could do it in step without end, each trying the lock that the other has just been given. Two that
-/// begin with the lowest address cannot: the one that has it finds the others free, or held by a thread that does not wait
-/// for them. A single attempt of that kind can meet the other thread at the lock that was taken, but of two in a row one
-/// does not, because the other thread must have failed in two of its own before it waits for that lock again.
+/// Waiting for the one that was taken is what keeps a thread from spinning while another holds that lock. Two
+/// threads that did nothing else could do it in step without end, each trying the lock that the other has
+/// just been given. Two that begin with the lowest address cannot: the one that has it finds the others free,
+/// or held by a thread that does not wait for them. A single attempt of that kind can meet the other thread
+/// at the lock that was taken, but of two in a row one does not, because the other thread must have failed in
+/// two of its own before it waits for that lock again.
 #[track_caller]
 fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Held> {
     let order = order(set, call);

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use crate::facade::{TimeLimit, const_fn};
 use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 
-/// A place where a given number of threads meet, round after round: no thread goes on before all have arrived.
+/// A place where a given number of threads meet, round after round: no thread goes on before all have
+/// arrived.
 ///
-/// Use it where threads work in phases and each phase needs what all did in the one before. To wait for threads that
-/// themselves do not wait use a [`Latch`](crate::Latch) or a [`WaitGroup`](crate::WaitGroup).
+/// Use it where threads work in phases and each phase needs what all did in the one before. To wait for
+/// threads that themselves do not wait use a [`Latch`](crate::Latch) or a [`WaitGroup`](crate::WaitGroup).
 ///
 /// # Examples
 ///
@@ -32,8 +33,8 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// });
 /// ```
 ///
-/// Workers that compute in steps. The action closes a step while all threads stands still, and a worker that fails lets
-/// the others know instead of leaving them to wait for ever:
+/// Workers that compute in steps. The action closes a step while all threads stands still, and a worker that
+/// fails lets the others know instead of leaving them to wait for ever:
 ///
 /// ```
 /// use lockwork::Barrier;
@@ -74,8 +75,8 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 ///
 /// # Rounds that break
 ///
-/// A round ends in one of two ways, for all its members alike: it is released when the last has arrived (and the
-/// action is done), or it breaks. What breaks a round that is not released yet:
+/// A round ends in one of two ways, for all its members alike: it is released when the last has arrived (and
+/// the action is done), or it breaks. What breaks a round that is not released yet:
 ///
 /// | what | the other members | afterwards |
 /// |---|---|---|
@@ -84,53 +85,56 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// | [`reset`](Self::reset) | [`BrokenBarrier`] | a new round begins |
 /// | [`abort`](Self::abort) | [`BrokenBarrier`] | every wait fails until [`reset`](Self::reset) |
 ///
-/// A round is *complete* when the last thread has arrived, also while the action still runs. No deadline breaks a complete
-/// round: a timed wait that has become part of one returns when the action is done, late by the length of the action at
-/// most, and succeeds unless the action panics or another thread calls `abort` or `reset` meanwhile.
+/// A round is *complete* when the last thread has arrived, also while the action still runs. No deadline
+/// breaks a complete round: a timed wait that has become part of one returns when the action is done, late by
+/// the length of the action at most, and succeeds unless the action panics or another thread calls `abort` or
+/// `reset` meanwhile.
 ///
-/// Each round has a state of its own: a thread that was released gets its [`BarrierWaitResult`], whatever happens to
-/// the barrier before it returns. A thread that comes while an action runs, or before all members of a broken round
-/// have noticed, waits to enter, for as long as its deadline allows. If it gives up it has not arrived, and breaks
-/// nothing.
+/// Each round has a state of its own: a thread that was released gets its [`BarrierWaitResult`], whatever
+/// happens to the barrier before it returns. A thread that comes while an action runs, or before all members
+/// of a broken round have noticed, waits to enter, for as long as its deadline allows. If it gives up it has
+/// not arrived, and breaks nothing.
 ///
 /// # Blocking
 ///
-/// A thread that is not the last to arrive spins for a microsecond or two if that has been of use lately, then lets
-/// others have its processor some dozens of times, and then parks. It allocates nothing.
+/// A thread that is not the last to arrive spins for a microsecond or two if that has been of use lately,
+/// then lets others have its processor some dozens of times, and then parks. It allocates nothing.
 ///
 /// # Fairness
 ///
-/// With more threads than [`parties`](Self::parties), the first to arrive make up a round. Those that wait to enter
-/// are let in together and then arrive in any order.
+/// With more threads than [`parties`](Self::parties), the first to arrive make up a round. Those that wait to
+/// enter are let in together and then arrive in any order.
 ///
 /// # Memory ordering
 ///
-/// What each member of a round did before it arrived happens before the action, and the action before any member is
-/// released. What a thread did before an [`abort`](Self::abort) or a [`reset`](Self::reset), or before a wait of
-/// its that timed out, happens before the return of a wait that it broke.
+/// What each member of a round did before it arrived happens before the action, and the action before any
+/// member is released. What a thread did before an [`abort`](Self::abort) or a [`reset`](Self::reset), or
+/// before a wait of its that timed out, happens before the return of a wait that it broke.
 ///
 /// # Reentrancy and deadlock
 ///
-/// The action runs without any lock of the barrier. It may look at it, and may break its own round by `abort` or
-/// `reset`: the others get [`BrokenBarrier`] at once, and so does the thread that runs it, when it is done. A wait on the
-/// same barrier in its action waits to enter for as long as the action runs: for ever, unless it is timed.
+/// The action runs without any lock of the barrier. It may look at it, and may break its own round by `abort`
+/// or `reset`: the others get [`BrokenBarrier`] at once, and so does the thread that runs it, when it is
+/// done. A wait on the same barrier in its action waits to enter for as long as the action runs: for ever,
+/// unless it is timed.
 ///
 /// # Panics
 ///
-/// [`wait`](Self::wait) panics if the round breaks; the other forms return it. Any wait goes on with the panic of the
-/// action that it runs.
+/// [`wait`](Self::wait) panics if the round breaks; the other forms return it. Any wait goes on with the
+/// panic of the action that it runs.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::Barrier`]: time-outs, `abort` and `reset`, the action, and the index. The rest is the same, `wait`
-/// included, as long as no thread uses these. `parking_lot` has none. Python's `threading.Barrier` is the model of what is
-/// new here; there a time-out breaks the barrier until it is reset, and `abort` can reach threads that were released.
+/// From [`std::sync::Barrier`]: time-outs, `abort` and `reset`, the action, and the index. The rest is the
+/// same, `wait` included, as long as no thread uses these. `parking_lot` has none. Python's
+/// `threading.Barrier` is the model of what is new here; there a time-out breaks the barrier until it is
+/// reset, and `abort` can reach threads that were released.
 ///
 /// # Implementation notes
 ///
-/// One word with the number of the round and the count of those who have arrived, and a queue of waiters on their
-/// stacks. Arriving is one atomic exchange, which for the last to arrive releases those who still spin. The protocol
-/// and its proof stand in `docs/waiting.md`.
+/// One word with the number of the round and the count of those who have arrived, and a queue of waiters on
+/// their stacks. Arriving is one atomic exchange, which for the last to arrive releases those who still spin.
+/// The protocol and its proof stand in `docs/waiting.md`.
 #[doc(alias = "CyclicBarrier")]
 pub struct Barrier {
     raw: RawBarrier,
@@ -154,8 +158,8 @@ impl Barrier {
         }
     }
 
-    /// Makes a barrier for `parties` threads that runs `action` once in each round: in the thread that arrives last,
-    /// before any is released.
+    /// Makes a barrier for `parties` threads that runs `action` once in each round: in the thread that
+    /// arrives last, before any is released.
     ///
     /// ```
     /// use lockwork::Barrier;
@@ -204,9 +208,9 @@ impl Barrier {
     ///
     /// # Panics
     ///
-    /// If the round breaks (see [above](Self#rounds-that-break)) or the barrier is broken: never, if no thread calls
-    /// `abort`, `reset` or a timed wait on it, and its action does not panic. With
-    /// the panic of the action, if this thread runs it.
+    /// If the round breaks (see [above](Self#rounds-that-break)) or the barrier is broken: never, if no
+    /// thread calls `abort`, `reset` or a timed wait on it, and its action does not panic. With the panic of
+    /// the action, if this thread runs it.
     #[inline]
     #[track_caller]
     pub fn wait(&self) -> BarrierWaitResult {
@@ -240,14 +244,14 @@ impl Barrier {
 
     /// Waits until all have arrived, for `timeout` at most. If the time is up before that, breaks the round.
     ///
-    /// [`Duration::ZERO`] succeeds for the last to arrive and breaks the round otherwise, [`Duration::MAX`] waits for
-    /// ever. Once all have arrived the time limit has no effect: the wait returns when the action is done, so it may be
-    /// late by the length of the action.
+    /// [`Duration::ZERO`] succeeds for the last to arrive and breaks the round otherwise, [`Duration::MAX`]
+    /// waits for ever. Once all have arrived the time limit has no effect: the wait returns when the action
+    /// is done, so it may be late by the length of the action.
     ///
     /// # Errors
     ///
-    /// [`BrokenBarrier`] if the time is up before all have arrived, if the round breaks in another way (see [above](Self#rounds-that-break)), or
-    /// if the barrier is broken.
+    /// [`BrokenBarrier`] if the time is up before all have arrived, if the round breaks in another way (see
+    /// [above](Self#rounds-that-break)), or if the barrier is broken.
     ///
     /// # Panics
     ///
@@ -292,8 +296,8 @@ impl Barrier {
         }
     }
 
-    /// Breaks the barrier: the thread that waits gets [`BrokenBarrier`], and so does the thread that comes, until it is
-    /// [`reset`](Self::reset). Does not touch threads that were released already.
+    /// Breaks the barrier: the thread that waits gets [`BrokenBarrier`], and so does the thread that comes,
+    /// until it is [`reset`](Self::reset). Does not touch threads that were released already.
     ///
     /// ```
     /// use lockwork::Barrier;
@@ -310,8 +314,8 @@ impl Barrier {
         self.raw.abort();
     }
 
-    /// Makes it as good as new: the thread that waits gets [`BrokenBarrier`], the thread that comes begins a new round. Does nothing if
-    /// no thread is inside and the barrier is not broken.
+    /// Makes it as good as new: the thread that waits gets [`BrokenBarrier`], the thread that comes begins a
+    /// new round. Does nothing if no thread is inside and the barrier is not broken.
     pub fn reset(&self) {
         self.raw.reset();
     }

@@ -10,10 +10,11 @@ use crate::mutex::{Exclusive, MutexGuard};
 use crate::raw::condvar::RawCondvar;
 use crate::raw::mutex::RawMutex;
 
-/// A condition variable: threads wait, without the lock, for others to change what a [`Mutex`](crate::Mutex) guards.
+/// A condition variable: threads wait, without the lock, for others to change what a [`Mutex`](crate::Mutex)
+/// guards.
 ///
-/// Use it when a thread can go on only once the guarded value has become something: a queue non-empty, a counter
-/// zero. For a plain flag an [`Event`](crate::Event) is simpler.
+/// Use it when a thread can go on only once the guarded value has become something: a queue non-empty, a
+/// counter zero. For a plain flag an [`Event`](crate::Event) is simpler.
 ///
 /// # Examples
 ///
@@ -53,48 +54,50 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Blocking
 ///
-/// A wait queues, unlocks the mutex, spins and yields for a few microseconds if no other thread waits (for some tens if it
-/// has just told another thread to go on, whose answer it may be waiting for), and parks. It allocates
-/// nothing. A notification moves the waiter to the queue of its mutex, so that it wakes up when it can lock, not
-/// before; if the mutex is free, up to sixteen are woken at once. So a `notify_all` does not send more than those after one
-/// lock, and no thread if the caller holds it.
+/// A wait queues, unlocks the mutex, spins and yields for a few microseconds if no other thread waits (for
+/// some tens if it has just told another thread to go on, whose answer it may be waiting for), and parks. It
+/// allocates nothing. A notification moves the waiter to the queue of its mutex, so that it wakes up when it
+/// can lock, not before; if the mutex is free, up to sixteen are woken at once. So a `notify_all` does not
+/// send more than those after one lock, and no thread if the caller holds it.
 ///
 /// # Fairness
 ///
-/// First in, first out: a notification goes to the thread that has waited longest. Of those that one call notifies, the ones
-/// that are woken at once for a free mutex compete for it. Once notified, a thread locks by
-/// the rules of [`Mutex`](crate::Mutex#fairness), so another may lock first and change the value back: test what you
-/// wait for in a loop, or let `wait_while` do it.
+/// First in, first out: a notification goes to the thread that has waited longest. Of those that one call
+/// notifies, the ones that are woken at once for a free mutex compete for it. Once notified, a thread locks
+/// by the rules of [`Mutex`](crate::Mutex#fairness), so another may lock first and change the value back:
+/// test what you wait for in a loop, or let `wait_while` do it.
 ///
 /// # Memory ordering
 ///
-/// None of its own: what a notifier did before it unlocked the mutex happens before the wait returns with it locked.
+/// None of its own: what a notifier did before it unlocked the mutex happens before the wait returns with it
+/// locked.
 ///
 /// # Reentrancy and deadlock
 ///
-/// A notification that comes while no thread waits is lost. Change the value under the mutex, and the loop above cannot
-/// miss it.
+/// A notification that comes while no thread waits is lost. Change the value under the mutex, and the loop
+/// above cannot miss it.
 ///
 /// # Panics
 ///
-/// No method panics on its own. If the predicate of a `wait_while` panics, the guard is locked, as it is whenever the
-/// predicate runs.
+/// No method panics on its own. If the predicate of a `wait_while` panics, the guard is locked, as it is
+/// whenever the predicate runs.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::Condvar`]: no spurious wake-ups; waits borrow the guard instead of taking it; notifications
-/// tell whom they woke; [`notify_many`](Self::notify_many). From `parking_lot::Condvar`: waiters with different
-/// mutexes may wait at the same time.
+/// From [`std::sync::Condvar`]: no spurious wake-ups; waits borrow the guard instead of taking it;
+/// notifications tell whom they woke; [`notify_many`](Self::notify_many). From `parking_lot::Condvar`:
+/// waiters with different mutexes may wait at the same time.
 ///
-/// As there, it takes no guard of an [`RwLock`](crate::RwLock), nor a mapped one. A notified thread is moved to the queue of its
-/// mutex, which hands over one lock to one thread. A reader could come in beside others, who then all had to be told of each
-/// change under a lock that they may not change anything under; so what is waited for belongs under a mutex, or into an
-/// [`Event`](crate::Event). With the feature `lock_api` it takes the guards of a `lock_api::Mutex<RawMutex, T>`, too.
+/// As there, it takes no guard of an [`RwLock`](crate::RwLock), nor a mapped one. A notified thread is moved
+/// to the queue of its mutex, which hands over one lock to one thread. A reader could come in beside others,
+/// who then all had to be told of each change under a lock that they may not change anything under; so what
+/// is waited for belongs under a mutex, or into an [`Event`](crate::Event). With the feature `lock_api` it
+/// takes the guards of a `lock_api::Mutex<RawMutex, T>`, too.
 ///
 /// # Implementation notes
 ///
-/// One word, which is a queue of waiters on their stacks. With no thread waiting, a notification is a load and a
-/// branch. The protocol and its proof stand in `docs/waiting.md`.
+/// One word, which is a queue of waiters on their stacks. With no thread waiting, a notification is a load
+/// and a branch. The protocol and its proof stand in `docs/waiting.md`.
 pub struct Condvar {
     raw: RawCondvar,
 }
@@ -108,7 +111,8 @@ impl RefUnwindSafe for Condvar {}
 pub struct WaitTimeoutResult(pub(crate) bool);
 
 impl WaitTimeoutResult {
-    /// `true` if the time was up before a notification came (or, of a `wait_while`, before the condition changed).
+    /// `true` if the time was up before a notification came (or, of a `wait_while`, before the condition
+    /// changed).
     #[must_use]
     pub const fn timed_out(&self) -> bool {
         self.0
@@ -127,15 +131,16 @@ impl Condvar {
 
     /// Unlocks, waits for a notification, and locks again.
     ///
-    /// Returns only because of a notification. Another thread may have locked in between, so test what you wait for.
+    /// Returns only because of a notification. Another thread may have locked in between, so test what you
+    /// wait for.
     #[inline]
     #[track_caller]
     pub fn wait<G: CondvarGuard>(&self, guard: &mut G) {
         self.wait_deadline(guard, &Deadline::NEVER);
     }
 
-    /// [`wait`](Self::wait) for `timeout` at most. [`Duration::MAX`] waits for ever; [`Duration::ZERO`] gives others
-    /// the lock for a moment.
+    /// [`wait`](Self::wait) for `timeout` at most. [`Duration::MAX`] waits for ever; [`Duration::ZERO`] gives
+    /// others the lock for a moment.
     ///
     /// Locking again is not timed: it returns with the mutex locked, when it can be.
     ///
@@ -174,8 +179,8 @@ impl Condvar {
         let _ = self.wait_while_deadline(guard, condition, &Deadline::NEVER);
     }
 
-    /// [`wait_while`](Self::wait_while) for `timeout` at most. Timed out means that the condition still held when the
-    /// time was up: it is tested once more at the end.
+    /// [`wait_while`](Self::wait_while) for `timeout` at most. Timed out means that the condition still held
+    /// when the time was up: it is tested once more at the end.
     ///
     /// ```
     /// use lockwork::{Condvar, Mutex};
@@ -194,7 +199,8 @@ impl Condvar {
         self.wait_while_deadline(guard, condition, &Deadline::after(timeout))
     }
 
-    /// [`wait_while`](Self::wait_while) until `deadline` at most. See [`wait_while_for`](Self::wait_while_for).
+    /// [`wait_while`](Self::wait_while) until `deadline` at most. See
+    /// [`wait_while_for`](Self::wait_while_for).
     #[track_caller]
     pub fn wait_while_until<G, F>(&self, guard: &mut G, condition: F, deadline: Instant) -> WaitTimeoutResult
     where
@@ -212,8 +218,8 @@ impl Condvar {
     /// assert!(!lockwork::Condvar::new().notify_one());
     /// ```
     ///
-    /// A notification counts the waiters, so it needs the queue to itself for a moment: while another thread queues or
-    /// leaves, it spins and yields. It never sleeps.
+    /// A notification counts the waiters, so it needs the queue to itself for a moment: while another thread
+    /// queues or leaves, it spins and yields. It never sleeps.
     #[inline]
     pub fn notify_one(&self) -> bool {
         self.raw.notify(1) != 0
@@ -273,7 +279,8 @@ impl Condvar {
             if over {
                 return WaitTimeoutResult(true);
             }
-            // The clock is asked even after a notification: if they come faster than any wait lasts, no wait times out.
+            // The clock is asked even after a notification: if they come faster than any wait lasts, no wait
+            // times out.
             over = !self.wait_deadline(guard, deadline) || deadline.has_passed();
         }
     }

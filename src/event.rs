@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use crate::facade::{TimeLimit, const_fn};
 use crate::raw::event::{RawAutoResetEvent, RawEvent};
 
-/// A flag that threads can wait for. Once set it stays set, and lets all threads through, until it is cleared.
+/// A flag that threads can wait for. Once set it stays set, and lets all threads through, until it is
+/// cleared.
 ///
-/// Use it to tell any number of threads that something has happened: start, stop, ready. To let one thread through
-/// for each signal use [`AutoResetEvent`]; to wait for a change of a value, a [`Condvar`](crate::Condvar).
+/// Use it to tell any number of threads that something has happened: start, stop, ready. To let one thread
+/// through for each signal use [`AutoResetEvent`]; to wait for a change of a value, a
+/// [`Condvar`](crate::Condvar).
 ///
 /// # Examples
 ///
@@ -44,9 +46,9 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Blocking
 ///
-/// A wait queues, spins and yields for a few microseconds if no other thread waits (for some tens if it has just told another
-/// thread to go on, whose answer it may be waiting for), and parks. It allocates nothing, and returns
-/// only when it was released or its time is up.
+/// A wait queues, spins and yields for a few microseconds if no other thread waits (for some tens if it has
+/// just told another thread to go on, whose answer it may be waiting for), and parks. It allocates nothing,
+/// and returns only when it was released or its time is up.
 ///
 /// # Fairness
 ///
@@ -55,9 +57,9 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Memory ordering
 ///
-/// What a thread did before `set` happens before the return of a wait that it released, and before whatever follows
-/// an [`is_set`](Self::is_set) or a wait that found the event set, or a [`clear`](Self::clear) that took it back. So
-/// clearing it and then looking at what it was set for misses nothing.
+/// What a thread did before `set` happens before the return of a wait that it released, and before whatever
+/// follows an [`is_set`](Self::is_set) or a wait that found the event set, or a [`clear`](Self::clear) that
+/// took it back. So clearing it and then looking at what it was set for misses nothing.
 ///
 /// # Panics
 ///
@@ -69,8 +71,8 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Implementation notes
 ///
-/// One word: a bit, and the queue of waiters on their stacks. With no thread waiting, `set` is one atomic exchange and
-/// `wait` of a set event one load. The protocol and its proof stand in `docs/waiting.md`.
+/// One word: a bit, and the queue of waiters on their stacks. With no thread waiting, `set` is one atomic
+/// exchange and `wait` of a set event one load. The protocol and its proof stand in `docs/waiting.md`.
 #[doc(alias = "ManualResetEvent")]
 pub struct Event {
     raw: RawEvent,
@@ -90,7 +92,8 @@ impl Event {
         }
     }
 
-    /// Sets it and releases every thread that waits. Setting it twice is setting it once. Never waits for another thread.
+    /// Sets it and releases every thread that waits. Setting it twice is setting it once. Never waits for
+    /// another thread.
     ///
     /// ```
     /// let event = lockwork::Event::new();
@@ -102,7 +105,8 @@ impl Event {
         self.raw.set();
     }
 
-    /// Clears it, so that waits block again. Does not touch threads that [`set`](Self::set) has released already.
+    /// Clears it, so that waits block again. Does not touch threads that [`set`](Self::set) has released
+    /// already.
     #[inline]
     #[doc(alias = "reset")]
     pub fn clear(&self) {
@@ -177,8 +181,8 @@ impl fmt::Debug for Event {
 
 /// A signal for one thread at a time: each `set` lets one wait through.
 ///
-/// Use it to hand one piece of news to one of several threads, or to wake the one thread that looks after something.
-/// Signals do not add up: for that use a semaphore. To release all threads use [`Event`].
+/// Use it to hand one piece of news to one of several threads, or to wake the one thread that looks after
+/// something. Signals do not add up: for that use a semaphore. To release all threads use [`Event`].
 ///
 /// # Examples
 ///
@@ -214,14 +218,14 @@ impl fmt::Debug for Event {
 ///
 /// # Blocking
 ///
-/// A wait queues, spins and yields for a few microseconds if no other thread waits (for some tens if it has just told another
-/// thread to go on, whose answer it may be waiting for), and parks. It allocates nothing, and returns
-/// only when a signal was given to it or its time is up.
+/// A wait queues, spins and yields for a few microseconds if no other thread waits (for some tens if it has
+/// just told another thread to go on, whose answer it may be waiting for), and parks. It allocates nothing,
+/// and returns only when a signal was given to it or its time is up.
 ///
 /// # Fairness
 ///
-/// First in, first out. A signal is given to the thread that has waited longest; while no thread waits it is kept for
-/// the next to come, at most one.
+/// First in, first out. A signal is given to the thread that has waited longest; while no thread waits it is
+/// kept for the next to come, at most one.
 ///
 /// # Memory ordering
 ///
@@ -233,8 +237,8 @@ impl fmt::Debug for Event {
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// Neither has one. [`std::thread::park`] is the same for one known thread; a token in it belongs to that thread,
-/// a signal here to the thread that waits.
+/// Neither has one. [`std::thread::park`] is the same for one known thread; a token in it belongs to that
+/// thread, a signal here to the thread that waits.
 ///
 /// # Implementation notes
 ///
@@ -259,11 +263,11 @@ impl AutoResetEvent {
         }
     }
 
-    /// Lets one wait through: that of the thread that has waited longest, or the next one to come. A signal that is
-    /// kept already stays the only one.
+    /// Lets one wait through: that of the thread that has waited longest, or the next one to come. A signal
+    /// that is kept already stays the only one.
     ///
-    /// Which thread it is for the queue says: while another thread queues or leaves, this spins and yields. It never
-    /// sleeps.
+    /// Which thread it is for the queue says: while another thread queues or leaves, this spins and yields.
+    /// It never sleeps.
     #[inline]
     pub fn set(&self) {
         self.raw.set();
@@ -291,8 +295,8 @@ impl AutoResetEvent {
 
     /// Waits for a signal, for `timeout` at most. Says whether it got one.
     ///
-    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever. A signal is never lost to a wait that gives
-    /// up.
+    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever. A signal is never lost to a wait that
+    /// gives up.
     ///
     /// ```
     /// use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What this crate's own models need, and nothing else: the waiting core, and a few questions. Exists in the model
-//! build only, and follows no version.
+//! What this crate's own models need, and nothing else: the waiting core, and a few questions. Exists in the
+//! model build only, and follows no version.
 
 use std::collections::BTreeSet;
 use std::ptr;
@@ -20,26 +20,26 @@ pub fn take_notes() -> BTreeSet<&'static str> {
     facade::take_notes()
 }
 
-/// Returns whether a thread that looks for itself now and then waits to be woken instead, in the model that calls this at the
-/// beginning of its body.
+/// Returns whether a thread that looks for itself now and then waits to be woken instead, in the model that
+/// calls this at the beginning of its body.
 pub fn set_endless_rounds(endless: bool) {
     facade::set_endless_rounds(endless);
 }
 
-/// Returns whether an unlock looks after the first waiter although a designated waker is on its way, in the model that calls this
-/// at the beginning of its body.
+/// Returns whether an unlock looks after the first waiter although a designated waker is on its way, in the
+/// model that calls this at the beginning of its body.
 pub fn set_turns(turns: bool) {
     facade::set_turns(turns);
 }
 
-/// Sets whether a thread looks at a word before it exchanges it, in the model that calls this at the beginning of its body.
-/// Otherwise it begins with what it supposes.
+/// Sets whether a thread looks at a word before it exchanges it, in the model that calls this at the
+/// beginning of its body. Otherwise it begins with what it supposes.
 pub fn set_looks(looks: bool) {
     facade::set_looks(looks);
 }
 
-/// Returns how many wake-ups a deadline may see, the last of which it does not outlive, in the model that calls this at the
-/// beginning of its body. One otherwise.
+/// Returns how many wake-ups a deadline may see, the last of which it does not outlive, in the model that
+/// calls this at the beginning of its body. One otherwise.
 pub fn set_lives(lives: u32) {
     facade::set_lives(lives);
 }
@@ -166,7 +166,8 @@ pub struct Lock {
     payload: Payload<()>,
 }
 
-// SAFETY: the payload is accessed by the holder of the lock alone; whether that is so is what the models find out.
+// SAFETY: the payload is accessed by the holder of the lock alone; whether that is so is what the models find
+// out.
 unsafe impl Sync for Lock {}
 
 /// A [`Lock`] that is held.

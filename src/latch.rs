@@ -9,9 +9,9 @@ use crate::raw::latch::RawLatch;
 
 /// A gate that opens, once and for good, when it has been counted down to zero.
 ///
-/// Use it to wait until a known number of things have happened: workers that are ready, jobs that are done. Who counts
-/// down need not wait, and one thread may count down several times. Where the number is not known beforehand use a
-/// [`WaitGroup`](crate::WaitGroup), for rounds a [`Barrier`](crate::Barrier).
+/// Use it to wait until a known number of things have happened: workers that are ready, jobs that are done.
+/// Who counts down need not wait, and one thread may count down several times. Where the number is not known
+/// beforehand use a [`WaitGroup`](crate::WaitGroup), for rounds a [`Barrier`](crate::Barrier).
 ///
 /// # Examples
 ///
@@ -49,8 +49,8 @@ use crate::raw::latch::RawLatch;
 ///
 /// # Blocking
 ///
-/// A wait queues, spins for about a microsecond if no other thread waits, and parks. It allocates nothing, and returns
-/// only when the latch is open or its time is up. Counting down never waits.
+/// A wait queues, spins for about a microsecond if no other thread waits, and parks. It allocates nothing,
+/// and returns only when the latch is open or its time is up. Counting down never waits.
 ///
 /// # Fairness
 ///
@@ -58,8 +58,8 @@ use crate::raw::latch::RawLatch;
 ///
 /// # Memory ordering
 ///
-/// What a thread did before it counted down happens before the return of every wait that found the latch open, and
-/// before whatever follows an [`is_open`](Self::is_open) that did.
+/// What a thread did before it counted down happens before the return of every wait that found the latch
+/// open, and before whatever follows an [`is_open`](Self::is_open) that did.
 ///
 /// # Panics
 ///
@@ -67,13 +67,13 @@ use crate::raw::latch::RawLatch;
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// Neither has one. Java's `CountDownLatch` is the same; C++'s `std::latch` leaves undefined what is defined here,
-/// counting below zero.
+/// Neither has one. Java's `CountDownLatch` is the same; C++'s `std::latch` leaves undefined what is defined
+/// here, counting below zero.
 ///
 /// # Implementation notes
 ///
-/// A count and an event, see `docs/waiting.md`. Counting down is one atomic exchange, and `wait` of an open latch one
-/// load.
+/// A count and an event, see `docs/waiting.md`. Counting down is one atomic exchange, and `wait` of an open
+/// latch one load.
 #[doc(alias = "CountDownLatch")]
 pub struct Latch {
     raw: RawLatch,

@@ -43,28 +43,29 @@
 //!
 //! # Rules for everything
 //!
-//! * Each wait for one thing has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one that ends at
-//!   an [`Instant`](std::time::Instant) (`_until`). `Duration::MAX` means for ever, zero means "try once". A call whose
-//!   turn came before its deadline succeeds, and one that timed out leaves nothing behind. (Iterators and `put_all`, which
-//!   wait again and again, have no such form.)
+//! * Each wait for one thing has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one
+//!   that ends at an [`Instant`](std::time::Instant) (`_until`). `Duration::MAX` means for ever, zero means
+//!   "try once". A call whose turn came before its deadline succeeds, and one that timed out leaves nothing
+//!   behind. (Iterators and `put_all`, which wait again and again, have no such form.)
 //! * Locks never poison: a panic while a guard is alive unlocks. Those of [`poison`] do.
-//! * Waiting allocates nothing (but for the handle that `std` makes once for a thread it has not made), and returns for
-//!   the reason its documentation gives and for no other.
-//! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found set although
-//!   no thread has set it, which `park` announces.
-//! * `new` is a `const fn`, so everything can live in a static, but for what allocates when it is made: a barrier's action,
-//!   a [`WaitGroup`], a [`StopSource`], a pool.
-//! * There is no dependency, no background thread, and no global state but counters and a table of four kilobytes in which
-//!   readers of [`RwLock`]s are visible to writers.
-//! * A wait spins and yields for some microseconds before it parks. How long is no part of a contract; `docs/numbers.md` has
-//!   each number with its reason.
+//! * Waiting allocates nothing (but for the handle that `std` makes once for a thread it has not made), and
+//!   returns for the reason its documentation gives and for no other.
+//! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found
+//!   set although no thread has set it, which `park` announces.
+//! * `new` is a `const fn`, so everything can live in a static, but for what allocates when it is made: a
+//!   barrier's action, a [`WaitGroup`], a [`StopSource`], a pool.
+//! * There is no dependency, no background thread, and no global state but counters and a table of four
+//!   kilobytes in which readers of [`RwLock`]s are visible to writers.
+//! * A wait spins and yields for some microseconds before it parks. How long is no part of a contract;
+//!   `docs/numbers.md` has each number with its reason.
 //!
 //! # What the types cannot tell you
 //!
-//! [One page](guide::limits) has it: signal handlers, `fork`, a lock in a global allocator, who may free a primitive by
-//! raw pointer, time that a machine was suspended, panic hooks, what happens to a pool when `main` returns, two pools that
-//! wait for each other's tasks, a [`ReentrantMutex`] held while a task is joined, what a [`ThreadLocal`] keeps, and an
-//! iterator that waits for an answer inside [`BoundedBuffer::put_all`].
+//! [One page](guide::limits) has it: signal handlers, `fork`, a lock in a global allocator, who may free a
+//! primitive by raw pointer, time that a machine was suspended, panic hooks, what happens to a pool when
+//! `main` returns, two pools that wait for each other's tasks, a [`ReentrantMutex`] held while a task is
+//! joined, what a [`ThreadLocal`] keeps, and an iterator that waits for an answer inside
+//! [`BoundedBuffer::put_all`].
 //!
 //! # Features
 //!
@@ -80,20 +81,23 @@
 //!
 //! # Guides
 //!
-//! [From `std`](guide::from_std), [from `parking_lot`](guide::from_parking_lot), [from Python](guide::from_python),
-//! [from tokio](guide::from_tokio), [choosing a primitive](guide::choosing), [avoiding deadlock](guide::deadlock), [threads],
-//! [what the types cannot tell you](guide::limits), [models of your own](guide::loom).
+//! [From `std`](guide::from_std), [from `parking_lot`](guide::from_parking_lot), [from
+//! Python](guide::from_python), [from tokio](guide::from_tokio), [choosing a primitive](guide::choosing),
+//! [avoiding deadlock](guide::deadlock), [threads], [what the types cannot tell you](guide::limits), [models
+//! of your own](guide::loom).
 //!
 //! # Waiting for the first of several
 //!
-//! [`wait_any`] takes events, latches, permits, items of buffers and room in them, stop tokens, tasks and workers.
+//! [`wait_any`] takes events, latches, permits, items of buffers and room in them, stop tokens, tasks and
+//! workers.
 //!
 //! # Models
 //!
-//! With `--cfg loom` and the feature `loom`, the same types run on [loom](https://docs.rs/loom)'s atomics and threads,
-//! so a crate that uses them can put its own code inside `loom::model`, locks and time-outs included. There `new` is no
-//! `const fn`, a finite time-out may pass at once or when all other threads have gone as far as they can, and an access
-//! to a guarded value without its lock is reported as a race. Without the feature a stray `--cfg loom` changes nothing.
+//! With `--cfg loom` and the feature `loom`, the same types run on [loom](https://docs.rs/loom)'s atomics and
+//! threads, so a crate that uses them can put its own code inside `loom::model`, locks and time-outs
+//! included. There `new` is no `const fn`, a finite time-out may pass at once or when all other threads have
+//! gone as far as they can, and an access to a guarded value without its lock is reported as a race. Without
+//! the feature a stray `--cfg loom` changes nothing.
 //!
 #![cfg_attr(feature = "threads", doc = " [threads]: guide::threads")]
 #![cfg_attr(not(feature = "threads"), doc = " [threads]: #features")]

@@ -1,6 +1,7 @@
 //! The locks without payloads and guards, under the traits of the `lock_api` crate (feature `lock_api`).
 //!
-//! `lock_api` keeps no memory of how a reader came in, so its readers are all counted, and none is visible in a slot.
+//! `lock_api` keeps no memory of how a reader came in, so its readers are all counted, and none is visible in
+//! a slot.
 
 use std::panic::UnwindSafe;
 use std::num::NonZeroUsize;
@@ -18,7 +19,8 @@ use crate::raw::{mutex, rwlock};
 
 /// The lock of a [`Mutex`](crate::Mutex) for `lock_api::Mutex` (feature `lock_api`).
 ///
-/// Use it where a type is generic over `lock_api`'s traits. Everywhere else [`Mutex`](crate::Mutex) is simpler.
+/// Use it where a type is generic over `lock_api`'s traits. Everywhere else [`Mutex`](crate::Mutex) is
+/// simpler.
 ///
 /// # Examples
 ///
@@ -38,8 +40,8 @@ pub struct RawMutex(mutex::RawMutex);
 
 /// [`RawMutex`] that always hands the lock to the thread that has waited longest (feature `lock_api`).
 ///
-/// Use it where waiters must be served in their order, at the cost of speed: under contention each unlock waits for
-/// another thread to wake up. A thread that comes by while no thread waits locks at once.
+/// Use it where waiters must be served in their order, at the cost of speed: under contention each unlock
+/// waits for another thread to wake up. A thread that comes by while no thread waits locks at once.
 ///
 /// # Examples
 ///
@@ -72,8 +74,9 @@ pub struct RawFairMutex(mutex::RawMutex);
 ///
 /// # Implementation notes
 ///
-/// `lock_api` does not tell a lock which of its readers leaves, so they all count themselves in the lock's own word: many
-/// readers at a time are slower than those of [`RwLock`](crate::RwLock), which leave the word alone.
+/// `lock_api` does not tell a lock which of its readers leaves, so they all count themselves in the lock's
+/// own word: many readers at a time are slower than those of [`RwLock`](crate::RwLock), which leave the word
+/// alone.
 #[derive(Debug)]
 pub struct RawRwLock(rwlock::RawRwLock<()>);
 
@@ -82,7 +85,8 @@ impl UnwindSafe for RawMutex {}
 impl UnwindSafe for RawFairMutex {}
 impl UnwindSafe for RawRwLock {}
 
-/// Tells threads apart for `lock_api::ReentrantMutex` (feature `lock_api`), by numbers that are never used again.
+/// Tells threads apart for `lock_api::ReentrantMutex` (feature `lock_api`), by numbers that are never used
+/// again.
 ///
 /// ```
 /// use lockwork::{RawMutex, RawThreadId};
@@ -96,8 +100,9 @@ impl UnwindSafe for RawRwLock {}
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RawThreadId;
 
-/// Locks. lock_api's guards do so on their own account, after `unlocked`, and go on to unlock whether or not it has
-/// worked; so a panic (too many readers, or a thread that is so far into its end that it has no handle) must not get out.
+/// Locks. lock_api's guards do so on their own account, after `unlocked`, and go on to unlock whether or not
+/// it has worked; so a panic (too many readers, or a thread that is so far into its end that it has no
+/// handle) must not get out.
 #[inline]
 fn or_abort<R>(lock: impl FnOnce() -> R) -> R {
     let abort = AbortOnUnwind;
@@ -189,8 +194,8 @@ unsafe impl traits::GetThreadId for RawThreadId {
     }
 }
 
-// SAFETY: `raw::rwlock` excludes the writer from all threads, and the upgradable reader from its like. All readers are
-// counted here, so each leaves as one that was.
+// SAFETY: `raw::rwlock` excludes the writer from all threads, and the upgradable reader from its like. All
+// readers are counted here, so each leaves as one that was.
 unsafe impl traits::RawRwLock for RawRwLock {
     #[allow(clippy::declare_interior_mutable_const, reason = "how lock_api makes locks in constants")]
     const INIT: Self = Self(rwlock::RawRwLock::new(()));
@@ -343,7 +348,8 @@ unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
     }
 }
 
-// SAFETY: as above: there is one upgradable reader at a time, and it becomes the writer with no other in between.
+// SAFETY: as above: there is one upgradable reader at a time, and it becomes the writer with no other in
+// between.
 unsafe impl traits::RawRwLockUpgrade for RawRwLock {
     #[inline]
     fn lock_upgradable(&self) {
@@ -445,7 +451,8 @@ impl<T: ?Sized> CondvarGuard for traits::MutexGuard<'_, RawMutex, T> {
     fn condvar_wait(&mut self, waiting: Waiting<'_>) -> bool {
         // SAFETY: the guard has the lock, and has it again when the wait returns.
         let raw = unsafe { traits::MutexGuard::mutex(self).raw() };
-        // SAFETY: as above. The guard unlocks whether or not the wait has locked again, so a panic must not get out.
+        // SAFETY: as above. The guard unlocks whether or not the wait has locked again, so a panic must not
+        // get out.
         or_abort(|| unsafe { waiting.on(&raw.0) })
     }
 
@@ -454,8 +461,8 @@ impl<T: ?Sized> CondvarGuard for traits::MutexGuard<'_, RawMutex, T> {
     }
 }
 
-/// A mutex that always hands the lock to the thread that has waited longest (feature `lock_api`): `parking_lot`'s name for a
-/// `lock_api::Mutex` on [`RawFairMutex`].
+/// A mutex that always hands the lock to the thread that has waited longest (feature `lock_api`):
+/// `parking_lot`'s name for a `lock_api::Mutex` on [`RawFairMutex`].
 pub type FairMutex<T> = traits::Mutex<RawFairMutex, T>;
 
 /// The guard of a [`FairMutex`].

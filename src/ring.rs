@@ -1,5 +1,5 @@
-//! A bounded queue of values on the ring of slots, and the threads that sleep for it. It waits for nothing but a
-//! thread that is between two steps of a put or a get.
+//! A bounded queue of values on the ring of slots, and the threads that sleep for it. It waits for nothing
+//! but a thread that is between two steps of a put or a get.
 
 use std::collections::VecDeque;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -67,7 +67,8 @@ impl<T> Ring<T> {
         if !self.is_closed() {
             return Err(No::NotNow);
         }
-        // Looked for again: a put makes them before it claims, and all claims came before the close that was just seen.
+        // Looked for again: a put makes them before it claims, and all claims came before the close that was
+        // just seen.
         let slots = self.slots.get();
         if slots.is_null() { Err(No::Closed) } else { Ok(slots) }
     }
@@ -133,8 +134,8 @@ impl<T> Ring<T> {
         self.slot(slots, at.index).is_free(at.lap)
     }
 
-    /// Puts items from the front of `items`, which has some, as far as there is room. Returns how many were put, and
-    /// for how many more there was room.
+    /// Puts items from the front of `items`, which has some, as far as there is room. Returns how many were
+    /// put, and for how many more there was room.
     pub(crate) fn put_some(&self, items: &mut VecDeque<T>) -> Result<(usize, usize, Wake), No> {
         let wanted = items.len();
         if self.shape().chained {
@@ -177,8 +178,8 @@ impl<T> Ring<T> {
             .map(move |index| if index < size { (index, at.lap) } else { (index - size, at.lap + 1) })
     }
 
-    /// Claims places of a chain. With the claim come how many more there was room for, the segment in which it begins, and
-    /// the one behind that, if it reaches so far.
+    /// Claims places of a chain. With the claim come how many more there was room for, the segment in which
+    /// it begins, and the one behind that, if it reaches so far.
     #[inline(always)]
     fn claim_in_chain(&self, wanted: usize) -> Result<(Claim, usize, [*mut Segment<T>; 2]), No> {
         self.chain.begin();

@@ -1,5 +1,5 @@
-//! Locks are serialised as what they guard (feature `serde`), under the lock: reading for [`RwLock`], waiting if need be.
-//! A poisoned one is an error.
+//! Locks are serialised as what they guard (feature `serde`), under the lock: reading for [`RwLock`], waiting
+//! if need be. A poisoned one is an error.
 
 use ::serde::ser::Error;
 use ::serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -1,7 +1,7 @@
-//! [`StopSource`], [`StopToken`] and [`StopGuard`]: asking threads to stop, and what is run when they are asked.
+//! [`StopSource`], [`StopToken`] and [`StopGuard`]: asking threads to stop, and what runs then.
 //!
-//! What sources and tokens share is [`Shared`]: an event, and a [`Registry`] of callbacks, which guards share, too. Under
-//! the registry's lock a callback is in one of these states:
+//! What sources and tokens share is [`Shared`]: an event, and a [`Registry`] of callbacks, which guards
+//! share, too. Under the registry's lock a callback is in one of these states:
 //!
 //! | state | where | next |
 //! |---|---|---|
@@ -9,14 +9,15 @@
 //! | running | in `running`, with the thread that runs or drops it | over |
 //! | over | nowhere | |
 //!
-//! 1. The event is set under the lock. A registration that found it clear under the lock is therefore in `callbacks`
-//!    when the thread that has set it begins to run them; one that found it set runs its callback itself.
-//! 2. The thread that takes a callback out of `callbacks` runs it or drops it, without the lock. If that thread is not the
-//!    guard's, it stays in `running` until it is over, and the guard waits for that.
-//! 3. One thread at a time has a callback in `running`: the one whose `stop` was the first, which borrows a source or a
-//!    token for as long as it lasts, or the one that has dropped the last of them.
-//! 4. Guards do not keep the callbacks: when sources and tokens are gone nothing can stop, and what is registered is
-//!    dropped. So it is not lost with a guard that was forgotten.
+//! 1. The event is set under the lock. A registration that found it clear under the lock is therefore in
+//!    `callbacks` when the thread that has set it begins to run them; one that found it set runs its callback
+//!    itself.
+//! 2. The thread that takes a callback out of `callbacks` runs it or drops it, without the lock. If that
+//!    thread is not the guard's, it stays in `running` until it is over, and the guard waits for that.
+//! 3. One thread at a time has a callback in `running`: the one whose `stop` was the first, which borrows a
+//!    source or a token for as long as it lasts, or the one that has dropped the last of them.
+//! 4. Guards do not keep the callbacks: when sources and tokens are gone nothing can stop, and what is
+//!    registered is dropped. So it is not lost with a guard that was forgotten.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -147,9 +148,9 @@ impl Registry {
 /// Asks any number of threads to stop, once and for good. Clones are the same source.
 ///
 /// Use it where a thread, or code that it calls, should end before it is done: at a shutdown, when a user has
-/// cancelled, when another thread has failed. Each thread is given a [`StopToken`], looks at it or waits for it, and
-/// runs a callback for what would otherwise not notice ([`StopToken::on_stop`]). Where something happens that is no
-/// request to stop, use an [`Event`].
+/// cancelled, when another thread has failed. Each thread is given a [`StopToken`], looks at it or waits for
+/// it, and runs a callback for what would otherwise not notice ([`StopToken::on_stop`]). Where something
+/// happens that is no request to stop, use an [`Event`].
 ///
 /// # Examples
 ///
@@ -172,7 +173,8 @@ impl Registry {
 /// println!("{} polls", poller.join().unwrap());
 /// ```
 ///
-/// A consumer of a buffer does not look at a token while it waits for an item. The callback closes the buffer:
+/// A consumer of a buffer does not look at a token while it waits for an item. The callback closes the
+/// buffer:
 ///
 /// ```
 /// use lockwork::{BoundedBuffer, StopSource};
@@ -200,25 +202,27 @@ impl Registry {
 ///
 /// # Memory ordering
 ///
-/// What a thread did before the [`stop`](Self::stop) that was the first happens before what follows a call that found
-/// the source or a token stopped, and before the callbacks. What a callback does happens before the return of the stop
-/// that runs it, and before the return of a drop of its [`StopGuard`].
+/// What a thread did before the [`stop`](Self::stop) that was the first happens before what follows a call
+/// that found the source or a token stopped, and before the callbacks. What a callback does happens before
+/// the return of the stop that runs it, and before the return of a drop of its [`StopGuard`].
 ///
 /// # Reentrancy and deadlock
 ///
-/// A callback may do anything to sources, tokens and guards: stop, register more, drop any guard. No lock is held while
-/// it runs. It runs with whatever its thread holds that called [`stop`](Self::stop), so stop without holding a lock.
+/// A callback may do anything to sources, tokens and guards: stop, register more, drop any guard. No lock is
+/// held while it runs. It runs with whatever its thread holds that called [`stop`](Self::stop), so stop
+/// without holding a lock.
 ///
 /// # Panics
 ///
-/// [`stop`](Self::stop) resumes the first panic of a callback, when all others have run. When the last source and token
-/// is dropped, so does that drop with panics of destructors of what registered callbacks had captured.
+/// [`stop`](Self::stop) resumes the first panic of a callback, when all others have run. When the last source
+/// and token is dropped, so does that drop with panics of destructors of what registered callbacks had
+/// captured.
 ///
 /// # Differences from C++ and .NET
 ///
-/// From C++20's `std::stop_source`: callbacks run in order, a panic of one does not end the program, tokens can be
-/// waited for, and a token can stop, too. From .NET's `CancellationTokenSource`: dropping it stops nothing, and one
-/// panic is resumed instead of all of them being collected.
+/// From C++20's `std::stop_source`: callbacks run in order, a panic of one does not end the program, tokens
+/// can be waited for, and a token can stop, too. From .NET's `CancellationTokenSource`: dropping it stops
+/// nothing, and one panic is resumed instead of all of them being collected.
 #[derive(Clone, Default)]
 pub struct StopSource(Arc<Shared>);
 
@@ -237,8 +241,9 @@ impl StopSource {
 
     /// Asks all that have a token to stop, for good. Returns whether this call was the first to do so.
     ///
-    /// The first call ends the waits for its tokens, then runs the callbacks, one after another in the order in which
-    /// they were registered, and returns when the last is over. Any other call returns at once, even while they run.
+    /// The first call ends the waits for its tokens, then runs the callbacks, one after another in the order
+    /// in which they were registered, and returns when the last is over. Any other call returns at once, even
+    /// while they run.
     ///
     /// # Panics
     ///
@@ -335,7 +340,8 @@ impl StopToken {
         self.0.stopped.wait();
     }
 
-    /// Blocks until it is time to stop, for `timeout` at most: a sleep that ends early. Returns whether it is time.
+    /// Blocks until it is time to stop, for `timeout` at most: a sleep that ends early. Returns whether it is
+    /// time.
     ///
     /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
     pub fn wait_for(&self, timeout: Duration) -> bool {
@@ -347,14 +353,15 @@ impl StopToken {
         self.0.stopped.wait_until(deadline)
     }
 
-    /// Registers a callback, which runs at the stop. If that has been already, runs it before this call returns.
+    /// Registers a callback, which runs at the stop. If that has been already, runs it before this call
+    /// returns.
     ///
-    /// At the stop it runs in the thread that calls [`stop`](Self::stop), after those registered before it. Dropping the
-    /// guard takes it back; see [`StopGuard`]. Registering allocates.
+    /// At the stop it runs in the thread that calls [`stop`](Self::stop), after those registered before it.
+    /// Dropping the guard takes it back; see [`StopGuard`]. Registering allocates.
     ///
-    /// The callback runs while the thread that registered it does something else. If it is to wake that thread
-    /// from a wait, make sure that it cannot come between that thread's look at the token and its wait: register first, and
-    /// have the callback take the lock under which the thread looks.
+    /// The callback runs while the thread that registered it does something else. If it is to wake that
+    /// thread from a wait, make sure that it cannot come between that thread's look at the token and its
+    /// wait: register first, and have the callback take the lock under which the thread looks.
     ///
     /// # Panics
     ///
@@ -413,9 +420,9 @@ impl fmt::Debug for StopToken {
 /// | runs in this thread, which is inside of it | returns |
 /// | is over | returns |
 ///
-/// A forgotten guard ([`std::mem::forget`]) leaves the callback where it is: until the stop, or until the last source and
-/// token are gone, when nothing can stop any more and what it captured is dropped. A callback that captures a source or
-/// a token of its own keeps that alive, so its guard should not be forgotten.
+/// A forgotten guard ([`std::mem::forget`]) leaves the callback where it is: until the stop, or until the
+/// last source and token are gone, when nothing can stop any more and what it captured is dropped. A callback
+/// that captures a source or a token of its own keeps that alive, so its guard should not be forgotten.
 ///
 /// # Examples
 ///
@@ -439,8 +446,9 @@ impl fmt::Debug for StopToken {
 ///
 /// # Reentrancy and deadlock
 ///
-/// A drop that waits for the callback must not hold what the callback waits for. If the callback locks a mutex, drop the
-/// guard after that mutex is unlocked: a guard that is a variable of its own, made before the mutex is locked, is.
+/// A drop that waits for the callback must not hold what the callback waits for. If the callback locks a
+/// mutex, drop the guard after that mutex is unlocked: a guard that is a variable of its own, made before the
+/// mutex is locked, is.
 #[must_use = "the callback is taken back when the guard is dropped"]
 pub struct StopGuard(Option<(Arc<Registry>, u64)>);
 

@@ -14,9 +14,9 @@ use crate::raw::thread_cell::{Links, Values};
 
 /// A cell with a value for each thread, which dies with its thread or with the cell, whichever ends first.
 ///
-/// Use it for what each thread has for itself, where [`thread_local!`](std::thread_local) cannot be: as a field, one
-/// for each object, with a life shorter than the program's. To collect what the threads have left behind use
-/// [`ThreadLocal`](crate::ThreadLocal), which keeps the values of threads that have ended.
+/// Use it for what each thread has for itself, where [`thread_local!`](std::thread_local) cannot be: as a
+/// field, one for each object, with a life shorter than the program's. To collect what the threads have left
+/// behind use [`ThreadLocal`](crate::ThreadLocal), which keeps the values of threads that have ended.
 ///
 /// # Examples
 ///
@@ -63,10 +63,10 @@ use crate::raw::thread_cell::{Links, Values};
 ///
 /// # Blocking
 ///
-/// Using a value that is there waits for nothing. Making and removing one take a lock for a few instructions, and so
-/// do the end of a thread and the drop of the cell, for each value; no code of the caller's runs under it. The drop of
-/// the cell and the end of a thread do not wait for each other's destructors: when one returns, a destructor that the
-/// other has begun may still be running.
+/// Using a value that is there waits for nothing. Making and removing one take a lock for a few instructions,
+/// and so do the end of a thread and the drop of the cell, for each value; no code of the caller's runs under
+/// it. The drop of the cell and the end of a thread do not wait for each other's destructors: when one
+/// returns, a destructor that the other has begun may still be running.
 ///
 /// # Fairness
 ///
@@ -74,51 +74,55 @@ use crate::raw::thread_cell::{Links, Values};
 ///
 /// # Memory ordering
 ///
-/// Each value belongs to one thread. It is dropped by that thread, or by the one that drops the cell, after all that
-/// its thread did to it.
+/// Each value belongs to one thread. It is dropped by that thread, or by the one that drops the cell, after
+/// all that its thread did to it.
 ///
 /// # Reentrancy and deadlock
 ///
-/// * The initializer may use the cell, also [`with`](Self::with), which runs it again. A value that is there when it
-///   returns stays, and the one it has made is dropped.
-/// * Inside [`with`](Self::with) the cell may be used by further calls of `with` and by [`get`](Self::get). Calls
-///   that would replace or remove the value panic.
-/// * Destructors may use any cell. A thread that ends drops its values in the order of the cells' first uses; those
-///   that are left can be used meanwhile, and values that destructors make are dropped in a further round. After eight
-///   rounds, what a destructor sets once more is left for the cell to drop.
-/// * When all that is done the thread has no values any more. What comes even later (destructors of `thread_local!`
-///   variables that the thread used before its first `ThreadCell`) is told so by an [`AccessError`].
-/// * A destructor that panics at the end of its thread is reported by the panic hook, and the other values are dropped.
+/// * The initializer may use the cell, also [`with`](Self::with), which runs it again. A value that is there
+///   when it returns stays, and the one it has made is dropped.
+/// * Inside [`with`](Self::with) the cell may be used by further calls of `with` and by [`get`](Self::get).
+///   Calls that would replace or remove the value panic.
+/// * Destructors may use any cell. A thread that ends drops its values in the order of the cells' first uses;
+///   those that are left can be used meanwhile, and values that destructors make are dropped in a further
+///   round. After eight rounds, what a destructor sets once more is left for the cell to drop.
+/// * When all that is done the thread has no values any more. What comes even later (destructors of
+///   `thread_local!` variables that the thread used before its first `ThreadCell`) is told so by an
+///   [`AccessError`].
+/// * A destructor that panics at the end of its thread is reported by the panic hook, and the other values
+///   are dropped.
 ///
 /// # Panics
 ///
 /// [`with`](Self::with) where there is no value and none can be made, [`set`](Self::set) and
-/// [`replace`](Self::replace) where none can be kept, and those two and [`take`](Self::take) inside `with`. A panic of
-/// the initializer leaves the cell without a value. If a destructor panics in the drop of the cell, the other values
-/// are dropped and the panic goes on.
+/// [`replace`](Self::replace) where none can be kept, and those two and [`take`](Self::take) inside `with`. A
+/// panic of the initializer leaves the cell without a value. If a destructor panics in the drop of the cell,
+/// the other values are dropped and the panic goes on.
 ///
 /// # Differences from `std`, `thread_local` and Python
 ///
-/// From [`std::thread::LocalKey`]: an object, which may be dropped before the thread; it may be without a value; and a
-/// destructor that panics at the end of its thread does not abort the process. From the `thread_local` crate: values
-/// die with their threads, and no thread ever gets another's. From Python's `threading.local`: one value and not a
-/// dictionary; an initializer is what `__init__` of a subclass is there. `parking_lot` has none.
+/// From [`std::thread::LocalKey`]: an object, which may be dropped before the thread; it may be without a
+/// value; and a destructor that panics at the end of its thread does not abort the process. From the
+/// `thread_local` crate: values die with their threads, and no thread ever gets another's. From Python's
+/// `threading.local`: one value and not a dictionary; an initializer is what `__init__` of a subclass is
+/// there. `parking_lot` has none.
 ///
-/// The cell drops values of other threads when it goes, so it is shared between threads if `T: Send`; and a thread
-/// may end at any time, so `T: 'static`.
+/// The cell drops values of other threads when it goes, so it is shared between threads if `T: Send`; and a
+/// thread may end at any time, so `T: 'static`.
 ///
 /// # Implementation notes
 ///
-/// Each thread has a table from ids of objects, which are never used twice, to its values; each cell a list of all
-/// its values, from which the first to end takes them out under a lock. `docs/thread_values.md` has the protocol.
+/// Each thread has a table from ids of objects, which are never used twice, to its values; each cell a list
+/// of all its values, from which the first to end takes them out under a lock. `docs/thread_values.md` has
+/// the protocol.
 pub struct ThreadCell<T: 'static> {
     slots: Slots<Values>,
     init: Option<fn() -> T>,
     marker: PhantomData<*mut T>,
 }
 
-// SAFETY: values of any thread are dropped in whichever has the cell, hence `T: Send`; a value is lent to none but its
-// own thread.
+// SAFETY: values of any thread are dropped in whichever has the cell, hence `T: Send`; a value is lent to
+// none but its own thread.
 unsafe impl<T: Send> Send for ThreadCell<T> {}
 // SAFETY: as above. No thread gets a reference to another's value, so `T: Sync` is not needed.
 unsafe impl<T: Send> Sync for ThreadCell<T> {}
@@ -205,8 +209,8 @@ impl<T> ThreadCell<T> {
     ///
     /// # Errors
     ///
-    /// Fails, without running `f`, if there is no value and none can be made: the cell has no initializer and nothing
-    /// was [set](Self::set), or the thread is ending and its values are gone.
+    /// Fails, without running `f`, if there is no value and none can be made: the cell has no initializer and
+    /// nothing was [set](Self::set), or the thread is ending and its values are gone.
     ///
     /// ```
     /// use lockwork::{AccessError, ThreadCell};
@@ -237,8 +241,8 @@ impl<T> ThreadCell<T> {
         };
         value.uses.set(value.uses.get() + 1);
         let _use = Use { uses: &value.uses, access: value.value.read() };
-        // SAFETY: it is there until this thread removes it, which it refuses while `uses` is not 0, or ends, or the
-        // cell goes, which is borrowed. No thread borrows it exclusively for the same reasons.
+        // SAFETY: it is there until this thread removes it, which it refuses while `uses` is not 0, or ends,
+        // or the cell goes, which is borrowed. No thread borrows it exclusively for the same reasons.
         Ok(f(unsafe { &*value.value.as_ptr() }))
     }
 
@@ -330,9 +334,9 @@ impl<T> ThreadCell<T> {
 
     #[inline]
     fn find(&self) -> Option<&Value<T>> {
-        // SAFETY: what a thread finds under this cell's id was inserted by `insert` below, and is there as long as
-        // the cell is borrowed and the thread does not remove it: the thread that does looks at `uses` first, and keeps no
-        // reference.
+        // SAFETY: what a thread finds under this cell's id was inserted by `insert` below, and is there as
+        // long as the cell is borrowed and the thread does not remove it: the thread that does looks at
+        // `uses` first, and keeps no reference.
         self.slots.find().map(|value| unsafe { value.cast::<Value<T>>().as_ref() })
     }
 
@@ -342,8 +346,8 @@ impl<T> ThreadCell<T> {
             return Err(AccessError);
         }
         let value = self.init.ok_or(AccessError)?();
-        // The initializer may have set one: then what it returned is dropped before that is looked for, because its destructor
-        // may do anything to the cell, and take the one that was set.
+        // The initializer may have set one: then what it returned is dropped before that is looked for,
+        // because its destructor may do anything to the cell, and take the one that was set.
         if self.find().is_some() {
             drop(value);
         } else {
@@ -373,8 +377,8 @@ impl<T> ThreadCell<T> {
         if self.slots.reserve().is_err() {
             return Err(value);
         }
-        // SAFETY: what is linked comes from the box below, and has this type; `T` is `Send`, or the cell is in one
-        // thread for ever.
+        // SAFETY: what is linked comes from the box below, and has this type; `T` is `Send`, or the cell is
+        // in one thread for ever.
         let (share, _) = self.slots.share(|| unsafe { Values::new(drop_value::<T>) });
         let value = Value { links: Links::new(), uses: Cell::new(0), value: Payload::new(value) };
         let value = NonNull::from(Box::leak(Box::new(value)));
@@ -410,8 +414,8 @@ impl<T: fmt::Debug> fmt::Debug for ThreadCell<T> {
     }
 }
 
-/// The calling thread has no value of a [`ThreadCell`], and none can be made: the cell has no initializer and nothing
-/// was set, or the thread is ending and its values are gone.
+/// The calling thread has no value of a [`ThreadCell`], and none can be made: the cell has no initializer and
+/// nothing was set, or the thread is ending and its values are gone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AccessError;
 

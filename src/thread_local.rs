@@ -15,8 +15,8 @@ use crate::raw::thread_local::{Link, Pushed};
 
 /// An object with a value for each thread that has asked for one, all of which it keeps until it goes.
 ///
-/// Use it where threads work on something of their own and the results are collected in the end: counters, partial
-/// sums, logs. For values that are to die with their thread use [`ThreadCell`](crate::ThreadCell).
+/// Use it where threads work on something of their own and the results are collected in the end: counters,
+/// partial sums, logs. For values that are to die with their thread use [`ThreadCell`](crate::ThreadCell).
 ///
 /// # Examples
 ///
@@ -60,17 +60,18 @@ use crate::raw::thread_local::{Link, Pushed};
 ///
 /// # Memory ordering
 ///
-/// What a thread did before it inserted its value, and the making of the value, happen before an [`iter`](Self::iter)
-/// that returns it.
+/// What a thread did before it inserted its value, and the making of the value, happen before an
+/// [`iter`](Self::iter) that returns it.
 ///
 /// # Reentrancy and deadlock
 ///
-/// The closure given to [`get_or`](Self::get_or) may use the object, also to insert a value: then that one stays, the
-/// outer call returns it, and what its own closure has made is dropped. Everything can be used from destructors, too,
-/// also at the end of a thread, which finds its own value until its last moment. (On platforms whose compiler does not
-/// know thread-local variables, it may at that moment get another value.)
+/// The closure given to [`get_or`](Self::get_or) may use the object, also to insert a value: then that one
+/// stays, the outer call returns it, and what its own closure has made is dropped. Everything can be used
+/// from destructors, too, also at the end of a thread, which finds its own value until its last moment. (On
+/// platforms whose compiler does not know thread-local variables, it may at that moment get another value.)
 ///
-/// Values of threads that have ended are kept: [what that means](crate::guide::limits) in a process with many threads.
+/// Values of threads that have ended are kept: [what that means](crate::guide::limits) in a process with many
+/// threads.
 ///
 /// # Panics
 ///
@@ -79,22 +80,22 @@ use crate::raw::thread_local::{Link, Pushed};
 ///
 /// # Differences from `std` and `thread_local`
 ///
-/// From [`std::thread::LocalKey`]: an object; the values outlive their threads, and can be iterated over. From the
-/// `thread_local` crate, whose methods these are: a new thread never gets a value that a dead one has left, and the
-/// object is three words instead of sixty-four. `std` and `parking_lot` have none.
+/// From [`std::thread::LocalKey`]: an object; the values outlive their threads, and can be iterated over.
+/// From the `thread_local` crate, whose methods these are: a new thread never gets a value that a dead one
+/// has left, and the object is three words instead of sixty-four. `std` and `parking_lot` have none.
 ///
 /// # Implementation notes
 ///
-/// The values form a list to which threads push. Each thread has a table from ids of objects, which are never used
-/// twice, to its values. `docs/thread_values.md` has the protocol.
+/// The values form a list to which threads push. Each thread has a table from ids of objects, which are never
+/// used twice, to its values. `docs/thread_values.md` has the protocol.
 pub struct ThreadLocal<T: Send> {
     slots: Slots<Pushed>,
     /// Owns values, and takes them by shared reference: so it is invariant in `T`, as a cell is.
     marker: PhantomData<Cell<T>>,
 }
 
-// SAFETY: a value is lent to other threads by `iter` alone, which asks for `T: Sync`; it is moved and dropped by
-// whichever thread has the object, hence `T: Send`.
+// SAFETY: a value is lent to other threads by `iter` alone, which asks for `T: Sync`; it is moved and dropped
+// by whichever thread has the object, hence `T: Send`.
 unsafe impl<T: Send> Sync for ThreadLocal<T> {}
 
 impl<T: Send + UnwindSafe> UnwindSafe for ThreadLocal<T> {}
@@ -126,8 +127,8 @@ impl<T: Send> ThreadLocal<T> {
     }
 
     const_fn! {
-        /// Makes an object without values, for about so many threads. The same as [`new`](Self::new): each value is
-        /// allocated when its thread inserts it, and none ever moves.
+        /// Makes an object without values, for about so many threads. The same as [`new`](Self::new): each
+        /// value is allocated when its thread inserts it, and none ever moves.
         #[must_use]
         pub fn with_capacity(capacity: usize) -> Self {
             let _ = capacity;
@@ -201,8 +202,8 @@ impl<T: Send> ThreadLocal<T> {
         self.get_or(T::default)
     }
 
-    /// All threads' values, in no particular order, also while threads insert more: those that were there when the
-    /// iteration began.
+    /// All threads' values, in no particular order, also while threads insert more: those that were there
+    /// when the iteration began.
     ///
     /// ```
     /// use lockwork::ThreadLocal;
@@ -298,7 +299,8 @@ impl<T: Send> ThreadLocal<T> {
         let value = NonNull::from(Box::leak(Box::new(value))).cast();
         let (list, made) = self.slots.share(|| Pushed::new(value));
         if !made {
-            // SAFETY: just made, and kept until the object is borrowed exclusively. In no list: this one is another's.
+            // SAFETY: just made, and kept until the object is borrowed exclusively. In no list: this one is
+            // another's.
             unsafe { list.owner().push(value) };
         }
         // A thread that has given up its table finds it in the list.
@@ -312,8 +314,8 @@ impl<T: Send> ThreadLocal<T> {
 
 /// # Safety
 ///
-/// `value` is in the list of an object that is borrowed for `'a`, and its thread is the calling one, or `T: Sync` and
-/// it was found in the list.
+/// `value` is in the list of an object that is borrowed for `'a`, and its thread is the calling one, or `T:
+/// Sync` and it was found in the list.
 #[inline]
 unsafe fn lend<'a, T>(value: NonNull<Link>) -> &'a T {
     // SAFETY: values are there until their object is borrowed exclusively.

@@ -9,7 +9,8 @@ macro_rules! variance {
     (@invariant ($($type:tt)+) $($name:ident)+) => {
         programs!($($name)+, $($type)+, "<'a, T>", "'a, 'short", "<'a, &'static str>", "<'a, &'short str>");
     };
-    // Without a life to shorten: a function that takes any life can be used where one that takes this life is wanted.
+    // Without a life to shorten: a function that takes any life can be used where one that takes this life is
+    // wanted.
     (@invariant_static ($($type:tt)+) $($name:ident)+) => {
         programs!($($name)+, $($type)+, "<T>", "", "<for<'any> fn(&'any str)>", "<fn(&'static str)>");
     };

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use crate::latch::Latch;
 use crate::mutex::Mutex;
 
-/// A group of threads that can be waited for: each has a handle, and waiting ends when all others have dropped theirs.
+/// A group of threads that can be waited for: each has a handle, and waiting ends when all others have
+/// dropped theirs.
 ///
-/// Use it to wait for threads whose number is not known beforehand, since each handle can be cloned. Where it is known a
-/// [`Latch`] allocates nothing.
+/// Use it to wait for threads whose number is not known beforehand, since each handle can be cloned. Where it
+/// is known a [`Latch`] allocates nothing.
 ///
 /// # Examples
 ///
@@ -29,8 +30,8 @@ use crate::mutex::Mutex;
 /// group.wait();
 /// ```
 ///
-/// A walk through a tree, in which each thread starts more of them. The handle is dropped on every way out, panics
-/// included, so the wait cannot miss one:
+/// A walk through a tree, in which each thread starts more of them. The handle is dropped on every way out,
+/// panics included, so the wait cannot miss one:
 ///
 /// ```
 /// use lockwork::{Mutex, WaitGroup};
@@ -55,8 +56,8 @@ use crate::mutex::Mutex;
 ///
 /// # Blocking
 ///
-/// A wait spins for about a microsecond if no other thread waits, and parks. It allocates nothing; making a group does, and
-/// cloning a handle does not.
+/// A wait spins for about a microsecond if no other thread waits, and parks. It allocates nothing; making a
+/// group does, and cloning a handle does not.
 ///
 /// # Fairness
 ///
@@ -64,8 +65,8 @@ use crate::mutex::Mutex;
 ///
 /// # Memory ordering
 ///
-/// What a thread did before it dropped its handle, or waited with it, happens before the return of a wait that saw all
-/// of them gone.
+/// What a thread did before it dropped its handle, or waited with it, happens before the return of a wait
+/// that saw all of them gone.
 ///
 /// # Reentrancy and deadlock
 ///
@@ -106,12 +107,13 @@ impl WaitGroup {
         latch.wait();
     }
 
-    /// Waits until all others have left the group or wait as well, for `timeout` at most. Says whether they have.
+    /// Waits until all others have left the group or wait as well, for `timeout` at most. Says whether they
+    /// have.
     ///
-    /// While a thread waits with it, the handle does not count as a member, so that two threads that wait do not wait for
-    /// each other.
-    /// If the time is up it is a member again; nothing is lost, and others who wait still wait for it. If the answer is
-    /// `true` the group is over for good: further waits return at once, with this handle and with its clones.
+    /// While a thread waits with it, the handle does not count as a member, so that two threads that wait do
+    /// not wait for each other. If the time is up it is a member again; nothing is lost, and others who wait
+    /// still wait for it. If the answer is `true` the group is over for good: further waits return at once,
+    /// with this handle and with its clones.
     ///
     /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits for ever.
     ///
@@ -136,7 +138,8 @@ impl WaitGroup {
     }
 
     fn wait_as_nobody(&self, wait: impl FnOnce(&Latch) -> bool) -> bool {
-        /// Becomes a member again when the wait is over, however that ends, and no other thread waits with the handle.
+        /// Becomes a member again when the wait is over, however that ends, and no other thread waits with
+        /// the handle.
         struct Absent<'a>(&'a WaitGroup);
 
         impl Drop for Absent<'_> {
@@ -158,7 +161,8 @@ impl WaitGroup {
         let absent = Absent(self);
         wait(&self.latch);
         drop(absent);
-        // The last word: the group can have ended until the moment in which this handle became a member again.
+        // The last word: the group can have ended until the moment in which this handle became a member
+        // again.
         self.latch.is_open()
     }
 }

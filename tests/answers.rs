@@ -108,8 +108,8 @@ fn wait_costs<S: Signal>(work: Duration) -> Duration {
     })
 }
 
-/// A wake-up takes 3 to 15 us of the woken thread's time, on an idle processor more; before waits learnt from how they
-/// ended, each of these took 50 to 150 us.
+/// A wake-up takes 3 to 15 us of the woken thread's time, on an idle processor more; before waits learnt from
+/// how they ended, each of these took 50 to 150 us.
 fn awaiting_costs_little<S: Signal>(name: &'static str) {
     watchdog(move || {
         for (_, work) in cases([100, 1000, 10_000].map(|work| (name, Duration::from_micros(work)))) {

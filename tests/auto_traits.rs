@@ -1,5 +1,5 @@
-//! Which public types may be sent to, shared with and unwound through by other threads: one table, checked by the
-//! compiler.
+//! Which public types may be sent to, shared with and unwound through by other threads: one table, checked by
+//! the compiler.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -178,8 +178,8 @@ macro_rules! unwind_table {
     )+ };
 }
 
-// A lock takes a panic for what it is: the value stays as it was left, and the next to lock must know. What lends or
-// owns a value is as safe as that is.
+// A lock takes a panic for what it is: the value stays as it was left, and the next to lock must know. What
+// lends or owns a value is as safe as that is.
 #[rustfmt::skip]
 unwind_table! {
     //                               T: both       T: not UnwindSafe   T: not RefUnwindSafe
@@ -455,7 +455,8 @@ assert_not_impl_any!(SemaphorePermit<'static>: Clone);
 assert_impl_all!(ArcSemaphorePermit: Debug);
 assert_not_impl_any!(ArcSemaphorePermit: Clone);
 
-/// Checks by coercion what may be shortened: lives of all that borrow, and of the payload where the row says so.
+/// Checks by coercion what may be shortened: lives of all that borrow, and of the payload where the row says
+/// so.
 macro_rules! variance {
     ($($type:ty => $variance:ident;)+) => { $(
         const _: () = {

@@ -1,4 +1,5 @@
-//! `channel`: what `crossbeam_channel` promises of bounded and unbounded channels, and how the ends close them.
+//! `channel`: what `crossbeam_channel` promises of bounded and unbounded channels, and how the ends close
+//! them.
 
 use std::error::Error;
 use std::panic::{self, AssertUnwindSafe};

@@ -1,5 +1,5 @@
-//! Far more threads than processors, every way of waiting at once, and foreign park tokens all the time: nothing is
-//! lost or given twice, and each primitive is as good as new afterwards.
+//! Far more threads than processors, every way of waiting at once, and foreign park tokens all the time:
+//! nothing is lost or given twice, and each primitive is as good as new afterwards.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -22,7 +22,8 @@ fn soon(numbers: &mut Numbers) -> Duration {
     Duration::from_micros(numbers.below(300) as u64)
 }
 
-/// Runs `body` in a crowd of threads, whose number it gets. Meanwhile each of them gets tokens that are not for it.
+/// Runs `body` in a crowd of threads, whose number it gets. Meanwhile each of them gets tokens that are not
+/// for it.
 #[track_caller]
 fn crowd(body: impl Fn(usize, &mut Numbers) + Send + Sync + 'static) {
     watchdog(move || {

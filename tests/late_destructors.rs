@@ -1,5 +1,5 @@
-//! What works in the thread destructors of C libraries, which run when a thread's own thread-local data are gone and
-//! `std::thread::current` panics.
+//! What works in the thread destructors of C libraries, which run when a thread's own thread-local data are
+//! gone and `std::thread::current` panics.
 //!
 //! A panic cannot leave such a destructor: the process would be aborted.
 
@@ -45,7 +45,8 @@ fn leave_to_the_end(late: Box<Late>) {
 extern "C" fn end(late: *mut c_void) {
     let mut late = unsafe { Box::from_raw(late.cast::<Late>()) };
     late.round += 1;
-    // A key that is set in a destructor has it called once more: `std` cleans up at the end of the first round.
+    // A key that is set in a destructor has it called once more: `std` cleans up at the end of the first
+    // round.
     if late.round < 3 {
         return leave_to_the_end(late);
     }
@@ -76,8 +77,8 @@ fn wait_once() {
     assert!(!Event::new().wait_for(Duration::from_micros(1)));
 }
 
-/// Runs `wait` at the very end of a thread, and `let_go` when that has gone to sleep in it: for a thread that has
-/// waited before in its life, and for one that has not.
+/// Runs `wait` at the very end of a thread, and `let_go` when that has gone to sleep in it: for a thread that
+/// has waited before in its life, and for one that has not.
 fn waits_at_the_end<S: Send + Sync + 'static>(
     name: &'static str,
     make: impl Fn() -> S,

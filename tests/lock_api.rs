@@ -128,7 +128,8 @@ fn locks_of_raw_parts_and_readers_without_guards() {
     assert_eq!(Arc::into_inner(lock).map(RwLock::into_inner), Some(6));
 }
 
-/// All ways in and all changes of mind at once. Both numbers are always the same, and each thread comes to its end.
+/// All ways in and all changes of mind at once. Both numbers are always the same, and each thread comes to
+/// its end.
 #[test]
 fn lock_api_locks_exclude_and_starve_nobody() {
     for parties in parties() {

@@ -29,7 +29,8 @@ fn asleep<'scope, R: Send + 'scope>(
     thread
 }
 
-// --- Once ----------------------------------------------------------------------------------------------------------
+// --- Once
+// ----------------------------------------------------------------------------------------------------------
 
 #[test]
 fn closure_runs_once_in_whatever_thread() {
@@ -283,7 +284,8 @@ fn waiting_allocates_nothing() {
     });
 }
 
-// --- OnceLock ------------------------------------------------------------------------------------------------------
+// --- OnceLock
+// ------------------------------------------------------------------------------------------------------
 
 #[test]
 fn cell_is_empty_then_full() {
@@ -355,7 +357,8 @@ fn failed_initialisation_leaves_the_cell_empty() {
     assert_eq!(cell.get_or_try_init(|| Err("there already")), Ok(&1));
 }
 
-/// The initialiser fails in one thread after another, by turns with an error and with a panic; the last succeeds.
+/// The initialiser fails in one thread after another, by turns with an error and with a panic; the last
+/// succeeds.
 #[test]
 fn each_failure_lets_the_next_waiter_try() {
     watchdog(|| {
@@ -457,8 +460,8 @@ fn reentrant_initialisation_panics_and_the_outer_completes() {
     });
 }
 
-/// once_cell 2019-0017: an initialiser that initialised its own cell freed a value to which a reference existed.
-/// spin 2023-0031: one that failed or panicked left a value that was dropped though never made.
+/// once_cell 2019-0017: an initialiser that initialised its own cell freed a value to which a reference
+/// existed. spin 2023-0031: one that failed or panicked left a value that was dropped though never made.
 #[test]
 fn every_value_is_dropped_once() {
     watchdog(|| {
@@ -509,7 +512,8 @@ fn every_value_is_dropped_once() {
     });
 }
 
-/// The value that `take` or a failed `set` gives back is dropped by the caller, who may use the cell in its destructor.
+/// The value that `take` or a failed `set` gives back is dropped by the caller, who may use the cell in its
+/// destructor.
 #[test]
 fn values_given_back_are_dropped_outside() {
     struct Uses<'a>(&'a OnceLock<u8>, &'a Cell<u32>);
@@ -550,7 +554,8 @@ fn cells_are_as_small_as_they_can_be() {
     assert_eq!(size_of::<LazyLock<String>>(), word + size_of::<String>());
 }
 
-// --- LazyLock ------------------------------------------------------------------------------------------------------
+// --- LazyLock
+// ------------------------------------------------------------------------------------------------------
 
 static LAZY: LazyLock<Vec<u32>> = LazyLock::new(|| {
     let mut numbers = vec![1, 1];
@@ -659,7 +664,8 @@ fn function_that_uses_its_own_value_panics() {
     });
 }
 
-// --- all -----------------------------------------------------------------------------------------------------------
+// --- all
+// -----------------------------------------------------------------------------------------------------------
 
 /// What readers see was written before, in whatever way they learn that it is there.
 #[test]

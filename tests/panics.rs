@@ -1,5 +1,5 @@
-//! A panic names the call that the user made: each documented one, but for those that take millions of threads or of
-//! guards, which unit tests of their modules see to.
+//! A panic names the call that the user made: each documented one, but for those that take millions of
+//! threads or of guards, which unit tests of their modules see to.
 
 use std::any::Any;
 use std::fmt::Debug;

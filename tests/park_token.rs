@@ -1,4 +1,5 @@
-//! The token of `std::thread::park` belongs to the code that calls `park`: blocking calls of this crate leave it alone.
+//! The token of `std::thread::park` belongs to the code that calls `park`: blocking calls of this crate leave
+//! it alone.
 //!
 //! Nothing here uses anything of `std` that parks between setting a token and looking for it.
 
@@ -36,7 +37,8 @@ struct Things {
     auto: AutoResetEvent,
     /// Write-locked from the beginning until the release.
     written: RwLock<()>,
-    /// Read-locked from the beginning until the release: by a reader that is counted, and by one that has a seat.
+    /// Read-locked from the beginning until the release: by a reader that is counted, and by one that has a
+    /// seat.
     read: [Arc<RwLock<()>>; 2],
     readers: Mutex<[Option<ArcRwLockReadGuard<()>>; 2]>,
     /// Set before the release begins.
@@ -283,8 +285,8 @@ fn foreign_token_that_comes_during_a_call_is_there_afterwards() {
                         assert!(has_token(), "{}", call.name);
                     });
                     sleeper.until_asleep();
-                    // Just before the release, or long enough before for the waiter to have gone to sleep again, or
-                    // just before it does.
+                    // Just before the release, or long enough before for the waiter to have gone to sleep
+                    // again, or just before it does.
                     waiter.thread().unpark();
                     (0..round % 3).for_each(|_| thread::yield_now());
                     things.release(call);

@@ -1,6 +1,6 @@
-//! The proofs in `proofs/` are about the code as it is: each line of a proof that stands for an atomic operation names a tag,
-//! the source has the tag beside that operation, and `proofs/code.txt` has the operation as it was when the proof was last
-//! read against it.
+//! The proofs in `proofs/` are about the code as it is: each line of a proof that stands for an atomic
+//! operation names a tag, the source has the tag beside that operation, and `proofs/code.txt` has the
+//! operation as it was when the proof was last read against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,8 +32,8 @@ fn files(folder: &str, extensions: &[&str]) -> Vec<(String, String)> {
     found
 }
 
-/// The statement that begins with these lines: to its end, or to where its block begins. Without spaces, comments, and
-/// commas before a closing bracket.
+/// The statement that begins with these lines: to its end, or to where its block begins. Without spaces,
+/// comments, and commas before a closing bracket.
 fn statement(text: &str) -> String {
     let mut statement = String::new();
     let mut depth = 0;
@@ -139,7 +139,8 @@ fn statement_ignores_layout_and_nothing_else() {
     assert_ne!(one, statement("match self.word.compare_exchange(a, c, Release, Relaxed) {"));
 }
 
-/// A litmus test says what it expects, and one of what the code does is expected never to fail, or the code allows for it.
+/// A litmus test says what it expects, and one of what the code does is expected never to fail, or the code
+/// allows for it.
 #[test]
 fn litmus_tests_are_whole() {
     let tests = files("proofs/litmus", &["litmus"]);

@@ -4,8 +4,8 @@ use proptest::test_runner::Config;
 
 use crate::support::rounds;
 
-/// So many random programs, after all that have ever failed: their seeds are kept in files beside this folder, in
-/// `proptest-regressions`, which belong to the commit that mends the fault.
+/// So many random programs, after all that have ever failed: their seeds are kept in files beside this
+/// folder, in `proptest-regressions`, which belong to the commit that mends the fault.
 pub(crate) fn programs(cases: usize) -> Config {
     let mut config = Config { cases: u32::try_from(rounds(cases)).expect("few"), ..Config::default() };
     if cfg!(miri) {

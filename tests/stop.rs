@@ -488,8 +488,8 @@ fn guard_may_be_dropped_by_another_thread() {
     });
 }
 
-/// Registrations, drops of guards and stops at once: each callback runs once or never, never after its guard's drop, and
-/// nothing is left of it.
+/// Registrations, drops of guards and stops at once: each callback runs once or never, never after its
+/// guard's drop, and nothing is left of it.
 #[test]
 fn races_run_each_callback_once_or_take_it_back() {
     watchdog(|| {
@@ -538,7 +538,8 @@ fn races_run_each_callback_once_or_take_it_back() {
     });
 }
 
-/// The last token goes while a guard is dropped: the callback is dropped once, before the guard's drop returns.
+/// The last token goes while a guard is dropped: the callback is dropped once, before the guard's drop
+/// returns.
 #[test]
 fn last_token_and_guard_dropped_at_once() {
     watchdog(|| {

@@ -147,7 +147,8 @@ fn other_thread_sees_nothing() {
     });
 }
 
-/// CPython: a new local at the address of an old one sees nothing, in threads that had a value of the old one.
+/// CPython: a new local at the address of an old one sees nothing, in threads that had a value of the old
+/// one.
 #[test]
 fn new_cell_at_a_reused_address_sees_nothing() {
     let (to, inbox) = mpsc::channel::<Box<ThreadCell<u32>>>();
@@ -431,8 +432,8 @@ fn cell_dies_in_the_destructor_of_another_cells_value() {
     assert_eq!(drops.count(), 20);
 }
 
-/// Destructors of a thread's own variables: before the cells' end everything works, after it nothing does, and in
-/// neither case does another thread's value appear.
+/// Destructors of a thread's own variables: before the cells' end everything works, after it nothing does,
+/// and in neither case does another thread's value appear.
 #[test]
 fn destructors_of_thread_variables_get_their_own_value_or_an_error() {
     static CELL: ThreadCell<u32> = ThreadCell::with_init(|| 7);
@@ -539,7 +540,8 @@ fn panicking_destructor_in_the_drop_of_the_cell_leaves_none_behind() {
     }
 }
 
-/// Millions of cells on one thread leave nothing behind, neither there nor in another thread that has used them.
+/// Millions of cells on one thread leave nothing behind, neither there nor in another thread that has used
+/// them.
 #[test]
 fn short_lived_cells_leave_nothing() {
     on_a_thread(|| {
@@ -577,14 +579,14 @@ fn cells_dropped_elsewhere_are_forgotten() {
     });
     dropper.join().unwrap();
     assert_eq!(drops.count(), n);
-    // Three blocks for each cell: itself and its value, which the other thread has freed, and the list, which the
-    // table here refers to until it is tidied.
+    // Three blocks for each cell: itself and its value, which the other thread has freed, and the list, which
+    // the table here refers to until it is tidied.
     let elsewhere = 2 * n as isize;
     assert!(balance < elsewhere + n as isize / 10 + 100, "{balance} blocks for {n} cells");
 }
 
-/// The table of a thread follows the number of its cells: what a burst has needed is given back, by whatever thread the
-/// cells are dropped.
+/// The table of a thread follows the number of its cells: what a burst has needed is given back, by whatever
+/// thread the cells are dropped.
 #[test]
 fn memory_of_a_burst_of_cells_is_given_back() {
     let n = rounds(20_000);

@@ -1,4 +1,5 @@
-//! The house rules that a program can check: who may import what, and where `cfg(loom)` and atomics may stand.
+//! The house rules that a program can check: who may import what, and where `cfg(loom)` and atomics may
+//! stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -179,6 +180,29 @@ fn test_files_fit_one_sitting() {
     assert_eq!(files, [""; 0].map(PathBuf::from), "more than 800 lines");
 }
 
+/// Comments are no wider than the code, but for tables, figures and links.
+#[test]
+fn comments_are_no_wider_than_code() {
+    const WIDTH: usize = 110;
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "loom-tests/src", "shuttle-tests/src", "sim-tests/src"] {
+        rust_files(&root().join(folder), &mut files);
+    }
+    assert!(files.len() > 50, "found only {files:?}");
+    let mut wrong = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let comment = line.trim_start().starts_with("//");
+            let fixed = ["|", "\u{2502}", "\u{2500}", "://"].iter().any(|mark| line.contains(mark));
+            if comment && !fixed && line.chars().count() > WIDTH {
+                wrong.push(format!("{}:{}", path.display(), number + 1));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
 /// What the documentation says of an ordering names a model that exists.
 #[test]
 fn each_row_of_the_orderings_names_a_model_that_exists() {
@@ -220,7 +244,8 @@ fn each_timed_operation_has_its_models() {
     let mut seen = 0;
     for (name, _, code) in sources() {
         let file = name.trim_end_matches(".rs").trim_end_matches("/mod");
-        // What the buffers share is one operation, whichever file declares it; and a lock in several files is one lock.
+        // What the buffers share is one operation, whichever file declares it; and a lock in several files is
+        // one lock.
         let folder = file.split('/').next().unwrap();
         let file = if ["buffer", "rwlock"].contains(&folder) { folder } else { file };
         for (at, word) in code.match_indices("pub fn ") {
@@ -427,7 +452,8 @@ fn missing(types: &BTreeMap<String, bool>, tables: &str, variance: &str) -> Vec<
         .collect()
 }
 
-/// Each public type has rows for what the compiler derives from its fields, and nobody reads: auto traits and variance.
+/// Each public type has rows for what the compiler derives from its fields, and nobody reads: auto traits and
+/// variance.
 #[test]
 fn public_types_have_rows_for_auto_traits_and_variance() {
     let types = public_types();
@@ -527,7 +553,8 @@ fn imports_in_threads() -> BTreeMap<String, BTreeSet<String>> {
     imports
 }
 
-/// Files that need each other are one file in pieces: in whatever order they are read, one that is not known comes first.
+/// Files that need each other are one file in pieces: in whatever order they are read, one that is not known
+/// comes first.
 #[test]
 fn files_of_threads_have_no_circle() {
     let mut left = imports_in_threads();

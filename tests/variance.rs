@@ -1,11 +1,12 @@
-// Of which public types a longer-lived payload makes a longer-lived one: the table, which is compiled in two places.
+// Of which public types a longer-lived payload makes a longer-lived one: the table, which is compiled in two
+// places.
 //
-// `tests/auto_traits.rs` checks by coercion that what is `covariant` is. `src/variance.rs` makes of each row that is
-// `invariant` two programs, which `cargo test` runs with the documentation's: one that shortens the payload's life and
-// must not compile, and its twin, which compiles.
+// `tests/auto_traits.rs` checks by coercion that what is `covariant` is. `src/variance.rs` makes of each row
+// that is `invariant` two programs, which `cargo test` runs with the documentation's: one that shortens the
+// payload's life and must not compile, and its twin, which compiles.
 //
-// A type that takes a `T` by shared reference must be invariant in `T`: else a `&Type<&'static str>` passes for a
-// `&Type<&'short str>`, a short-lived reference goes in, and comes out as a `&'static` one.
+// A type that takes a `T` by shared reference must be invariant in `T`: else a `&Type<&'static str>` passes
+// for a `&Type<&'short str>`, a short-lived reference goes in, and comes out as a `&'static` one.
 
 variance! {
     Mutex<T>                            => invariant;

@@ -1,7 +1,8 @@
-//! One trait for each family of primitives, implemented once for each contender, and one list of the contenders.
+//! One trait for each family of primitives, implemented once for each contender, and one list of the
+//! contenders.
 //!
-//! A list is a macro, because a contender is a type: `each_mutex!(L => make::<L>())` is a `Vec` of what the expression
-//! gives for each of them. Ours comes first.
+//! A list is a macro, because a contender is a type: `each_mutex!(L => make::<L>())` is a `Vec` of what the
+//! expression gives for each of them. Ours comes first.
 #![allow(dead_code, unused_imports, unused_macros, reason = "each benchmark uses its family")]
 #![allow(
     clippy::disallowed_types,

@@ -60,7 +60,8 @@ impl PerThread for ThreadLocalCrate {
     }
 }
 
-/// `thread_local!`, which is one for the whole program and not for each object: not a peer, but what can be had.
+/// `thread_local!`, which is one for the whole program and not for each object: not a peer, but what can be
+/// had.
 pub(crate) struct Std;
 
 /// Made at the first look, as the others are, and not before.

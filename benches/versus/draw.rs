@@ -232,7 +232,8 @@ fn steps(area: &Area<'_>, line: &[&Outcome]) -> Result {
     Ok(())
 }
 
-/// The share of waits that are longer, as its number of zeros: 90 % at 1, 99 % at 2. The longest is at the end.
+/// The share of waits that are longer, as its number of zeros: 90 % at 1, 99 % at 2. The longest is at the
+/// end.
 fn nines(share: f64) -> f64 {
     if share < 1.0 { -(1.0 - share).log10() } else { NINES }
 }

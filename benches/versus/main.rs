@@ -1,5 +1,6 @@
-//! The contenders of one workload in turn, round after round, in one process, so that what the machine does meanwhile
-//! hits all of them alike. `cargo versus --help` says what can be chosen, and `benches/README.md` what is measured.
+//! The contenders of one workload in turn, round after round, in one process, so that what the machine does
+//! meanwhile hits all of them alike. `cargo versus --help` says what can be chosen, and `benches/README.md`
+//! what is measured.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "measures with what std has")]
 
 use clap::Parser;
@@ -209,7 +210,8 @@ impl Options {
     }
 }
 
-/// What cargo starts works in the folder of its package; the paths on the command line are from the workspace's root.
+/// What cargo starts works in the folder of its package; the paths on the command line are from the
+/// workspace's root.
 fn leave_the_package() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     if env::current_dir().is_ok_and(|folder| folder == package) {
@@ -218,7 +220,8 @@ fn leave_the_package() {
     }
 }
 
-/// The command line. The alias ends with the `--` that separates it from cargo's own, so a second one means nothing.
+/// The command line. The alias ends with the `--` that separates it from cargo's own, so a second one means
+/// nothing.
 fn arguments() -> impl Iterator<Item = OsString> {
     env::args_os()
         .enumerate()

@@ -66,8 +66,9 @@ pub(crate) fn time(nanoseconds: f64) -> String {
 const BEGIN: &str = "<!-- versus: ";
 const END: &str = "<!-- /versus -->";
 
-/// Writes the parts of a document that are results: `<!-- versus: NAME -->` to `<!-- /versus -->`, where the name is
-/// `machine`, `summary`, `head` or a family. Without a document there a new one is made, with all parts.
+/// Writes the parts of a document that are results: `<!-- versus: NAME -->` to `<!-- /versus -->`, where the
+/// name is `machine`, `summary`, `head` or a family. Without a document there a new one is made, with all
+/// parts.
 pub(crate) fn markdown(results: &Results, path: &Path, pictures: Option<&Path>) -> io::Result<()> {
     let document = match fs::read_to_string(path) {
         Ok(document) => document,
@@ -166,7 +167,8 @@ fn table(results: &Results, family: &str, path: &Path, pictures: Option<&Path>) 
     text.trim_end().to_owned()
 }
 
-/// What a newcomer asks first, and the two workloads with threads at work in which this crate is furthest behind.
+/// What a newcomer asks first, and the two workloads with threads at work in which this crate is furthest
+/// behind.
 const SUMMARY: [&str; 6] = [
     "mutex/uncontended",
     "mutex/section=0ns/threads=32",

@@ -127,8 +127,8 @@ fn timeout_in_limbo_breaks_the_round_for_the_other() {
     });
 }
 
-/// Two members of a broken round, of whom one may sleep while the other is in limbo: both learn of it, and the count
-/// comes out at no thread, or no round could ever follow.
+/// Two members of a broken round, of whom one may sleep while the other is in limbo: both learn of it, and
+/// the count comes out at no thread, or no round could ever follow.
 #[test]
 fn all_members_leave_a_broken_round() {
     model_bounded(3, THREE, &["waiter parks", "waiter woken before it parks"], || {
@@ -229,8 +229,8 @@ fn is_broken_publishes() {
     });
 }
 
-/// `reset` with a member inside breaks its round, and the next begins only when it has left: or that one would take the
-/// next round's end for its own.
+/// `reset` with a member inside breaks its round, and the next begins only when it has left: or that one
+/// would take the next round's end for its own.
 #[test]
 fn reset_breaks_the_round_and_the_next_can_begin() {
     let states = ["broken", "met at once", "barrier entrant waits", "waiter parks"];
@@ -297,8 +297,8 @@ fn abort_and_last_arrival_agree() {
     });
 }
 
-/// A member that sleeps in a round that has tripped, and whose waker is not there yet, is woken by an abort of the next
-/// round. It sees what the action did all the same.
+/// A member that sleeps in a round that has tripped, and whose waker is not there yet, is woken by an abort
+/// of the next round. It sees what the action did all the same.
 #[test]
 fn abort_of_the_next_round_carries_the_last() {
     let states = ["met", "barrier member woken by who breaks the next round"];
@@ -344,8 +344,9 @@ fn action_stands_between_arrivals_and_releases() {
     });
 }
 
-/// A time-out against an action: a round in which all have arrived succeeds for all, and both learn what the action did,
-/// wherever the member is when its deadline passes. One in which not all have arrived breaks for all.
+/// A time-out against an action: a round in which all have arrived succeeds for all, and both learn what the
+/// action did, wherever the member is when its deadline passes. One in which not all have arrived breaks for
+/// all.
 #[test]
 fn timeout_during_the_action_breaks_nothing() {
     let states = [
@@ -381,15 +382,16 @@ fn timeout_during_the_action_breaks_nothing() {
             let met = attend(&barrier, &plain);
             assert_eq!(member.join().unwrap(), met, "a round is a success for all or for none");
             assert_eq!(plain.2.get() == 3, met, "a round whose action has run is a success");
-            // All have left: a member that was not counted off would make this the last arrival of a complete round.
+            // All have left: a member that was not counted off would make this the last arrival of a complete
+            // round.
             assert_eq!(barrier.waiting(), 0);
             reach(if met { "both" } else { "none" });
         });
     }
 }
 
-/// A member whose deadline has passed in a complete round is a member still: an abort reaches it, and the next round
-/// begins when it has left.
+/// A member whose deadline has passed in a complete round is a member still: an abort reaches it, and the
+/// next round begins when it has left.
 #[test]
 fn abort_reaches_a_member_whose_deadline_passed_during_the_action() {
     let states =
@@ -458,7 +460,8 @@ fn abort_reaches_who_waits_to_enter() {
     });
 }
 
-/// An action that panics breaks the round for the other and goes on in its own thread. The next round is a good one.
+/// An action that panics breaks the round for the other and goes on in its own thread. The next round is a
+/// good one.
 #[test]
 fn panic_of_the_action_breaks_the_round() {
     struct Fault;
@@ -530,8 +533,8 @@ fn deadlock_is_a_panic_although_members_leave_by_it() {
     });
 }
 
-/// A last arrival, or a deadline, that finds the queue locked leaves the sleepers to the thread that has it: be it the
-/// member that goes to sleep, it learns how its round ended.
+/// A last arrival, or a deadline, that finds the queue locked leaves the sleepers to the thread that has it:
+/// be it the member that goes to sleep, it learns how its round ended.
 #[test]
 fn sleepers_are_left_to_the_queue_locks_holder() {
     let states = ["barrier sleepers left to the holder of the queue lock", "tripped", "broken"];

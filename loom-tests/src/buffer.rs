@@ -83,7 +83,8 @@ fn close_against_two_producers_keeps_what_was_accepted() {
     });
 }
 
-/// The first put of all makes the slots. A getter that has looked before, and sees the close that follows, gets the item.
+/// The first put of all makes the slots. A getter that has looked before, and sees the close that follows,
+/// gets the item.
 #[test]
 fn close_after_the_first_put_leaves_its_item() {
     model(&["got at once", "got later"], || {
@@ -173,8 +174,8 @@ fn timed_put_puts_the_item_or_gives_it_back() {
     });
 }
 
-/// Two getters, one of them timed, and one item: one has it, and the other waits until its time is up or the buffer is
-/// closed.
+/// Two getters, one of them timed, and one item: one has it, and the other waits until its time is up or the
+/// buffer is closed.
 #[test]
 fn one_item_goes_to_one_of_two_getters() {
     model_bounded(3, THREE, &["to the timed", "to the patient"], || {
@@ -246,7 +247,8 @@ fn getter_that_takes_one_of_two_wakes_the_other() {
     });
 }
 
-/// Two putters wait, and two places become free in one call: the thread that comes first sees to it that the other comes.
+/// Two putters wait, and two places become free in one call: the thread that comes first sees to it that the
+/// other comes.
 #[test]
 fn putter_that_fills_one_of_two_places_wakes_the_other() {
     model_bounded(3, THREE, &["sleeper woken"], || {

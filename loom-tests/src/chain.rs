@@ -62,7 +62,8 @@ fn getter_told_by_another_sees_the_segment() {
     });
 }
 
-/// Two gets where a segment ends: one goes on, the last lets the segment go, and no thread uses it afterwards.
+/// Two gets where a segment ends: one goes on, the last lets the segment go, and no thread uses it
+/// afterwards.
 #[test]
 fn two_getters_at_the_end_of_a_segment() {
     model(&["between two steps", "segment read to its end"], || {

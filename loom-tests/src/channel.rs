@@ -1,5 +1,5 @@
-//! `lockwork::channel`. That a half counts its clones is `std`'s `Arc`, which loom does not watch; what a half does when it
-//! is the last is modelled here.
+//! `lockwork::channel`. That a half counts its clones is `std`'s `Arc`, which loom does not watch; what a
+//! half does when it is the last is modelled here.
 
 use lockwork::channel::{RecvError, RecvTimeoutError, bounded};
 
@@ -25,8 +25,8 @@ fn end_of_the_senders_comes_after_their_messages() {
     });
 }
 
-/// The last receiver goes while a sender waits or is about to: the message was received, comes back, or is dropped with the
-/// channel.
+/// The last receiver goes while a sender waits or is about to: the message was received, comes back, or is
+/// dropped with the channel.
 #[test]
 fn end_of_the_receivers_gives_the_message_back() {
     model_bounded(3, OVER_A_BUFFER, &["waiter parks", "came back", "dropped with the channel"], || {

@@ -74,7 +74,8 @@ fn wait_returns_only_when_notified() {
     });
 }
 
-/// A notification and a time-out: the notifier was told of a waiter exactly if that waiter reports a notification.
+/// A notification and a time-out: the notifier was told of a waiter exactly if that waiter reports a
+/// notification.
 #[test]
 fn timeout_and_notification_agree() {
     let states = [
@@ -188,7 +189,8 @@ fn notify_all_of_a_free_mutex_strands_nobody() {
     });
 }
 
-/// A notified waiter that was moved to the mutex is handed the lock by a fair unlock: it has it and does not lock again.
+/// A notified waiter that was moved to the mutex is handed the lock by a fair unlock: it has it and does not
+/// lock again.
 #[test]
 fn fair_unlock_hands_over_to_a_notified_waiter() {
     let states = ["condvar waiter notified", "handed over", "did not wait", "waiter parks"];

@@ -80,7 +80,8 @@ fn panic_of_a_condition_unlocks() {
     });
 }
 
-/// A wait that an event's `set` ended finds it set, as long as none clears it; that of the other kind has taken the signal.
+/// A wait that an event's `set` ended finds it set, as long as none clears it; that of the other kind has
+/// taken the signal.
 #[test]
 fn event_is_set_after_a_wait() {
     model(&["waiter parks"], || {
@@ -261,8 +262,8 @@ fn cancelled_task_makes_room() {
     });
 }
 
-/// A writer that was woken and has lost is put before a recursive reader, and does not hold it up when readers have the
-/// lock.
+/// A writer that was woken and has lost is put before a recursive reader, and does not hold it up when
+/// readers have the lock.
 #[test]
 fn recursive_reader_behind_a_writer_that_lost_comes_in() {
     let states = ["recursive reader let in past a writer that lost"];
@@ -281,7 +282,8 @@ fn recursive_reader_behind_a_writer_that_lost_comes_in() {
     });
 }
 
-/// The lock is handed to the first waiter although there is a designated waker, which then waits for its turn.
+/// The lock is handed to the first waiter although there is a designated waker, which then waits for its
+/// turn.
 #[test]
 fn rwlock_waiter_behind_one_that_does_not_come_is_served() {
     model_bounded(3, THREE, &["rwlock handed over past a designated waker"], || {

@@ -8,7 +8,8 @@ use crate::models::support::{Arc, Duration, Plain, SOON, model, model_bounded, r
 
 const THREE: &str = "three threads";
 
-/// Set against wait: the waiter is released, and sees what came before the `set`, whichever way it learns of it.
+/// Set against wait: the waiter is released, and sees what came before the `set`, whichever way it learns of
+/// it.
 #[test]
 fn set_releases_and_publishes() {
     model(&["waiter parks", "waiter woken before it parks", "found set"], || {
@@ -111,7 +112,8 @@ fn second_set_publishes_too() {
     });
 }
 
-/// Clearing and looking against changing and setting, of an event that is set: the news is seen, or the event is set.
+/// Clearing and looking against changing and setting, of an event that is set: the news is seen, or the event
+/// is set.
 #[test]
 fn clear_and_look_against_set() {
     model(&["seen", "set"], || {
@@ -241,8 +243,8 @@ fn try_wait_takes_a_signal_with_what_it_carries() {
     });
 }
 
-/// A `set` that finds the queue locked leaves its work to the thread that has it: the thread that was about to queue is
-/// released, although the event is cleared at once, and sees what came before the `set`.
+/// A `set` that finds the queue locked leaves its work to the thread that has it: the thread that was about
+/// to queue is released, although the event is cleared at once, and sees what came before the `set`.
 #[test]
 fn set_is_left_to_the_queue_locks_holder() {
     let states = [

@@ -6,7 +6,8 @@ use crate::models::support::{Arc, Duration, Plain, SOON, model, model_bounded, r
 
 const THREE: &str = "three threads";
 
-/// Counting down against waiting: the waiter is released, and sees what came before, whichever way it learns of it.
+/// Counting down against waiting: the waiter is released, and sees what came before, whichever way it learns
+/// of it.
 #[test]
 fn last_count_releases_and_publishes() {
     model(&["waiter parks", "waiter woken before it parks", "found open"], || {

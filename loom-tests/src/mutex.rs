@@ -29,8 +29,8 @@ fn two_lockers_exclude_each_other() {
     });
 }
 
-/// One locks three times, so that a thread it has woken may find the lock taken again; or is given the lock, if it has
-/// waited for long.
+/// One locks three times, so that a thread it has woken may find the lock taken again; or is given the lock,
+/// if it has waited for long.
 #[test]
 fn woken_waiter_that_lost_is_handed_the_lock() {
     let why = "two threads, but four critical sections";
@@ -119,8 +119,8 @@ fn free_mutex_is_not_refused() {
     });
 }
 
-/// A waiter whose time is up when it has been woken, but finds the lock taken, passes its wake-up on: the one behind
-/// it is woken by the thread that was faster.
+/// A waiter whose time is up when it has been woken, but finds the lock taken, passes its wake-up on: the one
+/// behind it is woken by the thread that was faster.
 #[test]
 fn woken_waiter_that_gives_up_strands_nobody() {
     let states = ["mutex given up by a woken waiter", "waiter leaves at its deadline", "timed out"];
@@ -164,8 +164,8 @@ fn three_lockers_all_get_through() {
     });
 }
 
-/// An unlock that leaves the waking to the holder of the queue lock: a starving waiter is handed the lock by that thread,
-/// and sees what the unlocker did though the two never met.
+/// An unlock that leaves the waking to the holder of the queue lock: a starving waiter is handed the lock by
+/// that thread, and sees what the unlocker did though the two never met.
 #[test]
 fn hand_off_by_the_queue_locks_holder_carries_the_unlockers_writes() {
     let states = ["mutex handed over by the holder of the queue lock"];
@@ -182,8 +182,8 @@ fn hand_off_by_the_queue_locks_holder_carries_the_unlockers_writes() {
     });
 }
 
-/// A thread that queues was about to take the lock, which has become free, when the other locked it again: it stays
-/// queued, and gets the lock from that thread.
+/// A thread that queues was about to take the lock, which has become free, when the other locked it again: it
+/// stays queued, and gets the lock from that thread.
 #[test]
 fn waiter_whose_lock_was_taken_before_its_wake_up_stays_queued() {
     let states =
@@ -220,8 +220,8 @@ fn fair_unlock_hands_over() {
     });
 }
 
-/// A fair unlock that finds the queue locked leaves its work to the thread that has it, be it one that queues or one that
-/// leaves: the lock is handed over or free, and the next holder sees what the unlocker did.
+/// A fair unlock that finds the queue locked leaves its work to the thread that has it, be it one that queues
+/// or one that leaves: the lock is handed over or free, and the next holder sees what the unlocker did.
 #[test]
 fn fair_unlock_is_left_to_the_queue_locks_holder() {
     let states = [
@@ -243,7 +243,8 @@ fn fair_unlock_is_left_to_the_queue_locks_holder() {
     });
 }
 
-/// The lock is handed to the first waiter although a designated waker is on its way, which then waits for its turn.
+/// The lock is handed to the first waiter although a designated waker is on its way, which then waits for its
+/// turn.
 #[test]
 fn waiter_behind_one_that_does_not_come_is_served() {
     let states = ["mutex handed over past a designated waker", "mutex lost to another after a wake-up"];
@@ -318,7 +319,8 @@ fn arc_guard_locks_and_unlocks() {
     });
 }
 
-/// The guards of the thread in which loom finds the deadlock are dropped by its panic, which must get out of the model.
+/// The guards of the thread in which loom finds the deadlock are dropped by its panic, which must get out of
+/// the model.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn deadlock_is_a_panic_although_guards_are_dropped_by_it() {

@@ -1,5 +1,5 @@
-//! `lockwork::Once`, `OnceLock` and `LazyLock`. Panics are caught in the thread that panics, because loom takes any other
-//! for a failed model.
+//! `lockwork::Once`, `OnceLock` and `LazyLock`. Panics are caught in the thread that panics, because loom
+//! takes any other for a failed model.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -12,8 +12,8 @@ use crate::models::support::{Arc, Duration, Plain, SOON, model, model_bounded, r
 const THREE: &str = "three threads";
 const TWO_LONG: &str = "two threads, of which one initialises twice";
 
-/// Runs `f`, whose panic this is about. A panic that `f` begins is no `panic!`, which would print a message for each
-/// interleaving.
+/// Runs `f`, whose panic this is about. A panic that `f` begins is no `panic!`, which would print a message
+/// for each interleaving.
 fn panics<T>(f: impl FnOnce() -> T) -> bool {
     panic::catch_unwind(AssertUnwindSafe(f)).is_err()
 }

@@ -1,4 +1,5 @@
-//! `lockwork::poison`. Panics are caught in the thread that panics, because loom takes any other for a failed model.
+//! `lockwork::poison`. Panics are caught in the thread that panics, because loom takes any other for a failed
+//! model.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -15,7 +16,8 @@ fn panic_with<T>(hold: impl FnOnce() -> T) {
     assert!(result.is_err());
 }
 
-/// The thread that locks after the panic is told, the thread that locks before is not, and both see the value whole.
+/// The thread that locks after the panic is told, the thread that locks before is not, and both see the value
+/// whole.
 #[test]
 fn panic_of_a_holder_is_seen_by_the_next() {
     model(&["before", "after"], || {

@@ -1,5 +1,5 @@
-//! `lockwork::ReentrantMutex`. Its guards only read the payload, which two threads may do at once as far as loom is
-//! concerned, so the payload is a [`Plain`] value that is written.
+//! `lockwork::ReentrantMutex`. Its guards only read the payload, which two threads may do at once as far as
+//! loom is concerned, so the payload is a [`Plain`] value that is written.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -39,8 +39,8 @@ fn nested(mutex: &ReentrantMutex<Plain>, outer_first: bool) -> usize {
     seen
 }
 
-/// Two threads that lock twice each: they exclude each other until both levels are unlocked, each sees what the other
-/// did, and neither sleeps for ever.
+/// Two threads that lock twice each: they exclude each other until both levels are unlocked, each sees what
+/// the other did, and neither sleeps for ever.
 #[test]
 fn nested_lockers_exclude_each_other() {
     model(&["waiter parks", "mutex unlock left to the holder of the queue lock", "second"], || {
@@ -141,8 +141,8 @@ fn try_lock_excludes_and_sees() {
     });
 }
 
-/// Time-out against the last unlock, in both orders: a timed lock succeeds or leaves nothing behind, and half an unlock
-/// is none.
+/// Time-out against the last unlock, in both orders: a timed lock succeeds or leaves nothing behind, and half
+/// an unlock is none.
 #[test]
 fn timed_lock_succeeds_or_leaves_nothing() {
     let states = [
@@ -199,7 +199,8 @@ fn guard_of_an_ended_thread_is_nobodys() {
     });
 }
 
-/// A fair unlock gives the lock to a waiter, never to the thread that comes back at once; but only the last one does.
+/// A fair unlock gives the lock to a waiter, never to the thread that comes back at once; but only the last
+/// one does.
 #[test]
 fn fair_unlock_of_the_last_level_hands_over() {
     model_bounded(4, LONG, &["handed over", "no thread waited"], || {

@@ -126,8 +126,8 @@ fn timed_acquire_takes_or_leaves() {
     });
 }
 
-/// A large request at the head gives up while a small one behind it waits, for which there is a permit. No other
-/// thread does anything: if the one that leaves does not let the other on, no thread does.
+/// A large request at the head gives up while a small one behind it waits, for which there is a permit. No
+/// other thread does anything: if the one that leaves does not let the other on, no thread does.
 #[test]
 fn large_request_that_gives_up_lets_the_small_one_behind_it_on() {
     let states = ["waiter leaves at its deadline", "small one waited", "small one passed"];
@@ -158,8 +158,8 @@ fn large_request_that_gives_up_lets_the_small_one_behind_it_on() {
     });
 }
 
-/// The same against a release that makes the large request fit: it is served or gives up, and the small one is served
-/// in either case.
+/// The same against a release that makes the large request fit: it is served or gives up, and the small one
+/// is served in either case.
 #[test]
 fn release_against_a_large_request_that_gives_up() {
     let states = ["large", "not large", "waiter leaves at its deadline", "waiter is woken at its deadline"];
@@ -269,8 +269,8 @@ fn forgetting_against_acquiring() {
     });
 }
 
-/// Taking permits away while a larger request waits and is being served: what is taken away was too little for it, or
-/// left over, and the counts stay right.
+/// Taking permits away while a larger request waits and is being served: what is taken away was too little
+/// for it, or left over, and the counts stay right.
 #[test]
 fn forgetting_past_a_queued_request() {
     let states = ["semaphore permits forgotten while a thread waits", "waiter parks", "forgotten", "kept"];
@@ -292,8 +292,8 @@ fn forgetting_past_a_queued_request() {
     });
 }
 
-/// Taking permits away while a request waits that nothing can serve, and gives up: what is taken away is taken once,
-/// and may be made again.
+/// Taking permits away while a request waits that nothing can serve, and gives up: what is taken away is
+/// taken once, and may be made again.
 #[test]
 fn forgetting_against_a_request_that_gives_up() {
     let states = [
@@ -316,7 +316,8 @@ fn forgetting_against_a_request_that_gives_up() {
     });
 }
 
-/// Permits that a queued request was short of are the request's as soon as they are there: no thread takes those away.
+/// Permits that a queued request was short of are the request's as soon as they are there: no thread takes
+/// those away.
 #[test]
 fn forgetting_takes_nothing_from_a_request_that_fits() {
     model_bounded(3, THREE, &["queued", "waiter parks"], || {
@@ -407,8 +408,8 @@ fn deadlock_is_a_panic_although_permits_are_dropped_by_it() {
     });
 }
 
-/// A release that finds the queue locked leaves the granting to the thread that has it, be it one that queues or one that
-/// leaves: the permits are with the waiter, with what came before the release, or they are free.
+/// A release that finds the queue locked leaves the granting to the thread that has it, be it one that queues
+/// or one that leaves: the permits are with the waiter, with what came before the release, or they are free.
 #[test]
 fn release_is_left_to_the_queue_locks_holder() {
     let states =

@@ -7,7 +7,8 @@ use crate::models::support::{model, model_bounded, thread};
 
 const LONG: &str = "two threads, but four sections under a lock";
 
-/// The first use of an object by two threads at once: they agree on its id and on its owner, and each keeps its value.
+/// The first use of an object by two threads at once: they agree on its id and on its owner, and each keeps
+/// its value.
 #[test]
 fn first_use_by_two_threads_makes_one_owner() {
     model_bounded(3, LONG, &["owner made by two threads"], || {
@@ -23,8 +24,8 @@ fn first_use_by_two_threads_makes_one_owner() {
     });
 }
 
-/// The object goes while a thread ends that has used it: the last to let go of the owner frees it, and no thread touches it
-/// after that.
+/// The object goes while a thread ends that has used it: the last to let go of the owner frees it, and no
+/// thread touches it after that.
 #[test]
 fn owner_is_freed_by_the_last_to_let_go() {
     model(&["last two shares of an owner given back at once"], || {

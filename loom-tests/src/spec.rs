@@ -1,8 +1,9 @@
-//! The primitives as specifications (`loom-spec`) beside the real ones: what a specification costs, that it hides no race
-//! and no deadlock, and that it allows whatever the real primitive does.
+//! The primitives as specifications (`loom-spec`) beside the real ones: what a specification costs, that it
+//! hides no race and no deadlock, and that it allows whatever the real primitive does.
 //!
-//! `cargo loom` runs the programs of [`conform`] on the real primitives, `cargo loom-spec` on the specifications. Both
-//! compare with the same list of outcomes: the real ones are among it, and the specifications have all of it.
+//! `cargo loom` runs the programs of [`conform`] on the real primitives, `cargo loom-spec` on the
+//! specifications. Both compare with the same list of outcomes: the real ones are among it, and the
+//! specifications have all of it.
 #![allow(clippy::disallowed_types, reason = "what a model comes to is counted outside the model")]
 
 use std::collections::BTreeSet;

@@ -93,7 +93,8 @@ fn two_stops_and_a_dropped_guard() {
     });
 }
 
-/// The last token goes while the queue lock does: what the callback has captured is gone when the queue lock is.
+/// The last token goes while the queue lock does: what the callback has captured is gone when the queue lock
+/// is.
 #[test]
 fn last_token_against_its_guard() {
     struct Writes(Arc<Plain>, Mutex<()>);

@@ -11,13 +11,15 @@ pub(crate) use std::time::Duration;
 /// Any finite time-out: in a model it may pass at once, or when all others is done.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
 
-/// Explores all interleavings of `body`, and checks that each state in `must_reach` was reached in one of them.
+/// Explores all interleavings of `body`, and checks that each state in `must_reach` was reached in one of
+/// them.
 pub(crate) fn model(must_reach: &[&str], body: impl Fn() + Sync + Send + 'static) {
     run(None, must_reach, body);
 }
 
-/// The same with at most `bound` preemptions in one interleaving, for a model of three threads or a long one of two;
-/// `why` says which. With `UNBOUNDED` in the environment the bounds are lifted, for the thread that has the time.
+/// The same with at most `bound` preemptions in one interleaving, for a model of three threads or a long one
+/// of two; `why` says which. With `UNBOUNDED` in the environment the bounds are lifted, for the thread that
+/// has the time.
 pub(crate) fn model_bounded(
     bound: usize,
     why: &str,
@@ -59,13 +61,14 @@ pub(crate) fn reach(state: &'static str) {
     internals::note(state);
 }
 
-/// A deadline may outlive so many wake-ups less one, in the model whose body begins with this: a timed waiter that was
-/// woken in vain may wait again before its time is up.
+/// A deadline may outlive so many wake-ups less one, in the model whose body begins with this: a timed waiter
+/// that was woken in vain may wait again before its time is up.
 pub(crate) fn lives(lives: u32) {
     internals::set_lives(lives);
 }
 
-/// Whether a writer that waits for a reader slot waits until it is woken, from here on in this run of the model.
+/// Whether a writer that waits for a reader slot waits until it is woken, from here on in this run of the
+/// model.
 pub(crate) fn endless_rounds(endless: bool) {
     internals::set_endless_rounds(endless);
 }

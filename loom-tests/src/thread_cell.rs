@@ -1,5 +1,5 @@
-//! `lockwork::ThreadCell`. A modelled thread destroys its variables when its closure has returned, which `join` does
-//! not wait for: so the end of a thread races with all that comes after its join.
+//! `lockwork::ThreadCell`. A modelled thread destroys its variables when its closure has returned, which
+//! `join` does not wait for: so the end of a thread races with all that comes after its join.
 
 use lockwork::{AccessError, ThreadCell};
 use loom::sync::Arc;
@@ -8,8 +8,8 @@ use crate::models::support::{Plain, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 
-/// loom reports one that is never dropped as leaked, and panics if it is dropped twice; the plain value is touched by
-/// its thread and by the thread that drops it, in that order or it is a race.
+/// loom reports one that is never dropped as leaked, and panics if it is dropped twice; the plain value is
+/// touched by its thread and by the thread that drops it, in that order or it is a race.
 struct Value(Plain, #[expect(dead_code, reason = "loom counts it")] Arc<()>);
 
 impl Value {

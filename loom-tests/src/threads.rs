@@ -326,8 +326,8 @@ fn timed_join_of_a_worker() {
     });
 }
 
-/// A callback that completes another task, against the pool's thread, which may be about to run either: each callback is
-/// called once, and after the one that brought it about.
+/// A callback that completes another task, against the pool's thread, which may be about to run either: each
+/// callback is called once, and after the one that brought it about.
 #[test]
 fn callback_that_completes_another_task() {
     model_bounded(3, POOL, &["second cancelled", "second ran"], || {

@@ -1,6 +1,6 @@
-//! Time-outs that meet the rest: timed waiters that are woken and lose, queue again, are moved to another queue, or are
-//! handed what they wait for as their time ends. Where a model says `lives`, a deadline may outlive wake-ups, which it
-//! does not elsewhere.
+//! Time-outs that meet the rest: timed waiters that are woken and lose, queue again, are moved to another
+//! queue, or are handed what they wait for as their time ends. Where a model says `lives`, a deadline may
+//! outlive wake-ups, which it does not elsewhere.
 
 use lockwork::{
     AutoResetEvent, Barrier, BoundedBuffer, Condvar, GetTimeoutError, Mutex, MutexGuard, ReentrantMutex,
@@ -162,8 +162,8 @@ fn timed_acquire_against_permits_in_two_parts() {
     });
 }
 
-/// A notification in vain, then one that is not, then the end of the time, in any order: what the wait says is what the
-/// condition is under the lock.
+/// A notification in vain, then one that is not, then the end of the time, in any order: what the wait says
+/// is what the condition is under the lock.
 #[test]
 fn timed_wait_while_that_was_woken_in_vain_waits_again() {
     model_bounded(3, LONG, &["met", "timed out", "woken in vain"], || {
@@ -196,8 +196,8 @@ fn timed_wait_while_that_was_woken_in_vain_waits_again() {
     });
 }
 
-/// A timed waiter that was notified while the mutex was held is in the mutex's queue as its time ends: it is not timed
-/// out, and comes back with the lock.
+/// A timed waiter that was notified while the mutex was held is in the mutex's queue as its time ends: it is
+/// not timed out, and comes back with the lock.
 #[test]
 fn timed_wait_that_was_moved_to_the_mutex_has_been_notified() {
     let states = ["notified", "timed out", "waiter is woken at its deadline"];
@@ -243,7 +243,8 @@ fn signal_against_a_timed_wait_is_not_lost() {
     });
 }
 
-/// A deadline that outlives the wake-up by which a thread is let into a round: it goes on with the same deadline.
+/// A deadline that outlives the wake-up by which a thread is let into a round: it goes on with the same
+/// deadline.
 #[test]
 fn timed_entry_to_a_barrier_outlives_the_wake_up() {
     model_bounded(4, "two waits of one call", &["entered", "gave up", "barrier entrant waits"], || {
@@ -258,8 +259,8 @@ fn timed_entry_to_a_barrier_outlives_the_wake_up() {
     });
 }
 
-/// One item for a timed getter and one that comes by: the timed one may be woken in vain, waits again, and times out, or
-/// gets the second.
+/// One item for a timed getter and one that comes by: the timed one may be woken in vain, waits again, and
+/// times out, or gets the second.
 #[test]
 fn timed_get_that_was_woken_in_vain_waits_again() {
     model_bounded(3, LONG, &["first", "second", "timed out"], || {

@@ -6,8 +6,8 @@ use crate::models::support::{Arc, Plain, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
 
-/// Wake against enqueue: a thread that found the gate closed is let through by the opening, whenever it comes; and
-/// what the opener did before is visible.
+/// Wake against enqueue: a thread that found the gate closed is let through by the opening, whenever it
+/// comes; and what the opener did before is visible.
 #[test]
 fn opening_releases_whoever_found_it_closed() {
     model(

@@ -58,7 +58,8 @@ fn all_can_wait() {
     });
 }
 
-/// A timed wait that gives up is a member again: who waits for it goes on waiting, and sees what it does then.
+/// A timed wait that gives up is a member again: who waits for it goes on waiting, and sees what it does
+/// then.
 #[test]
 fn timed_wait_gives_up_nothing() {
     let states = ["over", "timed out", "waiter leaves at its deadline", "waiter is woken at its deadline"];
@@ -82,7 +83,8 @@ fn timed_wait_gives_up_nothing() {
     });
 }
 
-/// The last other member goes while a wait gives up: it is over for this handle, or this handle is still in it.
+/// The last other member goes while a wait gives up: it is over for this handle, or this handle is still in
+/// it.
 #[test]
 fn timed_wait_agrees_with_the_last_drop() {
     model_bounded(

@@ -1,5 +1,6 @@
-//! Stress bodies of lockwork's larger types under shuttle's random schedules. `cargo shuttle` runs them, an ordinary build
-//! has nothing in it. `SCHEDULES` in the environment sets how many schedules each body is run in.
+//! Stress bodies of lockwork's larger types under shuttle's random schedules. `cargo shuttle` runs them, an
+//! ordinary build has nothing in it. `SCHEDULES` in the environment sets how many schedules each body is run
+//! in.
 
 #[cfg(all(feature = "model", not(shuttle)))]
 compile_error!(

@@ -178,8 +178,8 @@ fn rwlock_excludes_writers_readers_and_upgraders() {
     });
 }
 
-/// Many that queue, are woken and lose, beside some that come and go, so that a thread that was woken arrives in the
-/// middle of another's section under the queue lock, in which work was delegated meanwhile.
+/// Many that queue, are woken and lose, beside some that come and go, so that a thread that was woken arrives
+/// in the middle of another's section under the queue lock, in which work was delegated meanwhile.
 #[test]
 fn rwlock_wakes_each_that_was_taken_out() {
     run(|| {
@@ -386,7 +386,8 @@ fn failed_initialisers_leave_the_cell_to_the_next() {
     });
 }
 
-/// Three threads that select, one of them with a time-out, beside a plain one: signals, permits and items are conserved.
+/// Three threads that select, one of them with a time-out, beside a plain one: signals, permits and items are
+/// conserved.
 #[test]
 fn selecting_threads_spend_each_thing_once() {
     run(|| {
@@ -424,7 +425,8 @@ fn selecting_threads_spend_each_thing_once() {
     });
 }
 
-/// Threads that select among two buffers, putting and getting, with time-outs in between: each item comes once.
+/// Threads that select among two buffers, putting and getting, with time-outs in between: each item comes
+/// once.
 #[test]
 fn selecting_threads_lose_no_item() {
     run(|| {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::locks::Line;
 
-/// How many measurements there are. Each is far shorter than a time slice, and the fastest of ten counts: others may want
-/// the computer, too.
+/// How many measurements there are. Each is far shorter than a time slice, and the fastest of ten counts:
+/// others may want the computer, too.
 const ROUNDS: usize = 201;
 
 /// The time of one of `count` operations, in nanoseconds.

@@ -1,4 +1,5 @@
-//! Every allocation begins a cache line, so that which values share one does not depend on what was allocated before.
+//! Every allocation begins a cache line, so that which values share one does not depend on what was allocated
+//! before.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 

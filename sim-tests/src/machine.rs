@@ -27,7 +27,8 @@ fn words<const N: usize>() -> [Line<AtomicU32>; N] {
     std::array::from_fn(|_| Line(AtomicU32::new(0)))
 }
 
-/// Eight threads on four cores, with all that waiting is made of. Returns what happened, to the last picosecond.
+/// Eight threads on four cores, with all that waiting is made of. Returns what happened, to the last
+/// picosecond.
 fn contended(seed: u64) -> (u64, Vec<u32>, Vec<Counts>) {
     let machine = machines::desktop(4);
     let make = || (Mutex::new(0), RwLock::new(0));

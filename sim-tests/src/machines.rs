@@ -1,16 +1,18 @@
 //! The machines, and where what they cost is from.
 //!
-//! * Lines: [core-to-core-latency](https://github.com/nviennot/core-to-core-latency), medians of a compare-and-exchange from
-//!   one core to another: Core i9-9900K 21 ns; Xeon Platinum 8375C 51 ns in a socket and 108 ns across; EPYC 7R13 23 ns in a
-//!   complex of eight, 107 ns between two, 197 ns across sockets; Graviton3 46 ns.
-//! * `PAUSE`: 140 cycles from Skylake on (Intel's optimization manual, "Pause Latency in Skylake Microarchitecture"), which
-//!   is 30 ns at 4.7 GHz and 40 ns at 3.5; a Core i7-13700H has 25 ns on one sort of cores and 77 ns on the other
-//!   ([golang/go#68578](https://github.com/golang/go/issues/68578)), Zen some 14. On ARM a spin hint is an `isb` of some ten
-//!   nanoseconds ([rust-lang/rust#84725](https://github.com/rust-lang/rust/pull/84725)).
-//! * Time slices: a base slice of 2.8 ms on eight cores (`kernel/sched/fair.c`), which ends at a timer tick, of 4 ms at 250 Hz;
-//!   [`measured`] has 3.9 ms. How late timers are: `timer_slack_ns` of prctl(2), 50 µs.
-//! * System calls and wake-ups: of [`measured`] the first, and of the second a third, because there waking an idle core takes
-//!   an interrupt through a hypervisor.
+//! * Lines: [core-to-core-latency](https://github.com/nviennot/core-to-core-latency), medians of a
+//!   compare-and-exchange from one core to another: Core i9-9900K 21 ns; Xeon Platinum 8375C 51 ns in a
+//!   socket and 108 ns across; EPYC 7R13 23 ns in a complex of eight, 107 ns between two, 197 ns across
+//!   sockets; Graviton3 46 ns.
+//! * `PAUSE`: 140 cycles from Skylake on (Intel's optimization manual, "Pause Latency in Skylake
+//!   Microarchitecture"), which is 30 ns at 4.7 GHz and 40 ns at 3.5; a Core i7-13700H has 25 ns on one sort
+//!   of cores and 77 ns on the other ([golang/go#68578](https://github.com/golang/go/issues/68578)), Zen some
+//!   14. On ARM a spin hint is an `isb` of some ten nanoseconds
+//!   ([rust-lang/rust#84725](https://github.com/rust-lang/rust/pull/84725)).
+//! * Time slices: a base slice of 2.8 ms on eight cores (`kernel/sched/fair.c`), which ends at a timer tick,
+//!   of 4 ms at 250 Hz; [`measured`] has 3.9 ms. How late timers are: `timer_slack_ns` of prctl(2), 50 µs.
+//! * System calls and wake-ups: of [`measured`] the first, and of the second a third, because there waking an
+//!   idle core takes an interrupt through a hypervisor.
 //! * [`measured`]: what `cargo sim costs` printed on the computer of `docs/benchmarks.md`.
 
 use lockwork::sim::Machine;

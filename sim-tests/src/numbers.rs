@@ -1,8 +1,8 @@
-//! What the public pages promise, as numbers that may get better and not worse: each bound has a tenth of slack, and a
-//! direction. Where a number got better for good, its bound is to be moved after it.
+//! What the public pages promise, as numbers that may get better and not worse: each bound has a tenth of
+//! slack, and a direction. Where a number got better for good, its bound is to be moved after it.
 //!
-//! The machine is `mesh` unless it says otherwise. A figure stands as it was measured; the slack is `at_most`'s and
-//! `at_least`'s.
+//! The machine is `mesh` unless it says otherwise. A figure stands as it was measured; the slack is
+//! `at_most`'s and `at_least`'s.
 
 use std::time::Duration;
 
@@ -81,7 +81,8 @@ fn hand_over_wakes_one_thread_at_most() {
     at_most(found, 1.0, "wake-ups for each permit");
 }
 
-/// What one thread uses of its processor while it waits for so long for the answer of another, which works meanwhile.
+/// What one thread uses of its processor while it waits for so long for the answer of another, which works
+/// meanwhile.
 fn cpu_of_a_wait(wait: u64, seed: u64) -> u64 {
     const ROUNDS: u64 = 50;
     let make = || (0..ROUNDS).map(|_| Line(Event::new())).collect::<Vec<_>>();

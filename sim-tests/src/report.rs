@@ -1,9 +1,9 @@
-//! What `cargo sim report` prints: each primitive and what it is measured against, at 1 to 128 cores. It writes the same to
-//! `target/sim/MACHINE.json`, in the form of `cargo versus`, which draws it: `cargo versus --from target/sim/mesh.json --svg
-//! FOLDER`.
+//! What `cargo sim report` prints: each primitive and what it is measured against, at 1 to 128 cores. It
+//! writes the same to `target/sim/MACHINE.json`, in the form of `cargo versus`, which draws it: `cargo versus
+//! --from target/sim/mesh.json --svg FOLDER`.
 //!
-//! `cargo sim report mutex` is about one of them; `MACHINE=chiplets` in the environment says where, `THREADS=4` how many
-//! threads each core has, `HOGS=2` how many busy loops run beside them.
+//! `cargo sim report mutex` is about one of them; `MACHINE=chiplets` in the environment says where,
+//! `THREADS=4` how many threads each core has, `HOGS=2` how many busy loops run beside them.
 
 use std::fmt::Write;
 use std::{env, fs};
@@ -192,8 +192,8 @@ pub(crate) fn run() {
     println!("written to {path}");
 }
 
-/// The workloads of `cargo versus` that the reference locks can run, on the machine that was measured: what the simulation
-/// says of lockwork over each of them, for comparison with what is really so.
+/// The workloads of `cargo versus` that the reference locks can run, on the machine that was measured: what
+/// the simulation says of lockwork over each of them, for comparison with what is really so.
 pub(crate) fn compare() {
     use workloads::shared as readers;
     let two = if env::var_os("MACHINE").is_some() { machine() } else { machines::measured };
@@ -247,8 +247,8 @@ pub(crate) fn compare() {
 
 type Change = fn(&mut Machine, f64);
 
-/// What is drawn from the simulation, as a ratio of two rates, with each cost of the machine halved and doubled: a
-/// conclusion holds where its ratio stays on its side of 1.
+/// What is drawn from the simulation, as a ratio of two rates, with each cost of the machine halved and
+/// doubled: a conclusion holds where its ratio stays on its side of 1.
 pub(crate) fn ranges() {
     fn scale(time: &mut u64, factor: f64) {
         *time = (*time as f64 * factor) as u64;

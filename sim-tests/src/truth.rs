@@ -30,7 +30,8 @@ fn queue_lock_is_flat_where_ticket_and_test_and_set_collapse() {
     }
 }
 
-/// What a hand-over costs: each waiter of a ticket lock looks at one line, and the one of an MCS lock at its own.
+/// What a hand-over costs: each waiter of a ticket lock looks at one line, and the one of an MCS lock at its
+/// own.
 #[test]
 fn transfers_grow_with_waiters_at_a_ticket_lock_and_not_at_a_queue_lock() {
     let at = |cores| exclusive::<spin::Ticket>(&on_mesh(cores), 20 * NS).transfers();
@@ -47,7 +48,8 @@ fn queue_and_ticket_locks_serve_in_turn_and_test_and_set_does_not() {
     assert!(exclusive::<spin::TestAndSet>(&on, 20 * NS).fairness() < 0.5);
 }
 
-/// Spinning for a thread that cannot run: a queue lock with more threads than cores loses a time slice for each of those.
+/// Spinning for a thread that cannot run: a queue lock with more threads than cores loses a time slice for
+/// each of those.
 #[test]
 fn queue_lock_falls_apart_where_threads_outnumber_cores_and_a_futex_does_not() {
     let crowd = Setting { threads: 16, time: 20 * Machine::MS, ..Setting::new(machines::mesh(8)) };
@@ -66,7 +68,8 @@ fn central_counter_does_not_scale_with_readers_and_shards_do() {
     assert!(sharded[2] > 7.5 * sharded[0], "{sharded:?}");
 }
 
-/// Mellor-Crummey and Scott, figure 8: the time of a counter grows with the threads, that of a tree with their logarithm.
+/// Mellor-Crummey and Scott, figure 8: the time of a counter grows with the threads, that of a tree with
+/// their logarithm.
 #[test]
 fn tree_barrier_is_logarithmic_and_a_central_one_linear() {
     let generation =

@@ -312,7 +312,8 @@ pub(crate) fn turns<L: Turns>(setting: &Setting) -> Figures {
     })
 }
 
-/// One thread begins a turn for all others, which go through the mutex one after the other, and then the next.
+/// One thread begins a turn for all others, which go through the mutex one after the other, and then the
+/// next.
 pub(crate) fn crowd<L: Turns>(setting: &Setting) -> Figures {
     let make = || (L::new(), word(0), RefCell::new(vec![0; setting.threads]));
     let others = setting.threads as u32 - 1;

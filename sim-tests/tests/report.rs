@@ -1,4 +1,5 @@
-//! `cargo sim report`, `cargo sim versus`, `cargo sim ranges` and `cargo sim costs`; any other `cargo sim` runs the tests of the library, and nothing here.
+//! `cargo sim report`, `cargo sim versus`, `cargo sim ranges` and `cargo sim costs`; any other `cargo sim`
+//! runs the tests of the library, and nothing here.
 
 fn main() {
     #[cfg(sim)]

@@ -56,8 +56,9 @@ pub(crate) mod sealed {
 
 /// Blocks until the first of several things can be done, does that one, and none of the others.
 ///
-/// A set is a tuple of up to eight sources, and the result says which one it was: [`First2::Second`] for the second of two.
-/// Or it is a slice, an array or a `Vec` of one kind by reference; the result is an index and an output. The sources:
+/// A set is a tuple of up to eight sources, and the result says which one it was: [`First2::Second`] for the
+/// second of two. Or it is a slice, an array or a `Vec` of one kind by reference; the result is an index and
+/// an output. The sources:
 ///
 /// | source | is ready when | and then | output |
 /// |---|---|---|---|
@@ -71,8 +72,9 @@ pub(crate) mod sealed {
     doc = "| `&`[`Task`](crate::Task), `&`[`Worker`](crate::Worker) | it has ended | its result is still there | `()` |"
 )]
 ///
-/// Use it where a thread has to react to whichever of several things comes first: work or the order to stop, an answer or a
-/// time limit. There are no locks in a set: a lock is not something that becomes ready and stays so.
+/// Use it where a thread has to react to whichever of several things comes first: work or the order to stop,
+/// an answer or a time limit. There are no locks in a set: a lock is not something that becomes ready and
+/// stays so.
 ///
 /// # Examples
 ///
@@ -114,10 +116,11 @@ pub(crate) mod sealed {
 ///
 /// # Blocking
 ///
-/// Among those that are ready when it is called, the first in order is taken, and nothing is waited for. Otherwise the
-/// thread queues at all of them, as a thread does that waits for one, and parks. What becomes ready decides by one atomic
-/// exchange, and so does the deadline. What becomes ready at the same moment loses nothing: an event stays set, a signal, a
-/// permit or an item goes to the next that waits for it, or stays. A tuple does not allocate, nor does a slice of up to eight.
+/// Among those that are ready when it is called, the first in order is taken, and nothing is waited for.
+/// Otherwise the thread queues at all of them, as a thread does that waits for one, and parks. What becomes
+/// ready decides by one atomic exchange, and so does the deadline. What becomes ready at the same moment
+/// loses nothing: an event stays set, a signal, a permit or an item goes to the next that waits for it, or
+/// stays. A tuple does not allocate, nor does a slice of up to eight.
 ///
 /// An [`Event`](crate::Event) that is set and cleared at once lets it go.
 #[cfg_attr(
@@ -128,12 +131,13 @@ pub(crate) mod sealed {
 ///
 /// # Fairness
 ///
-/// At each source it stands at the end of the queue, as a plain call would, and others keep their order. While it is the
-/// first in line for five permits, requests for one do not pass it; when it leaves, they go on at once. If a thread that did
-/// not wait was faster with an item or room, it waits on as the first of that queue, and where it was in the others.
+/// At each source it stands at the end of the queue, as a plain call would, and others keep their order.
+/// While it is the first in line for five permits, requests for one do not pass it; when it leaves, they go
+/// on at once. If a thread that did not wait was faster with an item or room, it waits on as the first of
+/// that queue, and where it was in the others.
 ///
-/// A source that is always ready keeps those after it from ever being taken: put what must not be missed first, or use
-/// [`wait_any_fair`].
+/// A source that is always ready keeps those after it from ever being taken: put what must not be missed
+/// first, or use [`wait_any_fair`].
 ///
 /// # Memory ordering
 ///
@@ -141,18 +145,19 @@ pub(crate) mod sealed {
 ///
 /// # Panics
 ///
-/// If the set is an empty slice. If a [`Putting`](crate::Putting) has no item any more; then nothing was done. If it would
-/// wait for more permits than its semaphore can ever have.
+/// If the set is an empty slice. If a [`Putting`](crate::Putting) has no item any more; then nothing was
+/// done. If it would wait for more permits than its semaphore can ever have.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// Neither has it. crossbeam's `select!` and Go's `select` are the same for channels and choose at random among those
-/// that are ready; `wait_any_fair` does too. Windows' `WaitForMultipleObjects` is the same for its own objects.
+/// Neither has it. crossbeam's `select!` and Go's `select` are the same for channels and choose at random
+/// among those that are ready; `wait_any_fair` does too. Windows' `WaitForMultipleObjects` is the same for
+/// its own objects.
 ///
 /// # Implementation notes
 ///
-/// A node on the thread's stack for each source, and one word that wakers exchange to claim the thread before they spend
-/// anything on it. See `src/wait/select.rs` and `docs/waiting.md`.
+/// A node on the thread's stack for each source, and one word that wakers exchange to claim the thread before
+/// they spend anything on it. See `src/wait/select.rs` and `docs/waiting.md`.
 #[doc(alias = "select")]
 #[doc(alias = "WaitForMultipleObjects")]
 #[doc(alias = "wait_first")]
@@ -162,8 +167,8 @@ pub fn wait_any<S: AnySet>(set: S) -> S::First {
     indefinitely(set, |_| 0, "wait_any")
 }
 
-/// [`wait_any`] that begins at a source which is drawn anew at each call, and goes on in order from there: no source that
-/// is ready is kept waiting by others that always are.
+/// [`wait_any`] that begins at a source which is drawn anew at each call, and goes on in order from there: no
+/// source that is ready is kept waiting by others that always are.
 ///
 /// # Panics
 ///
@@ -185,8 +190,8 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
 
 /// [`wait_any`] for `timeout` at most. Returns `None` if nothing was done in time.
 ///
-/// What is ready is taken even if the time is over. [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
-/// With an empty slice it returns `None` when the time is over.
+/// What is ready is taken even if the time is over. [`Duration::ZERO`] does not block, [`Duration::MAX`]
+/// waits indefinitely. With an empty slice it returns `None` when the time is over.
 ///
 /// # Panics
 ///
@@ -209,7 +214,8 @@ pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
 
 /// [`wait_any`] until `deadline` at most. Returns `None` if nothing was done in time.
 ///
-/// What is ready is taken even if the deadline is in the past. With an empty slice it returns `None` at the deadline.
+/// What is ready is taken even if the deadline is in the past. With an empty slice it returns `None` at the
+/// deadline.
 ///
 /// # Panics
 ///

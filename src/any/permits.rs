@@ -8,8 +8,8 @@ use super::source::AnySource;
 use crate::raw::semaphore::Request;
 use crate::semaphore::{Semaphore, SemaphorePermit};
 
-/// Permits of a [`Semaphore`] to be acquired, in a set of [`wait_any`](crate::wait_any): made by [`Semaphore::acquiring`] and
-/// [`Semaphore::acquiring_many`].
+/// Permits of a [`Semaphore`] to be acquired, in a set of [`wait_any`](crate::wait_any): made by
+/// [`Semaphore::acquiring`] and [`Semaphore::acquiring_many`].
 #[derive(Clone, Copy)]
 #[must_use = "it acquires nothing by itself: give it to `wait_any`"]
 pub struct Acquiring<'a> {
@@ -34,10 +34,12 @@ impl Semaphore {
         self.acquiring_many(1)
     }
 
-    /// Returns `n` permits to be acquired together, for a set of [`wait_any`](crate::wait_any). Acquires nothing.
+    /// Returns `n` permits to be acquired together, for a set of [`wait_any`](crate::wait_any). Acquires
+    /// nothing.
     ///
-    /// While such a call waits, requests for fewer permits that came later do not pass it. No permits at all are there at
-    /// once. More than there can ever be are never there: a call without a time limit that would wait for them panics.
+    /// While such a call waits, requests for fewer permits that came later do not pass it. No permits at all
+    /// are there at once. More than there can ever be are never there: a call without a time limit that would
+    /// wait for them panics.
     ///
     /// ```
     /// use lockwork::{Event, Semaphore, try_any};

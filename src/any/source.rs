@@ -1,4 +1,5 @@
-//! [`AnySource`], and signals as sources. Buffers, stop tokens and threads are sources where they are declared.
+//! [`AnySource`], and signals as sources. Buffers, stop tokens and threads are sources where they are
+//! declared.
 
 use std::fmt;
 
@@ -7,8 +8,8 @@ use crate::event::{AutoResetEvent, Event};
 use crate::latch::Latch;
 
 /// Something to wait for in a set of [`wait_any`](crate::wait_any): `&event`, `&latch`, `&auto_reset_event`,
-/// `&stop_token`, `semaphore.acquiring()`, `buffer.getting()`, `&mut putting`, and with the feature `threads` `&task` and
-/// `&worker`. Sealed: it cannot be implemented elsewhere.
+/// `&stop_token`, `semaphore.acquiring()`, `buffer.getting()`, `&mut putting`, and with the feature `threads`
+/// `&task` and `&worker`. Sealed: it cannot be implemented elsewhere.
 pub trait AnySource: Sealed {
     /// What a call returns that has taken this one.
     type Output;
@@ -26,7 +27,8 @@ pub trait AnySource: Sealed {
         None
     }
 
-    /// Before an indefinite wait: lets the calling thread do what it would wait for. Returns whether it did something.
+    /// Before an indefinite wait: lets the calling thread do what it would wait for. Returns whether it did
+    /// something.
     #[doc(hidden)]
     fn any_help(&self) -> bool {
         false

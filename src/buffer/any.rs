@@ -26,8 +26,8 @@ impl<T> BoundedBuffer<T> {
 
     /// Returns room in this buffer for `item`, for a set of [`wait_any`](crate::wait_any). Puts nothing.
     ///
-    /// It goes into a set by `&mut`, and has the item until a call has put it: one that ends otherwise leaves it there, to be
-    /// offered again.
+    /// It goes into a set by `&mut`, and has the item until a call has put it: one that ends otherwise leaves
+    /// it there, to be offered again.
     ///
     /// ```
     /// use lockwork::{BoundedBuffer, Event, First2, wait_any};
@@ -45,13 +45,15 @@ impl<T> BoundedBuffer<T> {
     }
 }
 
-/// An item of a [`BoundedBuffer`] to be got, in a set of [`wait_any`](crate::wait_any): made by [`BoundedBuffer::getting`].
+/// An item of a [`BoundedBuffer`] to be got, in a set of [`wait_any`](crate::wait_any): made by
+/// [`BoundedBuffer::getting`].
 #[must_use = "it takes nothing by itself: give it to `wait_any`"]
 pub struct Getting<'a, T> {
     core: &'a Core<Ring<T>>,
 }
 
-/// An item to be put into a [`BoundedBuffer`], in a set of [`wait_any`](crate::wait_any): made by [`BoundedBuffer::putting`].
+/// An item to be put into a [`BoundedBuffer`], in a set of [`wait_any`](crate::wait_any): made by
+/// [`BoundedBuffer::putting`].
 ///
 /// Once its item was put, or has gone out in an error, it is spent; a spent one in a set is a panic.
 #[must_use = "it puts nothing by itself: give it to `wait_any` by `&mut`"]

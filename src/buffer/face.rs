@@ -1,4 +1,5 @@
-//! The methods of the buffers beside [`BoundedBuffer`](super::BoundedBuffer), which has the long form of their pages.
+//! The methods of the buffers beside [`BoundedBuffer`](super::BoundedBuffer), which has the long form of
+//! their pages.
 
 /// Makes a buffer type on a [`Store`](super::wait::Store).
 macro_rules! face {
@@ -58,17 +59,19 @@ macro_rules! face {
                 self.core.try_put(item)
             }
 
-            /// Puts an item, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] does not wait, [`Duration::MAX`]
-            /// waits indefinitely.
+            /// Puts an item, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] does not
+            /// wait, [`Duration::MAX`] waits indefinitely.
             ///
             /// # Errors
             ///
-            /// Gives the item back if there was no room in time, or if the buffer is closed or is closed while the call waits.
+            /// Gives the item back if there was no room in time, or if the buffer is closed or is closed
+            /// while the call waits.
             pub fn put_for(&self, item: T, timeout: Duration) -> Result<(), crate::PutTimeoutError<T>> {
                 self.core.put(item, TimeLimit::For(timeout))
             }
 
-            /// Puts an item, waiting until `deadline` at most while the buffer is full. A deadline in the past does not wait.
+            /// Puts an item, waiting until `deadline` at most while the buffer is full. A deadline in the
+            /// past does not wait.
             ///
             /// # Errors
             ///
@@ -77,13 +80,15 @@ macro_rules! face {
                 self.core.put(item, TimeLimit::Until(deadline))
             }
 
-            /// Puts all items of an iterator, waiting for room as often as need be. Returns the number of items.
+            /// Puts all items of an iterator, waiting for room as often as need be. Returns the number of
+            /// items.
             ///
             /// See [`BoundedBuffer::put_all`](crate::BoundedBuffer::put_all).
             ///
             /// # Errors
             ///
-            /// Fails if the buffer is closed before everything was put; the error gives back what was taken and not put.
+            /// Fails if the buffer is closed before everything was put; the error gives back what was taken
+            /// and not put.
             pub fn put_all<I>(&self, items: I) -> Result<usize, crate::PutAllError<T>>
             where
                 I: IntoIterator<Item = T>,
@@ -110,8 +115,8 @@ macro_rules! face {
                 self.core.try_get()
             }
 
-            /// Takes the next item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] does not wait,
-            /// [`Duration::MAX`] waits indefinitely.
+            /// Takes the next item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`]
+            /// does not wait, [`Duration::MAX`] waits indefinitely.
             ///
             /// # Errors
             ///
@@ -120,8 +125,8 @@ macro_rules! face {
                 self.core.get(TimeLimit::For(timeout))
             }
 
-            /// Takes the next item, waiting until `deadline` at most while the buffer is empty. A deadline in the past does not
-            /// wait.
+            /// Takes the next item, waiting until `deadline` at most while the buffer is empty. A deadline in
+            /// the past does not wait.
             ///
             /// # Errors
             ///
@@ -130,8 +135,8 @@ macro_rules! face {
                 self.core.get(TimeLimit::Until(deadline))
             }
 
-            /// Waits while the buffer is empty, then takes what is there, `max` items at most, in the order in which single gets
-            /// would, and appends it to `out`. Returns the number of items taken.
+            /// Waits while the buffer is empty, then takes what is there, `max` items at most, in the order
+            /// in which single gets would, and appends it to `out`. Returns the number of items taken.
             ///
             /// See [`BoundedBuffer::get_many`](crate::BoundedBuffer::get_many).
             ///
@@ -141,12 +146,14 @@ macro_rules! face {
             ///
             /// # Panics
             ///
-            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in
+            /// the buffer.
             pub fn get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, crate::GetError> {
                 self.core.get_many(out, max, TimeLimit::Never).map_err(|_| crate::GetError)
             }
 
-            /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns the number of items taken.
+            /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns the number
+            /// of items taken.
             ///
             /// # Errors
             ///
@@ -154,21 +161,24 @@ macro_rules! face {
             ///
             /// # Panics
             ///
-            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in
+            /// the buffer.
             pub fn try_get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, crate::TryGetError> {
                 self.core.try_get_many(out, max)
             }
 
-            /// Does the same as [`get_many`](Self::get_many), waiting `timeout` at most for the first item. [`Duration::ZERO`] does
-            /// not wait, [`Duration::MAX`] waits indefinitely.
+            /// Does the same as [`get_many`](Self::get_many), waiting `timeout` at most for the first item.
+            /// [`Duration::ZERO`] does not wait, [`Duration::MAX`] waits indefinitely.
             ///
             /// # Errors
             ///
-            /// Fails if there was no item in time, or once the buffer is closed and empty; leaves `out` as it was.
+            /// Fails if there was no item in time, or once the buffer is closed and empty; leaves `out` as it
+            /// was.
             ///
             /// # Panics
             ///
-            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in
+            /// the buffer.
             pub fn get_many_for(
                 &self,
                 out: &mut Vec<T>,
@@ -178,7 +188,8 @@ macro_rules! face {
                 self.core.get_many(out, max, TimeLimit::For(timeout))
             }
 
-            /// Does the same as [`get_many`](Self::get_many), waiting until `deadline` at most for the first item.
+            /// Does the same as [`get_many`](Self::get_many), waiting until `deadline` at most for the first
+            /// item.
             ///
             /// # Errors
             ///
@@ -186,7 +197,8 @@ macro_rules! face {
             ///
             /// # Panics
             ///
-            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+            /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in
+            /// the buffer.
             pub fn get_many_until(
                 &self,
                 out: &mut Vec<T>,
@@ -196,14 +208,17 @@ macro_rules! face {
                 self.core.get_many(out, max, TimeLimit::Until(deadline))
             }
 
-            /// Closes the buffer: putting fails from now on, getting takes what is there and then fails. It cannot be opened again.
+            /// Closes the buffer: putting fails from now on, getting takes what is there and then fails. It
+            /// cannot be opened again.
             pub fn close(&self) {
                 self.core.close();
             }
 
-            /// Closes the buffer and empties it. Returns what was in it, in the order in which gets would have taken it.
+            /// Closes the buffer and empties it. Returns what was in it, in the order in which gets would
+            /// have taken it.
             ///
-            /// The items returned count as done. See [`BoundedBuffer::close_now`](crate::BoundedBuffer::close_now).
+            /// The items returned count as done. See
+            /// [`BoundedBuffer::close_now`](crate::BoundedBuffer::close_now).
             pub fn close_now(&self) -> Vec<T> {
                 self.core.close_now()
             }
@@ -232,12 +247,14 @@ macro_rules! face {
                 self.len() == self.capacity()
             }
 
-            /// Returns an iterator that takes items, waiting while the buffer is empty, and ends when it is closed and empty.
+            /// Returns an iterator that takes items, waiting while the buffer is empty, and ends when it is
+            /// closed and empty.
             pub fn iter(&self) -> $iter<'_, T> {
                 $iter { buffer: self }
             }
 
-            /// Returns an iterator that takes items and ends, for the time being, whenever the buffer is empty.
+            /// Returns an iterator that takes items and ends, for the time being, whenever the buffer is
+            /// empty.
             pub fn try_iter(&self) -> $try_iter<'_, T> {
                 $try_iter { buffer: self }
             }

@@ -25,13 +25,13 @@ use crate::ring::Ring;
 use iter::iterators;
 use wait::Core;
 
-/// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting while it
-/// is empty.
+/// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting
+/// while it is empty.
 ///
-/// Use it to hand work from threads that make it to threads that do it, so that neither side runs away from the
-/// other. Any number of threads may put and any number may get, through a reference or an [`Arc`](std::sync::Arc);
-/// there are no sender and receiver halves. To guard a value that stays where it is use a [`Mutex`](crate::Mutex); to signal
-/// without handing anything over, an [`Event`](crate::Event).
+/// Use it to hand work from threads that make it to threads that do it, so that neither side runs away from
+/// the other. Any number of threads may put and any number may get, through a reference or an
+/// [`Arc`](std::sync::Arc); there are no sender and receiver halves. To guard a value that stays where it is
+/// use a [`Mutex`](crate::Mutex); to signal without handing anything over, an [`Event`](crate::Event).
 ///
 /// # Examples
 ///
@@ -70,56 +70,61 @@ use wait::Core;
 ///
 /// # Blocking
 ///
-/// A put and a get that need not wait take no lock; one that meets another thread in the middle of a call waits until that
-/// thread has moved its item. A call that must wait for room, or for an item, looks again for a while: for two
-/// microseconds if that has been of use in this buffer lately, then with about ten
-/// [`yield_now`](std::thread::yield_now)s. Then it parks. The time limits of the `_for` and `_until` forms are for all of
-/// that. [`task_done`](Self::task_done), [`join`](Self::join) and [`unfinished`](Self::unfinished) lock a mutex.
+/// A put and a get that need not wait take no lock; one that meets another thread in the middle of a call
+/// waits until that thread has moved its item. A call that must wait for room, or for an item, looks again
+/// for a while: for two microseconds if that has been of use in this buffer lately, then with about ten
+/// [`yield_now`](std::thread::yield_now)s. Then it parks. The time limits of the `_for` and `_until` forms
+/// are for all of that. [`task_done`](Self::task_done), [`join`](Self::join) and
+/// [`unfinished`](Self::unfinished) lock a mutex.
 ///
-/// The first put allocates memory for all places of a buffer of up to 1024, which is kept. A larger one allocates as it
-/// fills and gives back as it empties, so one of [`usize::MAX`] places is one without a bound.
+/// The first put allocates memory for all places of a buffer of up to 1024, which is kept. A larger one
+/// allocates as it fills and gives back as it empties, so one of [`usize::MAX`] places is one without a
+/// bound.
 ///
 /// # Fairness
 ///
-/// Items leave in the order in which they came in; those of one thread in the order in which it put them. Among
-/// threads that sleep, the one that has slept longest is woken first, at the next item or place. A thread that comes by
-/// at that moment may take it first; then the other sleeps again, still before all others.
+/// Items leave in the order in which they came in; those of one thread in the order in which it put them.
+/// Among threads that sleep, the one that has slept longest is woken first, at the next item or place. A
+/// thread that comes by at that moment may take it first; then the other sleeps again, still before all
+/// others.
 ///
 /// # Memory ordering
 ///
-/// What a thread did before it put an item happens before the get that returns the item; what it did before it
-/// freed room, before the put that fills it. What a thread did before [`close`](Self::close) happens before whatever
-/// follows a call that found the buffer closed, and what it did before [`task_done`](Self::task_done) before the
-/// return of a [`join`](Self::join) that the call released.
+/// What a thread did before it put an item happens before the get that returns the item; what it did before
+/// it freed room, before the put that fills it. What a thread did before [`close`](Self::close) happens
+/// before whatever follows a call that found the buffer closed, and what it did before
+/// [`task_done`](Self::task_done) before the return of a [`join`](Self::join) that the call released.
 ///
 /// # Reentrancy and deadlock
 ///
-/// None of the caller's code runs in the middle of a call: neither destructors of items nor the iterator given to
-/// [`put_all`](Self::put_all). All of them may use the buffer. A thread that puts into a full buffer from which it
-/// alone would get waits for ever; so does one that gets from an empty buffer that no thread fills or closes.
+/// None of the caller's code runs in the middle of a call: neither destructors of items nor the iterator
+/// given to [`put_all`](Self::put_all). All of them may use the buffer. A thread that puts into a full buffer
+/// from which it alone would get waits for ever; so does one that gets from an empty buffer that no thread
+/// fills or closes.
 ///
 /// # Panics
 ///
-/// [`new`](Self::new) panics if the capacity is 0, [`task_done`](Self::task_done) if it is called more often than
-/// items were put. A panic in the iterator given to [`put_all`](Self::put_all) leaves what was put before in the
-/// buffer.
+/// [`new`](Self::new) panics if the capacity is 0, [`task_done`](Self::task_done) if it is called more often
+/// than items were put. A panic in the iterator given to [`put_all`](Self::put_all) leaves what was put
+/// before in the buffer.
 ///
 /// # Differences from `std`, crossbeam and Python
 ///
-/// From [`std::sync::mpsc::sync_channel`] and `crossbeam_channel::bounded`: one shared object instead of two halves,
-/// so it is closed by [`close`](Self::close) and not by dropping; it can live in a static; it moves items in batches
-/// and counts those that are not done yet; a capacity of 0, a rendezvous, is not offered. From std's alone: many
-/// consumers, and time-outs on both sides. crossbeam's take part in `select!`; here [`wait_any`](crate::wait_any) takes
-/// [`getting`](Self::getting) and [`putting`](Self::putting).
+/// From [`std::sync::mpsc::sync_channel`] and `crossbeam_channel::bounded`: one shared object instead of two
+/// halves, so it is closed by [`close`](Self::close) and not by dropping; it can live in a static; it moves
+/// items in batches and counts those that are not done yet; a capacity of 0, a rendezvous, is not offered.
+/// From std's alone: many consumers, and time-outs on both sides. crossbeam's take part in `select!`; here
+/// [`wait_any`](crate::wait_any) takes [`getting`](Self::getting) and [`putting`](Self::putting).
 ///
-/// From Python's `queue.Queue`: the errors of a put give the item back. `task_done` and `join` have the same contract;
-/// [`close`](Self::close) is `shutdown()`, and [`close_now`](Self::close_now), which is `shutdown(immediate=True)`,
-/// returns what was left. `LifoQueue` is a [`StackBuffer`], `PriorityQueue` a [`PriorityBuffer`].
+/// From Python's `queue.Queue`: the errors of a put give the item back. `task_done` and `join` have the same
+/// contract; [`close`](Self::close) is `shutdown()`, and [`close_now`](Self::close_now), which is
+/// `shutdown(immediate=True)`, returns what was left. `LifoQueue` is a [`StackBuffer`], `PriorityQueue` a
+/// [`PriorityBuffer`].
 ///
 /// # Implementation notes
 ///
-/// A ring of slots with sequence numbers; beyond 1024 places a chain of segments. Threads that sleep stand in a queue for
-/// each side, and a bit of the other side's cursor says so. What was weighed is in
+/// A ring of slots with sequence numbers; beyond 1024 places a chain of segments. Threads that sleep stand in
+/// a queue for each side, and a bit of the other side's cursor says so. What was weighed is in
 /// `docs/decisions/0008-a-ring-of-slots.md`.
 pub struct BoundedBuffer<T> {
     core: Core<Ring<T>>,
@@ -187,13 +192,13 @@ impl<T> BoundedBuffer<T> {
         self.core.try_put(item)
     }
 
-    /// Puts an item at the end, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] tries once,
-    /// [`Duration::MAX`] waits for ever.
+    /// Puts an item at the end, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] tries
+    /// once, [`Duration::MAX`] waits for ever.
     ///
     /// # Errors
     ///
-    /// Gives the item back if there was no room in time, or if the buffer is closed or is closed while the call
-    /// waits.
+    /// Gives the item back if there was no room in time, or if the buffer is closed or is closed while the
+    /// call waits.
     ///
     /// ```
     /// use lockwork::{BoundedBuffer, PutTimeoutError};
@@ -207,8 +212,8 @@ impl<T> BoundedBuffer<T> {
         self.core.put(item, TimeLimit::For(timeout))
     }
 
-    /// Puts an item at the end, waiting until `deadline` at most while the buffer is full. A deadline in the past
-    /// tries once.
+    /// Puts an item at the end, waiting until `deadline` at most while the buffer is full. A deadline in the
+    /// past tries once.
     ///
     /// # Errors
     ///
@@ -227,25 +232,26 @@ impl<T> BoundedBuffer<T> {
         self.core.put(item, TimeLimit::Until(deadline))
     }
 
-    /// Puts all items of an iterator at the end, in order, waiting for room as often as need be. Returns how many
-    /// there were.
+    /// Puts all items of an iterator at the end, in order, waiting for room as often as need be. Returns how
+    /// many there were.
     ///
-    /// Items of other threads may come in between. If it promises more items
-    /// (by the lower bound of its [`size_hint`](Iterator::size_hint)), up to 64 for which there seems to be room are
-    /// taken from it and put together; one that promises nothing, such as another buffer's [`iter`](Self::iter), has
-    /// every item put before it is asked for the next. It is not asked again once it has ended.
+    /// Items of other threads may come in between. If it promises more items (by the lower bound of its
+    /// [`size_hint`](Iterator::size_hint)), up to 64 for which there seems to be room are taken from it and
+    /// put together; one that promises nothing, such as another buffer's [`iter`](Self::iter), has every item
+    /// put before it is asked for the next. It is not asked again once it has ended.
     ///
-    /// There is no timed form, for no thread could bound the iterator's own time: use [`put_until`](Self::put_until) in a
-    /// loop. An iterator whose next item waits for an answer to an earlier one can [hang](crate::guide::limits) in here.
+    /// There is no timed form, for no thread could bound the iterator's own time: use
+    /// [`put_until`](Self::put_until) in a loop. An iterator whose next item waits for an answer to an
+    /// earlier one can [hang](crate::guide::limits) in here.
     ///
-    /// If the iterator panics, what was put stays in the buffer, and what was taken from it before is put as well, as
-    /// far as there is room without waiting.
+    /// If the iterator panics, what was put stays in the buffer, and what was taken from it before is put as
+    /// well, as far as there is room without waiting.
     ///
     /// # Errors
     ///
-    /// Fails if the buffer is closed before everything was put. The error says how many items were put, and gives
-    /// back those that were taken from the iterator and not put. To keep the others too, pass the iterator by
-    /// reference.
+    /// Fails if the buffer is closed before everything was put. The error says how many items were put, and
+    /// gives back those that were taken from the iterator and not put. To keep the others too, pass the
+    /// iterator by reference.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;
@@ -307,8 +313,8 @@ impl<T> BoundedBuffer<T> {
         self.core.try_get()
     }
 
-    /// Takes the first item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] tries once,
-    /// [`Duration::MAX`] waits for ever.
+    /// Takes the first item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] tries
+    /// once, [`Duration::MAX`] waits for ever.
     ///
     /// # Errors
     ///
@@ -325,8 +331,8 @@ impl<T> BoundedBuffer<T> {
         self.core.get(TimeLimit::For(timeout))
     }
 
-    /// Takes the first item, waiting until `deadline` at most while the buffer is empty. A deadline in the past
-    /// tries once.
+    /// Takes the first item, waiting until `deadline` at most while the buffer is empty. A deadline in the
+    /// past tries once.
     ///
     /// # Errors
     ///
@@ -346,10 +352,12 @@ impl<T> BoundedBuffer<T> {
         self.core.get(TimeLimit::Until(deadline))
     }
 
-    /// Waits while the buffer is empty, then takes what is there, `max` items at most, and appends it to `out`.
-    /// Returns how many items it took: at least one, unless `max` is 0, which never waits and never fails.
+    /// Waits while the buffer is empty, then takes what is there, `max` items at most, and appends it to
+    /// `out`. Returns how many items it took: at least one, unless `max` is 0, which never waits and never
+    /// fails.
     ///
-    /// The items are neighbours: no other thread gets one in between. Memory for them is allocated before they are taken.
+    /// The items are neighbours: no other thread gets one in between. Memory for them is allocated before
+    /// they are taken.
     ///
     /// # Errors
     ///
@@ -357,7 +365,8 @@ impl<T> BoundedBuffer<T> {
     ///
     /// # Panics
     ///
-    /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the buffer.
+    /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in the
+    /// buffer.
     ///
     /// ```
     /// use lockwork::{BoundedBuffer, GetError};
@@ -376,8 +385,8 @@ impl<T> BoundedBuffer<T> {
         self.core.get_many(out, max, TimeLimit::Never).map_err(|_| GetError)
     }
 
-    /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns how many items it took: at
-    /// least one, unless `max` is 0, which never fails. See [`get_many`](Self::get_many).
+    /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns how many items it
+    /// took: at least one, unless `max` is 0, which never fails. See [`get_many`](Self::get_many).
     ///
     /// # Errors
     ///
@@ -400,8 +409,8 @@ impl<T> BoundedBuffer<T> {
         self.core.try_get_many(out, max)
     }
 
-    /// [`get_many`](Self::get_many) that waits `timeout` at most for the first item. [`Duration::ZERO`] tries once,
-    /// [`Duration::MAX`] waits for ever.
+    /// [`get_many`](Self::get_many) that waits `timeout` at most for the first item. [`Duration::ZERO`] tries
+    /// once, [`Duration::MAX`] waits for ever.
     ///
     /// # Errors
     ///
@@ -429,8 +438,8 @@ impl<T> BoundedBuffer<T> {
         self.core.get_many(out, max, TimeLimit::For(timeout))
     }
 
-    /// [`get_many`](Self::get_many) that waits until `deadline` at most for the first item. A deadline in the past
-    /// tries once.
+    /// [`get_many`](Self::get_many) that waits until `deadline` at most for the first item. A deadline in the
+    /// past tries once.
     ///
     /// # Errors
     ///
@@ -448,8 +457,8 @@ impl<T> BoundedBuffer<T> {
         self.core.get_many(out, max, TimeLimit::Until(deadline))
     }
 
-    /// Closes the buffer: no more items come in. Putting fails from now on, also for threads that wait for room;
-    /// getting takes what is there and then fails.
+    /// Closes the buffer: no more items come in. Putting fails from now on, also for threads that wait for
+    /// room; getting takes what is there and then fails.
     ///
     /// Closing it twice is closing it once; it cannot be opened again.
     ///
@@ -467,12 +476,12 @@ impl<T> BoundedBuffer<T> {
         self.core.close();
     }
 
-    /// [Closes](Self::close) the buffer and empties it: getting fails from now on too. Returns what was in it, in
-    /// order.
+    /// [Closes](Self::close) the buffer and empties it: getting fails from now on too. Returns what was in
+    /// it, in order.
     ///
-    /// The items returned count as done. Threads in [`join`](Self::join) are released if no others are unfinished;
-    /// otherwise they wait for those that have been taken and not been reported done. May follow `close`; the second
-    /// time there is nothing left to return.
+    /// The items returned count as done. Threads in [`join`](Self::join) are released if no others are
+    /// unfinished; otherwise they wait for those that have been taken and not been reported done. May follow
+    /// `close`; the second time there is nothing left to return.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;
@@ -540,7 +549,8 @@ impl<T> BoundedBuffer<T> {
 
     /// An iterator that takes items, waiting while the buffer is empty, and ends when it is closed and empty.
     ///
-    /// `for item in &buffer` uses it. Any number of threads may iterate at the same time; each item goes to one.
+    /// `for item in &buffer` uses it. Any number of threads may iterate at the same time; each item goes to
+    /// one.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;

@@ -11,7 +11,8 @@ use crate::facade::{TimeLimit, const_fn};
 
 /// A binary heap, greatest first, first in first out among equals.
 ///
-/// All comparisons of a change are made before its first move, so one that panics leaves everything as it was.
+/// All comparisons of a change are made before its first move, so one that panics leaves everything as it
+/// was.
 struct Heap<T> {
     entries: Vec<Entry<T>>,
     /// How many have been inserted.
@@ -112,13 +113,13 @@ impl<T: Ord> Collection for Heap<T> {
 }
 
 face! {
-    /// A queue of limited length between threads from which the greatest item comes first: putting waits while it is full,
-    /// getting while it is empty.
+    /// A queue of limited length between threads from which the greatest item comes first: putting waits
+    /// while it is full, getting while it is empty.
     ///
-    /// A [`BoundedBuffer`](crate::BoundedBuffer) in the order of its items, with the same methods and the same contract:
-    /// closing, time-outs, `task_done` and `join`, errors that give the item back. Among equal items the first in is the
-    /// first out. To get the least first, as from Python's `PriorityQueue`, put [`Reverse`](std::cmp::Reverse)s. Under a
-    /// load that never ends the least items may wait without end.
+    /// A [`BoundedBuffer`](crate::BoundedBuffer) in the order of its items, with the same methods and the
+    /// same contract: closing, time-outs, `task_done` and `join`, errors that give the item back. Among equal
+    /// items the first in is the first out. To get the least first, as from Python's `PriorityQueue`, put
+    /// [`Reverse`](std::cmp::Reverse)s. Under a load that never ends the least items may wait without end.
     ///
     /// # Examples
     ///
@@ -139,8 +140,8 @@ face! {
     ///
     /// # Blocking
     ///
-    /// As a [`BoundedBuffer`](crate::BoundedBuffer); besides, every call locks a mutex while it moves items and compares
-    /// them.
+    /// As a [`BoundedBuffer`](crate::BoundedBuffer); besides, every call locks a mutex while it moves items
+    /// and compares them.
     ///
     /// # Fairness
     ///
@@ -156,13 +157,13 @@ face! {
     ///
     /// # Panics
     ///
-    /// If the items' [`Ord`] panics, the panic comes out of the call. In a put the new item is dropped then, in a get no
-    /// item is lost, and all others stay, in order.
+    /// If the items' [`Ord`] panics, the panic comes out of the call. In a put the new item is dropped then,
+    /// in a get no item is lost, and all others stay, in order.
     ///
     /// # Differences from Python
     ///
-    /// `queue.PriorityQueue` gives the least first and says nothing of equal items. It may be without a limit: that is a
-    /// capacity of [`usize::MAX`]. Memory grows with the items in it.
+    /// `queue.PriorityQueue` gives the least first and says nothing of equal items. It may be without a
+    /// limit: that is a capacity of [`usize::MAX`]. Memory grows with the items in it.
     struct PriorityBuffer<T>;
     bound: Ord;
     store: Locked<Heap<T>> = Locked::new, Heap { entries: Vec::new(), inserted: 0 };

@@ -44,12 +44,13 @@ impl<T> Collection for Stack<T> {
 }
 
 face! {
-    /// A last-in, first-out stack of limited length between threads: putting waits while it is full, getting while it is
-    /// empty.
+    /// A last-in, first-out stack of limited length between threads: putting waits while it is full, getting
+    /// while it is empty.
     ///
-    /// A [`BoundedBuffer`](crate::BoundedBuffer) from which the newest item comes first, with the same methods and the same
-    /// contract: closing, time-outs, `task_done` and `join`, errors that give the item back. Use it where the newest work
-    /// is worth most, such as what is still in a cache; under a load that never ends the oldest items wait without end.
+    /// A [`BoundedBuffer`](crate::BoundedBuffer) from which the newest item comes first, with the same
+    /// methods and the same contract: closing, time-outs, `task_done` and `join`, errors that give the item
+    /// back. Use it where the newest work is worth most, such as what is still in a cache; under a load that
+    /// never ends the oldest items wait without end.
     ///
     /// # Examples
     ///
@@ -81,7 +82,8 @@ face! {
     ///
     /// # Differences from Python
     ///
-    /// `queue.LifoQueue` may be without a limit: that is a capacity of [`usize::MAX`]. Memory grows with the items in it.
+    /// `queue.LifoQueue` may be without a limit: that is a capacity of [`usize::MAX`]. Memory grows with the
+    /// items in it.
     struct StackBuffer<T>;
     bound: ;
     store: Locked<Stack<T>> = Locked::new, Stack(Vec::new());

@@ -62,9 +62,9 @@ impl<T> BoundedBuffer<T> {
 
     /// Waits until every item that was put has been reported done by [`task_done`](Self::task_done).
     ///
-    /// Returns at once if none is unfinished. Otherwise returns when the number has come down to 0, even if more
-    /// items are put right after. Closing the buffer does not end the wait; [`close_now`](Self::close_now) does if
-    /// no thread is at work on an item that was taken before.
+    /// Returns at once if none is unfinished. Otherwise returns when the number has come down to 0, even if
+    /// more items are put right after. Closing the buffer does not end the wait;
+    /// [`close_now`](Self::close_now) does if no thread is at work on an item that was taken before.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;
@@ -86,8 +86,8 @@ impl<T> BoundedBuffer<T> {
         self.core.join(TimeLimit::Never);
     }
 
-    /// [`join`](Self::join) for `timeout` at most. Says whether everything was done. [`Duration::ZERO`] asks and does
-    /// not wait, [`Duration::MAX`] waits for ever.
+    /// [`join`](Self::join) for `timeout` at most. Says whether everything was done. [`Duration::ZERO`] asks
+    /// and does not wait, [`Duration::MAX`] waits for ever.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;
@@ -102,8 +102,8 @@ impl<T> BoundedBuffer<T> {
         self.core.join(TimeLimit::For(timeout))
     }
 
-    /// [`join`](Self::join) until `deadline` at most. Says whether everything was done. A deadline in the past asks
-    /// and does not wait.
+    /// [`join`](Self::join) until `deadline` at most. Says whether everything was done. A deadline in the
+    /// past asks and does not wait.
     pub fn join_until(&self, deadline: Instant) -> bool {
         self.core.join(TimeLimit::Until(deadline))
     }

@@ -32,11 +32,12 @@ pub(super) trait Store {
     /// Puts an item, or gives it back.
     fn put(&self, item: Self::Item) -> Result<Wake, (No, Self::Item)>;
     fn get(&self) -> Result<(Self::Item, Wake), No>;
-    /// Puts items from the front of `items`, which has some, as far as there is room. Returns how many were put, and
-    /// for how many more there was room. If it panics, `wake` says what is owed for those put before.
+    /// Puts items from the front of `items`, which has some, as far as there is room. Returns how many were
+    /// put, and for how many more there was room. If it panics, `wake` says what is owed for those put
+    /// before.
     fn put_some(&self, items: &mut VecDeque<Self::Item>, wake: &mut Wake) -> Result<(usize, usize), No>;
-    /// Gets items, `max` at most and at least one, and appends them to `out`, which has room for so many. If it panics,
-    /// `wake` says what is owed for those got before.
+    /// Gets items, `max` at most and at least one, and appends them to `out`, which has room for so many. If
+    /// it panics, `wake` says what is owed for those got before.
     fn get_some(&self, out: &mut Vec<Self::Item>, max: usize, wake: &mut Wake) -> Result<usize, No>;
     /// Takes everything out of a closed store, in the order in which gets would.
     fn take_all(&self) -> Vec<Self::Item>;
@@ -155,7 +156,8 @@ pub(super) struct Core<S> {
 struct Done {
     /// How many items. What was put beyond that is unfinished. Never more than were put.
     items: u64,
-    /// How often the last unfinished item was reported done. Tells a joiner that it was, even if there are new ones.
+    /// How often the last unfinished item was reported done. Tells a joiner that it was, even if there are
+    /// new ones.
     rounds: u64,
 }
 
@@ -276,8 +278,8 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// Waits for room, then puts items from the front of `chunk`, which has some, as far as there is room. Returns how
-    /// many, and how much room is left.
+    /// Waits for room, then puts items from the front of `chunk`, which has some, as far as there is room.
+    /// Returns how many, and how much room is left.
     fn put_some(
         &self,
         chunk: &mut VecDeque<S::Item>,
@@ -351,8 +353,8 @@ impl<S: Store> Core<S> {
                     continue;
                 }
             }
-            // If more have come than fit we make room first, and others may have them meanwhile, or if that panics. A call
-            // without time to wait takes what fits.
+            // If more have come than fit we make room first, and others may have them meanwhile, or if that
+            // panics. A call without time to wait takes what fits.
             let mut owed = self.owed(Side::Putters);
             let mut take = || {
                 let fits = max <= spare || self.len() <= spare || deadline().has_passed();
@@ -399,8 +401,8 @@ impl<S: Store> Core<S> {
 
     /// Counts `items` as done, of which there are so many unfinished.
     ///
-    /// With the lock held: a put that comes after the look at `puts` comes after this, for all threads who asks what is
-    /// unfinished.
+    /// With the lock held: a put that comes after the look at `puts` comes after this, for all threads who
+    /// asks what is unfinished.
     fn finish(&self, done: &mut Done, items: u64) {
         done.items += items;
         if items != 0 && done.items == self.store.puts() {
@@ -437,7 +439,8 @@ impl<S: Store> Core<S> {
         shown.field("capacity", &self.store.capacity()).finish_non_exhaustive()
     }
 
-    /// Attempts until it succeeds, the buffer is closed, or the deadline passes: looks for a while, then sleeps.
+    /// Attempts until it succeeds, the buffer is closed, or the deadline passes: looks for a while, then
+    /// sleeps.
     fn wait<R>(
         &self,
         side: Side,
@@ -500,7 +503,8 @@ impl Drop for Owed<'_> {
     }
 }
 
-/// The turn of a thread that waits. If it was woken and has not gone to sleep again since, it hands on when it is over.
+/// The turn of a thread that waits. If it was woken and has not gone to sleep again since, it hands on when
+/// it is over.
 struct Turn<'a, S: Store> {
     core: &'a Core<S>,
     side: Side,
@@ -531,7 +535,8 @@ struct Chunk<'a, S: Store> {
 }
 
 impl<S: Store> Drop for Chunk<'_, S> {
-    /// Only an iterator that panics leaves items here. They came before the panic, and are put if they can be now.
+    /// Only an iterator that panics leaves items here. They came before the panic, and are put if they can be
+    /// now.
     fn drop(&mut self) {
         if !self.items.is_empty() {
             let _ = self.core.put_some(&mut self.items, TimeLimit::For(Duration::ZERO));

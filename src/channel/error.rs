@@ -26,7 +26,8 @@ pub enum SendTimeoutError<T> {
     Disconnected(T),
 }
 
-/// The channel is empty, and there is no sender any more: the error of [`Receiver::recv`](super::Receiver::recv).
+/// The channel is empty, and there is no sender any more: the error of
+/// [`Receiver::recv`](super::Receiver::recv).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecvError;
 

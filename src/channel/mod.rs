@@ -1,11 +1,11 @@
 //! Channels with `crossbeam_channel`'s names: a buffer whose two sides close it when they are gone.
 //!
-//! [`bounded`] and [`unbounded`] make a channel and return its two halves. Both can be cloned and shared: a message goes to
-//! one of the receivers. When the last [`Sender`] is dropped, receivers get what is queued and are then told so; when the
-//! last [`Receiver`] is dropped, senders are told so at once.
+//! [`bounded`] and [`unbounded`] make a channel and return its two halves. Both can be cloned and shared: a
+//! message goes to one of the receivers. When the last [`Sender`] is dropped, receivers get what is queued
+//! and are then told so; when the last [`Receiver`] is dropped, senders are told so at once.
 //!
-//! Use a channel where its halves have owners, and its end follows from theirs. Where the threads share one thing that is
-//! closed by a call, or need to know when all work is done, use the [`BoundedBuffer`] in it.
+//! Use a channel where its halves have owners, and its end follows from theirs. Where the threads share one
+//! thing that is closed by a call, or need to know when all work is done, use the [`BoundedBuffer`] in it.
 //!
 //! ```
 //! use lockwork::channel; // was: use crossbeam_channel as channel;
@@ -29,20 +29,22 @@
 //!
 //! # Blocking, fairness and memory ordering
 //!
-//! Those of [`BoundedBuffer`]: first in, first out; what a thread did before it sent a message happens before its receipt.
+//! Those of [`BoundedBuffer`]: first in, first out; what a thread did before it sent a message happens before
+//! its receipt.
 //!
 //! # Differences from `crossbeam_channel` and `std::sync::mpsc`
 //!
-//! From `crossbeam_channel`: there is no `select!` ([`BoundedBuffer`] and the other types of this crate can be waited for
-//! together), no rendezvous (capacity 0), and no `after`, `tick` and `never`. What is queued when the last receiver goes is
-//! dropped then, in a bounded channel too, where `crossbeam_channel` keeps it until the last sender has gone. Names,
-//! signatures and messages of errors are the same otherwise. From [`std::sync::mpsc`]: receivers can be cloned and shared.
-//! The guides `from-crossbeam` and `from-std` have the tables.
+//! From `crossbeam_channel`: there is no `select!` ([`BoundedBuffer`] and the other types of this crate can
+//! be waited for together), no rendezvous (capacity 0), and no `after`, `tick` and `never`. What is queued
+//! when the last receiver goes is dropped then, in a bounded channel too, where `crossbeam_channel` keeps it
+//! until the last sender has gone. Names, signatures and messages of errors are the same otherwise. From
+//! [`std::sync::mpsc`]: receivers can be cloned and shared. The guides `from-crossbeam` and `from-std` have
+//! the tables.
 //!
 //! # Implementation notes
 //!
-//! Each half is an `Arc` of a [`BoundedBuffer`] and one of its side, whose drop closes the buffer. An unbounded channel is a
-//! buffer whose capacity is `usize::MAX`.
+//! Each half is an `Arc` of a [`BoundedBuffer`] and one of its side, whose drop closes the buffer. An
+//! unbounded channel is a buffer whose capacity is `usize::MAX`.
 
 mod error;
 mod iter;
@@ -62,8 +64,8 @@ pub use self::iter::{IntoIter, Iter, TryIter};
 ///
 /// # Panics
 ///
-/// If `capacity` is 0: there is no rendezvous. For a hand-over that the receiver has to acknowledge send the sender of a
-/// second channel, or a [`Latch`](crate::Latch), along with the message.
+/// If `capacity` is 0: there is no rendezvous. For a hand-over that the receiver has to acknowledge send the
+/// sender of a second channel, or a [`Latch`](crate::Latch), along with the message.
 ///
 /// ```
 /// use lockwork::channel::{TrySendError, bounded};
@@ -89,7 +91,8 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     halves(capacity)
 }
 
-/// Makes a channel in which any number of messages may be queued, and returns its halves. Its senders never block.
+/// Makes a channel in which any number of messages may be queued, and returns its halves. Its senders never
+/// block.
 ///
 /// ```
 /// use lockwork::channel::unbounded;
@@ -128,23 +131,25 @@ struct Receivers<T>(Arc<BoundedBuffer<T>>);
 
 impl<T> Drop for Receivers<T> {
     fn drop(&mut self) {
-        // The messages, whose destructors may use the channel, are dropped outside any lock. If one panics the rest is leaked:
-        // the second to panic would end the process.
+        // The messages, whose destructors may use the channel, are dropped outside any lock. If one panics
+        // the rest is leaked: the second to panic would end the process.
         let mut queued = ManuallyDrop::new(self.0.close_now().into_iter());
         queued.by_ref().for_each(drop);
         drop(ManuallyDrop::into_inner(queued));
     }
 }
 
-/// The half of a channel that sends. Clones send into the same channel; the last one to be dropped disconnects it.
+/// The half of a channel that sends. Clones send into the same channel; the last one to be dropped
+/// disconnects it.
 #[doc(alias = "SyncSender")]
 pub struct Sender<T> {
     buffer: Arc<BoundedBuffer<T>>,
     side: Arc<Senders<T>>,
 }
 
-/// The half of a channel that receives. Clones receive from the same channel, each message once; the last one to be dropped
-/// disconnects it, and drops what is queued. If the destructor of a message panics then, those behind it are leaked.
+/// The half of a channel that receives. Clones receive from the same channel, each message once; the last one
+/// to be dropped disconnects it, and drops what is queued. If the destructor of a message panics then, those
+/// behind it are leaked.
 pub struct Receiver<T> {
     buffer: Arc<BoundedBuffer<T>>,
     side: Arc<Receivers<T>>,
@@ -215,8 +220,8 @@ impl<T> Sender<T> {
         self.buffer.put_for(msg, timeout).map_err(send_timeout_error)
     }
 
-    /// Sends a message, blocking while the channel is full, until `deadline` at most. A deadline in the past does not
-    /// block.
+    /// Sends a message, blocking while the channel is full, until `deadline` at most. A deadline in the past
+    /// does not block.
     ///
     /// # Errors
     ///
@@ -258,8 +263,8 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`Empty`](TryRecvError::Empty) if there is none now, [`Disconnected`](TryRecvError::Disconnected) if there will be
-    /// none.
+    /// [`Empty`](TryRecvError::Empty) if there is none now, [`Disconnected`](TryRecvError::Disconnected) if
+    /// there will be none.
     ///
     /// ```
     /// use lockwork::channel::{TryRecvError, unbounded};
@@ -299,8 +304,8 @@ impl<T> Receiver<T> {
         self.buffer.get_for(timeout).map_err(recv_timeout_error)
     }
 
-    /// Receives a message, blocking while the channel is empty, until `deadline` at most. A deadline in the past does not
-    /// block.
+    /// Receives a message, blocking while the channel is empty, until `deadline` at most. A deadline in the
+    /// past does not block.
     ///
     /// # Errors
     ///
@@ -309,7 +314,8 @@ impl<T> Receiver<T> {
         self.buffer.get_until(deadline).map_err(recv_timeout_error)
     }
 
-    /// Returns an iterator over messages that blocks for the next one, and ends when the channel is empty and disconnected.
+    /// Returns an iterator over messages that blocks for the next one, and ends when the channel is empty and
+    /// disconnected.
     ///
     /// ```
     /// use lockwork::channel::unbounded;

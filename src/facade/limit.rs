@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::Deadline;
 
-/// How long a call may wait. A call that need not wait never makes a [`Deadline`] of it, which reads the clock.
+/// How long a call may wait. A call that need not wait never makes a [`Deadline`] of it, which reads the
+/// clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TimeLimit<'a> {
     Never,
@@ -15,7 +16,8 @@ pub(crate) enum TimeLimit<'a> {
 }
 
 impl TimeLimit<'_> {
-    /// The moment at which the limit is reached, counted from now. To be called on the slow path, once in each call.
+    /// The moment at which the limit is reached, counted from now. To be called on the slow path, once in
+    /// each call.
     #[inline]
     pub(crate) fn deadline(self) -> Deadline {
         match self {

@@ -1,16 +1,18 @@
 //! The ground: everything this crate takes from outside itself, in three arms with one shape.
 //!
-//! `real` is the ordinary build on `std`; `model` is the same names on loom, chosen by `--cfg loom` together with
-//! the feature `loom`. Nothing above this folder knows which arm it runs on. What loom cannot express (SeqCst
-//! accesses, a clock, a thread's own park token) is not exported, so that no path can depend on it.
+//! `real` is the ordinary build on `std`; `model` is the same names on loom, chosen by `--cfg loom` together
+//! with the feature `loom`. Nothing above this folder knows which arm it runs on. What loom cannot express
+//! (SeqCst accesses, a clock, a thread's own park token) is not exported, so that no path can depend on it.
 //!
-//! `shuttle` is a third arm, chosen by `--cfg shuttle` and the feature `shuttle`: random schedules of programs that are
-//! too large for loom. It is as `model` but for the orderings, which are all one there; a finite deadline passes, while its
-//! thread is parked, when a random choice says so; `Payload` counts the accesses under way, and two that exclude each other
-//! are a panic; `new` is `const fn`, and the `lock_api` forms are there.
+//! `shuttle` is a third arm, chosen by `--cfg shuttle` and the feature `shuttle`: random schedules of
+//! programs that are too large for loom. It is as `model` but for the orderings, which are all one there; a
+//! finite deadline passes, while its thread is parked, when a random choice says so; `Payload` counts the
+//! accesses under way, and two that exclude each other are a panic; `new` is `const fn`, and the `lock_api`
+//! forms are there.
 //!
-//! The arm `real` has two grounds of its own, [`platform`]: `std.rs`, and `sim`, a simulated machine in virtual time, chosen by
-//! `--cfg sim` and the feature `sim`. On that one, too, it is the code of this table's column `real` that runs.
+//! The arm `real` has two grounds of its own, [`platform`]: `std.rs`, and `sim`, a simulated machine in
+//! virtual time, chosen by `--cfg sim` and the feature `sim`. On that one, too, it is the code of this
+//! table's column `real` that runs.
 //!
 //! | name | real | model | what the model does not see, and what does |
 //! |---|---|---|---|

@@ -17,14 +17,16 @@ pub(crate) mod atomic {
     use std::panic;
     use std::thread;
 
-    /// Returns whether this thread unwinds out of a deadlock that loom has found. It has no threads to go on with then, and any
-    /// operation would be a panic within a panic. A thread that unwinds for another reason goes on as usual.
+    /// Returns whether this thread unwinds out of a deadlock that loom has found. It has no threads to go on
+    /// with then, and any operation would be a panic within a panic. A thread that unwinds for another reason
+    /// goes on as usual.
     pub(in crate::facade) fn is_over() -> bool {
         thread::panicking() && panic::catch_unwind(|| drop(loom::thread::current())).is_err()
     }
 
-    /// loom's atomics with the methods that this crate uses. They do nothing once the model [is over](is_over), so that a
-    /// guard can be dropped: an exchange claims to have succeeded, and everything else finds zero.
+    /// loom's atomics with the methods that this crate uses. They do nothing once the model [is
+    /// over](is_over), so that a guard can be dropped: an exchange claims to have succeeded, and everything
+    /// else finds zero.
     macro_rules! atomic {
         ($name:ident$(<$t:ident>)?, $value:ty, $zero:expr) => {
             #[derive(Debug)]
@@ -127,7 +129,8 @@ pub(crate) mod lines {
     pub(crate) const COUNT: usize = 2;
 
     loom::lazy_static! {
-        /// Not the model's: threads are numbered in the order in which they first come here, which the schedule decides.
+        /// Not the model's: threads are numbered in the order in which they first come here, which the
+        /// schedule decides.
         static ref THREADS: AtomicUsize = AtomicUsize::new(0);
     }
 
@@ -181,7 +184,8 @@ macro_rules! reached {
 pub(crate) use reached;
 
 std::thread_local! {
-    /// loom runs all threads of a model as coroutines on the thread of its test, so this is one set for each test.
+    /// loom runs all threads of a model as coroutines on the thread of its test, so this is one set for each
+    /// test.
     static REACHED: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
 }
 
@@ -281,8 +285,8 @@ pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
     model
 }
 
-/// What the caller supposes. A look just before the exchange would tell nothing that the exchange does not, and hide
-/// those of other threads. A model that is about the looks asks for them.
+/// What the caller supposes. A look just before the exchange would tell nothing that the exchange does not,
+/// and hide those of other threads. A model that is about the looks asks for them.
 pub(crate) fn guess<T>(look: impl FnOnce() -> T, supposed: T) -> T {
     if LOOKS.get() { look() } else { supposed }
 }
@@ -296,8 +300,8 @@ pub(crate) fn known_thread() -> Option<NonZeroU64> {
     Some(this_thread())
 }
 
-/// loom's own number, which begins anew with each interleaving and is not reused in it. It stands in the id's `Debug`
-/// and nowhere else.
+/// loom's own number, which begins anew with each interleaving and is not reused in it. It stands in the id's
+/// `Debug` and nowhere else.
 pub(crate) fn this_thread() -> NonZeroU64 {
     let id = format!("{:?}", loom::thread::current().id());
     let digits = id.trim_start_matches("ThreadId(").trim_end_matches(')');
@@ -336,9 +340,10 @@ pub(crate) fn panicking() -> bool {
     std::thread::panicking()
 }
 
-/// Gives the others their turn, whatever the step is. Two threads that wait for a third by yielding can yield to each
-/// other without end, and each number of times is an interleaving of its own. After some rounds in one place the
-/// interleaving is run to its end, with the thread preferred that yielded least, and no others are explored from there.
+/// Gives the others their turn, whatever the step is. Two threads that wait for a third by yielding can yield
+/// to each other without end, and each number of times is an interleaving of its own. After some rounds in
+/// one place the interleaving is run to its end, with the thread preferred that yielded least, and no others
+/// are explored from there.
 #[track_caller]
 pub(crate) fn stand_by(round: u32, _step: impl FnOnce()) {
     const EXPLORED: u32 = 3;
@@ -356,9 +361,9 @@ pub(crate) fn set_endless_rounds(endless: bool) {
     ENDLESS_ROUNDS.set(endless);
 }
 
-/// How often a thread with a deadline returns from `park` in the model on this thread, until the deadline has passed: it
-/// may outlive each wake-up but the last. One, unless the model's body has said more: that leaves out the timed waiter
-/// that is woken, loses, and waits again, and keeps models small.
+/// How often a thread with a deadline returns from `park` in the model on this thread, until the deadline has
+/// passed: it may outlive each wake-up but the last. One, unless the model's body has said more: that leaves
+/// out the timed waiter that is woken, loses, and waits again, and keeps models small.
 pub(crate) fn set_lives(lives: u32) {
     LIVES.set(lives);
 }
@@ -385,8 +390,8 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-/// loom's cell takes no unsized payload, so the payload lies in std's and a loom cell beside it is accessed whenever
-/// the payload may be: a missing edge between two accesses is a race on the witness.
+/// loom's cell takes no unsized payload, so the payload lies in std's and a loom cell beside it is accessed
+/// whenever the payload may be: a missing edge between two accesses is a race on the witness.
 pub(crate) struct Payload<T: ?Sized> {
     witness: loom::cell::UnsafeCell<()>,
     value: std::cell::UnsafeCell<T>,
@@ -445,8 +450,8 @@ macro_rules! access {
             }
         }
 
-        // SAFETY: the pointer in it is to a `()` and is never dereferenced; it stands for the access alone, which
-        // belongs to the guard and moves between threads only where the guard does.
+        // SAFETY: the pointer in it is to a `()` and is never dereferenced; it stands for the access alone,
+        // which belongs to the guard and moves between threads only where the guard does.
         unsafe impl Send for $name {}
         // SAFETY: as above, and `end` takes `&mut`.
         unsafe impl Sync for $name {}
@@ -465,7 +470,8 @@ access!(Reading, ConstPtr<()>);
 #[derive(Clone, Debug)]
 pub(crate) enum Deadline {
     Never,
-    /// Passes at a return from `park`: at the latest at the one that is as many as it has lives, see [`set_lives`].
+    /// Passes at a return from `park`: at the latest at the one that is as many as it has lives, see
+    /// [`set_lives`].
     Finite {
         passed: Cell<bool>,
         lives: Cell<u32>,
@@ -500,8 +506,8 @@ impl Deadline {
         }
     }
 
-    /// Returns a deadline that may pass at once or when the others have had their turn; so does this one, in the first
-    /// round. In a model that is about the wake-up alone none passes by itself.
+    /// Returns a deadline that may pass at once or when the others have had their turn; so does this one, in
+    /// the first round. In a model that is about the wake-up alone none passes by itself.
     #[track_caller]
     pub(crate) fn or_after(&self, _length: Duration, round: u32) -> Self {
         const EXPLORED: u32 = 1;
@@ -545,8 +551,8 @@ impl Moment {
     }
 }
 
-/// Whether a waiter has waited for long, which is a choice: its thread stores that it has as soon as it is queued, and as
-/// nothing orders that store before a load by another thread, the load finds it or not.
+/// Whether a waiter has waited for long, which is a choice: its thread stores that it has as soon as it is
+/// queued, and as nothing orders that store before a load by another thread, the load finds it or not.
 #[derive(Debug)]
 pub(crate) struct Age(loom::sync::atomic::AtomicU32);
 
@@ -597,22 +603,23 @@ impl Parker {
         Self(Arc::clone(&self.0))
     }
 
-    /// Without an end in sight: until the notification, with loom's one spurious return. With a deadline: until it
-    /// passes, which is now or when the others have had their turn. The caller looks at its own state first, so a
-    /// wake-up that came in that turn is found; a thread that no thread will ever wake times out and is no deadlock. A
-    /// wake-up that came before the deadline passed leaves it unpassed if it has another life.
+    /// Without an end in sight: until the notification, with loom's one spurious return. With a deadline:
+    /// until it passes, which is now or when the others have had their turn. The caller looks at its own
+    /// state first, so a wake-up that came in that turn is found; a thread that no thread will ever wake
+    /// times out and is no deadlock. A wake-up that came before the deadline passed leaves it unpassed if it
+    /// has another life.
     #[track_caller]
     pub(crate) fn park(&self, deadline: &Deadline) {
         match deadline {
             Deadline::Never => self.0.notify.wait(),
             Deadline::Finite { passed, .. } => {
-                // loom's only choice between two ways on: a notification that is there already is consumed at once,
-                // or the return is spurious, and spurious returns yield.
+                // loom's only choice between two ways on: a notification that is there already is consumed at
+                // once, or the return is spurious, and spurious returns yield.
                 let now_or_later = Notify::new();
                 now_or_later.notify();
                 now_or_later.wait();
-                // Relaxed: nothing orders this look against the store, so loom explores both values, one of which says
-                // that the time was up before.
+                // Relaxed: nothing orders this look against the store, so loom explores both values, one of
+                // which says that the time was up before.
                 match &self.0.woken {
                     Some(woken) if woken.load(Relaxed) => deadline.spend(),
                     _ => passed.set(true),

@@ -10,8 +10,8 @@ use super::platform::thread::{self, LocalKey, Thread};
 use super::platform::{self, thread_local};
 pub(crate) use super::platform::{draw, per_process};
 
-/// The atomics, with the operations that are used and no others. Types of their own, so that the fence tells them
-/// from `std`'s.
+/// The atomics, with the operations that are used and no others. Types of their own, so that the fence tells
+/// them from `std`'s.
 pub(crate) mod atomic {
     use super::platform;
     pub(crate) use super::platform::atomic::Ordering;
@@ -142,9 +142,9 @@ pub(crate) mod atomic {
         }
     });
 
-    /// The first half of a handshake over two words: exchanges this one. The thread that then loads the other by
-    /// [`load_in_order`] and the thread that changes the other and then this side of a [`fence_in_order`] loads this one cannot both miss
-    /// what the other did: all three stand in one total order.
+    /// The first half of a handshake over two words: exchanges this one. The thread that then loads the other
+    /// by [`load_in_order`] and the thread that changes the other and then this side of a [`fence_in_order`]
+    /// loads this one cannot both miss what the other did: all three stand in one total order.
     #[inline]
     pub(crate) fn exchange_in_order(word: &AtomicU32, current: u32, new: u32) -> bool {
         // proof: facade.exchange_in_order
@@ -166,7 +166,8 @@ pub(crate) mod atomic {
     }
 }
 
-/// A small number for each thread that asks, so that it can have something to itself in a table of the process.
+/// A small number for each thread that asks, so that it can have something to itself in a table of the
+/// process.
 pub(crate) mod lines {
     use std::cell::Cell;
 
@@ -196,7 +197,8 @@ pub(crate) mod lines {
     impl Drop for AtEnd {
         fn drop(&mut self) {
             let line = LINE.replace(NONE);
-            // Relaxed: carries nothing. What the thread may have left in the table is there for the next, too.
+            // Relaxed: carries nothing. What the thread may have left in the table is there for the next,
+            // too.
             TAKEN.fetch_and(!(1 << line), Relaxed);
         }
     }
@@ -220,8 +222,8 @@ pub(crate) mod lines {
         let own = take();
         let line = own.unwrap_or_else(|| super::this_thread().get() as usize % COUNT);
         LINE.set(line);
-        // SeqCst: in the same order as the exchange by which the thread then enters something, so who is to see that
-        // sees the line first (`used`).
+        // SeqCst: in the same order as the exchange by which the thread then enters something, so who is to
+        // see that sees the line first (`used`).
         // proof: lines.count
         USED.fetch_max(line + 1, SeqCst);
         // A thread that is at its end already, or whose number is another's, has none to give back.
@@ -240,8 +242,8 @@ pub(crate) mod lines {
         }
     }
 
-    /// The first that no thread has had so far. Behind a [`fence_in_order`](super::atomic::fence_in_order), none is left
-    /// out whose thread came first.
+    /// The first that no thread has had so far. Behind a [`fence_in_order`](super::atomic::fence_in_order),
+    /// none is left out whose thread came first.
     pub(crate) fn used() -> usize {
         // Relaxed: in order behind the caller's fence.
         // proof: lines.used
@@ -311,9 +313,9 @@ pub(crate) use reached;
 
 /// A value of each thread, with something to do when the thread ends.
 ///
-/// `per_thread! { const NAME: Type = constant; ends by function; }`: `Type` has no destructor, so `NAME.with` is an
-/// address and nothing else, also while the thread's other variables are being destroyed and after that. Once a
-/// thread has called `NAME.arm`, the function gets its value when the thread ends.
+/// `per_thread! { const NAME: Type = constant; ends by function; }`: `Type` has no destructor, so `NAME.with`
+/// is an address and nothing else, also while the thread's other variables are being destroyed and after
+/// that. Once a thread has called `NAME.arm`, the function gets its value when the thread ends.
 macro_rules! per_thread {
     ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
         $(#[$meta])*
@@ -348,8 +350,8 @@ impl<T> PerThread<T> {
         Self { value, arm }
     }
 
-    /// Runs `f` on the calling thread's value. `None` where it is gone: never on platforms whose compiler knows
-    /// thread-local variables, at a thread's very end on others.
+    /// Runs `f` on the calling thread's value. `None` where it is gone: never on platforms whose compiler
+    /// knows thread-local variables, at a thread's very end on others.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         self.value.try_with(f).ok()
@@ -370,7 +372,8 @@ pub(crate) fn unique_number() -> u64 {
     LAST.fetch_add(1, atomic::Ordering::Relaxed) + 1
 }
 
-/// Runs foreign code where no caller could take its panic: the panic has been reported by then, and ends here.
+/// Runs foreign code where no caller could take its panic: the panic has been reported by then, and ends
+/// here.
 pub(crate) fn contain(f: impl FnOnce()) {
     let result = panic::catch_unwind(AssertUnwindSafe(f));
     // The payload's own destructor is foreign code, too; what that panics with is dropped.
@@ -379,8 +382,8 @@ pub(crate) fn contain(f: impl FnOnce()) {
     }
 }
 
-/// Advice that threads leave each other in a shared place: a small number of which it matters little whether and when it
-/// arrives.
+/// Advice that threads leave each other in a shared place: a small number of which it matters little whether
+/// and when it arrives.
 #[derive(Debug)]
 pub(crate) struct Advice(platform::atomic::AtomicI8);
 
@@ -405,7 +408,8 @@ impl Advice {
     }
 }
 
-/// A value of each thread that is a constant at first and has no destructor: there until the very end of the thread.
+/// A value of each thread that is a constant at first and has no destructor: there until the very end of the
+/// thread.
 macro_rules! thread_own {
     ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
         $crate::facade::platform::thread_local! {
@@ -622,14 +626,15 @@ impl Age {
 
 /// What one thread parks on in one wait.
 ///
-/// A thread has one park token, and its own code may be using it: the thread that calls `unpark` on the thread for a purpose
-/// of its own while we wait must find its token still there afterwards. Two tokens that arrive together are one, so
-/// no return of `park` can be told to be ours alone; a wait that parked at all therefore leaves the token set. A
-/// token too many is a spurious return, which `thread::park` announces; a token too few would be a hang.
+/// A thread has one park token, and its own code may be using it: the thread that calls `unpark` on the
+/// thread for a purpose of its own while we wait must find its token still there afterwards. Two tokens that
+/// arrive together are one, so no return of `park` can be told to be ours alone; a wait that parked at all
+/// therefore leaves the token set. A token too many is a spurious return, which `thread::park` announces; a
+/// token too few would be a hang.
 ///
-/// `std` has no handle for a thread that is so far into its end that its thread-local data are gone, which is where the
-/// thread destructors of C libraries run. There a parker has none either, and looks for itself: it yields, then sleeps
-/// for longer and longer.
+/// `std` has no handle for a thread that is so far into its end that its thread-local data are gone, which is
+/// where the thread destructors of C libraries run. There a parker has none either, and looks for itself: it
+/// yields, then sleeps for longer and longer.
 #[derive(Debug)]
 pub(crate) struct Parker {
     /// None at a thread's very end.
@@ -639,7 +644,8 @@ pub(crate) struct Parker {
     looks: Cell<u32>,
 }
 
-/// `park_timeout` has overflowed on some platforms when asked for centuries; no thread notices one wake-up in a day.
+/// `park_timeout` has overflowed on some platforms when asked for centuries; no thread notices one wake-up in
+/// a day.
 const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Parker {
@@ -717,9 +723,10 @@ thread_local! {
 
 /// The calling thread's handle; none if the thread is so far into its end that it has none any more.
 ///
-/// `std` answers that question by a panic and in no other way. The panic is caught, and not provoked again by the same
-/// thread. The panic hook reports it all the same. To have a destructor tell instead would cost each thread an entry in
-/// the C library's list of destructors, which it allocates, and all that wait in thread-local destructors their handle.
+/// `std` answers that question by a panic and in no other way. The panic is caught, and not provoked again by
+/// the same thread. The panic hook reports it all the same. To have a destructor tell instead would cost each
+/// thread an entry in the C library's list of destructors, which it allocates, and all that wait in
+/// thread-local destructors their handle.
 fn own_handle() -> Option<Thread> {
     if HAS_NO_HANDLE.get() {
         return None;
@@ -730,7 +737,8 @@ fn own_handle() -> Option<Thread> {
 }
 
 thread_local! {
-    /// Constant and without a destructor: read without asking whether it is there, until the very end of the thread.
+    /// Constant and without a destructor: read without asking whether it is there, until the very end of the
+    /// thread.
     static THREAD: Cell<Option<NonZeroU64>> = const { Cell::new(None) };
 }
 
@@ -740,8 +748,8 @@ pub(crate) fn known_thread() -> Option<NonZeroU64> {
     THREAD.get()
 }
 
-/// The calling thread's number, which no other thread has had or will have. (`std` numbers threads as well, but tells the
-/// number on no stable Rust, and a thread whose thread-local data are gone cannot ask it.)
+/// The calling thread's number, which no other thread has had or will have. (`std` numbers threads as well,
+/// but tells the number on no stable Rust, and a thread whose thread-local data are gone cannot ask it.)
 #[inline]
 pub(crate) fn this_thread() -> NonZeroU64 {
     known_thread().unwrap_or_else(number_thread)
@@ -764,8 +772,8 @@ thread_local! {
     static RELEASING: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A releasing call under way, which must not sleep: some threads may not, and the thread that it releases waits for it.
-/// Checked in a build with debug assertions, and nothing in others.
+/// A releasing call under way, which must not sleep: some threads may not, and the thread that it releases
+/// waits for it. Checked in a build with debug assertions, and nothing in others.
 #[must_use]
 pub(crate) struct Releasing(());
 
@@ -793,8 +801,9 @@ pub(crate) mod threads {
 
     use super::platform::thread;
 
-    /// A thread's id, which is never given to another, even after its end. The number of [`this_thread`](super::this_thread)
-    /// and not `std`'s id, which cannot be asked for at a thread's very end.
+    /// A thread's id, which is never given to another, even after its end. The number of
+    /// [`this_thread`](super::this_thread) and not `std`'s id, which cannot be asked for at a thread's very
+    /// end.
     pub(crate) type Id = NonZeroU64;
 
     pub(crate) fn current_id() -> Id {
@@ -844,8 +853,8 @@ pub(crate) mod threads {
     }
 }
 
-/// Ends the process if it is dropped by an unwinding thread: others rely on the frame it stands in, or on a lock that
-/// this thread would go without.
+/// Ends the process if it is dropped by an unwinding thread: others rely on the frame it stands in, or on a
+/// lock that this thread would go without.
 #[derive(Debug)]
 pub(crate) struct AbortOnUnwind;
 

@@ -1,5 +1,6 @@
-//! The arm for programs too large for loom: the same names on shuttle, which runs one schedule after the other at random.
-//! It knows one memory ordering and finds what does not depend on others. The table in `facade` says where it differs.
+//! The arm for programs too large for loom: the same names on shuttle, which runs one schedule after the
+//! other at random. It knows one memory ordering and finds what does not depend on others. The table in
+//! `facade` says where it differs.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is what the fence fences in")]
 
 use std::cell::Cell;
@@ -163,8 +164,8 @@ pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
 
 /// Returns whether a choice that has `ways` ways, each as likely as the others, went the first.
 fn one_in(ways: u32) -> bool {
-    // shuttle's random schedules come from a generator of the same seed. Drawn as they are, the numbers would say "time is
-    // up" in certain schedules only, so they are mixed first.
+    // shuttle's random schedules come from a generator of the same seed. Drawn as they are, the numbers would
+    // say "time is up" in certain schedules only, so they are mixed first.
     let drawn: u64 = shuttle::rand::thread_rng().r#gen();
     let mixed = (drawn ^ (drawn >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 32) % u64::from(ways) == 0
@@ -232,8 +233,8 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-/// A payload, and how many accesses to it are under way, so that two that exclude each other are noticed. All threads of
-/// a run are coroutines on one, so a plain cell counts them.
+/// A payload, and how many accesses to it are under way, so that two that exclude each other are noticed. All
+/// threads of a run are coroutines on one, so a plain cell counts them.
 pub(crate) struct Payload<T: ?Sized> {
     accesses: Cell<i32>,
     value: std::cell::UnsafeCell<T>,
@@ -305,8 +306,8 @@ macro_rules! access {
             }
         }
 
-        // SAFETY: it belongs to the guard and moves between threads only where the guard does, all of which are
-        // coroutines on one thread.
+        // SAFETY: it belongs to the guard and moves between threads only where the guard does, all of which
+        // are coroutines on one thread.
         unsafe impl Send for $name {}
         // SAFETY: as above, and `end` takes `&mut`.
         unsafe impl Sync for $name {}
@@ -419,8 +420,8 @@ impl Parker {
         Self(Arc::clone(&self.0))
     }
 
-    /// Until the token is given, now and then for no reason, or until the deadline, which passes when a random choice
-    /// says so: a thread that no thread will ever wake times out.
+    /// Until the token is given, now and then for no reason, or until the deadline, which passes when a
+    /// random choice says so: a thread that no thread will ever wake times out.
     pub(crate) fn park(&self, deadline: &Deadline) {
         let mut given = self.0.given.lock().unwrap_or_else(PoisonError::into_inner);
         match deadline {

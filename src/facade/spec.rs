@@ -1,13 +1,13 @@
 //! What the specifications under `raw/spec` are made of, with `loom-spec`: steps, edges, a token and a sleep.
 //!
-//! A specification is to allow at least what the real primitive allows, and to cost a model as little as it can. loom
-//! counts interleavings of accesses to its own objects. So each call of a specification is one access that loom explores,
-//! to the gate of its object, and everything else it does belongs to the same step: plain fields that no other thread
-//! sees half changed, because loom runs all threads of a model on one thread of the system and switches only at accesses
-//! that it explores.
+//! A specification is to allow at least what the real primitive allows, and to cost a model as little as it
+//! can. loom counts interleavings of accesses to its own objects. So each call of a specification is one
+//! access that loom explores, to the gate of its object, and everything else it does belongs to the same
+//! step: plain fields that no other thread sees half changed, because loom runs all threads of a model on one
+//! thread of the system and switches only at accesses that it explores.
 //!
-//! What happens before what is not a matter of the gate, which is Relaxed and publishes nothing, but of an [`Edge`] for
-//! each line of the type's page under "Memory ordering".
+//! What happens before what is not a matter of the gate, which is Relaxed and publishes nothing, but of an
+//! [`Edge`] for each line of the type's page under "Memory ordering".
 //!
 //! | | what it is | what loom explores |
 //! |---|---|---|
@@ -16,13 +16,13 @@
 //! | [`Token`] | what a lock has once: taken by one thread, given back by one | who takes it next; a thread that waits for it is not woken to lose |
 //! | [`Sleep`] | the end of one wait without a deadline | nothing but that the thread goes on later |
 //!
-//! A wait with a deadline does not sleep at all: between the step in which it begins and the one in which it ends, as many
-//! steps of others may come as loom likes, and the second finds out whether the time was up first. So time-outs cost what
-//! every other step costs.
+//! A wait with a deadline does not sleep at all: between the step in which it begins and the one in which it
+//! ends, as many steps of others may come as loom likes, and the second finds out whether the time was up
+//! first. So time-outs cost what every other step costs.
 //!
-//! Two differences from what is written on the pages: a wake-up hands over what the waking thread did, also where the page
-//! of a type promises no more than its mutex does (loom has no wake-up that hands over nothing); and a lock that is leaked
-//! while it is free is reported by loom as a leaked message.
+//! Two differences from what is written on the pages: a wake-up hands over what the waking thread did, also
+//! where the page of a type promises no more than its mutex does (loom has no wake-up that hands over
+//! nothing); and a lock that is leaked while it is free is reported by loom as a leaked message.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -42,7 +42,8 @@ std::thread_local! {
     static DEPTH: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Returns whether loom is there to be asked: not in a thread that unwinds out of a deadlock, nor where no model runs.
+/// Returns whether loom is there to be asked: not in a thread that unwinds out of a deadlock, nor where no
+/// model runs.
 fn is_running() -> bool {
     !is_over()
 }
@@ -71,8 +72,9 @@ fn atomically<R>(f: impl FnOnce() -> R) -> R {
 /// Fields of a specification, which are touched in steps only.
 pub(crate) struct Fields<T>(RefCell<T>);
 
-// SAFETY: all threads of a model run on one thread of the system, and loom switches between them only where it explores,
-// which it does not within a step. That `T`'s parts are shared between them is for `T`'s maker to see to.
+// SAFETY: all threads of a model run on one thread of the system, and loom switches between them only where
+// it explores, which it does not within a step. That `T`'s parts are shared between them is for `T`'s maker
+// to see to.
 unsafe impl<T> Send for Fields<T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for Fields<T> {}
@@ -136,7 +138,8 @@ impl Edge {
 
     fn access(&self, order: Ordering) {
         if is_running() {
-            // Read-modify-writes alone: each continues what those before it published, and none reads an old value.
+            // Read-modify-writes alone: each continues what those before it published, and none reads an old
+            // value.
             atomically(|| self.0.fetch_add(0, order));
         }
     }
@@ -162,7 +165,8 @@ pub(crate) struct Token {
     take: ManuallyDrop<Receiver<()>>,
 }
 
-// SAFETY: as for `Fields`: the channel is loom's on top of std's, and all threads of a model are one thread of the system.
+// SAFETY: as for `Fields`: the channel is loom's on top of std's, and all threads of a model are one thread
+// of the system.
 unsafe impl Send for Token {}
 // SAFETY: as above.
 unsafe impl Sync for Token {}

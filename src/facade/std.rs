@@ -33,7 +33,8 @@ pub(crate) fn writes<T>(_: *const T) {}
 pub(crate) fn draw(n: usize) -> usize {
     use std::hash::{BuildHasher, RandomState};
 
-    // Keys from the system, changed at each call and then mixed: `std` offers no other number that is not always the same.
+    // Keys from the system, changed at each call and then mixed: `std` offers no other number that is not
+    // always the same.
     let drawn = RandomState::new().hash_one(());
     (drawn % n as u64) as usize
 }

@@ -1,8 +1,8 @@
-//! An atomic of 64 bits for targets that have none: its value stands behind a spin lock, one of a small table that is
-//! chosen by the address. Only numbers that a caller may wait for a few instructions stand in one.
+//! An atomic of 64 bits for targets that have none: its value stands behind a spin lock, one of a small table
+//! that is chosen by the address. Only numbers that a caller may wait for a few instructions stand in one.
 //!
-//! Every operation takes the lock with Acquire and gives it back with Release, so each sees all that came before it in
-//! the order of the lock: that is more than any of the orderings that it is asked for.
+//! Every operation takes the lock with Acquire and gives it back with Release, so each sees all that came
+//! before it in the order of the lock: that is more than any of the orderings that it is asked for.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is what the fence fences in")]
 
 use std::cell::UnsafeCell;

@@ -13,8 +13,8 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 
 /// A value that is made when it is first used, by the first thread that does; the others wait for it.
 ///
-/// Use it for a static whose value cannot be a constant. Where different places make the value in different ways, or making
-/// it can fail, use [`OnceLock`](crate::OnceLock).
+/// Use it for a static whose value cannot be a constant. Where different places make the value in different
+/// ways, or making it can fail, use [`OnceLock`](crate::OnceLock).
 ///
 /// # Examples
 ///
@@ -40,8 +40,9 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 ///
 /// # Reentrancy and deadlock
 ///
-/// A function that uses the value that it makes would wait for itself. That use panics and names the call; if that panic is
-/// caught inside the function, the outer call completes. [`get`](Self::get) returns `None` there.
+/// A function that uses the value that it makes would wait for itself. That use panics and names the call; if
+/// that panic is caught inside the function, the outer call completes. [`get`](Self::get) returns `None`
+/// there.
 ///
 /// # Panics
 ///
@@ -50,12 +51,13 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::LazyLock`]: it has timed waits, a function that uses its own value panics instead of hanging, and it
-/// runs in models. `parking_lot` has none.
+/// From [`std::sync::LazyLock`]: it has timed waits, a function that uses its own value panics instead of
+/// hanging, and it runs in models. `parking_lot` has none.
 ///
 /// # Implementation notes
 ///
-/// The function or the value, beside the word of a [`Once`](crate::Once). The states stand in `src/raw/once.rs`.
+/// The function or the value, beside the word of a [`Once`](crate::Once). The states stand in
+/// `src/raw/once.rs`.
 #[doc(alias = "Lazy")]
 #[doc(alias = "once_cell")]
 #[doc(alias = "lazy_static")]
@@ -74,7 +76,8 @@ enum Data<T, F> {
 
 // SAFETY: it owns a `T` or an `F`, and moves as they do.
 unsafe impl<T: Send, F: Send> Send for LazyLock<T, F> {}
-// SAFETY: `&LazyLock` gives `&T`; and any thread may run the function, and another drop what it made. No thread gets an `&F`.
+// SAFETY: `&LazyLock` gives `&T`; and any thread may run the function, and another drop what it made. No
+// thread gets an `&F`.
 unsafe impl<T: Sync + Send, F: Send> Sync for LazyLock<T, F> {}
 
 impl<T, F: FnOnce() -> T> LazyLock<T, F> {
@@ -90,7 +93,8 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     ///
     /// # Panics
     ///
-    /// If the function panics, with its payload; if it has panicked before; and if it is the function that calls this.
+    /// If the function panics, with its payload; if it has panicked before; and if it is the function that
+    /// calls this.
     ///
     /// ```
     /// use lockwork::LazyLock;
@@ -161,10 +165,11 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
         }
     }
 
-    /// Returns the value; makes it first if no other thread does, or else waits for that thread, for at most `timeout`.
+    /// Returns the value; makes it first if no other thread does, or else waits for that thread, for at most
+    /// `timeout`.
     ///
-    /// The limit is one on waiting: the function is run to its end however long it takes. [`Duration::ZERO`] does not wait
-    /// for another thread, [`Duration::MAX`] waits indefinitely.
+    /// The limit is one on waiting: the function is run to its end however long it takes. [`Duration::ZERO`]
+    /// does not wait for another thread, [`Duration::MAX`] waits indefinitely.
     ///
     /// # Panics
     ///
@@ -183,7 +188,8 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
         this.wait_deadline(TimeLimit::For(timeout), "LazyLock::wait_for")
     }
 
-    /// Returns the value; makes it first if no other thread does, or else waits for that thread, until `deadline` at most.
+    /// Returns the value; makes it first if no other thread does, or else waits for that thread, until
+    /// `deadline` at most.
     ///
     /// # Panics
     ///
@@ -254,7 +260,8 @@ impl<T, F> LazyLock<T, F> {
     #[inline]
     fn value(&self) -> &T {
         self.data.read().end();
-        // SAFETY: it was written before that was done, which the caller has seen, and is not changed but through `&mut`.
+        // SAFETY: it was written before that was done, which the caller has seen, and is not changed but
+        // through `&mut`.
         let Data::Value(value) = (unsafe { &*self.data.as_ptr() }) else {
             // SAFETY: what was written is a value.
             unsafe { hint::unreachable_unchecked() }

@@ -9,8 +9,9 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 
 /// A cell that is written once and read by any number of threads from then on.
 ///
-/// Use it for a value that is made late and then never changes. Where it is always made in the same way, [`LazyLock`]
-/// has the function beside it; for a value that changes use a [`Mutex`](crate::Mutex) or an [`RwLock`](crate::RwLock).
+/// Use it for a value that is made late and then never changes. Where it is always made in the same way,
+/// [`LazyLock`] has the function beside it; for a value that changes use a [`Mutex`](crate::Mutex) or an
+/// [`RwLock`](crate::RwLock).
 ///
 /// # Examples
 ///
@@ -50,18 +51,20 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 ///
 /// # Fairness
 ///
-/// First in, first out. If making the value fails or panics, the thread that has waited longest to make it tries next.
+/// First in, first out. If making the value fails or panics, the thread that has waited longest to make it
+/// tries next.
 ///
 /// # Memory ordering
 ///
-/// What the thread that wrote the value did before happens before the return of every call that returns the value. What a
-/// failed initialisation did happens before the next.
+/// What the thread that wrote the value did before happens before the return of every call that returns the
+/// value. What a failed initialisation did happens before the next.
 ///
 /// # Reentrancy and deadlock
 ///
-/// A closure that calls [`get_or_init`](Self::get_or_init), [`get_or_try_init`](Self::get_or_try_init), [`set`](Self::set)
-/// or a wait of the cell for which it makes the value would wait for itself. Every such call panics and names itself; if
-/// that panic is caught inside the closure, the outer call completes. [`get`](Self::get) returns `None` there.
+/// A closure that calls [`get_or_init`](Self::get_or_init), [`get_or_try_init`](Self::get_or_try_init),
+/// [`set`](Self::set) or a wait of the cell for which it makes the value would wait for itself. Every such
+/// call panics and names itself; if that panic is caught inside the closure, the outer call completes.
+/// [`get`](Self::get) returns `None` there.
 ///
 /// # Panics
 ///
@@ -70,9 +73,9 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 /// # Differences from `std` and `parking_lot`
 ///
 /// From [`std::sync::OnceLock`]: it has timed waits, [`get_or_try_init`](Self::get_or_try_init) and
-/// [`try_insert`](Self::try_insert) are here, a closure that calls its own cell panics instead of hanging, and the cell runs
-/// in models. It is larger by the tag of an `Option` of types that have no spare values, as `once_cell::sync::OnceCell` is.
-/// `parking_lot` has none.
+/// [`try_insert`](Self::try_insert) are here, a closure that calls its own cell panics instead of hanging,
+/// and the cell runs in models. It is larger by the tag of an `Option` of types that have no spare values, as
+/// `once_cell::sync::OnceCell` is. `parking_lot` has none.
 ///
 /// # Implementation notes
 ///
@@ -84,8 +87,8 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 #[doc(alias = "SetOnce")]
 pub struct OnceLock<T> {
     once: RawOnce,
-    /// Written by the thread that is initialising, read by others when that is done. An `Option`, and no bare memory with a
-    /// `Drop`, so that a value may refer to what is dropped before the cell.
+    /// Written by the thread that is initialising, read by others when that is done. An `Option`, and no bare
+    /// memory with a `Drop`, so that a value may refer to what is dropped before the cell.
     value: Payload<Option<T>>,
 }
 
@@ -145,8 +148,8 @@ impl<T> OnceLock<T> {
         self.insert(value, "OnceLock::set").map(drop).map_err(|(_, value)| value)
     }
 
-    /// Writes the value if the cell is empty, and returns a reference to it. Blocks while another thread makes one. Not
-    /// stable in `std` yet.
+    /// Writes the value if the cell is empty, and returns a reference to it. Blocks while another thread
+    /// makes one. Not stable in `std` yet.
     ///
     /// # Errors
     ///
@@ -171,8 +174,8 @@ impl<T> OnceLock<T> {
     ///
     /// # Panics
     ///
-    /// If `f` panics, with its payload, and the cell stays empty; and if it is called by a closure that makes the value of
-    /// this cell.
+    /// If `f` panics, with its payload, and the cell stays empty; and if it is called by a closure that makes
+    /// the value of this cell.
     ///
     /// ```
     /// let cell = lockwork::OnceLock::new();
@@ -190,8 +193,9 @@ impl<T> OnceLock<T> {
         self.value()
     }
 
-    /// Returns the value; if there is none, makes it by `f`, or blocks while another thread makes one. If `f` fails the cell
-    /// stays empty, and the thread that has waited longest tries next. Not stable in `std` yet.
+    /// Returns the value; if there is none, makes it by `f`, or blocks while another thread makes one. If `f`
+    /// fails the cell stays empty, and the thread that has waited longest tries next. Not stable in `std`
+    /// yet.
     ///
     /// # Errors
     ///
@@ -344,7 +348,8 @@ impl<T> OnceLock<T> {
         let mut init = |_| match make() {
             Some(value) => {
                 let mut writing = self.value.write();
-                // SAFETY: this thread alone is initialising, and no other touches the value before that is done.
+                // SAFETY: this thread alone is initialising, and no other touches the value before that is
+                // done.
                 unsafe { *self.value.as_ptr() = Some(value) };
                 writing.end();
                 true
@@ -358,7 +363,8 @@ impl<T> OnceLock<T> {
     #[inline]
     fn value(&self) -> &T {
         self.value.read().end();
-        // SAFETY: it was written before that was done, which the caller has seen, and is not changed but through `&mut`.
+        // SAFETY: it was written before that was done, which the caller has seen, and is not changed but
+        // through `&mut`.
         let value = unsafe { &*self.value.as_ptr() };
         // SAFETY: what was written is a value.
         unsafe { value.as_ref().unwrap_unchecked() }

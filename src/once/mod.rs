@@ -15,8 +15,8 @@ pub use self::lock::OnceLock;
 
 /// Runs a closure once, in the first thread that comes; the others wait until it has returned.
 ///
-/// Use it for something that has to be done once and leaves no value, as initialising a foreign library does. For a value
-/// use [`OnceLock`], or [`LazyLock`] where the value is always made in the same way.
+/// Use it for something that has to be done once and leaves no value, as initialising a foreign library does.
+/// For a value use [`OnceLock`], or [`LazyLock`] where the value is always made in the same way.
 ///
 /// # Examples
 ///
@@ -42,7 +42,8 @@ pub use self::lock::OnceLock;
 ///
 /// # Blocking
 ///
-/// A call parks while another thread runs a closure. Once a closure has returned, every call is one atomic load.
+/// A call parks while another thread runs a closure. Once a closure has returned, every call is one atomic
+/// load.
 ///
 /// # Fairness
 ///
@@ -50,32 +51,32 @@ pub use self::lock::OnceLock;
 ///
 /// # Memory ordering
 ///
-/// What the closure did happens before the return of every call that finds it done. What a closure that panicked did
-/// happens before the one that is run by force after it.
+/// What the closure did happens before the return of every call that finds it done. What a closure that
+/// panicked did happens before the one that is run by force after it.
 ///
 /// # Reentrancy and deadlock
 ///
-/// A closure that calls or waits for the [`Once`] that is running it would wait for itself. Every such call panics and
-/// names itself; if that panic is caught inside the closure, the outer call completes. Two threads whose closures wait for
-/// each other's [`Once`] are a deadlock that no call notices.
+/// A closure that calls or waits for the [`Once`] that is running it would wait for itself. Every such call
+/// panics and names itself; if that panic is caught inside the closure, the outer call completes. Two threads
+/// whose closures wait for each other's [`Once`] are a deadlock that no call notices.
 ///
 /// # Panics
 ///
-/// A closure that panics poisons the [`Once`]. From then on [`call_once`](Self::call_once), [`wait`](Self::wait) and the
-/// timed waits panic, also in threads that are waiting already, until [`call_once_force`](Self::call_once_force) has
-/// returned.
+/// A closure that panics poisons the [`Once`]. From then on [`call_once`](Self::call_once),
+/// [`wait`](Self::wait) and the timed waits panic, also in threads that are waiting already, until
+/// [`call_once_force`](Self::call_once_force) has returned.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::Once`]: it has [`state`](Self::state) and timed waits, and a closure that calls its own [`Once`]
-/// panics, which `std` documents as a deadlock or a panic. [`OnceState`] is `parking_lot`'s enum, with `std`'s method.
-/// `parking_lot`'s `Once` has no waits.
+/// From [`std::sync::Once`]: it has [`state`](Self::state) and timed waits, and a closure that calls its own
+/// [`Once`] panics, which `std` documents as a deadlock or a panic. [`OnceState`] is `parking_lot`'s enum,
+/// with `std`'s method. `parking_lot`'s `Once` has no waits.
 ///
 /// # Implementation notes
 ///
-/// One word: two bits, and the queue of waiters on their stacks. Each thread lists the closures that it is running, which
-/// is how one that waits for itself is noticed. The states stand in `src/raw/once.rs`, the protocol and its proof in
-/// `docs/waiting.md`.
+/// One word: two bits, and the queue of waiters on their stacks. Each thread lists the closures that it is
+/// running, which is how one that waits for itself is noticed. The states stand in `src/raw/once.rs`, the
+/// protocol and its proof in `docs/waiting.md`.
 #[doc(alias = "call_once")]
 pub struct Once {
     raw: RawOnce,
@@ -91,13 +92,13 @@ impl Once {
         }
     }
 
-    /// Runs `f` if no closure has returned yet, or blocks until the one that another thread is running has. When this
-    /// returns a closure has returned.
+    /// Runs `f` if no closure has returned yet, or blocks until the one that another thread is running has.
+    /// When this returns a closure has returned.
     ///
     /// # Panics
     ///
-    /// If `f` panics, with its payload; if another closure has panicked or does while this waits; and if it is called by
-    /// the closure that this [`Once`] is running.
+    /// If `f` panics, with its payload; if another closure has panicked or does while this waits; and if it
+    /// is called by the closure that this [`Once`] is running.
     ///
     /// ```
     /// let once = lockwork::Once::new();
@@ -114,8 +115,8 @@ impl Once {
         }
     }
 
-    /// Does the same as [`call_once`](Self::call_once), but runs `f` even if another closure has panicked. `f` is told so
-    /// by its argument, which is [`OnceState::New`] or [`OnceState::Poisoned`].
+    /// Does the same as [`call_once`](Self::call_once), but runs `f` even if another closure has panicked.
+    /// `f` is told so by its argument, which is [`OnceState::New`] or [`OnceState::Poisoned`].
     ///
     /// # Panics
     ///
@@ -166,8 +167,8 @@ impl Once {
     ///
     /// # Panics
     ///
-    /// If a closure has panicked or does while this waits, and if it is called by the closure that this [`Once`] is
-    /// running.
+    /// If a closure has panicked or does while this waits, and if it is called by the closure that this
+    /// [`Once`] is running.
     ///
     /// ```
     /// use lockwork::Once;

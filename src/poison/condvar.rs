@@ -48,8 +48,9 @@ use crate::facade::{Deadline, const_fn};
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::Condvar`]: no spurious wake-ups; first in, first out; [`wait_until`](Self::wait_until) and its kin; any
-/// mutexes, one after the other or at once. `parking_lot`'s has no poisoning and borrows the guard.
+/// From [`std::sync::Condvar`]: no spurious wake-ups; first in, first out; [`wait_until`](Self::wait_until)
+/// and its kin; any mutexes, one after the other or at once. `parking_lot`'s has no poisoning and borrows the
+/// guard.
 ///
 /// # Implementation notes
 ///
@@ -134,8 +135,8 @@ impl Condvar {
         }
     }
 
-    /// [`wait_while`](Self::wait_while) for `dur` at most. Timed out means that the condition still held when the time was
-    /// up: it is tested once more at the end.
+    /// [`wait_while`](Self::wait_while) for `dur` at most. Timed out means that the condition still held when
+    /// the time was up: it is tested once more at the end.
     ///
     /// # Errors
     ///
@@ -195,8 +196,8 @@ impl Condvar {
 
     /// Wakes the thread that has waited longest, if one waits.
     ///
-    /// May be called with or without the mutex locked. A notification with no thread waiting is not kept. It may spin and
-    /// yield, and never sleeps, and nor does [`notify_all`](Self::notify_all).
+    /// May be called with or without the mutex locked. A notification with no thread waiting is not kept. It
+    /// may spin and yield, and never sleeps, and nor does [`notify_all`](Self::notify_all).
     #[inline]
     pub fn notify_one(&self) {
         self.inner.notify_one();

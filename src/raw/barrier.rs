@@ -1,4 +1,5 @@
-//! A barrier: rounds in which a given number of threads wait for one another. One word for the round, and a queue.
+//! A barrier: rounds in which a given number of threads wait for one another. One word for the round, and a
+//! queue.
 //!
 //! ```text
 //!   63                27      26        25       24     23             0
@@ -7,9 +8,10 @@
 //!  └────────────────────┴──────────┴─────────┴────────┴───────────────┘
 //! ```
 //!
-//! The generation is the number of the round. Its *members* are the threads that have arrived in it and have not left;
-//! the count is how many they are. A member is *asleep* if its node is in the queue, else *in limbo*: it spins, is on
-//! its way to the queue or back from it, or is the last to arrive and runs the action.
+//! The generation is the number of the round. Its *members* are the threads that have arrived in it and have
+//! not left; the count is how many they are. A member is *asleep* if its node is in the queue, else *in
+//! limbo*: it spins, is on its way to the queue or back from it, or is the last to arrive and runs the
+//! action.
 //!
 //! | BROKEN | ABORTED | count | meaning | a thread that comes |
 //! |---|---|---|---|---|
@@ -18,41 +20,46 @@
 //! | 1 | 0 | some | broken by a time-out, a panic or `reset`; not all members have left | waits to enter |
 //! | 1 | 1 | any | aborted | is told so, and does not arrive |
 //!
-//! Any state but "no thread is inside" may have SLEEPERS: a thread went to sleep in it, to be released or to enter. BROKEN
-//! without ABORTED and with a count of 0 does not exist: that exchange begins the next generation instead.
+//! Any state but "no thread is inside" may have SLEEPERS: a thread went to sleep in it, to be released or to
+//! enter. BROKEN without ABORTED and with a count of 0 does not exist: that exchange begins the next
+//! generation instead.
 //!
 //! Invariants:
 //!
-//! 1. A generation ends in one exchange, which counts it up and clears all else, and in one of two ways. It *trips* out
-//!    of a state without BROKEN, in the last arrival's exchange or, with an action, in one that this thread makes when
-//!    the action is done. Or it was broken, and ends with the exchange in which its last member leaves, or for one that
-//!    was aborted in `reset`'s after that.
+//! 1. A generation ends in one exchange, which counts it up and clears all else, and in one of two ways. It
+//!    *trips* out of a state without BROKEN, in the last arrival's exchange or, with an action, in one that
+//!    this thread makes when the action is done. Or it was broken, and ends with the exchange in which its
+//!    last member leaves, or for one that was aborted in `reset`'s after that.
 //! 2. So a broken generation stays the present one for as long as it has members. A member that sees another
-//!    generation therefore knows that its own has tripped; one that sees its own with BROKEN knows that it has not and
-//!    will not. Whatever abort, reset or time-out follows cannot change what a member learns.
-//! 3. BROKEN is set once in a generation, in one exchange that competes with the one that trips it. A time-out is such
-//!    an exchange, and it competes with the last arrival: a complete generation is broken by abort, reset or a panic
-//!    only, and a member whose deadline passes in one waits for the end of the action without a deadline.
-//! 4. A node is queued under the queue's lock, after an exchange of the state, under the same guard, that has found
-//!    the node's generation where it must wait and has set SLEEPERS. Every exchange that ends such waiting (trips,
-//!    breaks, aborts, ends) sees SLEEPERS, and its maker then takes the queue lock, or leaves that to the holder of the queue lock, and
-//!    takes out the nodes concerned. So no node is left behind, and with no thread asleep no thread takes the queue lock.
-//! 5. Nodes stand in the order of their generations. A thread that wakes sleepers takes out all those whose wait is over
-//!    by what the state says then, be it this thread that ended it or one that is not there yet. Members of an earlier
-//!    generation than the present have tripped (by 2 and 6).
-//! 6. The thread that takes members of a broken generation out of the queue takes them off the count before it wakes them.
-//!    Each member in limbo takes itself off. So a member is counted until it is known to know.
+//!    generation therefore knows that its own has tripped; one that sees its own with BROKEN knows that it
+//!    has not and will not. Whatever abort, reset or time-out follows cannot change what a member learns.
+//! 3. BROKEN is set once in a generation, in one exchange that competes with the one that trips it. A
+//!    time-out is such an exchange, and it competes with the last arrival: a complete generation is broken by
+//!    abort, reset or a panic only, and a member whose deadline passes in one waits for the end of the action
+//!    without a deadline.
+//! 4. A node is queued under the queue's lock, after an exchange of the state, under the same guard, that has
+//!    found the node's generation where it must wait and has set SLEEPERS. Every exchange that ends such
+//!    waiting (trips, breaks, aborts, ends) sees SLEEPERS, and its maker then takes the queue lock, or leaves
+//!    that to the holder of the queue lock, and takes out the nodes concerned. So no node is left behind, and
+//!    with no thread asleep no thread takes the queue lock.
+//! 5. Nodes stand in the order of their generations. A thread that wakes sleepers takes out all those whose
+//!    wait is over by what the state says then, be it this thread that ended it or one that is not there yet.
+//!    Members of an earlier generation than the present have tripped (by 2 and 6).
+//! 6. The thread that takes members of a broken generation out of the queue takes them off the count before
+//!    it wakes them. Each member in limbo takes itself off. So a member is counted until it is known to know.
 //!
-//! Ordering: every change is Release and is made from a state that was read with Acquire, so it hands on all that was
-//! handed to it. `barrier.arrive`: from each arrival to the last one, and so to the action. `barrier.trip`: from the
-//! exchange that trips to the thread that sees another generation, or is woken by one who has. `barrier.break`: from the
-//! exchange that breaks to the thread that sees BROKEN, or is woken by one who has. There are no plain stores.
+//! Ordering: every change is Release and is made from a state that was read with Acquire, so it hands on all
+//! that was handed to it. `barrier.arrive`: from each arrival to the last one, and so to the action.
+//! `barrier.trip`: from the exchange that trips to the thread that sees another generation, or is woken by
+//! one who has. `barrier.break`: from the exchange that breaks to the thread that sees BROKEN, or is woken by
+//! one who has. There are no plain stores.
 //!
-//! Promised upward: a member that was released gets its result; a round breaks for all its members or for none;
-//! an arrival is one successful exchange, and without an action the last arrival trips in the same.
+//! Promised upward: a member that was released gets its result; a round breaks for all its members or for
+//! none; an arrival is one successful exchange, and without an action the last arrival trips in the same.
 //!
-//! Limits: 2^24 - 1 threads inside at a time. A thread that is stopped in limbo for exactly 2^37 rounds of others, which
-//! takes more threads than parties and hours at full speed, mistakes them for none. Needs 64-bit atomics.
+//! Limits: 2^24 - 1 threads inside at a time. A thread that is stopped in limbo for exactly 2^37 rounds of
+//! others, which takes more threads than parties and hours at full speed, mistakes them for none. Needs
+//! 64-bit atomics.
 
 use std::fmt;
 use std::ptr;
@@ -162,7 +169,8 @@ enum Role {
 }
 
 impl Generation {
-    /// Where a tag has the generation: so high that the difference of two tags overflows as that of the numbers does.
+    /// Where a tag has the generation: so high that the difference of two tags overflows as that of the
+    /// numbers does.
     const SHIFT: u32 = if usize::BITS > u64::BITS - State::GENERATION.trailing_zeros() {
         usize::BITS - (u64::BITS - State::GENERATION.trailing_zeros())
     } else {
@@ -174,8 +182,9 @@ impl Generation {
         ptr::without_provenance(((self.0 as usize) << Self::SHIFT) | role as usize)
     }
 
-    /// Returns how many generations lie between that of the tag and this one, times a power of two; less than 0 if that of the
-    /// tag is later. All nodes in a queue are close together, in a number that begins anew when it is used up.
+    /// Returns how many generations lie between that of the tag and this one, times a power of two; less than
+    /// 0 if that of the tag is later. All nodes in a queue are close together, in a number that begins anew
+    /// when it is used up.
     fn distance(self, tag: *const ()) -> isize {
         let first = self.tag(Role::Entrant).addr();
         first.wrapping_sub(tag.addr() & !(Role::Member as usize)) as isize
@@ -261,14 +270,15 @@ impl RawBarrier {
 
     #[inline]
     fn load(&self) -> State {
-        // Acquire (barrier.trip, barrier.break): the thread that learns from it how a round ended has what goes with that.
+        // Acquire (barrier.trip, barrier.break): the thread that learns from it how a round ended has what
+        // goes with that.
         // proof: barrier.load
         State(self.state.load(Acquire))
     }
 
-    /// What the state is, by an exchange that fails: unlike a load it takes the cache line for this processor alone,
-    /// so that the exchange that follows need not wait for it a second time. Nothing else of the barrier may be read
-    /// before, because all of it may lie in the same line.
+    /// What the state is, by an exchange that fails: unlike a load it takes the cache line for this processor
+    /// alone, so that the exchange that follows need not wait for it a second time. Nothing else of the
+    /// barrier may be read before, because all of it may lie in the same line.
     #[inline]
     fn load_to_change(&self) -> State {
         match self.try_change(State::IMPOSSIBLE, State::IMPOSSIBLE) {
@@ -277,12 +287,14 @@ impl RawBarrier {
         }
     }
 
-    /// Changes the state if it is still `current`, else says what it is. May fail for no reason: use it in a loop.
+    /// Changes the state if it is still `current`, else says what it is. May fail for no reason: use it in a
+    /// loop.
     #[inline]
     fn try_change(&self, current: State, next: State) -> Result<(), State> {
-        // Release (barrier.arrive, barrier.trip, barrier.break): what this thread did before, and what it has from
-        // others. Acquire on failure (all three): as in `load`. Not needed on success: `current` was read with
-        // Acquire, made by this thread, or is the first state of all, and no state that it matters for comes back.
+        // Release (barrier.arrive, barrier.trip, barrier.break): what this thread did before, and what it has
+        // from others. Acquire on failure (all three): as in `load`. Not needed on success: `current` was
+        // read with Acquire, made by this thread, or is the first state of all, and no state that it matters
+        // for comes back.
         // proof: barrier.change
         match self.state.compare_exchange_weak(current.0, next.0, Release, Acquire) {
             Ok(_) => Ok(()),
@@ -290,8 +302,8 @@ impl RawBarrier {
         }
     }
 
-    /// Arrives, and waits until all have, within the limit. The last to arrive runs `action` before any thread is
-    /// released. `call` is what the user called, for the panic.
+    /// Arrives, and waits until all have, within the limit. The last to arrive runs `action` before any
+    /// thread is released. `call` is what the user called, for the panic.
     #[inline]
     pub(crate) fn wait(
         &self,
@@ -316,7 +328,8 @@ impl RawBarrier {
         }
     }
 
-    /// Returns whether no thread may arrive: an action runs, or members of a broken round have yet to leave it.
+    /// Returns whether no thread may arrive: an action runs, or members of a broken round have yet to leave
+    /// it.
     fn is_closed(&self, state: State) -> bool {
         state.is_broken() || self.is_complete(state)
     }
@@ -373,7 +386,8 @@ impl RawBarrier {
         Ok(Met { index: self.parties - 1, last: true })
     }
 
-    /// Not the last: waits until the round trips or breaks. This deadline breaks it unless it is complete by then.
+    /// Not the last: waits until the round trips or breaks. This deadline breaks it unless it is complete by
+    /// then.
     fn meet(&self, before: State, deadline: &Deadline) -> Result<Met, Broken> {
         let generation = before.generation();
         let is_last_but_one = before.count() + 2 == self.parties as u64;
@@ -479,8 +493,9 @@ impl RawBarrier {
         }
     }
 
-    /// Wakes the sleepers for which the wait is over by now: to be called after an exchange that ends a generation, or
-    /// breaks one, and has found SLEEPERS. Leaves that to the holder of the queue lock if there is one.
+    /// Wakes the sleepers for which the wait is over by now: to be called after an exchange that ends a
+    /// generation, or breaks one, and has found SLEEPERS. Leaves that to the holder of the queue lock if
+    /// there is one.
     #[cold]
     fn wake_sleepers(&self) {
         let _releasing = Releasing::begin();
@@ -489,9 +504,10 @@ impl RawBarrier {
         }
     }
 
-    /// Ends a section under the queue lock. If it is `due` to wake sleepers, or was told to meanwhile, it takes out those of earlier
-    /// generations, which have ended, and if the present one is broken those of this one as well. (There are no members of
-    /// an earlier one that was broken: those were taken out before it could end, by invariant 6.)
+    /// Ends a section under the queue lock. If it is `due` to wake sleepers, or was told to meanwhile, it
+    /// takes out those of earlier generations, which have ended, and if the present one is broken those of
+    /// this one as well. (There are no members of an earlier one that was broken: those were taken out before
+    /// it could end, by invariant 6.)
     fn end_section(&self, locked: LockedQueue<'_>, mut due: bool) {
         let (mut tripped, mut expelled) = (WakeList::NONE, WakeList::NONE);
         let mut members = 0;
@@ -527,8 +543,8 @@ impl RawBarrier {
         expelled.wake_all(EXPELLED);
     }
 
-    /// Takes members off the count of the generation of `state`, and breaks it if it is not broken yet. Does nothing
-    /// if it has tripped, or if it is complete and the cause does not break such a one.
+    /// Takes members off the count of the generation of `state`, and breaks it if it is not broken yet. Does
+    /// nothing if it has tripped, or if it is complete and the cause does not break such a one.
     fn leave(&self, mut state: State, members: u64, cause: Cause) -> Left {
         let generation = state.generation();
         loop {

@@ -9,14 +9,15 @@
 //!
 //! Invariants:
 //!
-//! 1. `first` is the segment of the head's position whenever the head is not `MOVING`, and `last` that of the tail's. The thread that
-//!    loads the cursor, then the pointer, and then exchanges the cursor has the right one: cursors only grow.
-//! 2. A segment lives until each of its slots has been read. A thread that has claimed one of them and has not yet said
-//!    so ([`has_read`](Chain::has_read)) may use it, and no other thread may.
+//! 1. `first` is the segment of the head's position whenever the head is not `MOVING`, and `last` that of the
+//!    tail's. The thread that loads the cursor, then the pointer, and then exchanges the cursor has the right
+//!    one: cursors only grow.
+//! 2. A segment lives until each of its slots has been read. A thread that has claimed one of them and has
+//!    not yet said so ([`has_read`](Chain::has_read)) may use it, and no other thread may.
 //! 3. `next` is set by the putter that claimed the segment's last slot, before it publishes that slot.
 //!
-//! Ordering: a segment is handed on with its pointer (`chain.segment`); the last reader has seen all others' reads before
-//! it lets the segment go (`chain.read`).
+//! Ordering: a segment is handed on with its pointer (`chain.segment`); the last reader has seen all others'
+//! reads before it lets the segment go (`chain.read`).
 
 use std::ptr;
 
@@ -68,7 +69,8 @@ impl<T> Chain<T> {
     #[cold]
     fn begin_slow(&self) {
         let new = Box::into_raw(self.loose().0);
-        // Release (chain.segment): its slots, to the thread that gets from it. Acquire (chain.segment): those of another's.
+        // Release (chain.segment): its slots, to the thread that gets from it. Acquire (chain.segment): those
+        // of another's.
         let first = match self.first.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
             Ok(_) => new,
             Err(actual) => {
@@ -78,8 +80,8 @@ impl<T> Chain<T> {
                 actual
             }
         };
-        // Release (chain.segment): to the thread that puts into it. Relaxed on failure: another has done it; if it has not, no place
-        // was claimed, so `first` is still the first.
+        // Release (chain.segment): to the thread that puts into it. Relaxed on failure: another has done it;
+        // if it has not, no place was claimed, so `first` is still the first.
         let _ = self.last.compare_exchange(ptr::null_mut(), first, Release, Relaxed);
         self.begin();
     }
@@ -150,7 +152,8 @@ impl<T> Chain<T> {
     ///
     /// # Safety
     ///
-    /// The caller has claimed a slot of `segment` and not said that it has read it, and the last slot of it is claimed.
+    /// The caller has claimed a slot of `segment` and not said that it has read it, and the last slot of it
+    /// is claimed.
     pub(crate) unsafe fn next(segment: *mut Segment<T>) -> *mut Segment<T> {
         let mut backoff = Backoff::new();
         loop {
@@ -169,7 +172,8 @@ impl<T> Chain<T> {
     ///
     /// # Safety
     ///
-    /// The caller has claimed one of them and not said that it has read it; the reference is not used afterwards.
+    /// The caller has claimed one of them and not said that it has read it; the reference is not used
+    /// afterwards.
     #[inline]
     pub(crate) unsafe fn slots<'a>(segment: *mut Segment<T>) -> &'a [Slot<T>] {
         debug_assert!(!segment.is_null(), "a claim sees the segment that it claims in");
@@ -185,7 +189,8 @@ impl<T> Chain<T> {
     #[inline]
     pub(crate) unsafe fn has_read(&self, segment: *mut Segment<T>, count: usize) {
         // SAFETY: alive, as these slots have not been counted yet (invariant 2).
-        // Release (chain.read): this thread's reads, to the last reader. Acquire (chain.read): those of all others.
+        // Release (chain.read): this thread's reads, to the last reader. Acquire (chain.read): those of all
+        // others.
         if unsafe { &*segment }.left.fetch_sub(count, AcqRel) == count {
             reached!("segment read to its end");
             // SAFETY: made from a box, and no thread may use it any more (invariant 2).

@@ -1,15 +1,16 @@
 //! A condition variable in one word: a queue and nothing else.
 //!
-//! A waiter queues here while it still holds its mutex, then unlocks. A notification takes it out and moves it to
-//! the queue of its mutex, whose unlock wakes it when its turn to lock comes: it runs once, not twice. If the mutex is
-//! free, the first waiters are woken at once instead.
+//! A waiter queues here while it still holds its mutex, then unlocks. A notification takes it out and moves
+//! it to the queue of its mutex, whose unlock wakes it when its turn to lock comes: it runs once, not twice.
+//! If the mutex is free, the first waiters are woken at once instead.
 //!
 //! Invariants:
 //!
-//! 1. A waiter that was taken out here by a notifier returns as notified, one that took itself out as timed out:
-//!    which of the two is decided under the queue lock, once. A notification never goes to a waiter that reports a
-//!    time-out.
-//! 2. A waiter's tag is the address of its mutex, which outlives its wait: it is borrowed by the waiting call.
+//! 1. A waiter that was taken out here by a notifier returns as notified, one that took itself out as timed
+//!    out: which of the two is decided under the queue lock, once. A notification never goes to a waiter that
+//!    reports a time-out.
+//! 2. A waiter's tag is the address of its mutex, which outlives its wait: it is borrowed by the waiting
+//!    call.
 //!
 //! Ordering: none of its own. What a notifier did before is handed over by the mutex.
 
@@ -29,8 +30,8 @@ impl RawCondvar {
         }
     }
 
-    /// Unlocks `mutex`, which the caller holds, waits for a notification, and locks it again. Says whether there was
-    /// one; otherwise the deadline has passed.
+    /// Unlocks `mutex`, which the caller holds, waits for a notification, and locks it again. Says whether
+    /// there was one; otherwise the deadline has passed.
     ///
     /// # Safety
     ///
@@ -83,9 +84,9 @@ impl RawCondvar {
         locked.unlock();
         while let Some(tag) = woken.tag() {
             let same_mutex = woken.take_while(|waiter| waiter.tag() == tag);
-            // SAFETY: invariant 2, and its waiters are still to be woken, so the wait is not over. The waiters may
-            // return, and the mutex go, as soon as `requeue` has woken the last one or lets go of its queue; it touches
-            // nothing afterwards.
+            // SAFETY: invariant 2, and its waiters are still to be woken, so the wait is not over. The
+            // waiters may return, and the mutex go, as soon as `requeue` has woken the last one or lets go of
+            // its queue; it touches nothing afterwards.
             unsafe { &*tag.cast::<RawMutex>() }.requeue(same_mutex);
         }
         notified

@@ -8,18 +8,19 @@
 //!
 //! Invariants:
 //!
-//! 1. No thread is queued while SET is set and the queue is not locked: a thread queues only if SET was clear when it
-//!    took the queue lock.
-//! 2. `set` takes out those it releases in the same section under the queue lock in which it sets SET, so a `clear` that follows
-//!    at once cannot keep them. If another thread has the queue lock, `set` sets SET at once and delegates: that thread
-//!    takes out all there are, itself included if it is about to queue, before it gives the queue lock back, whether SET
-//!    is still set or not.
-//! 3. The event that resets itself does not delegate. Which thread a signal is for the queue alone says, and two that
-//!    were left with a holder of the queue lock would be one.
+//! 1. No thread is queued while SET is set and the queue is not locked: a thread queues only if SET was clear
+//!    when it took the queue lock.
+//! 2. `set` takes out those it releases in the same section under the queue lock in which it sets SET, so a
+//!    `clear` that follows at once cannot keep them. If another thread has the queue lock, `set` sets SET at
+//!    once and delegates: that thread takes out all there are, itself included if it is about to queue,
+//!    before it gives the queue lock back, whether SET is still set or not.
+//! 3. The event that resets itself does not delegate. Which thread a signal is for the queue alone says, and
+//!    two that were left with a holder of the queue lock would be one.
 //!
-//! Ordering: `set` is Release, a wait that returns has read or received that with Acquire, and so has a `clear` that takes
-//! it back. A `set` that finds SET set exchanges the word all the same: who waits after it sees what came before it, too,
-//! and a `clear` comes before it, and then the event is set again, or after it, and then it sees the same.
+//! Ordering: `set` is Release, a wait that returns has read or received that with Acquire, and so has a
+//! `clear` that takes it back. A `set` that finds SET set exchanges the word all the same: who waits after it
+//! sees what came before it, too, and a `clear` comes before it, and then the event is set again, or after
+//! it, and then it sees the same.
 
 use std::ptr;
 
@@ -86,10 +87,12 @@ impl RawEvent {
 
     #[inline]
     pub(crate) fn clear(&self) {
-        // A guess, put right by the first exchange: it mostly is set, and a load would fetch the line once more.
+        // A guess, put right by the first exchange: it mostly is set, and a load would fetch the line once
+        // more.
         let mut word = Word::of(SET);
         while word.has(SET) {
-            // Acquire (event.set): what all setters did whose signals this takes back. A thread that clears and then looks misses nothing.
+            // Acquire (event.set): what all setters did whose signals this takes back. A thread that clears
+            // and then looks misses nothing.
             match self.queue.try_change(word, word.without(SET), Acquire) {
                 Ok(()) => return,
                 Err(actual) => word = actual,
@@ -147,7 +150,8 @@ impl RawAutoResetEvent {
         self.take(self.queue.load())
     }
 
-    /// Takes the signal if there is one. `word` is what the caller last saw, or supposes: the exchange finds out.
+    /// Takes the signal if there is one. `word` is what the caller last saw, or supposes: the exchange finds
+    /// out.
     #[inline]
     fn take(&self, mut word: Word) -> bool {
         while word.has(SET) {
@@ -213,22 +217,24 @@ fn enqueue(queue: &Queue, node: Node<'_>, place: Place, end: impl Fn(LockedQueue
 
 /// Sets SET if no thread waits and no thread has the queue lock, else says what the word was.
 ///
-/// It may be set already, so this looks before it exchanges: where it is, a supposition costs a second exchange.
+/// It may be set already, so this looks before it exchanges: where it is, a supposition costs a second
+/// exchange.
 #[inline]
 fn set_at_once(queue: &Queue) -> Result<(), Word> {
     let word = guess(|| queue.load(), Word::EMPTY);
     if word.without(SET) != Word::EMPTY {
         return Err(word);
     }
-    // Release (event.set): what the setter did. Also where SET is set: a load would say nothing to who clears it next, and
-    // may come before what the setter did.
+    // Release (event.set): what the setter did. Also where SET is set: a load would say nothing to who clears
+    // it next, and may come before what the setter did.
     queue.try_change(word, Word::of(SET), Release)
 }
 
 /// Sets SET if no thread waits; else returns the queue lock, for the caller to decide whom to release.
 fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<LockedQueue<'_>> {
     loop {
-        // The holder of the queue lock may be about to queue: whether it is to be released must be known (invariant 1).
+        // The holder of the queue lock may be about to queue: whether it is to be released must be known
+        // (invariant 1).
         match queue.lock_if_sleepless(word, |word| word.has_waiters() || word.is_queue_locked()) {
             Ok(locked) => return Some(locked),
             Err(actual) => word = actual,
@@ -241,7 +247,8 @@ fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<LockedQueue<'_
     }
 }
 
-/// Ends a section under the queue lock with these bits set. Takes out and wakes all waiters if one is SET, or if a `set` was delegated.
+/// Ends a section under the queue lock with these bits set. Takes out and wakes all waiters if one is SET, or
+/// if a `set` was delegated.
 fn release_all(locked: LockedQueue<'_>, bits: usize) {
     let mut woken = WakeList::NONE;
     locked.unlock_as(|word, locked| {
@@ -258,8 +265,9 @@ fn release_all(locked: LockedQueue<'_>, bits: usize) {
     woken.wake_all(Wakeup::HANDOFF);
 }
 
-/// Queues while SET is clear, and says whether the thread was released before the deadline. Where SET was set in
-/// between, `found` does what a wait does then, and says whether it was in time. `end` ends a section under the queue lock.
+/// Queues while SET is clear, and says whether the thread was released before the deadline. Where SET was set
+/// in between, `found` does what a wait does then, and says whether it was in time. `end` ends a section
+/// under the queue lock.
 #[cold]
 fn wait_slow(
     queue: &Queue,

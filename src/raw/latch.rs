@@ -9,13 +9,14 @@
 //! Invariants:
 //!
 //! 1. A count of 0 is final: counting down leaves it, and counting up refuses to begin again.
-//! 2. The thread that makes it 0 sets the event, once. So the thread that waits for the event is released, and the thread that comes
-//!    later need not ask it.
-//! 3. It is open when the count is 0, whatever the event says: that exchange is the one that a deadline competes with.
+//! 2. The thread that makes it 0 sets the event, once. So the thread that waits for the event is released,
+//!    and the thread that comes later need not ask it.
+//! 3. It is open when the count is 0, whatever the event says: that exchange is the one that a deadline
+//!    competes with.
 //!
-//! Ordering: `latch.count`: every count down is Release, and seeing 0 is Acquire, be it in the count or by the event,
-//! whose setter has everything that the others released. Read-modify-writes alone change the count, so each continues
-//! the release sequences of those before.
+//! Ordering: `latch.count`: every count down is Release, and seeing 0 is Acquire, be it in the count or by
+//! the event, whose setter has everything that the others released. Read-modify-writes alone change the
+//! count, so each continues the release sequences of those before.
 
 use crate::facade::atomic::{
     AtomicUsize,
@@ -45,8 +46,8 @@ impl RawLatch {
         self.count.load(Acquire)
     }
 
-    /// Returns whether it is open, for a thread that may have seen so by the event. (An old count would not be there for
-    /// long, but in a model for as long as the thread asks.)
+    /// Returns whether it is open, for a thread that may have seen so by the event. (An old count would not
+    /// be there for long, but in a model for as long as the thread asks.)
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.count() == 0 || self.opened.is_set()
@@ -62,8 +63,8 @@ impl RawLatch {
         let mut count = n;
         while count > 0 {
             let left = count.saturating_sub(n);
-            // Release (latch.count): what this thread did. Acquire (latch.count): what the others did, for whom the
-            // event is to hand over. Relaxed on failure: nothing is taken.
+            // Release (latch.count): what this thread did. Acquire (latch.count): what the others did, for
+            // whom the event is to hand over. Relaxed on failure: nothing is taken.
             match self.count.compare_exchange_weak(count, left, AcqRel, Relaxed) {
                 Ok(_) => {
                     if left == 0 {
@@ -83,7 +84,8 @@ impl RawLatch {
         let mut count: usize = 1;
         while count > 0 {
             let more = count.checked_add(1).expect("WaitGroup::clone: too many members");
-            // Relaxed: nothing is handed over. Relaxed on failure: nothing is taken, and the caller is not told.
+            // Relaxed: nothing is handed over. Relaxed on failure: nothing is taken, and the caller is not
+            // told.
             match self.count.compare_exchange_weak(count, more, Relaxed, Relaxed) {
                 Ok(_) => return,
                 Err(actual) => count = actual,

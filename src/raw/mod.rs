@@ -1,6 +1,8 @@
-//! State machines: what a lock, a condition variable, an event or a semaphore does with its word, without payloads and guards.
+//! State machines: what a lock, a condition variable, an event or a semaphore does with its word, without
+//! payloads and guards.
 //!
-//! With `loom-spec` four of them are what they promise, as small as it can be said, instead of how they do it: `spec/`.
+//! With `loom-spec` four of them are what they promise, as small as it can be said, instead of how they do
+//! it: `spec/`.
 
 pub(crate) mod barrier;
 pub(crate) mod chain;

@@ -11,33 +11,34 @@
 //!
 //! Invariants:
 //!
-//! 1. Whenever the queue is not locked and a thread waits, LOCKED is set or there is a designated waker: a woken thread
-//!    that will lock, queue or give up, each in an exchange that leaves LOCKED set or wakes the first waiter. So the first
-//!    waiter will be woken.
-//! 2. DESIGNATED is set by a holder of the queue lock alone, when it takes out a waiter to wake it. It is cleared in the
-//!    exchange in which a woken waiter takes the lock, queues again or gives up, and in which any thread queues. So while
-//!    it is set a woken waiter has yet to come, and unlocking wakes no other thread: for each thread that goes to sleep
-//!    one is woken, and no more.
-//! 3. LOCKED is cleared by its holder alone, or on its behalf by a holder of the queue lock to which a fair unlock was
-//!    delegated. A hand-off leaves it set: the lock passes to the waiter without ever being free.
+//! 1. Whenever the queue is not locked and a thread waits, LOCKED is set or there is a designated waker: a
+//!    woken thread that will lock, queue or give up, each in an exchange that leaves LOCKED set or wakes the
+//!    first waiter. So the first waiter will be woken.
+//! 2. DESIGNATED is set by a holder of the queue lock alone, when it takes out a waiter to wake it. It is
+//!    cleared in the exchange in which a woken waiter takes the lock, queues again or gives up, and in which
+//!    any thread queues. So while it is set a woken waiter has yet to come, and unlocking wakes no other
+//!    thread: for each thread that goes to sleep one is woken, and no more.
+//! 3. LOCKED is cleared by its holder alone, or on its behalf by a holder of the queue lock to which a fair
+//!    unlock was delegated. A hand-off leaves it set: the lock passes to the waiter without ever being free.
 //!
 //! A waiter that is woken competes with barging threads (that is what makes a contended lock fast: the lock
-//! never rests while a thread wakes up). Each time it loses it goes back to the *front* of the queue. A waiter that has
-//! stood first for half a millisecond is starving: the next unlock that takes the queue lock does not wake it but hands
-//! the lock over. So there is at most one hand-off for each half millisecond, and a lock that is taken for long sections
-//! goes to its first waiter at each unlock.
+//! never rests while a thread wakes up). Each time it loses it goes back to the *front* of the queue. A
+//! waiter that has stood first for half a millisecond is starving: the next unlock that takes the queue lock
+//! does not wake it but hands the lock over. So there is at most one hand-off for each half millisecond, and
+//! a lock that is taken for long sections goes to its first waiter at each unlock.
 //!
 //! While there is a designated waker an unlock does not take the queue lock, except for one in some of each
 //! thread: a woken thread may have to wait for a processor, and the first waiter is not to wait with it.
 //!
-//! No unlock waits for the queue lock. While another thread has it, an unlock clears LOCKED and leaves the waking to that
-//! thread, whose [`unlock_and_wake`](RawMutex::unlock_and_wake) sees a free lock; a fair unlock leaves LOCKED set, and delegates.
+//! No unlock waits for the queue lock. While another thread has it, an unlock clears LOCKED and leaves the
+//! waking to that thread, whose [`unlock_and_wake`](RawMutex::unlock_and_wake) sees a free lock; a fair
+//! unlock leaves LOCKED set, and delegates.
 //!
 //! Ordering: `mutex.unlock` is Release, taking the lock is Acquire; each exchange between two holders is a
 //! read-modify-write, so it extends the release sequence of the unlock it follows.
 //!
-//! Promised upward: exclusion; no lost wake-up; an uncontended lock and unlock are one exchange each; nothing in the
-//! word is touched after the exchange that releases it.
+//! Promised upward: exclusion; no lost wake-up; an uncontended lock and unlock are one exchange each; nothing
+//! in the word is touched after the exchange that releases it.
 
 use std::ptr;
 
@@ -112,8 +113,9 @@ impl RawMutex {
         }
     }
 
-    /// `word` is what the caller last saw, or supposes. `designated` is DESIGNATED for a thread that was woken from the
-    /// queue, which must clear that bit with its next exchange, and otherwise nothing. `stamp` is that of its last wait.
+    /// `word` is what the caller last saw, or supposes. `designated` is DESIGNATED for a thread that was
+    /// woken from the queue, which must clear that bit with its next exchange, and otherwise nothing. `stamp`
+    /// is that of its last wait.
     #[cold]
     fn lock_slow(
         &self,
@@ -122,7 +124,8 @@ impl RawMutex {
         deadline: &Deadline,
         mut stamp: Stamp,
     ) -> bool {
-        // Made when it is needed: a thread that finds the lock free has not waited and learns nothing from it.
+        // Made when it is needed: a thread that finds the lock free has not waited and learns nothing from
+        // it.
         let mut spin = (designated != 0).then(SpinWait::after_wake);
         loop {
             if !word.has(LOCKED) {
@@ -212,7 +215,8 @@ impl RawMutex {
                 || word.is_queue_locked()
                 || word.has(DESIGNATED) && !*own_turn.get_or_insert_with(is_turn);
             if is_left {
-                // No thread to wake, or the holder of the queue lock or a designated waker will see to it (invariant 1).
+                // No thread to wake, or the holder of the queue lock or a designated waker will see to it
+                // (invariant 1).
                 // Release (mutex.unlock): what this holder did.
                 // proof: mutex.unlock
                 match self.queue.try_change(word, word.without(LOCKED), Release) {
@@ -243,7 +247,8 @@ impl RawMutex {
         let mut word = Word::of(LOCKED);
         loop {
             let done = if word.is_queue_locked() {
-                // LOCKED stays, for the holder of the queue lock to hand it over or to clear it (invariant 3).
+                // LOCKED stays, for the holder of the queue lock to hand it over or to clear it (invariant
+                // 3).
                 self.queue.try_delegate(word, word)
             } else if word.has_waiters() {
                 self.queue.try_lock(word).map(|locked| self.unlock_and_hand_off(locked))
@@ -264,14 +269,16 @@ impl RawMutex {
         self.queue.load().has_waiters()
     }
 
-    /// Takes waiters of another queue into this one, where the next unlock finds them. If the lock is free, the first of
-    /// them do not queue: they are woken to barge like any other thread. Behind all that queue here, they would come after
-    /// many that were notified before and may be waiting for just what they are to do; and woken one by one,
-    /// each on a processor that has gone to sleep by then, they would take twice as long.
+    /// Takes waiters of another queue into this one, where the next unlock finds them. If the lock is free,
+    /// the first of them do not queue: they are woken to barge like any other thread. Behind all that queue
+    /// here, they would come after many that were notified before and may be waiting for just what they are
+    /// to do; and woken one by one, each on a processor that has gone to sleep by then, they would take twice
+    /// as long.
     pub(crate) fn requeue(&self, mut woken: WakeList) {
         let mut batch = 0;
-        // Relaxed, in `load`: a hint only. Woken in vain they queue by themselves, and queued for a free lock they are
-        // found by `unlock_and_wake`. As long as `woken` has one the lock is still there, on its behalf.
+        // Relaxed, in `load`: a hint only. Woken in vain they queue by themselves, and queued for a free lock
+        // they are found by `unlock_and_wake`. As long as `woken` has one the lock is still there, on its
+        // behalf.
         while batch < WAKE_BATCH && !self.queue.load().has(LOCKED) {
             if let Some(first) = woken.pop() {
                 reached!("mutex free for those that are moved to it");
@@ -289,14 +296,15 @@ impl RawMutex {
         self.unlock_and_wake(locked, 0);
     }
 
-    /// Ends a section under the queue lock, clearing the `spent` bits, which are the caller's to clear. Restores invariant 1: if the
-    /// lock is free then and no thread is on the way, the first waiter is woken; if it is starving, it is given the lock,
-    /// whatever thread is on the way.
+    /// Ends a section under the queue lock, clearing the `spent` bits, which are the caller's to clear.
+    /// Restores invariant 1: if the lock is free then and no thread is on the way, the first waiter is woken;
+    /// if it is starving, it is given the lock, whatever thread is on the way.
     fn unlock_and_wake(&self, locked: LockedQueue<'_>, spent: usize) {
         self.unlock_and_wake_as(locked, spent, false);
     }
 
-    /// Ends a section under the queue lock in which the lock is given up, to the first waiter if there is one.
+    /// Ends a section under the queue lock in which the lock is given up, to the first waiter if there is
+    /// one.
     fn unlock_and_hand_off(&self, locked: LockedQueue<'_>) {
         self.unlock_and_wake_as(locked, LOCKED, true);
     }
@@ -305,8 +313,8 @@ impl RawMutex {
     fn unlock_and_wake_as(&self, locked: LockedQueue<'_>, mut spent: usize, mut fair: bool) {
         let mut first: Option<(Dequeued, Wakeup)> = None;
         locked.unlock_as(|word, locked| {
-            // Decided anew each time: a waiter that was to be woken for a lock which is taken by now stays in the
-            // queue, or it would lose a race that it was never in.
+            // Decided anew each time: a waiter that was to be woken for a lock which is taken by now stays in
+            // the queue, or it would lose a race that it was never in.
             if let Some((waiter, _)) = first.take() {
                 reached!("mutex taken before the holder of the queue lock could wake a waiter for it");
                 locked.put_back(waiter);
@@ -321,7 +329,8 @@ impl RawMutex {
             if hand_over || !word.has(LOCKED | DESIGNATED) {
                 first = locked.pop().map(|waiter| {
                     if hand_over {
-                        // The lock is taken for it here, or never let go of: `unlock_as` is Acquire and Release.
+                        // The lock is taken for it here, or never let go of: `unlock_as` is Acquire and
+                        // Release.
                         reached!("mutex handed over");
                         if spent & LOCKED == 0 {
                             reached!("mutex handed over by the holder of the queue lock");

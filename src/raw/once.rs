@@ -9,27 +9,29 @@
 //! | 10, DONE | none | done, for good |
 //! | 11, POISONED | none, or some that only wait and ignore poison | an initialiser has panicked |
 //!
-//! Who waits has one of four kinds ([`Kind`]): it wants to initialise if need be or only waits; and it gives up when an
-//! initialiser panics or ignores that.
+//! Who waits has one of four kinds ([`Kind`]): it wants to initialise if need be or only waits; and it gives
+//! up when an initialiser panics or ignores that.
 //!
 //! Invariants:
 //!
-//! 1. RUNNING belongs to one thread. It is set by that thread's exchange, or stays set while the thread that had it hands
-//!    it to a waiter that wants to initialise.
-//! 2. DONE is never left but through `&mut`, and no thread is queued then: a thread queues only if it was not done when it
-//!    locked the queue, and the exchange that makes it DONE ends a section that took all waiters out, or finds none and the
-//!    queue unlocked.
-//! 3. No waiter that wants to initialise is queued while the word says new, and none that gives up on poison while it says
-//!    poisoned: a failed initialiser hands RUNNING to the first that wants it, and a panic takes all waiters out.
-//! 4. A thread that has RUNNING has a [`Frame`] in its own list from before its initialiser begins until after it has
-//!    ended. So a thread that finds RUNNING set knows whether it would wait for itself.
+//! 1. RUNNING belongs to one thread. It is set by that thread's exchange, or stays set while the thread that
+//!    had it hands it to a waiter that wants to initialise.
+//! 2. DONE is never left but through `&mut`, and no thread is queued then: a thread queues only if it was not
+//!    done when it locked the queue, and the exchange that makes it DONE ends a section that took all waiters
+//!    out, or finds none and the queue unlocked.
+//! 3. No waiter that wants to initialise is queued while the word says new, and none that gives up on poison
+//!    while it says poisoned: a failed initialiser hands RUNNING to the first that wants it, and a panic
+//!    takes all waiters out.
+//! 4. A thread that has RUNNING has a [`Frame`] in its own list from before its initialiser begins until
+//!    after it has ended. So a thread that finds RUNNING set knows whether it would wait for itself.
 //!
-//! Ordering: `once.done`: making it DONE is Release, and seeing that is Acquire. `once.failed`: leaving RUNNING otherwise is
-//! Release, and entering it Acquire, so an initialiser sees what the one before it did. A waiter has both by its wake-up.
+//! Ordering: `once.done`: making it DONE is Release, and seeing that is Acquire. `once.failed`: leaving
+//! RUNNING otherwise is Release, and entering it Acquire, so an initialiser sees what the one before it did.
+//! A waiter has both by its wake-up.
 //!
-//! Promised upward: done is one load; first in, first out among those that want to initialise; no spurious returns.
-//! Limits: where a platform has no thread-local variables of its own, a thread whose thread-local data are gone does not
-//! notice that it waits for itself.
+//! Promised upward: done is one load; first in, first out among those that want to initialise; no spurious
+//! returns. Limits: where a platform has no thread-local variables of its own, a thread whose thread-local
+//! data are gone does not notice that it waits for itself.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -191,8 +193,9 @@ impl RawOnce {
         }
     }
 
-    /// Initialises by `init`, or waits for the thread that does; `kind` says what to do otherwise. `init` is told what the
-    /// state was and returns whether it has succeeded; its panic leaves the state poisoned if `poisons`, else new.
+    /// Initialises by `init`, or waits for the thread that does; `kind` says what to do otherwise. `init` is
+    /// told what the state was and returns whether it has succeeded; its panic leaves the state poisoned if
+    /// `poisons`, else new.
     ///
     /// `call` is what the user called, for the panic.
     ///

@@ -7,25 +7,29 @@
 //! | held | a thread | 0 | its owner has entered its name, and is about to write 1; or has given up its last level |
 //! | held | a thread | n > 0 | held by that thread, which has to unlock n times |
 //!
-//! A thread that waits does so in `mutex` and nowhere else: what stands at its head holds for waiters, wake-ups and time-outs.
+//! A thread that waits does so in `mutex` and nowhere else: what stands at its head holds for waiters,
+//! wake-ups and time-outs.
 //!
 //! Invariants:
 //!
-//! 1. A thread's number stands in `owner` only while that thread holds `mutex`, and no other thread ever stores it
-//!    there. So a thread that reads its own number holds the lock: its own later store of NOBODY would be read
-//!    instead. And one that holds the lock reads its own number: it is the last that was stored, by itself. What
-//!    any other thread reads, old or new, is not its own number, and tells it just that.
+//! 1. A thread's number stands in `owner` only while that thread holds `mutex`, and no other thread ever
+//!    stores it there. So a thread that reads its own number holds the lock: its own later store of NOBODY
+//!    would be read instead. And one that holds the lock reads its own number: it is the last that was
+//!    stored, by itself. What any other thread reads, old or new, is not its own number, and tells it just
+//!    that.
 //! 2. `depth` is touched by the thread whose number stands in `owner`, and by no other thread.
-//! 3. `owner` is NOBODY, or `depth` is the number of levels still to be unlocked, whenever code of a caller runs.
+//! 3. `owner` is NOBODY, or `depth` is the number of levels still to be unlocked, whenever code of a caller
+//!    runs.
 //!
-//! Ordering: invariant 1 is coherence of a single word, so all accesses to `owner` are Relaxed. What travels from one
-//! owner to the next, `depth` included, travels on `mutex.unlock`.
+//! Ordering: invariant 1 is coherence of a single word, so all accesses to `owner` are Relaxed. What travels
+//! from one owner to the next, `depth` included, travels on `mutex.unlock`.
 //!
-//! Promised upward: exclusion of other threads; a nested lock is a read of the thread's number, a load, a comparison
-//! and an increment; a nested unlock is a decrement and a test. Fairness and time-outs are those of `mutex`.
+//! Promised upward: exclusion of other threads; a nested lock is a read of the thread's number, a load, a
+//! comparison and an increment; a nested unlock is a decrement and a test. Fairness and time-outs are those
+//! of `mutex`.
 //!
-//! Limits: [`MAX_DEPTH`] levels, and one more panics before anything has changed. A thread that ends without having
-//! unlocked leaves the lock held for good: no other thread has its number.
+//! Limits: [`MAX_DEPTH`] levels, and one more panics before anything has changed. A thread that ends without
+//! having unlocked leaves the lock held for good: no other thread has its number.
 
 use crate::facade::atomic::AtomicU64;
 use crate::facade::atomic::Ordering::Relaxed;
@@ -46,8 +50,8 @@ pub(crate) struct RawReentrantMutex {
     depth: UnsafeCell<u32>,
 }
 
-// SAFETY: `depth` alone is not `Sync`, and is touched by the owner only (invariant 2), each after the one before
-// (mutex.unlock).
+// SAFETY: `depth` alone is not `Sync`, and is touched by the owner only (invariant 2), each after the one
+// before (mutex.unlock).
 unsafe impl Sync for RawReentrantMutex {}
 
 #[cold]
@@ -190,8 +194,8 @@ impl RawReentrantMutex {
         // SAFETY: as above.
         self.depth.with_mut(|depth| unsafe { *depth = left });
         if left == 0 {
-            // Relaxed: this thread must not take itself for the owner any more, and is the only one to ask that
-            // (invariant 1). Before the unlock: afterwards it could overwrite the next owner's number.
+            // Relaxed: this thread must not take itself for the owner any more, and is the only one to ask
+            // that (invariant 1). Before the unlock: afterwards it could overwrite the next owner's number.
             self.owner.store(NOBODY, Relaxed);
         }
         left == 0

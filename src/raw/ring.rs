@@ -7,8 +7,9 @@
 //!           └───────────┴───────────┴─────────┴─────────┴────────┘
 //! ```
 //!
-//! A put claims positions by moving the tail, writes values into their slots, and publishes each by its stamp. A get
-//! claims positions by moving the head, waits until each is published, reads the value, and frees the slot by its stamp.
+//! A put claims positions by moving the tail, writes values into their slots, and publishes each by its
+//! stamp. A get claims positions by moving the head, waits until each is published, reads the value, and
+//! frees the slot by its stamp.
 //!
 //! | stamp of a slot, in lap `n` | meaning | who leaves it |
 //! |---|---|---|
@@ -23,21 +24,24 @@
 //!
 //! Invariants:
 //!
-//! 1. Head ≤ tail ≤ head + capacity, in positions; both only grow. What lies between them is the length, claims
-//!    included.
+//! 1. Head ≤ tail ≤ head + capacity, in positions; both only grow. What lies between them is the length,
+//!    claims included.
 //! 2. A slot between two stamps belongs to the thread that claimed its position, alone.
-//! 3. `WAITING` is set on the tail only while the tail is equal to the head, by an exchange of the tail; on the head only
-//!    while the queue is full, by an exchange of the head. The claim that ends this state sees the bit, clears it with
-//!    the same exchange, and its thread owes one wake-up. Registering and ending the wait are decided by the order of
-//!    two exchanges of one word, so no fence is needed.
-//! 4. Once `CLOSED` is set the tail's position does not change any more: a put and a close are decided by one exchange.
+//! 3. `WAITING` is set on the tail only while the tail is equal to the head, by an exchange of the tail; on
+//!    the head only while the queue is full, by an exchange of the head. The claim that ends this state sees
+//!    the bit, clears it with the same exchange, and its thread owes one wake-up. Registering and ending the
+//!    wait are decided by the order of two exchanges of one word, so no fence is needed.
+//! 4. Once `CLOSED` is set the tail's position does not change any more: a put and a close are decided by one
+//!    exchange.
 //!
-//! Ordering: exchanges of a cursor are AcqRel and its loads acquire, on the edge `ring.cursor`, so the thread that sees a position sees
-//! what made it possible, and the two cursors are never seen further apart than the capacity. Values travel from put to
-//! get, and free slots back, by the stamp (`ring.published`, `ring.freed`).
+//! Ordering: exchanges of a cursor are AcqRel and its loads acquire, on the edge `ring.cursor`, so the thread
+//! that sees a position sees what made it possible, and the two cursors are never seen further apart than the
+//! capacity. Values travel from put to get, and free slots back, by the stamp (`ring.published`,
+//! `ring.freed`).
 //!
-//! Limits: no thread waits here but for another that is between two steps ([`settled`], [`until`]). A position that is
-//! claimed and not yet published, or not yet freed, is [`Refusal::Busy`]: it is never taken for empty or full.
+//! Limits: no thread waits here but for another that is between two steps ([`settled`], [`until`]). A
+//! position that is claimed and not yet published, or not yet freed, is [`Refusal::Busy`]: it is never taken
+//! for empty or full.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -115,8 +119,8 @@ pub(crate) enum No {
     Closed,
 }
 
-/// Asks until the answer is not that another thread is between two steps. In line and in one place, so that a claim
-/// stays in registers.
+/// Asks until the answer is not that another thread is between two steps. In line and in one place, so that a
+/// claim stays in registers.
 #[inline(always)]
 pub(crate) fn settled<R>(mut ask: impl FnMut() -> Result<R, Refusal>) -> Result<R, No> {
     let mut backoff = Backoff::new();
@@ -179,7 +183,8 @@ impl Shape {
         lap * u64::from(self.size) + index as u64
     }
 
-    /// The length of a queue with these cursors. Those of two moments may have passed each other: then it was empty.
+    /// The length of a queue with these cursors. Those of two moments may have passed each other: then it was
+    /// empty.
     fn between(&self, head: Cursor, tail: Cursor) -> usize {
         usize::try_from(self.count(tail).saturating_sub(self.count(head))).unwrap_or(usize::MAX)
     }
@@ -217,15 +222,17 @@ impl Line {
 
     #[inline]
     fn load(&self) -> Cursor {
-        // Acquire (ring.cursor): what made this position possible, such as a slot that was freed for it, is seen.
+        // Acquire (ring.cursor): what made this position possible, such as a slot that was freed for it, is
+        // seen.
         // proof: ring.load
         Cursor(self.cursor.load(Acquire))
     }
 
     #[inline]
     fn exchange(&self, current: Cursor, next: Cursor) -> Result<(), Cursor> {
-        // Release (ring.cursor): the thread that sees the claim sees what made it possible. Acquire (ring.cursor): on success the
-        // claims before this one, too, in whose segments and slots it goes on; on failure as for a load.
+        // Release (ring.cursor): the thread that sees the claim sees what made it possible. Acquire
+        // (ring.cursor): on success the claims before this one, too, in whose segments and slots it goes on;
+        // on failure as for a load.
         // proof: ring.exchange
         match self.cursor.compare_exchange_weak(current.0, next.0, AcqRel, Acquire) {
             Ok(_) => Ok(()),
@@ -246,8 +253,8 @@ impl Line {
 
     #[inline]
     fn seen(&self) -> Cursor {
-        // Acquire (ring.seen): what made the position possible, such as the first segment of a chain. However old, it is a
-        // lower bound.
+        // Acquire (ring.seen): what made the position possible, such as the first segment of a chain. However
+        // old, it is a lower bound.
         Cursor(guess(|| self.seen.load(Acquire), 0))
     }
 
@@ -356,8 +363,8 @@ impl Cursors {
         }
     }
 
-    /// Claims places by count: `wanted` of them, at least 1, or as many as there are. `look` is asked between the load
-    /// of the cursor and the exchange; its last answer comes with the claim.
+    /// Claims places by count: `wanted` of them, at least 1, or as many as there are. `look` is asked between
+    /// the load of the cursor and the exchange; its last answer comes with the claim.
     #[inline(always)]
     pub(crate) fn put_many<X>(
         &self,
@@ -451,7 +458,8 @@ impl Cursors {
         self.head.update(|head| Some(head.without(Cursor::MOVING)));
     }
 
-    /// Sets `WAITING` for a getter that is about to sleep. False if it should not: there is an item, or it is closed.
+    /// Sets `WAITING` for a getter that is about to sleep. False if it should not: there is an item, or it is
+    /// closed.
     pub(crate) fn announce_getter(&self) -> bool {
         self.tail
             .update(|tail| {
@@ -461,7 +469,8 @@ impl Cursors {
             .is_some()
     }
 
-    /// Sets `WAITING` for a putter that is about to sleep. False if it should not: there is room, or it is closed.
+    /// Sets `WAITING` for a putter that is about to sleep. False if it should not: there is room, or it is
+    /// closed.
     pub(crate) fn announce_putter(&self) -> bool {
         self.head
             .update(|head| {
@@ -584,7 +593,8 @@ impl<T> Slots<T> {
     #[cold]
     pub(crate) fn begin(&self, size: usize) -> *const Slot<T> {
         let new = Box::into_raw((0..size).map(|_| Slot::new()).collect::<Box<[Slot<T>]>>());
-        // Release (ring.slots): the slots as they were made. Acquire (ring.slots): those that another thread has made.
+        // Release (ring.slots): the slots as they were made. Acquire (ring.slots): those that another thread
+        // has made.
         match self.first.compare_exchange(ptr::null_mut(), new.cast(), Release, Acquire) {
             Ok(_) => new.cast(),
             Err(actual) => {

@@ -1,5 +1,5 @@
-//! Permits, taken and given back by the number: a word that counts them, and beside it the queue of those who wait
-//! for more than there are.
+//! Permits, taken and given back by the number: a word that counts them, and beside it the queue of those who
+//! wait for more than there are.
 //!
 //! The state word is the number of free permits and the bit QUEUED:
 //!
@@ -12,28 +12,31 @@
 //!
 //! Invariants:
 //!
-//! 1. While the queue is not locked, QUEUED is set if and only if a thread is in it. QUEUED changes only under the
-//!    guard.
-//! 2. While QUEUED is set, permits are taken only under the queue lock. So a thread that has the queue lock and sees QUEUED knows
-//!    that the permits it sees will stay, and that others may come.
-//! 3. A release that finds QUEUED set takes the queue lock afterwards and grants what it can ([`grant`]), or leaves that to the
-//!    guard's holder; so does a waiter that leaves, as the one behind it may want less. So whenever the queue is not locked
-//!    and no release is about to take its lock, the first waiter wants more than there are.
-//! 4. A waiter's tag is the number of permits that it wants, at least one. It is granted them in queue order, taken
-//!    from the state by the thread that grants; its thread takes nothing when it wakes up.
-//! 5. Free permits, permits held and `room` add up to `limit` at most, since a permit is counted as gone before it
-//!    is counted in `room`, and out of `room` before it is free. So giving permits back cannot exceed the limit, and
-//!    needs no check.
+//! 1. While the queue is not locked, QUEUED is set if and only if a thread is in it. QUEUED changes only
+//!    under the guard.
+//! 2. While QUEUED is set, permits are taken only under the queue lock. So a thread that has the queue lock
+//!    and sees QUEUED knows that the permits it sees will stay, and that others may come.
+//! 3. A release that finds QUEUED set takes the queue lock afterwards and grants what it can ([`grant`]), or
+//!    leaves that to the guard's holder; so does a waiter that leaves, as the one behind it may want less. So
+//!    whenever the queue is not locked and no release is about to take its lock, the first waiter wants more
+//!    than there are.
+//! 4. A waiter's tag is the number of permits that it wants, at least one. It is granted them in queue order,
+//!    taken from the state by the thread that grants; its thread takes nothing when it wakes up.
+//! 5. Free permits, permits held and `room` add up to `limit` at most, since a permit is counted as gone
+//!    before it is counted in `room`, and out of `room` before it is free. So giving permits back cannot
+//!    exceed the limit, and needs no check.
 //!
-//! Ordering: `semaphore.permits` is Release in whatever adds permits and Acquire in whatever takes them; each change
-//! of the word is a read-modify-write, so all earlier releases are received at once. `semaphore.room` is Release in
-//! the call that makes a held permit go away and Acquire in the one that makes a new one for it: so they are one
-//! after the other also in the state word, and what the first did reaches the thread that acquires the second.
+//! Ordering: `semaphore.permits` is Release in whatever adds permits and Acquire in whatever takes them; each
+//! change of the word is a read-modify-write, so all earlier releases are received at once. `semaphore.room`
+//! is Release in the call that makes a held permit go away and Acquire in the one that makes a new one for
+//! it: so they are one after the other also in the state word, and what the first did reaches the thread that
+//! acquires the second.
 //!
 //! Promised upward: first in, first out among those who queue, whatever they want; no permit lost or made; an
-//! uncontended acquisition and release are one exchange and one addition; no wait for permits that cannot come.
-//! Limits: a thread that has found too few permits looks again for a while before it queues, and in that time those
-//! who come later may be faster. A permit granted to a thread that sleeps is unused until it has woken up.
+//! uncontended acquisition and release are one exchange and one addition; no wait for permits that cannot
+//! come. Limits: a thread that has found too few permits looks again for a while before it queues, and in
+//! that time those who come later may be faster. A permit granted to a thread that sleeps is unused until it
+//! has woken up.
 //!
 //! [`grant`]: RawSemaphore::grant
 
@@ -101,7 +104,8 @@ pub(crate) struct RawSemaphore {
     room: AtomicUsize,
     /// How many permits there can ever be, free and held.
     limit: usize,
-    /// How many there were in the beginning: the best guess at the state of a semaphore that no thread uses just now.
+    /// How many there were in the beginning: the best guess at the state of a semaphore that no thread uses
+    /// just now.
     initial: usize,
 }
 
@@ -125,8 +129,8 @@ impl RawSemaphore {
 
     #[inline]
     fn load(&self) -> State {
-        // Relaxed: the thread that acts on it changes the word by an exchange that fails if it has changed, or has the queue lock
-        // and needs a lower bound only (invariant 2).
+        // Relaxed: the thread that acts on it changes the word by an exchange that fails if it has changed,
+        // or has the queue lock and needs a lower bound only (invariant 2).
         // proof: semaphore.load
         State(self.state.load(Relaxed))
     }
@@ -143,8 +147,9 @@ impl RawSemaphore {
         if n == 0 {
             return true;
         }
-        // A load here would have to wait for the addition that gave the last permit back; a guess does not, and if
-        // it is wrong the exchange says what is right. A guess that offers too little would say nothing.
+        // A load here would have to wait for the addition that gave the last permit back; a guess does not,
+        // and if it is wrong the exchange says what is right. A guess that offers too little would say
+        // nothing.
         self.take(State(if self.initial < n { n } else { self.initial }), n)
     }
 
@@ -152,7 +157,8 @@ impl RawSemaphore {
     #[inline]
     fn take(&self, mut state: State, n: usize) -> bool {
         while state.offers(n) {
-            // Acquire (semaphore.permits): what those did who gave permits back. Relaxed on failure: nothing is taken.
+            // Acquire (semaphore.permits): what those did who gave permits back. Relaxed on failure: nothing
+            // is taken.
             // proof: semaphore.take
             match self.state.compare_exchange_weak(state.0, state.less(n).0, Acquire, Relaxed) {
                 Ok(_) => return true,
@@ -183,7 +189,8 @@ impl RawSemaphore {
         self.acquire_slow(n, &Deadline::NEVER);
     }
 
-    /// Takes `n` permits within the limit, or returns that it could not; at once, if there can never be so many.
+    /// Takes `n` permits within the limit, or returns that it could not; at once, if there can never be so
+    /// many.
     #[inline]
     pub(crate) fn acquire_until(&self, n: usize, limit: TimeLimit<'_>) -> bool {
         self.try_acquire(n) || (n <= self.limit && self.acquire_slow(n, &limit.deadline()))
@@ -217,8 +224,8 @@ impl RawSemaphore {
         locked.wait(waiter, Place::Back, end, deadline, SpinWait::for_answer(), end).is_some()
     }
 
-    /// Sets QUEUED for a thread that is about to queue for `n` permits and has the queue lock. Fails if they are offered,
-    /// with the state that offers them.
+    /// Sets QUEUED for a thread that is about to queue for `n` permits and has the queue lock. Fails if they
+    /// are offered, with the state that offers them.
     fn announce(&self, n: usize) -> Result<(), State> {
         // Most likely still empty; the exchange finds out.
         let mut state = State(0);
@@ -226,9 +233,9 @@ impl RawSemaphore {
             if state.offers(n) {
                 return Err(state);
             }
-            // Relaxed: announces a waiter to releases, which then take the queue lock (invariant 3), and with it what we
-            // do before we give it back. A release comes before this in the word's history, and then we have seen its
-            // permits, or after it, and then it sees the bit.
+            // Relaxed: announces a waiter to releases, which then take the queue lock (invariant 3), and with
+            // it what we do before we give it back. A release comes before this in the word's history, and
+            // then we have seen its permits, or after it, and then it sees the bit.
             // proof: semaphore.queue
             match self.state.compare_exchange_weak(state.0, state.queued().0, Relaxed, Relaxed) {
                 Ok(_) => break,
@@ -261,16 +268,17 @@ impl RawSemaphore {
         }
     }
 
-    /// Ends a section under the queue lock. Grants what there is, and once more if others have delegated that meanwhile.
+    /// Ends a section under the queue lock. Grants what there is, and once more if others have delegated that
+    /// meanwhile.
     fn grant_and_release(&self, locked: LockedQueue<'_>) {
         self.grant_and_forget(locked, 0);
     }
 
-    /// Takes out those at the front of the queue for whom there are permits, and takes those permits for them. Returns
-    /// also the state that this leaves, to which permits may have been added since.
+    /// Takes out those at the front of the queue for whom there are permits, and takes those permits for
+    /// them. Returns also the state that this leaves, to which permits may have been added since.
     fn grant(&self, locked: &mut LockedQueue<'_>) -> (WakeList, State) {
-        // Relaxed, in `load`: a lower bound (invariant 2). It has at least what the last holder of the queue lock left and
-        // what this thread has added itself; who adds more sees QUEUED and comes after us.
+        // Relaxed, in `load`: a lower bound (invariant 2). It has at least what the last holder of the queue
+        // lock left and what this thread has added itself; who adds more sees QUEUED and comes after us.
         let mut left = self.load();
         if !left.is_queued() {
             return (WakeList::NONE, left);
@@ -285,8 +293,8 @@ impl RawSemaphore {
             left = left.unqueued();
         }
         if left != before {
-            // Acquire (semaphore.permits): what those did who gave these permits back, to be handed over to the
-            // waiters with their outcome.
+            // Acquire (semaphore.permits): what those did who gave these permits back, to be handed over to
+            // the waiters with their outcome.
             // proof: semaphore.grant
             self.state.fetch_sub(before.0 - left.0, Acquire);
         }
@@ -301,8 +309,8 @@ impl RawSemaphore {
         // Relaxed: a guess, which the exchange confirms.
         let mut room = self.room.load(Relaxed);
         while room >= n {
-            // Acquire (semaphore.room): what those did whose permits these are; the release hands it on. Relaxed on
-            // failure: nothing is taken.
+            // Acquire (semaphore.room): what those did whose permits these are; the release hands it on.
+            // Relaxed on failure: nothing is taken.
             // proof: semaphore.add
             match self.room.compare_exchange_weak(room, room - n, Acquire, Relaxed) {
                 Ok(_) => {
@@ -337,7 +345,8 @@ impl RawSemaphore {
             if taken == 0 {
                 return 0;
             }
-            // Relaxed: what came with these permits stays in the word's history, for the thread that takes others out of it.
+            // Relaxed: what came with these permits stays in the word's history, for the thread that takes
+            // others out of it.
             // proof: semaphore.forget_free
             match self.state.compare_exchange_weak(state.0, state.less(taken).0, Relaxed, Relaxed) {
                 Ok(_) => {
@@ -349,8 +358,8 @@ impl RawSemaphore {
         }
     }
 
-    /// The same while a thread waits. A waiter for which there are permits already gets them first. Returns the state
-    /// and has forgotten nothing if no thread waits any more.
+    /// The same while a thread waits. A waiter for which there are permits already gets them first. Returns
+    /// the state and has forgotten nothing if no thread waits any more.
     #[cold]
     fn forget_free_queued(&self, n: usize) -> Result<usize, State> {
         let (taken, left) = self.grant_and_forget(self.queue.lock(), n);
@@ -364,8 +373,8 @@ impl RawSemaphore {
         }
     }
 
-    /// Ends a section under the queue lock: grants what there is, then takes up to `n` of the permits away that are left, if a thread
-    /// still waits. Returns how many, and the state that the first part has left.
+    /// Ends a section under the queue lock: grants what there is, then takes up to `n` of the permits away
+    /// that are left, if a thread still waits. Returns how many, and the state that the first part has left.
     fn grant_and_forget(&self, locked: LockedQueue<'_>, n: usize) -> (usize, State) {
         let mut granted = WakeList::NONE;
         let mut forgotten = None;
@@ -376,7 +385,8 @@ impl RawSemaphore {
                 forgotten.get_or_insert_with(|| {
                     let taken = if left.is_queued() { n.min(left.permits()) } else { 0 };
                     if taken != 0 {
-                        // Relaxed: as above. They are still there (invariant 2), and too few for the first waiter.
+                        // Relaxed: as above. They are still there (invariant 2), and too few for the first
+                        // waiter.
                         // proof: semaphore.forget_queued
                         self.state.fetch_sub(taken, Relaxed);
                     }

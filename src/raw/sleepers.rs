@@ -1,17 +1,17 @@
-//! The threads of one side of a queue that sleep until the other side has something for them: a [`Queue`] and nothing
-//! else.
+//! The threads of one side of a queue that sleep until the other side has something for them: a [`Queue`] and
+//! nothing else.
 //!
-//! Whether any thread sleeps here is known to the owner by a bit of its own, which a sleeper sets by the same step that
-//! finds nothing for it (`announce`), and which the thread that ends that state clears. So the owner comes here only if it
-//! owes a wake-up, and there is one under way at a time.
+//! Whether any thread sleeps here is known to the owner by a bit of its own, which a sleeper sets by the same
+//! step that finds nothing for it (`announce`), and which the thread that ends that state clears. So the
+//! owner comes here only if it owes a wake-up, and there is one under way at a time.
 //!
 //! Invariants:
 //!
-//! 1. While the queue is not empty the owner's bit is set, or a wake-up is under way: a thread has cleared the bit and is
-//!    about to call [`wake_one`](RawSleepers::wake_one), or a woken thread has not called
+//! 1. While the queue is not empty the owner's bit is set, or a wake-up is under way: a thread has cleared
+//!    the bit and is about to call [`wake_one`](RawSleepers::wake_one), or a woken thread has not called
 //!    [`hand_on`](RawSleepers::hand_on) yet, nor gone to sleep again.
-//! 2. `announce` is called with the queue lock held. A waker that has cleared the bit takes the queue lock afterwards, so
-//!    it finds the thread that has set it.
+//! 2. `announce` is called with the queue lock held. A waker that has cleared the bit takes the queue lock
+//!    afterwards, so it finds the thread that has set it.
 //!
 //! A node of a thread that waits for several objects goes into the same queue by the same steps.
 
@@ -52,9 +52,9 @@ impl RawSleepers {
         }
     }
 
-    /// Sleeps if `announce` agrees, until it is woken or the deadline passes. Before it sleeps it runs `unlock`, of an
-    /// owner that announces with a lock held. A thread `again` here, because others took what it was woken for, stands
-    /// before all others.
+    /// Sleeps if `announce` agrees, until it is woken or the deadline passes. Before it sleeps it runs
+    /// `unlock`, of an owner that announces with a lock held. A thread `again` here, because others took what
+    /// it was woken for, stands before all others.
     pub(crate) fn sleep(
         &self,
         again: bool,
@@ -134,8 +134,8 @@ impl RawSleepers {
         woken.wake_all(Wakeup::WOKEN);
     }
 
-    /// For a thread that was woken and does not sleep again: sees to it that the next comes, now if `announce` says that
-    /// there is something for it.
+    /// For a thread that was woken and does not sleep again: sees to it that the next comes, now if
+    /// `announce` says that there is something for it.
     pub(crate) fn hand_on(&self, announce: impl FnOnce() -> bool) {
         // The thread that comes into the queue meanwhile has announced itself.
         if self.queue.load().has_waiters() && !announce() {
@@ -144,7 +144,8 @@ impl RawSleepers {
         }
     }
 
-    /// Before a thread sleeps: looks again for a while, with pauses in which a batch comes together in so many `places`.
+    /// Before a thread sleeps: looks again for a while, with pauses in which a batch comes together in so
+    /// many `places`.
     pub(crate) fn spin<R>(
         &self,
         places: usize,

@@ -16,34 +16,36 @@
 //!
 //! Invariants:
 //!
-//! 1. An id is given to one object, once, and an object has one id until it is cleared, which gives it another. So a
-//!    thread that looks up an object's id finds what it has itself inserted for that very object, and a stale slot is
-//!    found by none.
-//! 2. `value` is dereferenced only by the thread that borrows the object, which is then not gone, or by the owner, which
-//!    knows whether it still has it.
-//! 3. An owner is there as long as a thread has a share of it ([`Shared`]): the object has one, and each slot. New ones
-//!    are made by the thread that borrows the object only, so when it has given up its own there are never more again. A slot
-//!    whose object has given up its share is stale.
-//! 4. At least a quarter of the slots is empty, so each search ends. When an insertion would break this, the table is
-//!    made anew without its stale slots, between a quarter and half full. When a removal or an insertion finds a table
-//!    of [`SPARSE`] slots or more that is at most an eighth full, it is made anew, too: so between two of these, half
-//!    of the values have gone or as many have come.
-//! 5. Each insertion first lets go of stale slots, from where the last one stopped, until it has seen more slots that
-//!    are not stale than it has let go of. So its work is paid for by the slots it frees; where most are stale they all
-//!    go at once, and else they do not come to be more than the others. A thread that inserts nothing keeps them.
-//! 6. None of the users' code runs between reading the table and writing it: owners are the crate's own, and values
-//!    are dropped when the table is consistent. (Giving back a share frees memory and runs nothing.)
+//! 1. An id is given to one object, once, and an object has one id until it is cleared, which gives it
+//!    another. So a thread that looks up an object's id finds what it has itself inserted for that very
+//!    object, and a stale slot is found by none.
+//! 2. `value` is dereferenced only by the thread that borrows the object, which is then not gone, or by the
+//!    owner, which knows whether it still has it.
+//! 3. An owner is there as long as a thread has a share of it ([`Shared`]): the object has one, and each
+//!    slot. New ones are made by the thread that borrows the object only, so when it has given up its own
+//!    there are never more again. A slot whose object has given up its share is stale.
+//! 4. At least a quarter of the slots is empty, so each search ends. When an insertion would break this, the
+//!    table is made anew without its stale slots, between a quarter and half full. When a removal or an
+//!    insertion finds a table of [`SPARSE`] slots or more that is at most an eighth full, it is made anew,
+//!    too: so between two of these, half of the values have gone or as many have come.
+//! 5. Each insertion first lets go of stale slots, from where the last one stopped, until it has seen more
+//!    slots that are not stale than it has let go of. So its work is paid for by the slots it frees; where
+//!    most are stale they all go at once, and else they do not come to be more than the others. A thread that
+//!    inserts nothing keeps them.
+//! 6. None of the users' code runs between reading the table and writing it: owners are the crate's own, and
+//!    values are dropped when the table is consistent. (Giving back a share frees memory and runs nothing.)
 //!
-//! At a thread's end each owner is told of its value, in the order of the objects' first uses. A value that is
-//! inserted meanwhile, by another's destructor, gets its turn in the next round; after [`ROUNDS`] of them the owners
-//! keep what is left, which bounds the end of a thread whose destructors insert again and again.
+//! At a thread's end each owner is told of its value, in the order of the objects' first uses. A value that
+//! is inserted meanwhile, by another's destructor, gets its turn in the next round; after [`ROUNDS`] of them
+//! the owners keep what is left, which bounds the end of a thread whose destructors insert again and again.
 //!
-//! Ordering: `slots.owner` is the exchange by which an object gets its owner, and `slots.share` goes from each share that
-//! is given back to the thread that frees the owner. An id is a number and nothing travels with it; the table is one thread's.
+//! Ordering: `slots.owner` is the exchange by which an object gets its owner, and `slots.share` goes from
+//! each share that is given back to the thread that frees the owner. An id is a number and nothing travels
+//! with it; the table is one thread's.
 //!
-//! Promised upward: a lookup that hits its slot at once is the id, the table, and the slot: three loads that depend on
-//! two addresses. Ids and thread numbers are never used twice. Limits: see invariant 4; stale slots keep the memory
-//! of their owner's (few) words, not of values.
+//! Promised upward: a lookup that hits its slot at once is the id, the table, and the slot: three loads that
+//! depend on two addresses. Ids and thread numbers are never used twice. Limits: see invariant 4; stale slots
+//! keep the memory of their owner's (few) words, not of values.
 
 use std::cell::Cell;
 use std::mem;
@@ -55,8 +57,8 @@ use crate::facade::{UnsafeCell, const_fn, contain, per_thread, reached, unique_n
 
 /// What lasts of an object for as long as a thread may still be telling it of that thread's end.
 pub(crate) trait Owner {
-    /// The calling thread, which has inserted `value` for this owner, ends. Called once for each value that is in the
-    /// table then; the object itself may be gone, or be going in another thread.
+    /// The calling thread, which has inserted `value` for this owner, ends. Called once for each value that
+    /// is in the table then; the object itself may be gone, or be going in another thread.
     ///
     /// # Safety
     ///
@@ -66,15 +68,15 @@ pub(crate) trait Owner {
 
 /// An owner, its object's id, and how much of it is shared out.
 ///
-/// Not an `Arc` with weak references: an object that is used and dropped by one thread then costs no exchange for each
-/// reference that comes and goes.
+/// Not an `Arc` with weak references: an object that is used and dropped by one thread then costs no exchange
+/// for each reference that comes and goes.
 #[derive(Debug)]
 struct Shared<O: ?Sized> {
     /// [`OF_OBJECT`], unless the object is gone, and [`OF_SLOT`] for each slot.
     shares: AtomicUsize,
     id: u64,
-    /// Read by the thread that gives a share back, written by the thread that frees it all. Nothing but for models, which see by it
-    /// whether those are in order.
+    /// Read by the thread that gives a share back, written by the thread that frees it all. Nothing but for
+    /// models, which see by it whether those are in order.
     life: UnsafeCell<()>,
     owner: O,
 }
@@ -89,15 +91,15 @@ impl<O: ?Sized> Shared<O> {
     ///
     /// # Safety
     ///
-    /// The caller has these shares of `this`, which came from a box. It may be gone when this returns, and already while
-    /// it runs, hence a pointer.
+    /// The caller has these shares of `this`, which came from a box. It may be gone when this returns, and
+    /// already while it runs, hence a pointer.
     unsafe fn give_back(this: NonNull<Self>, given: usize) {
         // SAFETY: alive until all shares are given back.
         unsafe { &(*this.as_ptr()).life }.with(|_| ());
         // SAFETY: as above. The reference is to an atomic, which may end during its call.
         let shares = unsafe { &(*this.as_ptr()).shares };
-        // Acquire (slots.share): what the others did with theirs. If there are none, there will be none (invariant 3).
-        // AcqRel (slots.share): the same, and what this one did.
+        // Acquire (slots.share): what the others did with theirs. If there are none, there will be none
+        // (invariant 3). AcqRel (slots.share): the same, and what this one did.
         if shares.load(Acquire) != given {
             if shares.fetch_sub(given, AcqRel) != given {
                 return;
@@ -169,7 +171,8 @@ impl<O: Owner + 'static> Slots<O> {
     /// The calling thread's value.
     #[inline]
     pub(crate) fn find(&self) -> Option<NonNull<()>> {
-        // Relaxed: a thread that has inserted a value has seen the id, and no other comes after it (invariant 1).
+        // Relaxed: a thread that has inserted a value has seen the id, and no other comes after it (invariant
+        // 1).
         let id = self.id.load(Relaxed);
         TABLE.with(|table| table.find(id)).flatten()
     }
@@ -179,7 +182,8 @@ impl<O: Owner + 'static> Slots<O> {
         TABLE.with(|table| table.state.get() == State::Closed).unwrap_or(true)
     }
 
-    /// Returns whether the calling thread's table is being given up, or has been: a value may be missing from it.
+    /// Returns whether the calling thread's table is being given up, or has been: a value may be missing from
+    /// it.
     pub(crate) fn is_ending() -> bool {
         TABLE.with(|table| table.state.get() != State::Open).unwrap_or(true)
     }
@@ -191,8 +195,8 @@ impl<O: Owner + 'static> Slots<O> {
         unsafe { shared.as_ref() }.map(|shared| &shared.owner)
     }
 
-    /// A share of the owner, for the slot that [`insert`](Self::insert) makes. The owner is made now if there is none yet,
-    /// and if it is this one that is used the other result is true.
+    /// A share of the owner, for the slot that [`insert`](Self::insert) makes. The owner is made now if there
+    /// is none yet, and if it is this one that is used the other result is true.
     pub(crate) fn share(&self, make: impl FnOnce() -> O) -> (Share<O>, bool) {
         // Acquire (slots.owner): as in `owner`.
         let mut there = self.owner.load(Acquire);
@@ -201,7 +205,8 @@ impl<O: Owner + 'static> Slots<O> {
             let id = id_of(unique_number());
             let made = Box::new(Shared { shares, id, life: UnsafeCell::new(()), owner: make() });
             let made = NonNull::from(Box::leak(made));
-            // Release (slots.owner): the owner as it was made. Acquire: the one that another thread has made meanwhile.
+            // Release (slots.owner): the owner as it was made. Acquire: the one that another thread has made
+            // meanwhile.
             match self.owner.compare_exchange(ptr::null_mut(), made.as_ptr(), Release, Acquire) {
                 Ok(_) => return (Share(made), true),
                 Err(other) => {
@@ -216,24 +221,26 @@ impl<O: Owner + 'static> Slots<O> {
         let there = unsafe { NonNull::new_unchecked(there) };
         // SAFETY: as in `owner`.
         let shares = unsafe { &(*there.as_ptr()).shares };
-        // Relaxed: the object's share, which is there as long as it is borrowed, keeps it alive until this one does.
+        // Relaxed: the object's share, which is there as long as it is borrowed, keeps it alive until this
+        // one does.
         shares.fetch_add(OF_SLOT, Relaxed);
         (Share(there), false)
     }
 
-    /// Makes sure that the next [`insert`](Self::insert) of this thread, if nothing comes in between, has room.
+    /// Makes sure that the next [`insert`](Self::insert) of this thread, if nothing comes in between, has
+    /// room.
     pub(crate) fn reserve(&self) -> Result<(), Gone> {
         TABLE.with(Table::reserve).unwrap_or(Err(Gone))
     }
 
     /// Has the calling thread find `value` from now on.
     ///
-    /// The caller has [reserved](Self::reserve) the room, the share is of this object's owner, and the thread has no value
-    /// of this object.
+    /// The caller has [reserved](Self::reserve) the room, the share is of this object's owner, and the thread
+    /// has no value of this object.
     pub(crate) fn insert(&self, value: NonNull<()>, share: Share<O>) {
         let id = share.shared().id;
-        // Relaxed: read for what it is by this thread, and by others to find nothing under it. The thread that stores it stores
-        // the same until the object is borrowed exclusively.
+        // Relaxed: read for what it is by this thread, and by others to find nothing under it. The thread
+        // that stores it stores the same until the object is borrowed exclusively.
         self.id.store(id, Relaxed);
         let share = Share(share.into_raw() as NonNull<Shared<dyn Owner>>);
         let kept = TABLE.with(|table| table.insert(id, value, share));
@@ -267,7 +274,8 @@ impl<O: Owner + 'static> Slots<O> {
             let _ = share.into_raw();
             OF_SLOT
         });
-        // SAFETY: the object's share, which it has forgotten, and that of this thread's slot, which was taken apart.
+        // SAFETY: the object's share, which it has forgotten, and that of this thread's slot, which was taken
+        // apart.
         unsafe { Shared::give_back(shared, OF_OBJECT + slots) };
     }
 }
@@ -278,7 +286,8 @@ impl<O: Owner + 'static> Drop for Slots<O> {
     }
 }
 
-/// What differs stays different, and is spread over the bits that choose the slot: the upper ones of the product.
+/// What differs stays different, and is spread over the bits that choose the slot: the upper ones of the
+/// product.
 const fn id_of(number: u64) -> u64 {
     number.wrapping_mul(SPREAD).reverse_bits().rotate_left(SLOT.trailing_zeros())
 }
@@ -306,8 +315,8 @@ enum State {
 struct Table {
     /// `NOTHING`, or allocated here.
     slots: Cell<NonNull<Slot>>,
-    /// The bytes of all slots but one, and 0 for `NOTHING`: an id is looked for at its lower bits, so far as the mask
-    /// goes, without a shift or a multiplication.
+    /// The bytes of all slots but one, and 0 for `NOTHING`: an id is looked for at its lower bits, so far as
+    /// the mask goes, without a shift or a multiplication.
     mask: Cell<usize>,
     /// Slots that are not empty.
     len: Cell<usize>,
@@ -337,8 +346,8 @@ impl Slot {
 #[repr(transparent)]
 struct Nothing(Slot);
 
-// SAFETY: no thread writes to it: `insert` comes after `reserve`, which makes slots of the thread's own, and `remove`
-// finds nothing here.
+// SAFETY: no thread writes to it: `insert` comes after `reserve`, which makes slots of the thread's own, and
+// `remove` finds nothing here.
 unsafe impl Sync for Nothing {}
 
 static NOTHING: Nothing = Nothing(Slot::empty());
@@ -371,8 +380,8 @@ impl Table {
     fn slot(&self, offset: usize) -> &Slot {
         // SAFETY: every offset is cut off by `mask`, which keeps it in the table and a multiple of a slot.
         let slot = unsafe { self.slots.get().byte_add(offset) };
-        // SAFETY: allocated until the next `drain`, in `reserve` and `end`; none of them is called while a slot is
-        // borrowed (invariant 6).
+        // SAFETY: allocated until the next `drain`, in `reserve` and `end`; none of them is called while a
+        // slot is borrowed (invariant 6).
         unsafe { slot.as_ref() }
     }
 

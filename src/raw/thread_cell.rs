@@ -1,5 +1,5 @@
-//! All threads' values of one cell: a list under a lock, from which a value is taken out by the thread that ends first, its
-//! thread or the cell.
+//! All threads' values of one cell: a list under a lock, from which a value is taken out by the thread that
+//! ends first, its thread or the cell.
 //!
 //! | the value is | in the thread's table | in the list | who may touch it |
 //! |---|---|---|---|
@@ -15,17 +15,19 @@
 //!
 //! Invariants:
 //!
-//! 1. Links are changed, and the list is closed, under the lock. So the section in which a value leaves the list is
-//!    the one transition that decides who drops it: a thread that finds the list closed has lost, and the address it
-//!    has is not to be followed; a cell that closes the list finds no value whose thread was there before.
+//! 1. Links are changed, and the list is closed, under the lock. So the section in which a value leaves the
+//!    list is the one transition that decides who drops it: a thread that finds the list closed has lost, and
+//!    the address it has is not to be followed; a cell that closes the list finds no value whose thread was
+//!    there before.
 //! 2. The list outlives both: it is there as long as the cell or a slot in a table has a share of it.
 //! 3. None of the users' code runs under the lock.
 //!
-//! Ordering: the lock's. What a thread did to its value while it borrowed the cell happens before the cell's drop by
-//! whatever made that drop's exclusive access.
+//! Ordering: the lock's. What a thread did to its value while it borrowed the cell happens before the cell's
+//! drop by whatever made that drop's exclusive access.
 //!
-//! Promised upward: each value is dropped once. The side that has lost does not wait for the other: a destructor may
-//! still be running in a thread that ends when the cell's drop returns, and the other way round.
+//! Promised upward: each value is dropped once. The side that has lost does not wait for the other: a
+//! destructor may still be running in a thread that ends when the cell's drop returns, and the other way
+//! round.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -64,8 +66,8 @@ pub(crate) struct Values {
 impl Values {
     /// # Safety
     ///
-    /// `drop_value` is sound to call, once, with every address that is [linked](Self::link), in the thread that linked
-    /// it or in the one that [closes](Self::close).
+    /// `drop_value` is sound to call, once, with every address that is [linked](Self::link), in the thread
+    /// that linked it or in the one that [closes](Self::close).
     pub(crate) unsafe fn new(drop_value: unsafe fn(NonNull<Links>)) -> Self {
         let list = List { first: ptr::null_mut(), closed: false };
         Self { lock: RawMutex::new(), list: UnsafeCell::new(list), drop_value }
@@ -108,7 +110,8 @@ impl Values {
                 reached!("thread ended after the cell");
                 return false;
             }
-            // SAFETY: it was linked, this thread has not unlinked it, and the list is not closed (invariant 1).
+            // SAFETY: it was linked, this thread has not unlinked it, and the list is not closed (invariant
+            // 1).
             let links = unsafe { value.as_ref() };
             let (previous, next) = (links.previous.get(), links.next.get());
             // SAFETY: what is in the list is alive.
@@ -137,10 +140,12 @@ impl Values {
 impl Owner for Values {
     unsafe fn thread_ends(&self, value: NonNull<()>) {
         let value = value.cast();
-        // SAFETY: what is in this thread's table was linked by it, and would be gone from there if it were unlinked.
+        // SAFETY: what is in this thread's table was linked by it, and would be gone from there if it were
+        // unlinked.
         if unsafe { self.unlink(value) } {
             reached!("thread ended before the cell");
-            // SAFETY: taken out of the list, so it is this thread's alone; it is dropped here and nowhere else.
+            // SAFETY: taken out of the list, so it is this thread's alone; it is dropped here and nowhere
+            // else.
             unsafe { (self.drop_value)(value) };
         }
     }
@@ -158,7 +163,8 @@ impl Drop for Rest {
             // SAFETY: not dropped yet, and no other thread's since the list was closed.
             let next = unsafe { value.as_ref() }.next.get();
             self.next = next;
-            // If the value panics, the others are dropped as the panic leaves; a second panic ends the process.
+            // If the value panics, the others are dropped as the panic leaves; a second panic ends the
+            // process.
             let others = Rest { next, drop_value: self.drop_value };
             // SAFETY: as above, and not in the chain any more.
             unsafe { (self.drop_value)(value) };

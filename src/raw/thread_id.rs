@@ -7,17 +7,18 @@
 //!
 //! Invariants:
 //!
-//! 1. Two threads never have the same number, whether or not one has ended before the other began: what a thread that
-//!    has ended left behind is taken for no other thread's.
+//! 1. Two threads never have the same number, whether or not one has ended before the other began: what a
+//!    thread that has ended left behind is taken for no other thread's.
 //! 2. A thread's number never changes.
 //!
-//! Ordering: none. A number is made by one addition to a counter, and is kept where its thread alone can see it.
+//! Ordering: none. A number is made by one addition to a counter, and is kept where its thread alone can see
+//! it.
 //!
-//! Promised upward: [`ThreadId::known`] is one read of a thread-local constant-initialised cell, without a branch and
-//! without a destructor, so it works in the destructors of an ending thread as well.
+//! Promised upward: [`ThreadId::known`] is one read of a thread-local constant-initialised cell, without a
+//! branch and without a destructor, so it works in the destructors of an ending thread as well.
 //!
-//! Limits: 2^64 threads; and where the platform has no native thread-local storage, none of this works in a thread
-//! whose thread-local data are gone.
+//! Limits: 2^64 threads; and where the platform has no native thread-local storage, none of this works in a
+//! thread whose thread-local data are gone.
 
 use std::num::NonZeroU64;
 

@@ -1,4 +1,5 @@
-//! All threads' values of one object that keeps them: a list that is only ever pushed to. It is made with its first value.
+//! All threads' values of one object that keeps them: a list that is only ever pushed to. It is made with its
+//! first value.
 //!
 //! | the list is | meaning |
 //! |---|---|
@@ -11,8 +12,9 @@
 //!    exclusively. So who walks the list while others push sees all values that were pushed before it began.
 //! 2. A thread pushes one value at most, and marks it with its number, which no other thread ever has.
 //!
-//! Ordering: `thread_local.push` is Release, `first` is Acquire. (The first value is published with the list: `slots.owner`.) Every push is a read-modify-write, so a walk that
-//! begins at the last value sees what all earlier ones published, too.
+//! Ordering: `thread_local.push` is Release, `first` is Acquire. (The first value is published with the list:
+//! `slots.owner`.) Every push is a read-modify-write, so a walk that begins at the last value sees what all
+//! earlier ones published, too.
 //!
 //! Promised upward: neither side ever waits for the other. Limits: none is ever removed by itself.
 
@@ -65,12 +67,13 @@ impl Pushed {
     pub(crate) unsafe fn push(&self, value: NonNull<Link>) {
         // SAFETY: this function's contract.
         let link = unsafe { value.as_ref() };
-        // A guess, put right by the first exchange: a load in front of it would be one more access, and hide those of
-        // other threads from the model.
+        // A guess, put right by the first exchange: a load in front of it would be one more access, and hide
+        // those of other threads from the model.
         let mut last = ptr::null_mut();
         loop {
             link.next.set(last);
-            // Release (thread_local.push): the value and its link. Relaxed: an address to link to, not followed here.
+            // Release (thread_local.push): the value and its link. Relaxed: an address to link to, not
+            // followed here.
             match self.last.compare_exchange_weak(last, value.as_ptr(), Release, Relaxed) {
                 Ok(_) => return,
                 Err(other) => {

@@ -374,7 +374,8 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Writer> {
 impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
     /// Becomes the writer before the deadline, or stays what it is.
     fn upgrade(self, limit: TimeLimit<'_>) -> Result<Guard<P, Writer>, Self> {
-        // SAFETY: the guard has the lock as the upgradable reader, and is turned into the writer's if that succeeds.
+        // SAFETY: the guard has the lock as the upgradable reader, and is turned into the writer's if that
+        // succeeds.
         let upgrade = |raw: &RawRwLock| unsafe { raw.upgrade(limit) }.then_some(());
         // SAFETY: there is the writer instead of the upgradable reader if the result says so.
         unsafe { self.into_mode(upgrade) }
@@ -388,7 +389,8 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
     }
 
     fn downgrade(self) -> Guard<P, Reader> {
-        // SAFETY: the guard has the lock as the upgradable reader, and is turned into a reader's if that succeeds.
+        // SAFETY: the guard has the lock as the upgradable reader, and is turned into a reader's if that
+        // succeeds.
         let downgrade = |raw: &RawRwLock| unsafe { raw.downgrade_upgradable() }.then_some(ReadToken::COUNTED);
         // SAFETY: there is a counted reader instead of the upgradable one if the result says so.
         unsafe { self.into_mode(downgrade) }

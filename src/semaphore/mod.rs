@@ -14,14 +14,14 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 
 /// A number of permits: the thread that wants to do something takes some, and waits while there are too few.
 ///
-/// Use it to limit how many threads do something at a time, how many requests are under way, or how much of something
-/// divisible is in use. It guards no value: for one thread at a time use a [`Mutex`](crate::Mutex). To hand over
-/// items, not just the right to one, use a [`BoundedBuffer`](crate::BoundedBuffer).
+/// Use it to limit how many threads do something at a time, how many requests are under way, or how much of
+/// something divisible is in use. It guards no value: for one thread at a time use a [`Mutex`](crate::Mutex).
+/// To hand over items, not just the right to one, use a [`BoundedBuffer`](crate::BoundedBuffer).
 ///
-/// A permit is given back when its [`SemaphorePermit`] is dropped. Where taking and giving back are not that simple,
-/// permits can be [forgotten](SemaphorePermit::forget) in one place and [added](Self::add_permits) in another. For
-/// that case a semaphore can be [`bounded`](Self::bounded): it then never has more permits than it began with, and
-/// giving back one too many is an error where it happens.
+/// A permit is given back when its [`SemaphorePermit`] is dropped. Where taking and giving back are not that
+/// simple, permits can be [forgotten](SemaphorePermit::forget) in one place and [added](Self::add_permits) in
+/// another. For that case a semaphore can be [`bounded`](Self::bounded): it then never has more permits than
+/// it began with, and giving back one too many is an error where it happens.
 ///
 /// # Examples
 ///
@@ -63,49 +63,52 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// # Blocking
 ///
-/// An acquisition that finds too few permits looks again for up to a microsecond and lets other threads have the processor
-/// a few times; then it queues, spins and yields for a few microseconds more if no other thread waits, and
-/// parks. It allocates nothing, and returns only when it has its permits or its time is up.
+/// An acquisition that finds too few permits looks again for up to a microsecond and lets other threads have
+/// the processor a few times; then it queues, spins and yields for a few microseconds more if no other thread
+/// waits, and parks. It allocates nothing, and returns only when it has its permits or its time is up.
 ///
 /// # Fairness
 ///
-/// First in, first out, whatever the requests want. As long as a thread is queued no thread takes permits but in the
-/// order of the queue, [`try_acquire`](Self::try_acquire) included: a large request at the head of the queue is not
-/// starved by small ones behind it, and these wait although there would be permits for them. One that gives up at its
-/// deadline lets those behind it go on at once. A request for no permits at all is granted at once, always.
+/// First in, first out, whatever the requests want. As long as a thread is queued no thread takes permits but
+/// in the order of the queue, [`try_acquire`](Self::try_acquire) included: a large request at the head of the
+/// queue is not starved by small ones behind it, and these wait although there would be permits for them. One
+/// that gives up at its deadline lets those behind it go on at once. A request for no permits at all is
+/// granted at once, always.
 ///
-/// Threads that still look, and have not queued, have no order among them. And a permit that is granted to a sleeping
-/// thread is idle until that thread has woken up: where a semaphore is so contended that its users sleep, this order
-/// costs more throughput than a lock that goes to the thread that is awake.
+/// Threads that still look, and have not queued, have no order among them. And a permit that is granted to a
+/// sleeping thread is idle until that thread has woken up: where a semaphore is so contended that its users
+/// sleep, this order costs more throughput than a lock that goes to the thread that is awake.
 ///
 /// # Memory ordering
 ///
-/// What a thread did before it gave permits back or added them happens before the return of each acquisition that
-/// takes permits afterwards. What a thread did before it forgot permits it held happens before the return of the
-/// `add_permits` that makes new ones in their place where the semaphore had no room for them otherwise.
+/// What a thread did before it gave permits back or added them happens before the return of each acquisition
+/// that takes permits afterwards. What a thread did before it forgot permits it held happens before the
+/// return of the `add_permits` that makes new ones in their place where the semaphore had no room for them
+/// otherwise.
 ///
 /// # Reentrancy and deadlock
 ///
-/// A thread that holds permits may acquire more, and waits for ever if they are held by threads that wait for its
-/// own. Two threads that each hold some and want all wait for ever, too; take all that are needed in one call.
-/// A permit is not tied to a thread: it may be sent to another, shared, and dropped anywhere.
+/// A thread that holds permits may acquire more, and waits for ever if they are held by threads that wait for
+/// its own. Two threads that each hold some and want all wait for ever, too; take all that are needed in one
+/// call. A permit is not tied to a thread: it may be sent to another, shared, and dropped anywhere.
 ///
 /// # Panics
 ///
 /// [`new`](Self::new), [`bounded`](Self::bounded), [`acquire`](Self::acquire),
-/// [`acquire_many`](Self::acquire_many), [`add_permits`](Self::add_permits) and the `merge` of permits, each for a
-/// number that cannot be. Nothing has changed after a panic.
+/// [`acquire_many`](Self::acquire_many), [`add_permits`](Self::add_permits) and the `merge` of permits, each
+/// for a number that cannot be. Nothing has changed after a panic.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// Neither has one. The names are those of tokio's, which waits in tasks; there a request that can never be fulfilled
-/// waits for ever, here it panics if it is not timed. `bounded` is Python's `BoundedSemaphore`.
+/// Neither has one. The names are those of tokio's, which waits in tasks; there a request that can never be
+/// fulfilled waits for ever, here it panics if it is not timed. `bounded` is Python's `BoundedSemaphore`.
 ///
 /// # Implementation notes
 ///
-/// A word that counts the free permits, with a bit that says whether a thread waits; a queue of waiters on their
-/// stacks; and a count of how many permits may still be made. Taking and giving back permits no thread fights for is one
-/// atomic exchange and one atomic addition. The protocol and its proof stand in `docs/waiting.md`.
+/// A word that counts the free permits, with a bit that says whether a thread waits; a queue of waiters on
+/// their stacks; and a count of how many permits may still be made. Taking and giving back permits no thread
+/// fights for is one atomic exchange and one atomic addition. The protocol and its proof stand in
+/// `docs/waiting.md`.
 pub struct Semaphore {
     raw: RawSemaphore,
 }
@@ -132,9 +135,10 @@ impl Semaphore {
     const_fn! {
         /// Makes a semaphore that never has more permits than these.
         ///
-        /// The bound is on all permits there are, the free ones and those held. So permits can be added only after as
-        /// many were forgotten, by [`SemaphorePermit::forget`] or [`forget_permits`](Self::forget_permits). One that
-        /// is held will be given back, which cannot fail; to add another in the meantime is one too many already.
+        /// The bound is on all permits there are, the free ones and those held. So permits can be added only
+        /// after as many were forgotten, by [`SemaphorePermit::forget`] or
+        /// [`forget_permits`](Self::forget_permits). One that is held will be given back, which cannot fail;
+        /// to add another in the meantime is one too many already.
         ///
         /// ```
         /// use lockwork::{OverRelease, Semaphore};
@@ -243,15 +247,15 @@ impl Semaphore {
 
     /// Takes `n` permits at once, waiting for `timeout` at most.
     ///
-    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever. Returns `None` at once if the semaphore can
-    /// never have so many.
+    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever. Returns `None` at once if the
+    /// semaphore can never have so many.
     #[inline]
     pub fn try_acquire_many_for(&self, n: usize, timeout: Duration) -> Option<SemaphorePermit<'_>> {
         self.raw.acquire_until(n, TimeLimit::For(timeout)).then(|| self.permit(n))
     }
 
-    /// Takes `n` permits at once, waiting until `deadline` at most. Returns `None` at once if the semaphore can never
-    /// have so many.
+    /// Takes `n` permits at once, waiting until `deadline` at most. Returns `None` at once if the semaphore
+    /// can never have so many.
     #[inline]
     pub fn try_acquire_many_until(&self, n: usize, deadline: Instant) -> Option<SemaphorePermit<'_>> {
         self.raw.acquire_until(n, TimeLimit::Until(deadline)).then(|| self.permit(n))
@@ -349,8 +353,8 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// If there would be too many permits, free and held: more than the semaphore is
-    /// [bounded](Self::bounded) to, or more than [`MAX_PERMITS`](Self::MAX_PERMITS). None has been added then.
+    /// If there would be too many permits, free and held: more than the semaphore is [bounded](Self::bounded)
+    /// to, or more than [`MAX_PERMITS`](Self::MAX_PERMITS). None has been added then.
     #[inline]
     #[track_caller]
     #[doc(alias = "release")]
@@ -399,8 +403,8 @@ impl Semaphore {
         self.raw.forget_free(n)
     }
 
-    /// Returns how many permits were free just now; it may be otherwise by the time the answer is looked at. They are not to
-    /// be had while a thread waits for more than there are.
+    /// Returns how many permits were free just now; it may be otherwise by the time the answer is looked at.
+    /// They are not to be had while a thread waits for more than there are.
     #[must_use]
     #[inline]
     pub fn available_permits(&self) -> usize {

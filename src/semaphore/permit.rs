@@ -17,8 +17,8 @@ fn merged(of: &str, same: bool, permits: usize, others: usize) -> usize {
     }
 }
 
-/// Permits of a [`Semaphore`], one or several or none, given by [`Semaphore::acquire`] and its kin. Dropping it gives
-/// them back.
+/// Permits of a [`Semaphore`], one or several or none, given by [`Semaphore::acquire`] and its kin. Dropping
+/// it gives them back.
 ///
 /// One that is leaked, say by [`mem::forget`], never gives them back, and a bounded semaphore has lost them:
 /// [`forget`](Self::forget) says so to the semaphore.
@@ -44,8 +44,8 @@ impl<'a> SemaphorePermit<'a> {
         self.semaphore
     }
 
-    /// Keeps the permits from being given back: the semaphore has so many fewer from now on. The thread that takes over what
-    /// they stood for may [add](Semaphore::add_permits) them again.
+    /// Keeps the permits from being given back: the semaphore has so many fewer from now on. The thread that
+    /// takes over what they stood for may [add](Semaphore::add_permits) them again.
     ///
     /// ```
     /// let semaphore = lockwork::Semaphore::bounded(2);
@@ -87,8 +87,8 @@ impl<'a> SemaphorePermit<'a> {
     ///
     /// # Panics
     ///
-    /// If `other` is of another semaphore, or the sum too large for a number. Those permits are given back then, and
-    /// these stay as they were.
+    /// If `other` is of another semaphore, or the sum too large for a number. Those permits are given back
+    /// then, and these stay as they were.
     #[inline]
     #[track_caller]
     pub fn merge(&mut self, other: Self) {
@@ -105,8 +105,8 @@ impl Drop for SemaphorePermit<'_> {
     }
 }
 
-/// A [`SemaphorePermit`] that keeps its [`Semaphore`] alive, given by [`Semaphore::acquire_arc`] and its kin. Dropping
-/// it gives the permits back.
+/// A [`SemaphorePermit`] that keeps its [`Semaphore`] alive, given by [`Semaphore::acquire_arc`] and its kin.
+/// Dropping it gives the permits back.
 ///
 /// It borrows nothing, so it can be stored anywhere and outlive the frame it was acquired in.
 #[must_use = "the permits are given back as soon as this is dropped"]
@@ -139,7 +139,8 @@ impl ArcSemaphorePermit {
         self.permits = 0;
     }
 
-    /// Splits off `n` of the permits, or returns `None` if there are not so many. See [`SemaphorePermit::split`].
+    /// Splits off `n` of the permits, or returns `None` if there are not so many. See
+    /// [`SemaphorePermit::split`].
     #[must_use = "the permits that were split off are given back as soon as they are dropped"]
     #[inline]
     pub fn split(&mut self, n: usize) -> Option<Self> {
@@ -151,8 +152,8 @@ impl ArcSemaphorePermit {
     ///
     /// # Panics
     ///
-    /// If `other` is of another semaphore, or the sum too large for a number. Those permits are given back then, and
-    /// these stay as they were.
+    /// If `other` is of another semaphore, or the sum too large for a number. Those permits are given back
+    /// then, and these stay as they were.
     #[inline]
     #[track_caller]
     pub fn merge(&mut self, mut other: Self) {

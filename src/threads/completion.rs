@@ -10,14 +10,16 @@
 //! | `Cancelled` | never runs; has the closure until it is dropped | |
 //! | `Taken` | has neither closure nor result | |
 //!
-//! 1. The thread that takes the closure out of a queued completion decides its fate, once: run, or cancelled. To run it,
-//!    the thread has taken the task out of the executor's queue before.
-//! 2. `done` is set when the stage has become `Finished`, `Cancelled` or `Taken`, under the lock. A listener that found
-//!    `done` clear under the lock is therefore found by the thread that sets it. The closure is gone by then, unless it
-//!    is that of a task that was cancelled while another closure or result was dropped (see `deferred`).
-//! 3. A result is in a completion only as long as the handle exists, or until it is dropped, if that was put off; the
-//!    task has entered its scope once more then. So when a task has left its scope for the last time, and its handle is gone or
-//!    forgotten, nothing that the scope lent is in it; the completion itself may go at any time.
+//! 1. The thread that takes the closure out of a queued completion decides its fate, once: run, or cancelled.
+//!    To run it, the thread has taken the task out of the executor's queue before.
+//! 2. `done` is set when the stage has become `Finished`, `Cancelled` or `Taken`, under the lock. A listener
+//!    that found `done` clear under the lock is therefore found by the thread that sets it. The closure is
+//!    gone by then, unless it is that of a task that was cancelled while another closure or result was
+//!    dropped (see `deferred`).
+//! 3. A result is in a completion only as long as the handle exists, or until it is dropped, if that was put
+//!    off; the task has entered its scope once more then. So when a task has left its scope for the last
+//!    time, and its handle is gone or forgotten, nothing that the scope lent is in it; the completion itself
+//!    may go at any time.
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -141,8 +143,8 @@ impl<T, F> Completion<T, F> {
 
     /// The last thing that happens to a task: its scope may end.
     ///
-    /// Not from a function that has the closure or the result as an argument: what they borrow must live for as long
-    /// as such a function runs, used or not, and after this it need not.
+    /// Not from a function that has the closure or the result as an argument: what they borrow must live for
+    /// as long as such a function runs, used or not, and after this it need not.
     fn leave(&self) {
         if let Some(latch) = &self.latch {
             latch.leave();
@@ -212,7 +214,8 @@ impl<T: Send, F: FnOnce() -> T + Send> Job for Completion<T, F> {
         if deferred::is_dropping() {
             let callbacks = self.complete(state);
             deferred::call(callbacks);
-            // SAFETY: if it borrows from a scope, it leaves that only in `finish`, which drops the closure before.
+            // SAFETY: if it borrows from a scope, it leaves that only in `finish`, which drops the closure
+            // before.
             deferred::put_off(unsafe { outlive(self) });
         } else {
             drop(state);
@@ -283,8 +286,8 @@ impl<T: Send, F: FnOnce() -> T + Send> Outcome<T> for Completion<T, F> {
             if let Some(latch) = &self.latch {
                 latch.enter();
             }
-            // SAFETY: if it borrows from a scope, that has not ended, because there was a handle; so the task has entered
-            // it again in time, and leaves it only in `finish`, which drops the result before.
+            // SAFETY: if it borrows from a scope, that has not ended, because there was a handle; so the task
+            // has entered it again in time, and leaves it only in `finish`, which drops the result before.
             deferred::put_off(unsafe { outlive(self) });
         }
     }

@@ -1,8 +1,8 @@
 //! What the end of a task has a thread do: run its callbacks and drop what is not taken, in constant stack.
 //!
-//! Both are the user's code, which may complete the next task, and so on. A thread that completes a task from within such
-//! code puts off what that leads to, and the call further down its stack that runs the code sees to it when the code
-//! returns:
+//! Both are the user's code, which may complete the next task, and so on. A thread that completes a task from
+//! within such code puts off what that leads to, and the call further down its stack that runs the code sees
+//! to it when the code returns:
 //!
 //! | completed from within | callbacks | closure or result |
 //! |---|---|---|
@@ -11,9 +11,9 @@
 //! | the drop of a closure or a result | run when the outermost drop is over | dropped when that drop returns |
 //!
 //! 1. What is put off is done by the same thread, before the outermost call returns that completed a task.
-//! 2. A task that runs, and a scope, are outermost calls again ([`separately`]), whatever lies below them on the stack.
-//!    So a scope never waits for what its own thread has put off, and what a task put off is done before the task has
-//!    left its scope.
+//! 2. A task that runs, and a scope, are outermost calls again ([`separately`]), whatever lies below them on
+//!    the stack. So a scope never waits for what its own thread has put off, and what a task put off is done
+//!    before the task has left its scope.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -67,8 +67,8 @@ fn enter<T, R>(current: &PerThread<Cell<*const T>>, list: *const T, f: impl FnOn
 /// Runs `f` on the thread's current list, if there is one.
 fn with_current<T, R>(current: &PerThread<Cell<*const T>>, f: impl FnOnce(&T) -> R) -> Option<R> {
     let list = current.with(Cell::get)?;
-    // SAFETY: null, or put there by a call of `enter` further down this thread's stack, whose caller has the list in its
-    // frame and which takes the pointer away before it returns or unwinds.
+    // SAFETY: null, or put there by a call of `enter` further down this thread's stack, whose caller has the
+    // list in its frame and which takes the pointer away before it returns or unwinds.
     let list = unsafe { list.as_ref() }?;
     Some(f(list))
 }
@@ -92,8 +92,8 @@ pub(super) fn put_off(job: Arc<dyn Job>) {
     }
 }
 
-/// Runs `f`, which drops something of the user's, and all drops that it puts off. Returns the callbacks of the tasks that
-/// were completed by these, for [`call`].
+/// Runs `f`, which drops something of the user's, and all drops that it puts off. Returns the callbacks of
+/// the tasks that were completed by these, for [`call`].
 ///
 /// Not to be called by a thread that [`is_dropping`].
 pub(super) fn drop_now(f: impl FnOnce()) -> Vec<Callback> {

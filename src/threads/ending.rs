@@ -1,10 +1,12 @@
 //! [`Ending`]: the end of threads, which any number of others may wait for, with a limit or without.
 //!
-//! A thread has ended when `std`'s join of it has returned: its thread-local destructors have run then, which takes as
-//! long as they like, and `std` has no join with a limit. So one thread joins, and the others wait for its word:
+//! A thread has ended when `std`'s join of it has returned: its thread-local destructors have run then, which
+//! takes as long as they like, and `std` has no join with a limit. So one thread joins, and the others wait
+//! for its word:
 //!
 //! 1. The thread that takes the handles out joins the threads and sets `gone`. There is one such thread.
-//! 2. A joiner without a limit does that itself. One with a limit, which could not stop in time, has a helper do it.
+//! 2. A joiner without a limit does that itself. One with a limit, which could not stop in time, has a helper
+//!    do it.
 //! 3. Nothing is set before the last of the threads is gone, so all joiners return after that.
 
 use std::sync::Arc;
@@ -22,8 +24,8 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// A joiner with a limit gives the helper that it starts this long, whatever its limit. Otherwise a limit of zero,
-    /// which asks and does not wait, would never find at the first time that the threads are gone.
+    /// A joiner with a limit gives the helper that it starts this long, whatever its limit. Otherwise a limit
+    /// of zero, which asks and does not wait, would never find at the first time that the threads are gone.
     const GRACE: Duration = Duration::from_millis(5);
     /// How long to wait before the system is asked again for a thread that it did not give.
     const RETRY: Duration = Duration::from_millis(10);
@@ -68,7 +70,8 @@ impl Ending {
         true
     }
 
-    /// Has another thread join them. If the system gives none just now, the handles are still there for the next call.
+    /// Has another thread join them. If the system gives none just now, the handles are still there for the
+    /// next call.
     fn start_helper(self: &Arc<Self>) -> bool {
         let own = Arc::clone(self);
         let helper = move || {

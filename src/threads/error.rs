@@ -12,7 +12,8 @@ pub(super) type Payload = Box<dyn Any + Send + 'static>;
 /// Runs code of the user's where a panic has nowhere to go: its hook has reported it.
 pub(super) fn contain(f: impl FnOnce()) {
     let result = panic::catch_unwind(AssertUnwindSafe(f));
-    // The payload's own destructor is the user's code, too; a panic of that one is dropped without a destructor.
+    // The payload's own destructor is the user's code, too; a panic of that one is dropped without a
+    // destructor.
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(result))) {
         mem::forget(payload);
     }
@@ -44,7 +45,8 @@ impl TaskError {
         matches!(self, Self::Cancelled)
     }
 
-    /// Returns the payload of the panic, for [`std::panic::resume_unwind`]; nothing if the task was cancelled.
+    /// Returns the payload of the panic, for [`std::panic::resume_unwind`]; nothing if the task was
+    /// cancelled.
     ///
     /// ```
     /// let pool = lockwork::ThreadPool::new(1);

@@ -46,7 +46,8 @@ pub(super) struct Place {
 ///
 /// # Safety
 ///
-/// Nothing that the job borrows is used after `'scope`: it has been run or cancelled by then, and has left its scope.
+/// Nothing that the job borrows is used after `'scope`: it has been run or cancelled by then, and has left
+/// its scope.
 pub(super) unsafe fn outlive<'scope>(job: Arc<dyn Job + 'scope>) -> Arc<dyn Job> {
     // SAFETY: the two types differ in a lifetime only; this function's contract says why it may be forgotten.
     unsafe { mem::transmute::<Arc<dyn Job + 'scope>, Arc<dyn Job + 'static>>(job) }

@@ -17,11 +17,12 @@ use crate::facade::{Deadline, TimeLimit};
 impl ThreadPool {
     /// Calls `f` for each item on the pool's threads, and returns the results in the order of the items.
     ///
-    /// All calls are submitted before this returns, waiting for room as often as need be; so the items must come to
-    /// an end, unlike those of [`map_ahead`](Self::map_ahead). Dropping the iterator cancels the calls that have not begun.
+    /// All calls are submitted before this returns, waiting for room as often as need be; so the items must
+    /// come to an end, unlike those of [`map_ahead`](Self::map_ahead). Dropping the iterator cancels the
+    /// calls that have not begun.
     ///
-    /// The iterator waits for each result in turn. Where `f` panicked, so does it, with the same payload, and goes
-    /// on after that; [`Map::next_result`] returns the panic as a value instead.
+    /// The iterator waits for each result in turn. Where `f` panicked, so does it, with the same payload, and
+    /// goes on after that; [`Map::next_result`] returns the panic as a value instead.
     ///
     /// ```
     /// let pool = lockwork::ThreadPool::new(3);
@@ -54,17 +55,18 @@ impl ThreadPool {
         map
     }
 
-    /// Calls `f` for each item on the pool's threads, `n` calls ahead of the caller at most, and returns the results in the
-    /// order of the items.
+    /// Calls `f` for each item on the pool's threads, `n` calls ahead of the caller at most, and returns the
+    /// results in the order of the items.
     ///
-    /// Lazy: items are taken, in the thread that asks for results, only when it asks for one, and between two such calls
-    /// at most `n` were taken whose results have not been returned. So there may be infinitely many, they may be larger
-    /// than memory together, and their iterator need not be [`Send`]. Dropping the iterator cancels the calls that have not
-    /// begun, and takes no more items. [`map`](Self::map) begins all calls at once.
+    /// Lazy: items are taken, in the thread that asks for results, only when it asks for one, and between two
+    /// such calls at most `n` were taken whose results have not been returned. So there may be infinitely
+    /// many, they may be larger than memory together, and their iterator need not be [`Send`]. Dropping the
+    /// iterator cancels the calls that have not begun, and takes no more items. [`map`](Self::map) begins all
+    /// calls at once.
     ///
-    /// Each result is waited for in turn; submitting waits while the pool's queue is full. Where `f` panicked, so does the
-    /// iterator, with the same payload, and goes on after that; [`MapAhead::next_result`] returns the panic as a value
-    /// instead.
+    /// Each result is waited for in turn; submitting waits while the pool's queue is full. Where `f`
+    /// panicked, so does the iterator, with the same payload, and goes on after that;
+    /// [`MapAhead::next_result`] returns the panic as a value instead.
     ///
     /// ```
     /// let pool = lockwork::ThreadPool::new(3);
@@ -72,8 +74,8 @@ impl ThreadPool {
     /// assert_eq!(squares.find(|square| square % 7 == 2), Some(9));
     /// ```
     ///
-    /// After a shutdown the iterator ends: when the results are returned of what was submitted before it, or, after
-    /// [`Shutdown::Cancel`](crate::Shutdown::Cancel), at the first call that was cancelled.
+    /// After a shutdown the iterator ends: when the results are returned of what was submitted before it, or,
+    /// after [`Shutdown::Cancel`](crate::Shutdown::Cancel), at the first call that was cancelled.
     ///
     /// # Panics
     ///
@@ -116,8 +118,8 @@ impl<T> Map<T> {
 
     /// Blocks until the next result is there, and returns it as [`Task::join`] does: a panic is a value.
     ///
-    /// If the pool was shut down before everything was submitted, the last result is [`TaskError::Cancelled`], once,
-    /// for all that was not.
+    /// If the pool was shut down before everything was submitted, the last result is
+    /// [`TaskError::Cancelled`], once, for all that was not.
     ///
     /// ```
     /// let pool = lockwork::ThreadPool::new(2);
@@ -205,8 +207,8 @@ type Call<T> = Box<dyn FnOnce() -> T + Send>;
 
 /// The results of [`ThreadPool::map_ahead`](crate::ThreadPool::map_ahead), in the order of the items.
 ///
-/// Takes an item and begins a call of it only when asked for a result. Dropping it cancels the calls that have not begun,
-/// and takes no more items.
+/// Takes an item and begins a call of it only when asked for a result. Dropping it cancels the calls that
+/// have not begun, and takes no more items.
 #[must_use = "an iterator does nothing until it is asked to"]
 pub struct MapAhead<I, F, T> {
     pool: Arc<Shared>,
@@ -231,8 +233,8 @@ where
         Self { pool, items: Some(items), f: Arc::new(f), ahead, tasks: VecDeque::new(), refused: None }
     }
 
-    /// Blocks until the next result is there, and returns it as [`Task::join`] does: a panic is a value, and so is a cancellation by a
-    /// shutdown of the pool.
+    /// Blocks until the next result is there, and returns it as [`Task::join`] does: a panic is a value, and
+    /// so is a cancellation by a shutdown of the pool.
     ///
     /// ```
     /// let pool = lockwork::ThreadPool::new(2);
@@ -247,12 +249,13 @@ where
         self.tasks.pop_front().map(Task::join)
     }
 
-    /// [`next_result`](Self::next_result), waiting `timeout` at most, for room in the pool's queue and for the result
-    /// together. How long the items' iterator takes is its own affair.
+    /// [`next_result`](Self::next_result), waiting `timeout` at most, for room in the pool's queue and for
+    /// the result together. How long the items' iterator takes is its own affair.
     ///
     /// # Errors
     ///
-    /// Fails if the result is not there in time. It is still the next. The error counts the calls that have been submitted.
+    /// Fails if the result is not there in time. It is still the next. The error counts the calls that have
+    /// been submitted.
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
         if timeout == Duration::MAX {
             return Ok(self.next_result());

@@ -1,8 +1,8 @@
 //! Threads made of this crate's own primitives: a pool, its tasks, and workers.
 //!
 //! Floor 5: everything waits through [`Mutex`](crate::Mutex), [`Condvar`](crate::Condvar),
-//! [`Event`](crate::Event) and [`AutoResetEvent`](crate::AutoResetEvent). The one unsafe function, in `job`, lets tasks
-//! borrow.
+//! [`Event`](crate::Event) and [`AutoResetEvent`](crate::AutoResetEvent). The one unsafe function, in `job`,
+//! lets tasks borrow.
 //!
 //! | file | what stands there |
 //! |---|---|
@@ -15,9 +15,9 @@
 //!
 //! Files import from one another without a circle: a test sees to that.
 //!
-//! Locks are taken one at a time, with two exceptions, both inside one call: a task is marked done under its own lock
-//! (an [`Event`](crate::Event) is set), and a thread of the pool that goes to sleep notifies joiners under the pool's.
-//! No code of the user's runs under any of them.
+//! Locks are taken one at a time, with two exceptions, both inside one call: a task is marked done under its
+//! own lock (an [`Event`](crate::Event) is set), and a thread of the pool that goes to sleep notifies joiners
+//! under the pool's. No code of the user's runs under any of them.
 
 mod pool;
 

@@ -1,15 +1,15 @@
 //! The queue of a pool: first in, first out, and anything in it can be taken out by its ticket.
 //!
-//! A task that is cancelled, or run by the thread that joins it, leaves a gap. Gaps at either end go at once, those
-//! in between when they are more than half: taking out costs a binary search, and memory follows what is in the queue
-//! ([`give_back`]).
+//! A task that is cancelled, or run by the thread that joins it, leaves a gap. Gaps at either end go at once,
+//! those in between when they are more than half: taking out costs a binary search, and memory follows what
+//! is in the queue ([`give_back`]).
 
 use std::collections::VecDeque;
 
 /// Gives memory back that a burst has left behind. For a list that items were taken out of.
 ///
-/// Half of what it keeps is in use then, so it takes as many steps again as there are items before it grows or gives back
-/// the next time.
+/// Half of what it keeps is in use then, so it takes as many steps again as there are items before it grows
+/// or gives back the next time.
 pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
     /// Not worth it for fewer.
     const FEWEST: usize = 64;

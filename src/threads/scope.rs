@@ -30,9 +30,9 @@ pub struct Scope<'scope, 'env: 'scope> {
 impl<'scope> Scope<'scope, '_> {
     /// Gives the pool a task that may borrow whatever outlives the scope.
     ///
-    /// Waits while the pool's queue is full, unless the calling thread is one of the pool: then the task is added
-    /// beyond the capacity. A pool that was shut down takes the task only from its own threads; otherwise the task is
-    /// run here, before the call returns.
+    /// Waits while the pool's queue is full, unless the calling thread is one of the pool: then the task is
+    /// added beyond the capacity. A pool that was shut down takes the task only from its own threads;
+    /// otherwise the task is run here, before the call returns.
     ///
     /// A scope may be handed to its own tasks, which may spawn more.
     pub fn spawn<F, T>(&'scope self, f: F) -> ScopedTask<'scope, T>
@@ -42,10 +42,10 @@ impl<'scope> Scope<'scope, '_> {
     {
         let completion = Arc::new(Completion::new(Some(Arc::clone(&self.latch)), f));
         self.latch.enter();
-        // SAFETY: `ThreadPool::scope` returns only when all its tasks have left (they have entered before), and a task
-        // leaves when its closure has been consumed and its result dropped or left to the handle. The handle is
-        // bounded by `'scope`: it is dropped in time, result and all, or never. What other references to the completion
-        // find later has neither.
+        // SAFETY: `ThreadPool::scope` returns only when all its tasks have left (they have entered before),
+        // and a task leaves when its closure has been consumed and its result dropped or left to the handle.
+        // The handle is bounded by `'scope`: it is dropped in time, result and all, or never. What other
+        // references to the completion find later has neither.
         let job = unsafe { outlive(Arc::clone(&completion) as Arc<dyn Job + 'scope>) };
         let place = self.pool.enqueue_scoped(job);
         match &place {
@@ -71,9 +71,9 @@ impl ThreadPool {
     /// assert_eq!(halves.concat(), [1, 2, 3, 4, 5, 6]);
     /// ```
     ///
-    /// A task that is spawned in a scope and not cancelled by its own handle is run: also if the pool is shut down
-    /// meanwhile, in either way, and if `f` panics. If the calling thread is one of the pool, it runs those that have
-    /// not begun while it waits; so scopes may be nested, on a pool of one thread, too.
+    /// A task that is spawned in a scope and not cancelled by its own handle is run: also if the pool is shut
+    /// down meanwhile, in either way, and if `f` panics. If the calling thread is one of the pool, it runs
+    /// those that have not begun while it waits; so scopes may be nested, on a pool of one thread, too.
     ///
     /// ```
     /// use lockwork::ThreadPool;
@@ -95,8 +95,8 @@ impl ThreadPool {
     ///
     /// # Panics
     ///
-    /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and was not joined, the first such panic
-    /// is resumed here.
+    /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and was not joined, the
+    /// first such panic is resumed here.
     pub fn scope<'env, F, R>(&'env self, f: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
@@ -139,13 +139,13 @@ impl fmt::Debug for Scope<'_, '_> {
 
 /// A task of a [`Scope`], and the right to its result.
 ///
-/// As [`Task`](crate::Task), for a task that borrows. Dropping it leaves the task to the scope, which waits for it and
-/// passes its panic on.
+/// As [`Task`](crate::Task), for a task that borrows. Dropping it leaves the task to the scope, which waits
+/// for it and passes its panic on.
 pub struct ScopedTask<'scope, T>(Handle<'scope, T>);
 
 impl<T> ScopedTask<'_, T> {
-    /// Blocks until the task is done, for as long as it takes, and returns its result. A thread of the pool runs the
-    /// task itself if it has not begun.
+    /// Blocks until the task is done, for as long as it takes, and returns its result. A thread of the pool
+    /// runs the task itself if it has not begun.
     ///
     /// # Errors
     ///
@@ -179,8 +179,8 @@ impl<T> ScopedTask<'_, T> {
         self.0.is_finished()
     }
 
-    /// Cancels the task if it has not begun. Returns whether it is cancelled: `true` also if it was before, `false` if
-    /// it runs or has run.
+    /// Cancels the task if it has not begun. Returns whether it is cancelled: `true` also if it was before,
+    /// `false` if it runs or has run.
     pub fn cancel(&self) -> bool {
         self.0.cancel()
     }

@@ -18,7 +18,8 @@ pub(super) struct ScopeLatch {
 struct State {
     /// Tasks that were spawned and have not left.
     left: usize,
-    /// If the scope's owner is a thread of the pool: the tickets of those that it may run itself while it waits.
+    /// If the scope's owner is a thread of the pool: the tickets of those that it may run itself while it
+    /// waits.
     runnable: Option<VecDeque<u64>>,
     /// The first panic that no joiner took.
     panic: Option<Payload>,

@@ -20,8 +20,8 @@ fn watch<T>(collector: &Arc<Collector>, index: usize, task: &Task<T>) {
 
 /// Returns the tasks one by one, each as soon as it is done.
 ///
-/// Tasks that are done already come first. Each one that comes is done, so [`Task::join`] does not wait. Dropping the
-/// iterator detaches the rest.
+/// Tasks that are done already come first. Each one that comes is done, so [`Task::join`] does not wait.
+/// Dropping the iterator detaches the rest.
 ///
 /// A thread of the pool that waits here for tasks of its own pool runs those that have not begun itself.
 ///
@@ -171,8 +171,8 @@ impl<T> fmt::Debug for AsCompleted<T> {
     }
 }
 
-/// Blocks until one of the tasks is done, and returns its index: the first of them, if several are done already.
-/// Returns `None` if there are no tasks.
+/// Blocks until one of the tasks is done, and returns its index: the first of them, if several are done
+/// already. Returns `None` if there are no tasks.
 ///
 /// A thread of the pool that waits here for tasks of its own pool runs one that has not begun itself.
 ///
@@ -197,8 +197,8 @@ pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
 
 /// [`wait_first`] for `timeout` at most. Returns `None` if no task was done in time.
 ///
-/// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_first`]. Otherwise runs no tasks here, as it could not stop
-/// in time.
+/// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_first`]. Otherwise runs no tasks here, as
+/// it could not stop in time.
 pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> {
     if timeout == Duration::MAX {
         return wait_first(tasks);
@@ -238,8 +238,8 @@ pub fn wait_all<T>(tasks: &[Task<T>]) {
 
 /// [`wait_all`] for `timeout` at most. Returns whether all of them are done.
 ///
-/// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_all`]. Otherwise runs no tasks here, as it could not stop in
-/// time.
+/// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_all`]. Otherwise runs no tasks here, as it
+/// could not stop in time.
 ///
 /// ```
 /// use lockwork::{ThreadPool, wait_all_for};

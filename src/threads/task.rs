@@ -38,7 +38,8 @@ impl<'a, T> Handle<'a, T> {
     }
 
     pub(super) fn cancel(&self) -> bool {
-        // First, because it makes room. If a thread of the pool was faster it may still be too late to run the task.
+        // First, because it makes room. If a thread of the pool was faster it may still be too late to run
+        // the task.
         let _ = self.ticket.and_then(|ticket| self.executor.remove(ticket));
         Arc::clone(&self.completion).cancel()
     }
@@ -51,9 +52,9 @@ impl<'a, T> Handle<'a, T> {
         self.completion.unwatch(watcher);
     }
 
-    /// Runs the task here if it has not begun and the calling thread is one of its pool: the other threads may all
-    /// be waiting like this one. Nothing but the task that is waited for is run, so that whatever lies above the
-    /// waiting call on this thread's stack is something that the call waits for.
+    /// Runs the task here if it has not begun and the calling thread is one of its pool: the other threads
+    /// may all be waiting like this one. Nothing but the task that is waited for is run, so that whatever
+    /// lies above the waiting call on this thread's stack is something that the call waits for.
     pub(super) fn help(&self) -> bool {
         let ahead = |ticket| self.executor.is_worker() && self.executor.run_ahead(ticket);
         !self.is_finished() && self.ticket.is_some_and(ahead)
@@ -69,7 +70,8 @@ impl<'a, T> Handle<'a, T> {
         self.take()
     }
 
-    /// Returns whether it is done. Runs nothing here, as it could not stop in time, unless the time is unlimited.
+    /// Returns whether it is done. Runs nothing here, as it could not stop in time, unless the time is
+    /// unlimited.
     pub(super) fn wait_for(&self, timeout: Duration) -> bool {
         if timeout == Duration::MAX {
             self.wait();
@@ -138,10 +140,10 @@ impl fmt::Debug for TaskId {
 
 /// A task that was given to a [`ThreadPool`](crate::ThreadPool), and the right to its result.
 ///
-/// Made by [`ThreadPool::submit`](crate::ThreadPool::submit). Use it to get at the result, to wait for it with or
-/// without a time limit, and to take a task back that has not begun. Dropping it detaches the task, which runs all the
-/// same; its result is dropped, and if it panics, or its result does on being dropped, only the panic hook
-/// is called.
+/// Made by [`ThreadPool::submit`](crate::ThreadPool::submit). Use it to get at the result, to wait for it
+/// with or without a time limit, and to take a task back that has not begun. Dropping it detaches the task,
+/// which runs all the same; its result is dropped, and if it panics, or its result does on being dropped,
+/// only the panic hook is called.
 ///
 /// # Examples
 ///
@@ -175,21 +177,21 @@ impl fmt::Debug for TaskId {
 ///
 /// # Blocking
 ///
-/// [`join`](Self::join) waits as [`Event`](crate::Event) does. A thread of the pool that joins a task of the same pool which has
-/// not begun runs it itself, so a task may submit others and wait for them even if the pool has only one thread. The
-/// timed forms do not, because they could not stop in time; they wait for another thread to do it, unless they may wait
-/// for ever ([`Duration::MAX`]).
+/// [`join`](Self::join) waits as [`Event`](crate::Event) does. A thread of the pool that joins a task of the
+/// same pool which has not begun runs it itself, so a task may submit others and wait for them even if the
+/// pool has only one thread. The timed forms do not, because they could not stop in time; they wait for
+/// another thread to do it, unless they may wait for ever ([`Duration::MAX`]).
 ///
 /// # Memory ordering
 ///
-/// What was done before a task was submitted happens before it runs, and what it does before its result is seen: by
-/// `join`, by [`is_finished`](Self::is_finished) that says `true`, and by a callback.
+/// What was done before a task was submitted happens before it runs, and what it does before its result is
+/// seen: by `join`, by [`is_finished`](Self::is_finished) that says `true`, and by a callback.
 ///
 /// # Reentrancy and deadlock
 ///
-/// A task that joins itself, or two that join each other, wait for ever. A task runs while the one that joins it
-/// waits, possibly on the same thread: a lock that is held across a `join` is held while the joined task runs, and a
-/// long chain of tasks each of which joins the next needs stack like a recursion of that depth.
+/// A task that joins itself, or two that join each other, wait for ever. A task runs while the one that joins
+/// it waits, possibly on the same thread: a lock that is held across a `join` is held while the joined task
+/// runs, and a long chain of tasks each of which joins the next needs stack like a recursion of that depth.
 ///
 /// # Panics
 ///
@@ -197,18 +199,19 @@ impl fmt::Debug for TaskId {
 ///
 /// # Differences from `std` and Python
 ///
-/// From [`std::thread::JoinHandle`]: it can be cancelled, waited for with a time limit, and has callbacks. From
-/// Python's `concurrent.futures.Future`: the result goes to one caller, by value; only the pool completes it.
+/// From [`std::thread::JoinHandle`]: it can be cancelled, waited for with a time limit, and has callbacks.
+/// From Python's `concurrent.futures.Future`: the result goes to one caller, by value; only the pool
+/// completes it.
 ///
 /// # Implementation notes
 ///
-/// One allocation for the closure, the result, a [`Mutex`](crate::Mutex) and an [`Event`](crate::Event). Cancelling takes
-/// the task out of the pool's queue at once.
+/// One allocation for the closure, the result, a [`Mutex`](crate::Mutex) and an [`Event`](crate::Event).
+/// Cancelling takes the task out of the pool's queue at once.
 pub struct Task<T>(pub(super) Handle<'static, T>);
 
 impl<T> Task<T> {
-    /// Returns the task's id, by which it is known again where tasks come in another order than they were submitted in: see
-    /// [`as_completed`](crate::as_completed).
+    /// Returns the task's id, by which it is known again where tasks come in another order than they were
+    /// submitted in: see [`as_completed`](crate::as_completed).
     #[must_use]
     pub fn id(&self) -> TaskId {
         let ticket = self.0.ticket.unwrap_or_else(|| unreachable!("it was queued"));
@@ -261,14 +264,15 @@ impl<T> Task<T> {
         self.0.is_finished()
     }
 
-    /// Cancels the task if it has not begun. Returns whether it is cancelled: `true` also if it was before, `false` if
-    /// it runs or has run.
+    /// Cancels the task if it has not begun. Returns whether it is cancelled: `true` also if it was before,
+    /// `false` if it runs or has run.
     ///
-    /// A cancelled task leaves the pool's queue, its closure is dropped and its callbacks run before this returns. There are
-    /// two exceptions, which keep a chain of tasks each of which cancels the next from needing stack for each. In a
-    /// callback, those of the cancelled task run when that callback returns (see [`on_done`](Self::on_done)). In the
-    /// destructor of what a cancelled closure has captured, or of a result that is dropped, the task is done when this
-    /// returns, but its closure is dropped after that destructor.
+    /// A cancelled task leaves the pool's queue, its closure is dropped and its callbacks run before this
+    /// returns. There are two exceptions, which keep a chain of tasks each of which cancels the next from
+    /// needing stack for each. In a callback, those of the cancelled task run when that callback returns (see
+    /// [`on_done`](Self::on_done)). In the destructor of what a cancelled closure has captured, or of a
+    /// result that is dropped, the task is done when this returns, but its closure is dropped after that
+    /// destructor.
     ///
     /// ```
     /// use lockwork::{Event, ThreadPool};
@@ -286,17 +290,19 @@ impl<T> Task<T> {
         self.0.cancel()
     }
 
-    /// Calls `f` when the task is done, or at once if it is. Those of one task are called in the order in which they
-    /// were registered.
+    /// Calls `f` when the task is done, or at once if it is. Those of one task are called in the order in
+    /// which they were registered.
     ///
-    /// It runs on the thread that ran the task, or that cancelled it, before that thread goes on to anything else;
-    /// or on the calling thread, if the task is done. A thread that joins the task may be released before. A panic in it
-    /// is reported by the panic hook and goes no further. Dropping the task keeps its callbacks.
+    /// It runs on the thread that ran the task, or that cancelled it, before that thread goes on to anything
+    /// else; or on the calling thread, if the task is done. A thread that joins the task may be released
+    /// before. A panic in it is reported by the panic hook and goes no further. Dropping the task keeps its
+    /// callbacks.
     ///
-    /// Callbacks are not nested. Those of a task that is completed from within a callback run when that callback returns,
-    /// on the same thread, before the outermost call returns (of `cancel`, say); and so does a callback that is registered
-    /// from within a callback for a task that is done. So a chain of any length, each callback of which cancels the next
-    /// task, needs no more stack than one. A callback must not wait for one that it has brought about in this way.
+    /// Callbacks are not nested. Those of a task that is completed from within a callback run when that
+    /// callback returns, on the same thread, before the outermost call returns (of `cancel`, say); and so
+    /// does a callback that is registered from within a callback for a task that is done. So a chain of any
+    /// length, each callback of which cancels the next task, needs no more stack than one. A callback must
+    /// not wait for one that it has brought about in this way.
     ///
     /// ```
     /// use lockwork::{Event, ThreadPool};

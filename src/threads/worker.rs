@@ -23,8 +23,8 @@ struct Shared<T> {
 
 /// A thread that can be told to stop, and is when its handle goes.
 ///
-/// Use it for a loop that lives as long as what it serves: a poller, a flusher, a listener. For many short pieces of
-/// work use a [`ThreadPool`](crate::ThreadPool).
+/// Use it for a loop that lives as long as what it serves: a poller, a flusher, a listener. For many short
+/// pieces of work use a [`ThreadPool`](crate::ThreadPool).
 ///
 /// # Examples
 ///
@@ -63,19 +63,20 @@ struct Shared<T> {
 ///
 /// # Blocking
 ///
-/// Stopping only tells the thread; what it does about it, and when, is its own affair. [`StopToken::wait_for`] is the
-/// sleep that does not hold it up. Dropping a worker stops it and waits for its end.
+/// Stopping only tells the thread; what it does about it, and when, is its own affair.
+/// [`StopToken::wait_for`] is the sleep that does not hold it up. Dropping a worker stops it and waits for
+/// its end.
 ///
 /// # Memory ordering
 ///
-/// What was done before [`spawn`](Self::spawn) happens before the thread runs, and what the thread does before the
-/// return of a [`join`](Self::join), or of a [`join_for`](Self::join_for) or [`is_alive`](Self::is_alive) that found
-/// it ended.
+/// What was done before [`spawn`](Self::spawn) happens before the thread runs, and what the thread does
+/// before the return of a [`join`](Self::join), or of a [`join_for`](Self::join_for) or
+/// [`is_alive`](Self::is_alive) that found it ended.
 ///
 /// # Reentrancy and deadlock
 ///
-/// A thread that drops its own worker is stopped and detached: it does not wait for itself. One that joins its own
-/// waits for ever.
+/// A thread that drops its own worker is stopped and detached: it does not wait for itself. One that joins
+/// its own waits for ever.
 ///
 /// # Panics
 ///
@@ -84,9 +85,9 @@ struct Shared<T> {
 ///
 /// # Differences from `std` and Python
 ///
-/// From [`std::thread::spawn`]: the thread has a name and can be told to stop; it can be waited for with a time
-/// limit; dropping the handle stops it. From Python's `threading.Thread`: there are no daemons, which end in the
-/// middle of something; [`detach`](Self::detach) comes closest.
+/// From [`std::thread::spawn`]: the thread has a name and can be told to stop; it can be waited for with a
+/// time limit; dropping the handle stops it. From Python's `threading.Thread`: there are no daemons, which
+/// end in the middle of something; [`detach`](Self::detach) comes closest.
 pub struct Worker<T = ()> {
     shared: Arc<Shared<T>>,
     stop: StopToken,
@@ -172,7 +173,8 @@ impl<T> Worker<T> {
         !self.shared.ended.is_set()
     }
 
-    /// Waits until the thread ends, for as long as it takes, and returns its result. Does not tell it to stop.
+    /// Waits until the thread ends, for as long as it takes, and returns its result. Does not tell it to
+    /// stop.
     ///
     /// # Errors
     ///
@@ -185,12 +187,12 @@ impl<T> Worker<T> {
         result.unwrap_or_else(|| unreachable!("it has ended, and there is one handle"))
     }
 
-    /// Waits until the thread ends, `timeout` at most. Returns whether it has ended; [`join`](Self::join) then returns
-    /// its result.
+    /// Waits until the thread ends, `timeout` at most. Returns whether it has ended; [`join`](Self::join)
+    /// then returns its result.
     ///
-    /// A thread has ended when its thread-local values have been dropped, too. If the limit passes while they are, the
-    /// result is `false`, and a later call may succeed. Where [`is_alive`](Self::is_alive) says `false` already, the first
-    /// such call may be late by 5 ms.
+    /// A thread has ended when its thread-local values have been dropped, too. If the limit passes while they
+    /// are, the result is `false`, and a later call may succeed. Where [`is_alive`](Self::is_alive) says
+    /// `false` already, the first such call may be late by 5 ms.
     ///
     /// [`Duration::ZERO`] does not wait for the thread, [`Duration::MAX`] waits indefinitely.
     ///
@@ -241,7 +243,8 @@ impl<T> Drop for Worker<T> {
     /// Stops the thread and waits for its end, unless it was joined or detached, or is the calling thread.
     fn drop(&mut self) {
         if self.ending.as_ref().is_some_and(|ending| !ending.is_gone()) {
-            // A callback's panic has nowhere to go: the thread must be waited for first, and others may be on their way.
+            // A callback's panic has nowhere to go: the thread must be waited for first, and others may be on
+            // their way.
             contain(|| _ = self.stop.stop());
             self.join_thread(&Deadline::NEVER);
         }

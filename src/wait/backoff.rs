@@ -1,4 +1,5 @@
-//! Waits without a queue: for a few instructions of another thread, and for what that thread may have failed to tell.
+//! Waits without a queue: for a few instructions of another thread, and for what that thread may have failed
+//! to tell.
 
 use std::time::Duration;
 
@@ -44,7 +45,8 @@ impl Backoff {
     }
 }
 
-/// Deadlines of a waiter that looks for itself now and then, because the thread that should wake it may have missed it.
+/// Deadlines of a waiter that looks for itself now and then, because the thread that should wake it may have
+/// missed it.
 #[derive(Debug)]
 pub(crate) struct PollInterval {
     round: u32,
@@ -52,8 +54,8 @@ pub(crate) struct PollInterval {
 }
 
 impl PollInterval {
-    /// Each interval is twice as long as the one before. So what was missed is found late by about the time that had
-    /// passed when it came, and a wait of a minute looks twenty times.
+    /// Each interval is twice as long as the one before. So what was missed is found late by about the time
+    /// that had passed when it came, and a wait of a minute looks twenty times.
     const SHORTEST: Duration = Duration::from_micros(50);
 
     pub(crate) fn new() -> Self {

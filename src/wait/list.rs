@@ -1,7 +1,7 @@
 //! An intrusive, circular, doubly linked list of nodes that live elsewhere.
 //!
-//! No atomics and no threads: the thread that holds a list has it alone. The list is one pointer, to its first node, whose
-//! `prev` is the last; that is what lets a lock keep its whole queue in one word.
+//! No atomics and no threads: the thread that holds a list has it alone. The list is one pointer, to its
+//! first node, whose `prev` is the last; that is what lets a lock keep its whole queue in one word.
 //!
 //! Invariants:
 //!
@@ -57,7 +57,8 @@ pub(crate) struct List<N: Node> {
 ///
 /// # Safety
 ///
-/// `node` is alive and the thread that calls has its list (invariant 1: or it is in none, and the caller owns it) alone.
+/// `node` is alive and the thread that calls has its list (invariant 1: or it is in none, and the caller owns
+/// it) alone.
 unsafe fn get<N: Node>(node: *const N) -> Pair<N> {
     // SAFETY: alive, by this function's contract.
     let node = unsafe { &*node };
@@ -84,8 +85,8 @@ impl<N: Node> List<N> {
     ///
     /// # Safety
     ///
-    /// `head` came from [`head`](Self::head) of a list that is not used any more, and that list's nodes are as that
-    /// list left them.
+    /// `head` came from [`head`](Self::head) of a list that is not used any more, and that list's nodes are
+    /// as that list left them.
     pub(crate) const unsafe fn from_head(head: *const N) -> Self {
         Self { head }
     }
@@ -170,13 +171,15 @@ impl<N: Node> List<N> {
             }
             // SAFETY: the head is in this list.
             unsafe { self.remove(head) };
-            // SAFETY: it has just been taken out, and lives until its wait ends, which being in a list prevents.
+            // SAFETY: it has just been taken out, and lives until its wait ends, which being in a list
+            // prevents.
             unsafe { taken.push_back(head) };
         }
         taken
     }
 
-    /// Takes out the first `n` nodes of those that are `wanted`, wherever they stand: one pass, up to the last of them.
+    /// Takes out the first `n` nodes of those that are `wanted`, wherever they stand: one pass, up to the
+    /// last of them.
     pub(crate) fn take_first(&mut self, n: usize, mut wanted: impl FnMut(&N) -> bool) -> Self {
         let mut taken = Self::new();
         let (mut next, mut left) = (self.head, n);
@@ -193,7 +196,8 @@ impl<N: Node> List<N> {
                 left -= 1;
                 // SAFETY: in this list.
                 unsafe { self.remove(at) };
-                // SAFETY: it has just been taken out, and lives until its wait ends, which being in a list prevents.
+                // SAFETY: it has just been taken out, and lives until its wait ends, which being in a list
+                // prevents.
                 unsafe { taken.push_back(at) };
             }
         }

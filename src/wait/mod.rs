@@ -1,19 +1,20 @@
-//! The one waiting core. Every primitive waits through [`Queue`], and no file above this folder parks a thread.
+//! The one waiting core. Every primitive waits through [`Queue`], and no file above this folder parks a
+//! thread.
 //!
 //! How a primitive uses it, from below:
 //!
 //! ```text
-//! wait-if     queue.lock_if(|word| must_wait(word))     the check and the enqueueing are one step against wakers:
-//!                 .wait(waiter, place, unlock, ..)      both stand between the same two exchanges
+//! wait-if     queue.lock_if(|word| must_wait(word))     checking and enqueueing are one step against
+//!                 .wait(waiter, place, unlock, ..)      wakers: they stand between the same exchanges
 //! wake one    locked.pop(), unlock, waiter.wake(..)
 //! wake some   locked.take_while(..), unlock, wake_all   n of them, readers up to a writer, all
-//! requeue     locked.take_while(..), unlock;            first out of the one queue, then into the other: no thread
-//!                 other.lock().append(woken), unlock    ever has two queue locks
+//! requeue     locked.take_while(..), unlock;            first out of the one queue, then into the other:
+//!                 other.lock().append(woken), unlock    no thread ever has two queue locks
 //! leave       the deadline passes inside `wait`; `leave` unlocks, and may wake those that can go on now
-//! release     queue.lock_or_delegate(word)              takes the queue lock, or has its holder decide once more;
-//!             queue.lock_if_sleepless(..)               where the caller must know what came of it
-//! select      wait_any(set, ..)                         one thread in the queues of several objects; those take out whom
-//!             locked.claim_first(..)                    they wake by claiming it, so that one of them does
+//! release     queue.lock_or_delegate(word)              takes the queue lock, or has its holder decide
+//!             queue.lock_if_sleepless(..)               again; where the caller must know the outcome
+//! select      wait_any(set, ..)                         one thread in several queues; a waker takes it out
+//!             locked.claim_first(..)                    by claiming it, so that one of them does
 //! hand off    locked.first_is_starving(), and locked.stamp_first() at the end of each section
 //! ```
 //!

@@ -1,12 +1,12 @@
 //! When a waiting thread spins, yields and parks: the one policy of the crate, and all of its numbers.
 //!
-//! A thread that waits asks a [`SpinWait`] what to do next. It pauses between two looks at what it waits for, then yields
-//! the processor between looks, then parks. The budget depends on what the thread waits for: that is the table below. What
-//! a thread has learnt from its own waits is in one thread-local, [`OWN`], and what the threads of one barrier have learnt
-//! together in its [`BarrierSpin`].
+//! A thread that waits asks a [`SpinWait`] what to do next. It pauses between two looks at what it waits for,
+//! then yields the processor between looks, then parks. The budget depends on what the thread waits for: that
+//! is the table below. What a thread has learnt from its own waits is in one thread-local, [`OWN`], and what
+//! the threads of one barrier have learnt together in its [`BarrierSpin`].
 //!
-//! In a model all budgets are empty, but for that of [`BarrierSpin`]: a look that finds nothing is the same transition as the
-//! first, and advice that is never followed cannot change what is explored.
+//! In a model all budgets are empty, but for that of [`BarrierSpin`]: a look that finds nothing is the same
+//! transition as the first, and advice that is never followed cannot change what is explored.
 //!
 //! | budget | iterations | hints | yields | for a thread |
 //! |---|---|---|---|---|
@@ -19,9 +19,9 @@
 //! | `for_other_side` | 96 / hints, or 0 | 1 to 32 | 10 brief, or for 50 µs | that waits for items, or for room for them |
 //! | `BarrierSpin` | 20 or 0 | 2 | 40 brief | of a barrier that is not complete |
 //!
-//! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if each pause is
-//! twice as long as the one before; a *brief* yield ends the budget if it takes a time slice. `docs/waiting.md` says what
-//! each number was measured to be worth.
+//! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if
+//! each pause is twice as long as the one before; a *brief* yield ends the budget if it takes a time slice.
+//! `docs/waiting.md` says what each number was measured to be worth.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -37,8 +37,8 @@ pub(crate) struct SpinWait {
     /// Whether each pause is twice as long as the one before.
     growing: bool,
     yields: u32,
-    /// How long the yields may take together. A yield that takes a time slice ends them: it went to a thread that could not
-    /// have ended this wait. `None`: yields are counted and not timed.
+    /// How long the yields may take together. A yield that takes a time slice ends them: it went to a thread
+    /// that could not have ended this wait. `None`: yields are counted and not timed.
     yield_time: Option<Duration>,
     /// What is learnt from how it ends.
     lesson: Lesson,
@@ -59,8 +59,8 @@ impl SpinWait {
     /// The iterations for long sections, or to learn whether they are long.
     const MANY: u32 = budget(40, 0);
 
-    /// A lock that is free again before so many of these iterations is one of short sections, as a rule: a long one is
-    /// met somewhere in its midst.
+    /// A lock that is free again before so many of these iterations is one of short sections, as a rule: a
+    /// long one is met somewhere in its midst.
     const SOON: u32 = 3;
 
     /// None at all.
@@ -76,14 +76,15 @@ impl SpinWait {
     const FEW: Self =
         Self { iterations: budget(2, 0), hints: 4, growing: true, yields: budget(8, 0), ..Self::NONE };
 
-    /// Before a thread queues for a lock or for permits. It looks for a section that is about to end, many times at short
-    /// intervals or twice at longer ones, then yields, among others to threads that were interrupted in theirs.
-    /// Spinning longer while all processors are busy keeps another thread from running; yielding where no other thread wants
-    /// to run costs about as much as a look.
+    /// Before a thread queues for a lock or for permits. It looks for a section that is about to end, many
+    /// times at short intervals or twice at longer ones, then yields, among others to threads that were
+    /// interrupted in theirs. Spinning longer while all processors are busy keeps another thread from
+    /// running; yielding where no other thread wants to run costs about as much as a look.
     ///
-    /// The pause between two looks is what matters. A thread that looks all the time is there when a long section ends, and takes
-    /// the cache line from a holder of short ones each time; one that lets longer pauses pass leaves such a holder several
-    /// sections in peace. Which of the two sorts it meets a thread learns from its waits.
+    /// The pause between two looks is what matters. A thread that looks all the time is there when a long
+    /// section ends, and takes the cache line from a holder of short ones each time; one that lets longer
+    /// pauses pass leaves such a holder several sections in peace. Which of the two sorts it meets a thread
+    /// learns from its waits.
     pub(crate) fn for_lock() -> Self {
         if OWN.with(|own| Long::wants(&own.long_sections)) {
             Self { iterations: Self::MANY, hints: 1, growing: false, lesson: Lesson::Sections, ..Self::FEW }
@@ -92,28 +93,32 @@ impl SpinWait {
         }
     }
 
-    /// The same, but for a lock that several may have at a time. Those it waits for are many, and with one of them
-    /// interrupted while others are busy each yield may cost a time slice, during which no other thread may come in.
+    /// The same, but for a lock that several may have at a time. Those it waits for are many, and with one of
+    /// them interrupted while others are busy each yield may cost a time slice, during which no other thread
+    /// may come in.
     pub(crate) fn for_shared_lock() -> Self {
         Self { yields: yields_if_brief(budget(8, 0)), yield_time: Some(BRIEF), ..Self::FEW }
     }
 
-    /// Before a thread that was woken for a lock, and found it taken, queues again. A processor that it gives away now may
-    /// be gone for a time slice, and it has waited already; asleep at the head of the queue it is sure to be woken.
+    /// Before a thread that was woken for a lock, and found it taken, queues again. A processor that it gives
+    /// away now may be gone for a time slice, and it has waited already; asleep at the head of the queue it
+    /// is sure to be woken.
     pub(crate) const fn after_wake() -> Self {
         Self { iterations: budget(3, 0), yields: 0, ..Self::FEW }
     }
 
-    /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one section away, and
-    /// wakes it or hands it the lock. If the thread is awake by then that costs no system call, and the lock does not rest.
+    /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one
+    /// section away, and wakes it or hands it the lock. If the thread is awake by then that costs no system
+    /// call, and the lock does not rest.
     pub(crate) const fn for_handoff() -> Self {
         Self { iterations: budget(30, 0), hints: 4, growing: false, ..Self::NONE }
     }
 
-    /// Before the first thread of a queue parks for a signal: no other thread wants that line, so it looks more often. Where
-    /// signals come about as soon as a woken thread can send them, it yields for as long as a wake-up takes: two threads
-    /// that answer each other stay awake, instead of waking each other each time. Whether they do a thread learns from
-    /// its waits; a hundred waits after it was wrong it tries again, which is a microsecond for each wait.
+    /// Before the first thread of a queue parks for a signal: no other thread wants that line, so it looks
+    /// more often. Where signals come about as soon as a woken thread can send them, it yields for as long as
+    /// a wake-up takes: two threads that answer each other stay awake, instead of waking each other each
+    /// time. Whether they do a thread learns from its waits; a hundred waits after it was wrong it tries
+    /// again, which is a microsecond for each wait.
     pub(crate) fn for_answer() -> Self {
         let soon = OWN.with(|own| Soon::wants(&own.late_answers));
         if !soon {
@@ -123,16 +128,17 @@ impl SpinWait {
         Self { yields, yield_time: Some(WAKE_UP), lesson: Lesson::Answers, ..Self::for_handoff() }
     }
 
-    /// Before a writer parks that waits for readers to leave. It keeps all others out, and the reader it waits for may
-    /// have been interrupted, so it yields for longer.
+    /// Before a writer parks that waits for readers to leave. It keeps all others out, and the reader it
+    /// waits for may have been interrupted, so it yields for longer.
     pub(crate) fn for_drain() -> Self {
         let yields = yields_if_brief(budget(16, 0));
         Self { iterations: budget(8, 0), hints: 4, yields, yield_time: Some(BRIEF), ..Self::NONE }
     }
 
-    /// Before a thread sleeps that waits for the other side of a queue of so many `places`. The pause between two looks is
-    /// what lets a batch come together, so it is as long as a quarter of the places takes, and of a queue with few places
-    /// no thread waits for batches. Where answers come soon it yields for as long as a wake-up takes, as for a signal.
+    /// Before a thread sleeps that waits for the other side of a queue of so many `places`. The pause between
+    /// two looks is what lets a batch come together, so it is as long as a quarter of the places takes, and
+    /// of a queue with few places no thread waits for batches. Where answers come soon it yields for as long
+    /// as a wake-up takes, as for a signal.
     pub(crate) fn for_other_side(places: usize, eager: bool) -> Self {
         /// About two microseconds, which cover a change-over between two running threads.
         const HINTS: u32 = budget(96, 0);
@@ -189,8 +195,8 @@ impl SpinWait {
     #[inline]
     pub(crate) fn succeeded(&self) {
         match self.lesson {
-            // Without iterations left the section was very long, or its thread interrupted; with all of them left, this
-            // thread only gave way. Neither says anything.
+            // Without iterations left the section was very long, or its thread interrupted; with all of them
+            // left, this thread only gave way. Neither says anything.
             Lesson::Sections if self.iterations != 0 && self.iterations != Self::MANY => {
                 OWN.with(|own| Long::learn(&own.long_sections, Self::MANY - self.iterations >= Self::SOON));
             }
@@ -208,8 +214,8 @@ impl SpinWait {
     }
 }
 
-/// Pauses of a thread whose exchange of a word failed because another's came first. Both go on faster if one of them
-/// stays away for a few of the other's operations than if the word's line goes to and fro with each.
+/// Pauses of a thread whose exchange of a word failed because another's came first. Both go on faster if one
+/// of them stays away for a few of the other's operations than if the word's line goes to and fro with each.
 #[derive(Debug)]
 pub(crate) struct Collisions(u32);
 
@@ -258,11 +264,12 @@ impl Own {
     }
 }
 
-/// Whether a thread should look often, because the sections it waits for are long. Of the waits for short ones 8
-/// to 25 in a hundred end [soon](SpinWait::SOON), of those for long ones one.
+/// Whether a thread should look often, because the sections it waits for are long. Of the waits for short
+/// ones 8 to 25 in a hundred end [soon](SpinWait::SOON), of those for long ones one.
 type Long = Adaptive<1, 16, 32, 32>;
 
-/// Whether a thread should yield for as long as a wake-up takes, because the signals it waits for come in that time.
+/// Whether a thread should yield for as long as a wake-up takes, because the signals it waits for come in
+/// that time.
 type Soon = Adaptive<1, 1, 1, 100>;
 
 /// A place for the score of an [`Adaptive`].
@@ -291,9 +298,9 @@ impl Score for Advice {
     }
 }
 
-/// A saturating counter with a cool-down: whether something is worth trying that does harm where it does not help. Each
-/// time it helps adds `GAIN`, up to `MOST`, each time it does not takes `LOSS`; below zero it is left out `REST` times, and then
-/// tried again.
+/// A saturating counter with a cool-down: whether something is worth trying that does harm where it does not
+/// help. Each time it helps adds `GAIN`, up to `MOST`, each time it does not takes `LOSS`; below zero it is
+/// left out `REST` times, and then tried again.
 pub(crate) struct Adaptive<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8>;
 
 impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Adaptive<GAIN, LOSS, MOST, REST> {
@@ -324,11 +331,11 @@ const BRIEF: Duration = Duration::from_micros(500);
 /// About what it takes to wake a thread on an idle processor.
 const WAKE_UP: Duration = Duration::from_micros(50);
 
-/// Yields in a wait for another thread's signal, and returns how long that took. `None` if it took so long that a thread
-/// must have had a time slice that has nothing to do with that signal: this thread had better sleep, because a thread that
-/// is woken up comes before one that is busy all the time, and one that yields comes behind it. It remembers that for some
-/// waits, and for twice as many if it is still so when it tries again; each yield that does not take long makes it one wait
-/// less.
+/// Yields in a wait for another thread's signal, and returns how long that took. `None` if it took so long
+/// that a thread must have had a time slice that has nothing to do with that signal: this thread had better
+/// sleep, because a thread that is woken up comes before one that is busy all the time, and one that yields
+/// comes behind it. It remembers that for some waits, and for twice as many if it is still so when it tries
+/// again; each yield that does not take long makes it one wait less.
 #[inline]
 fn yield_timed() -> Option<Duration> {
     const FEWEST: u32 = 16;
@@ -348,7 +355,8 @@ fn yield_timed() -> Option<Duration> {
     (took < BRIEF).then_some(took)
 }
 
-/// Returns whether a thread that is about to wait may yield, by how long that took lately. To be asked once in each wait.
+/// Returns whether a thread that is about to wait may yield, by how long that took lately. To be asked once
+/// in each wait.
 #[inline]
 fn may_yield() -> bool {
     OWN.with(|own| {
@@ -362,9 +370,9 @@ fn yields_if_brief(yields: u32) -> u32 {
     if may_yield() { yields } else { 0 }
 }
 
-/// Yields now and then, in a thread that is about to barge past the designated waker: that one may be waiting for this very
-/// processor, and would have to until the end of the time slice. Not more often than a wake-up takes, because a
-/// thread that is on its way to another processor is not helped by it.
+/// Yields now and then, in a thread that is about to barge past the designated waker: that one may be waiting
+/// for this very processor, and would have to until the end of the time slice. Not more often than a wake-up
+/// takes, because a thread that is on its way to another processor is not helped by it.
 #[inline]
 pub(crate) fn yield_at_intervals() {
     /// How often the clock is not asked.
@@ -386,8 +394,8 @@ pub(crate) fn yield_at_intervals() {
     });
 }
 
-/// Returns whether it is this thread's turn to look after the first waiter of a lock that has a designated waker: a woken
-/// thread may have to wait for a processor, and the first waiter is not to wait with it.
+/// Returns whether it is this thread's turn to look after the first waiter of a lock that has a designated
+/// waker: a woken thread may have to wait for a processor, and the first waiter is not to wait with it.
 pub(crate) fn is_turn() -> bool {
     /// Of the unlocks of each thread that find a designated waker.
     const EVERY: u32 = 16;
@@ -401,13 +409,13 @@ pub(crate) fn is_turn() -> bool {
 
 /// Whether the threads of one barrier do well to spin, or to yield at once, learnt from how it went.
 ///
-/// If all of them run at the same time the last comes within some hundred nanoseconds, and spinning for it is best. If
-/// there are more threads than processors, spinning keeps from its processor the very thread it waits for; then each
-/// processor goes round its threads by their yielding, which is far cheaper than parking and waking them. Which of the
-/// two it is depends on the machine, on what else it does and on the work between two generations, so it is learnt: a
-/// thread that spun tells those after it whether that helped, and now and then one tries again. The last but one
-/// learns for itself: with two threads to each of two processors, the one before it has just run on this processor, and the
-/// one to come is running on the other.
+/// If all of them run at the same time the last comes within some hundred nanoseconds, and spinning for it is
+/// best. If there are more threads than processors, spinning keeps from its processor the very thread it
+/// waits for; then each processor goes round its threads by their yielding, which is far cheaper than parking
+/// and waking them. Which of the two it is depends on the machine, on what else it does and on the work
+/// between two generations, so it is learnt: a thread that spun tells those after it whether that helped, and
+/// now and then one tries again. The last but one learns for itself: with two threads to each of two
+/// processors, the one before it has just run on this processor, and the one to come is running on the other.
 #[derive(Debug)]
 pub(crate) struct BarrierSpin {
     helps: Advice,

@@ -14,31 +14,33 @@
 //! | 1 | null | a thread has the queue lock; the list was empty before | the holder changes the list, any thread the owner's bits |
 //! | 1 | set | a thread has the queue lock; the pointer is the head of the list as it was before | the same |
 //!
-//! RECHECK is set only beside QUEUE_LOCKED, by a thread that delegates its work to the holder of the queue lock; see
-//! invariant 5.
+//! RECHECK is set only beside QUEUE_LOCKED, by a thread that delegates its work to the holder of the queue
+//! lock; see invariant 5.
 //!
 //! Invariants:
 //!
-//! 1. The list changes only between the exchange that sets QUEUE_LOCKED and the one that clears it, by the thread that
-//!    made both. The second publishes what the list has become.
-//! 2. Every change is a compare-and-exchange of the whole word, so the owner's bits are never decided on an outdated
-//!    list, nor the list on outdated bits: [`LockedQueue::unlock_as`] decides again whenever a bit has changed.
-//! 3. The queue lock is held for a handful of instructions, and for a handful more for each waiter that is taken out; never
-//!    while user code runs or a thread parks. No thread ever has two.
-//! 4. A waiter that has been taken out ([`Dequeued`]) is woken or put in a queue again by the thread that took it out.
-//! 5. Work that was delegated is done: the holder of the queue lock cannot give it back while RECHECK is set, clears that
-//!    bit in an exchange of its own, and decides after that exchange.
-//! 6. A waiter's stamp says since when it has been the first of its queue, but for waiters that were put before it without
-//!    a stamp of their own. It is set and cleared under the queue lock, by owners that want to know
-//!    ([`LockedQueue::stamp_first`]), and goes with the waiter when it is woken.
+//! 1. The list changes only between the exchange that sets QUEUE_LOCKED and the one that clears it, by the
+//!    thread that made both. The second publishes what the list has become.
+//! 2. Every change is a compare-and-exchange of the whole word, so the owner's bits are never decided on an
+//!    outdated list, nor the list on outdated bits: [`LockedQueue::unlock_as`] decides again whenever a bit
+//!    has changed.
+//! 3. The queue lock is held for a handful of instructions, and for a handful more for each waiter that is
+//!    taken out; never while user code runs or a thread parks. No thread ever has two.
+//! 4. A waiter that has been taken out ([`Dequeued`]) is woken or put in a queue again by the thread that
+//!    took it out.
+//! 5. Work that was delegated is done: the holder of the queue lock cannot give it back while RECHECK is set,
+//!    clears that bit in an exchange of its own, and decides after that exchange.
+//! 6. A waiter's stamp says since when it has been the first of its queue, but for waiters that were put
+//!    before it without a stamp of their own. It is set and cleared under the queue lock, by owners that want
+//!    to know ([`LockedQueue::stamp_first`]), and goes with the waiter when it is woken.
 //!
-//! Ordering: taking the queue lock is Acquire and giving it back Release, so the list's plain fields are handed from
-//! holder to holder. `queue.recheck`: delegating is Release and clearing RECHECK is Acquire, so the holder decides on all
-//! that was done before. The owner's exchanges name their own.
+//! Ordering: taking the queue lock is Acquire and giving it back Release, so the list's plain fields are
+//! handed from holder to holder. `queue.recheck`: delegating is Release and clearing RECHECK is Acquire, so
+//! the holder decides on all that was done before. The owner's exchanges name their own.
 //!
-//! Promised upward: first in, first out; no spurious returns; a waiter that times out is found in constant time; a call
-//! that delegates does not wait for the queue lock.
-//! Limits: a thread that cannot delegate waits for the queue lock by [`Backoff`], not in a queue.
+//! Promised upward: first in, first out; no spurious returns; a waiter that times out is found in constant
+//! time; a call that delegates does not wait for the queue lock. Limits: a thread that cannot delegate waits
+//! for the queue lock by [`Backoff`], not in a queue.
 
 use std::cell::Cell;
 use std::fmt;
@@ -101,14 +103,16 @@ impl Word {
         self.has(Self::QUEUE_LOCKED)
     }
 
-    /// In [`LockedQueue::unlock_as`]: whether work was delegated since the holder of the queue lock decided last.
+    /// In [`LockedQueue::unlock_as`]: whether work was delegated since the holder of the queue lock decided
+    /// last.
     pub(crate) fn is_recheck(self) -> bool {
         self.has(Self::RECHECK)
     }
 
-    /// The first waiter. An exchange compares addresses only: a thread that waits, leaves and waits again may stand
-    /// at the same address with a new node, and then a word from before its return is as good as a new one, but for the
-    /// pointer's provenance. So the nodes' provenance is exposed, and the address is what counts.
+    /// The first waiter. An exchange compares addresses only: a thread that waits, leaves and waits again may
+    /// stand at the same address with a new node, and then a word from before its return is as good as a new
+    /// one, but for the pointer's provenance. So the nodes' provenance is exposed, and the address is what
+    /// counts.
     fn head(self) -> *const Waiter {
         ptr::with_exposed_provenance(self.0.addr() & Self::HEAD)
     }
@@ -169,16 +173,16 @@ impl Queue {
     /// The same with Acquire, for an owner whose bit says all there is to know.
     #[inline]
     pub(crate) fn load_acquire(&self) -> Word {
-        // Acquire: pairs with whichever Release exchange of the owner's set the bit, on an edge of the owner's
-        // (`event.set`).
+        // Acquire: pairs with whichever Release exchange of the owner's set the bit, on an edge of the
+        // owner's (`event.set`).
         // proof: queue.load_acquire
         Word(self.word.load(Acquire))
     }
 
     crate::facade::model_only! {
-        /// For models: whether a thread waits at this point of the word's history. An exchange of the word with
-        /// itself, because loom forgets a load when the same thread accesses the word again, and then misses
-        /// interleavings.
+        /// For models: whether a thread waits at this point of the word's history. An exchange of the word
+        /// with itself, because loom forgets a load when the same thread accesses the word again, and then
+        /// misses interleavings.
         pub(crate) fn has_waiters_now(&self) -> bool {
             let mut word = self.load();
             while let Err(actual) = self.try_change(word, word, Relaxed) {
@@ -188,8 +192,8 @@ impl Queue {
         }
     }
 
-    /// Changes the owner's bits if the word is still `current`, else says what it is. May fail for no reason: use it
-    /// in a loop.
+    /// Changes the owner's bits if the word is still `current`, else says what it is. May fail for no reason:
+    /// use it in a loop.
     #[inline]
     pub(crate) fn try_change(&self, current: Word, next: Word, success: Ordering) -> Result<(), Word> {
         debug_assert_eq!(current.without(Word::OWNER), next.without(Word::OWNER), "invariant 1");
@@ -200,11 +204,11 @@ impl Queue {
         }
     }
 
-    /// Takes the queue lock if `condition` holds at that very moment. Waits for the queue lock, but only for as long as the
-    /// condition holds; else returns the word for which it does not.
+    /// Takes the queue lock if `condition` holds at that very moment. Waits for the queue lock, but only for
+    /// as long as the condition holds; else returns the word for which it does not.
     ///
-    /// `word` is what the caller last saw, or supposes: the exchange finds out. (A load would, too, but it may be
-    /// outdated again by the time of the exchange.)
+    /// `word` is what the caller last saw, or supposes: the exchange finds out. (A load would, too, but it
+    /// may be outdated again by the time of the exchange.)
     pub(crate) fn lock_if(
         &self,
         word: Word,
@@ -245,9 +249,10 @@ impl Queue {
         }
     }
 
-    /// Takes the queue lock; or, if another thread has it, leaves the caller's work to that thread by one exchange, and
-    /// returns `None`. The other then decides once more before it gives the queue lock back: each section under the queue lock of a
-    /// queue that is used in this way ends in a [`LockedQueue::unlock_as`] that does all work there may be.
+    /// Takes the queue lock; or, if another thread has it, leaves the caller's work to that thread by one
+    /// exchange, and returns `None`. The other then decides once more before it gives the queue lock back:
+    /// each section under the queue lock of a queue that is used in this way ends in a
+    /// [`LockedQueue::unlock_as`] that does all work there may be.
     pub(crate) fn lock_or_delegate(&self, mut word: Word) -> Option<LockedQueue<'_>> {
         loop {
             let tried = if word.is_queue_locked() {
@@ -262,14 +267,15 @@ impl Queue {
         }
     }
 
-    /// Leaves work to the holder of the queue lock, changing the owner's bits to those of `next`, if the word is still
-    /// `current`, which is locked; else returns what it is. May fail for no reason.
+    /// Leaves work to the holder of the queue lock, changing the owner's bits to those of `next`, if the word
+    /// is still `current`, which is locked; else returns what it is. May fail for no reason.
     pub(crate) fn try_delegate(&self, current: Word, next: Word) -> Result<(), Word> {
         debug_assert!(current.is_queue_locked());
         debug_assert_eq!(current.without(Word::OWNER), next.without(Word::OWNER), "invariant 1");
         let next = next.with(Word::RECHECK);
-        // Release (queue.recheck): what the holder is to decide on. Also where RECHECK is set: a load would come before
-        // the exchange that clears it, and hand nothing over. Relaxed on failure: the caller tries again.
+        // Release (queue.recheck): what the holder is to decide on. Also where RECHECK is set: a load would
+        // come before the exchange that clears it, and hand nothing over. Relaxed on failure: the caller
+        // tries again.
         // proof: queue.try_delegate
         match self.word.compare_exchange_weak(current.0, next.0, Release, Relaxed) {
             Ok(_) => {
@@ -297,8 +303,8 @@ impl Queue {
         if let Err(actual) = self.word.compare_exchange_weak(current.0, guarded.0, Acquire, Relaxed) {
             return Err(Word(actual));
         }
-        // SAFETY: the last holder published this head and does not use its list any more; its nodes are in the list
-        // until a holder of the queue lock, which is us alone, takes them out (invariant 1).
+        // SAFETY: the last holder published this head and does not use its list any more; its nodes are in
+        // the list until a holder of the queue lock, which is us alone, takes them out (invariant 1).
         let list = unsafe { List::from_head(current.head()) };
         Ok(LockedQueue { queue: self, word: guarded, list, now: Cell::new(None) })
     }
@@ -328,16 +334,16 @@ impl<'a> LockedQueue<'a> {
         now
     }
 
-    /// Stamps the first waiter if it has no stamp yet. An owner that asks [`is_starving`](Self::is_starving) calls this
-    /// at the end of each section under the queue lock.
+    /// Stamps the first waiter if it has no stamp yet. An owner that asks [`is_starving`](Self::is_starving)
+    /// calls this at the end of each section under the queue lock.
     pub(crate) fn stamp_first(&self) {
         if let Some(first) = self.waiters().next() {
             first.stamp(|| self.now());
         }
     }
 
-    /// Returns whether `waiter`, which is in this queue, has been its first for so long that what it waits for should
-    /// be handed over instead of offered. Reads the clock if it has a stamp.
+    /// Returns whether `waiter`, which is in this queue, has been its first for so long that what it waits
+    /// for should be handed over instead of offered. Reads the clock if it has a stamp.
     pub(crate) fn is_starving(&self, waiter: &Waiter) -> bool {
         waiter.is_starving(|| self.now())
     }
@@ -383,7 +389,8 @@ impl<'a> LockedQueue<'a> {
     /// Puts the waiter that was popped last back in its place: nothing has happened.
     pub(crate) fn put_back(&mut self, waiter: Dequeued) {
         self.clear_stamp_of_first();
-        // SAFETY: it is in no list, and its wait is not over before it is woken, which `waiter` was the right to do.
+        // SAFETY: it is in no list, and its wait is not over before it is woken, which `waiter` was the right
+        // to do.
         unsafe { self.list.push_front(waiter.0.as_ptr()) };
         // SAFETY: as above.
         unsafe { waiter.0.as_ref() }.put_into(self.queue);
@@ -426,16 +433,16 @@ impl<'a> LockedQueue<'a> {
         self.list.append(woken.0);
     }
 
-    /// Publishes the list and gives the queue lock back, with the owner's bits as `decide` wants them. It is asked again
-    /// if they have changed meanwhile or work was delegated, and may take out waiters each time. That work was delegated
-    /// [is shown](Word::is_recheck) to it once.
+    /// Publishes the list and gives the queue lock back, with the owner's bits as `decide` wants them. It is
+    /// asked again if they have changed meanwhile or work was delegated, and may take out waiters each time.
+    /// That work was delegated [is shown](Word::is_recheck) to it once.
     pub(crate) fn unlock_as(mut self, mut decide: impl FnMut(Word, &mut Self) -> Word) {
         loop {
             let current = self.word.without(Word::RECHECK);
             let next = decide(self.word, &mut self).over(&self.list);
-            // Release (queue.lock): publishes the list, and whatever the owner's bits announce. Acquire: a decision
-            // may take what the bits offered on behalf of a waiter (`raw::mutex`, a hand-off), which then gets it from
-            // this thread. Relaxed on failure: decided anew.
+            // Release (queue.lock): publishes the list, and whatever the owner's bits announce. Acquire: a
+            // decision may take what the bits offered on behalf of a waiter (`raw::mutex`, a hand-off), which
+            // then gets it from this thread. Relaxed on failure: decided anew.
             // proof: queue.finish
             let done = self.queue.word.compare_exchange_weak(current.0, next.0, AcqRel, Relaxed);
             let Err(actual) = done else { return };
@@ -447,8 +454,8 @@ impl<'a> LockedQueue<'a> {
         }
     }
 
-    /// Takes over what was delegated. By an exchange of its own, before the decision: work that is delegated after it
-    /// sets the bit again, and the exchange that would give the queue lock back fails.
+    /// Takes over what was delegated. By an exchange of its own, before the decision: work that is delegated
+    /// after it sets the bit again, and the exchange that would give the queue lock back fails.
     #[cold]
     fn clear_recheck(&mut self) {
         loop {
@@ -476,13 +483,14 @@ impl<'a> LockedQueue<'a> {
         });
     }
 
-    /// Queues `waiter`, runs `publish`, which ends the section under the queue lock, and blocks until the waiter is woken or the
-    /// deadline passes. Then, if it is still in the queue, it is taken out, `leave` ends that section under the queue lock, and
-    /// the result is `None`: no thread has woken it and no thread will. If it is not, `leave` ends that section as well, and
-    /// its wake-up, which is under way, is waited for.
+    /// Queues `waiter`, runs `publish`, which ends the section under the queue lock, and blocks until the
+    /// waiter is woken or the deadline passes. Then, if it is still in the queue, it is taken out, `leave`
+    /// ends that section under the queue lock, and the result is `None`: no thread has woken it and no thread
+    /// will. If it is not, `leave` ends that section as well, and its wake-up, which is under way, is waited
+    /// for.
     ///
-    /// The waiter must still be in the same queue by then, or have been taken out of it for good: one that was moved
-    /// to another queue counts as woken, and its wake-up is waited for.
+    /// The waiter must still be in the same queue by then, or have been taken out of it for good: one that
+    /// was moved to another queue counts as woken, and its wake-up is waited for.
     pub(crate) fn wait(
         mut self,
         waiter: Waiter,
@@ -499,13 +507,14 @@ impl<'a> LockedQueue<'a> {
         let abort = AbortOnUnwind;
         // Who has others before it has no turn to expect soon.
         let spin = if place == Place::Back && self.has_waiters() { SpinWait::NONE } else { spin };
-        // One that was the first before, and is again. Others that are put before all have no turn of their own to wait for.
+        // One that was the first before, and is again. Others that are put before all have no turn of their
+        // own to wait for.
         if place == Place::Front && waiter.is_stamped() {
             self.clear_stamp_of_first();
         }
         match place {
-            // SAFETY: new, hence in no list; in place and alive until it has been taken out: by a waker, whose
-            // outcome we wait for, or by us below.
+            // SAFETY: new, hence in no list; in place and alive until it has been taken out: by a waker,
+            // whose outcome we wait for, or by us below.
             Place::Front => unsafe { self.list.push_front(&raw const waiter) },
             // SAFETY: as above.
             Place::Back => unsafe { self.list.push_back(&raw const waiter) },
@@ -520,7 +529,8 @@ impl<'a> LockedQueue<'a> {
                 leave(locked);
             } else {
                 reached!("waiter is woken at its deadline");
-                // Not ours to leave, but ours to end: what was left to the holder of the queue lock is left to us.
+                // Not ours to leave, but ours to end: what was left to the holder of the queue lock is left
+                // to us.
                 leave(locked);
                 // The thread that took it out is about to wake it, or has moved it to where a thread will.
                 outcome = waiter.wait(&Deadline::NEVER, SpinWait::NONE);
@@ -535,7 +545,8 @@ impl<'a> LockedQueue<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Woken {
     pub(crate) outcome: Wakeup,
-    /// The stamp that the waiter had when it was woken: for its next node, if it must wait once more at the front.
+    /// The stamp that the waiter had when it was woken: for its next node, if it must wait once more at the
+    /// front.
     pub(crate) stamp: Stamp,
 }
 
@@ -556,7 +567,8 @@ impl Dequeued {
     }
 }
 
-/// Waiters that were taken out of their queue, in order, and are yet to be woken or queued again (invariant 4).
+/// Waiters that were taken out of their queue, in order, and are yet to be woken or queued again (invariant
+/// 4).
 #[must_use]
 pub(crate) struct WakeList(List<Waiter>);
 
@@ -581,7 +593,8 @@ impl WakeList {
 
     /// Adds one behind these.
     pub(crate) fn push(&mut self, waiter: Dequeued) {
-        // SAFETY: it was taken out of its list, and lives until it is woken, which `waiter` was the right to do.
+        // SAFETY: it was taken out of its list, and lives until it is woken, which `waiter` was the right to
+        // do.
         unsafe { self.0.push_back(waiter.0.as_ptr()) };
     }
 

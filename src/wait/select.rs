@@ -1,7 +1,7 @@
 //! One thread in the queues of several objects, and the claim by which one of them ends its wait.
 //!
-//! A selecting thread has a node for each object of its set. The nodes share one [`Select`]: the claim, and the place where
-//! the thread sleeps.
+//! A selecting thread has a node for each object of its set. The nodes share one [`Select`]: the claim, and
+//! the place where the thread sleeps.
 //!
 //! | claim | meaning | left by |
 //! |---|---|---|
@@ -11,22 +11,26 @@
 //!
 //! Invariants:
 //!
-//! 1. The exchange from `UNCLAIMED` is made by one party, and only that party takes or spends anything for this thread. It
-//!    is *the one transition for which all wakers and the time-out compete*.
-//! 2. A waker reads the claim under the lock of the queue in which it has found the node. The thread takes each node out of
-//!    its queue, or finds under that queue's lock that it is out, before it returns; but not the node that was claimed, of
-//!    which the outcome says that it is out.
-//! 3. A waker that has taken a node out and could not claim it does not touch it again, and goes on to the next waiter.
+//! 1. The exchange from `UNCLAIMED` is made by one party, and only that party takes or spends anything for
+//!    this thread. It is *the one transition for which all wakers and the time-out compete*.
+//! 2. A waker reads the claim under the lock of the queue in which it has found the node. The thread takes
+//!    each node out of its queue, or finds under that queue's lock that it is out, before it returns; but not
+//!    the node that was claimed, of which the outcome says that it is out.
+//! 3. A waker that has taken a node out and could not claim it does not touch it again, and goes on to the
+//!    next waiter.
 //! 4. What a waker that has claimed touches last is the outcome, in the node [`Select::lead`].
-//! 5. While the claim is not `UNCLAIMED`, nothing that becomes ready is kept for this thread. So a thread that makes it
-//!    `UNCLAIMED` again looks at each object afterwards, under the lock of the queue, and queues again where its node is out.
+//! 5. While the claim is not `UNCLAIMED`, nothing that becomes ready is kept for this thread. So a thread
+//!    that makes it `UNCLAIMED` again looks at each object afterwards, under the lock of the queue, and
+//!    queues again where its node is out.
 //!
-//! Ordering: `select.rearm` is Release in the thread that waits once more and Acquire in the claim, so that a waker's outcome
-//! comes after the thread has put `lead` back. Otherwise the claim decides and hands nothing over: that is `waiter.outcome`.
+//! Ordering: `select.rearm` is Release in the thread that waits once more and Acquire in the claim, so that a
+//! waker's outcome comes after the thread has put `lead` back. Otherwise the claim decides and hands nothing
+//! over: that is `waiter.outcome`.
 //!
-//! Promised upward: at most one object is spent; the others' wakers lose nothing by the thread; at each object it stands
-//! where a thread that waits for that one alone would stand, also while it tries in vain for another.
-//! Limits: the thread takes one queue lock after the other, so leaving is linear in the number of objects.
+//! Promised upward: at most one object is spent; the others' wakers lose nothing by the thread; at each
+//! object it stands where a thread that waits for that one alone would stand, also while it tries in vain for
+//! another. Limits: the thread takes one queue lock after the other, so leaving is linear in the number of
+//! objects.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -76,8 +80,8 @@ impl Select {
 
     /// Decides for one party, unless it is decided (invariant 1).
     fn claim(&self, party: *mut Waiter) -> bool {
-        // Acquire (select.rearm): the outcome that follows comes after the thread has put `lead` back. Relaxed on failure:
-        // the caller does nothing for this thread.
+        // Acquire (select.rearm): the outcome that follows comes after the thread has put `lead` back.
+        // Relaxed on failure: the caller does nothing for this thread.
         self.claim.compare_exchange(UNCLAIMED, party, Acquire, Relaxed).is_ok()
     }
 
@@ -127,7 +131,8 @@ pub(crate) trait Source {
     /// A node for its queue.
     fn node(&self, select: &Select) -> Waiter;
 
-    /// Puts `node` into its queue, by the same step that finds nothing to take. Leaves it there if it is there.
+    /// Puts `node` into its queue, by the same step that finds nothing to take. Leaves it there if it is
+    /// there.
     fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued;
 
     /// Takes `node` out of its queue if it is there. Ends a section under that queue's lock in any case.
@@ -168,7 +173,8 @@ fn order(start: usize, len: usize) -> impl Iterator<Item = usize> {
     (start..len).chain(0..start)
 }
 
-/// Blocks until it has taken what there is of one of the objects, or until the deadline. `seats` has room for all of them.
+/// Blocks until it has taken what there is of one of the objects, or until the deadline. `seats` has room for
+/// all of them.
 #[cold]
 pub(crate) fn wait_any(
     sources: &mut dyn Sources,
@@ -199,7 +205,8 @@ pub(crate) fn wait_any(
     }
     // Shared from here on: wakers reach the nodes.
     let seats = &*seats;
-    // The nodes are reached from elsewhere until they are out of their queues; they must not be left by a panic.
+    // The nodes are reached from elsewhere until they are out of their queues; they must not be left by a
+    // panic.
     let abort = AbortOnUnwind;
     let (taken, out) = select.run(sources, seats, start, deadline);
     let seated = || seats.iter().flatten().enumerate();
@@ -314,8 +321,8 @@ impl LockedQueue<'_> {
         alone
     }
 
-    /// Takes out the first waiter if it is `wanted`, and claims its thread. A node whose thread cannot be claimed any more
-    /// is taken out and left alone (invariant 3), and then the next is the first.
+    /// Takes out the first waiter if it is `wanted`, and claims its thread. A node whose thread cannot be
+    /// claimed any more is taken out and left alone (invariant 3), and then the next is the first.
     pub(crate) fn claim_first(&mut self, wanted: impl Fn(&Waiter) -> bool) -> Option<Dequeued> {
         loop {
             if !wanted(self.waiters().next()?) {
@@ -343,11 +350,12 @@ impl Queue {
 }
 
 impl Dequeued {
-    /// Returns whether its thread is the caller's to wake: one that waits in this queue alone is, a selecting one if no
-    /// other party has claimed it.
+    /// Returns whether its thread is the caller's to wake: one that waits in this queue alone is, a selecting
+    /// one if no other party has claimed it.
     #[inline]
     pub(crate) fn claim(&self) -> bool {
-        // SAFETY: alive: its queue's lock is held, or what it has in its place (invariant 2), and it is not woken.
+        // SAFETY: alive: its queue's lock is held, or what it has in its place (invariant 2), and it is not
+        // woken.
         let select = unsafe { self.0.as_ref() }.select();
         // SAFETY: null, or alive as its nodes.
         unsafe { select.as_ref() }.is_none_or(|select| select.claim(self.0.as_ptr()))

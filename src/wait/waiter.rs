@@ -8,16 +8,16 @@
 //!
 //! Invariants:
 //!
-//! 1. Only a thread that has taken the node out of its list stores an outcome, and it does so once. Being in a list
-//!    and being woken exclude each other, and the list changes under its queue's lock only: *taking the node out is
-//!    the one transition for which a wake-up and a time-out compete*.
-//! 2. The node outlives the store of its outcome, because its thread does not return before it has seen one or has
-//!    itself taken the node out. It may not outlive it by one instruction: a waker must have copied out beforehand
-//!    whatever it needs afterwards.
+//! 1. Only a thread that has taken the node out of its list stores an outcome, and it does so once. Being in
+//!    a list and being woken exclude each other, and the list changes under its queue's lock only: *taking
+//!    the node out is the one transition for which a wake-up and a time-out compete*.
+//! 2. The node outlives the store of its outcome, because its thread does not return before it has seen one
+//!    or has itself taken the node out. It may not outlive it by one instruction: a waker must have copied
+//!    out beforehand whatever it needs afterwards.
 //!
-//! Ordering: the outcome is stored with Release and read with Acquire, so what the waker did before the wake-up is
-//! visible to the woken. The node's other fields are written before it is put in a list and published by that
-//! queue's guard.
+//! Ordering: the outcome is stored with Release and read with Acquire, so what the waker did before the
+//! wake-up is visible to the woken. The node's other fields are written before it is put in a list and
+//! published by that queue's guard.
 
 use std::fmt;
 use std::ptr::{self, NonNull};
@@ -83,7 +83,8 @@ pub(crate) struct Waiter {
     age: Age,
     /// What else its primitive must know of it before it can be woken.
     tag: *const (),
-    /// What it and the other nodes of a selecting thread have in common. Null for a thread that waits in one queue.
+    /// What it and the other nodes of a selecting thread have in common. Null for a thread that waits in one
+    /// queue.
     select: *const Select,
     parker: Parker,
 }
@@ -115,7 +116,8 @@ impl Waiter {
         }
     }
 
-    /// One of the nodes of a selecting thread, for the queue `home`, in no list. It is woken through `select`.
+    /// One of the nodes of a selecting thread, for the queue `home`, in no list. It is woken through
+    /// `select`.
     pub(super) fn selecting(
         home: *const Queue,
         tag: *const (),
@@ -193,14 +195,15 @@ impl Waiter {
         self.stamp.with(|stamp| unsafe { (*stamp).0.is_some() })
     }
 
-    /// Takes its stamp away: it is not the first any more. The caller has the lock of the queue that it is in.
+    /// Takes its stamp away: it is not the first any more. The caller has the lock of the queue that it is
+    /// in.
     pub(super) fn clear_stamp(&self) {
         // SAFETY: as above.
         self.stamp.with_mut(|stamp| unsafe { *stamp = Stamp::NONE });
     }
 
-    /// Returns whether it was stamped so long ago that it is not to wait any longer. The caller has the lock of the
-    /// queue that it is in.
+    /// Returns whether it was stamped so long ago that it is not to wait any longer. The caller has the lock
+    /// of the queue that it is in.
     pub(super) fn is_starving(&self, now: impl FnOnce() -> Moment) -> bool {
         // SAFETY: the caller has the queue lock, so no other thread writes.
         let stamp = self.stamp.with(|stamp| unsafe { *stamp });
@@ -226,10 +229,11 @@ impl Waiter {
         }
     }
 
-    /// Blocks until a thread has stored an outcome, or until the deadline. `None` decides nothing: the node may have
-    /// been taken out already, see [`LockedQueue::wait`](super::queue::LockedQueue::wait).
+    /// Blocks until a thread has stored an outcome, or until the deadline. `None` decides nothing: the node
+    /// may have been taken out already, see [`LockedQueue::wait`](super::queue::LockedQueue::wait).
     pub(super) fn wait(&self, deadline: &Deadline, mut spin: SpinWait) -> Option<Wakeup> {
-        // The clock is read each time: where others want the processor, a yield can last longer than any time-out.
+        // The clock is read each time: where others want the processor, a yield can last longer than any
+        // time-out.
         while spin.spin() {
             if let Some(outcome) = self.outcome() {
                 spin.succeeded();
@@ -268,28 +272,31 @@ impl Waiter {
     ///
     /// # Safety
     ///
-    /// `waiter` is alive and was taken out of its list by the caller, who has not woken it yet (invariant 1), and, if it is
-    /// a selecting thread's, has claimed it. The
-    /// node may be gone when this returns, and already while it runs (invariant 2), hence a pointer.
+    /// `waiter` is alive and was taken out of its list by the caller, who has not woken it yet (invariant 1),
+    /// and, if it is a selecting thread's, has claimed it. The node may be gone when this returns, and
+    /// already while it runs (invariant 2), hence a pointer.
     pub(super) unsafe fn wake(waiter: NonNull<Self>, outcome: Wakeup) {
         // SAFETY: alive until an outcome is stored.
         let select = unsafe { waiter.as_ref() }.select;
         let waiter = if select.is_null() {
             waiter
         } else {
-            // SAFETY: claimed by the caller, which has not woken it, so the thread and its nodes are still there.
+            // SAFETY: claimed by the caller, which has not woken it, so the thread and its nodes are still
+            // there.
             unsafe { Select::lead(select) }
         };
-        // SAFETY: alive until an outcome is stored. The reference is to an atomic, which may end during its call.
+        // SAFETY: alive until an outcome is stored. The reference is to an atomic, which may end during its
+        // call.
         let state = unsafe { &(*waiter.as_ptr()).state };
-        // Release (waiter.outcome): hands over what the waker did. Relaxed on failure: the only other state is
-        // PARKED, and the parker was published with the node.
+        // Release (waiter.outcome): hands over what the waker did. Relaxed on failure: the only other state
+        // is PARKED, and the parker was published with the node.
         // proof: waiter.wake
         if state.compare_exchange(WAITING, outcome.0, Release, Relaxed).is_ok() {
             reached!("waiter woken before it parks");
             return;
         }
-        // SAFETY: alive, as no outcome is stored yet; copied out because after the store it is not (invariant 2).
+        // SAFETY: alive, as no outcome is stored yet; copied out because after the store it is not (invariant
+        // 2).
         let unparker = unsafe { &(*waiter.as_ptr()).parker }.unparker();
         // Release (waiter.outcome): as above.
         // proof: waiter.wake_parked

@@ -1,4 +1,5 @@
-//! Threads that wait for several things while others make them ready: nothing is lost, nothing is spent twice.
+//! Threads that wait for several things while others make them ready: nothing is lost, nothing is spent
+//! twice.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -175,8 +175,8 @@ fn entry_while_an_action_runs_is_timed() {
     });
 }
 
-/// Brings together as many threads as parties, with a time limit each that passes while the action runs, then calls
-/// `then`. Returns what each thread got.
+/// Brings together as many threads as parties, with a time limit each that passes while the action runs, then
+/// calls `then`. Returns what each thread got.
 fn complete_round_whose_time_is_up(barrier: &Barrier, then: impl FnOnce()) -> Vec<thread::Result<Waited>> {
     let parties = barrier.parties();
     let (complete, longest) = (AtomicBool::new(false), AtomicUsize::new(0));

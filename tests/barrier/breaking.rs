@@ -212,8 +212,9 @@ fn released_member_keeps_its_result() {
 
 #[test]
 fn members_agree_whatever_breaks_their_rounds() {
-    // Threads that meet, time out, reset and abort as it comes. The members of a round are told apart by the number of
-    // the round, which the leader's action counts: as many returns as parties for each round, and no index twice.
+    // Threads that meet, time out, reset and abort as it comes. The members of a round are told apart by the
+    // number of the round, which the leader's action counts: as many returns as parties for each round, and
+    // no index twice.
     watchdog(|| {
         for parties in parties() {
             let met = Mutex::new(Vec::new());

@@ -133,8 +133,8 @@ fn more_threads_than_parties_go_through_in_rounds() {
                 } else {
                     Barrier::new(parties)
                 };
-                // All passes together are a whole number of rounds, and each thread waits for the others' help only as
-                // long as there is somebody left who has not passed.
+                // All passes together are a whole number of rounds, and each thread waits for the others'
+                // help only as long as there is somebody left who has not passed.
                 let (tickets, leaders) = (AtomicUsize::new(parties * passes), AtomicUsize::new(0));
                 let indexes = AtomicUsize::new(0);
                 run(2 * parties + 1, |_| {

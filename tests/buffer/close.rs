@@ -67,7 +67,8 @@ fn closed_and_full_is_closed() {
     assert_eq!(buffer.put_for(2, Duration::ZERO), Err(PutTimeoutError::Closed(2)));
 }
 
-/// CPython: `BaseQueueTestMixin.test_shutdown_immediate`, `test_shutdown_immediate_all_methods_in_one_thread`.
+/// CPython: `BaseQueueTestMixin.test_shutdown_immediate`,
+/// `test_shutdown_immediate_all_methods_in_one_thread`.
 #[test]
 fn close_now_returns_what_was_queued() {
     watchdog(|| {
@@ -106,7 +107,8 @@ fn closing_again_changes_nothing() {
     assert_eq!(buffer.unfinished(), 0);
 }
 
-/// CPython: `BaseQueueTestMixin.test_shutdown_get`, `test_shutdown_immediate_get`, `test_shutdown_pending_get`.
+/// CPython: `BaseQueueTestMixin.test_shutdown_get`, `test_shutdown_immediate_get`,
+/// `test_shutdown_pending_get`.
 #[test]
 fn close_wakes_all_getters() {
     watchdog(|| {

@@ -183,7 +183,8 @@ fn close_now_releases_joiners_if_nobody_is_at_work() {
     });
 }
 
-/// CPython: `BaseQueueTestMixin.test_shutdown_get_task_done_join`, `test_shutdown_immediate_get_task_done_join`.
+/// CPython: `BaseQueueTestMixin.test_shutdown_get_task_done_join`,
+/// `test_shutdown_immediate_get_task_done_join`.
 #[test]
 fn close_now_lets_joiners_wait_for_work_under_way() {
     watchdog(|| {

@@ -1,7 +1,8 @@
-//! `BoundedBuffer`: every behaviour alone, then races and stress, then random programs against a specification.
+//! `BoundedBuffer`: every behaviour alone, then races and stress, then random programs against a
+//! specification.
 //!
-//! Where a test is about a blocked thread, it holds in either order: the threads are given the time to block, but
-//! nothing depends on it.
+//! Where a test is about a blocked thread, it holds in either order: the threads are given the time to block,
+//! but nothing depends on it.
 
 mod close;
 mod join;

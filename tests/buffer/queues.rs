@@ -1,5 +1,5 @@
-//! `PriorityBuffer` and `StackBuffer`: their order, and the contract that they share with `BoundedBuffer`. And what a
-//! `BoundedBuffer` of more places than one ring has does.
+//! `PriorityBuffer` and `StackBuffer`: their order, and the contract that they share with `BoundedBuffer`.
+//! And what a `BoundedBuffer` of more places than one ring has does.
 
 use std::cell::Cell;
 use std::cmp::{Ordering, Reverse};
@@ -351,7 +351,8 @@ fn large_buffer_is_full_when_it_is() {
     assert!(buffer.close_now().into_iter().eq(1..=1500));
 }
 
-/// Items of a large buffer arrive once and in the order of their producers, over many segments, with all threads.
+/// Items of a large buffer arrive once and in the order of their producers, over many segments, with all
+/// threads.
 #[test]
 fn large_buffer_hands_every_item_on_once() {
     for capacity in [1025, usize::MAX] {

@@ -28,7 +28,8 @@ fn wait_while_returns_when_the_condition_is_gone() {
                 // Queued again, hence it has tested in vain until the last.
                 eventually(|| condvar.notify_one() || waiter.is_finished());
             }
-            // Once at first, and once for each notification; of these the last may have found nobody any more.
+            // Once at first, and once for each notification; of these the last may have found nobody any
+            // more.
             assert!((4..=5).contains(&waiter.join().unwrap()));
         });
     });

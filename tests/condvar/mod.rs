@@ -39,7 +39,8 @@ impl Room {
         log.returned.push(number);
     }
 
-    /// Until `n` waits have begun. A waiter unlocks when it is queued, so who sees its arrival knows that it is.
+    /// Until `n` waits have begun. A waiter unlocks when it is queued, so who sees its arrival knows that it
+    /// is.
     fn until_arrived(&self, n: usize) {
         eventually(|| self.log.lock().arrived >= n);
     }

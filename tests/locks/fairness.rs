@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::{Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, patient_ways, visit, ways};
 use crate::support::{LIMIT, SHORT, Sleeper, cases, elsewhere, eventually, repeat, rounds, spin_for};
 
-/// Has several threads take the lock `turns` times each, against hogs who are in its way for `section` at a time and come
-/// back at once.
+/// Has several threads take the lock `turns` times each, against hogs who are in its way for `section` at a
+/// time and come back at once.
 fn feed_victims<L: Lock>(hogs: usize, section: Duration, turns: usize) {
     const VICTIMS: usize = 7;
     let (lock, fed, sections) = (&new::<L>(), &AtomicUsize::new(0), &AtomicUsize::new(0));
@@ -90,7 +90,8 @@ pub(super) fn waiter_is_passed_over_a_few_times_only<L: Lock>() {
     }
 }
 
-/// A holder that locks again at once after each section lets a waiter in that has been the first for half a millisecond.
+/// A holder that locks again at once after each section lets a waiter in that has been the first for half a
+/// millisecond.
 pub(super) fn waiter_that_has_stood_first_for_long_is_handed_the_lock<L: Lock>() {
     for way in patient_ways::<L>() {
         for _ in repeat(5) {

@@ -374,7 +374,8 @@ macro_rules! roles {
 
             $(
                 fn set_up(lock: &$of) {
-                    // After some reads in a row readers are visible in slots; a write ends whatever there is of a row.
+                    // After some reads in a row readers are visible in slots; a write ends whatever there is
+                    // of a row.
                     if $visible {
                         (0..32).for_each(|_| drop(lock.read()));
                     } else {
@@ -451,7 +452,8 @@ roles! {
         [write, try_write, try_write_for, try_write_until];
 }
 
-/// The locks of `poison`, whose guards borrow and know no fairness. A panic with one of them poisons and releases.
+/// The locks of `poison`, whose guards borrow and know no fairness. A panic with one of them poisons and
+/// releases.
 macro_rules! poisoning {
     ($($way:ident: $of:ty, $guard:ty, shared $shared:literal, $name:literal, [$($calls:ident),+],
         obstacle $obstacle:ty, [$($obstacle_calls:ident),+];)+) => { $(

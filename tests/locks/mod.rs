@@ -1,8 +1,9 @@
-//! What all locks promise, written once: `Mutex`, `ReentrantMutex`, `RwLock` in each of its roles, the locks of `poison`
-//! and those that `lock_api` makes of ours. What only one of them has is tested in the folder of its name.
+//! What all locks promise, written once: `Mutex`, `ReentrantMutex`, `RwLock` in each of its roles, the locks
+//! of `poison` and those that `lock_api` makes of ours. What only one of them has is tested in the folder of
+//! its name.
 //!
-//! A [`Lock`] is one way of having a lock: `RwLock` is several. `kinds` implements it, the other files are the promises,
-//! and the tables at the end of this one say who keeps which.
+//! A [`Lock`] is one way of having a lock: `RwLock` is several. `kinds` implements it, the other files are
+//! the promises, and the tables at the end of this one say who keeps which.
 
 mod aside;
 mod exclusion;

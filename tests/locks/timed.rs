@@ -195,11 +195,12 @@ impl Rounds {
     }
 }
 
-/// The unlock falls into the moments in which another thread queues or gives up, and no thread unlocks after it but one
-/// that it wakes: a wake-up left to a thread that has just gone would be missed for good.
+/// The unlock falls into the moments in which another thread queues or gives up, and no thread unlocks after
+/// it but one that it wakes: a wake-up left to a thread that has just gone would be missed for good.
 pub(super) fn last_unlock_wakes_a_waiter_whatever_comes_or_goes<L: Lock>() {
     let lock = new::<L>();
-    // How long an attempt takes that gives up before it queues: one that takes hardly longer queues and does not park.
+    // How long an attempt takes that gives up before it queues: one that takes hardly longer queues and does
+    // not park.
     let attempt = {
         let _obstacle = obstruct::<L>(&lock);
         elsewhere(|| {

@@ -9,16 +9,16 @@ use lockwork::{ArcMutexGuard, Condvar, MappedMutexGuard, Mutex, MutexGuard};
 
 use crate::support::{Sleeper, eventually, parties, repeat, shown, watchdog};
 
-/// A value with threads that are certain to stand in its mutex's queue: a notification under the lock moves them
-/// there from the condition variable's.
+/// A value with threads that are certain to stand in its mutex's queue: a notification under the lock moves
+/// them there from the condition variable's.
 #[derive(Debug, Default)]
 struct Line {
     standing: usize,
     served: Vec<usize>,
 }
 
-/// Has `n` threads stand in line for `mutex`, numbered in that order, and then runs `serve` with the lock held. Each
-/// calls `turn` with the lock and its number when it has it.
+/// Has `n` threads stand in line for `mutex`, numbered in that order, and then runs `serve` with the lock
+/// held. Each calls `turn` with the lock and its number when it has it.
 fn in_line(
     mutex: &Mutex<Line>,
     n: usize,

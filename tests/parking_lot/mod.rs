@@ -1,6 +1,6 @@
-//! `parking_lot`'s names: one body that calls every method of its locks and guards, compiled against it, against
-//! lockwork, and against `lock_api`'s locks around lockwork's. What is not in the body is left out on purpose, and
-//! `docs/guide/from-parking_lot.md` says why.
+//! `parking_lot`'s names: one body that calls every method of its locks and guards, compiled against it,
+//! against lockwork, and against `lock_api`'s locks around lockwork's. What is not in the body is left out on
+//! purpose, and `docs/guide/from-parking_lot.md` says why.
 
 /// The body with `parking_lot` itself: what it says is what `parking_lot` has.
 #[path = "."]

@@ -1,4 +1,5 @@
-//! `lockwork::poison`: what `std::sync` does, by one body compiled against both, and what it does beyond that.
+//! `lockwork::poison`: what `std::sync` does, by one body compiled against both, and what it does beyond
+//! that.
 
 /// The body, with `std`'s locks: what it says is what `std` does.
 #[path = "."]

@@ -83,8 +83,9 @@ fn other_threads_own_nothing() {
     assert_eq!(ask(), (false, false, 0));
 }
 
-// CPython: test_release_unacquired is a matter of types: there is no unlock without a guard, and no guard leaves its
-// thread (tests/auto_traits.rs). What is left is that a lock which another thread has can be asked about and not taken.
+// CPython: test_release_unacquired is a matter of types: there is no unlock without a guard, and no guard
+// leaves its thread (tests/auto_traits.rs). What is left is that a lock which another thread has can be asked
+// about and not taken.
 #[test]
 fn only_the_owner_gets_in() {
     watchdog(|| {

@@ -1,5 +1,5 @@
-//! `ReentrantMutex`, `ReentrantMutexGuard`, `MappedReentrantMutexGuard`, `ArcReentrantMutexGuard`: what they promise beyond
-//! `tests/locks`.
+//! `ReentrantMutex`, `ReentrantMutexGuard`, `MappedReentrantMutexGuard`, `ArcReentrantMutexGuard`: what they
+//! promise beyond `tests/locks`.
 
 mod guards;
 mod levels;

@@ -23,7 +23,8 @@ fn overlapping_readers_do_not_starve_writers() {
                     for reader in 0..3 {
                         let (lock, done) = (&lock, &done);
                         s.spawn(move || {
-                            // Three at a time, each of which comes back at once: the lock is hardly ever free.
+                            // Three at a time, each of which comes back at once: the lock is hardly ever
+                            // free.
                             while !done.load(Relaxed) {
                                 let kind =
                                     if upgradable && reader == 0 { Kind::Upgradable } else { Kind::Read };
@@ -109,15 +110,16 @@ fn bump_of_a_reader_lets_the_writer_have_its_turn() {
     });
 }
 
-/// How many of the `try_read`s of one thread fail, while there is a reader at every moment, and another thread makes tries
-/// to write, all of which have to fail.
+/// How many of the `try_read`s of one thread fail, while there is a reader at every moment, and another
+/// thread makes tries to write, all of which have to fail.
 fn try_reads_that_fail(lock: &RwLock<usize>, tries: usize, failing: impl Fn() + Sync) -> usize {
     let (done, no_tries) = (AtomicBool::new(false), AtomicBool::new(false));
     let mut failed = 0;
     let first = lock.read_recursive();
     let started = AtomicBool::new(false);
     thread::scope(|s| {
-        // Hand over hand: the next guard is there before the last is dropped. Recursive, so nothing keeps it out.
+        // Hand over hand: the next guard is there before the last is dropped. Recursive, so nothing keeps it
+        // out.
         s.spawn(|| {
             let mut guard = lock.read_recursive();
             started.store(true, Relaxed);
@@ -173,7 +175,8 @@ fn try_upgrade_that_fails_keeps_no_reader_out() {
     });
 }
 
-/// How often a writer that waits for a reader for half a second is woken, while another thread does `disturb` again and again.
+/// How often a writer that waits for a reader for half a second is woken, while another thread does `disturb`
+/// again and again.
 fn naps_of_a_waiting_writer(lock: &RwLock<usize>, disturb: impl Fn() + Sync) -> u64 {
     let (done, writer) = (AtomicBool::new(false), Sleeper::new());
     let (writer, done, disturb) = (&writer, &done, &disturb);

@@ -1,7 +1,7 @@
 //! `RwLock` and its eight guards.
 //!
-//! Readers are in by count on a lock that is written now and then, and by seat on one that has been read many times in
-//! a row ([`Mode`]). Whatever is promised is promised for both, so most tests run in both.
+//! Readers are in by count on a lock that is written now and then, and by seat on one that has been read many
+//! times in a row ([`Mode`]). Whatever is promised is promised for both, so most tests run in both.
 
 mod exclusion;
 mod fairness;
@@ -36,7 +36,8 @@ const LONGER: Duration = Duration::from_millis(30);
 /// Hardly longer than it takes to queue.
 const BRIEF: Duration = Duration::from_micros(50);
 
-/// How the first readers are in: below the number of reads in a row from which on they sit, and well above it.
+/// How the first readers are in: below the number of reads in a row from which on they sit, and well above
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Counted,

@@ -148,7 +148,8 @@ fn readers_held_back_by_a_writer_come_in_when_it_gives_up() {
                         });
                     }
                     writer.join().unwrap();
-                    // The first reader is still in: nothing but the writer's giving up can have let the others in.
+                    // The first reader is still in: nothing but the writer's giving up can have let the
+                    // others in.
                     eventually(|| inside.load(Relaxed) == parties);
                     drop(reader);
                 });

@@ -7,7 +7,8 @@ use std::cell::Cell;
 struct Counting;
 
 thread_local! {
-    /// Constant and without a destructor, so that using it allocates nothing and works in a thread's last moments.
+    /// Constant and without a destructor, so that using it allocates nothing and works in a thread's last
+    /// moments.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
     static RELEASES: Cell<usize> = const { Cell::new(0) };
     /// Of what was allocated and not freed, modulo what a number can hold.

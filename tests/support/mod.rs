@@ -1,5 +1,5 @@
-//! What the tests share: an end to hangs that says which case hung, views of other threads, and counters of drops and of
-//! allocations.
+//! What the tests share: an end to hangs that says which case hung, views of other threads, and counters of
+//! drops and of allocations.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub(crate) use watch::{LIMIT, cases, either, eventually, parties, repeat, shown,
 /// Long enough to be measured, short enough to be waited for.
 pub(crate) const SHORT: Duration = Duration::from_millis(15);
 
-/// The party sizes of every test with several threads: one, even, odd, prime, and more than most machines have cores.
+/// The party sizes of every test with several threads: one, even, odd, prime, and more than most machines
+/// have cores.
 pub(crate) const PARTIES: [usize; 6] = [1, 2, 3, 5, 7, 8];
 
 /// How often to repeat something: fewer times where each costs a thousand times more.

@@ -7,14 +7,14 @@ use super::watch::eventually;
 
 /// Lets other threads see that one has gone to sleep, as far as the system tells.
 ///
-/// A thread that has called [`about_to_block`](Self::about_to_block) does nothing but the one call that may block.
-/// So whoever sees it asleep knows that it is parked in that call.
+/// A thread that has called [`about_to_block`](Self::about_to_block) does nothing but the one call that may
+/// block. So whoever sees it asleep knows that it is parked in that call.
 #[derive(Debug, Default)]
 pub(crate) struct Sleeper(AtomicU32);
 
 impl Sleeper {
-    /// Whether [`until_asleep`](Self::until_asleep) is sure of what it says. Elsewhere it lets some time pass, and
-    /// what is tested must hold, too, if the thread was late.
+    /// Whether [`until_asleep`](Self::until_asleep) is sure of what it says. Elsewhere it lets some time
+    /// pass, and what is tested must hold, too, if the thread was late.
     pub(crate) const SURE: bool = cfg!(all(target_os = "linux", not(miri)));
 
     const RUNNING: u32 = 0;
@@ -53,7 +53,8 @@ impl Sleeper {
         }
     }
 
-    /// [`until_asleep`](Self::until_asleep) of a thread that had gone to sleep `naps` times when it was woken up.
+    /// [`until_asleep`](Self::until_asleep) of a thread that had gone to sleep `naps` times when it was woken
+    /// up.
     #[track_caller]
     pub(crate) fn until_asleep_again(&self, naps: u64) -> u64 {
         eventually(|| self.0.load(Relaxed) != Self::RUNNING);

@@ -1,7 +1,8 @@
 //! An end to hangs, and the case in which a test was when it failed or hung.
 //!
-//! A test runs its body under [`watchdog`], and its loops over [`cases`], [`parties`], [`either`] and [`repeat`]. A lock
-//! that is wrapped in [`shown`] is written out, too. The test's name is that of the thread it runs on.
+//! A test runs its body under [`watchdog`], and its loops over [`cases`], [`parties`], [`either`] and
+//! [`repeat`]. A lock that is wrapped in [`shown`] is written out, too. The test's name is that of the thread
+//! it runs on.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Write};
@@ -13,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use super::{PARTIES, rounds};
 
-/// After this a case counts as hung, and a wait of a test as lost. No case takes a hundredth of it on a machine that has
-/// nothing else to do; on one whose processors others want all the time, some take forty times as long.
+/// After this a case counts as hung, and a wait of a test as lost. No case takes a hundredth of it on a
+/// machine that has nothing else to do; on one whose processors others want all the time, some take forty
+/// times as long.
 pub(crate) const LIMIT: Duration = Duration::from_secs(if cfg!(miri) { 1800 } else { 60 });
 
-/// After this a test counts as hung if no case of it has begun meanwhile. A test of a program leaves the program's own
-/// limit, which is longer, to pass first: it knows more of what has gone wrong.
+/// After this a test counts as hung if no case of it has begun meanwhile. A test of a program leaves the
+/// program's own limit, which is longer, to pass first: it knows more of what has gone wrong.
 fn limit() -> Duration {
     if env!("CARGO_PKG_NAME") == "lockwork" { LIMIT } else { 5 * LIMIT }
 }
@@ -86,8 +88,8 @@ fn describe_at_panics() {
     });
 }
 
-/// Runs `body` on a thread of its own. A panic in it is the caller's, and so is a hang: as a panic after [`LIMIT`]. Both
-/// say in which case the test was, and what its locks looked like.
+/// Runs `body` on a thread of its own. A panic in it is the caller's, and so is a hang: as a panic after
+/// [`LIMIT`]. Both say in which case the test was, and what its locks looked like.
 #[track_caller]
 pub(crate) fn watchdog<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
     watchdog_of(limit(), body)

@@ -333,7 +333,8 @@ fn shutdown_of_a_long_chain_needs_no_stack() {
     });
 }
 
-/// Tasks that own the pool, and whose callbacks cancel others: the last reference goes in one of the pool's own threads.
+/// Tasks that own the pool, and whose callbacks cancel others: the last reference goes in one of the pool's
+/// own threads.
 #[test]
 fn chain_in_a_pool_that_its_own_task_drops() {
     watchdog(|| {

@@ -28,7 +28,8 @@ fn a_task_is_one_allocation() {
     });
 }
 
-/// In a process of its own: other tests have memory, too. The variable says how many tasks, where they are to be more.
+/// In a process of its own: other tests have memory, too. The variable says how many tasks, where they are to
+/// be more.
 #[test]
 fn memory_is_flat_over_many_tasks() {
     const TASKS: &str = "LOCKWORK_TEST_TASKS";
@@ -52,7 +53,8 @@ fn memory_is_flat_over_many_tasks() {
         let called = counter();
         let many = |n: usize| {
             for _ in 0..n / 20 {
-                // Detached, joined, cancelled, called back, watched, of a map, and of a map that is left half way.
+                // Detached, joined, cancelled, called back, watched, of a map, and of a map that is left half
+                // way.
                 drop(pool.submit(|| [0_u8; 64]).unwrap());
                 pool.submit(|| [0_u8; 64]).unwrap().join().unwrap();
                 pool.submit(|| [0_u8; 64]).unwrap().cancel();
@@ -85,7 +87,8 @@ fn memory_is_flat_over_many_tasks() {
         many(tasks);
         if let (Some(before), Some(after)) = (before, resident()) {
             let grown = after.saturating_sub(before);
-            // Whatever their number; of the least, five bytes for each: a word that each of a kind leaves would be seen.
+            // Whatever their number; of the least, five bytes for each: a word that each of a kind leaves
+            // would be seen.
             assert!(grown < 1000, "{grown} kB more after {tasks} tasks");
         }
     });

@@ -33,7 +33,8 @@ fn panic_is_carried_to_the_joiner_and_spares_the_thread() {
 fn panics_of_destructors_do_not_kill_threads() {
     watchdog(|| {
         let pool = ThreadPool::new(1);
-        // A result that nobody takes, a payload that nobody takes, a closure that is cancelled, a callback's payload.
+        // A result that nobody takes, a payload that nobody takes, a closure that is cancelled, a callback's
+        // payload.
         for late in either("late ") {
             let (fine, bad) =
                 (pool.submit(|| Bomb).unwrap(), pool.submit(|| panic::panic_any(Bomb)).unwrap());

@@ -119,8 +119,8 @@ fn timed_join_gives_the_result_or_the_task() {
     });
 }
 
-// CPython: test_done_callback_with_result, _with_exception, _with_cancel, test_done_callback_already_successful and
-// kin, and the order of registration.
+// CPython: test_done_callback_with_result, _with_exception, _with_cancel,
+// test_done_callback_already_successful and kin, and the order of registration.
 #[test]
 fn callbacks_run_in_order_or_at_once() {
     watchdog(|| {
@@ -270,7 +270,8 @@ fn callbacks_of_many_threads_are_each_called_once_and_in_order() {
                 });
                 pool.join();
                 for calls in called.lock().iter_mut() {
-                    // Those at once may overtake those that were registered before the end, which are in order.
+                    // Those at once may overtake those that were registered before the end, which are in
+                    // order.
                     calls.sort();
                     assert!(calls.iter().copied().eq(0..EACH));
                 }

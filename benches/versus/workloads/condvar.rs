@@ -40,7 +40,8 @@ fn ping_pong<M: Monitor<u64>>(crew: &mut Crew, plan: Plan) -> Round {
     run.in_step()
 }
 
-/// One thread wakes all the others at once, and goes on when the last of them has come; that is one operation.
+/// One thread wakes all the others at once, and goes on when the last of them has come; that is one
+/// operation.
 fn notify_all<M: Monitor<u64>>(crew: &mut Crew, plan: Plan, waiters: usize) -> Round {
     let (call, answer) = (CachePadded::new(M::new(0)), CachePadded::new(M::new(0)));
     let came = CachePadded::new(AtomicUsize::new(0));

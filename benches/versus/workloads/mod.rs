@@ -133,7 +133,8 @@ impl Stopwatch {
 
 /// Repeats the operation until the run is over, and times the wait of one in so many.
 ///
-/// A wait that begins before the others are measured and ends after that counts: it may be the longest of all.
+/// A wait that begins before the others are measured and ends after that counts: it may be the longest of
+/// all.
 fn time_waits(worker: &Worker<'_>, one_in: u32, mut operation: impl FnMut(&mut Stopwatch)) {
     let mut watch = Stopwatch::default();
     while worker.runs() {

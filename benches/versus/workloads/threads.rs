@@ -34,7 +34,8 @@ const LEAVES: usize = 256;
 /// How long a pool has nothing to do before the next task comes.
 const REST: Duration = Duration::from_micros(200);
 
-/// How many detached tasks there are to a batch: fewer of long ones, so that those left at the end are soon done.
+/// How many detached tasks there are to a batch: fewer of long ones, so that those left at the end are soon
+/// done.
 fn batch(task: Duration) -> usize {
     (Duration::from_millis(1).as_nanos() / task.as_nanos()).clamp(8, 128) as usize
 }
@@ -60,8 +61,8 @@ impl Batch {
     }
 }
 
-/// One thread submits, and forgets, but that there are never more than two batches: the next one begins when the last
-/// but one is done.
+/// One thread submits, and forgets, but that there are never more than two batches: the next one begins when
+/// the last but one is done.
 fn detached<P: Pool>(crew: &mut Crew, plan: Plan, threads: usize, task: Duration) -> Round {
     let (pool, spin, size) = (P::new(threads), iterations(task), batch(task));
     let run = crew.run(1, plan, move |worker| {

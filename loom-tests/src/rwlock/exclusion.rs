@@ -66,7 +66,8 @@ fn try_write_excludes_and_leaves_nothing() {
     }
 }
 
-/// A try to write that fails never keeps a reader out, not even for a moment: beside a reader another comes in at once.
+/// A try to write that fails never keeps a reader out, not even for a moment: beside a reader another comes
+/// in at once.
 #[test]
 fn try_write_that_fails_keeps_no_reader_out() {
     for (biased, upgrade) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -117,8 +118,8 @@ fn try_write_sees_the_last_writer() {
     });
 }
 
-/// A recursive reader that came and went while a writer was finding out whether the lock is drained is seen by that writer,
-/// although the state looks as it did.
+/// A recursive reader that came and went while a writer was finding out whether the lock is drained is seen
+/// by that writer, although the state looks as it did.
 #[test]
 fn drained_lock_was_left_by_recursive_readers_too() {
     model_bounded(4, VISIBLE, &["wrote", "did not write"], || {

@@ -28,8 +28,8 @@ fn visible_reader_and_writer_exclude_each_other() {
     });
 }
 
-/// The bias comes back after a writer, and the reader that is visible then sees what the writer did: it has no other edge
-/// to it.
+/// The bias comes back after a writer, and the reader that is visible then sees what the writer did: it has
+/// no other edge to it.
 #[test]
 fn bias_comes_back_after_a_writer() {
     model_bounded(3, VISIBLE, &["reader is visible", "read after"], || {
@@ -48,7 +48,8 @@ fn bias_comes_back_after_a_writer() {
     });
 }
 
-/// Two readers enable the bias at once: they agree on the number of the lock, and a writer finds those that publish it.
+/// Two readers enable the bias at once: they agree on the number of the lock, and a writer finds those that
+/// publish it.
 #[test]
 fn bias_enabled_by_two_readers_has_one_number() {
     let states = ["lock numbered by two readers", "reader is visible", "wrote", "did not write"];

@@ -134,7 +134,8 @@ fn downgrade_to_upgradable_lets_readers_in_and_keeps_writers_out() {
     });
 }
 
-/// The other ways down: to the upgradable reader, and from there to a reader, which lets a waiting upgradable one in.
+/// The other ways down: to the upgradable reader, and from there to a reader, which lets a waiting upgradable
+/// one in.
 #[test]
 fn downgrades_by_steps_let_others_in() {
     model(&["waiter parks"], || {
@@ -249,7 +250,8 @@ fn downgrade_of_the_upgradable_reader_keeps_writers_out() {
     });
 }
 
-/// A reader's fair unlock hands over nothing that another thread still has: the upgradable reader's place is one.
+/// A reader's fair unlock hands over nothing that another thread still has: the upgradable reader's place is
+/// one.
 #[test]
 fn fair_unlock_of_a_reader_hands_over_no_second_token() {
     for writes in [false, true] {

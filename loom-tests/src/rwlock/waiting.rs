@@ -184,7 +184,8 @@ fn waiting_readers_go_in_together() {
     });
 }
 
-/// A reader that was granted the lock by a fair unlock lets the next in as well: it waits inside for that one.
+/// A reader that was granted the lock by a fair unlock lets the next in as well: it waits inside for that
+/// one.
 #[test]
 fn granted_reader_lets_the_next_in() {
     let states = ["waited for", "rwlock granted", "reader lets the others in"];
@@ -293,7 +294,8 @@ fn woken_waiter_that_gives_up_strands_nobody() {
     });
 }
 
-/// A recursive reader that waits for a writer comes in as soon as that one steps down, past the next writer in the queue.
+/// A recursive reader that waits for a writer comes in as soon as that one steps down, past the next writer
+/// in the queue.
 #[test]
 fn recursive_reader_passes_a_queued_writer() {
     model_bounded(3, THREE, &["waiter parks", "both wait"], || {

@@ -1,5 +1,6 @@
-//! Locks from published descriptions, on the machine: what lockwork's results are divided by. Each is written for a run
-//! and not for use: what one of them would have to do about panics, time-outs and misuse is left out.
+//! Locks from published descriptions, on the machine: what lockwork's results are divided by. Each is written
+//! for a run and not for use: what one of them would have to do about panics, time-outs and misuse is left
+//! out.
 //!
 //! | lock | from |
 //! |---|---|
@@ -48,7 +49,8 @@ pub(crate) trait Permits {
     fn with_permit(&self, body: impl FnOnce());
 }
 
-/// A mutex and a condition variable, for two threads that take turns, or for one that begins the turn of all others.
+/// A mutex and a condition variable, for two threads that take turns, or for one that begins the turn of all
+/// others.
 pub(crate) trait Turns {
     const NAME: &str;
     fn new() -> Self;

@@ -69,7 +69,8 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// Takes the next position of an end whose slot's turn it is, and has its slot. `lap` is how far the turn is ahead.
+    /// Takes the next position of an end whose slot's turn it is, and has its slot. `lap` is how far the turn
+    /// is ahead.
     fn claim(&self, end: &End, ahead: usize) -> Option<(usize, &Slot)> {
         let mut position = end.position.0.load(SeqCst);
         loop {

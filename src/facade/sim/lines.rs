@@ -9,7 +9,8 @@ use super::{Machine, Time};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Load,
-    /// Goes into the core's store buffer: the thread goes on at once, its next exchange waits until the buffer is empty.
+    /// Goes into the core's store buffer: the thread goes on at once, its next exchange waits until the
+    /// buffer is empty.
     Store,
     Exchange,
 }
@@ -76,8 +77,8 @@ impl Directory {
         Self { lines: HashMap::default(), neighbours: neighbours.collect() }
     }
 
-    /// Gives `core` the line of this address for an access at `now`. Returns from when to when the line travels for that;
-    /// `None` if it need not.
+    /// Gives `core` the line of this address for an access at `now`. Returns from when to when the line
+    /// travels for that; `None` if it need not.
     pub(super) fn fetch(
         &mut self,
         machine: &Machine,
@@ -99,7 +100,8 @@ impl Directory {
             return None;
         }
         let near = &self.neighbours[core];
-        // A copy comes from the nearest core that has one; for a write the farthest must have given up its own.
+        // A copy comes from the nearest core that has one; for a write the farthest must have given up its
+        // own.
         let comes_from = |cores: &Cores| {
             if writes { line.sharers.is_within(cores) } else { line.sharers.meets(cores) }
         };

@@ -62,7 +62,8 @@ impl<T: 'static> LocalKey<T> {
     pub(crate) fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
         let inside = machine::with(|world| world.locals().map(|locals| locals.get(self))).flatten();
         let value = inside.unwrap_or_else(|| OUTSIDE.with(|locals| locals.borrow_mut().get(self)));
-        // SAFETY: in a box of this thread's, which is dropped at its end only; and while it is, `value` is None.
+        // SAFETY: in a box of this thread's, which is dropped at its end only; and while it is, `value` is
+        // None.
         value.map(|value| f(unsafe { &*value })).ok_or(AccessError)
     }
 

@@ -1,14 +1,16 @@
 //! The machine of one run: its cores, its threads, and what happens next.
 //!
-//! Threads are coroutines on the one thread that called [`run`](super::run). Each core has a clock, and the core whose
-//! clock is behind all others goes on: it runs its thread until that has to wait for another core's turn. An operation
-//! of a thread takes effect at the core's time when it begins; what it costs is added to the clock, and only the
-//! next operation waits for the others to catch up ([`sync`]). So a run of pauses is one event, and a thread can be
-//! preempted anywhere in what an operation costs: the rest of it is its debt.
+//! Threads are coroutines on the one thread that called [`run`](super::run). Each core has a clock, and the
+//! core whose clock is behind all others goes on: it runs its thread until that has to wait for another
+//! core's turn. An operation of a thread takes effect at the core's time when it begins; what it costs is
+//! added to the clock, and only the next operation waits for the others to catch up ([`sync`]). So a run of
+//! pauses is one event, and a thread can be preempted anywhere in what an operation costs: the rest of it is
+//! its debt.
 //!
-//! The scheduler of a core is that of a fair-share kernel. A thread's *share* is the time it has run, weighted by its
-//! priority; the least share runs next, for a time slice if others want the core. A thread that wakes up comes with a
-//! share not far behind the core's, so it preempts one that is always busy. One that yields goes behind all.
+//! The scheduler of a core is that of a fair-share kernel. A thread's *share* is the time it has run,
+//! weighted by its priority; the least share runs next, for a time slice if others want the core. A thread
+//! that wakes up comes with a share not far behind the core's, so it preempts one that is always busy. One
+//! that yields goes behind all.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -184,8 +186,8 @@ pub(super) fn block(address: usize, timeout: Option<Time>) -> bool {
     with(|world| !world.me().timed_out).unwrap_or(true)
 }
 
-/// Wakes up to so many of those that wait at `address`, first come first served. Returns how many they were. Those that
-/// come meanwhile wait for the next.
+/// Wakes up to so many of those that wait at `address`, first come first served. Returns how many they were.
+/// Those that come meanwhile wait for the next.
 pub(super) fn wake(address: usize, most: usize) -> usize {
     let waits = with(|world| world.take_waits(address, most)).unwrap_or_default();
     for &wait in &waits {
@@ -266,8 +268,8 @@ pub(super) fn spawn(body: Box<dyn FnOnce()>, handle: super::thread::Thread, back
     with(|world| world.spawn(coroutine, handle, background)).expect("a run");
 }
 
-/// Runs `machine` with what `start` spawns until all of it has ended, and returns how long that took, and what the
-/// threads did in the order in which they were spawned.
+/// Runs `machine` with what `start` spawns until all of it has ended, and returns how long that took, and
+/// what the threads did in the order in which they were spawned.
 pub(super) fn run(machine: &Machine, seed: u64, start: impl FnOnce()) -> (Time, Vec<Counts>) {
     /// Ends a run, also if a thread panicked, whose fellows then stay where they are.
     struct AtEnd;
@@ -277,8 +279,8 @@ pub(super) fn run(machine: &Machine, seed: u64, start: impl FnOnce()) -> (Time, 
             let threads = world.map(|world| world.threads).unwrap_or_default();
             for mut coroutine in threads.into_iter().rev().filter_map(|thread| thread.coroutine) {
                 if !coroutine.done() {
-                    // SAFETY: it is never resumed. What is on its stack is leaked: hogs have nothing there, and of
-                    // others the run has failed.
+                    // SAFETY: it is never resumed. What is on its stack is leaked: hogs have nothing there,
+                    // and of others the run has failed.
                     unsafe { coroutine.force_reset() };
                 }
                 STACKS.with(|stacks| stacks.borrow_mut().push(coroutine.into_stack()));
@@ -630,8 +632,8 @@ impl World {
         self.ready(wait.thread, now);
     }
 
-    /// A thread's wait is over: finds a core for it. That is its last one if it idles, or else the nearest that does, or
-    /// else its last one still.
+    /// A thread's wait is over: finds a core for it. That is its last one if it idles, or else the nearest
+    /// that does, or else its last one still.
     fn ready(&mut self, number: Number, now: Time) {
         let thread = &mut self.threads[number];
         thread.state = State::Ready;
@@ -666,8 +668,8 @@ impl World {
         }
     }
 
-    /// Takes a thread that has waited for long from the core with the longest queue. One that has just run there has its
-    /// data there.
+    /// Takes a thread that has waited for long from the core with the longest queue. One that has just run
+    /// there has its data there.
     fn pull(&mut self, core: usize, now: Time) -> bool {
         let hot = self.machine.hot;
         let waits_long = |&number: &Number| self.threads[number].queued_at + hot <= now;

@@ -1,9 +1,9 @@
 //! A simulated machine in the place of `std`: the ordinary arm, `real.rs`, runs on it as it is.
 //!
-//! Its cores, caches and scheduler cost what a [`Machine`] says, in virtual time, so that what a program does on 64
-//! cores is an exact number on any computer: the same binary and seed give the same numbers to the last digit. Everything
-//! is one thread of the operating system, and all memory accesses are in one order; the models see to the orderings.
-//! `docs/scaling.md` explains the machine and what it leaves out.
+//! Its cores, caches and scheduler cost what a [`Machine`] says, in virtual time, so that what a program does
+//! on 64 cores is an exact number on any computer: the same binary and seed give the same numbers to the last
+//! digit. Everything is one thread of the operating system, and all memory accesses are in one order; the
+//! models see to the orderings. `docs/scaling.md` explains the machine and what it leaves out.
 //!
 //! | of `std` | here |
 //! |---|---|
@@ -127,7 +127,8 @@ pub struct Outcome<R> {
     pub counts: Vec<Counts>,
 }
 
-/// Runs `body` in so many threads of a machine, with what `make` makes, and as many busy loops beside them as `hogs` says.
+/// Runs `body` in so many threads of a machine, with what `make` makes, and as many busy loops beside them as
+/// `hogs` says.
 ///
 /// # Panics
 ///
@@ -204,7 +205,8 @@ pub fn all_counts() -> Vec<Counts> {
     machine::all_counts()
 }
 
-/// Ends the run when the calling thread ends. The others stay where they are, and what they have on their stacks is leaked.
+/// Ends the run when the calling thread ends. The others stay where they are, and what they have on their
+/// stacks is leaked.
 pub fn stop() {
     machine::stop();
 }
@@ -214,7 +216,8 @@ pub fn lower_priority() {
     machine::set_weight(15);
 }
 
-/// Blocks until the next [`wake`] of `word`, or for so long, if `word` still is `expected`. Returns false if the time is up.
+/// Blocks until the next [`wake`] of `word`, or for so long, if `word` still is `expected`. Returns false if
+/// the time is up.
 pub fn wait(word: &atomic::AtomicU32, expected: u32, timeout: Option<Duration>) -> bool {
     if !machine::system_call() {
         return true;

@@ -264,8 +264,8 @@ impl<V: Visible> RawRwLock<V> {
         None
     }
 
-    /// Comes in, waiting until the deadline. A reader gives up at once if there would be too many, and is counted if not.
-    /// Returns what the state is then, or nothing of it (FREE) if the lock was handed over.
+    /// Comes in, waiting until the deadline. A reader gives up at once if there would be too many, and is
+    /// counted if not. Returns what the state is then, or nothing of it (FREE) if the lock was handed over.
     #[cold]
     fn acquire(&self, role: Role, mut state: State, deadline: &Deadline) -> Option<State> {
         let mut designated = 0;

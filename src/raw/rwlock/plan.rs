@@ -37,8 +37,8 @@ pub(super) enum Cause {
 ///   read-locked already, or the first of them is starving, all of them are counted in with one exchange and
 ///   woken as readers. If the lock is free, the first is woken to come in, and does that for the others when
 ///   it is there: the lock does not rest meanwhile.
-/// * Recursive readers were put before all others. No writer stops them, neither one that drains nor one that was
-///   woken and has lost, and was put before them after they came.
+/// * Recursive readers were put before all others. No writer stops them, neither one that drains nor one that
+///   was woken and has lost, and was put before them after they came.
 /// * An upgradable reader goes on if the token is free, and is passed by readers if it is not.
 /// * A writer that comes first goes on if the token is free and no readers are counted.
 ///

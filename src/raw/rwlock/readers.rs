@@ -189,9 +189,10 @@ impl ReadToken {
 
 /// Reading with the reader bias.
 impl RawRwLock<Readers> {
-    /// Reads, waiting within the limit. `None` if that is over, or at once if there would be more readers than can be
-    /// counted: without a limit that alone.
-    // Always: of several callers in one program none is inlined otherwise, which costs a third of an uncontended read.
+    /// Reads, waiting within the limit. `None` if that is over, or at once if there would be more readers
+    /// than can be counted: without a limit that alone.
+    // Always: of several callers in one program none is inlined otherwise, which costs a third of an
+    // uncontended read.
     #[inline(always)]
     pub(crate) fn read(&self, role: Role, limit: TimeLimit<'_>) -> Option<ReadToken> {
         match self.read_at_once(role) {

@@ -1,6 +1,7 @@
 //! What a condition variable promises, as small as it can be said: see `facade::spec`.
 //!
-//! Waiting and unlocking are one step. A notification takes out the first that wait, which lock as any thread does.
+//! Waiting and unlocking are one step. A notification takes out the first that wait, which lock as any thread
+//! does.
 
 use std::collections::VecDeque;
 

@@ -35,9 +35,9 @@ impl Turn {
 
     /// Returns whether what its thread waits for may be given to it, by [`end`](Self::end).
     ///
-    /// `nodes` is what a real queue's lock is to the nodes in it: released by the thread that puts its node in, and acquired
-    /// by the thread that takes its own out. It is touched for selecting threads only, of which alone it promises a little
-    /// more than their pages.
+    /// `nodes` is what a real queue's lock is to the nodes in it: released by the thread that puts its node
+    /// in, and acquired by the thread that takes its own out. It is touched for selecting threads only, of
+    /// which alone it promises a little more than their pages.
     pub(crate) fn claim(&self, nodes: &Edge) -> bool {
         match self {
             Self::Alone(_) => true,

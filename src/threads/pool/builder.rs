@@ -99,8 +99,9 @@ impl ThreadPoolBuilder {
 
     /// Sets what each thread does before its first task.
     ///
-    /// If it panics, the pool is of no use, and is shut down as by [`Shutdown::Cancel`](crate::Shutdown::Cancel): queued tasks are cancelled,
-    /// and no more are taken. [`ThreadPool::join`] resumes the panic.
+    /// If it panics, the pool is of no use, and is shut down as by
+    /// [`Shutdown::Cancel`](crate::Shutdown::Cancel): queued tasks are cancelled, and no more are taken.
+    /// [`ThreadPool::join`] resumes the panic.
     ///
     /// ```
     /// use lockwork::{Mutex, ThreadPool};
@@ -124,8 +125,8 @@ impl ThreadPoolBuilder {
     ///
     /// # Panics
     ///
-    /// Panics if the number of threads or the capacity is 0, if the name has a zero byte in it, or if the system
-    /// gives no thread.
+    /// Panics if the number of threads or the capacity is 0, if the name has a zero byte in it, or if the
+    /// system gives no thread.
     #[must_use]
     #[track_caller]
     pub fn build(self) -> ThreadPool {

@@ -22,7 +22,8 @@ pub enum TrySubmitError<F> {
     Shutdown(F),
 }
 
-/// Why [`ThreadPool::submit_for`](crate::ThreadPool::submit_for) or [`ThreadPool::submit_until`](crate::ThreadPool::submit_until) did not take the task, and the closure.
+/// Why [`ThreadPool::submit_for`](crate::ThreadPool::submit_for) or
+/// [`ThreadPool::submit_until`](crate::ThreadPool::submit_until) did not take the task, and the closure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SubmitTimeoutError<F> {
     /// There was no room in the queue in time.

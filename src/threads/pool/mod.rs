@@ -22,10 +22,10 @@ use crate::facade::{Deadline, TimeLimit};
 
 /// A fixed number of threads that run tasks from one queue.
 ///
-/// Use it for tasks that wait for something (files, sockets, locks), for background work whose results are wanted
-/// later, and wherever a thread for each piece of work would be too many threads. To spread a computation over
-/// the processors, many small pieces of it, use `rayon`, whose threads take work from each other without one queue
-/// between them; for one long-lived loop use a [`Worker`](crate::Worker).
+/// Use it for tasks that wait for something (files, sockets, locks), for background work whose results are
+/// wanted later, and wherever a thread for each piece of work would be too many threads. To spread a
+/// computation over the processors, many small pieces of it, use `rayon`, whose threads take work from each
+/// other without one queue between them; for one long-lived loop use a [`Worker`](crate::Worker).
 ///
 /// # Examples
 ///
@@ -37,7 +37,8 @@ use crate::facade::{Deadline, TimeLimit};
 /// assert_eq!(task.join().unwrap(), 3_628_800);
 /// ```
 ///
-/// A server's pool: named threads, a queue that does not grow without bound, and an end that keeps what was accepted:
+/// A server's pool: named threads, a queue that does not grow without bound, and an end that keeps what was
+/// accepted:
 ///
 /// ```
 /// use lockwork::{Shutdown, ThreadPool, TrySubmitError};
@@ -57,45 +58,47 @@ use crate::facade::{Deadline, TimeLimit};
 ///
 /// # Blocking
 ///
-/// Submitting locks a [`Mutex`](crate::Mutex) for a few instructions, and waits only if the queue was given a capacity and is full.
-/// A thread of the pool never waits for room in its own queue, which it may be the one to make: what a task submits is
-/// queued beyond the capacity. Threads of the pool that have nothing to do wait as [`AutoResetEvent`](crate::AutoResetEvent) does. The one that
-/// came last is woken first; one that finds more than one task wakes the next.
+/// Submitting locks a [`Mutex`](crate::Mutex) for a few instructions, and waits only if the queue was given a
+/// capacity and is full. A thread of the pool never waits for room in its own queue, which it may be the one
+/// to make: what a task submits is queued beyond the capacity. Threads of the pool that have nothing to do
+/// wait as [`AutoResetEvent`](crate::AutoResetEvent) does. The one that came last is woken first; one that
+/// finds more than one task wakes the next.
 ///
 /// # Fairness
 ///
-/// Tasks begin in the order in which they were submitted, except those that a thread of the pool runs while it joins
-/// them. Submitters that wait for room are woken in the order in which they came; one that comes by at that moment may
-/// be faster.
+/// Tasks begin in the order in which they were submitted, except those that a thread of the pool runs while
+/// it joins them. Submitters that wait for room are woken in the order in which they came; one that comes by
+/// at that moment may be faster.
 ///
 /// # Memory ordering
 ///
-/// What was done before a task was submitted happens before it runs. What tasks did happens before the return of a
-/// [`join`](Self::join) of the pool that waited for them.
+/// What was done before a task was submitted happens before it runs. What tasks did happens before the return
+/// of a [`join`](Self::join) of the pool that waited for them.
 ///
 /// # Reentrancy and deadlock
 ///
-/// Tasks may submit tasks, join them, open scopes, shut the pool down, and drop it: a pool that is dropped by one of
-/// its own threads is shut down, and its threads end on their own. Tasks that wait for each other by other means than
-/// joining need as many threads as wait at once.
-/// Two pools that wait for each other, a pool in a static, `fork`: [what the types cannot tell you](crate::guide::limits).
+/// Tasks may submit tasks, join them, open scopes, shut the pool down, and drop it: a pool that is dropped by
+/// one of its own threads is shut down, and its threads end on their own. Tasks that wait for each other by
+/// other means than joining need as many threads as wait at once. Two pools that wait for each other, a pool
+/// in a static, `fork`: [what the types cannot tell you](crate::guide::limits).
 ///
 /// # Panics
 ///
-/// A panic of a task ends the task and not its thread; it is in what [`Task::join`] returns. [`new`](Self::new) and
-/// [`build`](ThreadPoolBuilder::build) panic if there are to be no threads or the system gives none, and
-/// [`join`](Self::join) if a thread of the pool calls it.
+/// A panic of a task ends the task and not its thread; it is in what [`Task::join`] returns.
+/// [`new`](Self::new) and [`build`](ThreadPoolBuilder::build) panic if there are to be no threads or the
+/// system gives none, and [`join`](Self::join) if a thread of the pool calls it.
 ///
 /// # Differences from `std` and Python
 ///
-/// `std` has none. From Python's `ThreadPoolExecutor`: the threads are there from the beginning; the queue may have a
-/// capacity; tasks that wait for tasks of the same pool do not hang; what does not go in comes back. `map` begins
-/// all of its calls at once and cancels the rest when it is dropped, as there.
+/// `std` has none. From Python's `ThreadPoolExecutor`: the threads are there from the beginning; the queue
+/// may have a capacity; tasks that wait for tasks of the same pool do not hang; what does not go in comes
+/// back. `map` begins all of its calls at once and cancels the rest when it is dropped, as there.
 ///
 /// # Implementation notes
 ///
-/// One queue behind a [`Mutex`](crate::Mutex), an event for each thread, one allocation for each task. Dropping a pool shuts it down by
-/// [`Shutdown::Drain`] and joins it. See `docs/guide/threads.md` for how to choose its size.
+/// One queue behind a [`Mutex`](crate::Mutex), an event for each thread, one allocation for each task.
+/// Dropping a pool shuts it down by [`Shutdown::Drain`] and joins it. See `docs/guide/threads.md` for how to
+/// choose its size.
 #[doc(alias = "ThreadPoolExecutor")]
 pub struct ThreadPool {
     shared: Arc<Shared>,
@@ -108,7 +111,8 @@ impl ThreadPool {
         &self.shared
     }
 
-    /// Queues `f`, waiting while the queue is full. A thread of the pool does not wait, and exceeds the capacity.
+    /// Queues `f`, waiting while the queue is full. A thread of the pool does not wait, and exceeds the
+    /// capacity.
     ///
     /// # Errors
     ///
@@ -154,7 +158,8 @@ impl ThreadPool {
     ///
     /// # Errors
     ///
-    /// Gives `f` back if there was no room in time, or if the pool is shut down or is shut down while the call waits.
+    /// Gives `f` back if there was no room in time, or if the pool is shut down or is shut down while the
+    /// call waits.
     pub fn submit_for<F, T>(&self, f: F, timeout: Duration) -> Result<Task<T>, SubmitTimeoutError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -163,7 +168,8 @@ impl ThreadPool {
         self.shared.submit_by(f, Full::Wait, TimeLimit::For(timeout)).map_err(SubmitTimeoutError::new)
     }
 
-    /// Queues `f`, waiting until `deadline` at most while the queue is full. See [`submit_for`](Self::submit_for).
+    /// Queues `f`, waiting until `deadline` at most while the queue is full. See
+    /// [`submit_for`](Self::submit_for).
     ///
     /// # Errors
     ///
@@ -178,8 +184,8 @@ impl ThreadPool {
 
     /// Shuts the pool down: it takes no more tasks, and its threads end when they have nothing left to do.
     ///
-    /// Does not wait. May be called again; after [`Shutdown::Drain`], [`Shutdown::Cancel`] cancels what is still
-    /// queued. Cancelling drops closures and runs callbacks on the calling thread.
+    /// Does not wait. May be called again; after [`Shutdown::Drain`], [`Shutdown::Cancel`] cancels what is
+    /// still queued. Cancelling drops closures and runs callbacks on the calling thread.
     ///
     /// ```
     /// use lockwork::{Event, Shutdown, ThreadPool};
@@ -203,13 +209,14 @@ impl ThreadPool {
         self.shared.is_closed()
     }
 
-    /// Blocks until the pool has nothing to do: no task is queued and none runs. If it was shut down, until its
-    /// threads are gone, their thread-local values included. Any number of threads may join a pool at once.
+    /// Blocks until the pool has nothing to do: no task is queued and none runs. If it was shut down, until
+    /// its threads are gone, their thread-local values included. Any number of threads may join a pool at
+    /// once.
     ///
     /// # Panics
     ///
-    /// Panics if a thread of the pool calls it, which would wait for itself. If `on_start` has panicked, resumes the
-    /// first such panic, once.
+    /// Panics if a thread of the pool calls it, which would wait for itself. If `on_start` has panicked,
+    /// resumes the first such panic, once.
     ///
     /// ```
     /// use lockwork::{Mutex, ThreadPool};
@@ -231,8 +238,8 @@ impl ThreadPool {
 
     /// [`join`](Self::join) for `timeout` at most. Returns whether it came to that.
     ///
-    /// If the limit passes while the last thread-local values of a pool that was shut down are dropped, the result is
-    /// `false`, and a later call may succeed; the first such call may be late by 5 ms.
+    /// If the limit passes while the last thread-local values of a pool that was shut down are dropped, the
+    /// result is `false`, and a later call may succeed; the first such call may be late by 5 ms.
     ///
     /// [`Duration::ZERO`] does not wait for the pool, [`Duration::MAX`] waits indefinitely.
     ///
@@ -299,8 +306,8 @@ impl ThreadPool {
 }
 
 impl Drop for ThreadPool {
-    /// [`Shutdown::Drain`], and waits until all tasks are done and the threads are gone; unless one of these threads
-    /// is the caller, in which case they see to it on their own.
+    /// [`Shutdown::Drain`], and waits until all tasks are done and the threads are gone; unless one of these
+    /// threads is the caller, in which case they see to it on their own.
     fn drop(&mut self) {
         self.shared.shut_down(Shutdown::Drain);
         if !self.shared.is_worker() {

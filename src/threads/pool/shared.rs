@@ -22,8 +22,8 @@ pub(in crate::threads) struct Shared {
     pub(super) capacity: usize,
     /// The threads of the pool, those included that have ended: no other thread is ever given their ids.
     pub(super) workers: Vec<threads::Id>,
-    /// Each wakes the thread of the same number, once for each time that this thread is taken out of those that are
-    /// idle.
+    /// Each wakes the thread of the same number, once for each time that this thread is taken out of those
+    /// that are idle.
     pub(super) wake_events: Vec<AutoResetEvent>,
     pub(super) state: Mutex<State>,
     /// Notified once for each task that left the queue, and all when the pool is shut down. Submitters wait.
@@ -34,20 +34,22 @@ pub(in crate::threads) struct Shared {
 
 /// What the lock guards.
 ///
-/// No wake-up is lost, because whenever the lock is free, tasks are queued and threads idle, a wake-up is pending: a
-/// thread that queues a task wakes one, a thread that takes a task and leaves others wakes the next, and a thread becomes
-/// idle only if the queue is empty. So a burst of tasks wakes threads one after the other for as long as there is something
-/// for them to do, and while a wake-up is pending, submitting costs none.
+/// No wake-up is lost, because whenever the lock is free, tasks are queued and threads idle, a wake-up is
+/// pending: a thread that queues a task wakes one, a thread that takes a task and leaves others wakes the
+/// next, and a thread becomes idle only if the queue is empty. So a burst of tasks wakes threads one after
+/// the other for as long as there is something for them to do, and while a wake-up is pending, submitting
+/// costs none.
 ///
-/// For room: each task that leaves the queue notifies one submitter; one that reports a time-out was not notified.
+/// For room: each task that leaves the queue notifies one submitter; one that reports a time-out was not
+/// notified.
 pub(super) struct State {
     pub(super) queue: Queue<Arc<dyn Job>>,
     /// Shut down: takes no tasks but those of scopes, from its own threads.
     pub(super) closed: bool,
     /// How many threads have not ended.
     pub(super) alive: usize,
-    /// Of those, the numbers of the threads that wait for work. The last to come is the first to be woken: it may
-    /// not sleep yet, and its caches are warm.
+    /// Of those, the numbers of the threads that wait for work. The last to come is the first to be woken: it
+    /// may not sleep yet, and its caches are warm.
     pub(super) idle: Vec<usize>,
     /// A thread was woken that has not looked at the queue yet.
     pub(super) wake_pending: bool,
@@ -58,8 +60,8 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Returns the number of an idle thread that is to be woken for a task that is queued; none if a wake-up is
-    /// pending, or no thread is idle.
+    /// Returns the number of an idle thread that is to be woken for a task that is queued; none if a wake-up
+    /// is pending, or no thread is idle.
     #[must_use]
     fn take_idle(&mut self) -> Option<usize> {
         if self.wake_pending {
@@ -253,7 +255,7 @@ pub(super) type Hook = Arc<dyn Fn() + Send + Sync>;
 pub enum Shutdown {
     /// They are run.
     Drain,
-    /// They are cancelled. Those that run already run to their end, and those of a [`scope`](crate::ThreadPool::scope) are
-    /// run.
+    /// They are cancelled. Those that run already run to their end, and those of a
+    /// [`scope`](crate::ThreadPool::scope) are run.
     Cancel,
 }
