@@ -18,7 +18,10 @@ impl Backoff {
     /// Then its processor may be running this thread: let the other in.
     const YIELDING: u32 = 16;
     /// Then this thread may outrank it, so that yielding does nothing: leave the processor for a while.
-    const SLEEP: Duration = Duration::from_micros(50);
+    const SHORTEST: Duration = Duration::from_micros(50);
+    /// So often each sleep is twice as long as the one before: up to 0.8 ms, as the other is off its processor for a
+    /// time slice.
+    const DOUBLINGS: u32 = 4;
 
     pub(crate) fn new() -> Self {
         Self { round: 0, sleeps: true }
@@ -32,14 +35,14 @@ impl Backoff {
     #[track_caller]
     pub(crate) fn wait(&mut self) {
         let round = self.round;
-        self.round = (round + 1).min(Self::YIELDING);
+        self.round = (round + 1).min(Self::YIELDING + Self::DOUBLINGS);
         stand_by(round, || {
             if round < Self::SPINNING {
                 (0..1 << round).for_each(|_| spin_hint());
             } else if round < Self::YIELDING || !self.sleeps {
                 yield_now();
             } else {
-                nap(Self::SLEEP);
+                nap(Self::SHORTEST * (1 << (round - Self::YIELDING)));
             }
         });
     }
