@@ -19,8 +19,8 @@ impl Backoff {
     const YIELDING: u32 = 16;
     /// Then this thread may outrank it, so that yielding does nothing: leave the processor for a while.
     const SHORTEST: Duration = Duration::from_micros(50);
-    /// So often each sleep is twice as long as the one before: up to 0.8 ms, as the other is off its processor for a
-    /// time slice.
+    /// So often each sleep is twice as long as the one before: up to 0.8 ms, as the other is off its
+    /// processor for a time slice.
     const DOUBLINGS: u32 = 4;
 
     pub(crate) fn new() -> Self {
