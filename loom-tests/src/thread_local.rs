@@ -83,26 +83,31 @@ fn thread_end_against_drop() {
 /// A thread that goes on after the object was cleared finds nothing in it of what it had there.
 #[test]
 fn cleared_object_is_empty_for_threads_that_had_values() {
-    model(&["cleared in between", "cleared before", "cleared after"], || {
-        let shared = Arc::new(Mutex::new((ThreadLocal::new(), false)));
-        let other = Arc::clone(&shared);
-        let thread = thread::spawn(move || {
-            let state = other.lock();
-            let before = state.1;
-            assert_eq!(*state.0.get_or(|| 1), 1);
-            drop(state);
-            let state = other.lock();
-            assert_eq!(state.0.get().is_none(), state.1 && !before);
-            reach(match (before, state.1) {
-                (true, _) => "cleared before",
-                (false, true) => "cleared in between",
-                (false, false) => "cleared after",
+    model_bounded(
+        4,
+        "two threads, but three sections of a lock",
+        &["cleared in between", "cleared before", "cleared after"],
+        || {
+            let shared = Arc::new(Mutex::new((ThreadLocal::new(), false)));
+            let other = Arc::clone(&shared);
+            let thread = thread::spawn(move || {
+                let state = other.lock();
+                let before = state.1;
+                assert_eq!(*state.0.get_or(|| 1), 1);
+                drop(state);
+                let state = other.lock();
+                assert_eq!(state.0.get().is_none(), state.1 && !before);
+                reach(match (before, state.1) {
+                    (true, _) => "cleared before",
+                    (false, true) => "cleared in between",
+                    (false, false) => "cleared after",
+                });
             });
-        });
-        let mut state = shared.lock();
-        state.0.clear();
-        state.1 = true;
-        drop(state);
-        thread.join().unwrap();
-    });
+            let mut state = shared.lock();
+            state.0.clear();
+            state.1 = true;
+            drop(state);
+            thread.join().unwrap();
+        },
+    );
 }
