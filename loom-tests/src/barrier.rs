@@ -36,7 +36,7 @@ impl Meeting {
 /// Two meet: each sees what the other did before, whether it looks in time, sleeps or comes last.
 #[test]
 fn members_see_what_others_did() {
-    let states = ["barrier member released in limbo", "barrier releases a sleeper", "waiter parks"];
+    let states = ["barrier member released in flight", "barrier releases a sleeper", "waiter parks"];
     model(&states, || {
         let meeting = meeting(Barrier::new(2));
         let other = Arc::clone(&meeting);
@@ -47,10 +47,10 @@ fn members_see_what_others_did() {
     });
 }
 
-/// Three meet, of whom one sleeps while the other is still in limbo.
+/// Three meet, of whom one sleeps while the other is still in flight.
 #[test]
 fn three_meet() {
-    let states = ["barrier member released in limbo", "barrier releases a sleeper", "waiter parks"];
+    let states = ["barrier member released in flight", "barrier releases a sleeper", "waiter parks"];
     model_bounded(3, THREE, &states, || {
         let meeting = meeting(Barrier::new(3));
         let threads = [1, 2].map(|who| {
@@ -68,7 +68,7 @@ fn three_meet() {
 /// Two rounds: no thread is a round ahead of the other by more than the one that is being filled.
 #[test]
 fn rounds_follow_one_another() {
-    model_bounded(4, "two rounds", &["waiter parks", "barrier member released in limbo"], || {
+    model_bounded(4, "two rounds", &["waiter parks", "barrier member released in flight"], || {
         let shared = Arc::new((Barrier::new(2), Plain::new(0), Plain::new(0)));
         let other = Arc::clone(&shared);
         let thread = thread::spawn(move || {
@@ -113,7 +113,7 @@ fn timeout_and_last_arrival_agree() {
     });
 }
 
-/// A time-out of no length, in limbo, against a member that is about to go to sleep.
+/// A time-out of no length, in flight, against a member that is about to go to sleep.
 #[test]
 fn timeout_in_limbo_breaks_the_round_for_the_other() {
     model_bounded(4, "two timed waits", &["both", "none", "waiter parks"], || {
@@ -127,7 +127,7 @@ fn timeout_in_limbo_breaks_the_round_for_the_other() {
     });
 }
 
-/// Two members of a broken round, of whom one may sleep while the other is in limbo: both learn of it, and
+/// Two members of a broken round, of whom one may sleep while the other is in flight: both learn of it, and
 /// the count comes out at no thread, or no round could ever follow.
 #[test]
 fn all_members_leave_a_broken_round() {
@@ -154,7 +154,7 @@ fn all_members_leave_a_broken_round() {
 
 /// Whatever follows a round's end, from its other member: who was released gets its result.
 fn released_member_keeps_its_result(then: fn(&Barrier)) {
-    let states = ["waiter parks", "barrier member released in limbo", "barrier releases a sleeper"];
+    let states = ["waiter parks", "barrier member released in flight", "barrier releases a sleeper"];
     model_bounded(4, "several calls", &states, move || {
         let meeting = meeting(Barrier::new(2));
         let other = Arc::clone(&meeting);
@@ -326,7 +326,7 @@ fn abort_of_the_next_round_carries_the_last() {
 /// The action sees what all members did, and all members see what it did.
 #[test]
 fn action_stands_between_arrivals_and_releases() {
-    let states = ["waiter parks", "barrier member released in limbo", "barrier releases a sleeper"];
+    let states = ["waiter parks", "barrier member released in flight", "barrier releases a sleeper"];
     model(&states, || {
         let plain = Arc::new((Plain::new(0), Plain::new(0), Plain::new(0)));
         let seen = Arc::clone(&plain);

@@ -74,7 +74,8 @@ use wait::Core;
 /// waits until that thread has moved its item. A call that must wait for room, or for an item, looks again
 /// for a while: for two microseconds if that has been of use in this buffer lately, then with about ten
 /// [`yield_now`](std::thread::yield_now)s. Then it parks. The time limits of the `_for` and `_until` forms
-/// are for all of that. [`task_done`](Self::task_done), [`join`](Self::join) and
+/// are for that waiting; any call may be late by as long as a thread that it met in the middle of a call is
+/// kept from its processor. [`task_done`](Self::task_done), [`join`](Self::join) and
 /// [`unfinished`](Self::unfinished) lock a mutex.
 ///
 /// The first put allocates memory for all places of a buffer of up to 1024, which is kept. A larger one

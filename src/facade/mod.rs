@@ -2,7 +2,8 @@
 //!
 //! `real` is the ordinary build on `std`; `model` is the same names on loom, chosen by `--cfg loom` together
 //! with the feature `loom`. Nothing above this folder knows which arm it runs on. What loom cannot express
-//! (SeqCst accesses, a clock, a thread's own park token) is not exported, so that no path can depend on it.
+//! (SeqCst accesses but for the `*_in_order` below, a clock, a thread's own park token) is not exported, so
+//! that no path can depend on it.
 //!
 //! `shuttle` is a third arm, chosen by `--cfg shuttle` and the feature `shuttle`: random schedules of
 //! programs that are too large for loom. It is as `model` but for the orderings, which are all one there; a

@@ -10,7 +10,7 @@
 //!
 //! The generation is the number of the round. Its *members* are the threads that have arrived in it and have
 //! not left; the count is how many they are. A member is *asleep* if its node is in the queue, else *in
-//! limbo*: it spins, is on its way to the queue or back from it, or is the last to arrive and runs the
+//! flight*: it spins, is on its way to the queue or back from it, or is the last to arrive and runs the
 //! action.
 //!
 //! | BROKEN | ABORTED | count | meaning | a thread that comes |
@@ -46,7 +46,8 @@
 //!    wait is over by what the state says then, be it this thread that ended it or one that is not there yet.
 //!    Members of an earlier generation than the present have tripped (by 2 and 6).
 //! 6. The thread that takes members of a broken generation out of the queue takes them off the count before
-//!    it wakes them. Each member in limbo takes itself off. So a member is counted until it is known to know.
+//!    it wakes them. Each member in flight takes itself off. So a member is counted until it is known to
+//!    know.
 //!
 //! Ordering: every change is Release and is made from a state that was read with Acquire, so it hands on all
 //! that was handed to it. `barrier.arrive`: from each arrival to the last one, and so to the action.
@@ -57,7 +58,7 @@
 //! Promised upward: a member that was released gets its result; a round breaks for all its members or for
 //! none; an arrival is one successful exchange, and without an action the last arrival trips in the same.
 //!
-//! Limits: 2^24 - 1 threads inside at a time. A thread that is stopped in limbo for exactly 2^37 rounds of
+//! Limits: 2^24 - 1 threads inside at a time. A thread that is stopped in flight for exactly 2^37 rounds of
 //! others, which takes more threads than parties and hours at full speed, mistakes them for none. Needs
 //! 64-bit atomics.
 
@@ -401,7 +402,7 @@ impl RawBarrier {
         while spin.spin() {
             let state = self.load();
             if state.generation() != generation {
-                reached!("barrier member released in limbo");
+                reached!("barrier member released in flight");
                 self.habit.learn(&spin, is_last_but_one);
                 inside.released();
                 return Ok(met);
@@ -628,7 +629,7 @@ enum Left {
     Complete,
 }
 
-/// A member in limbo. If it is dropped, be it by a panic, the member leaves: it breaks the round if it can.
+/// A member in flight. If it is dropped, be it by a panic, the member leaves: it breaks the round if it can.
 struct Inside<'a> {
     barrier: &'a RawBarrier,
     /// As it was left by the arrival.
