@@ -1,4 +1,4 @@
-/* The barrier (src/raw/barrier.rs): a word of generation, SLEEPERS, ABORTED, BROKEN and count, beside a queue to which the
+/* The barrier (src/raw/barrier/mod.rs): a word of generation, SLEEPERS, ABORTED, BROKEN and count, beside a queue to which the
    waking is delegated. N threads and PARTIES places, each thread any number of turns: it waits, with or without a deadline,
    which may pass at any point; aborts; or resets (BREAKERS, WAITERS and TIMED say how many may do which). With -DACTION the last to
    arrive runs an action, which may panic.

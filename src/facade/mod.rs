@@ -54,7 +54,7 @@
 mod limit;
 
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
-#[path = "real.rs"]
+#[path = "real/mod.rs"]
 mod arm;
 
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim"))))]
@@ -95,7 +95,7 @@ macro_rules! spec_only {
 pub(crate) use spec_only;
 
 #[cfg(all(loom, feature = "loom"))]
-#[path = "model.rs"]
+#[path = "model/mod.rs"]
 mod arm;
 
 #[cfg(all(loom, feature = "loom-spec"))]

@@ -1,14 +1,7 @@
 //! A barrier: rounds in which a given number of threads wait for one another. One word for the round, and a
 //! queue.
 //!
-//! ```text
-//!   63                27      26        25       24     23             0
-//!  ┌────────────────────┬──────────┬─────────┬────────┬───────────────┐
-//!  │ generation         │ SLEEPERS │ ABORTED │ BROKEN │ count         │
-//!  └────────────────────┴──────────┴─────────┴────────┴───────────────┘
-//! ```
-//!
-//! The generation is the number of the round. Its *members* are the threads that have arrived in it and have
+//! The word has a generation, a count, and the bits SLEEPERS, ABORTED and BROKEN ([`state`]). The generation is the number of the round. Its *members* are the threads that have arrived in it and have
 //! not left; the count is how many they are. A member is *asleep* if its node is in the queue, else *in
 //! flight*: it spins, is on its way to the queue or back from it, or is the last to arrive and runs the
 //! action.
@@ -62,8 +55,7 @@
 //! others, which takes more threads than parties and hours at full speed, mistakes them for none. Needs
 //! 64-bit atomics.
 
-use std::fmt;
-use std::ptr;
+mod state;
 
 use crate::facade::atomic::{
     AtomicU64,
@@ -71,135 +63,7 @@ use crate::facade::atomic::{
 };
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
 use crate::wait::{BarrierSpin, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
-
-/// A value of a barrier's state word.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct State(u64);
-
-impl State {
-    const COUNT: u64 = (1 << 24) - 1;
-    const BROKEN: u64 = 1 << 24;
-    const ABORTED: u64 = 1 << 25;
-    const SLEEPERS: u64 = 1 << 26;
-    const GENERATION: u64 = 1 << 27;
-
-    /// No thread is inside, in the first generation.
-    const FRESH: Self = Self(0);
-
-    /// No state: see the table.
-    const IMPOSSIBLE: Self = Self(Self::BROKEN);
-
-    const fn has(self, bits: u64) -> bool {
-        self.0 & bits != 0
-    }
-
-    const fn with(self, bits: u64) -> Self {
-        Self(self.0 | bits)
-    }
-
-    const fn without(self, bits: u64) -> Self {
-        Self(self.0 & !bits)
-    }
-
-    const fn is_broken(self) -> bool {
-        self.has(Self::BROKEN)
-    }
-
-    const fn is_aborted(self) -> bool {
-        self.has(Self::ABORTED)
-    }
-
-    const fn has_sleepers(self) -> bool {
-        self.has(Self::SLEEPERS)
-    }
-
-    const fn count(self) -> u64 {
-        self.0 & Self::COUNT
-    }
-
-    const fn generation(self) -> Generation {
-        Generation(self.0 / Self::GENERATION)
-    }
-
-    /// One member more. There is room for it.
-    const fn arrived(self) -> Self {
-        Self(self.0 + 1)
-    }
-
-    /// No thread inside, one generation later (invariant 1).
-    const fn next_generation(self) -> Self {
-        Self((self.0 & !(Self::GENERATION - 1)).wrapping_add(Self::GENERATION))
-    }
-
-    /// Broken if it was not, with so many members fewer; ended if there are none left, unless it is aborted.
-    const fn broken_without(self, members: u64) -> Self {
-        if self.count() == members && !self.is_aborted() {
-            self.next_generation()
-        } else {
-            Self(self.with(Self::BROKEN).0 - members)
-        }
-    }
-}
-
-const _: () = assert!(State::COUNT & (State::BROKEN | State::ABORTED | State::SLEEPERS) == 0);
-const _: () = assert!(State::GENERATION > State::SLEEPERS && State::GENERATION.is_power_of_two());
-
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
-            .field("generation", &self.generation().0)
-            .field("count", &self.count())
-            .field("broken", &self.is_broken())
-            .field("aborted", &self.is_aborted())
-            .field("sleepers", &self.has_sleepers())
-            .finish()
-    }
-}
-
-/// The number of a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Generation(u64);
-
-/// What a node in the queue waits for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// That the present round lets a thread in again.
-    Entrant = 0,
-    /// The end of the round that it is a member of.
-    Member = 1,
-}
-
-impl Generation {
-    /// Where a tag has the generation: so high that the difference of two tags overflows as that of the
-    /// numbers does.
-    const SHIFT: u32 = if usize::BITS > u64::BITS - State::GENERATION.trailing_zeros() {
-        usize::BITS - (u64::BITS - State::GENERATION.trailing_zeros())
-    } else {
-        1
-    };
-
-    /// What a waiter's tag says: the generation, as far as it fits, over the role.
-    const fn tag(self, role: Role) -> *const () {
-        ptr::without_provenance(((self.0 as usize) << Self::SHIFT) | role as usize)
-    }
-
-    /// Returns how many generations lie between that of the tag and this one, times a power of two; less than
-    /// 0 if that of the tag is later. All nodes in a queue are close together, in a number that begins anew
-    /// when it is used up.
-    fn distance(self, tag: *const ()) -> isize {
-        let first = self.tag(Role::Entrant).addr();
-        first.wrapping_sub(tag.addr() & !(Role::Member as usize)) as isize
-    }
-
-    /// Returns whether the waiter queued in an earlier generation.
-    fn is_after(self, waiter: &Waiter) -> bool {
-        self.distance(waiter.tag()) > 0
-    }
-}
-
-fn is_member(waiter: &Waiter) -> bool {
-    waiter.tag().addr() & Role::Member as usize != 0
-}
+use state::{Role, State, is_member};
 
 /// A member is told that its round has tripped. (An entrant is told to look again, by either.)
 const TRIPPED: Wakeup = Wakeup::HANDOFF;
@@ -653,7 +517,7 @@ impl Drop for Inside<'_> {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    use super::{Generation, RawBarrier, Role, State};
+    use super::{RawBarrier, State};
     use crate::facade::TimeLimit;
 
     /// 2^24 threads are too many for a test to make: the count begins at its end here.
@@ -666,33 +530,5 @@ mod tests {
         let message = payload.downcast::<String>().expect("a message");
         assert!(message.starts_with("Barrier::wait_for: "), "{message}");
         assert_eq!(barrier.load(), State(State::COUNT));
-    }
-
-    #[test]
-    fn generations_are_compared_past_the_end_of_their_number() {
-        let last = State(u64::MAX).generation();
-        assert_eq!(State(u64::MAX).next_generation(), State::FRESH);
-        for (earlier, later) in
-            [(Generation(0), Generation(1)), (last, Generation(0)), (Generation(last.0 - 1), last)]
-        {
-            for role in [Role::Entrant, Role::Member] {
-                assert!(later.distance(earlier.tag(role)) > 0);
-                assert!(earlier.distance(later.tag(role)) < 0);
-                assert_eq!(later.distance(later.tag(role)), 0);
-            }
-        }
-    }
-
-    #[test]
-    fn broken_round_ends_with_its_last_member() {
-        let two = State::FRESH.arrived().arrived().with(State::SLEEPERS);
-        let one = two.broken_without(1);
-        assert_eq!((one.count(), one.is_broken(), one.generation()), (1, true, two.generation()));
-        assert_eq!(one.broken_without(1), State::FRESH.next_generation());
-        let aborted = two.with(State::BROKEN | State::ABORTED).broken_without(2);
-        assert_eq!(
-            (aborted.count(), aborted.is_aborted(), aborted.generation()),
-            (0, true, two.generation())
-        );
     }
 }

@@ -1,0 +1,111 @@
+//! A small number for each thread that asks, so that it can have something to itself in a table of the
+//! process.
+
+use std::cell::Cell;
+
+use crate::facade::platform::atomic::{
+    AtomicU32, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+use crate::facade::platform::{per_process, thread_local};
+
+/// Numbers are below this. More threads than that share some, which costs them speed and nothing else.
+pub(crate) const COUNT: usize = 32;
+
+per_process! {
+    /// One bit for each number that a thread has to itself.
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+}
+per_process! {
+    /// All numbers that a thread has or had are below this.
+    static USED: AtomicUsize = AtomicUsize::new(0);
+}
+
+const NONE: usize = usize::MAX;
+
+/// Gives the thread's number back.
+struct AtEnd;
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        let line = LINE.replace(NONE);
+        // Relaxed: carries nothing. What the thread may have left in the table is there for the next,
+        // too.
+        TAKEN.fetch_and(!(1 << line), Relaxed);
+    }
+}
+
+thread_local! {
+    /// Without a destructor: there until the very end of the thread.
+    static LINE: Cell<usize> = const { Cell::new(NONE) };
+    static AT_END: AtEnd = const { AtEnd };
+}
+
+/// The lowest number that no thread has. Each bit of 32 is one.
+fn take() -> Option<usize> {
+    // Relaxed: carries nothing.
+    let taken =
+        TAKEN.fetch_update(Relaxed, Relaxed, |taken| (taken != u32::MAX).then(|| taken | (taken + 1)));
+    taken.ok().map(|taken| taken.trailing_ones() as usize)
+}
+
+#[cold]
+fn new_line() -> usize {
+    let own = take();
+    let line = own.unwrap_or_else(|| super::this_thread().get() as usize % COUNT);
+    LINE.set(line);
+    // SeqCst: in the same order as the exchange by which the thread then enters something, so who is to
+    // see that sees the line first (`used`).
+    // proof: lines.count
+    USED.fetch_max(line + 1, SeqCst);
+    // A thread that is at its end already, or whose number is another's, has none to give back.
+    if own.is_some() && AT_END.try_with(|_| ()).is_err() {
+        TAKEN.fetch_and(!(1 << line), Relaxed);
+    }
+    line
+}
+
+/// The calling thread's number. No other thread has it until this one ends, if there are enough.
+#[inline]
+pub(crate) fn mine() -> usize {
+    match LINE.get() {
+        NONE => new_line(),
+        line => line,
+    }
+}
+
+/// The first that no thread has had so far. Behind a [`fence_in_order`](super::atomic::fence_in_order),
+/// none is left out whose thread came first.
+pub(crate) fn used() -> usize {
+    // Relaxed: in order behind the caller's fence.
+    // proof: lines.used
+    USED.load(Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::{Barrier, Mutex};
+    use std::thread;
+
+    use super::{COUNT, mine};
+
+    /// As many as there are in the other tests' threads may be gone, so half of them are asked for.
+    #[test]
+    fn threads_that_come_and_go_leave_each_of_the_others_a_number() {
+        const STAY: usize = COUNT / 2;
+        let (barrier, numbers) = (Barrier::new(STAY), Mutex::new(BTreeSet::new()));
+        thread::scope(|s| {
+            for _ in 0..STAY {
+                for _ in 0..COUNT {
+                    thread::spawn(mine).join().unwrap();
+                }
+                s.spawn(|| {
+                    assert!(numbers.lock().unwrap().insert(mine()), "a number of another thread");
+                    assert_eq!(mine(), mine());
+                    barrier.wait();
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,121 @@
+//! What a thread parks on.
+
+use std::cell::Cell;
+use std::panic;
+use std::time::Duration;
+
+use super::Deadline;
+use crate::facade::platform::thread::{self, Thread};
+use crate::facade::platform::{self, thread_local};
+
+/// What one thread parks on in one wait.
+///
+/// A thread has one park token, and its own code may be using it: the thread that calls `unpark` on the
+/// thread for a purpose of its own while we wait must find its token still there afterwards. Two tokens that
+/// arrive together are one, so no return of `park` can be told to be ours alone; a wait that parked at all
+/// therefore leaves the token set. A token too many is a spurious return, which `thread::park` announces; a
+/// token too few would be a hang.
+///
+/// `std` has no handle for a thread that is so far into its end that its thread-local data are gone, which is
+/// where the thread destructors of C libraries run. There a parker has none either, and looks for itself: it
+/// yields, then sleeps for longer and longer.
+#[derive(Debug)]
+pub(crate) struct Parker {
+    /// None at a thread's very end.
+    thread: Option<Thread>,
+    parked: Cell<bool>,
+    /// How often a parker without a handle has looked.
+    looks: Cell<u32>,
+}
+
+/// `park_timeout` has overflowed on some platforms when asked for centuries; no thread notices one wake-up in
+/// a day.
+const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Parker {
+    /// For the calling thread, which is the only one that may call [`park`](Self::park).
+    pub(crate) fn new() -> Self {
+        Self { thread: own_handle(), parked: Cell::new(false), looks: Cell::new(0) }
+    }
+
+    /// Stands in another node of the same thread for the one that is parked.
+    #[allow(clippy::unused_self, reason = "in a model it is of the same token")]
+    pub(crate) const fn stand_in(&self) -> Self {
+        Self { thread: None, parked: Cell::new(false), looks: Cell::new(0) }
+    }
+
+    /// Blocks until [`Unparker::unpark`], until the deadline, or until no particular reason.
+    pub(crate) fn park(&self, deadline: &Deadline) {
+        if self.thread.is_none() {
+            return self.nap(deadline);
+        }
+        self.parked.set(true);
+        match deadline.0 {
+            None => thread::park(),
+            Some(at) => {
+                let left = at.saturating_duration_since(platform::now());
+                thread::park_timeout(left.min(LONGEST_PARK));
+            }
+        }
+    }
+
+    /// [`park`](Self::park) of a thread without a handle.
+    #[cold]
+    fn nap(&self, deadline: &Deadline) {
+        const YIELDS: u32 = 16;
+        const SHORTEST: Duration = Duration::from_micros(50);
+        /// Times `SHORTEST`, as a power of 2: 6.4 ms.
+        const LONGEST: u32 = 7;
+        let looks = self.looks.get();
+        self.looks.set(looks.saturating_add(1));
+        let Some(doublings) = looks.checked_sub(YIELDS) else {
+            return thread::yield_now();
+        };
+        let nap = SHORTEST * (1 << doublings.min(LONGEST));
+        let left = deadline.0.map(|at| at.saturating_duration_since(platform::now()));
+        thread::sleep(left.map_or(nap, |left| left.min(nap)));
+    }
+
+    pub(crate) fn unparker(&self) -> Unparker {
+        Unparker(self.thread.clone())
+    }
+}
+
+impl Drop for Parker {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.as_ref().filter(|_| self.parked.get()) {
+            thread.unpark();
+        }
+    }
+}
+
+/// Ends a [`Parker::park`], from another thread, whether or not the parker still exists.
+pub(crate) struct Unparker(Option<Thread>);
+
+impl Unparker {
+    pub(crate) fn unpark(self) {
+        if let Some(thread) = self.0 {
+            thread.unpark();
+        }
+    }
+}
+
+thread_local! {
+    /// Constant and without a destructor, as the others here: there until the very end of the thread.
+    static HAS_NO_HANDLE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The calling thread's handle; none if the thread is so far into its end that it has none any more.
+///
+/// `std` answers that question by a panic and in no other way. The panic is caught, and not provoked again by
+/// the same thread. The panic hook reports it all the same. To have a destructor tell instead would cost each
+/// thread an entry in the C library's list of destructors, which it allocates, and all that wait in
+/// thread-local destructors their handle.
+fn own_handle() -> Option<Thread> {
+    if HAS_NO_HANDLE.get() {
+        return None;
+    }
+    let handle = panic::catch_unwind(thread::current).ok();
+    HAS_NO_HANDLE.set(handle.is_none());
+    handle
+}
