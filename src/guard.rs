@@ -23,7 +23,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
-use crate::facade::{AbortOnUnwind, Payload, Reading, Writing};
+use crate::facade::{AbortOnUnwind, Data, ReadAccess, WriteAccess};
 
 /// A lock and its value.
 pub(crate) trait Lock {
@@ -31,7 +31,7 @@ pub(crate) trait Lock {
     type Value: ?Sized;
 
     fn raw(&self) -> &Self::Raw;
-    fn payload(&self) -> &Payload<Self::Value>;
+    fn data(&self) -> &Data<Self::Value>;
 }
 
 /// Which lock a guard has, and where the value is that it gives access to.
@@ -49,7 +49,7 @@ pub(crate) trait Place {
 
 /// A place that is the whole value of a lock: the lock can be given up and taken again.
 pub(crate) trait Whole: Place {
-    fn payload(&self) -> &Payload<Self::Value>;
+    fn data(&self) -> &Data<Self::Value>;
 }
 
 /// A place that can be narrowed to a part of its value.
@@ -71,14 +71,14 @@ impl<P: Deref<Target: Lock>> Place for P {
 
     #[inline]
     fn value(&self) -> *mut Self::Value {
-        (**self).payload().as_ptr()
+        (**self).data().as_ptr()
     }
 }
 
 impl<P: Deref<Target: Lock>> Whole for P {
     #[inline]
-    fn payload(&self) -> &Payload<Self::Value> {
-        (**self).payload()
+    fn data(&self) -> &Data<Self::Value> {
+        (**self).data()
     }
 }
 
@@ -153,7 +153,7 @@ pub(crate) trait Mode {
 
 /// The access to a value that is under way while a guard exists.
 pub(crate) trait Access {
-    fn begin<T: ?Sized>(payload: &Payload<T>) -> Self;
+    fn begin<T: ?Sized>(data: &Data<T>) -> Self;
 
     /// Ends it: to be called before the lock is released.
     fn end(&mut self);
@@ -162,10 +162,10 @@ pub(crate) trait Access {
     fn take(&mut self) -> Self;
 }
 
-impl Access for Reading {
+impl Access for ReadAccess {
     #[inline]
-    fn begin<T: ?Sized>(payload: &Payload<T>) -> Self {
-        payload.read()
+    fn begin<T: ?Sized>(data: &Data<T>) -> Self {
+        data.read()
     }
 
     #[inline]
@@ -179,10 +179,10 @@ impl Access for Reading {
     }
 }
 
-impl Access for Writing {
+impl Access for WriteAccess {
     #[inline]
-    fn begin<T: ?Sized>(payload: &Payload<T>) -> Self {
-        payload.write()
+    fn begin<T: ?Sized>(data: &Data<T>) -> Self {
+        data.write()
     }
 
     #[inline]
@@ -216,7 +216,7 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
     #[inline]
     pub(crate) fn get_mut(&mut self) -> &mut P::Value
     where
-        M: Mode<Access = Writing>,
+        M: Mode<Access = WriteAccess>,
     {
         // SAFETY: the guard has the lock and excludes all others, and is borrowed exclusively.
         unsafe { &mut *self.place.value() }
@@ -310,7 +310,7 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
     /// The lock is held in this mode, and the guard stands for that. `token` is what locking it returned.
     #[inline]
     pub(crate) unsafe fn new(place: P, token: M::Token) -> Self {
-        Self { access: M::Access::begin(place.payload()), token, place, marker: PhantomData }
+        Self { access: M::Access::begin(place.data()), token, place, marker: PhantomData }
     }
 
     /// Unlocks, runs `f`, and locks again, whatever happens. `call` is what the user called.
@@ -333,7 +333,7 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
         let Self { access, token, place, .. } = self;
         let lock = || {
             *token = M::lock(place.raw(), call);
-            *access = M::Access::begin(place.payload());
+            *access = M::Access::begin(place.data());
         };
         run_and_lock(lock, f)
     }
@@ -353,7 +353,7 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
     pub(crate) fn released<R>(&mut self, f: impl FnOnce(&P::Raw) -> R) -> R {
         self.access.end();
         let result = f(self.place.raw());
-        self.access = M::Access::begin(self.place.payload());
+        self.access = M::Access::begin(self.place.data());
         result
     }
 
@@ -375,7 +375,7 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
         self.access.end();
         match change(self.place.raw()) {
             None => {
-                self.access = M::Access::begin(self.place.payload());
+                self.access = M::Access::begin(self.place.data());
                 Err(self)
             }
             Some(token) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ptr;
 use std::time::Duration;
 
-use crate::facade::{self, Deadline, Payload, Writing};
+use crate::facade::{self, Deadline, Data, WriteAccess};
 use crate::raw::mutex::RawMutex;
 use crate::wait::{LockedQueue, Wakeup, Place, Queue, SpinWait, Waiter, Word};
 
@@ -159,14 +159,14 @@ impl Default for Gate {
     }
 }
 
-/// The bare lock, with a payload that notices when two threads have it.
+/// The bare lock, with data that notices when two threads have it.
 #[derive(Debug)]
 pub struct Lock {
     raw: RawMutex,
-    payload: Payload<()>,
+    data: Data<()>,
 }
 
-// SAFETY: the payload is accessed by the holder of the lock alone; whether that is so is what the models find
+// SAFETY: the data are accessed by the holder of the lock alone; whether that is so is what the models find
 // out.
 unsafe impl Sync for Lock {}
 
@@ -174,20 +174,20 @@ unsafe impl Sync for Lock {}
 #[derive(Debug)]
 pub struct Held<'a> {
     lock: &'a Lock,
-    access: Writing,
+    access: WriteAccess,
 }
 
 impl Lock {
     /// An unlocked lock.
     #[must_use]
     pub fn new() -> Self {
-        Self { raw: RawMutex::new(), payload: Payload::new(()) }
+        Self { raw: RawMutex::new(), data: Data::new(()) }
     }
 
     /// Locks as any thread does.
     pub fn lock(&self) -> Held<'_> {
         self.raw.lock();
-        Held { lock: self, access: self.payload.write() }
+        Held { lock: self, access: self.data.write() }
     }
 }
 

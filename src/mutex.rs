@@ -7,7 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, Payload, TimeLimit, Writing, const_fn};
+use crate::facade::{Data, Deadline, TimeLimit, WriteAccess, const_fn};
 use crate::guard::{Guard, Lock, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
 use crate::raw::mutex::RawMutex;
 
@@ -87,7 +87,7 @@ use crate::raw::mutex::RawMutex;
 /// `docs/waiting.md`.
 pub struct Mutex<T: ?Sized> {
     raw: RawMutex,
-    value: Payload<T>,
+    value: Data<T>,
 }
 
 // SAFETY: a mutex hands its value to one thread at a time, so `T: Send` is enough.
@@ -109,7 +109,7 @@ impl<T> Mutex<T> {
         #[must_use]
         #[inline]
         pub fn new(value: T) -> Self {
-            Self { raw: RawMutex::new(), value: Payload::new(value) }
+            Self { raw: RawMutex::new(), value: Data::new(value) }
         }
     }
 
@@ -394,7 +394,7 @@ impl<T: ?Sized> Lock for Mutex<T> {
     }
 
     #[inline]
-    fn payload(&self) -> &Payload<T> {
+    fn data(&self) -> &Data<T> {
         &self.value
     }
 }
@@ -405,7 +405,7 @@ pub(crate) struct Exclusive;
 impl Mode for Exclusive {
     type Raw = RawMutex;
     type Token = ();
-    type Access = Writing;
+    type Access = WriteAccess;
 
     #[inline]
     fn lock(raw: &RawMutex, _: &'static str) {

@@ -8,7 +8,7 @@ use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
-use crate::facade::{Payload, Reading, const_fn};
+use crate::facade::{Data, ReadAccess, const_fn};
 use crate::raw::slots::Slots;
 use crate::raw::thread_cell::{Links, Values};
 
@@ -138,7 +138,7 @@ struct Value<T> {
     links: Links,
     /// How many calls of `with` are using it.
     uses: Cell<usize>,
-    value: Payload<T>,
+    value: Data<T>,
 }
 
 /// # Safety
@@ -225,7 +225,7 @@ impl<T> ThreadCell<T> {
         /// Ends a use, also by a panic.
         struct Use<'a> {
             uses: &'a Cell<usize>,
-            access: Reading,
+            access: ReadAccess,
         }
         impl Drop for Use<'_> {
             #[inline]
@@ -380,7 +380,7 @@ impl<T> ThreadCell<T> {
         // SAFETY: what is linked comes from the box below, and has this type; `T` is `Send`, or the cell is
         // in one thread for ever.
         let (share, _) = self.slots.share(|| unsafe { Values::new(drop_value::<T>) });
-        let value = Value { links: Links::new(), uses: Cell::new(0), value: Payload::new(value) };
+        let value = Value { links: Links::new(), uses: Cell::new(0), value: Data::new(value) };
         let value = NonNull::from(Box::leak(Box::new(value)));
         // SAFETY: just made, and the cell is borrowed.
         unsafe { share.owner().link(value.cast()) };

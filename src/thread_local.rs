@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
-use crate::facade::{Payload, const_fn};
+use crate::facade::{Data, const_fn};
 use crate::raw::slots::Slots;
 use crate::raw::thread_id::ThreadId;
 use crate::raw::thread_local::{Link, Pushed};
@@ -107,7 +107,7 @@ impl<T: Send> Unpin for ThreadLocal<T> {}
 struct Value<T> {
     /// First, so that its address is the value's.
     link: Link,
-    value: Payload<T>,
+    value: Data<T>,
 }
 
 impl<T: Send> ThreadLocal<T> {
@@ -295,7 +295,7 @@ impl<T: Send> ThreadLocal<T> {
     /// The thread has no value yet.
     fn insert(&self, value: T) -> &T {
         let room = self.slots.reserve();
-        let value = Value { link: Link::new(ThreadId::current()), value: Payload::new(value) };
+        let value = Value { link: Link::new(ThreadId::current()), value: Data::new(value) };
         let value = NonNull::from(Box::leak(Box::new(value))).cast();
         let (list, made) = self.slots.share(|| Pushed::new(value));
         if !made {

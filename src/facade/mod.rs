@@ -7,7 +7,7 @@
 //!
 //! `shuttle` is a third arm, chosen by `--cfg shuttle` and the feature `shuttle`: random schedules of
 //! programs that are too large for loom. It is as `model` but for the orderings, which are all one there; a
-//! finite deadline passes, while its thread is parked, when a random choice says so; `Payload` counts the
+//! finite deadline passes, while its thread is parked, when a random choice says so; `Data` counts the
 //! accesses under way, and two that exclude each other are a panic; `new` is `const fn`, and the `lock_api`
 //! forms are there.
 //!
@@ -20,8 +20,8 @@
 //! | `atomic::*` | `std::sync::atomic` | `loom::sync::atomic` | a weak exchange never fails spuriously in loom: every use stands in a loop, or has one behind it. In a thread that unwinds out of a deadlock they do nothing, so that dropping its guards is no second panic: the model has failed by then |
 //! | `AtomicU64` on a target without it | a value behind a spin lock (`wide`) | as on any other | that lock: the tests with `--cfg lockwork_without_atomic_u64` |
 //! | `UnsafeCell` | `std::cell::UnsafeCell` by closure | `loom::cell::UnsafeCell` | nothing: every access is tracked |
-//! | `Payload` | `std::cell::UnsafeCell` | the same, and a loom cell beside it as a witness | accesses through `Payload::as_ptr` outside a guard: ThreadSanitizer runs |
-//! | `Writing`, `Reading` | zero-sized | the witness's access, from lock to unlock | nothing: it sees more than `real`, an overlap without any access is reported too |
+//! | `Data` | `std::cell::UnsafeCell` | the same, and a loom cell beside it as a witness | accesses through `Data::as_ptr` outside a guard: ThreadSanitizer runs |
+//! | `WriteAccess`, `ReadAccess` | zero-sized | the witness's access, from lock to unlock | nothing: it sees more than `real`, an overlap without any access is reported too |
 //! | `Parker`, `Unparker` | `thread::park`, `Thread::unpark` | a fresh `loom::sync::Notify` | the thread's own token and its return to its owner: `tests/park_token.rs`; a thread so near its end that it has no handle, and looks for itself: `tests/late_destructors.rs` |
 //! | spurious returns | whenever the platform likes, or for a token of another thread | one for each `Parker`, explored as a branch | a second one in the same wait: takes the same path as the first |
 //! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it; in a model that gives it more lives it may outlive a wake-up by one | a deadline that passes while the thread runs: `tests/*` with real clocks |
@@ -112,9 +112,9 @@ use arm::atomic::is_over;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{
-    AbortOnUnwind, Advice, Age, Deadline, Moment, Parker, Payload, PerThread, Reading, Releasing, UnsafeCell,
-    Writing, atomic, budget, contain, draw, guess, known_thread, lines, nap, panicking, spin_hint, stand_by,
-    this_thread, turn, unique_number, yield_now,
+    AbortOnUnwind, Advice, Age, Data, Deadline, Moment, Parker, PerThread, ReadAccess, Releasing, UnsafeCell,
+    WriteAccess, atomic, budget, contain, draw, guess, known_thread, lines, nap, panicking, spin_hint,
+    stand_by, this_thread, turn, unique_number, yield_now,
 };
 pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reached, real_only, thread_own};
 #[cfg(all(loom, feature = "loom"))]

@@ -233,20 +233,20 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-/// A payload, and how many accesses to it are under way, so that two that exclude each other are noticed. All
+/// Data, and how many accesses to them are under way, so that two that exclude each other are noticed. All
 /// threads of a run are coroutines on one, so a plain cell counts them.
-pub(crate) struct Payload<T: ?Sized> {
+pub(crate) struct Data<T: ?Sized> {
     accesses: Cell<i32>,
     value: std::cell::UnsafeCell<T>,
 }
 
-impl<T: ?Sized> std::fmt::Debug for Payload<T> {
+impl<T: ?Sized> std::fmt::Debug for Data<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Payload")
+        f.write_str("Data")
     }
 }
 
-impl<T> Payload<T> {
+impl<T> Data<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self { accesses: Cell::new(0), value: std::cell::UnsafeCell::new(value) }
     }
@@ -256,7 +256,7 @@ impl<T> Payload<T> {
     }
 }
 
-impl<T: ?Sized> Payload<T> {
+impl<T: ?Sized> Data<T> {
     pub(crate) const fn as_ptr(&self) -> *mut T {
         self.value.get()
     }
@@ -266,17 +266,17 @@ impl<T: ?Sized> Payload<T> {
     }
 
     #[track_caller]
-    pub(crate) fn write(&self) -> Writing {
+    pub(crate) fn write(&self) -> WriteAccess {
         assert_eq!(self.accesses.get(), 0, "a guarded value is written while another thread uses it");
         self.accesses.set(-1);
-        Writing(Some(NonNull::from(&self.accesses)))
+        WriteAccess(Some(NonNull::from(&self.accesses)))
     }
 
     #[track_caller]
-    pub(crate) fn read(&self) -> Reading {
+    pub(crate) fn read(&self) -> ReadAccess {
         assert!(self.accesses.get() >= 0, "a guarded value is read while another thread writes it");
         self.accesses.set(self.accesses.get() + 1);
-        Reading(Some(NonNull::from(&self.accesses)))
+        ReadAccess(Some(NonNull::from(&self.accesses)))
     }
 }
 
@@ -314,8 +314,8 @@ macro_rules! access {
     };
 }
 
-access!(Writing, |_| 0);
-access!(Reading, |accesses| accesses - 1);
+access!(WriteAccess, |_| 0);
+access!(ReadAccess, |accesses| accesses - 1);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Deadline {

@@ -8,7 +8,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use super::poisoned;
-use crate::facade::{Deadline, Payload, TimeLimit, const_fn};
+use crate::facade::{Data, Deadline, TimeLimit, const_fn};
 use crate::raw::once::{Kind, Passed, RawOnce};
 
 /// A value that is made when it is first used, by the first thread that does; the others wait for it.
@@ -64,10 +64,10 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 pub struct LazyLock<T, F = fn() -> T> {
     once: RawOnce,
     /// Changed by the thread that is initialising, read by others when that is done.
-    data: Payload<Data<T, F>>,
+    data: Data<Content<T, F>>,
 }
 
-enum Data<T, F> {
+enum Content<T, F> {
     Function(F),
     Value(T),
     /// The function is running, or has panicked.
@@ -85,7 +85,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
         /// Makes one whose value `f` will make.
         #[inline]
         pub fn new(f: F) -> Self {
-            Self { once: RawOnce::new(), data: Payload::new(Data::Function(f)) }
+            Self { once: RawOnce::new(), data: Data::new(Content::Function(f)) }
         }
     }
 
@@ -133,8 +133,8 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
             debug_assert_eq!(passed, Passed::Done);
         }
         match this.data.get_mut() {
-            Data::Value(value) => value,
-            Data::Function(_) | Data::Gone => unreachable!("it is done"),
+            Content::Value(value) => value,
+            Content::Function(_) | Content::Gone => unreachable!("it is done"),
         }
     }
 
@@ -159,9 +159,9 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     #[track_caller]
     pub fn into_inner(this: Self) -> Result<T, F> {
         match this.data.into_inner() {
-            Data::Value(value) => Ok(value),
-            Data::Function(f) => Err(f),
-            Data::Gone => poisoned("LazyLock::into_inner"),
+            Content::Value(value) => Ok(value),
+            Content::Function(f) => Err(f),
+            Content::Gone => poisoned("LazyLock::into_inner"),
         }
     }
 
@@ -214,13 +214,13 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
         let mut init = |_| {
             let mut writing = self.data.write();
             // SAFETY: this thread alone is initialising, and no other touches the data before that is done.
-            let function = mem::replace(unsafe { &mut *self.data.as_ptr() }, Data::Gone);
+            let function = mem::replace(unsafe { &mut *self.data.as_ptr() }, Content::Gone);
             writing.end();
-            let Data::Function(function) = function else { unreachable!("the function is run once") };
+            let Content::Function(function) = function else { unreachable!("the function is run once") };
             let value = function();
             let mut writing = self.data.write();
             // SAFETY: as above.
-            unsafe { *self.data.as_ptr() = Data::Value(value) };
+            unsafe { *self.data.as_ptr() = Content::Value(value) };
             writing.end();
             true
         };
@@ -251,8 +251,8 @@ impl<T, F> LazyLock<T, F> {
     #[inline]
     pub fn get_mut(this: &mut Self) -> Option<&mut T> {
         match this.data.get_mut() {
-            Data::Value(value) => Some(value),
-            Data::Function(_) | Data::Gone => None,
+            Content::Value(value) => Some(value),
+            Content::Function(_) | Content::Gone => None,
         }
     }
 
@@ -262,7 +262,7 @@ impl<T, F> LazyLock<T, F> {
         self.data.read().end();
         // SAFETY: it was written before that was done, which the caller has seen, and is not changed but
         // through `&mut`.
-        let Data::Value(value) = (unsafe { &*self.data.as_ptr() }) else {
+        let Content::Value(value) = (unsafe { &*self.data.as_ptr() }) else {
             // SAFETY: what was written is a value.
             unsafe { hint::unreachable_unchecked() }
         };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, Payload, TimeLimit, const_fn};
+use crate::facade::{Data, Deadline, TimeLimit, const_fn};
 use crate::raw::once::{Kind, Passed, RawOnce};
 
 /// A cell that is written once and read by any number of threads from then on.
@@ -89,7 +89,7 @@ pub struct OnceLock<T> {
     once: RawOnce,
     /// Written by the thread that is initialising, read by others when that is done. An `Option`, and no bare
     /// memory with a `Drop`, so that a value may refer to what is dropped before the cell.
-    value: Payload<Option<T>>,
+    value: Data<Option<T>>,
 }
 
 // SAFETY: it owns a `T`, and moves as that does.
@@ -103,7 +103,7 @@ impl<T> OnceLock<T> {
         #[must_use]
         #[inline]
         pub fn new() -> Self {
-            Self { once: RawOnce::new(), value: Payload::new(None) }
+            Self { once: RawOnce::new(), value: Data::new(None) }
         }
     }
 

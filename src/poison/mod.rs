@@ -51,7 +51,7 @@ pub use self::rwlock::{
 };
 pub use crate::barrier::{Barrier, BarrierWaitResult};
 pub use crate::condvar::WaitTimeoutResult;
-use crate::facade::Payload;
+use crate::facade::Data;
 use crate::guard::{Narrow, Place, Whole};
 pub use crate::once::{LazyLock, Once, OnceLock, OnceState};
 use crate::raw::poison::{Poison, Watch};
@@ -91,8 +91,8 @@ impl<P: Place> Place for Watched<'_, P> {
 
 impl<P: Whole> Whole for Watched<'_, P> {
     #[inline]
-    fn payload(&self) -> &Payload<P::Value> {
-        self.place.payload()
+    fn data(&self) -> &Data<P::Value> {
+        self.place.data()
     }
 }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::ReentrantMutex;
-use crate::facade::Reading;
+use crate::facade::ReadAccess;
 use crate::guard::{Guard, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
 use crate::raw::reentrant::RawReentrantMutex;
 
@@ -14,7 +14,7 @@ pub(crate) struct Level;
 impl Mode for Level {
     type Raw = RawReentrantMutex;
     type Token = ();
-    type Access = Reading;
+    type Access = ReadAccess;
 
     #[inline]
     fn lock(raw: &RawReentrantMutex, call: &'static str) {

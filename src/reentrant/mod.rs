@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use self::guards::{ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutexGuard};
-use crate::facade::{Payload, TimeLimit, const_fn};
+use crate::facade::{Data, TimeLimit, const_fn};
 use crate::guard::{Guard, Lock};
 use crate::raw::reentrant::RawReentrantMutex;
 
@@ -115,7 +115,7 @@ use crate::raw::reentrant::RawReentrantMutex;
 /// `docs/waiting.md`.
 pub struct ReentrantMutex<T: ?Sized> {
     raw: RawReentrantMutex,
-    value: Payload<T>,
+    value: Data<T>,
 }
 
 // SAFETY: the value goes with the mutex, so `T: Send` is needed, and is enough.
@@ -141,7 +141,7 @@ impl<T> ReentrantMutex<T> {
         #[must_use]
         #[inline]
         pub fn new(value: T) -> Self {
-            Self { raw: RawReentrantMutex::new(), value: Payload::new(value) }
+            Self { raw: RawReentrantMutex::new(), value: Data::new(value) }
         }
     }
 
@@ -452,7 +452,7 @@ impl<T: ?Sized> Lock for ReentrantMutex<T> {
     }
 
     #[inline]
-    fn payload(&self) -> &Payload<T> {
+    fn data(&self) -> &Data<T> {
         &self.value
     }
 }

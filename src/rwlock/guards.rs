@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{RawRwLock, RwLock};
-use crate::facade::{Reading, TimeLimit, Writing};
+use crate::facade::{ReadAccess, TimeLimit, WriteAccess};
 use crate::guard::{
     Access, Guard, Mode, Part, Whole, gives_value, keeps_lock_alive, maps, run_and_lock, unlocks,
 };
@@ -23,7 +23,7 @@ pub(crate) struct Writer;
 impl Mode for Reader {
     type Raw = RawRwLock;
     type Token = ReadToken;
-    type Access = Reading;
+    type Access = ReadAccess;
 
     #[inline]
     fn lock(raw: &RawRwLock, call: &'static str) -> ReadToken {
@@ -50,7 +50,7 @@ impl Mode for Reader {
 impl Mode for Upgradable {
     type Raw = RawRwLock;
     type Token = ();
-    type Access = Reading;
+    type Access = ReadAccess;
 
     #[inline]
     fn lock(raw: &RawRwLock, _: &'static str) {
@@ -77,7 +77,7 @@ impl Mode for Upgradable {
 impl Mode for Writer {
     type Raw = RawRwLock;
     type Token = ();
-    type Access = Writing;
+    type Access = WriteAccess;
 
     #[inline]
     fn lock(raw: &RawRwLock, _: &'static str) {
@@ -407,16 +407,16 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
         let (access, place) = self.split();
         access.end();
         if !upgrade(place.raw()) {
-            *access = Reading::begin(place.payload());
+            *access = ReadAccess::begin(place.data());
             return None;
         }
-        let mut writing = Writing::begin(place.payload());
+        let mut writing = WriteAccess::begin(place.data());
         let value = place.value();
         let downgrade = || {
             writing.end();
             // SAFETY: the guard has the lock as the writer, by `upgrade`.
             unsafe { place.raw().downgrade_to_upgradable() };
-            *access = Reading::begin(place.payload());
+            *access = ReadAccess::begin(place.data());
         };
         // SAFETY: as above, and no other reference to the value is alive.
         Some(run_and_lock(downgrade, move || f(unsafe { &mut *value })))

@@ -13,7 +13,7 @@ pub use self::guards::{
     MappedRwLockWriteGuard, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 pub(crate) use self::guards::{Reader, Writer};
-use crate::facade::{Deadline, Payload, TimeLimit, const_fn};
+use crate::facade::{Data, Deadline, TimeLimit, const_fn};
 use crate::guard::{Guard, Lock};
 use crate::raw::rwlock::{self, ReadToken, Readers, Role, too_many_readers};
 
@@ -128,7 +128,7 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// off again. The protocol and its proof stand in `docs/waiting.md`.
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
-    value: Payload<T>,
+    value: Data<T>,
 }
 
 // SAFETY: whoever has the lock exclusively can take the value out, so `T: Send`; no reference is left behind.
@@ -151,7 +151,7 @@ impl<T> RwLock<T> {
         #[must_use]
         #[inline]
         pub fn new(value: T) -> Self {
-            Self { raw: RawRwLock::new(Readers::new()), value: Payload::new(value) }
+            Self { raw: RawRwLock::new(Readers::new()), value: Data::new(value) }
         }
     }
 
@@ -536,7 +536,7 @@ impl<T: ?Sized> Lock for RwLock<T> {
     }
 
     #[inline]
-    fn payload(&self) -> &Payload<T> {
+    fn data(&self) -> &Data<T> {
         &self.value
     }
 }

@@ -21,20 +21,20 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-/// loom's cell takes no unsized payload, so the payload lies in std's and a loom cell beside it is accessed
-/// whenever the payload may be: a missing edge between two accesses is a race on the witness.
-pub(crate) struct Payload<T: ?Sized> {
+/// loom's cell takes no unsized value, so the data lie in std's and a loom cell beside it is accessed
+/// whenever the data may be: a missing edge between two accesses is a race on the witness.
+pub(crate) struct Data<T: ?Sized> {
     witness: loom::cell::UnsafeCell<()>,
     value: std::cell::UnsafeCell<T>,
 }
 
-impl<T: ?Sized> std::fmt::Debug for Payload<T> {
+impl<T: ?Sized> std::fmt::Debug for Data<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Payload")
+        f.write_str("Data")
     }
 }
 
-impl<T> Payload<T> {
+impl<T> Data<T> {
     pub(crate) fn new(value: T) -> Self {
         Self { witness: loom::cell::UnsafeCell::new(()), value: std::cell::UnsafeCell::new(value) }
     }
@@ -45,7 +45,7 @@ impl<T> Payload<T> {
     }
 }
 
-impl<T: ?Sized> Payload<T> {
+impl<T: ?Sized> Data<T> {
     pub(crate) const fn as_ptr(&self) -> *mut T {
         self.value.get()
     }
@@ -57,13 +57,13 @@ impl<T: ?Sized> Payload<T> {
     }
 
     #[track_caller]
-    pub(crate) fn write(&self) -> Writing {
-        Writing(Some(self.witness.get_mut()))
+    pub(crate) fn write(&self) -> WriteAccess {
+        WriteAccess(Some(self.witness.get_mut()))
     }
 
     #[track_caller]
-    pub(crate) fn read(&self) -> Reading {
-        Reading(Some(self.witness.get()))
+    pub(crate) fn read(&self) -> ReadAccess {
+        ReadAccess(Some(self.witness.get()))
     }
 }
 
@@ -95,5 +95,5 @@ macro_rules! access {
     };
 }
 
-access!(Writing, MutPtr<()>);
-access!(Reading, ConstPtr<()>);
+access!(WriteAccess, MutPtr<()>);
+access!(ReadAccess, ConstPtr<()>);

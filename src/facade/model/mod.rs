@@ -4,17 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub(crate) mod atomic;
 mod cell;
 mod park;
 
-pub(crate) use cell::{Payload, Reading, UnsafeCell, Writing};
-pub(crate) use park::{Parker, Unparker};
+pub(crate) use cell::{Data, ReadAccess, UnsafeCell, WriteAccess};
+pub(crate) use park::Parker;
 
 /// Two lines, by turns.
 pub(crate) mod lines {

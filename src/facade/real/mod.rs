@@ -228,9 +228,9 @@ impl<T> UnsafeCell<T> {
 }
 
 /// What a lock guards. Sized last, so that `Lock<[T; N]>` coerces to `Lock<[T]>`.
-pub(crate) struct Payload<T: ?Sized>(std::cell::UnsafeCell<T>);
+pub(crate) struct Data<T: ?Sized>(std::cell::UnsafeCell<T>);
 
-impl<T> Payload<T> {
+impl<T> Data<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(std::cell::UnsafeCell::new(value))
     }
@@ -240,8 +240,8 @@ impl<T> Payload<T> {
     }
 }
 
-impl<T: ?Sized> Payload<T> {
-    /// Where the payload lives. The thread that dereferences it answers for exclusion.
+impl<T: ?Sized> Data<T> {
+    /// Where the data live. The thread that dereferences it answers for exclusion.
     #[inline]
     pub(crate) const fn as_ptr(&self) -> *mut T {
         self.0.get()
@@ -254,14 +254,14 @@ impl<T: ?Sized> Payload<T> {
 
     /// Begins an exclusive access that lasts until the value it returns is ended or dropped.
     #[inline]
-    pub(crate) fn write(&self) -> Writing {
-        Writing
+    pub(crate) fn write(&self) -> WriteAccess {
+        WriteAccess
     }
 
     /// Begins a shared access that lasts until the value it returns is ended or dropped.
     #[inline]
-    pub(crate) fn read(&self) -> Reading {
-        Reading
+    pub(crate) fn read(&self) -> ReadAccess {
+        ReadAccess
     }
 }
 
@@ -286,12 +286,12 @@ macro_rules! access {
 }
 
 access! {
-    /// An exclusive access to a [`Payload`] under way. Nothing in this arm.
-    Writing
+    /// An exclusive access to a [`Data`] under way. Nothing in this arm.
+    WriteAccess
 }
 access! {
-    /// A shared access to a [`Payload`] under way. Nothing in this arm.
-    Reading
+    /// A shared access to a [`Data`] under way. Nothing in this arm.
+    ReadAccess
 }
 
 /// A moment after which a call no longer waits; or never.

@@ -8,7 +8,7 @@
 //! | of `std` | here |
 //! |---|---|
 //! | atomics, fences | an access to a line of [`lines`], and the operation itself; a fence waits for the stores before it |
-//! | `UnsafeCell` | the access costs as one to an atomic; `Payload` is charged by the test that owns it, with [`work`] or an atomic |
+//! | `UnsafeCell` | the access costs as one to an atomic; `Data` is charged by the test that owns it, with [`work`] or an atomic |
 //! | `thread` | coroutines of [`machine`]; parking is a token and a wait by address, as on Linux |
 //! | `thread_local!`, `per_process!` | one value for each simulated thread, one for each run |
 //! | `Instant` | a fixed instant and the virtual time since |
