@@ -1,10 +1,10 @@
 //! A barrier: rounds in which a given number of threads wait for one another. One word for the round, and a
 //! queue.
 //!
-//! The word has a generation, a count, and the bits SLEEPERS, ABORTED and BROKEN ([`state`]). The generation is the number of the round. Its *members* are the threads that have arrived in it and have
-//! not left; the count is how many they are. A member is *asleep* if its node is in the queue, else *in
-//! flight*: it spins, is on its way to the queue or back from it, or is the last to arrive and runs the
-//! action.
+//! The word has a generation, a count, and the bits SLEEPERS, ABORTED and BROKEN ([`state`]). The generation
+//! is the number of the round. Its *members* are the threads that have arrived in it and have not left; the
+//! count is how many they are. A member is *asleep* if its node is in the queue, else *in flight*: it spins,
+//! is on its way to the queue or back from it, or is the last to arrive and runs the action.
 //!
 //! | BROKEN | ABORTED | count | meaning | a thread that comes |
 //! |---|---|---|---|---|
