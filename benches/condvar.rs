@@ -7,13 +7,13 @@ mod support;
 use support::condvar::{Monitor, each_condvar};
 use support::{Group, compare};
 
-fn notify_nobody(criterion: &mut Criterion) {
+fn notify_without_waiters(criterion: &mut Criterion) {
     fn contender<M: Monitor<u64>>(group: &mut Group<'_>) {
         let monitor = M::new(0);
         group.bench_function(M::NAME, |b| b.iter(|| monitor.notify_one(0)));
     }
-    compare(criterion, "condvar/notify nobody", each_condvar!(M => contender::<M>));
+    compare(criterion, "condvar/notify without waiters", each_condvar!(M => contender::<M>));
 }
 
-criterion_group!(benches, notify_nobody);
+criterion_group!(benches, notify_without_waiters);
 criterion_main!(benches);

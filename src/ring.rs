@@ -6,7 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 
 use crate::facade::const_fn;
-use crate::raw::chain::{Chain, Loose, Segment};
+use crate::raw::chain::{Chain, Detached, Segment};
 pub(crate) use crate::raw::ring::No;
 use crate::raw::ring::{Claim, Cursors, Shape, Slot, Slots, settled, until};
 pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
@@ -183,20 +183,20 @@ impl<T> Ring<T> {
     #[inline(always)]
     fn claim_in_chain(&self, wanted: usize) -> Result<(Claim, usize, [*mut Segment<T>; 2]), No> {
         self.chain.begin();
-        let mut loose = None;
+        let mut detached = None;
         let claimed = settled(|| {
             self.cursors.put_many(wanted, |at, count| {
-                if at.index + count >= Shape::SEGMENT && loose.is_none() {
-                    loose = Some(self.chain.loose());
+                if at.index + count >= Shape::SEGMENT && detached.is_none() {
+                    detached = Some(self.chain.spare_or_new());
                 }
                 self.chain.last()
             })
         });
         let mut next = ptr::null_mut();
-        if let Some(loose) = loose {
+        if let Some(detached) = detached {
             match &claimed {
-                Ok((claim, _, segment)) if claim.moving => next = self.go_on_to(*segment, loose),
-                _ => self.chain.keep(loose),
+                Ok((claim, _, segment)) if claim.moving => next = self.go_on_to(*segment, detached),
+                _ => self.chain.keep(detached),
             }
         }
         claimed.map(|(claim, room, segment)| (claim, room, [segment, next]))
@@ -204,9 +204,9 @@ impl<T> Ring<T> {
 
     /// Adds a segment behind the last one, whose end a claim has reached.
     #[cold]
-    fn go_on_to(&self, last: *mut Segment<T>, loose: Loose<T>) -> *mut Segment<T> {
+    fn go_on_to(&self, last: *mut Segment<T>, detached: Detached<T>) -> *mut Segment<T> {
         // SAFETY: the claim has the last slot, which is not published yet.
-        let next = unsafe { self.chain.append(last, loose) };
+        let next = unsafe { self.chain.append(last, detached) };
         self.cursors.tail_has_moved();
         next
     }

@@ -128,16 +128,16 @@ impl WaitGroup {
     /// assert!(group.wait_for(Duration::from_millis(1)));
     /// ```
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.wait_as_nobody(|latch| latch.wait_for(timeout))
+        self.wait_without_membership(|latch| latch.wait_for(timeout))
     }
 
     /// Waits until all others have left the group or wait as well, until `deadline` at most. See
     /// [`wait_for`](Self::wait_for).
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.wait_as_nobody(|latch| latch.wait_until(deadline))
+        self.wait_without_membership(|latch| latch.wait_until(deadline))
     }
 
-    fn wait_as_nobody(&self, wait: impl FnOnce(&Latch) -> bool) -> bool {
+    fn wait_without_membership(&self, wait: impl FnOnce(&Latch) -> bool) -> bool {
         /// Becomes a member again when the wait is over, however that ends, and no other thread waits with
         /// the handle.
         struct Absent<'a>(&'a WaitGroup);

@@ -185,7 +185,7 @@ fn waiting_thread_sleeps_and_holds_nothing() {
 }
 
 #[test]
-fn time_out_leaves_nothing_locked_and_nobody_queued() {
+fn time_out_leaves_nothing_locked_and_no_waiter_queued() {
     watchdog(|| {
         let [a, b] = mutexes();
         let held = b.lock();

@@ -259,7 +259,7 @@ fn auto_reset_event_lets_one_through_for_each_set() {
 }
 
 #[test]
-fn event_releases_everybody_who_waits_at_a_pulse() {
+fn event_releases_all_waiters_at_a_pulse() {
     let (event, left) = (Event::new(), AtomicUsize::new(CROWD - 1));
     crowd(move |number, numbers| {
         if number == 0 {

@@ -87,7 +87,7 @@ fn wait_of_a_set_event_returns_at_once() {
 
 // CPython: test_notify.
 #[test]
-fn set_releases_everybody() {
+fn set_releases_all_waiters() {
     watchdog(|| {
         for parties in parties() {
             let (event, released) = (Event::new(), AtomicUsize::new(0));
@@ -141,7 +141,7 @@ fn timed_wait_says_whether_it_was_set() {
 
 // CPython: test_set_and_clear.
 #[test]
-fn set_and_clear_at_once_release_everybody_who_waits() {
+fn set_and_clear_at_once_release_all_waiters() {
     if !Sleeper::SURE {
         return;
     }
@@ -170,7 +170,7 @@ fn set_and_clear_at_once_release_everybody_who_waits() {
 }
 
 #[test]
-fn short_pulses_let_everybody_through() {
+fn short_pulses_let_all_waiters_through() {
     // The same without knowing who waits: each gets through in the end, and never without a pulse.
     watchdog(|| {
         for parties in parties() {

@@ -131,7 +131,7 @@ fn locks_of_raw_parts_and_readers_without_guards() {
 /// All ways in and all changes of mind at once. Both numbers are always the same, and each thread comes to
 /// its end.
 #[test]
-fn lock_api_locks_exclude_and_starve_nobody() {
+fn lock_api_locks_exclude_and_starve_no_thread() {
     for parties in parties() {
         watchdog(move || {
             let rounds = rounds(240);

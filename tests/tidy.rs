@@ -137,7 +137,7 @@ fn only_the_facade_reaches_for_std_atomics_and_threads() {
 
 /// A file that names a memory ordering has a module of models with its name, or that of one of its folders.
 #[test]
-fn whoever_orders_memory_has_a_model() {
+fn file_that_orders_memory_has_a_model() {
     let models = root().join("loom-tests/src");
     let mut wrong = Vec::new();
     let mut seen = 0;

@@ -62,7 +62,7 @@ fn all_can_wait_for_one_another() {
 }
 
 #[test]
-fn group_of_one_has_nobody_to_wait_for() {
+fn group_of_one_has_no_other_to_wait_for() {
     watchdog(|| {
         WaitGroup::new().wait();
         WaitGroup::default().wait();

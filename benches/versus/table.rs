@@ -189,7 +189,7 @@ const HEAD: [&str; 21] = [
     "rwlock/writes=1%/threads=4",
     "rwlock/writes=50%/threads=4",
     "reentrant/nested",
-    "condvar/notify nobody",
+    "condvar/notify without waiters",
     "condvar/ping-pong",
     "event/ping-pong",
     "semaphore/uncontended",

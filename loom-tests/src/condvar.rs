@@ -137,7 +137,7 @@ fn timed_out_waiter_takes_no_notification() {
 
 /// `notify_all` under the lock: both waiters are moved to the mutex and come out one after the other.
 #[test]
-fn notify_all_moves_everybody_to_the_mutex() {
+fn notify_all_moves_all_waiters_to_the_mutex() {
     let states = ["two notified", "waiter parks"];
     model_bounded(3, THREE, &states, || {
         let shared = pair();
@@ -166,7 +166,7 @@ fn notify_all_moves_everybody_to_the_mutex() {
 
 /// `notify_all` without the lock, which is free: one waiter is woken, and its unlock wakes the other.
 #[test]
-fn notify_all_of_a_free_mutex_strands_nobody() {
+fn notify_all_of_a_free_mutex_strands_no_waiter() {
     let states = ["two notified", "mutex free for those that are moved to it"];
     model_bounded(3, THREE, &states, || {
         let shared = pair();

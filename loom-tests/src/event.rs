@@ -75,7 +75,7 @@ fn timed_wait_ends_one_way_or_the_other() {
 
 /// Two waiters are released by one `set`.
 #[test]
-fn set_releases_everybody() {
+fn set_releases_all_waiters() {
     model_bounded(3, THREE, &["waiter parks"], || {
         let event = Arc::new(Event::new());
         let waiters = [(); 2].map(|()| {

@@ -122,7 +122,7 @@ fn free_mutex_is_not_refused() {
 /// A waiter whose time is up when it has been woken, but finds the lock taken, passes its wake-up on: the one
 /// behind it is woken by the thread that was faster.
 #[test]
-fn woken_waiter_that_gives_up_strands_nobody() {
+fn woken_waiter_that_gives_up_strands_no_waiter() {
     let states = ["mutex given up by a woken waiter", "waiter leaves at its deadline", "timed out"];
     model_bounded(3, THREE, &states, || {
         let mutex = Arc::new(Mutex::new(0));

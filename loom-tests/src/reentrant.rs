@@ -181,7 +181,7 @@ fn timed_lock_succeeds_or_leaves_nothing() {
 
 /// What a thread has forgotten to unlock belongs to no thread after its end, the next thread least of all.
 #[test]
-fn guard_of_an_ended_thread_is_nobodys() {
+fn guard_of_an_ended_thread_has_no_owner() {
     model(&["timed out"], || {
         let mutex = zero();
         let other = Arc::clone(&mutex);

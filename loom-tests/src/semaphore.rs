@@ -187,7 +187,7 @@ fn release_against_a_large_request_that_gives_up() {
 
 /// While a large request is queued, no thread takes the permits it is short of.
 #[test]
-fn nobody_passes_a_queued_request() {
+fn no_request_passes_a_queued_one() {
     model(&["queued", "not yet"], || {
         let semaphore = Arc::new(Semaphore::new(1));
         let other = Arc::clone(&semaphore);

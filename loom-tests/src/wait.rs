@@ -9,7 +9,7 @@ const THREE: &str = "three threads";
 /// Wake against enqueue: a thread that found the gate closed is let through by the opening, whenever it
 /// comes; and what the opener did before is visible.
 #[test]
-fn opening_releases_whoever_found_it_closed() {
+fn opening_releases_each_thread_that_found_it_closed() {
     model(
         &["was open", "released", "waiter parks", "waiter woken before it parks", "queue lock waited for"],
         || {

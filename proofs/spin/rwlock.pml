@@ -299,7 +299,7 @@ turn:
   :: MAY(READS) -> as = R_READ;
      if
      :: /* a slot */
-        open; slots = slots | (1 << me);  /* proof: rwlock.slots.sit */
+        open; slots = slots | (1 << me);  /* proof: rwlock.slots.publish */
         if
         :: open || FAULT == 2 || (FAULT == 13 && bias && !written) -> atomic { inside_r++; assert(inside_w == 0) } goto in_slot  /* proof: rwlock.slots.look */
         :: d_step { !open && FAULT != 2 && !(FAULT == 13 && bias && !written) -> saw = draining } empty_slot(); goto acquire

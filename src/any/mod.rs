@@ -13,7 +13,7 @@ pub use set::AnySet;
 pub use source::AnySource;
 
 use crate::facade::{Deadline, draw};
-use crate::raw::select::{self, Seat, Source, Sources};
+use crate::raw::select::{self, Branch, Source, Sources};
 use sealed::{Misuse, Waiting};
 
 /// What stands behind the two traits, which no other crate can implement or call.
@@ -348,13 +348,13 @@ impl<S: AnySet> Waiting<'_, S> {
             0 | 1 => self.on_stack::<1>(),
             2..=8 => self.on_stack::<8>(),
             len => {
-                let mut seats: Vec<Option<Seat>> = (0..len).map(|_| None).collect();
-                self.with(&mut seats)
+                let mut branches: Vec<Option<Branch>> = (0..len).map(|_| None).collect();
+                self.with(&mut branches)
             }
         }
     }
 
-    fn with(self, seats: &mut [Option<Seat>]) -> bool {
-        select::wait_any(self.call, seats, self.start, self.deadline)
+    fn with(self, branches: &mut [Option<Branch>]) -> bool {
+        select::wait_any(self.call, branches, self.start, self.deadline)
     }
 }

@@ -33,7 +33,7 @@ pub trait AnySet: Sealed {
     #[doc(hidden)]
     fn any_help(&self, place: usize) -> bool;
 
-    /// Waits with as many seats as it needs.
+    /// Waits with as many branches as it needs.
     #[doc(hidden)]
     fn any_wait(waiting: Waiting<'_, Self>) -> bool
     where

@@ -44,7 +44,7 @@ pub(crate) struct Chain<T> {
 }
 
 /// A segment that is in no chain.
-pub(crate) struct Loose<T>(Box<Segment<T>>);
+pub(crate) struct Detached<T>(Box<Segment<T>>);
 
 impl<T> Chain<T> {
     const_fn! {
@@ -68,7 +68,7 @@ impl<T> Chain<T> {
 
     #[cold]
     fn begin_slow(&self) {
-        let new = Box::into_raw(self.loose().0);
+        let new = Box::into_raw(self.spare_or_new().0);
         // Release (chain.segment): its slots, to the thread that gets from it. Acquire (chain.segment): those
         // of another's.
         let first = match self.first.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
@@ -87,16 +87,16 @@ impl<T> Chain<T> {
     }
 
     /// A segment for a claim that reaches the end of the last one.
-    pub(crate) fn loose(&self) -> Loose<T> {
+    pub(crate) fn spare_or_new(&self) -> Detached<T> {
         let spare = self.spare.load(Relaxed);
         if !spare.is_null()
             // Acquire (chain.segment): as its last reader left it. Relaxed on failure: another has taken it.
             && self.spare.compare_exchange(spare, ptr::null_mut(), Acquire, Relaxed).is_ok()
         {
             // SAFETY: made from a box, and the exchange gave it to us alone.
-            return Loose(unsafe { Box::from_raw(spare) });
+            return Detached(unsafe { Box::from_raw(spare) });
         }
-        Loose(Box::new(Segment {
+        Detached(Box::new(Segment {
             next: AtomicPtr::new(ptr::null_mut()),
             left: AtomicUsize::new(Shape::SEGMENT),
             slots: (0..Shape::SEGMENT).map(|_| Slot::new()).collect(),
@@ -104,7 +104,7 @@ impl<T> Chain<T> {
     }
 
     /// Keeps a segment that was not needed, or lets it go if there is one already.
-    pub(crate) fn keep(&self, segment: Loose<T>) {
+    pub(crate) fn keep(&self, segment: Detached<T>) {
         let segment = Box::into_raw(segment.0);
         // Release (chain.segment): all that was done with it. Relaxed on failure: nothing is taken.
         if self.spare.compare_exchange(ptr::null_mut(), segment, Release, Relaxed).is_err() {
@@ -132,7 +132,7 @@ impl<T> Chain<T> {
     /// # Safety
     ///
     /// The caller has claimed the last slot of `last`, not published it, and not ended the tail's move.
-    pub(crate) unsafe fn append(&self, last: *mut Segment<T>, new: Loose<T>) -> *mut Segment<T> {
+    pub(crate) unsafe fn append(&self, last: *mut Segment<T>, new: Detached<T>) -> *mut Segment<T> {
         let new = Box::into_raw(new.0);
         // Release (chain.segment): its slots, to the thread that puts into it.
         self.last.store(new, Release);
@@ -197,7 +197,7 @@ impl<T> Chain<T> {
             let mut segment = unsafe { Box::from_raw(segment) };
             segment.next = AtomicPtr::new(ptr::null_mut());
             segment.left = AtomicUsize::new(Shape::SEGMENT);
-            self.keep(Loose(segment));
+            self.keep(Detached(segment));
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! | `mutex` | `owner` | `depth` | meaning |
 //! |---|---|---|---|
-//! | free | NOBODY | 0 | free |
-//! | held | NOBODY | 0 | a thread has just taken it, or is about to release it |
+//! | free | NO_OWNER | 0 | free |
+//! | held | NO_OWNER | 0 | a thread has just taken it, or is about to release it |
 //! | held | a thread | 0 | its owner has entered its name, and is about to write 1; or has given up its last level |
 //! | held | a thread | n > 0 | held by that thread, which has to unlock n times |
 //!
@@ -13,12 +13,12 @@
 //! Invariants:
 //!
 //! 1. A thread's number stands in `owner` only while that thread holds `mutex`, and no other thread ever
-//!    stores it there. So a thread that reads its own number holds the lock: its own later store of NOBODY
+//!    stores it there. So a thread that reads its own number holds the lock: its own later store of NO_OWNER
 //!    would be read instead. And one that holds the lock reads its own number: it is the last that was
 //!    stored, by itself. What any other thread reads, old or new, is not its own number, and tells it just
 //!    that.
 //! 2. `depth` is touched by the thread whose number stands in `owner`, and by no other thread.
-//! 3. `owner` is NOBODY, or `depth` is the number of levels still to be unlocked, whenever code of a caller
+//! 3. `owner` is NO_OWNER, or `depth` is the number of levels still to be unlocked, whenever code of a caller
 //!    runs.
 //!
 //! Ordering: invariant 1 is coherence of a single word, so all accesses to `owner` are Relaxed. What travels
@@ -38,7 +38,7 @@ use crate::raw::mutex::RawMutex;
 use crate::raw::thread_id::ThreadId;
 
 /// No thread's number, and not 0, which stands for that of a thread without one.
-const NOBODY: u64 = u64::MAX;
+const NO_OWNER: u64 = u64::MAX;
 
 /// How often a thread may hold the lock at once.
 pub(crate) const MAX_DEPTH: u32 = u32::MAX;
@@ -64,7 +64,7 @@ fn too_deep(call: &str) -> ! {
 impl RawReentrantMutex {
     const_fn! {
         pub(crate) fn new() -> Self {
-            Self { mutex: RawMutex::new(), owner: AtomicU64::new(NOBODY), depth: UnsafeCell::new(0) }
+            Self { mutex: RawMutex::new(), owner: AtomicU64::new(NO_OWNER), depth: UnsafeCell::new(0) }
         }
     }
 
@@ -196,7 +196,7 @@ impl RawReentrantMutex {
         if left == 0 {
             // Relaxed: this thread must not take itself for the owner any more, and is the only one to ask
             // that (invariant 1). Before the unlock: afterwards it could overwrite the next owner's number.
-            self.owner.store(NOBODY, Relaxed);
+            self.owner.store(NO_OWNER, Relaxed);
         }
         left == 0
     }

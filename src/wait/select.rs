@@ -160,8 +160,9 @@ pub(crate) trait Sources {
     fn attempt_all(&mut self, start: usize) -> bool;
 }
 
-/// A node, and what its thread remembers of its object.
-pub(crate) struct Seat {
+/// One object's branch of the wait: the node in that object's queue, and what the waiting thread remembers of
+/// the object.
+pub(crate) struct Branch {
     waiter: Waiter,
     /// Whether it was notified and has not queued again since.
     notified: Cell<bool>,
@@ -173,12 +174,12 @@ fn order(start: usize, len: usize) -> impl Iterator<Item = usize> {
     (start..len).chain(0..start)
 }
 
-/// Blocks until it has taken what there is of one of the objects, or until the deadline. `seats` has room for
-/// all of them.
+/// Blocks until it has taken what there is of one of the objects, or until the deadline. `branches` has room
+/// for all of them.
 #[cold]
 pub(crate) fn wait_any(
     sources: &mut dyn Sources,
-    seats: &mut [Option<Seat>],
+    branches: &mut [Option<Branch>],
     start: usize,
     deadline: &Deadline,
 ) -> bool {
@@ -199,26 +200,26 @@ pub(crate) fn wait_any(
         spin.exhausted();
     }
     let select = Select::new();
-    for (place, seat) in seats.iter_mut().take(len).enumerate() {
+    for (place, branch) in branches.iter_mut().take(len).enumerate() {
         let waiter = sources.source(place).node(&select);
-        *seat = Some(Seat { waiter, notified: Cell::new(false), place: Cell::new(Place::Back) });
+        *branch = Some(Branch { waiter, notified: Cell::new(false), place: Cell::new(Place::Back) });
     }
     // Shared from here on: wakers reach the nodes.
-    let seats = &*seats;
+    let branches = &*branches;
     // The nodes are reached from elsewhere until they are out of their queues; they must not be left by a
     // panic.
     let abort = AbortOnUnwind;
-    let (taken, out) = select.run(sources, seats, start, deadline);
-    let seated = || seats.iter().flatten().enumerate();
-    for (place, seat) in seated() {
+    let (taken, out) = select.run(sources, branches, start, deadline);
+    let entered = || branches.iter().flatten().enumerate();
+    for (place, branch) in entered() {
         // Invariant 2.
         if out != Some(place) {
-            sources.source(place).leave(Node(&seat.waiter));
+            sources.source(place).leave(Node(&branch.waiter));
         }
     }
     abort.disarm();
-    for (place, seat) in seated() {
-        if seat.notified.get() {
+    for (place, branch) in entered() {
+        if branch.notified.get() {
             sources.source(place).hand_on();
         }
     }
@@ -231,7 +232,7 @@ impl Select {
     fn run(
         &self,
         sources: &mut dyn Sources,
-        seats: &[Option<Seat>],
+        branches: &[Option<Branch>],
         start: usize,
         deadline: &Deadline,
     ) -> (bool, Option<usize>) {
@@ -239,15 +240,15 @@ impl Select {
             let mut first = false;
             let mut ready = None;
             for place in order(start, sources.len()) {
-                let Some(seat) = &seats[place] else { unreachable!("each object has a seat") };
+                let Some(branch) = &branches[place] else { unreachable!("each object has a branch") };
                 if self.claimed() != UNCLAIMED {
                     reached!("claimed before it has queued everywhere");
                     break;
                 }
-                match sources.source(place).enqueue(Node(&seat.waiter), seat.place.get()) {
+                match sources.source(place).enqueue(Node(&branch.waiter), branch.place.get()) {
                     Enqueued::Queued { first: alone } => {
                         first |= alone;
-                        seat.notified.set(false);
+                        branch.notified.set(false);
                     }
                     Enqueued::Never => {}
                     Enqueued::Ready => {
@@ -273,16 +274,16 @@ impl Select {
                     return (false, None);
                 };
                 let claimed = self.claimed();
-                let is_claimed = |seat: &Option<Seat>| {
-                    seat.as_ref().is_some_and(|seat| ptr::eq(&raw const seat.waiter, claimed))
+                let is_claimed = |branch: &Option<Branch>| {
+                    branch.as_ref().is_some_and(|branch| ptr::eq(&raw const branch.waiter, claimed))
                 };
-                let Some(place) = seats.iter().position(is_claimed) else {
+                let Some(place) = branches.iter().position(is_claimed) else {
                     unreachable!("claimed by one of the nodes")
                 };
                 let handed = outcome == Wakeup::HANDOFF;
-                if let (false, Some(seat)) = (handed, &seats[place]) {
-                    seat.notified.set(true);
-                    seat.place.set(Place::Front);
+                if let (false, Some(branch)) = (handed, &branches[place]) {
+                    branch.notified.set(true);
+                    branch.place.set(Place::Front);
                 }
                 if sources.attempt(place, handed) {
                     return (true, Some(place));

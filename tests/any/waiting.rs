@@ -90,7 +90,7 @@ fn permits_are_conserved() {
 
 /// Producers and consumers that select among buffers, beside plain ones: each item comes once.
 #[test]
-fn items_come_once_whoever_selects() {
+fn items_come_once_to_all_who_select() {
     watchdog(|| {
         for n in parties() {
             let buffers = [BoundedBuffer::new(1), BoundedBuffer::new(2)];

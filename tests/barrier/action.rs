@@ -13,7 +13,7 @@ use crate::support::{LIMIT, SHORT, Sleeper, eventually, parties, rounds, shown, 
 
 // CPython: test_action.
 #[test]
-fn action_runs_once_in_a_round_before_anyone_leaves() {
+fn action_runs_once_in_a_round_before_any_member_leaves() {
     watchdog(|| {
         for parties in parties() {
             let runs = Arc::new(Plain::default());

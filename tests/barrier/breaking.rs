@@ -12,7 +12,7 @@ use crate::support::{LIMIT, SHORT, eventually, parties, repeat, rounds, watchdog
 
 // CPython: test_abort.
 #[test]
-fn abort_breaks_for_members_and_for_whoever_comes() {
+fn abort_breaks_for_members_and_for_later_ones() {
     watchdog(|| {
         for parties in parties() {
             let barrier = Barrier::new(parties);
@@ -97,7 +97,7 @@ fn reset_mends_what_abort_broke() {
 }
 
 #[test]
-fn reset_with_nobody_inside_changes_nothing() {
+fn reset_of_an_empty_barrier_changes_nothing() {
     let barrier = Barrier::new(2);
     for _ in 0..2 {
         barrier.reset();

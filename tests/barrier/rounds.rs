@@ -12,7 +12,7 @@ use crate::support::{Sleeper, either, eventually, parties, rounds, watchdog};
 
 // CPython: test_barrier, test_barrier_10.
 #[test]
-fn nobody_goes_on_before_all_have_arrived() {
+fn no_member_goes_on_before_all_have_arrived() {
     watchdog(|| {
         for parties in parties() {
             let barrier = Barrier::new(parties);

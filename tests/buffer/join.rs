@@ -160,7 +160,7 @@ fn close_releases_no_joiner() {
 
 /// CPython: `BaseQueueTestMixin.test_shutdown_immediate_join`, `test_shutdown_immediate_put_join`.
 #[test]
-fn close_now_releases_joiners_if_nobody_is_at_work() {
+fn close_now_releases_joiners_if_no_item_is_at_work() {
     watchdog(|| {
         for parties in parties() {
             for closed_before in either("closed_before ") {

@@ -121,7 +121,7 @@ fn get_waits_for_an_item() {
 
 /// CPython: `SimpleQueueTest.test_references`.
 #[test]
-fn items_are_dropped_by_whoever_gets_them() {
+fn items_are_dropped_by_their_getters() {
     let ledger = Ledger::new(6);
     let buffer = BoundedBuffer::new(4);
     for item in ledger.items().take(4) {

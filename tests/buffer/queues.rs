@@ -130,7 +130,7 @@ each_buffer! {
         }
     }
 
-    close_wakes_whoever_waits: |new, _name| {
+    close_wakes_all_waiters: |new, _name| {
         let (full, empty) = (new(1), new(1));
         full.put(0).unwrap();
         let sleepers = Sleeper::several(6);

@@ -100,7 +100,7 @@ fn notifying_needs_no_lock() {
 }
 
 #[test]
-fn notification_with_nobody_waiting_is_lost() {
+fn notification_without_waiters_is_lost() {
     watchdog(|| {
         let room = Room::new();
         assert!(!room.condvar.notify_one());

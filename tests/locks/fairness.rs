@@ -46,12 +46,12 @@ fn feed_victims<L: Lock>(hogs: usize, section: Duration, turns: usize) {
 }
 
 /// One of the hogs is always there when the other unlocks, long before a waiter has woken up.
-pub(super) fn nobody_starves_beside_hogs<L: Lock>() {
+pub(super) fn no_thread_starves_beside_hogs<L: Lock>() {
     feed_victims::<L>(2, Duration::from_millis(1), rounds(5));
 }
 
 /// Sections and pauses too short to tell apart.
-pub(super) fn nobody_starves_beside_a_busy_lock<L: Lock>() {
+pub(super) fn no_thread_starves_beside_a_busy_lock<L: Lock>() {
     feed_victims::<L>(1, Duration::ZERO, rounds(20));
 }
 

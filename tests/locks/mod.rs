@@ -236,7 +236,7 @@ promises! {
             stray_tokens_end_no_wait_and_are_there_afterwards;
         exclusion: every_way_in_goes_with_every_way_out, lock_goes_right_after_its_guard,
             held_lock_keeps_others_out, try_does_not_wait, unlock_is_done_with_the_lock_at_once;
-        fairness: nobody_starves_beside_hogs, nobody_starves_beside_a_busy_lock, waiter_is_passed_over_a_few_times_only,
+        fairness: no_thread_starves_beside_hogs, no_thread_starves_beside_a_busy_lock, waiter_is_passed_over_a_few_times_only,
             waiter_that_has_stood_first_for_long_is_handed_the_lock;
         panics: panic_while_held_lets_waiters_in, panic_while_mapping_releases;
         stress: stress_with_every_way, unlocks_and_timeouts_race;

@@ -96,7 +96,7 @@ fn naive_order_ends_in_a_deadlock_that_is_reported() {
 }
 
 #[test]
-fn one_naive_teller_has_nobody_to_wait_for() {
+fn one_naive_teller_has_no_other_to_wait_for() {
     let ended = run(&["--naive", "--tellers", "1", "--transfers", "500"]).with_code(0);
     assert!(!ended.stdout.contains("DEADLOCK"), "{}", ended.stdout);
 }

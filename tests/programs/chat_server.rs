@@ -183,7 +183,7 @@ fn two_hundred_clients_hear_everything_in_the_same_order() {
 // --------------------------------------------------------------------------------------------------
 
 #[test]
-fn slow_client_is_dropped_and_stalls_nobody() {
+fn slow_client_is_dropped_and_stalls_no_other() {
     watchdog(|| {
         let server = Server::start(&["--outbox", "64", "--max-line", "10000"]);
         let mut slow = Client::enter(server.address, "slow");
@@ -321,7 +321,7 @@ fn stop_does_not_wait_for_a_slow_client_for_ever() {
 // --------------------------------------------------------------------------------------------
 
 #[test]
-fn whoever_leaves_is_missed_and_may_come_back() {
+fn client_that_leaves_is_missed_and_may_come_back() {
     watchdog(|| {
         let server = Server::start(&[]);
         let mut stays = Client::enter(server.address, "stays");

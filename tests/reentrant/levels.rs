@@ -317,7 +317,7 @@ fn last_level_hands_over_and_no_other() {
 }
 
 #[test]
-fn bump_keeps_the_lock_if_nobody_waits() {
+fn bump_keeps_the_lock_if_no_thread_waits() {
     let mutex = shown(ReentrantMutex::new(Cell::new(0)));
     for way in [0, 4] {
         let mut outer = take(&mutex, way, SHORT).expect("free");

@@ -13,7 +13,7 @@ use super::{count_slowly, take};
 use crate::support::{SHORT, allocations_during, either, elsewhere, parties, repeat, shown, watchdog};
 
 #[test]
-fn ended_thread_leaves_its_lock_to_nobody() {
+fn ended_thread_leaves_its_lock_locked() {
     watchdog(|| {
         let mutex = ReentrantMutex::new(0);
         elsewhere(|| mem::forget([mutex.lock(), mutex.lock()]));

@@ -102,12 +102,12 @@ fn downgrade_beside_too_many_readers_loses_none_of_them() {
         let first = lock.read();
         // The last of these sits.
         (0..32).for_each(|_| drop(lock.read()));
-        let seated = lock.read();
+        let visible = lock.read();
         // As many as there may be, whatever that is.
         while !unwinds(|| mem::forget(lock.read())) {}
         let upgradable = lock.upgradable_read();
         let one_more = catch_unwind(AssertUnwindSafe(|| RwLockUpgradableReadGuard::downgrade(upgradable)));
-        drop(seated);
+        drop(visible);
         assert!(lock.try_write().is_none(), "a writer beside readers");
         assert!(one_more.is_err());
         assert!(lock.try_upgradable_read().is_some(), "the guard is gone");

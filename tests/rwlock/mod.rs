@@ -41,17 +41,17 @@ const BRIEF: Duration = Duration::from_micros(50);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Counted,
-    Seated,
+    Visible,
 }
 
-const MODES: [Mode; 2] = [Mode::Counted, Mode::Seated];
+const MODES: [Mode; 2] = [Mode::Counted, Mode::Visible];
 
 impl Mode {
     fn set_up<T: ?Sized>(self, lock: &RwLock<T>) {
         match self {
             // A write ends whatever there is of a row.
             Self::Counted => drop(lock.write()),
-            Self::Seated => (0..32).for_each(|_| drop(lock.read())),
+            Self::Visible => (0..32).for_each(|_| drop(lock.read())),
         }
     }
 

@@ -88,10 +88,10 @@ fn new_lock_in_the_place_of_one_with_forgotten_readers_is_free() {
 }
 
 #[test]
-fn forgotten_readers_of_other_locks_take_nobodys_place() {
+fn forgotten_readers_of_other_locks_take_no_place() {
     watchdog(|| {
         // These stay to the end.
-        let forgotten: Vec<_> = (0..40).map(|n| Mode::Seated.lock(n)).collect();
+        let forgotten: Vec<_> = (0..40).map(|n| Mode::Visible.lock(n)).collect();
         forgotten.iter().for_each(|lock| mem::forget(lock.read()));
         for mode in cases(MODES) {
             let lock = mode.lock(0);
@@ -132,7 +132,7 @@ fn one_thread_reads_many_locks_at_once() {
 }
 
 #[test]
-fn more_readers_than_seats_hold_a_writer_up() {
+fn more_readers_than_slots_hold_a_writer_up() {
     watchdog(|| {
         const READERS: usize = 40;
         for mode in cases(MODES) {

@@ -179,7 +179,7 @@ fn stress_with_more_locks_than_places() {
     // Threads sit in many locks in turn, whose numbers share places.
     watchdog(|| {
         for parties in parties() {
-            let locks: Vec<_> = (0..70).map(|_| Mode::Seated.lock([0; 2])).collect();
+            let locks: Vec<_> = (0..70).map(|_| Mode::Visible.lock([0; 2])).collect();
             let turns = rounds(1500);
             thread::scope(|s| {
                 for party in 0..parties {
@@ -210,7 +210,7 @@ fn stress_with_more_locks_than_places() {
 }
 
 #[test]
-fn last_leaver_wakes_the_writer_by_count_and_by_seat() {
+fn last_leaver_wakes_the_writer_by_count_and_by_slot() {
     // One writer and readers that end: nobody comes by afterwards who could make up for a lost wake-up.
     watchdog(|| {
         for mode in cases(MODES) {
@@ -273,10 +273,10 @@ proptest! {
 
     #[test]
     fn programs_of_threads_count_right(
-        seated in any::<bool>(),
+        visible in any::<bool>(),
         programs in prop::collection::vec(prop::collection::vec(deeds(), 1..40), 2..=3),
     ) {
-        let mode = if seated { Mode::Seated } else { Mode::Counted };
+        let mode = if visible { Mode::Visible } else { Mode::Counted };
         watchdog(move || follow_at_once(mode, programs));
     }
 }

@@ -45,7 +45,7 @@ fn permits_are_granted_in_the_order_of_arrival() {
 }
 
 #[test]
-fn nobody_passes_a_large_request_at_the_head() {
+fn no_request_passes_a_large_one_at_the_head() {
     if !Sleeper::SURE {
         return;
     }

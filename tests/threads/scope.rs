@@ -173,7 +173,7 @@ fn scope_waits_although_its_body_panics() {
 }
 
 #[test]
-fn scope_resumes_panics_that_nobody_joined() {
+fn scope_resumes_panics_of_unjoined_tasks() {
     watchdog(|| {
         let pool = ThreadPool::new(2);
         for keep in either("keep ") {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// There is nobody to hear it.
-fn notify_nobody<M: Monitor<u64>>(crew: &mut Crew, plan: Plan) -> Round {
+fn notify_without_waiters<M: Monitor<u64>>(crew: &mut Crew, plan: Plan) -> Round {
     let monitor = CachePadded::new(M::new(0));
     crew.run(1, plan, move |worker| worker.repeat(1024, || monitor.notify_one(0))).of_equals()
 }
@@ -87,9 +87,9 @@ pub(super) fn workloads() -> Vec<Workload> {
     vec![
         Workload::new(
             "condvar",
-            "notify nobody",
+            "notify without waiters",
             kind,
-            each_condvar!(M => Contender::new(M::NAME, notify_nobody::<M>)),
+            each_condvar!(M => Contender::new(M::NAME, notify_without_waiters::<M>)),
         ),
         Workload::new(
             "condvar",

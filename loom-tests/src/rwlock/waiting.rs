@@ -274,7 +274,7 @@ fn woken_reader_that_lost_is_granted_the_lock() {
 
 /// A woken waiter that gives up strands no thread.
 #[test]
-fn woken_waiter_that_gives_up_strands_nobody() {
+fn woken_waiter_that_gives_up_strands_no_waiter() {
     let states = ["rwlock given up by a woken waiter", "timed out"];
     model_bounded(3, THREE, &states, || {
         let lock = Arc::new(RwLock::new(0));

@@ -107,14 +107,14 @@ pub(crate) struct RawBarrier {
     state: AtomicU64,
     queue: Queue,
     parties: usize,
-    habit: BarrierSpin,
+    spinning: BarrierSpin,
 }
 
 impl RawBarrier {
     const_fn! {
         pub(crate) fn new(parties: usize) -> Self {
             let parties = if parties == 0 { 1 } else { parties };
-            Self { state: AtomicU64::new(State::FRESH.0), queue: Queue::new(), parties, habit: BarrierSpin::new() }
+            Self { state: AtomicU64::new(State::FRESH.0), queue: Queue::new(), parties, spinning: BarrierSpin::new() }
         }
     }
 
@@ -261,13 +261,13 @@ impl RawBarrier {
         let mut spin = if deadline.has_passed() {
             SpinWait::NONE
         } else {
-            self.habit.spin(generation.0, is_last_but_one)
+            self.spinning.spin(generation.0, is_last_but_one)
         };
         while spin.spin() {
             let state = self.load();
             if state.generation() != generation {
                 reached!("barrier member released in flight");
-                self.habit.learn(&spin, is_last_but_one);
+                self.spinning.learn(&spin, is_last_but_one);
                 inside.released();
                 return Ok(met);
             }
@@ -279,7 +279,7 @@ impl RawBarrier {
                 break;
             }
         }
-        self.habit.learn(&spin, is_last_but_one);
+        self.spinning.learn(&spin, is_last_but_one);
         let never = Deadline::NEVER;
         let mut deadline = deadline;
         loop {

@@ -132,14 +132,14 @@ impl Readers {
     #[inline]
     fn publish(&self) -> Option<&'static AtomicU32> {
         // Relaxed: the number never changes; zero if it is not visible here yet.
-        // proof: rwlock.number.sit
+        // proof: rwlock.number.publish
         let number = self.number.load(Relaxed);
         if number == 0 {
             return None;
         }
         let slot = table()[lines::mine() % lines::COUNT].slot(number);
         // In order with the load of the state that follows (rwlock.slots).
-        // proof: rwlock.slots.sit
+        // proof: rwlock.slots.publish
         exchange_in_order(slot, 0, number).then_some(slot)
     }
 
