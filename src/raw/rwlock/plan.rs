@@ -60,10 +60,9 @@ impl Plan {
 
     /// `is_drained` says whether the readers have left for which a writer waits.
     fn new(queue: &LockedQueue<'_>, state: State, cause: Cause, is_drained: impl Fn() -> bool) -> Self {
-        let is_writer = |waiter: &Waiter| Role::of(waiter).0 == Role::Write;
-        let mut writer_waiting = match cause {
+        let writer_waiting = match cause {
             Cause::Queued(Role::Write) => true,
-            Cause::Left(Role::Write) => queue.waiters().any(is_writer),
+            Cause::Left(Role::Write) => queue.waiters().any(|waiter| Role::of(waiter).0 == Role::Write),
             _ => state.has(WRITER_WAITING),
         };
         let concerned = match cause {
@@ -71,84 +70,18 @@ impl Plan {
             Cause::Left(role) => role == Role::Write,
             Cause::Change | Cause::Turn | Cause::Fair => true,
         };
-        let draining = state.is_draining();
-        let wakes = !state.has(DESIGNATED);
-        let (mut readers, mut one, mut queued) = (0, None, false);
+        let mut walk = Walk::begin(queue, state, cause == Cause::Fair, writer_waiting);
+        let may_go = walk.wakes
+            || walk.draining
+            || cause == Cause::Fair
+            || cause == Cause::Turn && queue.first_is_starving();
         let mut waiters = queue.waiters();
-        let may_go =
-            wakes || draining || cause == Cause::Fair || cause == Cause::Turn && queue.first_is_starving();
-        if concerned && !state.is_write_locked() && may_go {
-            let room = MAX_READERS - state.readers();
-            // Whether readers are counted in, not woken.
-            let mut lets_in = cause == Cause::Fair || draining || state.is_read_locked();
-            for waiter in waiters.by_ref() {
-                let (role, place) = Role::of(waiter);
-                // A waiter that can go on beside a writer that drains, and that writer itself, were put
-                // before all others.
-                if draining && place == Place::Back {
-                    queued = true;
-                    break;
-                }
-                let first = readers == 0 && one.is_none();
-                let handed = first && (cause == Cause::Fair || queue.is_starving(waiter));
-                let wakeup = if handed { Wakeup::HANDOFF } else { Wakeup::WOKEN };
-                let goes = match role {
-                    Role::Read if draining => false,
-                    Role::Read | Role::ReadAgain => {
-                        lets_in |= handed;
-                        if lets_in && readers < room {
-                            readers += 1;
-                            continue;
-                        }
-                        if one.is_none() && wakes {
-                            one = Some((NonNull::from(waiter), role, Wakeup::WOKEN));
-                            if lets_in {
-                                continue;
-                            }
-                            break;
-                        }
-                        false
-                    }
-                    Role::Upgradable => one.is_none() && !state.has(TOKEN_TAKEN) && (wakes || handed),
-                    Role::Write => {
-                        first && !state.has(TOKEN_TAKEN) && !state.has_readers() && (wakes || handed)
-                    }
-                    Role::Drain if draining && readers == 0 && is_drained() => {
-                        one = Some((NonNull::from(waiter), role, Wakeup::HANDOFF));
-                        break;
-                    }
-                    Role::Drain => false,
-                };
-                if goes {
-                    one = Some((NonNull::from(waiter), role, wakeup));
-                    lets_in |= handed;
-                } else {
-                    queued = true;
-                }
-                if role == Role::Write && !draining {
-                    writer_waiting = !goes;
-                    for waiter in waiters.by_ref() {
-                        let (role, place) = Role::of(waiter);
-                        if role == Role::ReadAgain && !goes && lets_in && readers < room {
-                            reached!("recursive reader let in past a writer that lost");
-                            readers += 1;
-                            continue;
-                        }
-                        queued = true;
-                        writer_waiting |= is_writer(waiter);
-                        if writer_waiting && (goes || place == Place::Back) {
-                            break;
-                        }
-                    }
-                    break;
-                }
-                if goes && !lets_in {
-                    break;
-                }
-            }
+        if concerned && may_go && !state.is_write_locked() {
+            walk.go_along(&mut waiters, is_drained);
         }
-        let queued = if queued || waiters.next().is_some() { QUEUED } else { 0 };
-        Self { readers, one, bits: queued | if writer_waiting { WRITER_WAITING } else { 0 } }
+        let queued = if walk.queued || waiters.next().is_some() { QUEUED } else { 0 };
+        let writer_waiting = if walk.writer_waiting { WRITER_WAITING } else { 0 };
+        Self { readers: walk.readers, one: walk.one, bits: queued | writer_waiting }
     }
 
     /// The state when they have gone on.
@@ -193,6 +126,142 @@ impl Plan {
             None => {}
         }
         ToWake { handed, designated }
+    }
+}
+
+/// What becomes of a waiter.
+enum Verdict {
+    /// It is a reader, and counted in.
+    Enters,
+    /// It goes on with this wake-up.
+    Goes(Wakeup),
+    /// It stays in the queue.
+    Stays,
+}
+
+/// The way along the queue, from its first waiter to the last that can go on.
+struct Walk<'a> {
+    queue: &'a LockedQueue<'a>,
+    state: State,
+    /// Whether the lock is handed to the first that can have it.
+    fair: bool,
+    draining: bool,
+    /// Whether a waiter may be woken: there is no designated waker.
+    wakes: bool,
+    /// Whether readers are counted in, not woken.
+    lets_in: bool,
+    readers: u32,
+    one: Option<(NonNull<Waiter>, Role, Wakeup)>,
+    /// Whether one of those passed stays in the queue.
+    queued: bool,
+    writer_waiting: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn begin(queue: &'a LockedQueue<'a>, state: State, fair: bool, writer_waiting: bool) -> Self {
+        let draining = state.is_draining();
+        let lets_in = fair || draining || state.is_read_locked();
+        let wakes = !state.has(DESIGNATED);
+        Self {
+            queue,
+            state,
+            fair,
+            draining,
+            wakes,
+            lets_in,
+            readers: 0,
+            one: None,
+            queued: false,
+            writer_waiting,
+        }
+    }
+
+    fn go_along<'q>(
+        &mut self,
+        waiters: &mut impl Iterator<Item = &'q Waiter>,
+        is_drained: impl Fn() -> bool,
+    ) {
+        while let Some(waiter) = waiters.next() {
+            let (role, place) = Role::of(waiter);
+            // A waiter that can go on beside a writer that drains, and that writer itself, were put before
+            // all others.
+            if self.draining && place == Place::Back {
+                self.queued = true;
+                return;
+            }
+            let goes = match self.verdict(waiter, role, &is_drained) {
+                Verdict::Enters => {
+                    self.readers += 1;
+                    continue;
+                }
+                Verdict::Goes(wakeup) => {
+                    self.one = Some((NonNull::from(waiter), role, wakeup));
+                    true
+                }
+                Verdict::Stays => {
+                    self.queued = true;
+                    false
+                }
+            };
+            match role {
+                Role::Write if !self.draining => return self.go_past_writer(goes, waiters),
+                Role::Drain if goes => return,
+                _ if goes && !self.lets_in => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn verdict(&mut self, waiter: &Waiter, role: Role, is_drained: impl Fn() -> bool) -> Verdict {
+        let first = self.readers == 0 && self.one.is_none();
+        let handed = first && (self.fair || self.queue.is_starving(waiter));
+        let may_take_token = !self.state.has(TOKEN_TAKEN) && (self.wakes || handed);
+        let goes = match role {
+            Role::Read if self.draining => false,
+            Role::Read | Role::ReadAgain => {
+                self.lets_in |= handed;
+                if self.lets_in && self.has_room() {
+                    return Verdict::Enters;
+                }
+                let woken = self.one.is_none() && self.wakes;
+                return if woken { Verdict::Goes(Wakeup::WOKEN) } else { Verdict::Stays };
+            }
+            Role::Upgradable => self.one.is_none() && may_take_token,
+            Role::Write => first && may_take_token && !self.state.has_readers(),
+            Role::Drain if self.draining && self.readers == 0 && is_drained() => {
+                return Verdict::Goes(Wakeup::HANDOFF);
+            }
+            Role::Drain => false,
+        };
+        self.lets_in |= goes && handed;
+        match goes {
+            true if handed => Verdict::Goes(Wakeup::HANDOFF),
+            true => Verdict::Goes(Wakeup::WOKEN),
+            false => Verdict::Stays,
+        }
+    }
+
+    /// Goes on behind the first writer, as far as recursive readers can be, and until it is known whether a
+    /// writer waits.
+    fn go_past_writer<'q>(&mut self, goes: bool, waiters: &mut impl Iterator<Item = &'q Waiter>) {
+        self.writer_waiting = !goes;
+        for waiter in waiters {
+            let (role, place) = Role::of(waiter);
+            if role == Role::ReadAgain && !goes && self.lets_in && self.has_room() {
+                reached!("recursive reader let in past a writer that lost");
+                self.readers += 1;
+                continue;
+            }
+            self.queued = true;
+            self.writer_waiting |= role == Role::Write;
+            if self.writer_waiting && (goes || place == Place::Back) {
+                return;
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.readers < MAX_READERS - self.state.readers()
     }
 }
 
