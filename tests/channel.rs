@@ -12,7 +12,7 @@ use lockwork::channel::{
     bounded, unbounded,
 };
 
-use crate::support::{Drops, LIMIT, SHORT, Sleeper, eventually, parties, repeat, rounds, watchdog};
+use crate::support::{Drops, LIMIT, SHORT, Sleeper, cases, eventually, parties, repeat, rounds, watchdog};
 
 /// Both sorts of channel, with room for some messages.
 fn both<T>() -> [(Sender<T>, Receiver<T>); 2] {
@@ -133,7 +133,7 @@ fn last_sender_disconnects_after_what_is_queued() {
 #[test]
 fn last_receiver_disconnects_at_once() {
     watchdog(|| {
-        for capacity in [1, 8, usize::MAX] {
+        for capacity in cases([1, 8, usize::MAX]) {
             let (sender, receiver) = bounded(capacity);
             let another = receiver.clone();
             sender.send(1).unwrap();
@@ -260,7 +260,7 @@ fn message_may_own_a_half_of_its_channel() {
 fn many_to_many_delivers_each_message_once() {
     watchdog(|| {
         for parties in parties() {
-            for capacity in [1, 3, usize::MAX] {
+            for capacity in cases([1, 3, usize::MAX]) {
                 let (sender, receiver) = bounded(capacity);
                 let times = rounds(500);
                 let seen: Vec<AtomicUsize> = (0..parties * times).map(|_| AtomicUsize::new(0)).collect();

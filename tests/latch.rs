@@ -9,7 +9,7 @@ use lockwork::Latch;
 use proptest::prelude::*;
 
 use crate::random::programs;
-use crate::support::{LIMIT, SHORT, Sleeper, allocations_during, parties, repeat, watchdog};
+use crate::support::{LIMIT, SHORT, Sleeper, allocations_during, cases, parties, repeat, watchdog};
 
 /// The forms of a wait whose time does not run out.
 const WAITS: [fn(&Latch) -> bool; 4] = [
@@ -99,7 +99,7 @@ fn latch_of_zero_is_open_from_the_start() {
 
 #[test]
 fn counting_below_zero_leaves_it_open() {
-    for n in [3, 4, 1000, usize::MAX] {
+    for n in cases([3, 4, 1000, usize::MAX]) {
         let latch = Latch::new(3);
         latch.count_down_by(n);
         assert!(latch.is_open());

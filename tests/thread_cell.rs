@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::random::programs;
 use crate::support::{
-    Counted, Drops, PARTIES, allocations_during, blocks_during, bytes_during, parties, repeat, rounds,
+    Counted, Drops, PARTIES, allocations_during, blocks_during, bytes_during, cases, parties, repeat, rounds,
     watchdog,
 };
 
@@ -91,7 +91,7 @@ fn value_that_cannot_be_sent_lives_in_one_thread() {
 /// CPython: values of threads that have ended are gone, and those of threads to come are not there yet.
 #[test]
 fn values_die_with_their_threads() {
-    for n in [20, 50, 100] {
+    for n in cases([20, 50, 100]) {
         let (cell, drops) = (Arc::new(ThreadCell::new()), Drops::new());
         for i in 0..n {
             let (cell, value) = (Arc::clone(&cell), drops.value());
@@ -353,7 +353,7 @@ fn destructors_at_the_end_of_a_thread_use_other_cells() {
         LOG.with(|log| log.borrow_mut().push(name));
         SEEN.fetch_add(1, Relaxed);
     }
-    for log_first in [true, false] {
+    for log_first in cases([true, false]) {
         on_a_thread(move || {
             if log_first {
                 entry(b'0');
@@ -690,7 +690,7 @@ fn many_cells_are_told_apart() {
             (i, cell)
         })
         .collect();
-    for modulus in [2, 3, 5, 7] {
+    for modulus in cases([2, 3, 5, 7]) {
         cells.retain(|&(i, _)| i % modulus != 0);
         for (i, cell) in &cells {
             assert_eq!(cell.get(), Some(*i));

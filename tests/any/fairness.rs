@@ -9,7 +9,7 @@ use lockwork::{
 };
 
 use super::SHORT;
-use crate::support::{LIMIT, Sleeper, eventually, repeat, rounds, watchdog};
+use crate::support::{LIMIT, Sleeper, cases, eventually, repeat, rounds, watchdog};
 
 #[test]
 fn first_in_order_of_those_that_are_ready_is_taken() {
@@ -81,7 +81,7 @@ fn same_source_twice_is_spent_once() {
 fn large_request_at_the_head_is_not_passed_and_lets_others_go_on_when_it_leaves() {
     watchdog(|| {
         for _ in repeat(20) {
-            for by_time_out in [false, true] {
+            for by_time_out in cases([false, true]) {
                 let (semaphore, stop) = (Semaphore::new(1), Event::new());
                 let (selecting, behind) = (Sleeper::new(), Sleeper::new());
                 let acquired = AtomicUsize::new(0);

@@ -12,7 +12,7 @@ use lockwork::{
 };
 
 use super::SHORT;
-use crate::support::{LIMIT, Sleeper, allocations_during, watchdog};
+use crate::support::{LIMIT, Sleeper, allocations_during, cases, watchdog};
 
 #[test]
 fn each_kind_is_taken_when_it_is_ready() {
@@ -271,7 +271,7 @@ fn slices_say_which_it_was() {
 #[test]
 fn slice_of_many_waits() {
     watchdog(|| {
-        for len in [1, 2, 8, 9, 40] {
+        for len in cases([1, 2, 8, 9, 40]) {
             let events: Vec<Event> = (0..len).map(|_| Event::new()).collect();
             let set: Vec<&Event> = events.iter().collect();
             let sleeper = Sleeper::new();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Barrier, Event, Mutex};
 
 use super::{Plain, WAITS, Waited, run, with_action_on_itself};
-use crate::support::{LIMIT, SHORT, Sleeper, eventually, parties, rounds, shown, watchdog};
+use crate::support::{LIMIT, SHORT, Sleeper, cases, eventually, parties, rounds, shown, watchdog};
 
 // CPython: test_action.
 #[test]
@@ -89,7 +89,7 @@ fn panic_of_the_action_breaks_the_round_and_goes_on_in_the_leader() {
 fn action_may_break_its_own_round() {
     watchdog(|| {
         for parties in parties() {
-            for aborts in [true, false] {
+            for aborts in cases([true, false]) {
                 let barrier = with_action_on_itself(parties, move |barrier| {
                     assert!(!barrier.is_broken());
                     assert_eq!(barrier.waiting(), parties);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Barrier, Event, Mutex};
 
 use super::{WAITS, run};
-use crate::support::{LIMIT, SHORT, eventually, parties, repeat, rounds, watchdog};
+use crate::support::{LIMIT, SHORT, cases, eventually, parties, repeat, rounds, watchdog};
 
 // CPython: test_abort.
 #[test]
@@ -144,7 +144,7 @@ fn timeout_breaks_the_round_for_all() {
 fn past_deadline_breaks_the_round_unless_all_are_there() {
     watchdog(|| {
         let past = Instant::now();
-        for parties in [2, 3, 8] {
+        for parties in cases([2, 3, 8]) {
             let barrier = Barrier::new(parties);
             assert!(barrier.wait_for(Duration::ZERO).is_err());
             assert!(barrier.wait_until(past).is_err());

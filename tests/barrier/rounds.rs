@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Barrier, BarrierWaitResult, Mutex};
 
 use super::{Plain, WAITS, run};
-use crate::support::{Sleeper, either, eventually, parties, rounds, watchdog};
+use crate::support::{Sleeper, cases, either, eventually, parties, rounds, watchdog};
 
 // CPython: test_barrier, test_barrier_10.
 #[test]
@@ -80,10 +80,10 @@ fn index_is_the_order_of_arrival() {
 #[test]
 fn one_party_is_always_alone() {
     watchdog(|| {
-        for parties in [0, 1] {
+        for parties in cases([0, 1]) {
             let barrier = Barrier::new(parties);
             assert_eq!(barrier.parties(), 1);
-            for wait in WAITS {
+            for wait in cases(WAITS) {
                 let result = wait(&barrier).unwrap();
                 assert!(result.is_leader());
                 assert_eq!(result.index(), 0);

@@ -9,12 +9,12 @@ use std::time::Duration;
 use lockwork::{BoundedBuffer, GetError, PutAllError, PutError};
 
 use super::{Arrivals, Ledger, SHORT, full, past, unannounced};
-use crate::support::{PARTIES, either, eventually, parties, watchdog};
+use crate::support::{cases, either, eventually, parties, watchdog};
 
 #[test]
 fn put_all_waits_as_often_as_needed() {
     watchdog(|| {
-        for capacity in PARTIES {
+        for capacity in parties() {
             let buffer = BoundedBuffer::new(capacity);
             thread::scope(|s| {
                 let putter = s.spawn(|| {
@@ -155,8 +155,8 @@ impl Iterator for Promise {
 #[test]
 fn put_all_asks_no_iterator_beyond_its_end_and_believes_no_promise() {
     watchdog(|| {
-        for left in [0, 1, 3, 64, 65, 200] {
-            for lower in [0, 1, 3, 64, 65, 200, usize::MAX] {
+        for left in cases([0, 1, 3, 64, 65, 200]) {
+            for lower in cases([0, 1, 3, 64, 65, 200, usize::MAX]) {
                 let buffer = BoundedBuffer::new(1000);
                 assert_eq!(buffer.put_all(Promise { left, lower, ended: false }), Ok(left));
                 assert!(buffer.try_iter().eq((0..left).rev()));

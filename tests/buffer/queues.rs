@@ -17,7 +17,7 @@ use lockwork::{
 use proptest::prelude::*;
 
 use crate::random::programs;
-use crate::support::{Sleeper, watchdog};
+use crate::support::{Sleeper, cases, watchdog};
 
 const SHORT: Duration = Duration::from_millis(2);
 
@@ -115,7 +115,7 @@ each_buffer! {
     }
 
     sleepers_of_both_sides_are_woken: |new, _name| {
-        for parties in [1, 2, 3, 5, 7, 8] {
+        for parties in cases([1, 2, 3, 5, 7, 8]) {
             let buffer = new(1);
             let total = thread::scope(|s| {
                 let getters: Vec<_> =
@@ -355,7 +355,7 @@ fn large_buffer_is_full_when_it_is() {
 /// threads.
 #[test]
 fn large_buffer_hands_every_item_on_once() {
-    for capacity in [1025, usize::MAX] {
+    for capacity in cases([1025, usize::MAX]) {
         let buffer = BoundedBuffer::new(capacity);
         let items = if cfg!(miri) { 100 } else { 20_000 };
         let got = thread::scope(|s| {
@@ -407,7 +407,7 @@ fn drop_goes_on_where_a_destructor_panics() {
         }
     }
 
-    for capacity in [4, usize::MAX] {
+    for capacity in cases([4, usize::MAX]) {
         let drops = Cell::new(0);
         let buffer = BoundedBuffer::new(capacity);
         (0..4).for_each(|i| assert!(buffer.try_put(Counted(&drops, i)).is_ok()));

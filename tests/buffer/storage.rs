@@ -10,7 +10,7 @@ use lockwork::{
 };
 
 use super::TINY;
-use crate::support::{PARTIES, watchdog};
+use crate::support::{PARTIES, cases, watchdog};
 
 #[test]
 fn static_buffer_is_shared_by_threads() {
@@ -53,7 +53,7 @@ fn new_takes_any_capacity() {
 
 #[test]
 fn storage_grows_to_the_capacity_and_no_further() {
-    for capacity in [1, 3, 5, 70] {
+    for capacity in cases([1, 3, 5, 70]) {
         let buffer = BoundedBuffer::new(capacity);
         (0..capacity).for_each(|i| buffer.put(i).unwrap());
         assert!(buffer.close_now().capacity() <= capacity);

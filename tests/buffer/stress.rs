@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockwork::{BoundedBuffer, GetError, PutAllError, PutError};
 
 use super::{Ledger, SHORT, TINY, pass, unannounced};
-use crate::support::{LIMIT, PARTIES, eventually, watchdog};
+use crate::support::{LIMIT, PARTIES, eventually, parties, watchdog};
 
 /// The number of an item: who put it, as which of its own.
 type Number = (usize, usize);
@@ -81,7 +81,7 @@ fn assert_exactly_once(producers: &[usize], consumed: &[Vec<Number>]) {
 #[test]
 fn every_item_arrives_once_and_in_its_producers_order() {
     watchdog(|| {
-        for producers in PARTIES {
+        for producers in parties() {
             for (consumers, capacity) in PARTIES.into_iter().zip([1, 7, 2, 64, 3, 1]) {
                 let buffer = BoundedBuffer::new(capacity);
                 let consumed = thread::scope(|s| {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lockwork::{BoundedBuffer, GetTimeoutError, PutTimeoutError};
 
 use super::{Arrivals, SHORT, TINY, full, past};
-use crate::support::{LIMIT, watchdog};
+use crate::support::{LIMIT, cases, watchdog};
 
 #[test]
 fn put_for_times_out_and_gives_the_item_back() {
@@ -71,7 +71,7 @@ fn zero_time_and_past_deadlines_try_once() {
 #[test]
 fn time_without_end_waits_until_it_can() {
     watchdog(|| {
-        for forever in [Duration::MAX, Duration::MAX - Duration::from_nanos(1)] {
+        for forever in cases([Duration::MAX, Duration::MAX - Duration::from_nanos(1)]) {
             let (buffer, arrivals) = (full(1, 0), Arrivals::default());
             thread::scope(|s| {
                 s.spawn(|| {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lockwork::{Condvar, Mutex};
 
-use crate::support::{LIMIT, SHORT, eventually, watchdog};
+use crate::support::{LIMIT, SHORT, cases, eventually, watchdog};
 
 // CPython: test_waitfor.
 #[test]
@@ -128,7 +128,7 @@ fn panic_in_a_condition_leaves_the_guard_locked() {
         let (mutex, condvar) = (Mutex::new(0), Condvar::new());
         let mut guard = mutex.lock();
         // At once, and after a wait.
-        for tests_before in [0, 1] {
+        for tests_before in cases([0, 1]) {
             let unwound = catch_unwind(AssertUnwindSafe(|| {
                 let mut left = tests_before;
                 let _ = condvar.wait_while_for(

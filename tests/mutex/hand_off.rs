@@ -7,7 +7,7 @@ use std::thread;
 
 use lockwork::{ArcMutexGuard, Condvar, MappedMutexGuard, Mutex, MutexGuard};
 
-use crate::support::{Sleeper, eventually, parties, repeat, shown, watchdog};
+use crate::support::{Sleeper, cases, eventually, parties, repeat, shown, watchdog};
 
 /// A value with threads that are certain to stand in its mutex's queue: a notification under the lock moves
 /// them there from the condition variable's.
@@ -115,7 +115,7 @@ fn fair_unlock_keeps_newcomers_out() {
 #[test]
 fn arc_guard_hands_over() {
     watchdog(|| {
-        for fair in [true, false] {
+        for fair in cases([true, false]) {
             for _ in repeat(50) {
                 let (mutex, called) = (shown(Mutex::new(Line::default())), Condvar::new());
                 thread::scope(|s| {

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use lockwork::{MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
 
 use super::{Level, WAYS, count_slowly, is_free, take};
-use crate::support::{SHORT, Sleeper, either, elsewhere, parties, repeat, rounds, shown, unwind, watchdog};
+use crate::support::{
+    SHORT, Sleeper, cases, either, elsewhere, parties, repeat, rounds, shown, unwind, watchdog,
+};
 
 // CPython: test_acquire_release, test_reacquire.
 #[test]
@@ -164,7 +166,7 @@ fn timed_locks_at_any_depth() {
             levels.push(Level::Arc(mutex.try_lock_arc_for(Duration::MAX).expect("ours")));
             levels.push(Level::Arc(mutex.try_lock_arc_until(past).expect("ours")));
             elsewhere(|| {
-                for way in [2, 3, 6, 7] {
+                for way in cases([2, 3, 6, 7]) {
                     let start = Instant::now();
                     assert!(take(&mutex, way, Duration::from_millis(1)).is_none());
                     assert!(start.elapsed() >= Duration::from_millis(1));
@@ -225,7 +227,7 @@ fn panic_while_mapping_unlocks_one_level() {
 #[test]
 fn unlocked_gives_up_one_level_and_takes_it_again() {
     let mutex = shown(ReentrantMutex::new(Cell::new(0)));
-    for way in [0, 4] {
+    for way in cases([0, 4]) {
         for fair in either("fair ") {
             let mut outer = take(&mutex, way, SHORT).expect("free");
             let result = outer.unlocked(fair, || {
@@ -257,10 +259,10 @@ fn unlocked_gives_up_one_level_and_takes_it_again() {
 #[test]
 fn unlocked_locks_again_after_a_panic() {
     let mutex = shown(ReentrantMutex::new(Cell::new(0)));
-    for way in [0, 4] {
+    for way in cases([0, 4]) {
         for fair in either("fair ") {
             let mut outer = take(&mutex, way, SHORT).expect("free");
-            for depth in [1, 2] {
+            for depth in cases([1, 2]) {
                 assert!(catch_unwind(AssertUnwindSafe(|| outer.unlocked(fair, || unwind()))).is_err());
                 assert_eq!(mutex.hold_count(), depth);
                 assert!(!is_free(&mutex));
@@ -283,7 +285,7 @@ fn last_level_hands_over_and_no_other() {
     }
     watchdog(|| {
         for bump in either("bump ") {
-            for way in [0, 4] {
+            for way in cases([0, 4]) {
                 for _ in repeat(20) {
                     let mutex = shown(ReentrantMutex::new(Cell::new(0)));
                     let (sleeper, served) = (Sleeper::new(), AtomicUsize::new(0));
@@ -319,7 +321,7 @@ fn last_level_hands_over_and_no_other() {
 #[test]
 fn bump_keeps_the_lock_if_no_thread_waits() {
     let mutex = shown(ReentrantMutex::new(Cell::new(0)));
-    for way in [0, 4] {
+    for way in cases([0, 4]) {
         let mut outer = take(&mutex, way, SHORT).expect("free");
         outer.bump();
         let mut inner = take(&mutex, way, SHORT).expect("ours");

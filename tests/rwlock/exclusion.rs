@@ -62,7 +62,7 @@ fn every_change_of_role_leaves_the_lock_free() {
     for mode in cases(MODES) {
         let (lock, mut written) = (mode.arc(0), 0);
         for kind in cases(KINDS) {
-            for how in [Take::Lock, Take::Try, Take::For(SHORT), Take::Until(SHORT)] {
+            for how in cases([Take::Lock, Take::Try, Take::For(SHORT), Take::Until(SHORT)]) {
                 for arc in either("arc ") {
                     for (name, out) in outs {
                         mode.set_up(&lock);

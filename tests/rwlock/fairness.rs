@@ -90,7 +90,7 @@ fn lock_that_was_handed_over_is_held_in_the_waiters_role() {
 fn bump_of_a_reader_lets_the_writer_have_its_turn() {
     watchdog(|| {
         for mode in cases(MODES) {
-            for (kind, arc) in [(Kind::Read, false), (Kind::Read, true), (Kind::Upgradable, false)] {
+            for (kind, arc) in cases([(Kind::Read, false), (Kind::Read, true), (Kind::Upgradable, false)]) {
                 let (lock, sleeper) = (mode.arc(0), Sleeper::new());
                 thread::scope(|s| {
                     let mut held = take(&lock, kind, Take::Lock, arc).expect("it is free");

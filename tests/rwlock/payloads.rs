@@ -89,7 +89,7 @@ fn unsized_payloads_behind_arcs() {
             let guard = ArcRwLockWriteGuard::downgrade_to_upgradable(guard);
             thread::spawn(move || guard.upgrade().rename("Leo")).join().unwrap();
             for kind in cases(KINDS) {
-                for how in [Take::Lock, Take::Try, Take::For(SHORT), Take::Until(SHORT)] {
+                for how in cases([Take::Lock, Take::Try, Take::For(SHORT), Take::Until(SHORT)]) {
                     assert_eq!(take(&animal, kind, how, true).expect("free").value().name(), "Leo");
                     assert_eq!(take(&animal, kind, how, false).expect("free").value().name(), "Leo");
                 }

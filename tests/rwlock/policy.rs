@@ -16,15 +16,15 @@ fn waiting_writer_stops_new_readers() {
     watchdog(|| {
         for mode in cases(MODES) {
             // It waits for a reader to leave, or for the upgradable reader.
-            for in_the_way in [Kind::Read, Kind::Upgradable] {
+            for in_the_way in cases([Kind::Read, Kind::Upgradable]) {
                 for arc in either("arc ") {
                     let lock = mode.arc(0);
                     thread::scope(|s| {
                         let held = take(&lock, in_the_way, Take::Lock, false);
                         s.spawn(|| *lock.write() += 1);
                         until_a_writer_waits(&lock);
-                        for kind in [Kind::Read, Kind::Upgradable] {
-                            for how in [Take::Try, Take::For(BRIEF), Take::Until(BRIEF)] {
+                        for kind in cases([Kind::Read, Kind::Upgradable]) {
+                            for how in cases([Take::Try, Take::For(BRIEF), Take::Until(BRIEF)]) {
                                 assert!(take(&lock, kind, how, arc).is_none(), "{mode:?} {kind:?} {how:?}");
                                 let lock = &lock;
                                 let other = s.spawn(move || take(lock, Kind::Read, how, false).is_none());
@@ -48,7 +48,7 @@ fn waiting_writer_stops_new_readers() {
 fn recursive_reads_join_although_a_writer_waits() {
     watchdog(|| {
         for mode in cases(MODES) {
-            for in_the_way in [Kind::Read, Kind::Upgradable] {
+            for in_the_way in cases([Kind::Read, Kind::Upgradable]) {
                 for arc in either("arc ") {
                     let lock = mode.arc(0);
                     thread::scope(|s| {
@@ -56,7 +56,7 @@ fn recursive_reads_join_although_a_writer_waits() {
                         s.spawn(|| *lock.write() += 1);
                         until_a_writer_waits(&lock);
                         let mut nested = Vec::new();
-                        for how in [Take::Lock, Take::Try, Take::For(BRIEF), Take::Until(BRIEF)] {
+                        for how in cases([Take::Lock, Take::Try, Take::For(BRIEF), Take::Until(BRIEF)]) {
                             nested.push(take(&lock, Kind::Again, how, arc).expect("it joins"));
                         }
                         s.spawn(|| assert_eq!(*lock.read_recursive(), 0)).join().unwrap();

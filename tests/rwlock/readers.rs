@@ -42,7 +42,7 @@ fn is_locked_tells_of_readers_in_any_number() {
 fn forgotten_reader_keeps_the_lock() {
     watchdog(|| {
         for mode in cases(MODES) {
-            for nested in [1, 3] {
+            for nested in cases([1, 3]) {
                 let drops = Drops::new();
                 let lock = mode.lock(drops.value());
                 (0..nested).for_each(|_| mem::forget(lock.read()));

@@ -17,8 +17,8 @@ use crate::support::{
 fn upgrade_waits_for_the_other_readers() {
     watchdog(|| {
         for mode in cases(MODES) {
-            for how in [Take::Lock, Take::For(LIMIT), Take::Until(LIMIT)] {
-                for (arc, with) in [(false, false), (true, false), (false, true), (true, true)] {
+            for how in cases([Take::Lock, Take::For(LIMIT), Take::Until(LIMIT)]) {
+                for (arc, with) in cases([(false, false), (true, false), (false, true), (true, true)]) {
                     let (lock, left) = (mode.arc(0), AtomicBool::new(false));
                     thread::scope(|s| {
                         let reader = lock.read();
@@ -60,7 +60,7 @@ fn try_upgrade_gives_the_guard_back() {
             let lock = mode.arc(0);
             let reader = lock.read();
             let mut held = take(&lock, Kind::Upgradable, Take::Try, arc).expect("beside a reader");
-            for how in [Take::Try, Take::For(BRIEF), Take::Until(BRIEF)] {
+            for how in cases([Take::Try, Take::For(BRIEF), Take::Until(BRIEF)]) {
                 held = held.upgrade(how);
                 assert_eq!(held.kind(), Kind::Upgradable);
                 assert_eq!(held.with_upgraded(how, |_| unreachable!()), None::<()>);
@@ -126,7 +126,7 @@ fn no_writer_comes_between_the_look_and_the_change() {
 fn downgrades_let_readers_in() {
     watchdog(|| {
         for parties in parties() {
-            for (arc, to_upgradable) in [(false, false), (true, false), (false, true), (true, true)] {
+            for (arc, to_upgradable) in cases([(false, false), (true, false), (false, true), (true, true)]) {
                 let (lock, inside) = (shown(RwLock::new(0)), AtomicUsize::new(0));
                 let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {

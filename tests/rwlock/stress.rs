@@ -149,7 +149,7 @@ fn any_deed(n: usize, seldom: usize) -> (Deed, Take, bool) {
 fn stress_with_every_deed() {
     watchdog(|| {
         // From mostly writing to mostly reading, which is where seats come and go.
-        for (seldom, turns) in [(1, 400), (4, 800), (40, 3000)] {
+        for (seldom, turns) in cases([(1, 400), (4, 800), (40, 3000)]) {
             for parties in parties() {
                 let (lock, counted) = (shown(RwLock::new([0; 2])), AtomicUsize::new(0));
                 thread::scope(|s| {

@@ -98,7 +98,7 @@ fn timed_out_writer_leaves_no_trace() {
     watchdog(|| {
         for mode in cases(MODES) {
             for arc in either("arc ") {
-                for how in [Take::For(BRIEF), Take::Until(BRIEF), Take::For(SHORT)] {
+                for how in cases([Take::For(BRIEF), Take::Until(BRIEF), Take::For(SHORT)]) {
                     let lock = mode.arc(0);
                     let reader = lock.read();
                     assert!(take(&lock, Kind::Write, how, arc).is_none());
@@ -256,7 +256,7 @@ fn timed_out_reader_behind_a_writer_leaves_the_writer_its_turn() {
 #[test]
 fn abandoned_waits_leave_nothing() {
     watchdog(|| {
-        for held in [Kind::Read, Kind::Upgradable, Kind::Write] {
+        for held in cases([Kind::Read, Kind::Upgradable, Kind::Write]) {
             for parties in parties() {
                 let lock = shown(RwLock::new(0));
                 let guard = take(&lock, held, Take::Lock, false);

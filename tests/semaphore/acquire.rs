@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use lockwork::{OverRelease, Semaphore, SemaphorePermit};
 
 use super::{ACQUIRES, MAX};
-use crate::support::{SHORT, Sleeper, message_of, parties, repeat, shown, watchdog};
+use crate::support::{SHORT, Sleeper, cases, message_of, parties, repeat, shown, watchdog};
 
 // test_constructor.
 #[test]
 fn new_takes_any_number_up_to_the_maximum() {
     for new in [Semaphore::new, Semaphore::bounded] {
-        for permits in [0, 1, 2, 7, MAX - 1, MAX] {
+        for permits in cases([0, 1, 2, 7, MAX - 1, MAX]) {
             assert_eq!(new(permits).available_permits(), permits);
         }
     }
@@ -170,7 +170,7 @@ fn timed_acquire_gives_up_and_takes_nothing() {
         let semaphore = shown(Semaphore::new(2));
         let past = Instant::now();
         let one = semaphore.acquire();
-        for n in [2, 3] {
+        for n in cases([2, 3]) {
             let start = Instant::now();
             assert!(semaphore.try_acquire_many_for(n, SHORT).is_none());
             assert!(start.elapsed() >= SHORT);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockwork::{OverRelease, Semaphore};
 
 use super::{ACQUIRES, MAX};
-use crate::support::{LIMIT, Sleeper, message_of, parties, repeat, shown, watchdog};
+use crate::support::{LIMIT, Sleeper, cases, message_of, parties, repeat, shown, watchdog};
 
 #[test]
 fn held_permits_count_against_the_bound() {
@@ -77,7 +77,7 @@ fn request_for_none_is_granted_at_once() {
                 semaphore.acquire_many(2).forget();
             });
             sleeper.until_asleep();
-            for acquire in ACQUIRES {
+            for acquire in cases(ACQUIRES) {
                 assert_eq!(acquire(&semaphore, 0).num_permits(), 0);
             }
             assert!(semaphore.try_acquire_many(0).is_some());
@@ -95,7 +95,7 @@ fn request_that_can_never_be_granted_fails_at_once() {
     watchdog(|| {
         for (semaphore, limit) in [(Semaphore::bounded(2), 2), (Semaphore::new(2), MAX)] {
             let semaphore = Arc::new(semaphore);
-            for n in [limit + 1, usize::MAX / 2 + 1, usize::MAX] {
+            for n in cases([limit + 1, usize::MAX / 2 + 1, usize::MAX]) {
                 assert!(message_of(|| drop(semaphore.acquire_many(n))).contains("Semaphore::acquire"));
                 assert!(message_of(|| drop(semaphore.acquire_many_arc(n))).contains("Semaphore::acquire"));
                 assert!(semaphore.try_acquire_many(n).is_none());

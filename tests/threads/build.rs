@@ -9,7 +9,7 @@ use std::thread;
 use lockwork::{Event, ThreadPool};
 
 use super::{THREADS, counter, panics};
-use crate::support::watchdog;
+use crate::support::{cases, watchdog};
 
 // CPython: test_max_workers_negative.
 #[test]
@@ -82,7 +82,7 @@ thread_local! {
 #[test]
 fn on_start_runs_once_in_each_thread_before_its_tasks() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let started = counter();
             let hook = {
                 let started = Arc::clone(&started);
@@ -101,7 +101,7 @@ fn on_start_runs_once_in_each_thread_before_its_tasks() {
 #[test]
 fn panicking_on_start_cancels_everything_and_is_resumed_by_join() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let go = Arc::new(Event::new());
             let hook = {
                 let go = Arc::clone(&go);

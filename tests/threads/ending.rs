@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, Shutdown, ThreadPool, Worker};
 
 use super::SHORT;
-use crate::support::{LIMIT, Sleeper, either, eventually, watchdog};
+use crate::support::{LIMIT, Sleeper, cases, either, eventually, watchdog};
 
 /// A thread-local value whose destructor takes as long as it is told to.
 #[derive(Clone, Default)]
@@ -89,7 +89,7 @@ fn timed_join_of_a_worker_keeps_its_limit_while_destructors_run() {
 #[test]
 fn worker_that_has_ended_is_found_at_the_first_question() {
     watchdog(|| {
-        for timeout in [Duration::from_secs(1), LIMIT, Duration::MAX] {
+        for timeout in cases([Duration::from_secs(1), LIMIT, Duration::MAX]) {
             let worker = Worker::spawn("quick", |_| ());
             eventually(|| !worker.is_alive());
             assert!(worker.join_for(timeout));
@@ -158,7 +158,7 @@ fn detached_worker_ends_without_a_join() {
 #[test]
 fn timed_join_of_a_pool_keeps_its_limit_while_destructors_run() {
     watchdog(|| {
-        for threads in [1, 2, 3, 5, 8] {
+        for threads in cases([1, 2, 3, 5, 8]) {
             let (slow, pool) = slow_pool(threads);
             assert!(!pool.join_for(Duration::ZERO));
             assert!(!pool.join_for(SHORT));
@@ -175,7 +175,7 @@ fn timed_join_of_a_pool_keeps_its_limit_while_destructors_run() {
 fn all_joiners_of_a_pool_return_when_its_threads_are_gone() {
     watchdog(|| {
         for first_has_a_limit in either("first_has_a_limit ") {
-            for joiners in [1, 2, 3, 5, 8] {
+            for joiners in cases([1, 2, 3, 5, 8]) {
                 let (slow, pool) = slow_pool(2);
                 let sleepers = Sleeper::several(joiners);
                 thread::scope(|s| {

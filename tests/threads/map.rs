@@ -7,13 +7,13 @@ use std::time::Instant;
 use lockwork::{Event, Shutdown, ThreadPool, UnfinishedError};
 
 use super::{SHORT, THREADS, counter, occupy, panics};
-use crate::support::{Drops, LIMIT, eventually, repeat, watchdog};
+use crate::support::{Drops, LIMIT, cases, eventually, repeat, watchdog};
 
 // CPython: test_map, test_map_exception, test_map_timeout.
 #[test]
 fn map_yields_in_order_and_resumes_panics_in_place() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::new(threads);
             assert!(pool.map(0..200, |n| n * n).eq((0..200).map(|n| n * n)));
             assert_eq!(pool.map([0; 0], |n| n).next(), None);
@@ -122,7 +122,7 @@ fn panicking_items_cancel_what_was_submitted() {
 #[test]
 fn map_goes_through_a_short_queue() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::builder().threads(threads).queue_capacity(1).build();
             assert!(pool.map(0..300, |n| n + 1).eq(1..301));
         }
@@ -132,7 +132,7 @@ fn map_goes_through_a_short_queue() {
 #[test]
 fn map_dropped_half_way_leaves_nothing() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             for round in repeat(40) {
                 let (pool, ran, drops) = (ThreadPool::new(threads), counter(), Drops::new());
                 let items: Vec<_> = (0..60).map(|_| drops.value()).collect();

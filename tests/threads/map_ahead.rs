@@ -10,7 +10,7 @@ use std::time::Instant;
 use lockwork::{Event, Shutdown, ThreadPool};
 
 use super::{SHORT, occupied};
-use crate::support::{LIMIT, eventually, watchdog};
+use crate::support::{LIMIT, cases, eventually, watchdog};
 
 /// Counts what was pulled, in the thread that takes; not `Send`.
 fn counted(items: impl Iterator<Item = usize>) -> (Rc<Cell<usize>>, impl Iterator<Item = usize>) {
@@ -22,8 +22,8 @@ fn counted(items: impl Iterator<Item = usize>) -> (Rc<Cell<usize>>, impl Iterato
 #[test]
 fn map_ahead_pulls_no_more_than_it_may() {
     watchdog(|| {
-        for threads in [1, 2, 3, 8] {
-            for ahead in [1, 2, 3, 5, 8] {
+        for threads in cases([1, 2, 3, 8]) {
+            for ahead in cases([1, 2, 3, 5, 8]) {
                 let pool = ThreadPool::new(threads);
                 let (pulled, items) = counted(0..);
                 let mut results = pool.map_ahead(ahead, items, |n| n * n);

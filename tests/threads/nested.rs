@@ -7,7 +7,7 @@ use std::time::Duration;
 use lockwork::{ThreadPool, as_completed, wait_all, wait_all_for, wait_first, wait_first_for};
 
 use super::{SHORT, THREADS, occupy};
-use crate::support::{Sleeper, watchdog};
+use crate::support::{Sleeper, cases, watchdog};
 
 fn fibonacci(pool: &Arc<ThreadPool>, n: u64) -> u64 {
     if n < 2 {
@@ -22,7 +22,7 @@ fn fibonacci(pool: &Arc<ThreadPool>, n: u64) -> u64 {
 #[test]
 fn tasks_may_join_tasks_of_their_pool() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = Arc::new(ThreadPool::new(threads));
             let own = Arc::clone(&pool);
             let task = pool.submit(move || fibonacci(&own, 12)).unwrap();
@@ -36,7 +36,7 @@ fn tasks_may_join_tasks_of_their_pool() {
 #[test]
 fn tasks_may_wait_for_several_of_their_pool() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = Arc::new(ThreadPool::builder().threads(threads).queue_capacity(2).build());
             let make =
                 |pool: &ThreadPool| -> Vec<_> { (0..10).map(|n| pool.submit(move || n).unwrap()).collect() };

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use lockwork::{Event, Shutdown, ThreadPool};
 
 use super::{Bomb, THREADS, message, occupy, panics};
-use crate::support::{either, watchdog};
+use crate::support::{cases, either, watchdog};
 
 #[test]
 fn panic_is_carried_to_the_joiner_and_spares_the_thread() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::new(threads);
             for _ in 0..2 * threads {
                 let task = pool.submit(|| -> u32 { panic!("of the task") }).unwrap();
@@ -58,7 +58,7 @@ fn panics_of_destructors_do_not_kill_threads() {
 #[test]
 fn payloads_of_on_start_may_panic_when_dropped() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::builder().threads(threads).on_start(|| panic::panic_any(Bomb)).build();
             // The first is for the joiner. The others are nobody's, and must not end their threads too early.
             let payload = panics(|| pool.join()).unwrap_err();
@@ -72,7 +72,7 @@ fn payloads_of_on_start_may_panic_when_dropped() {
 #[test]
 fn on_start_may_panic_when_dropped() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let (go, bomb) = (Arc::new(Event::new()), Bomb);
             let hook = {
                 let go = Arc::clone(&go);

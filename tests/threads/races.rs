@@ -10,14 +10,14 @@ use proptest::prelude::*;
 
 use super::{THREADS, add_one, counter, panics};
 use crate::random::programs;
-use crate::support::{Drops, repeat, watchdog};
+use crate::support::{Drops, cases, repeat, watchdog};
 
 /// Submitters, cancellers, panics, time-outs and a shutdown at once: no closure and no result is left over.
 #[test]
 fn everything_at_once_leaves_nothing_behind() {
     const EACH: usize = 40;
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             for round in repeat(60) {
                 let mut builder = ThreadPool::builder().threads(threads);
                 if round % 2 == 0 {
@@ -70,7 +70,7 @@ fn everything_at_once_leaves_nothing_behind() {
 #[test]
 fn every_task_runs_once_or_is_cancelled() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             for round in repeat(60) {
                 let pool = ThreadPool::new(threads);
                 let runs: Arc<Vec<AtomicUsize>> = Arc::new((0..120).map(|_| AtomicUsize::new(0)).collect());

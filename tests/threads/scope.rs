@@ -7,12 +7,12 @@ use std::time::Instant;
 use lockwork::{Event, Shutdown, ThreadPool};
 
 use super::{SHORT, THREADS, counter, message, panics};
-use crate::support::{Drops, LIMIT, either, eventually, repeat, rounds, watchdog};
+use crate::support::{Drops, LIMIT, cases, either, eventually, repeat, rounds, watchdog};
 
 #[test]
 fn scope_lends_and_waits() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::new(threads);
             let mut numbers: Vec<usize> = (0..1000).collect();
             let total = AtomicUsize::new(0);
@@ -72,7 +72,7 @@ fn nested_scopes_need_no_second_thread() {
         sum.into_inner()
     }
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::builder().threads(threads).queue_capacity(2).build();
             assert_eq!(tree(&pool, 5), 243);
             assert_eq!(pool.queued(), 0);
@@ -105,7 +105,7 @@ fn scopes_nest_deeply_on_one_thread() {
 #[test]
 fn scoped_tasks_leave_before_their_scope_ends() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let (pool, drops) = (ThreadPool::new(threads), Drops::new());
             pool.scope(|outer| {
                 outer.spawn(|| {
@@ -133,7 +133,7 @@ fn scoped_tasks_may_spawn_more() {
         }
     }
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::new(threads);
             let ran = AtomicUsize::new(0);
             pool.scope(|s| spread(s, &ran, 6));
@@ -150,7 +150,7 @@ fn scoped_tasks_may_spawn_more() {
 #[test]
 fn scope_waits_although_its_body_panics() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::new(threads);
             let (ran, go) = (AtomicUsize::new(0), Event::new());
             let result = panics(|| {
@@ -207,7 +207,7 @@ impl Drop for Borrows<'_> {
 #[test]
 fn scope_ends_after_everything_that_borrows() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::new(threads);
             for round in repeat(200) {
                 // Gone after each round, so that a late drop would be a use after free.
@@ -238,7 +238,7 @@ fn scope_ends_after_everything_that_borrows() {
 #[test]
 fn forgotten_handles_hold_nothing_up() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::new(threads);
             let ran = AtomicUsize::new(0);
             pool.scope(|s| {
@@ -254,8 +254,8 @@ fn forgotten_handles_hold_nothing_up() {
 #[test]
 fn scope_outlives_a_shutdown() {
     watchdog(|| {
-        for threads in THREADS {
-            for how in [Shutdown::Drain, Shutdown::Cancel] {
+        for threads in cases(THREADS) {
+            for how in cases([Shutdown::Drain, Shutdown::Cancel]) {
                 let pool = ThreadPool::new(threads);
                 let ran = AtomicUsize::new(0);
                 let count = || {
@@ -277,7 +277,7 @@ fn scope_outlives_a_shutdown() {
 #[test]
 fn scope_of_a_task_outlives_a_shutdown() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = Arc::new(ThreadPool::new(threads));
             let ran = counter();
             let task = pool

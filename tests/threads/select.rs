@@ -11,7 +11,7 @@ use lockwork::{
 };
 
 use super::{SHORT, THREADS, add_one, counter, occupy};
-use crate::support::{LIMIT, Sleeper, watchdog};
+use crate::support::{LIMIT, Sleeper, cases, watchdog};
 
 /// Tasks that end when told, each by its own event, on a pool with a thread for each.
 fn told(n: usize) -> (ThreadPool, Vec<Arc<Event>>, Vec<Task<usize>>) {
@@ -46,7 +46,7 @@ fn as_completed_yields_in_the_order_of_completion() {
         assert_eq!(error, UnfinishedError { unfinished: 3, total: 4 });
         assert_eq!(error.to_string(), "3 of 4 tasks unfinished");
         assert!(completed.next_until(Instant::now()).is_err());
-        for index in [3, 0] {
+        for index in cases([3, 0]) {
             events[index].set();
             let task = completed.next().unwrap();
             assert!(task.is_finished());
@@ -62,7 +62,7 @@ fn as_completed_yields_in_the_order_of_completion() {
 #[test]
 fn as_completed_yields_every_ending() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::new(threads);
             let tasks: Vec<_> =
                 (0..60).map(|n| pool.submit(move || assert!(n % 3 != 0, "so")).unwrap()).collect();

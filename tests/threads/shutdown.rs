@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Shutdown, Task, TaskError, ThreadPool};
 
 use super::{SHORT, THREADS, add_one, counter, message, occupy};
-use crate::support::{Drops, LIMIT, eventually, repeat, watchdog};
+use crate::support::{Drops, LIMIT, cases, eventually, repeat, watchdog};
 
 #[test]
 fn drain_runs_what_is_queued() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let (pool, ran) = (ThreadPool::new(threads), counter());
             for _ in 0..200 {
                 pool.submit(add_one(&ran)).unwrap();
@@ -76,7 +76,7 @@ fn shutdown_may_be_repeated_and_sharpened() {
 #[test]
 fn drop_drains_and_waits() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let (ran, drops) = (counter(), Drops::new());
             let pool = ThreadPool::new(threads);
             for _ in 0..200 {
@@ -106,7 +106,7 @@ fn join_waits_for_threads_to_be_gone() {
         static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
     }
     watchdog(|| {
-        for by_drop in [true, false] {
+        for by_drop in cases([true, false]) {
             let pool = ThreadPool::new(1);
             let gone = Arc::new(AtomicBool::new(false));
             let last = Last(Arc::clone(&gone));
@@ -125,7 +125,7 @@ fn join_waits_for_threads_to_be_gone() {
 #[test]
 fn join_of_an_open_pool_waits_until_it_is_idle() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let (pool, ran) = (ThreadPool::new(threads), counter());
             pool.join();
             for round in 1..=20 {
@@ -161,7 +161,7 @@ fn join_of_the_own_pool_panics_and_does_not_hang() {
 #[test]
 fn pool_dropped_by_its_own_task_drains_and_ends() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             for _ in repeat(20) {
                 let (ran, drops) = (counter(), Drops::new());
                 let pool = Arc::new(ThreadPool::new(threads));

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, Shutdown, SubmitTimeoutError, ThreadPool, TrySubmitError};
 
 use super::{SHORT, THREADS, add_one, counter, occupy};
-use crate::support::{Drops, LIMIT, Sleeper, eventually, repeat, watchdog};
+use crate::support::{Drops, LIMIT, Sleeper, cases, eventually, repeat, watchdog};
 
 #[test]
 fn submit_returns_what_the_closure_returns() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = ThreadPool::new(threads);
             assert_eq!(pool.threads(), threads);
             let tasks: Vec<_> = (0..100).map(|n| pool.submit(move || n * 2).unwrap()).collect();
@@ -52,7 +52,7 @@ fn submitted_tasks_publish_and_are_published() {
 #[test]
 fn submit_after_shutdown_gives_the_closure_back() {
     watchdog(|| {
-        for how in [Shutdown::Drain, Shutdown::Cancel] {
+        for how in cases([Shutdown::Drain, Shutdown::Cancel]) {
             let (pool, drops) = (ThreadPool::new(1), Drops::new());
             pool.shutdown(how);
             assert!(pool.is_shutdown());
@@ -93,7 +93,7 @@ fn full_queue_refuses_or_makes_wait() {
         let error = pool.try_submit(add_one(&ran)).unwrap_err();
         assert!(matches!(&error, TrySubmitError::Full(_)) && error.is_full());
         assert_eq!(error.to_string(), "the pool's queue is full");
-        for timeout in [Duration::ZERO, SHORT] {
+        for timeout in cases([Duration::ZERO, SHORT]) {
             let start = Instant::now();
             let error = pool.submit_for(add_one(&ran), timeout).unwrap_err();
             assert!(error.is_timeout() && start.elapsed() >= timeout);
@@ -164,7 +164,7 @@ fn cancelled_task_makes_room_at_once() {
 #[test]
 fn worker_exceeds_its_own_full_queue_and_does_not_wait() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let pool = Arc::new(ThreadPool::builder().threads(threads).queue_capacity(1).build());
             let ran = counter();
             let submitters: Vec<_> = (0..threads)
@@ -195,7 +195,7 @@ fn worker_exceeds_its_own_full_queue_and_does_not_wait() {
 #[test]
 fn shutdown_by_a_task_releases_every_kind_of_submitter() {
     watchdog(|| {
-        for how in [Shutdown::Drain, Shutdown::Cancel] {
+        for how in cases([Shutdown::Drain, Shutdown::Cancel]) {
             let pool = Arc::new(ThreadPool::builder().threads(1).queue_capacity(1).build());
             let (go, ran) = (Arc::new(Event::new()), counter());
             let shut_down = {

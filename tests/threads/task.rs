@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, Shutdown, Task, TaskError, TaskId, ThreadPool, as_completed, wait_all_for};
 
 use super::{SHORT, THREADS, add_one, counter, message, occupy};
-use crate::support::{Drops, LIMIT, eventually, repeat, watchdog};
+use crate::support::{Drops, LIMIT, cases, eventually, repeat, watchdog};
 
 // CPython: test_cancel, test_cancelled.
 #[test]
@@ -43,7 +43,7 @@ fn cancel_tells_whether_the_task_is_cancelled() {
 #[test]
 fn nothing_is_kept_of_a_task_that_is_done() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let (pool, drops) = (ThreadPool::new(threads), Drops::new());
             for n in 1..=50 {
                 let (captured, result) = (drops.value(), drops.value());
@@ -70,7 +70,7 @@ fn nothing_is_kept_of_a_task_that_is_done() {
 #[test]
 fn many_more_tasks_than_threads_wait_their_turn() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             let (pool, go) = (ThreadPool::new(threads), Arc::new(Event::new()));
             let at_once = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
             let tasks: Vec<_> = (0..100 * threads)
@@ -100,7 +100,7 @@ fn timed_join_gives_the_result_or_the_task() {
     watchdog(|| {
         let pool = ThreadPool::new(1);
         let (go, mut running) = occupy(&pool);
-        for timeout in [Duration::ZERO, SHORT] {
+        for timeout in cases([Duration::ZERO, SHORT]) {
             let start = Instant::now();
             running = running.join_for(timeout).unwrap_err();
             assert!(start.elapsed() >= timeout);
@@ -251,7 +251,7 @@ fn callback_may_register_callbacks() {
 fn callbacks_of_many_threads_are_each_called_once_and_in_order() {
     const EACH: usize = 30;
     watchdog(|| {
-        for parties in THREADS {
+        for parties in cases(THREADS) {
             for _ in repeat(40) {
                 let pool = ThreadPool::new(1);
                 let (go, busy) = occupy(&pool);
@@ -284,7 +284,7 @@ fn callbacks_of_many_threads_are_each_called_once_and_in_order() {
 #[test]
 fn cancel_keeps_its_word_against_start_shutdown_and_itself() {
     watchdog(|| {
-        for threads in THREADS {
+        for threads in cases(THREADS) {
             for round in repeat(100) {
                 let (pool, ran) = (ThreadPool::new(threads), counter());
                 let tasks: Vec<_> = (0..20).map(|_| pool.submit(add_one(&ran)).unwrap()).collect();

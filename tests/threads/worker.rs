@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, StopToken, Worker};
 
 use super::{Bomb, SHORT, THREADS, message};
-use crate::support::{Drops, LIMIT, Sleeper, either, watchdog};
+use crate::support::{Drops, LIMIT, Sleeper, cases, either, watchdog};
 
 #[test]
 fn worker_runs_until_told_to_stop() {
@@ -102,7 +102,7 @@ fn worker_dropped_by_its_own_thread_does_not_join_itself() {
 #[test]
 fn stop_ends_every_sleep_at_once() {
     watchdog(|| {
-        for parties in THREADS {
+        for parties in cases(THREADS) {
             let (stop, sleepers) = (StopToken::new(), Sleeper::several(parties));
             thread::scope(|s| {
                 for (index, sleeper) in sleepers.iter().enumerate() {
