@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crate::facade::{Deadline, reached};
 use crate::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// What stands behind the two traits, which no other thread can implement or call.
+/// What stands behind the two traits, which no other crate can implement or call.
 pub(crate) mod sealed {
     /// Makes a trait one of this crate's own.
     #[allow(unnameable_types, reason = "that is what it is for")]
     pub trait Sealed {}
 
-    /// A deadline, to whose type no other thread can refer.
+    /// A deadline, to whose type no other crate can refer.
     #[allow(unnameable_types, reason = "as above")]
     #[derive(Debug)]
     pub struct Until<'a>(pub(crate) &'a crate::facade::Deadline);
@@ -317,30 +317,55 @@ fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Hel
     unreachable!("there are more attempts than time")
 }
 
-impl<T: ?Sized> Sealed for &Mutex<T> {}
+/// What came of a try.
+pub(crate) trait Tried {
+    type Guard;
 
-impl<'a, T: ?Sized> AllLock for &'a Mutex<T> {
-    type Guard = MutexGuard<'a, T>;
+    /// The guard, if the lock was had; a poisoned lock was.
+    fn had(self) -> Option<Self::Guard>;
+}
 
-    fn all_address(self) -> usize {
-        self.address()
-    }
+impl<G> Tried for Option<G> {
+    type Guard = G;
 
-    fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
-        self.lock_before(until.0)
-    }
-
-    fn all_try_lock(self) -> Option<Self::Guard> {
-        self.try_lock()
+    fn had(self) -> Self {
+        self
     }
 }
 
+/// A lock of a set: what it is, how it is reached, its guard, and how it is locked.
+macro_rules! all_lock {
+    ($a:lifetime, $lock:ty, |$this:ident| $place:expr, $guard:ty, $try_lock:ident, $lock_before:ident) => {
+        impl<$a, T: ?Sized> Sealed for $lock {}
+
+        impl<$a, T: ?Sized> AllLock for $lock {
+            type Guard = $guard;
+
+            fn all_address(self) -> usize {
+                let $this = self;
+                $place.address()
+            }
+
+            fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
+                let $this = self;
+                $place.$lock_before(until.0)
+            }
+
+            fn all_try_lock(self) -> Option<Self::Guard> {
+                let $this = self;
+                $place.$try_lock().had()
+            }
+        }
+    };
+}
+pub(crate) use all_lock;
+
 /// A way to lock an [`RwLock`], for [`lock_all`].
 macro_rules! side {
-    ($(#[$meta:meta])* $name:ident, $guard:ident, $try_lock:ident, $lock_before:ident) => {
+    ($(#[$meta:meta])* $name:ident, $a:lifetime, $guard:ty, $try_lock:ident, $lock_before:ident) => {
         $(#[$meta])*
         #[must_use = "it locks nothing by itself: give it to `lock_all`"]
-        pub struct $name<'a, T: ?Sized>(&'a RwLock<T>);
+        pub struct $name<$a, T: ?Sized>(&$a RwLock<T>);
 
         impl<T: ?Sized> Clone for $name<'_, T> {
             fn clone(&self) -> Self {
@@ -357,33 +382,19 @@ macro_rules! side {
             }
         }
 
-        impl<T: ?Sized> Sealed for $name<'_, T> {}
-
-        impl<'a, T: ?Sized> AllLock for $name<'a, T> {
-            type Guard = $guard<'a, T>;
-
-            fn all_address(self) -> usize {
-                self.0.address()
-            }
-
-            fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
-                self.0.$lock_before(until.0)
-            }
-
-            fn all_try_lock(self) -> Option<Self::Guard> {
-                self.0.$try_lock()
-            }
-        }
+        $crate::all::all_lock!($a, $name<$a, T>, |side| side.0, $guard, $try_lock, $lock_before);
     };
 }
+pub(crate) use side;
 
+all_lock!('a, &'a Mutex<T>, |mutex| mutex, MutexGuard<'a, T>, try_lock, lock_before);
 side! {
     /// An [`RwLock`] to be read, in a set for [`lock_all`]: made by [`RwLock::reading`].
-    Reading, RwLockReadGuard, try_read, read_before
+    Reading, 'a, RwLockReadGuard<'a, T>, try_read, read_before
 }
 side! {
     /// An [`RwLock`] to be written, in a set for [`lock_all`]: made by [`RwLock::writing`].
-    Writing, RwLockWriteGuard, try_write, write_before
+    Writing, 'a, RwLockWriteGuard<'a, T>, try_write, write_before
 }
 
 impl<T: ?Sized> RwLock<T> {

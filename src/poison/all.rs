@@ -7,83 +7,28 @@ use super::{
 };
 use crate::AllLock;
 use crate::all::sealed::{Sealed, Until};
+use crate::all::{Tried, all_lock, side};
 
-/// A lock that was had, poisoned or not.
-fn had<G>(result: TryLockResult<G>) -> Option<LockResult<G>> {
-    match result {
-        Ok(guard) => Some(Ok(guard)),
-        Err(TryLockError::Poisoned(poisoned)) => Some(Err(poisoned)),
-        Err(TryLockError::WouldBlock) => None,
+impl<G> Tried for TryLockResult<G> {
+    type Guard = LockResult<G>;
+
+    fn had(self) -> Option<LockResult<G>> {
+        match self {
+            Ok(guard) => Some(Ok(guard)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(Err(poisoned)),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 
-impl<T: ?Sized> Sealed for &Mutex<T> {}
-
-impl<'a, T: ?Sized> AllLock for &'a Mutex<T> {
-    type Guard = LockResult<MutexGuard<'a, T>>;
-
-    fn all_address(self) -> usize {
-        self.address()
-    }
-
-    fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
-        self.lock_before(until.0)
-    }
-
-    fn all_try_lock(self) -> Option<Self::Guard> {
-        had(self.try_lock())
-    }
-}
-
-/// A way to lock an [`RwLock`], for `lock_all`.
-macro_rules! side {
-    ($(#[$meta:meta])* $name:ident, $guard:ident, $try_lock:ident, $lock_before:ident) => {
-        $(#[$meta])*
-        #[must_use = "it locks nothing by itself: give it to `lock_all`"]
-        pub struct $name<'a, T: ?Sized>(&'a RwLock<T>);
-
-        impl<T: ?Sized> Clone for $name<'_, T> {
-            fn clone(&self) -> Self {
-                *self
-            }
-        }
-
-        impl<T: ?Sized> Copy for $name<'_, T> {}
-
-        impl<T: ?Sized + fmt::Debug> fmt::Debug for $name<'_, T> {
-            /// Shows the lock. Does not block.
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($name)).field(&self.0).finish()
-            }
-        }
-
-        impl<T: ?Sized> Sealed for $name<'_, T> {}
-
-        impl<'a, T: ?Sized> AllLock for $name<'a, T> {
-            type Guard = LockResult<$guard<'a, T>>;
-
-            fn all_address(self) -> usize {
-                self.0.address()
-            }
-
-            fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
-                self.0.$lock_before(until.0)
-            }
-
-            fn all_try_lock(self) -> Option<Self::Guard> {
-                had(self.0.$try_lock())
-            }
-        }
-    };
-}
-
+all_lock!('a, &'a Mutex<T>, |mutex| mutex, LockResult<MutexGuard<'a, T>>, try_lock, lock_before);
 side! {
     /// An [`RwLock`] to be read, in a set for [`lock_all`](crate::lock_all): made by [`RwLock::reading`].
-    Reading, RwLockReadGuard, try_read, read_before
+    Reading, 'a, LockResult<RwLockReadGuard<'a, T>>, try_read, read_before
 }
 side! {
     /// An [`RwLock`] to be written, in a set for [`lock_all`](crate::lock_all): made by [`RwLock::writing`].
-    Writing, RwLockWriteGuard, try_write, write_before
+    Writing, 'a, LockResult<RwLockWriteGuard<'a, T>>, try_write, write_before
 }
 
 impl<T: ?Sized> RwLock<T> {
