@@ -382,14 +382,20 @@ fn public_types() -> BTreeMap<String, bool> {
                 },
             )
         };
-        // By a macro of the same module that is given the name.
+        // By a macro that is given the name, in a file of the module.
         let made = || {
             let given = [format!("{name}<"), format!(" {name},"), format!(" {name};"), format!(" {name}: ")];
-            sources.iter().any(|(file, folder, code)| {
-                let gives = |code: &str| given.iter().any(|given| code.contains(given));
+            let makers = sources
+                .iter()
+                .filter(|(.., code)| ["pub struct $", "pub enum $"].iter().any(|kind| code.contains(kind)));
+            let called: Vec<String> = makers
+                .flat_map(|(.., code)| code.split("macro_rules! ").skip(1))
+                .map(|text| format!("{}!", text.split(' ').next().unwrap_or_default()))
+                .collect();
+            sources.iter().any(|(file, _, code)| {
                 own(file)
-                    && ["pub struct $", "pub enum $"].iter().any(|kind| code.contains(kind))
-                    && sources.iter().any(|(_, other, code)| other == folder && gives(code))
+                    && given.iter().any(|given| code.contains(given))
+                    && called.iter().any(|called| code.contains(called))
             })
         };
         let path = if module.is_empty() { name.clone() } else { format!("{module}::{name}") };
