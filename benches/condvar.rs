@@ -1,4 +1,4 @@
-//! A notification that nobody waits for.
+//! A notification that no thread waits for.
 #![allow(missing_docs, reason = "criterion's macro makes a function without")]
 
 use criterion::{Criterion, criterion_group, criterion_main};

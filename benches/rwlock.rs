@@ -1,4 +1,4 @@
-//! Reading and writing with nobody else there. Contention is `versus`'s: a mean says little about it.
+//! Reading and writing with no other thread there. Contention is `versus`'s: a mean says little about it.
 #![allow(missing_docs, reason = "criterion's macro makes a function without")]
 
 use criterion::{Criterion, criterion_group, criterion_main};

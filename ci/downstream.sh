@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lockwork as a stranger uses it: examples/downstream on std, in its own loom models, and with each planted bug, which a
-# model must find. And that whoever does not ask for loom gets none of it.
+# model must find. And that a crate that does not ask for loom gets none of it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset RUSTFLAGS
@@ -63,5 +63,5 @@ while read -r bug model message; do
 done <<'END'
 bug-pointer window_shows_what_was_added Causality violation
 bug-order opposite_transfers_both_happen deadlock
-bug-if each_item_is_taken_once somebody else took the item
+bug-if each_item_is_taken_once another thread took the item
 END

@@ -1,4 +1,4 @@
-//! [`lock_all`] and its kin: several locks at once.
+//! [`lock_all`], [`try_lock_all`] and the timed forms: several locks at once.
 
 use std::array;
 use std::fmt;
@@ -185,8 +185,8 @@ pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
     all.then(|| S::guards(held))
 }
 
-/// A set of locks for [`lock_all`] and its kin: a tuple of one to eight, or a slice, an array or a `Vec` by
-/// reference. Sealed: it cannot be implemented elsewhere.
+/// A set of locks for [`lock_all`] and its other forms: a tuple of one to eight, or a slice, an array or a
+/// `Vec` by reference. Sealed: it cannot be implemented elsewhere.
 pub trait AllSet: Sealed {
     /// The guards: a tuple by place for a tuple, a `Vec` in order for a slice.
     type Guards;

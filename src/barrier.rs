@@ -34,7 +34,7 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// ```
 ///
 /// Workers that compute in steps. The action closes a step while all threads stands still, and a worker that
-/// fails lets the others know instead of leaving them to wait for ever:
+/// fails lets the others know instead of leaving them to wait indefinitely:
 ///
 /// ```
 /// use lockwork::Barrier;
@@ -115,8 +115,8 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 ///
 /// The action runs without any lock of the barrier. It may look at it, and may break its own round by `abort`
 /// or `reset`: the others get [`BrokenBarrier`] at once, and so does the thread that runs it, when it is
-/// done. A wait on the same barrier in its action waits to enter for as long as the action runs: for ever,
-/// unless it is timed.
+/// done. A wait on the same barrier in its action waits to enter for as long as the action runs:
+/// indefinitely, unless it is timed.
 ///
 /// # Panics
 ///
@@ -245,8 +245,8 @@ impl Barrier {
     /// Waits until all have arrived, for `timeout` at most. If the time is up before that, breaks the round.
     ///
     /// [`Duration::ZERO`] succeeds for the last to arrive and breaks the round otherwise, [`Duration::MAX`]
-    /// waits for ever. Once all have arrived the time limit has no effect: the wait returns when the action
-    /// is done, so it may be late by the length of the action.
+    /// waits indefinitely. Once all have arrived the time limit has no effect: the wait returns when the
+    /// action is done, so it may be late by the length of the action.
     ///
     /// # Errors
     ///

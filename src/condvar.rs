@@ -139,8 +139,8 @@ impl Condvar {
         self.wait_deadline(guard, &Deadline::NEVER);
     }
 
-    /// [`wait`](Self::wait) for `timeout` at most. [`Duration::MAX`] waits for ever; [`Duration::ZERO`] gives
-    /// others the lock for a moment.
+    /// [`wait`](Self::wait) for `timeout` at most. [`Duration::MAX`] waits indefinitely; [`Duration::ZERO`]
+    /// gives others the lock for a moment.
     ///
     /// Locking again is not timed: it returns with the mutex locked, when it can be.
     ///

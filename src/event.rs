@@ -135,7 +135,7 @@ impl Event {
 
     /// Waits until it is set, for `timeout` at most. Says whether it was set.
     ///
-    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits for ever.
+    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits indefinitely.
     ///
     /// ```
     /// use std::time::Duration;
@@ -181,8 +181,8 @@ impl fmt::Debug for Event {
 
 /// A signal for one thread at a time: each `set` lets one wait through.
 ///
-/// Use it to hand one piece of news to one of several threads, or to wake the one thread that looks after
-/// something. Signals do not add up: for that use a semaphore. To release all threads use [`Event`].
+/// Use it to tell one of several threads that something has happened, or to wake the one thread that looks
+/// after something. Signals do not add up: for that use a semaphore. To release all threads use [`Event`].
 ///
 /// # Examples
 ///
@@ -295,8 +295,8 @@ impl AutoResetEvent {
 
     /// Waits for a signal, for `timeout` at most. Says whether it got one.
     ///
-    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever. A signal is never lost to a wait that
-    /// gives up.
+    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely. A signal is never lost to a wait
+    /// that gives up.
     ///
     /// ```
     /// use std::time::Duration;

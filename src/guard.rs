@@ -248,7 +248,7 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
         place
     }
 
-    /// Keeps the lock for ever.
+    /// Keeps the lock locked.
     pub(crate) fn leak(self) -> P {
         let (place, _, mut access) = self.into_parts();
         access.end();

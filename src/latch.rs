@@ -136,7 +136,7 @@ impl Latch {
 
     /// Waits until it is open, for `timeout` at most. Says whether it is.
     ///
-    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits for ever.
+    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits indefinitely.
     ///
     /// ```
     /// use std::time::Duration;

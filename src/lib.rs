@@ -44,7 +44,7 @@
 //! # Rules for everything
 //!
 //! * Each wait for one thing has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one
-//!   that ends at an [`Instant`](std::time::Instant) (`_until`). `Duration::MAX` means for ever, zero means
+//!   that ends at an [`Instant`](std::time::Instant) (`_until`). `Duration::MAX` means no limit, zero means
 //!   "try once". A call whose turn came before its deadline succeeds, and one that timed out leaves nothing
 //!   behind. (Iterators and `put_all`, which wait again and again, have no such form.)
 //! * Locks never poison: a panic while a guard is alive unlocks. Those of [`poison`] do.

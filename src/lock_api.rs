@@ -41,7 +41,7 @@ pub struct RawMutex(mutex::RawMutex);
 /// [`RawMutex`] that always hands the lock to the thread that has waited longest (feature `lock_api`).
 ///
 /// Use it where waiters must be served in their order, at the cost of speed: under contention each unlock
-/// waits for another thread to wake up. A thread that comes by while no thread waits locks at once.
+/// waits for another thread to wake up. A thread that comes while no thread waits locks at once.
 ///
 /// # Examples
 ///

@@ -53,7 +53,7 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Fairness
 ///
-/// A thread that comes by while the lock is free takes it, even if others wait; that is what keeps a
+/// A thread that finds the lock free takes it (it *barges*), even if others wait; that is what keeps a
 /// contended lock busy. A waiter that has been the first in the queue for half a millisecond is handed the
 /// lock by the next unlock, so every waiter gets its turn, and a timed one succeeds if the lock is released
 /// at least once after that and before its deadline. (While another waiter has been woken but has not run
@@ -66,8 +66,9 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Reentrancy and deadlock
 ///
-/// Locking a mutex that the same thread holds already waits for ever (the timed forms: until they time out).
-/// Two threads that each hold what the other wants wait for ever as well: lock in one order everywhere.
+/// Locking a mutex that the same thread holds already waits indefinitely (the timed forms: until they time
+/// out). Two threads that each hold what the other wants wait indefinitely as well: lock in one order
+/// everywhere.
 ///
 /// # Panics
 ///
@@ -198,7 +199,7 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.try_lock().then(|| self.guard())
     }
 
-    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever.
+    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
     ///
     /// A call whose turn comes before the time is up succeeds, and one that gives up leaves nothing behind.
     ///
@@ -573,7 +574,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         this.inner.place()
     }
 
-    /// Keeps the lock for ever and gives the value for the mutex's life.
+    /// Keeps the lock locked and gives the value for the mutex's life.
     ///
     /// ```
     /// use lockwork::{Mutex, MutexGuard};

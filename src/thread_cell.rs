@@ -378,7 +378,7 @@ impl<T> ThreadCell<T> {
             return Err(value);
         }
         // SAFETY: what is linked comes from the box below, and has this type; `T` is `Send`, or the cell is
-        // in one thread for ever.
+        // in one thread without end.
         let (share, _) = self.slots.share(|| unsafe { Values::new(drop_value::<T>) });
         let value = Value { links: Links::new(), uses: Cell::new(0), value: Data::new(value) };
         let value = NonNull::from(Box::leak(Box::new(value)));

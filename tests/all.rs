@@ -1,4 +1,4 @@
-//! `lock_all` and its kin.
+//! `lock_all` and its other forms.
 
 use std::array;
 use std::panic::{self, AssertUnwindSafe};

@@ -129,7 +129,7 @@ fn rwlock_shows_no_half_written_value() {
             if let Some(pair) = read {
                 let [one, other] = *pair;
                 thread::yield_now();
-                assert_eq!((one, other), (pair[1], pair[0]), "nobody writes while somebody reads");
+                assert_eq!((one, other), (pair[1], pair[0]), "no thread writes while another reads");
             }
         }
     });
@@ -230,7 +230,7 @@ fn semaphore_has_all_permits_again() {
 
 #[test]
 fn auto_reset_event_lets_one_through_for_each_set() {
-    // A signal is on its way or kept, and whoever got it passes it on: there is always exactly one.
+    // A signal is on its way or kept, and the thread that got it passes it on: there is always exactly one.
     let (signal, inside) = (Arc::new(AutoResetEvent::new()), AtomicBool::new(false));
     let shared = Arc::clone(&signal);
     signal.set();
@@ -309,14 +309,14 @@ fn barrier_is_usable_after_any_mess() {
                     assert_eq!(met.is_leader(), met.index() == PARTIES - 1);
                     counts[usize::from(!met.is_leader())].fetch_add(1, Relaxed);
                 }
-                // Somebody must end what `abort` began.
+                // One thread must end what `abort` began.
                 Err(_) if numbers.below(4) == 0 => shared.reset(),
                 Err(_) => {}
             }
         }
     });
     let [leaders, others] = [0, 1].map(|which| leaders[which].load(Relaxed));
-    assert_eq!(others, leaders * (PARTIES - 1), "a round has one leader and everybody's result");
+    assert_eq!(others, leaders * (PARTIES - 1), "a round has one leader and a result for each member");
     barrier.reset();
     assert_eq!((barrier.waiting(), barrier.is_broken()), (0, false));
     thread::scope(|s| (0..PARTIES).for_each(|_| _ = s.spawn(|| barrier.wait_for(LIMIT).expect("all come"))));

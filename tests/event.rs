@@ -161,7 +161,7 @@ fn set_and_clear_at_once_release_all_waiters() {
                     Sleeper::until_all_asleep(&sleepers);
                     event.set();
                     event.clear();
-                    // Nobody sets it again, so all of them were released by that.
+                    // It is not set again, so all of them were released by that.
                 });
                 assert!(!event.is_set());
             }
@@ -432,7 +432,7 @@ fn sets_in_a_row_release_one_waiter_each() {
                         });
                     }
                     Sleeper::until_all_asleep(&sleepers);
-                    // Nobody sets it again: none of these may be merged with another.
+                    // It is not set again: none of these may be merged with another.
                     (0..parties).for_each(|_| event.set());
                 });
                 assert!(!event.is_set());

@@ -37,7 +37,7 @@ type Mutex<T> = lock_api::Mutex<RawMutex, T>;
 type FairMutex<T> = lock_api::Mutex<RawFairMutex, T>;
 type RwLock<T> = lock_api::RwLock<RawRwLock, T>;
 
-/// The lock goes to the sleeping thread: whoever unlocked it cannot have it again at once.
+/// The lock goes to the sleeping thread: the thread that unlocked it cannot have it again at once.
 #[test]
 fn fair_mutex_hands_over_at_each_unlock() {
     watchdog(|| {

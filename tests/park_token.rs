@@ -30,7 +30,7 @@ fn set_own_token() {
 struct Things {
     /// Held from the beginning until the release.
     held: Arc<Mutex<()>>,
-    /// Says whether it is time to return. Nobody holds it for longer than an instant.
+    /// Says whether it is time to return. No thread holds it for longer than an instant.
     flag: Mutex<bool>,
     condvar: Condvar,
     event: Event,
@@ -38,7 +38,7 @@ struct Things {
     /// Write-locked from the beginning until the release.
     written: RwLock<()>,
     /// Read-locked from the beginning until the release: by a reader that is counted, and by one that has a
-    /// seat.
+    /// slot.
     read: [Arc<RwLock<()>>; 2],
     readers: Mutex<[Option<ArcRwLockReadGuard<()>>; 2]>,
     /// Set before the release begins.
@@ -161,7 +161,7 @@ const CALLS: [Call; 20] = [
         release: leave,
     },
     Call {
-        name: "write behind a seated reader",
+        name: "write behind a visible reader",
         block: |things| drop(things.read[1].write()),
         release: leave,
     },
@@ -186,7 +186,7 @@ const TIMED: [(&str, Action); 10] = [
     ("AutoResetEvent::wait_for", |things| assert!(!things.auto.wait_for(BRIEF))),
     ("try_read_for", |things| assert!(things.written.try_read_for(BRIEF).is_none())),
     ("try_write_for, counted", |things| assert!(things.read[0].try_write_for(BRIEF).is_none())),
-    ("try_write_for, seated", |things| assert!(things.read[1].try_write_for(BRIEF).is_none())),
+    ("try_write_for, visible", |things| assert!(things.read[1].try_write_for(BRIEF).is_none())),
     ("try_upgrade_for", |things| {
         assert!(things.read[1].upgradable_read().try_upgrade_for(BRIEF).is_err());
     }),
@@ -199,7 +199,7 @@ impl Things {
         let things = Self::default();
         mem::forget(things.held.lock());
         mem::forget(things.written.write());
-        // After so many reads in a row readers sit.
+        // After so many reads in a row readers use slots.
         (0..32).for_each(|_| drop(things.read[1].read()));
         *things.readers.lock() = things.read.each_ref().map(|lock| Some(lock.read_arc()));
         things

@@ -197,7 +197,7 @@ fn iteration_sees_what_was_there_while_others_insert() {
     });
 }
 
-/// Values that borrow: they are dropped by the object and by nobody else.
+/// Values that borrow: they are dropped by the object and by nothing else.
 #[test]
 fn value_may_borrow() {
     struct Adds<'a>(&'a AtomicUsize);
@@ -216,7 +216,7 @@ fn value_may_borrow() {
     assert_eq!(count.load(Relaxed), 2);
 }
 
-/// The value of a thread is there until its very end, and nobody else's.
+/// The value of a thread is there until its very end, and no other thread's.
 #[test]
 fn destructors_of_thread_variables_find_the_threads_own_value() {
     static LOCAL: ThreadLocal<Cell<usize>> = ThreadLocal::new();

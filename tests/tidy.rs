@@ -458,7 +458,7 @@ fn missing(types: &BTreeMap<String, bool>, tables: &str, variance: &str) -> Vec<
         .collect()
 }
 
-/// Each public type has rows for what the compiler derives from its fields, and nobody reads: auto traits and
+/// Each public type has rows for what the compiler derives from its fields, unseen: auto traits and
 /// variance.
 #[test]
 fn public_types_have_rows_for_auto_traits_and_variance() {

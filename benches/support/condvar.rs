@@ -8,7 +8,7 @@ pub(crate) trait Monitor<T: Send>: Send + Sync + 'static {
     const NAME: &'static str;
     /// What something made of it is called.
     const COMPOSED: &'static str;
-    /// Nobody waits.
+    /// No thread waits.
     fn new(value: T) -> Self;
     /// Runs `f` in the lock.
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;

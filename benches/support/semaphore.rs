@@ -49,7 +49,7 @@ impl<M: Monitor<usize>> Permits for Composed<M> {
     }
 }
 
-/// It waits for tasks only, so it takes part where nobody waits.
+/// It waits for tasks only, so it takes part where no thread waits.
 pub(crate) struct Tokio(tokio::sync::Semaphore);
 
 impl Permits for Tokio {
@@ -61,7 +61,7 @@ impl Permits for Tokio {
 
     #[inline]
     fn with<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _permit = self.0.try_acquire().expect("nobody else is there");
+        let _permit = self.0.try_acquire().expect("no other thread is there");
         f()
     }
 }

@@ -6,7 +6,7 @@ use std::cell::Cell;
 pub(crate) trait PerThread: Send + Sync + 'static {
     /// Whose it is.
     const NAME: &'static str;
-    /// Nobody has one.
+    /// No thread has one.
     fn new() -> Self;
     /// Runs `f` with the calling thread's, which is made if it has none.
     fn with<R>(&self, f: impl FnOnce(&Cell<u64>) -> R) -> R;

@@ -11,9 +11,9 @@ pub(crate) trait Pool: Send + Sync + 'static {
     type Task<T: Send + 'static>;
     /// So many threads, which have nothing to do.
     fn new(threads: usize) -> Self;
-    /// Has `f` run. Nobody waits for it.
+    /// Has `f` run, without waiting for it.
     fn detach(&self, f: impl FnOnce() + Send + 'static);
-    /// Has `f` run, for somebody who wants to know.
+    /// Has `f` run, for a caller that waits for it.
     fn submit<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Self::Task<T>;
     /// Waits for it.
     fn join<T: Send + 'static>(task: Self::Task<T>) -> T;

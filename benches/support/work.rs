@@ -22,7 +22,7 @@ pub(crate) fn iterations(time: Duration) -> u32 {
             work(ITERATIONS);
             started.elapsed().as_secs_f64() / f64::from(ITERATIONS)
         };
-        // The fastest of them is the one that nobody interrupted.
+        // The fastest of them is the one that was not interrupted.
         (0..20).map(once).fold(f64::MAX, f64::min)
     });
     (time.as_secs_f64() / seconds).round() as u32

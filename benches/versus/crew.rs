@@ -106,7 +106,7 @@ impl Worker<'_> {
         self.board.phase.load(Ordering::Relaxed) == WARMING_UP
     }
 
-    /// So many operations more. Nobody else writes to the line this is written to.
+    /// So many operations more. No other thread writes to the line this is written to.
     #[inline]
     pub(crate) fn count(&self, operations: u64) {
         self.done.set(self.done.get() + operations);
@@ -161,7 +161,7 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    /// Nobody yet; they come when they are needed, and stay.
+    /// None yet; they come when they are needed, and stay.
     pub(crate) fn new() -> Self {
         let board = Board {
             phase: CachePadded::new(AtomicU8::new(OVER)),
@@ -232,7 +232,7 @@ impl Crew {
         }
     }
 
-    /// Waits for the crowd, and gives up with a message where it would wait for ever.
+    /// Waits for the crowd, and gives up with a message where it would wait indefinitely.
     fn until(&self, mut reached: impl FnMut(&Crowd) -> bool) {
         let guard = self.board.crowd.lock().unwrap();
         let (crowd, result) =

@@ -142,7 +142,7 @@ impl Options {
             contenders.iter().map(|contender| (contender.name, Vec::new(), Waits::default())).collect();
         for round in 0..self.rounds(workload) {
             for turn in 0..contenders.len() {
-                // Nobody always comes after the same one.
+                // No contender always comes after the same one.
                 let turn = (turn + round) % contenders.len();
                 let (contender, (_, rounds, waits)) = (&contenders[turn], &mut found[turn]);
                 crew.doing = format!("{}: {}", workload.name(), contender.name);

@@ -85,7 +85,7 @@ impl Accounts {
     ///
     /// Random times are what makes it end: two tellers that step aside equally long meet again, and again.
     pub(crate) fn with_time_out(&self, transfer: Transfer, random: &mut Random, gave_way: &mut u64) -> bool {
-        // Nobody sets it: waiting for it is a sleep.
+        // It is never set: waiting for it is a sleep.
         let never = Event::new();
         let mut most = STEP_ASIDE;
         loop {
@@ -113,7 +113,7 @@ impl Accounts {
     }
 }
 
-/// What a busy machine does now and then, between the first lock and the second: somebody else has the
+/// What a busy machine does now and then, between the first lock and the second: another thread has the
 /// processor.
 pub(crate) fn called_away() {
     thread::yield_now();

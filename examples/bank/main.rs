@@ -2,11 +2,11 @@
 //!
 //! A transfer changes two accounts, so a teller needs both of their locks. If each takes the lock of the
 //! account that pays first and then the other, two tellers with opposite transfers can wait for each other
-//! for ever. This program shows three ways out, and what happens without:
+//! indefinitely. This program shows three ways out, and what happens without:
 //!
 //! * **all-at-once**: `lock_all` takes both, and never waits for one while it holds the other.
-//! * **ordered**: the lock of the account with the lower number is always the first. Whoever waits for a lock
-//!   waits for somebody who holds a higher one, and there is no way round in a circle.
+//! * **ordered**: the lock of the account with the lower number is always the first. A thread that waits
+//!   for a lock waits for one that holds a higher one, and there is no way round in a circle.
 //! * **time-out**: the second lock is waited for no longer than a moment. When that has passed the teller
 //!   gives the first one back, steps aside for a random time that grows with each attempt, and begins again.
 //! * **naive** (`--naive`): neither. The tellers notice by a time-out that nothing moves, find out who waits
@@ -130,7 +130,7 @@ fn report(strategy: Strategy, day: &Day, options: &Options) {
         Outcome::Done => {}
         Outcome::Interrupted => say(format_args!("  interrupted")),
         Outcome::Deadlock(circle) => {
-            say(format_args!("  DEADLOCK: for {:?} nobody could go on, because", options.detect()));
+            say(format_args!("  DEADLOCK: for {:?} none could go on, because", options.detect()));
             for wait in circle {
                 say(format_args!("    {wait}"));
             }

@@ -6,7 +6,7 @@
 //! A circle on the blackboard is a deadlock. A teller writes its line when it holds the first lock and before
 //! it tries the second, and wipes it off before it gives the first one back. So if A's line says that it
 //! waits for what B's line says that B holds, B does hold it, and A has not got it. In a circle that is so
-//! for everybody at once.
+//! for all tellers at once.
 
 use std::fmt;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Blackboard {
     }
 
     /// Makes a transfer with the locks in the order in which it names the accounts. `stop` is set if that
-    /// ends in a deadlock, and `Err` is for everybody whom it has caught.
+    /// ends in a deadlock, and `Err` is for each teller that it has caught.
     pub(crate) fn transfer(
         &self,
         accounts: &Accounts,
@@ -63,7 +63,7 @@ impl Blackboard {
             if let Some(from) = from.try_lock_for(patience) {
                 break from;
             }
-            // It holds nothing, so it is in no circle, but it may wait for somebody who is.
+            // It holds nothing, so it is in no circle, but it may wait for one that is.
             self.look(teller, stop);
             if stop.is_set() {
                 return Err(GoneHome);
@@ -88,7 +88,7 @@ impl Blackboard {
         self.lines.lock()[teller] = line;
     }
 
-    /// Looks for a circle, and sends everybody home if there is one.
+    /// Looks for a circle, and sends all tellers home if there is one.
     fn look(&self, teller: usize, stop: &Event) {
         let lines = self.lines.lock().clone();
         let starts = (0..lines.len()).map(|n| (teller + n) % lines.len());

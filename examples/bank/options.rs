@@ -44,7 +44,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1000, value_name = "MONEY", value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
     pub(crate) opening: u64,
 
-    /// In one of so many transfers somebody else gets the processor between the two locks; 0 is never. Naive
+    /// In one of so many transfers another thread gets the processor between the two locks; 0 is never. Naive
     /// tellers are interrupted every time
     #[arg(long, default_value_t = 64, value_name = "N")]
     pub(crate) interrupt: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
 
-    /// How long a naive teller waits for a lock before it looks whether anybody can go on
+    /// How long a naive teller waits for a lock before it looks whether any teller can go on
     #[arg(long, default_value_t = 300, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) detect_ms: u64,
 }

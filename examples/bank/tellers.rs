@@ -107,7 +107,7 @@ pub(crate) fn work(options: &Options, strategy: Strategy, stop: &'static Event) 
     };
     let started = thread::scope(|scope| {
         thread::Builder::new().name("progress".into()).spawn_scoped(scope, progress)?;
-        // It would lock in order, and so might wait in the naive tellers' deadlock for ever.
+        // It would lock in order, and so might wait in the naive tellers' deadlock indefinitely.
         let auditor = (strategy != Strategy::Naive)
             .then(|| thread::Builder::new().name("auditor".into()).spawn_scoped(scope, audit))
             .transpose()

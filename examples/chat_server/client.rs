@@ -33,7 +33,7 @@ pub(crate) const STACK: usize = 256 * 1024;
 pub(crate) fn attend(server: &Server<'_>, number: u64, stream: &Arc<TcpStream>) -> io::Result<()> {
     // Lines are written in batches already; to hold them back for more would only delay them.
     stream.set_nodelay(true)?;
-    // Nobody but the grace period at the end limits a write: until then the outbox is what a slow client can
+    // Only the grace period at the end limits a write: until then the outbox is what a slow client can
     // fill.
     let mut lines = Lines::new(stream, server.max_line);
     lines.set_deadline(Some(Instant::now() + server.name_timeout))?;
@@ -63,7 +63,7 @@ pub(crate) fn attend(server: &Server<'_>, number: u64, stream: &Arc<TcpStream>) 
         let result = lines.set_deadline(None).and_then(|()| listen(server, &name, &member, &mut lines));
         server.room.leave(&name);
         member.close();
-        // What is left for it is written, and what it still says is thrown away; but not for ever.
+        // What is left for it is written, and what it still says is thrown away; but not without limit.
         let end = Instant::now() + server.grace;
         if result.is_ok() && lines.set_deadline(Some(end)).is_ok() {
             lines.discard();
@@ -166,7 +166,7 @@ fn write(server: &Server<'_>, member: &Member) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut text = Vec::new();
     while member.outbox.get_many(&mut batch, BATCH).is_ok() {
-        // In a full room lines come by the hundred, and a line by itself costs as much to write and to wake
+        // In a full room lines come in hundreds, and a line by itself costs as much to write and to wake
         // up for as all of them together.
         let present = u32::try_from(server.places_taken()).unwrap_or(u32::MAX);
         if present > FEW {

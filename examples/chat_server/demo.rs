@@ -1,9 +1,9 @@
 //! The clients that the server brings along. They talk in rounds and believe nothing.
 //!
-//! Each says its line of a round when it has heard everybody's line of the round before. So nobody is ever
-//! more than two rounds behind, and with those who come and go no outbox holds more than four lines for each
-//! client. If none is smaller, no client is too slow, however busy the machine is, and every line must reach
-//! everybody.
+//! Each client says its line of a round when it has heard every client's line of the round before. So no
+//! client is ever more than two rounds behind, and with those who come and go no outbox holds more than four
+//! lines for each client. If no outbox is smaller than that, no client is too slow, however busy the machine
+//! is, and every line must reach all of them.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,7 +29,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 pub(crate) struct Report {
     clients: usize,
     lines: usize,
-    /// Lines that somebody has heard.
+    /// Lines that a client has heard.
     heard: u64,
     elapsed: Duration,
     interrupted: bool,
@@ -146,7 +146,7 @@ impl Demo<'_> {
                 let started = thread.spawn_scoped(scope, move || {
                     let order = self.talk_as(number);
                     if order.is_err() {
-                        // Nobody waits for who will not come. The others find the connection ended.
+                        // No client waits for one that will not come. The others find the connection ended.
                         self.all_here.abort();
                         self.stop.set();
                     }

@@ -1,4 +1,4 @@
-//! A chat server: every line that somebody says reaches everybody in the room, in the same order.
+//! A chat server: every line that a client says reaches all in the room, in the same order.
 //!
 //! ```text
 //!                       ┌──────── the room: a Mutex ────────┐
@@ -14,11 +14,11 @@
 //! * What happens then is the **policy**: the client is dropped (`--slow drop-client`), or lines are, for it
 //!   alone, and it is told how many (`--slow drop-lines`).
 //! * Who speaks waits a moment for a client whose outbox is more than half full, once: it may just not have
-//!   had the processor. If that was in vain nobody waits for that client again until it has caught up.
+//!   had the processor. If that was in vain no line waits for that client again until it has caught up.
 //! * A client that talks faster than it listens is not read for a while: of what it says only a few lines may
 //!   be on the way to itself, which a `Semaphore` counts. The rest waits in its socket.
-//! * A `Semaphore` limits the clients, an `Event` stops the server. Then everybody gets what is in the outbox
-//!   and a last line, within a time limit.
+//! * A `Semaphore` limits the clients, an `Event` stops the server. Then each client gets what is in its
+//!   outbox and a last line, within a time limit.
 //!
 //! # Commands
 //!
@@ -33,7 +33,7 @@
 //! # The protocol
 //!
 //! Lines of UTF-8, ended by a newline. The first line of a client is its name: letters, digits, `-` and `_`.
-//! After that each line is said to everybody, the client itself included, unless it is a command: `/who`,
+//! After that each line is said to all, the client itself included, unless it is a command: `/who`,
 //! `/quit`.
 //!
 //! | the server says | when |

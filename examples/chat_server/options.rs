@@ -14,10 +14,10 @@ Examples:
 Exit code: 0 if the server stopped in order and a demo found every line where it belongs, 1 if not, 2 for a bad command
 line, 130 if a demo was interrupted, or after a second Ctrl-C.";
 
-/// A chat server on 127.0.0.1, in which a slow client holds up nobody but itself.
+/// A chat server on 127.0.0.1, in which a slow client holds up only itself.
 ///
 /// Serves until Ctrl-C, delivers what was said, and ends. With --demo it brings its own clients along and
-/// checks that every line has reached everybody.
+/// checks that every line has reached every client.
 #[derive(Debug, Parser)]
 #[command(name = "chat_server", version, after_help = EXAMPLES)]
 pub(crate) struct Options {

@@ -1,4 +1,4 @@
-//! The room: who is in it, and how a line reaches everybody without waiting for anybody.
+//! The room: who is in it, and how a line reaches all of them without waiting for any.
 
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
@@ -20,11 +20,11 @@ pub(crate) struct Item {
 /// One client, as the room sees it.
 pub(crate) struct Member {
     pub(crate) outbox: BoundedBuffer<Item>,
-    /// For waking up whoever reads or writes it.
+    /// For waking up the threads that read and write it.
     pub(crate) stream: Arc<TcpStream>,
     /// Held while something is put into the outbox.
     behind: Mutex<Behind>,
-    /// Set while the outbox is no more than half full, or nobody needs to wait for it.
+    /// Set while the outbox is no more than half full, or no line needs to wait for it.
     easy: Event,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Member {
 struct Behind {
     /// Lines that it has missed and was not told of. The notice stands where the lines would have been.
     missed: u64,
-    /// Somebody has waited for it in vain. Nobody does so again until it has caught up.
+    /// A line has waited for it in vain. None does so again until it has caught up.
     hopeless: bool,
 }
 
@@ -79,8 +79,8 @@ impl Member {
         self.outbox.close();
     }
 
-    /// Ends it at once: what is in the outbox is thrown away, and whoever reads or writes the socket is woken
-    /// up.
+    /// Ends it at once: what is in the outbox is thrown away, and the threads that read and write the
+    /// socket are woken up.
     pub(crate) fn cut(&self) {
         drop(self.outbox.close_now());
         {
@@ -104,7 +104,7 @@ fn notice(missed: u64) -> String {
     format!("! you were too slow and missed {missed} lines\n")
 }
 
-/// Why somebody cannot come in.
+/// Why a client cannot come in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     NameTaken,
@@ -131,7 +131,7 @@ impl Room {
         Self { members: Mutex::new(Some(BTreeMap::new())), slow, patience, counts: Counts::default() }
     }
 
-    /// Lets somebody in, and tells everybody, the newcomer included: its first line.
+    /// Lets a client in, and tells all, the newcomer included: its first line.
     pub(crate) fn enter(&self, name: &str, member: &Arc<Member>) -> Result<(), Refused> {
         let mut members = self.members.lock();
         let members = members.as_mut().ok_or(Refused::Closed)?;
@@ -143,7 +143,7 @@ impl Room {
         Ok(())
     }
 
-    /// Says a line to everybody, then waits for those who fall behind. `false` if `name` is not in the room
+    /// Says a line to all, then waits for those who fall behind. `false` if `name` is not in the room
     /// any more.
     ///
     /// Without the wait one client that talks without a break would be too fast for others whose writers just
@@ -163,7 +163,7 @@ impl Room {
         true
     }
 
-    /// Takes somebody out, and tells the others. Does nothing if it was done before.
+    /// Takes a client out, and tells the others. Does nothing if it was done before.
     pub(crate) fn leave(&self, name: &str) {
         let mut members = self.members.lock();
         if let Some(members) = members.as_mut() {
@@ -178,7 +178,7 @@ impl Room {
         members.as_ref().map(|members| members.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Lets nobody in any more, tells everybody the last line, and closes the outboxes behind it.
+    /// Lets no client in any more, tells all the last line, and closes the outboxes behind it.
     pub(crate) fn close(&self, last: &str) {
         let Some(mut members) = self.members.lock().take() else { return };
         self.spread(&mut members, format!("{last}\n"), None);

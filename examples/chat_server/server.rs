@@ -77,8 +77,8 @@ impl<'a> Server<'a> {
     ///
     /// 1. The acceptor. It sleeps in `accept`, where no event reaches it, so a connection of our own wakes it
     ///    up.
-    /// 2. The room: everybody gets a last line, and the outboxes are closed behind it. Writers write what is
-    ///    in them, then end their side of the connection, and clients end theirs.
+    /// 2. The room: each client gets a last line, and the outboxes are closed behind it. Writers write what
+    ///    is in them, then end their side of the connection, and clients end theirs.
     /// 3. After the grace period, those who have not.
     pub(crate) fn serve(&self, listener: &TcpListener, address: SocketAddr) -> io::Result<()> {
         thread::scope(|scope| {
@@ -122,7 +122,7 @@ impl<'a> Server<'a> {
                     Ok((stream, _)) => break Arc::new(stream),
                     // The client was gone before it was let in.
                     Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                    // No file descriptor left, most likely, until somebody leaves.
+                    // No file descriptor left, most likely, until a client leaves.
                     Err(error) => {
                         if !mem::replace(&mut complained, true) {
                             complain(format_args!("cannot let a client in: {error}"));

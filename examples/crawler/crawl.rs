@@ -40,7 +40,7 @@ pub(crate) struct Visit {
     pub(crate) outcome: Outcome,
     pub(crate) attempts: u32,
     pub(crate) bytes: u64,
-    /// Filled in by whoever counts.
+    /// Filled in by the thread that counts.
     pub(crate) depth: u32,
     pub(crate) from: Option<Url>,
 }
@@ -121,7 +121,7 @@ impl Crawl {
                 visit.outcome = fetched.unwrap_or_else(|_| Outcome::Failed("the crawler panicked".into()));
                 self.stop.wait_for(self.options.delay());
             }
-            // Before the result: whoever gets that looks for hosts that can be asked again.
+            // Before the result: the thread that gets that looks for hosts that can be asked again.
             drop(permit);
             if self.results.put(visit).is_err() {
                 return;

@@ -267,7 +267,7 @@ fn pages() -> BTreeMap<String, Page> {
     add("/old", Manner::Redirect, &["/new"]);
     add("/new", Manner::Html, &["/deep/3"]);
     add("/picture.png", Manner::Image, &[]);
-    // A chain that goes deeper than anybody wants to follow it, with a short cut.
+    // A chain that goes deeper than a crawler wants to follow it, with a short cut.
     for step in 1..100 {
         add(&format!("/deep/{step}"), Manner::Html, &[&format!("{}", step + 1), "1"]);
     }

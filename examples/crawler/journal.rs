@@ -1,4 +1,4 @@
-//! The log: whoever has something to say puts it into a buffer, and one thread writes it down.
+//! The log: a thread with something to say puts it into a buffer, and one thread writes it down.
 
 use std::fmt;
 use std::fs::File;
@@ -26,7 +26,7 @@ impl Journal {
         let journal = Self(Arc::clone(&lines));
         let writer = Worker::try_spawn("journal", move |_| {
             let result = write(&lines, file, &bar);
-            // If it cannot write, nobody shall wait for it.
+            // If it cannot write, no thread shall wait for it.
             drop(lines.close_now());
             result
         })?;

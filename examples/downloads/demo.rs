@@ -23,7 +23,7 @@ enum Manner {
     Drops(usize),
     /// Only the whole file can be had, and the first connection breaks in the middle.
     Whole,
-    /// Nobody says how long it is.
+    /// Its length is not told.
     Chunked,
     /// The first two requests are turned away.
     Busy,
@@ -40,7 +40,7 @@ struct Content {
 #[derive(Default)]
 struct Seen {
     requests: BTreeMap<String, usize>,
-    /// By what they say they are: the first pass may have left requests behind that nobody waits for any
+    /// By what they say they are: the first pass may have left requests behind that no thread waits for any
     /// more.
     clients: BTreeMap<String, Client>,
     /// Bytes that were sent in all.

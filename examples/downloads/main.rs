@@ -8,7 +8,7 @@
 //! ```
 //!
 //! * Each file is a task of a **pool**, and each of its ranges a task inside of that task: a **scope** in a
-//!   scope. The thread of a file that waits for its ranges fetches those that nobody has begun.
+//!   scope. The thread of a file that waits for its ranges fetches those that no thread has begun.
 //! * One **semaphore** limits the files at a time: the main thread takes a permit before it submits a file,
 //!   and the task gives it back. Another one limits the connections of all of them; it is held while there is
 //!   a connection, and not during the pauses between attempts.

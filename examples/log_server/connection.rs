@@ -165,7 +165,7 @@ impl Connection {
         (!self.is_committing()).then_some(self.deadline)
     }
 
-    /// Whether it is between two requests: nobody is owed an answer.
+    /// Whether it is between two requests: no client is owed an answer.
     pub(crate) fn is_idle(&self) -> bool {
         self.answered && self.is_silent()
     }

@@ -39,7 +39,7 @@ impl Run {
 
 /// Makes `requests` requests with `clients` threads at most, or fewer if the event is set before.
 pub(crate) fn drive(address: SocketAddr, requests: u64, clients: usize, stop: &Event) -> Run {
-    // Nobody needs more clients than requests.
+    // More clients than requests are of no use.
     let clients = usize::try_from(requests).unwrap_or(usize::MAX).min(clients);
     // Each client takes the next request when it is through with the last: however many there are of either,
     // they come out even.
@@ -95,7 +95,7 @@ impl Client {
     /// Makes one request and checks the answer.
     ///
     /// A server may close a connection that it kept alive at any time, and this one does when others wait in
-    /// a full line. A request that was on its way at that moment was not read by anybody: it is made again,
+    /// a full line. A request that was on its way at that moment was not read: it is made again,
     /// on a new connection. If that were wrong, a record would be there twice, and the check of the log would
     /// tell.
     fn make(&mut self, request: u64, stop: &Event) -> io::Result<()> {

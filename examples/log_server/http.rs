@@ -175,7 +175,7 @@ pub(crate) enum Route<'a> {
 }
 
 /// Finds what a request is about by its head alone, so that a client which waits to send its body can be told
-/// that nobody wants it.
+/// that no client wants it.
 pub(crate) fn route(head: &Head) -> Result<Route<'_>, Refusal> {
     let method = head.method.as_str();
     if !matches!(

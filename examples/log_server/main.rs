@@ -92,8 +92,8 @@ use crate::server::Server;
 
 /// Set by Ctrl-C, by a logger that cannot write, and by a run that drives itself when it is through.
 ///
-/// A static, because a signal's handler must outlive everything. Set once, it stays set: whoever looks or
-/// waits, early or late, sees it.
+/// A static, because a signal's handler must outlive everything. Set once, it stays set: each thread that
+/// looks or waits, early or late, sees it.
 static STOP: Event = Event::new();
 
 /// Whether a signal has come: the next one ends the process at once.

@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Why there is no answer, or not a whole one.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody listens there, or the connection broke.
+    /// No server listens there, or the connection broke.
     Connection(io::Error),
     /// The other side took too long.
     Timeout(&'static str),

@@ -265,7 +265,7 @@ fn abort_and_reset_leave_a_usable_barrier() {
             let mut broken = false;
             while other.0.wait_result().is_err() {
                 broken = true;
-                // Until the reset every wait fails: no news in asking again before.
+                // Until the reset every wait fails: asking again before tells nothing new.
                 while other.0.is_broken() {
                     thread::yield_now();
                 }

@@ -112,8 +112,8 @@ fn second_set_publishes_too() {
     });
 }
 
-/// Clearing and looking against changing and setting, of an event that is set: the news is seen, or the event
-/// is set.
+/// Clearing and looking against changing and setting, of an event that is set: the change is seen, or the
+/// event is set.
 #[test]
 fn clear_and_look_against_set() {
     model(&["seen", "set"], || {

@@ -8,7 +8,7 @@ use crate::models::support::{Arc, SOON, model, model_bounded, reach, thread};
 const THREE: &str = "three threads";
 const LONG: &str = "two threads, but three critical sections and a question";
 
-/// Two lockers: they exclude each other, each sees what the other did, and neither sleeps for ever.
+/// Two lockers: they exclude each other, each sees what the other did, and neither sleeps indefinitely.
 #[test]
 fn two_lockers_exclude_each_other() {
     let states = ["waiter parks", "mutex unlock left to the holder of the queue lock", "second"];

@@ -40,7 +40,7 @@ fn nested(mutex: &ReentrantMutex<Plain>, outer_first: bool) -> usize {
 }
 
 /// Two threads that lock twice each: they exclude each other until both levels are unlocked, each sees what
-/// the other did, and neither sleeps for ever.
+/// the other did, and neither sleeps indefinitely.
 #[test]
 fn nested_lockers_exclude_each_other() {
     model(&["waiter parks", "mutex unlock left to the holder of the queue lock", "second"], || {

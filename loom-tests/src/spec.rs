@@ -181,7 +181,7 @@ mod conform {
         });
     }
 
-    /// Two permits for one that wants both and one that comes by.
+    /// Two permits for one that wants both and one that barges.
     #[test]
     fn semaphore_with_a_deadline() {
         let allowed = ["both false 0", "none false 2", "none true 1"];

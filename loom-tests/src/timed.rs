@@ -259,7 +259,7 @@ fn timed_entry_to_a_barrier_outlives_the_wake_up() {
     });
 }
 
-/// One item for a timed getter and one that comes by: the timed one may be woken in vain, waits again, and
+/// One item for a timed getter and one that barges: the timed one may be woken in vain, waits again, and
 /// times out, or gets the second.
 #[test]
 fn timed_get_that_was_woken_in_vain_waits_again() {

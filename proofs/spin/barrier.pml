@@ -4,7 +4,7 @@
    arrive runs an action, which may panic.
 
    Of a generation only matters whether it is the present one, so a thread has a bit that says whether the one it knows is
-   over. A member may wait for ever if the others have stopped; `timeout` then checks that it has nothing to wait for.
+   over. A member may wait indefinitely if the others have stopped; `timeout` then checks that it has nothing to wait for.
 
    Faults:
     1 a trip wakes no sleepers                            2 a break wakes no sleepers

@@ -55,7 +55,7 @@ inline notify() {
      fi;
      d_step { c_release() }
      do
-     :: d_step { d0 != NONE -> out[d0] = LOOSE; d0 = d1; d1 = NONE }
+     :: d_step { d0 != NONE -> out[d0] = BARGE; d0 = d1; d1 = NONE }
      :: d_step { d0 != NONE && !guard -> guard = 1;
           q[ql] = d0; ql++; d0 = NONE;
           if :: d1 != NONE && FAULT != 9 -> q[ql] = d1; ql++ :: else fi; d1 = NONE }
@@ -85,7 +85,7 @@ slow:
     finish();
     out[me] != 0;
     if
-    :: d_step { out[me] == GRANTED -> clear(me) } goto in
+    :: d_step { out[me] == HANDOFF -> clear(me) } goto in
     :: d_step { out[me] == WOKEN -> carried = 1; out[me] = 0 } goto slow
     fi;
 in: atomic { holders++; assert(holders == 1 && locked) }
@@ -126,8 +126,8 @@ in: atomic { holders++; assert(holders == 1 && locked) }
        fi;
        assert(notified[me]);
        if
-       :: d_step { out[me] == GRANTED && FAULT != 5 -> clear(me) } goto in
-       :: d_step { out[me] == LOOSE || (out[me] == GRANTED && FAULT == 5) || (out[me] == WOKEN && FAULT == 3) -> out[me] = 0; stamped[me] = 0 }
+       :: d_step { out[me] == HANDOFF && FAULT != 5 -> clear(me) } goto in
+       :: d_step { out[me] == BARGE || (out[me] == HANDOFF && FAULT == 5) || (out[me] == WOKEN && FAULT == 3) -> out[me] = 0; stamped[me] = 0 }
           if :: FAULT == 10 -> goto in :: else -> goto slow fi
        :: d_step { out[me] == WOKEN && FAULT != 3 -> carried = 1; out[me] = 0 } goto slow
        fi

@@ -48,8 +48,8 @@ slow:
        fi
     fi;
     if
-    :: d_step { out[me] == GRANTED && FAULT == 3 && passed -> clear(me); timed = 0 } goto next
-    :: d_step { out[me] == GRANTED && !(FAULT == 3 && passed) -> clear(me); timed = 0 } goto in
+    :: d_step { out[me] == HANDOFF && FAULT == 3 && passed -> clear(me); timed = 0 } goto next
+    :: d_step { out[me] == HANDOFF && !(FAULT == 3 && passed) -> clear(me); timed = 0 } goto in
     :: d_step { out[me] == WOKEN -> carried = 1; out[me] = 0 } goto slow
     fi;
 in:

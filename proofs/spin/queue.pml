@@ -11,8 +11,8 @@
 #define FAULT 0
 #endif
 #define WOKEN 1
-#define GRANTED 2
-#define LOOSE 3
+#define HANDOFF 2
+#define BARGE 3
 #define NONE 255
 bit guard, recheck;
 byte q[N], ql;      /* first to last */

@@ -158,7 +158,7 @@ inline decide() {
         :: role[w] == R_WRITE -> goes = (rd == 0 && one == NONE && !taken && readers == 0 && (!waking || given))
         :: role[w] == R_DRAIN ->
              if
-             :: draining && rd == 0 && readers == 0 && (!bias || slots == 0) -> one = w; oout = GRANTED; h = 1; stop = 1
+             :: draining && rd == 0 && readers == 0 && (!bias || slots == 0) -> one = w; oout = HANDOFF; h = 1; stop = 1
              :: else
              fi
         fi
@@ -167,7 +167,7 @@ inline decide() {
      :: h
      :: else ->
         if
-        :: goes -> one = w; oout = (given -> GRANTED : WOKEN); lets = lets || given
+        :: goes -> one = w; oout = (given -> HANDOFF : WOKEN); lets = lets || given
         :: else -> queued2 = 1
         fi;
         if
@@ -196,8 +196,8 @@ inline decide() {
   if
   :: one != NONE && role[one] == R_DRAIN -> pending = 0; bias = 0
   :: one != NONE && role[one] != R_DRAIN && oout == WOKEN -> waking = 1
-  :: one != NONE && role[one] == R_UPGRADABLE && oout == GRANTED -> upgradable = 1
-  :: one != NONE && role[one] == R_WRITE && oout == GRANTED -> writer = 1; pending = ((readers > 0 || bias) && FAULT != 11)
+  :: one != NONE && role[one] == R_UPGRADABLE && oout == HANDOFF -> upgradable = 1
+  :: one != NONE && role[one] == R_WRITE && oout == HANDOFF -> writer = 1; pending = ((readers > 0 || bias) && FAULT != 11)
   :: else
   fi;
   /* out of the queue */
@@ -210,7 +210,7 @@ inline decide() {
   :: rd > 0 && i < ql ->
      w = q[i];
      if
-     :: role[w] == R_AGAIN || (role[w] == R_READ && !beside) -> go(w, GRANTED); i = 0; beside = no_more; rd--
+     :: role[w] == R_AGAIN || (role[w] == R_READ && !beside) -> go(w, HANDOFF); i = 0; beside = no_more; rd--
      :: else -> beside = (beside || role[w] == R_WRITE); i++
      fi
   :: else -> break
@@ -343,7 +343,7 @@ again:
         fi
      fi;
      if
-     :: d_step { out[me] == GRANTED -> out[me] = 0; stamped[me] = 0; role[me] = 0; front[me] = 0 }
+     :: d_step { out[me] == HANDOFF -> out[me] = 0; stamped[me] = 0; role[me] = 0; front[me] = 0 }
         if :: FAULT == 14 && passed -> goto next :: else -> goto arrived fi
      :: d_step { out[me] == WOKEN -> out[me] = 0; carried = 1; role[me] = 0; front[me] = 0 } goto again
      fi

@@ -67,7 +67,7 @@ inline finish() {
   :: d_step { some ->
        i = 0;
        do
-       :: i < N && granted[i] == me + 1 -> granted[i] = 0; out[i] = GRANTED; i++
+       :: i < N && granted[i] == me + 1 -> granted[i] = 0; out[i] = HANDOFF; i++
        :: i < N && granted[i] != me + 1 -> i++
        :: else -> break
        od;

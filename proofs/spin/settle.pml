@@ -30,7 +30,7 @@ inline finish() {
          if
          :: !old && ql > 0 && !locked && (hand || !waking) -> pop(first);
               if
-              :: hand -> locked = (MUTEX_FAULT != 7); how = GRANTED
+              :: hand -> locked = (MUTEX_FAULT != 7); how = HANDOFF
               :: else -> waking = 1; how = WOKEN
               fi
          :: else

@@ -1,4 +1,4 @@
-//! [`wait_any`] and its kin: the first of several things that can be done.
+//! [`wait_any`], [`try_any`] and the timed and fair forms: the first of several things that can be done.
 
 mod first;
 mod permits;

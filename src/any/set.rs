@@ -4,8 +4,8 @@ use super::first::{First1, First2, First3, First4, First5, First6, First7, First
 use super::sealed::{Misuse, Raw, Sealed, Waiting};
 use super::source::AnySource;
 
-/// A set of sources for [`wait_any`](crate::wait_any) and its kin: a tuple of one to eight, or a slice, an
-/// array or a `Vec` of one kind by reference. Sealed: it cannot be implemented elsewhere.
+/// A set of sources for [`wait_any`](crate::wait_any) and its other forms: a tuple of one to eight, or a
+/// slice, an array or a `Vec` of one kind by reference. Sealed: it cannot be implemented elsewhere.
 pub trait AnySet: Sealed {
     /// The output of the one that was taken, and which it was: [`First1`] to [`First8`] for a tuple, its
     /// index and its output for a slice.

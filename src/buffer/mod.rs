@@ -100,8 +100,8 @@ use wait::Core;
 ///
 /// None of the caller's code runs in the middle of a call: neither destructors of items nor the iterator
 /// given to [`put_all`](Self::put_all). All of them may use the buffer. A thread that puts into a full buffer
-/// from which it alone would get waits for ever; so does one that gets from an empty buffer that no thread
-/// fills or closes.
+/// from which it alone would get waits indefinitely; so does one that gets from an empty buffer that no
+/// thread fills or closes.
 ///
 /// # Panics
 ///
@@ -194,7 +194,7 @@ impl<T> BoundedBuffer<T> {
     }
 
     /// Puts an item at the end, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] tries
-    /// once, [`Duration::MAX`] waits for ever.
+    /// once, [`Duration::MAX`] waits indefinitely.
     ///
     /// # Errors
     ///
@@ -315,7 +315,7 @@ impl<T> BoundedBuffer<T> {
     }
 
     /// Takes the first item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] tries
-    /// once, [`Duration::MAX`] waits for ever.
+    /// once, [`Duration::MAX`] waits indefinitely.
     ///
     /// # Errors
     ///
@@ -411,7 +411,7 @@ impl<T> BoundedBuffer<T> {
     }
 
     /// [`get_many`](Self::get_many) that waits `timeout` at most for the first item. [`Duration::ZERO`] tries
-    /// once, [`Duration::MAX`] waits for ever.
+    /// once, [`Duration::MAX`] waits indefinitely.
     ///
     /// # Errors
     ///

@@ -87,7 +87,7 @@ impl<T> BoundedBuffer<T> {
     }
 
     /// [`join`](Self::join) for `timeout` at most. Says whether everything was done. [`Duration::ZERO`] asks
-    /// and does not wait, [`Duration::MAX`] waits for ever.
+    /// and does not wait, [`Duration::MAX`] waits indefinitely.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;

@@ -101,7 +101,7 @@ impl Condvar {
         Ok(guard)
     }
 
-    /// [`wait`](Self::wait) for `dur` at most. [`Duration::MAX`] waits for ever.
+    /// [`wait`](Self::wait) for `dur` at most. [`Duration::MAX`] waits indefinitely.
     ///
     /// # Errors
     ///

@@ -168,7 +168,7 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock().map(|inner| self.guard(inner)))
     }
 
-    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever.
+    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
     ///
     /// # Errors
     ///

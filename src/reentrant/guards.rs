@@ -38,7 +38,8 @@ impl Mode for Level {
     }
 }
 
-/// The right to read the value of a [`ReentrantMutex`], given by [`ReentrantMutex::lock`] and its kin.
+/// The right to read the value of a [`ReentrantMutex`], given by [`ReentrantMutex::lock`] and its `try_`
+/// and timed forms.
 /// Dropping it unlocks once.
 ///
 /// Not [`Send`]: the lock belongs to the thread. The guards of one thread may be dropped in any order. The

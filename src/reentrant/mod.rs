@@ -91,9 +91,9 @@ use crate::raw::reentrant::RawReentrantMutex;
 /// # Reentrancy and deadlock
 ///
 /// Locking again in the thread that holds it always succeeds. Two threads that each hold what the other wants
-/// wait for ever: lock in one order everywhere. A guard that is forgotten keeps the lock held by its thread,
-/// also when the thread has ended: no later thread is taken for it. Held while a task is joined, it lets the
-/// task in: [what the types cannot tell you](crate::guide::limits).
+/// wait indefinitely: lock in one order everywhere. A guard that is forgotten keeps the lock held by its
+/// thread, also when the thread has ended: no later thread is taken for it. Held while a task is joined, it
+/// lets the task in: [what the types cannot tell you](crate::guide::limits).
 ///
 /// # Panics
 ///
@@ -195,7 +195,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.try_lock("try_lock").then(|| self.guard())
     }
 
-    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever.
+    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
     ///
     /// A call whose turn comes before the time is up succeeds, and one that gives up leaves nothing behind.
     /// The holder succeeds at once, whatever the timeout.

@@ -480,7 +480,7 @@ macro_rules! converts {
             }
 
             /// Becomes the writer, waiting `timeout` at most for the other readers to leave.
-            /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever.
+            /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
             ///
             /// # Errors
             ///

@@ -39,7 +39,8 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// assert_eq!(prices.into_inner(), [3, 5, 7]);
 /// ```
 ///
-/// A cache in a static. Whoever misses looks again as upgradable reader, so that one thread alone computes:
+/// A cache in a static. A reader that misses looks again as upgradable reader, so that one thread alone
+/// computes:
 ///
 /// ```
 /// use lockwork::{RwLock, RwLockUpgradableReadGuard};
@@ -97,8 +98,8 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// # Reentrancy and deadlock
 ///
-/// A thread that holds the lock and wants it again in a way that excludes the first waits for ever (the timed
-/// forms: until they time out). That includes [`read`](Self::read) within `read`: a writer that came in
+/// A thread that holds the lock and wants it again in a way that excludes the first waits indefinitely (the
+/// timed forms: until they time out). That includes [`read`](Self::read) within `read`: a writer that came in
 /// between stops the second and waits for the first. Use [`read_recursive`](Self::read_recursive) where that
 /// can happen. Two threads that upgrade cannot both have the upgradable lock, so they cannot wait for each
 /// other.
@@ -124,14 +125,15 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// Writing uncontended is one atomic exchange each way. When some reads have come in a row, readers stop
 /// counting themselves in the state, where they would take the cache line from each other, and publish
 /// themselves in slots of their own thread, in one table of four kilobytes for the process: an exchange to
-/// come in and a store to leave, shared with nobody. A writer looks at 32 slots at most then, and turns that
-/// off again. The protocol and its proof stand in `docs/waiting.md`.
+/// come in and a store to leave, on lines that no other thread writes. A writer looks at 32 slots at most
+/// then, and turns that off again. The protocol and its proof stand in `docs/waiting.md`.
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
     value: Data<T>,
 }
 
-// SAFETY: whoever has the lock exclusively can take the value out, so `T: Send`; no reference is left behind.
+// SAFETY: a thread that has the lock exclusively can take the value out, so `T: Send`; no reference is left
+// behind.
 unsafe impl<T: ?Sized + Send> Send for RwLock<T> {}
 // SAFETY: readers share the value, so `T: Sync`; a writer may take it from one thread to another, so `T:
 // Send`.
@@ -244,7 +246,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`read`](Self::read), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
-    /// waits for ever. A call whose turn comes before the time is up succeeds.
+    /// waits indefinitely. A call whose turn comes before the time is up succeeds.
     #[inline]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Role::Read, TimeLimit::For(timeout)).map(|token| self.read_guard(token))
@@ -284,7 +286,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`read_recursive`](Self::read_recursive), waiting `timeout` at most. [`Duration::ZERO`] tries once,
-    /// [`Duration::MAX`] waits for ever. A call whose turn comes before the time is up succeeds.
+    /// [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds.
     #[inline]
     pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Role::ReadAgain, TimeLimit::For(timeout)).map(|token| self.read_guard(token))
@@ -323,8 +325,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`upgradable_read`](Self::upgradable_read), waiting `timeout` at most. [`Duration::ZERO`] tries once,
-    /// [`Duration::MAX`] waits for ever. A call whose turn comes before the time is up succeeds, and one that
-    /// gives up leaves nothing behind.
+    /// [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds, and one
+    /// that gives up leaves nothing behind.
     #[inline]
     pub fn try_upgradable_read_for(&self, timeout: Duration) -> Option<RwLockUpgradableReadGuard<'_, T>> {
         self.raw.upgradable(TimeLimit::For(timeout)).then(|| self.upgradable_guard())
@@ -337,7 +339,7 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.upgradable(TimeLimit::Until(deadline)).then(|| self.upgradable_guard())
     }
 
-    /// Locks for writing, waiting until everybody else has left.
+    /// Locks for writing, waiting until all others have left.
     ///
     /// ```
     /// let lock = lockwork::RwLock::new(1);
@@ -362,8 +364,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`write`](Self::write), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
-    /// waits for ever. A call whose turn comes before the time is up succeeds, and one that gives up leaves
-    /// nothing behind.
+    /// waits indefinitely. A call whose turn comes before the time is up succeeds, and one that gives up
+    /// leaves nothing behind.
     ///
     /// ```
     /// use std::time::Duration;
@@ -371,7 +373,7 @@ impl<T: ?Sized> RwLock<T> {
     /// let lock = lockwork::RwLock::new(1);
     /// let reader = lock.read();
     /// assert!(lock.try_write_for(Duration::from_millis(1)).is_none());
-    /// // Nobody waits any more, so readers come in.
+    /// // No writer waits any more, so readers come in.
     /// assert!(lock.try_read().is_some());
     /// ```
     #[inline]
@@ -406,15 +408,15 @@ impl<T: ?Sized> RwLock<T> {
         self.value.get_mut()
     }
 
-    /// Where the value lives. Whoever dereferences it answers for holding the lock.
+    /// Returns where the value lives. The caller who dereferences it answers for holding the lock.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {
         self.value.as_ptr()
     }
 
-    /// Whether somebody had the lock just now, in whatever way; it may be otherwise by the time the answer is
-    /// looked at.
+    /// Returns whether a thread had the lock just now, for reading or for writing; the answer may be out of
+    /// date when it is looked at.
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.raw.is_locked()

@@ -88,9 +88,9 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// # Reentrancy and deadlock
 ///
-/// A thread that holds permits may acquire more, and waits for ever if they are held by threads that wait for
-/// its own. Two threads that each hold some and want all wait for ever, too; take all that are needed in one
-/// call. A permit is not tied to a thread: it may be sent to another, shared, and dropped anywhere.
+/// A thread that holds permits may acquire more, and waits indefinitely if they are held by threads that wait
+/// for its own. Two threads that each hold some and want all wait indefinitely, too; take all that are needed
+/// in one call. A permit is not tied to a thread: it may be sent to another, shared, and dropped anywhere.
 ///
 /// # Panics
 ///
@@ -101,7 +101,7 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 /// # Differences from `std` and `parking_lot`
 ///
 /// Neither has one. The names are those of tokio's, which waits in tasks; there a request that can never be
-/// fulfilled waits for ever, here it panics if it is not timed. `bounded` is Python's `BoundedSemaphore`.
+/// fulfilled waits indefinitely, here it panics if it is not timed. `bounded` is Python's `BoundedSemaphore`.
 ///
 /// # Implementation notes
 ///
@@ -179,7 +179,7 @@ impl Semaphore {
     /// # Panics
     ///
     /// If the semaphore can never have so many: more than it is bounded to, or more than
-    /// [`MAX_PERMITS`](Self::MAX_PERMITS). The call would wait for ever, and all threads behind it.
+    /// [`MAX_PERMITS`](Self::MAX_PERMITS). The call would wait indefinitely, and all threads behind it.
     ///
     /// # Examples
     ///
@@ -226,7 +226,7 @@ impl Semaphore {
 
     /// Takes a permit, waiting for `timeout` at most.
     ///
-    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever.
+    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
     ///
     /// ```
     /// use std::time::Duration;
@@ -247,7 +247,7 @@ impl Semaphore {
 
     /// Takes `n` permits at once, waiting for `timeout` at most.
     ///
-    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits for ever. Returns `None` at once if the
+    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely. Returns `None` at once if the
     /// semaphore can never have so many.
     #[inline]
     pub fn try_acquire_many_for(&self, n: usize, timeout: Duration) -> Option<SemaphorePermit<'_>> {

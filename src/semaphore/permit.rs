@@ -17,8 +17,8 @@ fn merged(of: &str, same: bool, permits: usize, others: usize) -> usize {
     }
 }
 
-/// Permits of a [`Semaphore`], one or several or none, given by [`Semaphore::acquire`] and its kin. Dropping
-/// it gives them back.
+/// Permits of a [`Semaphore`], one or several or none, given by [`Semaphore::acquire`] and its other forms.
+/// Dropping it gives them back.
 ///
 /// One that is leaked, say by [`mem::forget`], never gives them back, and a bounded semaphore has lost them:
 /// [`forget`](Self::forget) says so to the semaphore.
@@ -105,7 +105,8 @@ impl Drop for SemaphorePermit<'_> {
     }
 }
 
-/// A [`SemaphorePermit`] that keeps its [`Semaphore`] alive, given by [`Semaphore::acquire_arc`] and its kin.
+/// A [`SemaphorePermit`] that keeps its [`Semaphore`] alive, given by [`Semaphore::acquire_arc`] and its
+/// other forms.
 /// Dropping it gives the permits back.
 ///
 /// It borrows nothing, so it can be stored anywhere and outlive the frame it was acquired in.

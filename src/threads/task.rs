@@ -180,7 +180,7 @@ impl fmt::Debug for TaskId {
 /// [`join`](Self::join) waits as [`Event`](crate::Event) does. A thread of the pool that joins a task of the
 /// same pool which has not begun runs it itself, so a task may submit others and wait for them even if the
 /// pool has only one thread. The timed forms do not, because they could not stop in time; they wait for
-/// another thread to do it, unless they may wait for ever ([`Duration::MAX`]).
+/// another thread to do it, unless they may wait indefinitely ([`Duration::MAX`]).
 ///
 /// # Memory ordering
 ///
@@ -189,9 +189,10 @@ impl fmt::Debug for TaskId {
 ///
 /// # Reentrancy and deadlock
 ///
-/// A task that joins itself, or two that join each other, wait for ever. A task runs while the one that joins
-/// it waits, possibly on the same thread: a lock that is held across a `join` is held while the joined task
-/// runs, and a long chain of tasks each of which joins the next needs stack like a recursion of that depth.
+/// A task that joins itself, or two that join each other, wait indefinitely. A task runs while the one that
+/// joins it waits, possibly on the same thread: a lock that is held across a `join` is held while the joined
+/// task runs, and a long chain of tasks each of which joins the next needs stack like a recursion of that
+/// depth.
 ///
 /// # Panics
 ///

@@ -76,7 +76,7 @@ struct Shared<T> {
 /// # Reentrancy and deadlock
 ///
 /// A thread that drops its own worker is stopped and detached: it does not wait for itself. One that joins
-/// its own waits for ever.
+/// its own waits indefinitely.
 ///
 /// # Panics
 ///

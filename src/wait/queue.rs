@@ -311,7 +311,7 @@ impl Queue {
 }
 
 /// The right to change a queue's list. To be given back by [`unlock_as`](Self::unlock_as) or
-/// [`unlock`](Self::unlock); dropping it would leave the queue guarded for ever.
+/// [`unlock`](Self::unlock); dropping it would leave the queue locked.
 #[must_use]
 pub(crate) struct LockedQueue<'a> {
     pub(super) queue: &'a Queue,

@@ -1,4 +1,4 @@
-//! `wait_any` and its kin.
+//! `wait_any` and its other forms.
 
 mod fairness;
 mod kinds;

@@ -22,7 +22,7 @@ fn action_runs_once_in_a_round_before_any_member_leaves() {
             let looked = Barrier::new(parties);
             run(parties, |who| {
                 for round in 1..=rounds(100) {
-                    WAITS[(who + round) % WAITS.len()](&barrier).expect("nobody breaks it");
+                    WAITS[(who + round) % WAITS.len()](&barrier).expect("it is not broken");
                     assert_eq!(runs.read(), round);
                     // The next run is not before all have looked.
                     looked.wait();

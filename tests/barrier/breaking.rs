@@ -82,7 +82,7 @@ fn reset_mends_what_abort_broke() {
                     } else {
                         assert!(barrier.wait_result().is_err());
                     }
-                    // All have left it when it is reset, and nobody enters it before.
+                    // All have left it when it is reset, and none enters it before.
                     if other.wait().index() == parties / 2 {
                         assert!(barrier.is_broken());
                         barrier.reset();

@@ -20,9 +20,9 @@ fn no_member_goes_on_before_all_have_arrived() {
             run(parties, |who| {
                 for round in 1..=rounds(150) {
                     written[who].write(round);
-                    WAITS[(who + round) % WAITS.len()](&barrier).expect("nobody breaks it");
+                    WAITS[(who + round) % WAITS.len()](&barrier).expect("it is not broken");
                     assert!(written.iter().all(|written| written.read() == round));
-                    WAITS[who % WAITS.len()](&barrier).expect("nobody breaks it");
+                    WAITS[who % WAITS.len()](&barrier).expect("it is not broken");
                 }
             });
             assert_eq!(barrier.waiting(), 0);
@@ -134,7 +134,7 @@ fn more_threads_than_parties_go_through_in_rounds() {
                     Barrier::new(parties)
                 };
                 // All passes together are a whole number of rounds, and each thread waits for the others'
-                // help only as long as there is somebody left who has not passed.
+                // help only as long as there is a thread left that has not passed.
                 let (tickets, leaders) = (AtomicUsize::new(parties * passes), AtomicUsize::new(0));
                 let indexes = AtomicUsize::new(0);
                 run(2 * parties + 1, |_| {

@@ -181,7 +181,7 @@ fn no_item_is_dropped_twice_or_never() {
                         }
                     });
                     s.spawn(move || {
-                        // Not all: some stay for whoever closes, or for the buffer's own end.
+                        // Not all: some stay for the thread that closes, or for the buffer's own end.
                         buffer.iter().take(EACH / 3).for_each(drop);
                         buffer.close();
                     });

@@ -28,7 +28,7 @@ fn wait_while_returns_when_the_condition_is_gone() {
                 // Queued again, hence it has tested in vain until the last.
                 eventually(|| condvar.notify_one() || waiter.is_finished());
             }
-            // Once at first, and once for each notification; of these the last may have found nobody any
+            // Once at first, and once for each notification; of these the last may have found no thread any
             // more.
             assert!((4..=5).contains(&waiter.join().unwrap()));
         });
@@ -96,7 +96,7 @@ fn wait_while_tests_once_more_after_the_timeout() {
             *tests % 2 == 1
         };
         assert!(!condvar.wait_while_for(&mut tests, first_only, SHORT).timed_out());
-        assert!(start.elapsed() >= SHORT, "nobody has notified");
+        assert!(start.elapsed() >= SHORT, "no thread has notified");
         assert_eq!(*tests, 2);
         assert!(!condvar.wait_while_until(&mut tests, first_only, Instant::now()).timed_out());
         assert_eq!(*tests, 4);
@@ -149,7 +149,7 @@ fn panic_in_a_condition_leaves_the_guard_locked() {
             assert!(mutex.try_lock().is_none());
         }
         assert_eq!(*guard, 3);
-        assert!(!condvar.notify_one(), "nobody waits");
+        assert!(!condvar.notify_one(), "no thread waits");
         drop(guard);
         assert_eq!(*mutex.try_lock().expect("unlocked with its guard"), 3);
     });

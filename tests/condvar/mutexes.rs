@@ -88,7 +88,7 @@ fn mutex_may_change_from_wait_to_wait() {
 
 #[test]
 fn mutex_may_go_as_soon_as_the_wait_is_over() {
-    // Nobody but the waiter knows the mutex, which goes while the notifier may still be at it.
+    // Only the waiter knows the mutex, which goes while the notifier may still be at it.
     watchdog(|| {
         for parties in parties() {
             let (condvar, returned) = (Condvar::new(), AtomicUsize::new(0));

@@ -27,7 +27,7 @@ fn timeout_takes_the_time_asked_for() {
         *guard += 1;
         assert!(mutex.try_lock().is_none());
         drop(guard);
-        assert_eq!(condvar.notify_all(), 0, "nobody is left behind");
+        assert_eq!(condvar.notify_all(), 0, "no waiter is left behind");
         assert_eq!(*mutex.lock(), 1);
     });
 }

@@ -292,7 +292,7 @@ macro_rules! by {
     };
 }
 
-/// Ways that keep out whoever has the same lock in the same way.
+/// Ways that keep out a thread that has the same lock in the same way.
 macro_rules! exclusive {
     ($($way:ident: $of:ty, $guard:ty, $owned:ty, $name:literal,
         [$($calls:ident),+], [$($arc_calls:ident),+], $try:ident;)+) => { $(

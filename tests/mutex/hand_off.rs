@@ -73,7 +73,7 @@ fn unlock_fair_hands_over_in_order() {
 #[test]
 fn fair_unlock_keeps_newcomers_out() {
     watchdog(|| {
-        /// Hands over, and runs the second argument while somebody else has the lock.
+        /// Hands over, and runs the second argument while another thread has the lock.
         type HandOver = fn(MutexGuard<'_, Line>, &mut dyn FnMut());
         let ways: [HandOver; 4] = [
             |line, meanwhile| {

@@ -316,7 +316,7 @@ fn follow(program: Vec<Step>) {
     for mut step in program {
         if let Step::Take(how @ Take::Lock, _) = &mut step {
             if held != Held::No {
-                // It would wait for itself for ever.
+                // It would wait for itself indefinitely.
                 *how = Take::Try;
             }
         }

@@ -48,7 +48,7 @@ fn two_accounts_and_many_tellers_are_no_deadlock() {
         assert!(!ended.stdout.contains("ordered"), "{}", ended.stdout);
         number_before(&ended.stdout, " times") > 0
     });
-    assert!(gave_way, "nobody gave way");
+    assert!(gave_way, "no teller gave way");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn naive_order_ends_in_a_deadlock_that_is_reported() {
         tellers.sort_unstable();
         tellers.dedup();
         assert_eq!(tellers.len(), waits.len(), "a teller waits twice: {}", ended.stdout);
-        // Nobody was in the middle of moving money.
+        // No teller was in the middle of moving money.
         ended.says("as before");
     }
 }

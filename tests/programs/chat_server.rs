@@ -154,7 +154,7 @@ fn two_hundred_clients_hear_everything_in_the_same_order() {
             }
             assert_eq!(first.get_or_insert_with(|| heard.clone()), &heard, "another order");
         }
-        let mut lines = first.expect("somebody has heard something");
+        let mut lines = first.expect("a client has heard something");
         lines.sort_unstable();
         lines.dedup();
         assert_eq!(lines.len(), CLIENTS);

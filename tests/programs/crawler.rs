@@ -205,7 +205,7 @@ fn host_gets_as_many_requests_as_allowed_and_no_more() {
             counts.0 += 1;
             counts.1 = counts.1.max(counts.0);
             changed.notify_all();
-            // Nobody is answered before as many have come as may.
+            // No request is answered before as many have come as may.
             let _ = changed.wait_while_for(&mut counts, |(_, most)| *most < 3, LIMIT);
             counts.0 -= 1;
             drop(counts);

@@ -41,7 +41,7 @@ use crate::support::{LIMIT, eventually, watchdog};
 
 use partial::{Identity, Part, Partial, divide};
 
-/// A server of one file, which is what everybody gets who asks for anything.
+/// A server of one file, which is the answer to every request.
 struct Origin {
     server: Server,
     state: Arc<State>,
@@ -82,7 +82,7 @@ impl Origin {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        // Nobody shall wait for what is sent drop by drop.
+        // No client shall wait for what is sent drop by drop.
         self.state.flow.set();
     }
 }
@@ -213,7 +213,7 @@ fn goes_on_after(signal: &'static str, code: Option<i32>) {
             .iter()
             .map(|part| ((part.start + part.done) as usize, part.end.expect("an end") as usize - 1))
             .collect();
-        // What was on its way to the first run may still be asked for, in vain, by nobody.
+        // What was on its way to the first run may still be asked for, in vain.
         origin.state.ranges.lock().clear();
         origin.state.flow.set();
         download(&arguments).expect(0);

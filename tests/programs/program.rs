@@ -12,7 +12,8 @@ use lockwork::{Event, Mutex};
 use crate::built::path;
 use crate::support::eventually;
 
-/// After this a program is killed, and whoever waits for it learns why. Less than the limit of a test.
+/// After this a program is killed, and the thread that waits for it learns why. Less than the limit of a
+/// test.
 pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 
 /// A running example. Killed when it is dropped, and when it runs for too long.
@@ -63,7 +64,7 @@ impl Program {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 all.push_str(&line);
                 all.push('\n');
-                // Nobody listens any more once they have heard what they wanted.
+                // The receiver is gone once the test has heard what it wanted.
                 let _ = send.send(line);
             }
             all

@@ -14,7 +14,8 @@ use lockwork::{Event, Mutex};
 use crate::built::path;
 use crate::support::eventually;
 
-/// After this a program is killed, and whoever waits for it learns why. Less than the limit of a test.
+/// After this a program is killed, and the thread that waits for it learns why. Less than the limit of a
+/// test.
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// A running program. Killed when it is dropped, and when it runs for too long.

@@ -127,7 +127,7 @@ fn held_lock_keeps_others_out_until_the_last_level() {
                 }
                 Sleeper::until_all_asleep(&sleepers);
                 drop(outer);
-                // The holder nests whoever waits.
+                // The holder nests though others wait.
                 drop(mutex.lock());
                 assert!(mutex.try_lock_for(Duration::ZERO).is_some());
                 assert_eq!(got_in.load(Relaxed), 0);

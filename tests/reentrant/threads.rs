@@ -39,7 +39,7 @@ struct Speaker;
 
 impl Drop for Speaker {
     fn drop(&mut self) {
-        // No assertions: nobody could catch their panic here.
+        // No assertions: their panic could not be caught here.
         let outer = LAST_WORDS.lock();
         let inner = LAST_WORDS.try_lock();
         if inner.is_some() && LAST_WORDS.hold_count() == 2 {

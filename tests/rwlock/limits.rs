@@ -54,7 +54,7 @@ fn reader_beyond_the_limit_is_refused_by_try_and_panics_in_read() {
         let message = message_of(|| RwLockUpgradableReadGuard::downgrade(upgradable));
         names_itself("RwLockUpgradableReadGuard::downgrade", message);
 
-        // Nothing of all that is left, and nobody who did not read is affected.
+        // Nothing of all that is left, and no thread that did not read is affected.
         assert!(lock.try_upgradable_read().is_some());
         assert!(lock.try_write().is_none());
         assert!(lock.is_locked() && !lock.is_locked_exclusive());
@@ -100,7 +100,7 @@ fn downgrade_beside_too_many_readers_loses_none_of_them() {
     watchdog(|| {
         let lock = RwLock::new(0);
         let first = lock.read();
-        // The last of these sits.
+        // The last of these publishes itself.
         (0..32).for_each(|_| drop(lock.read()));
         let visible = lock.read();
         // As many as there may be, whatever that is.

@@ -1,6 +1,6 @@
 //! `RwLock` and its eight guards.
 //!
-//! Readers are in by count on a lock that is written now and then, and by seat on one that has been read many
+//! Readers are in by count on a lock that is written now and then, and by slot on one that has been read many
 //! times in a row ([`Mode`]). Whatever is promised is promised for both, so most tests run in both.
 
 mod exclusion;
@@ -36,8 +36,8 @@ const LONGER: Duration = Duration::from_millis(30);
 /// Hardly longer than it takes to queue.
 const BRIEF: Duration = Duration::from_micros(50);
 
-/// How the first readers are in: below the number of reads in a row from which on they sit, and well above
-/// it.
+/// How the first readers are in: below the number of reads in a row from which on they use slots, and well
+/// above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Counted,
@@ -66,7 +66,7 @@ impl Mode {
     }
 }
 
-/// Two numbers that are equal whenever nobody writes.
+/// Two numbers that are equal whenever no thread writes.
 type Pair = [usize; 2];
 
 /// In what capacity to come in.
@@ -318,13 +318,13 @@ fn open_to<T: ?Sized>(lock: &RwLock<T>) -> [bool; 3] {
     [reader, upgradable, writer]
 }
 
-/// Sees that nobody writes.
+/// Sees that no thread writes.
 fn look(pair: &Pair) {
     let one = black_box(pair)[0];
     if one % 32 == 0 {
         thread::yield_now();
     }
-    assert_eq!(black_box(pair)[1], one, "somebody writes while others read");
+    assert_eq!(black_box(pair)[1], one, "a thread writes while others read");
 }
 
 /// Counts, in a way that goes wrong as soon as two are at it.

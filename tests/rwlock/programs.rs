@@ -52,7 +52,7 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The specification: who is in. Nobody waits, as there is one thread only.
+/// The specification: who is in. No thread waits, as there is one only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Inside {
     readers: usize,
@@ -134,7 +134,7 @@ fn follow(program: Vec<Step>) {
                             Held::ArcRead(_) | Held::ArcUpgradable(_) | Held::ArcWrite(_)
                         ));
                         mem::forget(held);
-                        // It stays in for ever.
+                        // It stays in.
                         continue;
                     }
                     Step::Map(_) => Some(held.map()),

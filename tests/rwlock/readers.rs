@@ -26,7 +26,7 @@ fn is_locked_tells_of_readers_in_any_number() {
             }
             readers.push(lock.read());
         }
-        // First in, first out, and the other way round: one sits, and the others do not.
+        // First in, first out, and the other way round: one is in a slot, and the others are counted.
         while readers.len() > 20 {
             drop(readers.remove(0));
             assert!(lock.is_locked() && lock.try_write().is_none());
@@ -113,7 +113,7 @@ fn one_thread_reads_many_locks_at_once() {
     watchdog(|| {
         for mode in cases(MODES) {
             let locks: Vec<_> = (0..40).map(|n| mode.lock(n)).collect();
-            // Each twice, as a thread might that does not know of its own reads; nobody writes yet.
+            // Each twice, as a thread might that does not know of its own reads; no thread writes yet.
             let readers: Vec<_> = locks.iter().chain(&locks).map(RwLock::read).collect();
             thread::scope(|s| {
                 for lock in &locks {
@@ -198,7 +198,7 @@ struct Speaker;
 
 impl Drop for Speaker {
     fn drop(&mut self) {
-        // No assertions: nobody could catch their panic here.
+        // No assertions: their panic could not be caught here.
         let read = (0..32).filter(|_| LAST_WORDS.try_read().is_some()).count();
         let timed_out = LAST_WORDS.try_write_for(Duration::from_micros(10)).is_none();
         SAYING_THEM.about_to_block();

@@ -148,7 +148,7 @@ fn any_deed(n: usize, seldom: usize) -> (Deed, Take, bool) {
 #[test]
 fn stress_with_every_deed() {
     watchdog(|| {
-        // From mostly writing to mostly reading, which is where seats come and go.
+        // From mostly writing to mostly reading, which is where slots come and go.
         for (seldom, turns) in cases([(1, 400), (4, 800), (40, 3000)]) {
             for parties in parties() {
                 let (lock, counted) = (shown(RwLock::new([0; 2])), AtomicUsize::new(0));
@@ -176,7 +176,7 @@ fn stress_with_every_deed() {
 
 #[test]
 fn stress_with_more_locks_than_places() {
-    // Threads sit in many locks in turn, whose numbers share places.
+    // Threads use slots for many locks in turn, whose numbers share places.
     watchdog(|| {
         for parties in parties() {
             let locks: Vec<_> = (0..70).map(|_| Mode::Visible.lock([0; 2])).collect();
@@ -211,7 +211,7 @@ fn stress_with_more_locks_than_places() {
 
 #[test]
 fn last_leaver_wakes_the_writer_by_count_and_by_slot() {
-    // One writer and readers that end: nobody comes by afterwards who could make up for a lost wake-up.
+    // One writer and readers that end: no thread comes afterwards that could make up for a lost wake-up.
     watchdog(|| {
         for mode in cases(MODES) {
             for parties in parties() {

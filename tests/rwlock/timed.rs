@@ -107,7 +107,7 @@ fn timed_out_writer_leaves_no_trace() {
                     drop(reader);
                     assert!(!lock.is_locked());
                     assert_eq!(open_to(&lock), [true; 3]);
-                    // Whoever waits next is woken.
+                    // The next waiter is woken.
                     let sleeper = Sleeper::new();
                     thread::scope(|s| {
                         let reader = lock.read();

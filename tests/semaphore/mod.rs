@@ -19,6 +19,6 @@ const ACQUIRES: [for<'a> fn(&'a Semaphore, usize) -> SemaphorePermit<'a>; 5] = [
     |semaphore, n| if n == 1 { semaphore.acquire() } else { semaphore.acquire_many(n) },
     |semaphore, n| semaphore.acquire_many(n),
     |semaphore, n| semaphore.try_acquire_many_for(n, LIMIT).expect("in time"),
-    |semaphore, n| semaphore.try_acquire_many_for(n, Duration::MAX).expect("for ever"),
+    |semaphore, n| semaphore.try_acquire_many_for(n, Duration::MAX).expect("no time limit"),
     |semaphore, n| semaphore.try_acquire_many_until(n, Instant::now() + LIMIT).expect("in time"),
 ];

@@ -127,7 +127,7 @@ fn large_request_that_times_out_lets_the_others_on() {
                     let semaphore = &semaphore;
                     s.spawn(move || {
                         sleeper.about_to_block();
-                        // Nobody adds permits: what is there must do.
+                        // No permits are added: what is there must do.
                         acquire(semaphore, 1).forget();
                     });
                 }

@@ -8,7 +8,7 @@ use super::watch::eventually;
 /// Lets other threads see that one has gone to sleep, as far as the system tells.
 ///
 /// A thread that has called [`about_to_block`](Self::about_to_block) does nothing but the one call that may
-/// block. So whoever sees it asleep knows that it is parked in that call.
+/// block. So a thread that sees it asleep knows that it is parked in that call.
 #[derive(Debug, Default)]
 pub(crate) struct Sleeper(AtomicU32);
 

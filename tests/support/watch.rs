@@ -108,7 +108,7 @@ fn watchdog_of<R: Send + 'static>(limit: Duration, body: impl FnOnce() -> R + Se
         move || {
             WATCH.set(Some(watch));
             let result = body();
-            // Nobody listens any more if the limit has passed.
+            // The receiver is gone if the limit has passed.
             let _ = finished.send(());
             result
         }
@@ -127,7 +127,7 @@ fn watchdog_of<R: Send + 'static>(limit: Duration, body: impl FnOnce() -> R + Se
     })
 }
 
-/// What there is to say of a test that hangs. Its locks may hang whoever looks at them.
+/// What there is to say of a test that hangs. Its locks may hang a thread that looks at them.
 fn describe_in_time(watch: &Arc<Watch>) -> String {
     let (said, wait) = mpsc::channel();
     let watch = Arc::clone(watch);

@@ -33,7 +33,7 @@ fn panic_is_carried_to_the_joiner_and_spares_the_thread() {
 fn panics_of_destructors_do_not_kill_threads() {
     watchdog(|| {
         let pool = ThreadPool::new(1);
-        // A result that nobody takes, a payload that nobody takes, a closure that is cancelled, a callback's
+        // A result that is not taken, a payload that is not taken, a closure that is cancelled, a callback's
         // payload.
         for late in either("late ") {
             let (fine, bad) =
@@ -60,7 +60,8 @@ fn payloads_of_on_start_may_panic_when_dropped() {
     watchdog(|| {
         for threads in cases(THREADS) {
             let pool = ThreadPool::builder().threads(threads).on_start(|| panic::panic_any(Bomb)).build();
-            // The first is for the joiner. The others are nobody's, and must not end their threads too early.
+            // The first is for the joiner. The others belong to no joiner, and must not end their threads too
+            // early.
             let payload = panics(|| pool.join()).unwrap_err();
             assert!(payload.is::<Bomb>());
             std::mem::forget(payload);

@@ -120,7 +120,7 @@ fn timed_join_gives_the_result_or_the_task() {
 }
 
 // CPython: test_done_callback_with_result, _with_exception, _with_cancel,
-// test_done_callback_already_successful and kin, and the order of registration.
+// test_done_callback_already_successful and its siblings, and the order of registration.
 #[test]
 fn callbacks_run_in_order_or_at_once() {
     watchdog(|| {
@@ -280,7 +280,7 @@ fn callbacks_of_many_threads_are_each_called_once_and_in_order() {
     });
 }
 
-/// Nobody is told that a task was not cancelled which then is, or the other way round.
+/// No caller is told that a task was not cancelled which then is, or the other way round.
 #[test]
 fn cancel_keeps_its_word_against_start_shutdown_and_itself() {
     watchdog(|| {

@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// There is nobody to hear it.
+/// No thread waits for it.
 fn notify_without_waiters<M: Monitor<u64>>(crew: &mut Crew, plan: Plan) -> Round {
     let monitor = CachePadded::new(M::new(0));
     crew.run(1, plan, move |worker| worker.repeat(1024, || monitor.notify_one(0))).of_equals()

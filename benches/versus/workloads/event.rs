@@ -59,7 +59,7 @@ fn ping_pong<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
 
 /// One thread releases all the others, and goes on when the last of them has come; that is one operation.
 fn release<S: Signal>(crew: &mut Crew, plan: Plan, waiters: usize) -> Round {
-    // Two gates: one can be shut when everybody is known to stand before the other.
+    // Two gates: one can be shut when all threads are known to stand before the other.
     let gates = [CachePadded::new(S::new()), CachePadded::new(S::new())];
     let answer = CachePadded::new(S::new());
     let came = CachePadded::new(AtomicUsize::new(0));

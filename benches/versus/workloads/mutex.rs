@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Nobody else is there.
+/// No other thread is there.
 fn uncontended<L: Lock>(crew: &mut Crew, plan: Plan) -> Round {
     let lock = CachePadded::new(L::new());
     crew.run(1, plan, move |worker| worker.repeat(64, || lock.with(|value| *value += 1))).of_equals()

@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// There is a permit, and nobody else who wants it.
+/// There is a permit, and no other thread that wants it.
 fn uncontended<S: Permits>(crew: &mut Crew, plan: Plan) -> Round {
     let semaphore = CachePadded::new(S::new(1));
     crew.run(1, plan, move |worker| worker.repeat(64, || semaphore.with(|| ()))).of_equals()

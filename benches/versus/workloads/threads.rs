@@ -105,7 +105,7 @@ fn joined<P: Pool>(crew: &mut Crew, plan: Plan, task: Duration) -> Round {
     run.of_equals()
 }
 
-/// Repeats the operation, which says how long it took for whoever waited.
+/// Repeats the operation, which says how long it took the thread that waited.
 fn time_each(worker: &Worker<'_>, mut operation: impl FnMut() -> Duration) {
     let mut waits = Waits::default();
     while worker.runs() {

@@ -17,7 +17,7 @@ struct Total(UnsafeCell<u64>);
 
 impl Total {
     fn get(&self) -> u64 {
-        // SAFETY: whoever calls has the lock in whose payload this is.
+        // SAFETY: the caller has the lock in whose payload this is.
         self.0.with(|value| unsafe { *value })
     }
 
@@ -101,7 +101,8 @@ impl Bank {
         if !*open || from == to {
             return false;
         }
-        // Whoever needs two accounts locks the one with the smaller number first. The bug: in the order of the transfer.
+        // A thread that needs two accounts locks the one with the smaller number first. The bug: in the order of
+        // the transfer.
         let in_order = from < to || cfg!(feature = "bug-order");
         let (mut source, mut target);
         if in_order {
@@ -162,7 +163,8 @@ impl<T> Tray<T> {
     pub fn take(&self) -> T {
         let mut place = self.item.lock();
         if cfg!(feature = "bug-if") {
-            // The bug: once notified it believes that the item is there. Another may have come by before it could lock.
+            // The bug: once notified it believes that the item is there. Another thread may have taken it
+            // before this one could lock.
             if place.is_none() {
                 self.filled.wait(&mut place);
             }
@@ -171,7 +173,7 @@ impl<T> Tray<T> {
                 self.filled.wait(&mut place);
             }
         }
-        place.take().expect("somebody else took the item that this thread was woken for")
+        place.take().expect("another thread took the item that this thread was woken for")
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::Told;
 
-/// Longer than anything here takes, on any machine: whoever waits that long waits in vain.
+/// Longer than anything here takes, on any machine: a thread that waits that long waits in vain.
 const LONG: Duration = Duration::from_secs(30);
 
 fn check(good: bool, what: impl FnOnce() -> String) -> Result<(), String> {

@@ -33,14 +33,14 @@ pub(crate) fn condition(cooks: usize) -> Told {
     // Now the pass is empty, and stays so.
     let mut dishes = pass.lock();
     let result = changed.wait_while_for(&mut dishes, |dishes| dishes.is_empty(), Duration::from_millis(1));
-    check(result.timed_out(), || "somebody found a dish on the empty pass".into())?;
+    check(result.timed_out(), || "a cook found a dish on the empty pass".into())?;
     told([
         format!("the waiter slept until {cooks} dishes stood on the pass, then took {served};"),
         "a second one waited for a millisecond and went without".into(),
     ])
 }
 
-/// Everybody waits for something that happens once.
+/// All threads wait for something that happens once.
 pub(crate) fn event(cooks: usize) -> Told {
     let (ready, open) = (Latch::new(cooks), Event::new());
     let begun = Mutex::new(0);

@@ -26,7 +26,7 @@ pub(crate) fn pool(cooks: usize) -> Told {
         Err(TaskError::Panicked(payload)) => payload.downcast_ref::<&str>().copied(),
         _ => None,
     };
-    check(why == Some("burnt"), || "nobody was told of the burnt dish".into())?;
+    check(why == Some("burnt"), || "no thread was told of the burnt dish".into())?;
 
     // The cooks are kept busy, so that the last order is still in the queue when it is cancelled.
     let busy = Arc::new(Event::new());

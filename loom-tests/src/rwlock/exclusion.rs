@@ -4,7 +4,7 @@ use super::{VISIBLE, biased_lock, model_with};
 use crate::models::support::{Arc, model, model_bounded, reach, thread};
 use lockwork::RwLock;
 
-/// Two writers exclude each other, each sees what the other did, and neither sleeps for ever.
+/// Two writers exclude each other, each sees what the other did, and neither sleeps indefinitely.
 #[test]
 fn two_writers_exclude_each_other() {
     let states = ["waiter parks", "second", "rwlock looked after by the holder of the queue lock"];

@@ -1,4 +1,4 @@
-//! A mutex that whoever comes may take before those that wait, but for a hand-over now and then.
+//! A mutex with barging, and a hand-off now and then.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

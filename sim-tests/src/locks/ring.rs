@@ -7,7 +7,7 @@ use super::{Line, Queue, word};
 
 #[derive(Debug)]
 struct Slot {
-    /// The position of whoever may use it next.
+    /// The position of the thread that may use it next.
     turn: AtomicUsize,
     item: AtomicU64,
 }

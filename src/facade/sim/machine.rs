@@ -181,7 +181,7 @@ pub(super) fn system_call() -> bool {
 
 /// Blocks the calling thread until it is woken at `address`, or for so long. Returns false if the time is up.
 pub(super) fn block(address: usize, timeout: Option<Time>) -> bool {
-    let yielder = with(|world| world.block(address, timeout)).expect("blocks outside of a run, for ever");
+    let yielder = with(|world| world.block(address, timeout)).expect("blocks outside of a run, indefinitely");
     suspend(yielder);
     with(|world| !world.me().timed_out).unwrap_or(true)
 }

@@ -80,7 +80,7 @@ pub(crate) fn park_timeout(timeout: Duration) {
 }
 
 fn park_until_given(timeout: Option<Duration>) {
-    let own = machine::own_handle().expect("parks outside of a run, for ever");
+    let own = machine::own_handle().expect("parks outside of a run, indefinitely");
     let token = &own.0.token;
     if token.compare_exchange(NONE, PARKED, SeqCst, SeqCst).is_ok() {
         while wait(token, PARKED, timeout) && timeout.is_none() && token.load(SeqCst) == PARKED {}

@@ -25,8 +25,9 @@
 //!
 //! 1. A slot goes from 0 to a lock's number by a reader's exchange, and back by a store of the reader that is
 //!    in.
-//! 2. A number is one lock's for ever. So what a forgotten guard leaves in its slot keeps no other lock
-//!    waiting. It is assigned before READER_BIASED is set for the first time, and never changes.
+//! 2. A number belongs to one lock and is never used again. So what a forgotten guard leaves in its slot
+//!    keeps no other lock waiting. It is assigned before READER_BIASED is set for the first time, and never
+//!    changes.
 //! 3. The reader changes its slot and then looks at the state; the writer changes the state and then looks at
 //!    the slots. Both do so in one total order, so one of them sees the other: the reader that sees the
 //!    writer retracts and is counted.

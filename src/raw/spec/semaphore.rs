@@ -1,6 +1,6 @@
 //! What a semaphore promises, as small as it can be said: see `facade::spec`.
 //!
-//! Permits go to the first that waits, when there are enough for it, and to those that come by while none
+//! Permits go to the first that waits, when there are enough for it, and to those that barge while none
 //! waits.
 
 use std::collections::VecDeque;

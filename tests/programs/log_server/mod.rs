@@ -24,7 +24,7 @@ use crate::built::path;
 use crate::program::Program;
 use crate::support::{eventually, watchdog};
 
-/// After this a server is killed, and whoever waits for it learns why. Less than the limit of a test.
+/// After this a server is killed, and the thread that waits for it learns why. Less than the limit of a test.
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// A path in the temporary directory that no other test uses.
@@ -84,7 +84,7 @@ impl Server {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 all.push_str(&line);
                 all.push('\n');
-                // Nobody listens any more once the address is known.
+                // The receiver is gone once the address is known.
                 let _ = send.send(line);
             }
             all

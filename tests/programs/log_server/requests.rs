@@ -367,7 +367,7 @@ fn waiting_client_is_told_to_continue() {
         // There is no body to wait for.
         assert_eq!(client.ask(head("/log", 0)).status, 200);
         drop(client);
-        // Nobody wants the body.
+        // No test wants the body.
         for (target, len, status) in [("/log", 11, 413), ("/nowhere", 4, 404), ("/health", 4, 405)] {
             let mut client = Client::connect(address);
             let answer = client.ask(head(target, len));

@@ -54,7 +54,7 @@ fn slow_clients_do_not_hold_the_only_worker() {
         for client in &mut idle {
             assert_eq!(client.ask(get("/health")).status, 200);
         }
-        // All of them have the worker's attention, and so has everybody else.
+        // All of them have the worker's attention, and so has every other client.
         for _ in 0..10 {
             let mut client = Client::connect(address);
             assert_eq!(client.ask(get("/health")).status, 200);

@@ -25,7 +25,7 @@ fn stops_in_order(signal: &str) {
     two.send(&second[..second.len() - 3]);
 
     server.signal(signal);
-    // Nobody else is let in, and who has nothing to say is let go.
+    // No other client is let in, and one that has nothing to say is let go.
     eventually(|| TcpStream::connect_timeout(&address, LIMIT).is_err());
     idle.expect_end();
     silent.expect_end();
