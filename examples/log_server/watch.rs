@@ -98,11 +98,11 @@ impl Watch {
     ) -> io::Result<Option<Connection>> {
         let token = connection.token;
         let mut slots = self.slots.lock();
-        let news = slots.stopping && !stopping;
+        let stops = slots.stopping && !stopping;
         let failed = slots.log_failed;
         let slot = &mut slots.slots[token];
         let committed = connection.is_committing() && (slot.committed || failed);
-        if news || committed {
+        if stops || committed {
             return Ok(Some(connection));
         }
         connection.register(&self.registry)?;

@@ -115,7 +115,7 @@ fn timeout_and_last_arrival_agree() {
 
 /// A time-out of no length, in flight, against a member that is about to go to sleep.
 #[test]
-fn timeout_in_limbo_breaks_the_round_for_the_other() {
+fn timeout_in_flight_breaks_the_round_for_the_other() {
     model_bounded(4, "two timed waits", &["both", "none", "waiter parks"], || {
         let shared = Arc::new((Barrier::new(2), Plain::new(0)));
         let other = Arc::clone(&shared);

@@ -85,9 +85,8 @@ use wait::Core;
 /// # Fairness
 ///
 /// Items leave in the order in which they came in; those of one thread in the order in which it put them.
-/// Among threads that sleep, the one that has slept longest is woken first, at the next item or place. A
-/// thread that comes by at that moment may take it first; then the other sleeps again, still before all
-/// others.
+/// Among threads that sleep, the one that has slept longest is woken first, at the next item or place. Another
+/// thread may take it first; then the one that was woken sleeps again, still before all others.
 ///
 /// # Memory ordering
 ///

@@ -48,9 +48,10 @@ use crate::facade::{Deadline, const_fn};
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::Condvar`]: no spurious wake-ups; first in, first out; [`wait_until`](Self::wait_until)
-/// and its kin; any mutexes, one after the other or at once. `parking_lot`'s has no poisoning and borrows the
-/// guard.
+/// From [`std::sync::Condvar`]: no spurious wake-ups; first in, first out; [`wait_until`](Self::wait_until) and
+/// [`wait_while_until`](Self::wait_while_until);
+/// waiters with different mutexes, one after the other or at once. `parking_lot`'s has no poisoning and
+/// borrows the guard.
 ///
 /// # Implementation notes
 ///

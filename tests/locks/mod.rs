@@ -240,7 +240,7 @@ promises! {
             waiter_that_has_stood_first_for_long_is_handed_the_lock;
         panics: panic_while_held_lets_waiters_in, panic_while_mapping_releases;
         stress: stress_with_every_way, unlocks_and_timeouts_race;
-        timed: zero_and_past_deadlines_try_once, max_waits_for_ever, timeout_takes_the_time_asked_for,
+        timed: zero_and_past_deadlines_try_once, max_waits_indefinitely, timeout_takes_the_time_asked_for,
             timed_waiter_gets_the_lock_before_its_deadline, timeout_leaves_the_lock_usable_for_both,
             abandoned_waits_leave_nothing, abandoned_waits_do_not_break_the_line,
             last_unlock_wakes_a_waiter_whatever_comes_or_goes;

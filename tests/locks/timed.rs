@@ -25,7 +25,7 @@ pub(super) fn zero_and_past_deadlines_try_once<L: Lock>() {
     }
 }
 
-pub(super) fn max_waits_for_ever<L: Lock>() {
+pub(super) fn max_waits_indefinitely<L: Lock>() {
     let endless = [Duration::MAX, Duration::MAX - Duration::from_nanos(1), Duration::from_secs(u64::MAX / 2)];
     for way in ways::<L, 3>(endless.map(Take::For)) {
         let (lock, sleeper) = (new::<L>(), Sleeper::new());

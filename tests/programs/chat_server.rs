@@ -284,7 +284,7 @@ fn flood_of_one_client_does_not_drop_the_others() {
 }
 
 #[test]
-fn stop_does_not_wait_for_a_slow_client_for_ever() {
+fn stop_does_not_wait_indefinitely_for_a_slow_client() {
     watchdog(|| {
         let server = Server::start(&[
             "--outbox",

@@ -39,7 +39,7 @@ fn upgrade_without_time_tries_once() {
 }
 
 #[test]
-fn upgrade_with_endless_time_waits_for_ever() {
+fn upgrade_with_endless_time_waits_indefinitely() {
     watchdog(|| {
         let nearly = [Duration::MAX - Duration::from_nanos(1), Duration::from_secs(u64::MAX / 2)];
         for timeout in cases([Duration::MAX, nearly[0], nearly[1]]) {

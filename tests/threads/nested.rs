@@ -57,7 +57,7 @@ fn tasks_may_wait_for_several_of_their_pool() {
 }
 
 #[test]
-fn waits_for_ever_are_no_timed_waits() {
+fn waits_without_limit_are_no_timed_waits() {
     watchdog(|| {
         let pool = Arc::new(ThreadPool::new(1));
         let own = Arc::clone(&pool);

@@ -1,7 +1,7 @@
 //! What a mutex promises, as small as it can be said: see `facade::spec`.
 //!
-//! It is locked by the thread that has the token. Any thread that waits may get it next, and any that comes
-//! by, unless it was unlocked fairly: then the token is for those that were waiting.
+//! It is locked by the thread that has the token. Any thread that waits may get it next, and any that barges,
+//! unless it was unlocked fairly: then the token is for those that were waiting.
 
 use std::mem;
 

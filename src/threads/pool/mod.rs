@@ -67,8 +67,8 @@ use crate::facade::{Deadline, TimeLimit};
 /// # Fairness
 ///
 /// Tasks begin in the order in which they were submitted, except those that a thread of the pool runs while
-/// it joins them. Submitters that wait for room are woken in the order in which they came; one that comes by
-/// at that moment may be faster.
+/// it joins them. Submitters that wait for room are woken in the order in which they came; another that
+/// submits at that moment may be faster.
 ///
 /// # Memory ordering
 ///

@@ -225,7 +225,7 @@ fn records_that_wait_are_bounded_by_their_bytes() {
             .collect();
         // As many as there is room for have their answer; the others wait. Which they are is not said: a body
         // that comes in two pieces lets others go first.
-        eventually(|| clients.iter().filter(|client| client.has_news()).count() >= 10);
+        eventually(|| clients.iter().filter(|client| client.has_something_new()).count() >= 10);
         let reader = thread::spawn(move || {
             let (mut lines, mut chunk) = (0, vec![0; 1 << 16]);
             while lines < CLIENTS {

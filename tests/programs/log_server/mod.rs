@@ -308,7 +308,7 @@ impl Client {
 
     /// Whether something has come that was not received yet.
     #[track_caller]
-    fn has_news(&self) -> bool {
+    fn has_something_new(&self) -> bool {
         self.stream.set_nonblocking(true).expect("a mode");
         let peeked = self.stream.peek(&mut [0]);
         self.stream.set_nonblocking(false).expect("a mode");

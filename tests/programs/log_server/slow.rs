@@ -82,7 +82,7 @@ fn slow_clients_do_not_hold_the_only_worker() {
 
 /// Also when the line is full, and clients that must wait have to be let in some time.
 #[test]
-fn slow_clients_do_not_hold_a_full_line_for_ever() {
+fn slow_clients_do_not_hold_a_full_line_indefinitely() {
     watchdog(|| {
         let server = Server::start(&["--workers", "1", "--queue", "1", "--read-timeout-ms", "300"]);
         let address = server.address();

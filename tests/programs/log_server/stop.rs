@@ -74,7 +74,7 @@ fn clients_in_the_backlog_are_answered_at_the_stop() {
 }
 
 #[test]
-fn stop_does_not_wait_for_a_slow_client_for_ever() {
+fn stop_does_not_wait_indefinitely_for_a_slow_client() {
     watchdog(|| {
         let server = Server::start(&["--workers", "1", "--read-timeout-ms", "400"]);
         let address = server.address();
