@@ -348,7 +348,8 @@ impl BarrierWaitResult {
         self.is_leader
     }
 
-    /// The order of arrival: 0 for the first thread of the round, `parties - 1` for the last.
+    /// Returns the place in the order of arrival: 0 for the first thread of the round, `parties - 1` for the
+    /// last.
     #[must_use]
     pub const fn index(&self) -> usize {
         self.index

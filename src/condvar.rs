@@ -111,8 +111,8 @@ impl RefUnwindSafe for Condvar {}
 pub struct WaitTimeoutResult(pub(crate) bool);
 
 impl WaitTimeoutResult {
-    /// `true` if the time was up before a notification came (or, of a `wait_while`, before the condition
-    /// changed).
+    /// Returns whether the time was up before a notification came (or, of a `wait_while`, before the
+    /// condition changed).
     #[must_use]
     pub const fn timed_out(&self) -> bool {
         self.0
@@ -139,8 +139,8 @@ impl Condvar {
         self.wait_deadline(guard, &Deadline::NEVER);
     }
 
-    /// [`wait`](Self::wait) for `timeout` at most. [`Duration::MAX`] waits indefinitely; [`Duration::ZERO`]
-    /// gives others the lock for a moment.
+    /// Waits as [`wait`](Self::wait) does, for `timeout` at most. [`Duration::MAX`] waits indefinitely;
+    /// [`Duration::ZERO`] gives others the lock for a moment.
     ///
     /// Locking again is not timed: it returns with the mutex locked, when it can be.
     ///
@@ -156,7 +156,7 @@ impl Condvar {
         WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::after(timeout)))
     }
 
-    /// [`wait`](Self::wait) until `deadline` at most. See [`wait_for`](Self::wait_for).
+    /// Waits as [`wait`](Self::wait) does, until `deadline` at most. See [`wait_for`](Self::wait_for).
     #[track_caller]
     pub fn wait_until<G: CondvarGuard>(&self, guard: &mut G, deadline: Instant) -> WaitTimeoutResult {
         WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::at(deadline)))
@@ -179,8 +179,8 @@ impl Condvar {
         let _ = self.wait_while_deadline(guard, condition, &Deadline::NEVER);
     }
 
-    /// [`wait_while`](Self::wait_while) for `timeout` at most. Timed out means that the condition still held
-    /// when the time was up: it is tested once more at the end.
+    /// Waits as [`wait_while`](Self::wait_while) does, for `timeout` at most. Timed out means that the
+    /// condition still held when the time was up: it is tested once more at the end.
     ///
     /// ```
     /// use lockwork::{Condvar, Mutex};
@@ -199,7 +199,7 @@ impl Condvar {
         self.wait_while_deadline(guard, condition, &Deadline::after(timeout))
     }
 
-    /// [`wait_while`](Self::wait_while) until `deadline` at most. See
+    /// Waits as [`wait_while`](Self::wait_while) does, until `deadline` at most. See
     /// [`wait_while_for`](Self::wait_while_for).
     #[track_caller]
     pub fn wait_while_until<G, F>(&self, guard: &mut G, condition: F, deadline: Instant) -> WaitTimeoutResult
@@ -210,7 +210,7 @@ impl Condvar {
         self.wait_while_deadline(guard, condition, &Deadline::at(deadline))
     }
 
-    /// Wakes the thread that has waited longest. Says whether there was one.
+    /// Wakes the thread that has waited longest. Returns whether there was one.
     ///
     /// May be called with or without the mutex locked. A notification with no thread waiting is not kept.
     ///

@@ -454,7 +454,8 @@ pub(crate) use gives_value;
 macro_rules! maps {
     (filter_map $guard:ident => $mapped:ident $(, $mut:tt)?) => {
         impl<'a, T: ?Sized> $guard<'a, T> {
-            /// [`try_map`](Self::try_map) as `std` calls it since Rust 1.89. Not stable in `std` yet.
+            /// Narrows as [`try_map`](Self::try_map) does, under the name that `std` has for it since Rust
+            /// 1.89. Not stable in `std` yet.
             ///
             /// # Errors
             ///
@@ -553,8 +554,8 @@ macro_rules! unlocks {
                 this.inner.unlocked("unlocked", f)
             }
 
-            /// [`unlocked`](Self::unlocked) that hands the lock to the first waiter that can have it, if
-            /// there is one.
+            /// Runs `f` as [`unlocked`](Self::unlocked) does, and hands the lock to the first waiter that can
+            /// have it, if there is one.
             pub fn unlocked_fair<F, U>(this: &mut Self, f: F) -> U
             where
                 F: FnOnce() -> U,
@@ -590,8 +591,8 @@ macro_rules! keeps_lock_alive {
                 this.inner.unlock()
             }
 
-            /// [`into_arc`](Self::into_arc) that hands the lock to the first waiter that can have it, if
-            /// there is one.
+            /// Unlocks as [`into_arc`](Self::into_arc) does, and hands the lock to the first waiter that can
+            /// have it, if there is one.
             #[must_use]
             pub fn into_arc_fair(this: Self) -> std::sync::Arc<$lock<T>> {
                 this.inner.unlock_fair()

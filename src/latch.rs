@@ -113,7 +113,7 @@ impl Latch {
         self.raw.count_down(n);
     }
 
-    /// How much is left to be counted down.
+    /// Returns how much is left to be counted down.
     #[must_use]
     #[inline]
     pub fn count(&self) -> usize {

@@ -171,7 +171,7 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Locks, waiting for as long as it takes.
+    /// Locks, blocking until the mutex is free.
     ///
     /// ```
     /// let names = lockwork::Mutex::new(vec!["ada"]);
@@ -185,7 +185,7 @@ impl<T: ?Sized> Mutex<T> {
         self.guard()
     }
 
-    /// Locks if no thread holds the lock just now; never waits.
+    /// Attempts to lock, without blocking.
     ///
     /// ```
     /// let mutex = lockwork::Mutex::new(1);
@@ -199,7 +199,8 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.try_lock().then(|| self.guard())
     }
 
-    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
+    /// Attempts to lock, blocking for `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
+    /// waits indefinitely.
     ///
     /// A call whose turn comes before the time is up succeeds, and one that gives up leaves nothing behind.
     ///
@@ -218,7 +219,7 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.lock_until(TimeLimit::For(timeout)).then(|| self.guard())
     }
 
-    /// Locks, waiting until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock, blocking until `deadline` at most. A deadline in the past tries once.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -242,7 +243,7 @@ impl<T: ?Sized> Mutex<T> {
         (&raw const self.raw).addr()
     }
 
-    /// Locks, waiting for as long as it takes; the guard keeps the mutex alive and may go to another thread.
+    /// Locks, blocking until the mutex is free; the guard keeps the mutex alive and may go to another thread.
     ///
     /// ```
     /// use lockwork::Mutex;
@@ -260,33 +261,35 @@ impl<T: ?Sized> Mutex<T> {
         self.guard_arc()
     }
 
-    /// [`try_lock`](Self::try_lock) with a guard that keeps the mutex alive.
+    /// Attempts to lock as [`try_lock`](Self::try_lock) does, with a guard that keeps the mutex alive.
     #[inline]
     pub fn try_lock_arc(self: &Arc<Self>) -> Option<ArcMutexGuard<T>> {
         self.raw.try_lock().then(|| self.guard_arc())
     }
 
-    /// [`try_lock_for`](Self::try_lock_for) with a guard that keeps the mutex alive.
+    /// Attempts to lock as [`try_lock_for`](Self::try_lock_for) does, with a guard that keeps the mutex
+    /// alive.
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcMutexGuard<T>> {
         self.raw.lock_until(TimeLimit::For(timeout)).then(|| self.guard_arc())
     }
 
-    /// [`try_lock_until`](Self::try_lock_until) with a guard that keeps the mutex alive.
+    /// Attempts to lock as [`try_lock_until`](Self::try_lock_until) does, with a guard that keeps the mutex
+    /// alive.
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcMutexGuard<T>> {
         self.raw.lock_until(TimeLimit::Until(deadline)).then(|| self.guard_arc())
     }
 
-    /// The value. No locking: the mutex is borrowed exclusively.
+    /// Returns the value. No locking: the mutex is borrowed exclusively.
     #[inline]
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
 
-    /// Where the value lives. The thread that dereferences it answers for holding the lock.
+    /// Returns where the value lives. The caller who dereferences it answers for holding the lock.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {
@@ -312,7 +315,8 @@ impl<T: ?Sized> Mutex<T> {
         unsafe { self.raw.unlock() };
     }
 
-    /// [`force_unlock`](Self::force_unlock) that hands the lock to the first waiter, if there is one.
+    /// Unlocks as [`force_unlock`](Self::force_unlock) does, and hands the lock to the first waiter, if there
+    /// is one.
     ///
     /// # Safety
     ///
@@ -322,7 +326,7 @@ impl<T: ?Sized> Mutex<T> {
         unsafe { self.raw.unlock_fair() };
     }
 
-    /// A guard for a lock that is held already, without one.
+    /// Makes a guard for a lock that is held already, without one.
     ///
     /// # Safety
     ///
@@ -353,7 +357,7 @@ impl<T: ?Sized> Mutex<T> {
 }
 
 const_fn! {
-    /// [`Mutex::new`] under the name that `parking_lot` has for it.
+    /// Makes an unlocked mutex: [`Mutex::new`] under the name that `parking_lot` has for it.
     #[must_use]
     #[inline]
     pub fn const_mutex<T>(value: T) -> Mutex<T> {

@@ -303,7 +303,7 @@ impl<T> ThreadCell<T> {
         Some(value.value.into_inner())
     }
 
-    /// A copy of the calling thread's value, if it has one. Runs no initializer.
+    /// Returns a copy of the calling thread's value, if it has one. Runs no initializer.
     ///
     /// ```
     /// use lockwork::ThreadCell;

@@ -136,7 +136,7 @@ impl<T: Send> ThreadLocal<T> {
         }
     }
 
-    /// The calling thread's value, if it has one.
+    /// Returns the calling thread's value, if it has one.
     #[must_use]
     #[inline]
     pub fn get(&self) -> Option<&T> {
@@ -147,7 +147,7 @@ impl<T: Send> ThreadLocal<T> {
         }
     }
 
-    /// The calling thread's value, which is made now if there is none.
+    /// Returns the calling thread's value, which is made now if there is none.
     ///
     /// ```
     /// use lockwork::ThreadLocal;
@@ -168,7 +168,7 @@ impl<T: Send> ThreadLocal<T> {
         }
     }
 
-    /// The calling thread's value, which is made now if there is none and it can be made.
+    /// Returns the calling thread's value, which is made now if there is none and it can be made.
     ///
     /// # Errors
     ///
@@ -193,7 +193,7 @@ impl<T: Send> ThreadLocal<T> {
         }
     }
 
-    /// The calling thread's value, by default the default.
+    /// Returns the calling thread's value, which is the default if there was none.
     #[inline]
     pub fn get_or_default(&self) -> &T
     where
@@ -202,8 +202,8 @@ impl<T: Send> ThreadLocal<T> {
         self.get_or(T::default)
     }
 
-    /// All threads' values, in no particular order, also while threads insert more: those that were there
-    /// when the iteration began.
+    /// Returns all threads' values, in no particular order, also while threads insert more: those that were
+    /// there when the iteration began.
     ///
     /// ```
     /// use lockwork::ThreadLocal;
@@ -223,7 +223,7 @@ impl<T: Send> ThreadLocal<T> {
         ThreadLocalIter { next: self.first(), marker: PhantomData }
     }
 
-    /// All threads' values, in no particular order, to be changed.
+    /// Returns all threads' values, in no particular order, to be changed.
     pub fn iter_mut(&mut self) -> ThreadLocalIterMut<'_, T> {
         let next = self.first();
         ThreadLocalIterMut { next, left: count(next), marker: PhantomData }

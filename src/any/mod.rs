@@ -167,8 +167,8 @@ pub fn wait_any<S: AnySet>(set: S) -> S::First {
     indefinitely(set, |_| 0, "wait_any")
 }
 
-/// [`wait_any`] that begins at a source which is drawn anew at each call, and goes on in order from there: no
-/// source that is ready is kept waiting by others that always are.
+/// Waits as [`wait_any`] does, beginning at a source that is drawn anew at each call and going on in order
+/// from there: no source that is ready is kept waiting by others that always are.
 ///
 /// # Panics
 ///
@@ -188,7 +188,7 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
     indefinitely(set, draw, "wait_any_fair")
 }
 
-/// [`wait_any`] for `timeout` at most. Returns `None` if nothing was done in time.
+/// Waits as [`wait_any`] does, for `timeout` at most. Returns `None` if nothing was done in time.
 ///
 /// What is ready is taken even if the time is over. [`Duration::ZERO`] does not block, [`Duration::MAX`]
 /// waits indefinitely. With an empty slice it returns `None` when the time is over.
@@ -212,7 +212,7 @@ pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
     timed(set, || Deadline::after(timeout), "wait_any_for")
 }
 
-/// [`wait_any`] until `deadline` at most. Returns `None` if nothing was done in time.
+/// Waits as [`wait_any`] does, until `deadline` at most. Returns `None` if nothing was done in time.
 ///
 /// What is ready is taken even if the deadline is in the past. With an empty slice it returns `None` at the
 /// deadline.

@@ -32,7 +32,7 @@ pub enum PutTimeoutError<T> {
 pub struct PutAllError<T> {
     /// How many items were put.
     pub put: usize,
-    /// The items that were taken from the iterator and not put, in order. At least one.
+    /// Returns the items that were taken from the iterator and not put, in order. At least one.
     pub rest: Vec<T>,
 }
 
@@ -65,7 +65,7 @@ pub enum GetTimeoutError {
 pub struct TaskDoneError;
 
 impl<T> PutError<T> {
-    /// The item.
+    /// Returns the item.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.0
@@ -73,7 +73,7 @@ impl<T> PutError<T> {
 }
 
 impl<T> TryPutError<T> {
-    /// The item.
+    /// Returns the item.
     #[must_use]
     pub fn into_inner(self) -> T {
         match self {
@@ -95,7 +95,7 @@ impl<T> TryPutError<T> {
 }
 
 impl<T> PutTimeoutError<T> {
-    /// The item.
+    /// Returns the item.
     #[must_use]
     pub fn into_inner(self) -> T {
         match self {
@@ -117,7 +117,7 @@ impl<T> PutTimeoutError<T> {
 }
 
 impl<T> PutAllError<T> {
-    /// The items that were taken from the iterator and not put, in order.
+    /// Returns the items that were taken from the iterator and not put, in order.
     #[must_use]
     pub fn into_inner(self) -> Vec<T> {
         self.rest

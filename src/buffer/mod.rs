@@ -85,8 +85,8 @@ use wait::Core;
 /// # Fairness
 ///
 /// Items leave in the order in which they came in; those of one thread in the order in which it put them.
-/// Among threads that sleep, the one that has slept longest is woken first, at the next item or place. Another
-/// thread may take it first; then the one that was woken sleeps again, still before all others.
+/// Among threads that sleep, the one that has slept longest is woken first, at the next item or place.
+/// Another thread may take it first; then the one that was woken sleeps again, still before all others.
 ///
 /// # Memory ordering
 ///
@@ -409,8 +409,8 @@ impl<T> BoundedBuffer<T> {
         self.core.try_get_many(out, max)
     }
 
-    /// [`get_many`](Self::get_many) that waits `timeout` at most for the first item. [`Duration::ZERO`] tries
-    /// once, [`Duration::MAX`] waits indefinitely.
+    /// Gets items as [`get_many`](Self::get_many) does, waiting `timeout` at most for the first.
+    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
     ///
     /// # Errors
     ///
@@ -438,8 +438,8 @@ impl<T> BoundedBuffer<T> {
         self.core.get_many(out, max, TimeLimit::For(timeout))
     }
 
-    /// [`get_many`](Self::get_many) that waits until `deadline` at most for the first item. A deadline in the
-    /// past tries once.
+    /// Gets items as [`get_many`](Self::get_many) does, waiting until `deadline` at most for the first. A
+    /// deadline in the past tries once.
     ///
     /// # Errors
     ///
@@ -476,8 +476,8 @@ impl<T> BoundedBuffer<T> {
         self.core.close();
     }
 
-    /// [Closes](Self::close) the buffer and empties it: getting fails from now on too. Returns what was in
-    /// it, in order.
+    /// Closes the buffer as [`close`](Self::close) does, and empties it: getting fails from now on too.
+    /// Returns what was in it, in order.
     ///
     /// The items returned count as done. Threads in [`join`](Self::join) are released if no others are
     /// unfinished; otherwise they wait for those that have been taken and not been reported done. May follow
@@ -547,7 +547,8 @@ impl<T> BoundedBuffer<T> {
         self.core.store().capacity()
     }
 
-    /// An iterator that takes items, waiting while the buffer is empty, and ends when it is closed and empty.
+    /// Returns an iterator that takes items, waiting while the buffer is empty, and ends when it is closed
+    /// and empty.
     ///
     /// `for item in &buffer` uses it. Any number of threads may iterate at the same time; each item goes to
     /// one.
@@ -564,7 +565,8 @@ impl<T> BoundedBuffer<T> {
         BufferIter { buffer: self }
     }
 
-    /// An iterator that takes items and ends, for the time being, whenever the buffer is empty. Never waits.
+    /// Returns an iterator that takes items and ends, for the time being, whenever the buffer is empty. Never
+    /// waits.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;

@@ -31,7 +31,7 @@ impl<T> BoundedBuffer<T> {
         }
     }
 
-    /// [`task_done`](Self::task_done) that does not panic.
+    /// Reports an item as done, as [`task_done`](Self::task_done) does, but does not panic.
     ///
     /// # Errors
     ///
@@ -86,8 +86,8 @@ impl<T> BoundedBuffer<T> {
         self.core.join(TimeLimit::Never);
     }
 
-    /// [`join`](Self::join) for `timeout` at most. Says whether everything was done. [`Duration::ZERO`] asks
-    /// and does not wait, [`Duration::MAX`] waits indefinitely.
+    /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether everything was done.
+    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits indefinitely.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;
@@ -102,8 +102,8 @@ impl<T> BoundedBuffer<T> {
         self.core.join(TimeLimit::For(timeout))
     }
 
-    /// [`join`](Self::join) until `deadline` at most. Says whether everything was done. A deadline in the
-    /// past asks and does not wait.
+    /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether everything was done. A
+    /// deadline in the past asks and does not wait.
     pub fn join_until(&self, deadline: Instant) -> bool {
         self.core.join(TimeLimit::Until(deadline))
     }

@@ -48,10 +48,9 @@ use crate::facade::{Deadline, const_fn};
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::Condvar`]: no spurious wake-ups; first in, first out; [`wait_until`](Self::wait_until) and
-/// [`wait_while_until`](Self::wait_while_until);
-/// waiters with different mutexes, one after the other or at once. `parking_lot`'s has no poisoning and
-/// borrows the guard.
+/// From [`std::sync::Condvar`]: no spurious wake-ups; first in, first out; [`wait_until`](Self::wait_until)
+/// and [`wait_while_until`](Self::wait_while_until); waiters with different mutexes, one after the other or
+/// at once. `parking_lot`'s has no poisoning and borrows the guard.
 ///
 /// # Implementation notes
 ///
@@ -102,7 +101,7 @@ impl Condvar {
         Ok(guard)
     }
 
-    /// [`wait`](Self::wait) for `dur` at most. [`Duration::MAX`] waits indefinitely.
+    /// Waits as [`wait`](Self::wait) does, for `dur` at most. [`Duration::MAX`] waits indefinitely.
     ///
     /// # Errors
     ///
@@ -115,7 +114,8 @@ impl Condvar {
         self.wait_deadline(guard, &Deadline::after(dur))
     }
 
-    /// [`wait_timeout`](Self::wait_timeout) in milliseconds; says whether there was a notification.
+    /// Waits as [`wait_timeout`](Self::wait_timeout) does, for so many milliseconds. Returns whether there
+    /// was a notification.
     ///
     /// # Errors
     ///
@@ -136,8 +136,8 @@ impl Condvar {
         }
     }
 
-    /// [`wait_while`](Self::wait_while) for `dur` at most. Timed out means that the condition still held when
-    /// the time was up: it is tested once more at the end.
+    /// Waits as [`wait_while`](Self::wait_while) does, for `dur` at most. Timed out means that the condition
+    /// still held when the time was up: it is tested once more at the end.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Condvar {
         self.wait_while_deadline(guard, condition, &Deadline::after(dur))
     }
 
-    /// [`wait`](Self::wait) until `deadline` at most. Not in `std`.
+    /// Waits as [`wait`](Self::wait) does, until `deadline` at most. Not in `std`.
     ///
     /// # Errors
     ///
@@ -177,7 +177,7 @@ impl Condvar {
         self.wait_deadline(guard, &Deadline::at(deadline))
     }
 
-    /// [`wait_while`](Self::wait_while) until `deadline` at most. Not in `std`.
+    /// Waits as [`wait_while`](Self::wait_while) does, until `deadline` at most. Not in `std`.
     ///
     /// # Errors
     ///

@@ -85,7 +85,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// A clone of the value. Not stable in `std` yet.
+    /// Returns a clone of the value. Not stable in `std` yet.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Locks, waiting for as long as it takes.
+    /// Locks, blocking until the mutex is free.
     ///
     /// # Errors
     ///
@@ -168,7 +168,8 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock().map(|inner| self.guard(inner)))
     }
 
-    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
+    /// Attempts to lock, blocking for `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
+    /// waits indefinitely.
     ///
     /// # Errors
     ///
@@ -187,7 +188,7 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock_for(timeout).map(|inner| self.guard(inner)))
     }
 
-    /// Locks, waiting until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock, blocking until `deadline` at most. A deadline in the past tries once.
     ///
     /// # Errors
     ///
@@ -241,7 +242,7 @@ impl<T: ?Sized> Mutex<T> {
         checked(self.poison.is_set(), self.inner.into_inner())
     }
 
-    /// The value. No locking: the mutex is borrowed exclusively.
+    /// Returns the value. No locking: the mutex is borrowed exclusively.
     ///
     /// # Errors
     ///
@@ -250,8 +251,8 @@ impl<T: ?Sized> Mutex<T> {
         checked(self.poison.is_set(), self.inner.get_mut())
     }
 
-    /// Where the value lives. The thread that dereferences it answers for holding the lock. Not stable in
-    /// `std` yet.
+    /// Returns where the value lives. The caller who dereferences it answers for holding the lock. Not stable
+    /// in `std` yet.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {

@@ -83,7 +83,7 @@ impl<T> RwLock<T> {
         }
     }
 
-    /// A clone of the value. Not stable in `std` yet.
+    /// Returns a clone of the value. Not stable in `std` yet.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl<T: ?Sized> RwLock<T> {
         self.read_guard(self.inner.read())
     }
 
-    /// [`read`](Self::read) if that takes no waiting.
+    /// Attempts to lock for reading, without blocking.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl<T: ?Sized> RwLock<T> {
         tried(self.inner.try_read().map(|inner| self.read_guard(inner)))
     }
 
-    /// [`read`](Self::read), waiting `timeout` at most. Not in `std`.
+    /// Attempts to lock for reading, blocking for `timeout` at most. Not in `std`.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl<T: ?Sized> RwLock<T> {
         tried(self.inner.try_read_for(timeout).map(|inner| self.read_guard(inner)))
     }
 
-    /// [`read`](Self::read), waiting until `deadline` at most. Not in `std`.
+    /// Attempts to lock for reading, blocking until `deadline` at most. Not in `std`.
     ///
     /// # Errors
     ///
@@ -197,7 +197,7 @@ impl<T: ?Sized> RwLock<T> {
         self.write_guard(self.inner.write())
     }
 
-    /// [`write`](Self::write) if that takes no waiting.
+    /// Attempts to lock for writing, without blocking.
     ///
     /// # Errors
     ///
@@ -208,7 +208,7 @@ impl<T: ?Sized> RwLock<T> {
         tried(self.inner.try_write().map(|inner| self.write_guard(inner)))
     }
 
-    /// [`write`](Self::write), waiting `timeout` at most. Not in `std`.
+    /// Attempts to lock for writing, blocking for `timeout` at most. Not in `std`.
     ///
     /// # Errors
     ///
@@ -219,7 +219,7 @@ impl<T: ?Sized> RwLock<T> {
         tried(self.inner.try_write_for(timeout).map(|inner| self.write_guard(inner)))
     }
 
-    /// [`write`](Self::write), waiting until `deadline` at most. Not in `std`.
+    /// Attempts to lock for writing, blocking until `deadline` at most. Not in `std`.
     ///
     /// # Errors
     ///
@@ -255,7 +255,7 @@ impl<T: ?Sized> RwLock<T> {
         checked(self.poison.is_set(), self.inner.into_inner())
     }
 
-    /// The value. No locking: the lock is borrowed exclusively.
+    /// Returns the value. No locking: the lock is borrowed exclusively.
     ///
     /// # Errors
     ///
@@ -264,8 +264,8 @@ impl<T: ?Sized> RwLock<T> {
         checked(self.poison.is_set(), self.inner.get_mut())
     }
 
-    /// Where the value lives. The thread that dereferences it answers for holding the lock. Not stable in
-    /// `std` yet.
+    /// Returns where the value lives. The caller who dereferences it answers for holding the lock. Not stable
+    /// in `std` yet.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {

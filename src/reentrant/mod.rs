@@ -154,7 +154,7 @@ impl<T> ReentrantMutex<T> {
 }
 
 impl<T: ?Sized> ReentrantMutex<T> {
-    /// Locks, waiting for as long as it takes; at once if this thread holds the lock already.
+    /// Locks, blocking until the mutex is free; at once if this thread holds the lock already.
     ///
     /// # Panics
     ///
@@ -195,7 +195,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.try_lock("try_lock").then(|| self.guard())
     }
 
-    /// Locks, waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
+    /// Attempts to lock, blocking for `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
+    /// waits indefinitely.
     ///
     /// A call whose turn comes before the time is up succeeds, and one that gives up leaves nothing behind.
     /// The holder succeeds at once, whatever the timeout.
@@ -221,7 +222,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.lock_until(TimeLimit::For(timeout), "try_lock_for").then(|| self.guard())
     }
 
-    /// Locks, waiting until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock, blocking until `deadline` at most. A deadline in the past tries once.
     ///
     /// # Panics
     ///
@@ -239,7 +240,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.lock_until(TimeLimit::Until(deadline), "try_lock_until").then(|| self.guard())
     }
 
-    /// [`lock`](Self::lock) with a guard that keeps the mutex alive.
+    /// Locks as [`lock`](Self::lock) does, with a guard that keeps the mutex alive.
     ///
     /// # Panics
     ///
@@ -261,7 +262,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.guard_arc()
     }
 
-    /// [`try_lock`](Self::try_lock) with a guard that keeps the mutex alive.
+    /// Attempts to lock as [`try_lock`](Self::try_lock) does, with a guard that keeps the mutex alive.
     ///
     /// # Panics
     ///
@@ -272,7 +273,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.try_lock("try_lock_arc").then(|| self.guard_arc())
     }
 
-    /// [`try_lock_for`](Self::try_lock_for) with a guard that keeps the mutex alive.
+    /// Attempts to lock as [`try_lock_for`](Self::try_lock_for) does, with a guard that keeps the mutex
+    /// alive.
     ///
     /// # Panics
     ///
@@ -283,7 +285,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.lock_until(TimeLimit::For(timeout), "try_lock_arc_for").then(|| self.guard_arc())
     }
 
-    /// [`try_lock_until`](Self::try_lock_until) with a guard that keeps the mutex alive.
+    /// Attempts to lock as [`try_lock_until`](Self::try_lock_until) does, with a guard that keeps the mutex
+    /// alive.
     ///
     /// # Panics
     ///
@@ -294,14 +297,14 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.lock_until(TimeLimit::Until(deadline), "try_lock_arc_until").then(|| self.guard_arc())
     }
 
-    /// The value. No locking: the mutex is borrowed exclusively.
+    /// Returns the value. No locking: the mutex is borrowed exclusively.
     #[inline]
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
 
-    /// Where the value lives. The thread that dereferences it answers for holding the lock, and for the
-    /// guards' shared references to the value.
+    /// Returns where the value lives. The caller who dereferences it answers for holding the lock, and for
+    /// the guards' shared references to the value.
     #[must_use]
     #[inline]
     pub const fn data_ptr(&self) -> *mut T {
@@ -330,8 +333,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.is_owned_by_current_thread()
     }
 
-    /// How often this thread holds the lock: as many guards of it has it to drop until others may have it. 0
-    /// if it does not hold it, whatever other thread does.
+    /// Returns how often this thread holds the lock: as many guards of it has it to drop until others may
+    /// have it. 0 if it does not hold it, whatever other thread does.
     ///
     /// ```
     /// let mutex = lockwork::ReentrantMutex::new(1);
@@ -359,8 +362,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
         unsafe { self.raw.unlock() };
     }
 
-    /// [`force_unlock`](Self::force_unlock) that, at the last level, hands the lock to the first waiter, if
-    /// there is one.
+    /// Unlocks as [`force_unlock`](Self::force_unlock) does, and at the last level hands the lock to the
+    /// first waiter, if there is one.
     ///
     /// # Safety
     ///
@@ -370,7 +373,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         unsafe { self.raw.unlock_fair() };
     }
 
-    /// A guard for a level of the lock that is held already, without one.
+    /// Makes a guard for a level of the lock that is held already, without one.
     ///
     /// # Safety
     ///
@@ -380,7 +383,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.guard()
     }
 
-    /// [`make_guard_unchecked`](Self::make_guard_unchecked) with a guard that keeps the mutex alive.
+    /// Makes a guard as [`make_guard_unchecked`](Self::make_guard_unchecked) does, one that keeps the mutex
+    /// alive.
     ///
     /// # Safety
     ///
@@ -410,7 +414,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
 }
 
 const_fn! {
-    /// [`ReentrantMutex::new`] under the name that `parking_lot` has for it.
+    /// Makes an unlocked mutex: [`ReentrantMutex::new`] under the name that `parking_lot` has for it.
     #[must_use]
     #[inline]
     pub fn const_reentrant_mutex<T>(value: T) -> ReentrantMutex<T> {

@@ -9,51 +9,55 @@ use crate::guard::Guard;
 use crate::raw::rwlock::{ReadToken, Role, too_many_readers};
 
 impl<T: ?Sized> RwLock<T> {
-    /// [`read`](Self::read) with a guard that keeps the lock alive.
+    /// Locks as [`read`](Self::read) does, with a guard that keeps the lock alive.
     #[inline]
     pub fn read_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
         let token = self.raw.read(Role::Read, TimeLimit::Never);
         self.read_guard_arc(token.unwrap_or_else(|| too_many_readers("RwLock::read_arc")))
     }
 
-    /// [`try_read`](Self::try_read) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_read`](Self::try_read) does, with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.try_read(Role::Read).map(|token| self.read_guard_arc(token))
     }
 
-    /// [`try_read_for`](Self::try_read_for) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_read_for`](Self::try_read_for) does, with a guard that keeps the lock alive.
     #[inline]
     pub fn try_read_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.read(Role::Read, TimeLimit::For(timeout)).map(|token| self.read_guard_arc(token))
     }
 
-    /// [`try_read_until`](Self::try_read_until) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_read_until`](Self::try_read_until) does, with a guard that keeps the lock
+    /// alive.
     #[inline]
     pub fn try_read_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.read(Role::Read, TimeLimit::Until(deadline)).map(|token| self.read_guard_arc(token))
     }
 
-    /// [`read_recursive`](Self::read_recursive) with a guard that keeps the lock alive.
+    /// Locks as [`read_recursive`](Self::read_recursive) does, with a guard that keeps the lock alive.
     #[inline]
     pub fn read_recursive_arc(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
         let token = self.raw.read(Role::ReadAgain, TimeLimit::Never);
         self.read_guard_arc(token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive_arc")))
     }
 
-    /// [`try_read_recursive`](Self::try_read_recursive) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_read_recursive`](Self::try_read_recursive) does, with a guard that keeps the
+    /// lock alive.
     #[inline]
     pub fn try_read_recursive_arc(self: &Arc<Self>) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.try_read(Role::ReadAgain).map(|token| self.read_guard_arc(token))
     }
 
-    /// [`try_read_recursive_for`](Self::try_read_recursive_for) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_read_recursive_for`](Self::try_read_recursive_for) does, with a guard that
+    /// keeps the lock alive.
     #[inline]
     pub fn try_read_recursive_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
         self.raw.read(Role::ReadAgain, TimeLimit::For(timeout)).map(|token| self.read_guard_arc(token))
     }
 
-    /// [`try_read_recursive_until`](Self::try_read_recursive_until) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_read_recursive_until`](Self::try_read_recursive_until) does, with a guard
+    /// that keeps the lock alive.
     #[inline]
     pub fn try_read_recursive_arc_until(
         self: &Arc<Self>,
@@ -62,21 +66,22 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.read(Role::ReadAgain, TimeLimit::Until(deadline)).map(|token| self.read_guard_arc(token))
     }
 
-    /// [`read_recursive_arc`](Self::read_recursive_arc) under the name that `parking_lot` has for it.
+    /// Locks as [`read_recursive_arc`](Self::read_recursive_arc) does, under the name that `parking_lot` has
+    /// for it.
     #[inline]
     pub fn read_arc_recursive(self: &Arc<Self>) -> ArcRwLockReadGuard<T> {
         self.read_recursive_arc()
     }
 
-    /// [`try_read_recursive_arc_for`](Self::try_read_recursive_arc_for) under the name that `parking_lot` has
-    /// for it.
+    /// Attempts to lock as [`try_read_recursive_arc_for`](Self::try_read_recursive_arc_for) does, under the
+    /// name that `parking_lot` has for it.
     #[inline]
     pub fn try_read_arc_recursive_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
         self.try_read_recursive_arc_for(timeout)
     }
 
-    /// [`try_read_recursive_arc_until`](Self::try_read_recursive_arc_until) under the name that `parking_lot`
-    /// has for it.
+    /// Attempts to lock as [`try_read_recursive_arc_until`](Self::try_read_recursive_arc_until) does, under
+    /// the name that `parking_lot` has for it.
     #[inline]
     pub fn try_read_arc_recursive_until(
         self: &Arc<Self>,
@@ -85,7 +90,7 @@ impl<T: ?Sized> RwLock<T> {
         self.try_read_recursive_arc_until(deadline)
     }
 
-    /// [`upgradable_read`](Self::upgradable_read) with a guard that keeps the lock alive.
+    /// Locks as [`upgradable_read`](Self::upgradable_read) does, with a guard that keeps the lock alive.
     #[inline]
     pub fn upgradable_read_arc(self: &Arc<Self>) -> ArcRwLockUpgradableReadGuard<T> {
         let locked = self.raw.upgradable(TimeLimit::Never);
@@ -93,13 +98,15 @@ impl<T: ?Sized> RwLock<T> {
         self.upgradable_guard_arc()
     }
 
-    /// [`try_upgradable_read`](Self::try_upgradable_read) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_upgradable_read`](Self::try_upgradable_read) does, with a guard that keeps
+    /// the lock alive.
     #[inline]
     pub fn try_upgradable_read_arc(self: &Arc<Self>) -> Option<ArcRwLockUpgradableReadGuard<T>> {
         self.raw.try_upgradable().then(|| self.upgradable_guard_arc())
     }
 
-    /// [`try_upgradable_read_for`](Self::try_upgradable_read_for) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_upgradable_read_for`](Self::try_upgradable_read_for) does, with a guard that
+    /// keeps the lock alive.
     #[inline]
     pub fn try_upgradable_read_arc_for(
         self: &Arc<Self>,
@@ -108,7 +115,8 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.upgradable(TimeLimit::For(timeout)).then(|| self.upgradable_guard_arc())
     }
 
-    /// [`try_upgradable_read_until`](Self::try_upgradable_read_until) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_upgradable_read_until`](Self::try_upgradable_read_until) does, with a guard
+    /// that keeps the lock alive.
     #[inline]
     pub fn try_upgradable_read_arc_until(
         self: &Arc<Self>,
@@ -117,7 +125,7 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.upgradable(TimeLimit::Until(deadline)).then(|| self.upgradable_guard_arc())
     }
 
-    /// [`write`](Self::write) with a guard that keeps the lock alive.
+    /// Locks as [`write`](Self::write) does, with a guard that keeps the lock alive.
     #[inline]
     pub fn write_arc(self: &Arc<Self>) -> ArcRwLockWriteGuard<T> {
         let locked = self.raw.write(TimeLimit::Never);
@@ -125,26 +133,28 @@ impl<T: ?Sized> RwLock<T> {
         self.write_guard_arc()
     }
 
-    /// [`try_write`](Self::try_write) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_write`](Self::try_write) does, with a guard that keeps the lock alive.
     #[inline]
     pub fn try_write_arc(self: &Arc<Self>) -> Option<ArcRwLockWriteGuard<T>> {
         self.raw.try_write().then(|| self.write_guard_arc())
     }
 
-    /// [`try_write_for`](Self::try_write_for) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_write_for`](Self::try_write_for) does, with a guard that keeps the lock
+    /// alive.
     #[inline]
     pub fn try_write_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockWriteGuard<T>> {
         self.raw.write(TimeLimit::For(timeout)).then(|| self.write_guard_arc())
     }
 
-    /// [`try_write_until`](Self::try_write_until) with a guard that keeps the lock alive.
+    /// Attempts to lock as [`try_write_until`](Self::try_write_until) does, with a guard that keeps the lock
+    /// alive.
     #[inline]
     pub fn try_write_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockWriteGuard<T>> {
         self.raw.write(TimeLimit::Until(deadline)).then(|| self.write_guard_arc())
     }
 
-    /// [`make_write_guard_unchecked`](Self::make_write_guard_unchecked) with a guard that keeps the lock
-    /// alive.
+    /// Makes a guard as [`make_write_guard_unchecked`](Self::make_write_guard_unchecked) does, one that keeps
+    /// the lock alive.
     ///
     /// # Safety
     ///
@@ -153,8 +163,8 @@ impl<T: ?Sized> RwLock<T> {
         self.write_guard_arc()
     }
 
-    /// [`make_upgradable_guard_unchecked`](Self::make_upgradable_guard_unchecked) with a guard that keeps the
-    /// lock alive.
+    /// Makes a guard as [`make_upgradable_guard_unchecked`](Self::make_upgradable_guard_unchecked) does, one
+    /// that keeps the lock alive.
     ///
     /// # Safety
     ///

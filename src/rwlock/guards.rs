@@ -331,7 +331,8 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
 }
 
 impl<'a, T: ?Sized> MappedRwLockReadGuard<'a, T> {
-    /// [`try_map_or_err`](Self::try_map_or_err) under the name that `parking_lot` has for it.
+    /// Narrows as [`try_map_or_err`](Self::try_map_or_err) does, under the name that `parking_lot` has for
+    /// it.
     ///
     /// # Errors
     ///
@@ -527,7 +528,8 @@ macro_rules! converts {
                     .unwrap_or_else(|| unreachable!("a wait without a deadline ends with the lock"))
             }
 
-            /// [`with_upgraded`](Self::with_upgraded) if there are no other readers, else `None`.
+            /// Attempts what [`with_upgraded`](Self::with_upgraded) does, without blocking: `None` if there
+            /// are other readers.
             pub fn try_with_upgraded<R, F>(&mut self, f: F) -> Option<R>
             where
                 F: FnOnce(&mut T) -> R,
@@ -536,7 +538,8 @@ macro_rules! converts {
                 self.inner.with_upgraded(|raw| unsafe { raw.try_upgrade() }, f)
             }
 
-            /// [`with_upgraded`](Self::with_upgraded), waiting `timeout` at most, else `None`.
+            /// Attempts what [`with_upgraded`](Self::with_upgraded) does, blocking for `timeout` at most,
+            /// else `None`.
             pub fn try_with_upgraded_for<R, F>(&mut self, timeout: Duration, f: F) -> Option<R>
             where
                 F: FnOnce(&mut T) -> R,
@@ -544,7 +547,8 @@ macro_rules! converts {
                 self.with_upgraded_by(TimeLimit::For(timeout), f)
             }
 
-            /// [`with_upgraded`](Self::with_upgraded), waiting until `deadline` at most, else `None`.
+            /// Attempts what [`with_upgraded`](Self::with_upgraded) does, blocking until `deadline` at most,
+            /// else `None`.
             pub fn try_with_upgraded_until<R, F>(&mut self, deadline: Instant, f: F) -> Option<R>
             where
                 F: FnOnce(&mut T) -> R,

@@ -231,7 +231,7 @@ impl<T: ?Sized> RwLock<T> {
         self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read")))
     }
 
-    /// [`read`](Self::read) if that takes no waiting.
+    /// Attempts to lock for reading, without blocking.
     ///
     /// ```
     /// let lock = lockwork::RwLock::new(1);
@@ -245,14 +245,14 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.try_read(Role::Read).map(|token| self.read_guard(token))
     }
 
-    /// [`read`](Self::read), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
-    /// waits indefinitely. A call whose turn comes before the time is up succeeds.
+    /// Attempts to lock for reading, blocking for `timeout` at most. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds.
     #[inline]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Role::Read, TimeLimit::For(timeout)).map(|token| self.read_guard(token))
     }
 
-    /// [`read`](Self::read), waiting until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock for reading, blocking until `deadline` at most. A deadline in the past tries once.
     #[inline]
     pub fn try_read_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Role::Read, TimeLimit::Until(deadline)).map(|token| self.read_guard(token))
@@ -279,21 +279,22 @@ impl<T: ?Sized> RwLock<T> {
         self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive")))
     }
 
-    /// [`read_recursive`](Self::read_recursive) if that takes no waiting.
+    /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, without blocking.
     #[inline]
     pub fn try_read_recursive(&self) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.try_read(Role::ReadAgain).map(|token| self.read_guard(token))
     }
 
-    /// [`read_recursive`](Self::read_recursive), waiting `timeout` at most. [`Duration::ZERO`] tries once,
-    /// [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds.
+    /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, blocking for `timeout`
+    /// at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely. A call whose turn comes
+    /// before the time is up succeeds.
     #[inline]
     pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Role::ReadAgain, TimeLimit::For(timeout)).map(|token| self.read_guard(token))
     }
 
-    /// [`read_recursive`](Self::read_recursive), waiting until `deadline` at most. A deadline in the past
-    /// tries once.
+    /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, blocking until
+    /// `deadline` at most. A deadline in the past tries once.
     #[inline]
     pub fn try_read_recursive_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
         self.raw.read(Role::ReadAgain, TimeLimit::Until(deadline)).map(|token| self.read_guard(token))
@@ -318,21 +319,21 @@ impl<T: ?Sized> RwLock<T> {
         self.upgradable_guard()
     }
 
-    /// [`upgradable_read`](Self::upgradable_read) if that takes no waiting.
+    /// Attempts to lock for upgradable reading, without blocking.
     #[inline]
     pub fn try_upgradable_read(&self) -> Option<RwLockUpgradableReadGuard<'_, T>> {
         self.raw.try_upgradable().then(|| self.upgradable_guard())
     }
 
-    /// [`upgradable_read`](Self::upgradable_read), waiting `timeout` at most. [`Duration::ZERO`] tries once,
-    /// [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds, and one
-    /// that gives up leaves nothing behind.
+    /// Attempts to lock for upgradable reading, blocking for `timeout` at most. [`Duration::ZERO`] tries
+    /// once, [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds,
+    /// and one that gives up leaves nothing behind.
     #[inline]
     pub fn try_upgradable_read_for(&self, timeout: Duration) -> Option<RwLockUpgradableReadGuard<'_, T>> {
         self.raw.upgradable(TimeLimit::For(timeout)).then(|| self.upgradable_guard())
     }
 
-    /// [`upgradable_read`](Self::upgradable_read), waiting until `deadline` at most. A deadline in the past
+    /// Attempts to lock for upgradable reading, blocking until `deadline` at most. A deadline in the past
     /// tries once.
     #[inline]
     pub fn try_upgradable_read_until(&self, deadline: Instant) -> Option<RwLockUpgradableReadGuard<'_, T>> {
@@ -353,7 +354,7 @@ impl<T: ?Sized> RwLock<T> {
         self.write_guard()
     }
 
-    /// [`write`](Self::write) if that takes no waiting.
+    /// Attempts to lock for writing, without blocking.
     ///
     /// A failure keeps no reader out, not even for a moment. While the call looks for readers that are in
     /// without being counted in the lock (see the implementation notes), other `try_write` and
@@ -363,9 +364,9 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.try_write().then(|| self.write_guard())
     }
 
-    /// [`write`](Self::write), waiting `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
-    /// waits indefinitely. A call whose turn comes before the time is up succeeds, and one that gives up
-    /// leaves nothing behind.
+    /// Attempts to lock for writing, blocking for `timeout` at most. [`Duration::ZERO`] tries once,
+    /// [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds, and one
+    /// that gives up leaves nothing behind.
     ///
     /// ```
     /// use std::time::Duration;
@@ -381,7 +382,7 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.write(TimeLimit::For(timeout)).then(|| self.write_guard())
     }
 
-    /// [`write`](Self::write), waiting until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock for writing, blocking until `deadline` at most. A deadline in the past tries once.
     #[inline]
     pub fn try_write_until(&self, deadline: Instant) -> Option<RwLockWriteGuard<'_, T>> {
         self.raw.write(TimeLimit::Until(deadline)).then(|| self.write_guard())
@@ -402,7 +403,7 @@ impl<T: ?Sized> RwLock<T> {
         (&raw const self.raw).addr()
     }
 
-    /// The value. No locking: the lock is borrowed exclusively.
+    /// Returns the value. No locking: the lock is borrowed exclusively.
     #[inline]
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
@@ -422,7 +423,8 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.is_locked()
     }
 
-    /// Whether a writer had the lock just now. A writer that waits for readers to leave does not have it yet.
+    /// Returns whether a writer had the lock just now. A writer that waits for readers to leave does not have
+    /// it yet.
     #[must_use]
     pub fn is_locked_exclusive(&self) -> bool {
         self.raw.is_write_locked()
@@ -438,8 +440,8 @@ impl<T: ?Sized> RwLock<T> {
         unsafe { self.raw.unlock_write() };
     }
 
-    /// [`force_unlock_write`](Self::force_unlock_write) that hands the lock to the first waiter, if there is
-    /// one.
+    /// Unlocks as [`force_unlock_write`](Self::force_unlock_write) does, and hands the lock to the first
+    /// waiter, if there is one.
     ///
     /// # Safety
     ///
@@ -449,7 +451,7 @@ impl<T: ?Sized> RwLock<T> {
         unsafe { self.raw.unlock_write_fair() };
     }
 
-    /// A guard for a lock that is held for writing already, without one.
+    /// Makes a guard for a lock that is held for writing already, without one.
     ///
     /// # Safety
     ///
@@ -459,7 +461,7 @@ impl<T: ?Sized> RwLock<T> {
         self.write_guard()
     }
 
-    /// A guard for a lock that is held by the upgradable reader already, without one.
+    /// Makes a guard for a lock that is held by the upgradable reader already, without one.
     ///
     /// # Safety
     ///
@@ -496,7 +498,7 @@ impl<T: ?Sized> RwLock<T> {
 }
 
 const_fn! {
-    /// [`RwLock::new`] under the name that `parking_lot` has for it.
+    /// Makes an unlocked lock: [`RwLock::new`] under the name that `parking_lot` has for it.
     #[must_use]
     #[inline]
     pub fn const_rwlock<T>(value: T) -> RwLock<T> {

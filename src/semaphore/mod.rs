@@ -261,7 +261,7 @@ impl Semaphore {
         self.raw.acquire_until(n, TimeLimit::Until(deadline)).then(|| self.permit(n))
     }
 
-    /// [`acquire`](Self::acquire) with a permit that keeps the semaphore alive.
+    /// Acquires as [`acquire`](Self::acquire) does, with a permit that keeps the semaphore alive.
     ///
     /// ```
     /// use lockwork::Semaphore;
@@ -284,7 +284,7 @@ impl Semaphore {
         self.permit_arc(1)
     }
 
-    /// [`acquire_many`](Self::acquire_many) with a permit that keeps the semaphore alive.
+    /// Acquires as [`acquire_many`](Self::acquire_many) does, with a permit that keeps the semaphore alive.
     ///
     /// # Panics
     ///
@@ -297,33 +297,38 @@ impl Semaphore {
         self.permit_arc(n)
     }
 
-    /// [`try_acquire`](Self::try_acquire) with a permit that keeps the semaphore alive.
+    /// Attempts to acquire as [`try_acquire`](Self::try_acquire) does, with a permit that keeps the semaphore
+    /// alive.
     #[inline]
     #[doc(alias = "try_acquire_owned")]
     pub fn try_acquire_arc(self: &Arc<Self>) -> Option<ArcSemaphorePermit> {
         self.try_acquire_many_arc(1)
     }
 
-    /// [`try_acquire_many`](Self::try_acquire_many) with a permit that keeps the semaphore alive.
+    /// Attempts to acquire as [`try_acquire_many`](Self::try_acquire_many) does, with a permit that keeps the
+    /// semaphore alive.
     #[inline]
     #[doc(alias = "try_acquire_many_owned")]
     pub fn try_acquire_many_arc(self: &Arc<Self>, n: usize) -> Option<ArcSemaphorePermit> {
         self.raw.try_acquire(n).then(|| self.permit_arc(n))
     }
 
-    /// [`try_acquire_for`](Self::try_acquire_for) with a permit that keeps the semaphore alive.
+    /// Attempts to acquire as [`try_acquire_for`](Self::try_acquire_for) does, with a permit that keeps the
+    /// semaphore alive.
     #[inline]
     pub fn try_acquire_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcSemaphorePermit> {
         self.try_acquire_many_arc_for(1, timeout)
     }
 
-    /// [`try_acquire_until`](Self::try_acquire_until) with a permit that keeps the semaphore alive.
+    /// Attempts to acquire as [`try_acquire_until`](Self::try_acquire_until) does, with a permit that keeps
+    /// the semaphore alive.
     #[inline]
     pub fn try_acquire_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcSemaphorePermit> {
         self.try_acquire_many_arc_until(1, deadline)
     }
 
-    /// [`try_acquire_many_for`](Self::try_acquire_many_for) with a permit that keeps the semaphore alive.
+    /// Attempts to acquire as [`try_acquire_many_for`](Self::try_acquire_many_for) does, with a permit that
+    /// keeps the semaphore alive.
     #[inline]
     pub fn try_acquire_many_arc_for(
         self: &Arc<Self>,
@@ -333,7 +338,8 @@ impl Semaphore {
         self.raw.acquire_until(n, TimeLimit::For(timeout)).then(|| self.permit_arc(n))
     }
 
-    /// [`try_acquire_many_until`](Self::try_acquire_many_until) with a permit that keeps the semaphore alive.
+    /// Attempts to acquire as [`try_acquire_many_until`](Self::try_acquire_many_until) does, with a permit
+    /// that keeps the semaphore alive.
     #[inline]
     pub fn try_acquire_many_arc_until(
         self: &Arc<Self>,

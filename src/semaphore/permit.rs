@@ -37,7 +37,7 @@ impl<'a> SemaphorePermit<'a> {
         self.permits
     }
 
-    /// The semaphore they are of.
+    /// Returns the semaphore they are of.
     #[must_use]
     #[inline]
     pub fn semaphore(&self) -> &'a Semaphore {
@@ -125,7 +125,7 @@ impl ArcSemaphorePermit {
         self.permits
     }
 
-    /// The semaphore they are of.
+    /// Returns the semaphore they are of.
     #[must_use]
     #[inline]
     pub fn semaphore(&self) -> &Arc<Semaphore> {

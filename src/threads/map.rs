@@ -138,7 +138,7 @@ impl<T> Map<T> {
         }
     }
 
-    /// [`next_result`](Self::next_result), waiting `timeout` at most.
+    /// Returns what [`next_result`](Self::next_result) does, waiting `timeout` at most.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl<T> Map<T> {
         self.next_by(|task| task.0.wait_for(timeout))
     }
 
-    /// [`next_result`](Self::next_result), waiting until `deadline` at most.
+    /// Returns what [`next_result`](Self::next_result) does, waiting until `deadline` at most.
     ///
     /// # Errors
     ///
@@ -249,8 +249,8 @@ where
         self.tasks.pop_front().map(Task::join)
     }
 
-    /// [`next_result`](Self::next_result), waiting `timeout` at most, for room in the pool's queue and for
-    /// the result together. How long the items' iterator takes is its own affair.
+    /// Returns what [`next_result`](Self::next_result) does, waiting `timeout` at most, for room in the
+    /// pool's queue and for the result together. How long the items' iterator takes is its own affair.
     ///
     /// # Errors
     ///
@@ -263,7 +263,7 @@ where
         self.next_by(&Deadline::after(timeout))
     }
 
-    /// [`next_result`](Self::next_result), waiting until `deadline` at most.
+    /// Returns what [`next_result`](Self::next_result) does, waiting until `deadline` at most.
     ///
     /// # Errors
     ///

@@ -195,7 +195,7 @@ pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
     wait_first_by(tasks, TimeLimit::Never)
 }
 
-/// [`wait_first`] for `timeout` at most. Returns `None` if no task was done in time.
+/// Waits as [`wait_first`] does, for `timeout` at most. Returns `None` if no task was done in time.
 ///
 /// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_first`]. Otherwise runs no tasks here, as
 /// it could not stop in time.
@@ -206,7 +206,7 @@ pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> 
     wait_first_by(tasks, TimeLimit::For(timeout))
 }
 
-/// [`wait_first`] until `deadline` at most. Returns `None` if no task was done in time.
+/// Waits as [`wait_first`] does, until `deadline` at most. Returns `None` if no task was done in time.
 pub fn wait_first_until<T>(tasks: &[Task<T>], deadline: Instant) -> Option<usize> {
     wait_first_by(tasks, TimeLimit::Until(deadline))
 }
@@ -236,7 +236,7 @@ pub fn wait_all<T>(tasks: &[Task<T>]) {
     tasks.iter().for_each(|task| task.0.wait());
 }
 
-/// [`wait_all`] for `timeout` at most. Returns whether all of them are done.
+/// Waits as [`wait_all`] does, for `timeout` at most. Returns whether all of them are done.
 ///
 /// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_all`]. Otherwise runs no tasks here, as it
 /// could not stop in time.
@@ -256,7 +256,7 @@ pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
     wait_all_by(tasks, TimeLimit::For(timeout))
 }
 
-/// [`wait_all`] until `deadline` at most. Returns whether all of them are done.
+/// Waits as [`wait_all`] does, until `deadline` at most. Returns whether all of them are done.
 pub fn wait_all_until<T>(tasks: &[Task<T>], deadline: Instant) -> bool {
     wait_all_by(tasks, TimeLimit::Until(deadline))
 }

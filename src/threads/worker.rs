@@ -161,7 +161,7 @@ impl<T> Worker<T> {
         self.stop.stop();
     }
 
-    /// The token that the thread was given. A clone of it outlives the worker.
+    /// Returns the token that the thread was given. A clone of it outlives the worker.
     #[must_use]
     pub const fn stop_token(&self) -> &StopToken {
         &self.stop

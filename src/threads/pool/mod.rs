@@ -236,7 +236,7 @@ impl ThreadPool {
         self.join_by(&Deadline::NEVER);
     }
 
-    /// [`join`](Self::join) for `timeout` at most. Returns whether it came to that.
+    /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether it came to that.
     ///
     /// If the limit passes while the last thread-local values of a pool that was shut down are dropped, the
     /// result is `false`, and a later call may succeed; the first such call may be late by 5 ms.
@@ -252,7 +252,7 @@ impl ThreadPool {
         self.join_by(&Deadline::after(timeout))
     }
 
-    /// [`join`](Self::join) until `deadline` at most. Returns whether it came to that.
+    /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether it came to that.
     ///
     /// # Panics
     ///
