@@ -76,18 +76,18 @@ use sealed::{Sealed, Until};
 ///
 /// It waits for one lock at a time, and holds none of the set while it waits. So what another thread does
 /// with one lock of the set is not held up by this thread's wait for another. When it has that lock it tries
-/// the others; if one of them is taken, it lets go of what it has and waits for that one. Only after eight
-/// such failures does it wait for the others with some of them held, for fractions of a millisecond and ten
-/// milliseconds at most. A tuple does not allocate, a slice does.
+/// the others; if one of them is taken, it lets go of what it has and waits for that one. Only after several
+/// such failures does it wait for the others with some of them held, for some milliseconds at most. A tuple
+/// does not allocate, a slice does.
 ///
 /// # Fairness
 ///
 /// At each lock it waits as [`Mutex::lock`], [`RwLock::read`] and [`RwLock::write`] do. The others are taken
 /// without queueing, so threads that lock a single one may come first, but they do not keep it out for good.
-/// A thread that has failed twice begins with the lock of the lowest address and goes on by address, in which
-/// order two threads cannot get into each other's way. One that has failed eight times queues for the others
-/// for a short time as well: that keeps new readers out, of whom there might otherwise always be one in, and
-/// is handed a lock that is never free.
+/// After its first failures a thread begins with the lock of the lowest address and goes on by address, in
+/// which order two threads cannot get into each other's way. After some more it queues for the others, too,
+/// for a short time. That keeps new readers out, of which one might otherwise always be in, and is handed a
+/// lock that is never free.
 ///
 /// # Memory ordering
 ///
@@ -95,8 +95,8 @@ use sealed::{Sealed, Until};
 ///
 /// # Reentrancy and deadlock
 ///
-/// A lock that the caller holds already is the caller's affair: waiting for it is a deadlock, and so is
-/// waiting for others that are held by a thread which waits for that one.
+/// It does not help against a lock that the caller holds already: waiting for that one is a deadlock, and so
+/// is waiting for locks that are held by a thread which waits for it.
 ///
 /// # Panics
 ///
@@ -231,7 +231,7 @@ pub trait AllLock: Sealed + Copy {
     fn all_try_lock(self) -> Option<Self::Guard>;
 }
 
-/// The locks by address, each with its place in the set.
+/// Returns the locks by address, each with its place in the set.
 #[track_caller]
 fn order<S: AllSet>(set: &S, call: &str) -> S::Order {
     let mut order = set.order();

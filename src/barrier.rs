@@ -33,7 +33,7 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// });
 /// ```
 ///
-/// Workers that compute in steps. The action closes a step while all threads stands still, and a worker that
+/// Workers that compute in steps. The action closes a step while all threads stand still, and a worker that
 /// fails lets the others know instead of leaving them to wait indefinitely:
 ///
 /// ```
@@ -97,8 +97,8 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 ///
 /// # Blocking
 ///
-/// A thread that is not the last to arrive spins for a microsecond or two if that has been of use lately,
-/// then lets others have its processor some dozens of times, and then parks. It allocates nothing.
+/// A thread that is not the last to arrive spins briefly if that has been of use lately, then yields its
+/// processor for a while, and then [parks](crate#how-a-thread-waits). The last to arrive does not block.
 ///
 /// # Fairness
 ///
@@ -125,16 +125,17 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 ///
 /// # Differences from `std` and `parking_lot`
 ///
-/// From [`std::sync::Barrier`]: time-outs, `abort` and `reset`, the action, and the index. The rest is the
-/// same, `wait` included, as long as no thread uses these. `parking_lot` has none. Python's
-/// `threading.Barrier` is the model of what is new here; there a time-out breaks the barrier until it is
-/// reset, and `abort` can reach threads that were released.
+/// From [`std::sync::Barrier`]: time-outs, `abort` and `reset`, the action, and the index. As long as no
+/// thread uses these, all is as there, `wait` included. `parking_lot` has no barrier. Python's
+/// `threading.Barrier` has the same additions; there a time-out breaks the barrier until it is reset, and
+/// `abort` can reach threads that were released.
 ///
 /// # Implementation notes
 ///
 /// One word with the number of the round and the count of those who have arrived, and a queue of waiters on
 /// their stacks. Arriving is one atomic exchange, which for the last to arrive releases those who still spin.
-/// The protocol and its proof stand in `docs/waiting.md`.
+/// The protocol and its proof stand in `docs/waiting.md`. Code that shares a barrier by raw pointer must know
+/// [who may free it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 #[doc(alias = "CyclicBarrier")]
 pub struct Barrier {
     raw: RawBarrier,
@@ -143,7 +144,7 @@ pub struct Barrier {
 
 impl Barrier {
     const_fn! {
-        /// Makes a barrier for `parties` threads. For none means for one, as in `std`.
+        /// Makes a barrier for `parties` threads. 0 counts as 1, as in `std`.
         ///
         /// ```
         /// use lockwork::Barrier;
@@ -196,7 +197,8 @@ impl Barrier {
         self.raw.waiting()
     }
 
-    /// Returns whether it was aborted and not reset since: whether a wait that begins now fails at once.
+    /// Returns whether the barrier was aborted and not reset since. If so, a wait that begins now fails at
+    /// once.
     ///
     /// A time-out breaks one round and does not show here.
     #[must_use]
@@ -242,7 +244,7 @@ impl Barrier {
         self.wait_deadline(TimeLimit::Never, "wait_result")
     }
 
-    /// Waits until all have arrived, for `timeout` at most. If the time is up before that, breaks the round.
+    /// Waits until all have arrived, for `timeout` at most. If the time is up before that, the round breaks.
     ///
     /// [`Duration::ZERO`] succeeds for the last to arrive and breaks the round otherwise, [`Duration::MAX`]
     /// waits indefinitely. Once all have arrived the time limit has no effect: the wait returns when the
@@ -296,8 +298,8 @@ impl Barrier {
         }
     }
 
-    /// Breaks the barrier: the thread that waits gets [`BrokenBarrier`], and so does the thread that comes,
-    /// until it is [`reset`](Self::reset). Does not touch threads that were released already.
+    /// Breaks the barrier: all threads that wait get [`BrokenBarrier`], and so do those that come, until it
+    /// is [`reset`](Self::reset). Does not touch threads that were released already.
     ///
     /// ```
     /// use lockwork::Barrier;
@@ -314,8 +316,8 @@ impl Barrier {
         self.raw.abort();
     }
 
-    /// Makes it as good as new: the thread that waits gets [`BrokenBarrier`], the thread that comes begins a
-    /// new round. Does nothing if no thread is inside and the barrier is not broken.
+    /// Makes the barrier as good as new: all threads that wait get [`BrokenBarrier`], and the next to come
+    /// begins a new round. Does nothing if no thread is inside and the barrier is not broken.
     pub fn reset(&self) {
         self.raw.reset();
     }

@@ -54,11 +54,10 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Blocking
 ///
-/// A wait queues, unlocks the mutex, spins and yields for a few microseconds if no other thread waits (for
-/// some tens if it has just told another thread to go on, whose answer it may be waiting for), and parks. It
-/// allocates nothing. A notification moves the waiter to the queue of its mutex, so that it wakes up when it
-/// can lock, not before; if the mutex is free, up to sixteen are woken at once. So a `notify_all` does not
-/// send more than those after one lock, and no thread if the caller holds it.
+/// A wait queues, unlocks the mutex, spins and yields briefly if no other thread waits, and then
+/// [parks](crate#how-a-thread-waits). A notification moves the waiter to the queue of its mutex, so that it
+/// wakes up when it can lock, not before. If the mutex is free, a bounded number of them is woken at once; if
+/// the caller holds it, none is. So a `notify_all` does not send all waiters after one lock.
 ///
 /// # Fairness
 ///
@@ -79,8 +78,7 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Panics
 ///
-/// No method panics on its own. If the predicate of a `wait_while` panics, the guard is locked, as it is
-/// whenever the predicate runs.
+/// If the predicate of a `wait_while` panics, the guard is locked, as it is whenever the predicate runs.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -88,11 +86,9 @@ use crate::raw::mutex::RawMutex;
 /// notifications tell whom they woke; [`notify_many`](Self::notify_many). From `parking_lot::Condvar`:
 /// waiters with different mutexes may wait at the same time.
 ///
-/// As there, it takes no guard of an [`RwLock`](crate::RwLock), nor a mapped one. A notified thread is moved
-/// to the queue of its mutex, which hands over one lock to one thread. A reader could come in beside others,
-/// who then all had to be told of each change under a lock that they may not change anything under; so what
-/// is waited for belongs under a mutex, or into an [`Event`](crate::Event). With the feature `lock_api` it
-/// takes the guards of a `lock_api::Mutex<RawMutex, T>`, too.
+/// As there, it takes no guard of an [`RwLock`](crate::RwLock), nor a mapped one: what is waited for belongs
+/// under a mutex, or into an [`Event`](crate::Event). With the feature `lock_api` it takes the guards of a
+/// `lock_api::Mutex<RawMutex, T>`, too.
 ///
 /// # Implementation notes
 ///

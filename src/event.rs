@@ -16,13 +16,25 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Examples
 ///
+/// One thread prepares what the others then use:
+///
 /// ```
 /// use lockwork::Event;
+/// use std::thread;
 ///
 /// let ready = Event::new();
-/// assert!(!ready.is_set());
-/// ready.set();
-/// ready.wait();
+/// thread::scope(|s| {
+///     for id in 0..2 {
+///         let ready = &ready;
+///         s.spawn(move || {
+///             ready.wait();
+///             println!("thread {id} starts");
+///         });
+///     }
+///     // Prepares, and then:
+///     ready.set();
+/// });
+/// assert!(ready.is_set());
 /// ```
 ///
 /// A worker that sleeps between two rounds of work, and stops at once when told to:
@@ -46,9 +58,9 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 ///
 /// # Blocking
 ///
-/// A wait queues, spins and yields for a few microseconds if no other thread waits (for some tens if it has
-/// just told another thread to go on, whose answer it may be waiting for), and parks. It allocates nothing,
-/// and returns only when it was released or its time is up.
+/// A wait queues, spins and yields briefly if no other thread waits, and then
+/// [parks](crate#how-a-thread-waits). It returns only when it was released or its time is up. Setting and
+/// clearing never block.
 ///
 /// # Fairness
 ///
@@ -61,13 +73,10 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 /// follows an [`is_set`](Self::is_set) or a wait that found the event set, or a [`clear`](Self::clear) that
 /// took it back. So clearing it and then looking at what it was set for misses nothing.
 ///
-/// # Panics
-///
-/// No method panics.
-///
 /// # Differences from `std` and `parking_lot`
 ///
-/// Neither has one. Python's `threading.Event` has the same contract.
+/// Neither has one. Python's `threading.Event` has the same contract. No method may be called in a [signal
+/// handler](crate::guide::limits#signal-handlers), `set` included.
 ///
 /// # Implementation notes
 ///
@@ -186,13 +195,26 @@ impl fmt::Debug for Event {
 ///
 /// # Examples
 ///
+/// Two threads, of which each signal lets one through:
+///
 /// ```
 /// use lockwork::AutoResetEvent;
+/// use std::thread;
 ///
 /// let signal = AutoResetEvent::new();
-/// signal.set();
-/// signal.wait();
-/// assert!(!signal.try_wait(), "the wait has taken the signal");
+/// thread::scope(|s| {
+///     for id in 0..2 {
+///         let signal = &signal;
+///         s.spawn(move || {
+///             signal.wait();
+///             println!("thread {id} goes on, and lets the next through");
+///             signal.set();
+///         });
+///     }
+///     signal.set();
+/// });
+/// assert!(signal.try_wait(), "the last signal is kept");
+/// assert!(!signal.try_wait(), "and there is no other");
 /// ```
 ///
 /// A thread that tidies up whenever there is something to tidy, however often it was told:
@@ -218,9 +240,9 @@ impl fmt::Debug for Event {
 ///
 /// # Blocking
 ///
-/// A wait queues, spins and yields for a few microseconds if no other thread waits (for some tens if it has
-/// just told another thread to go on, whose answer it may be waiting for), and parks. It allocates nothing,
-/// and returns only when a signal was given to it or its time is up.
+/// A wait queues, spins and yields briefly if no other thread waits, and then
+/// [parks](crate#how-a-thread-waits). It returns only when a signal was given to it or its time is up.
+/// Setting never sleeps; it may spin and yield while another thread queues or leaves.
 ///
 /// # Fairness
 ///
@@ -230,10 +252,6 @@ impl fmt::Debug for Event {
 /// # Memory ordering
 ///
 /// What a thread did before `set` happens before the return of the wait that got its signal.
-///
-/// # Panics
-///
-/// No method panics.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -42,7 +42,7 @@ pub(crate) trait Place {
     fn raw(&self) -> &Self::Raw;
     fn value(&self) -> *mut Self::Value;
 
-    /// Called when the lock is about to be given up for good, and is still held.
+    /// Is called when the lock is about to be given up for good, and is still held.
     #[inline]
     fn before_unlock(&self) {}
 }
@@ -128,7 +128,7 @@ pub(crate) trait Mode {
     type Token: Copy;
     type Access: Access;
 
-    /// Locks, waiting for as long as it takes. `call` is what the user called, for a panic.
+    /// Locks, blocking until the lock is free. `call` is what the user called, for a panic.
     fn lock(raw: &Self::Raw, call: &'static str) -> Self::Token;
 
     /// # Safety
@@ -136,7 +136,7 @@ pub(crate) trait Mode {
     /// The lock is held in this mode, and given up. `token` is what locking it returned.
     unsafe fn unlock(raw: &Self::Raw, token: Self::Token);
 
-    /// [`unlock`](Self::unlock) that hands the lock to the first waiter that can have it.
+    /// Unlocks as [`unlock`](Self::unlock) does, and hands the lock to the first waiter that can have it.
     ///
     /// # Safety
     ///
@@ -205,14 +205,14 @@ pub(crate) struct Guard<P: Place<Raw = M::Raw>, M: Mode> {
 }
 
 impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
-    /// The value.
+    /// Returns the value.
     #[inline]
     pub(crate) fn get(&self) -> &P::Value {
         // SAFETY: the guard has the lock, and is borrowed shared.
         unsafe { &*self.place.value() }
     }
 
-    /// The value, to be changed.
+    /// Returns the value, to be changed.
     #[inline]
     pub(crate) fn get_mut(&mut self) -> &mut P::Value
     where
@@ -272,7 +272,7 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
         }
     }
 
-    /// The whole value as a part.
+    /// Returns the whole value as a part.
     #[inline]
     pub(crate) fn into_part(self) -> Guard<P::To<P::Value>, M>
     where
@@ -293,7 +293,7 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
         Guard { access, token, place: change(place), marker: PhantomData }
     }
 
-    /// The guard without its drop.
+    /// Returns the guard without its drop.
     #[inline]
     fn into_parts(self) -> (P, M::Token, M::Access) {
         let mut this = ManuallyDrop::new(self);
@@ -321,7 +321,7 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
         self.run_and_lock(call, f)
     }
 
-    /// [`unlocked`](Self::unlocked) that hands the lock over.
+    /// Runs `f` as [`unlocked`](Self::unlocked) does, and hands the lock over.
     pub(crate) fn unlocked_fair<R>(&mut self, call: &'static str, f: impl FnOnce() -> R) -> R {
         self.access.end();
         // SAFETY: the guard has the lock, and takes it again below.
@@ -357,7 +357,7 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
         result
     }
 
-    /// The access and the place, for a caller that holds the lock in another mode for a while.
+    /// Returns the access and the place, for a caller that holds the lock in another mode for a while.
     pub(crate) fn split(&mut self) -> (&mut M::Access, &P) {
         (&mut self.access, &self.place)
     }

@@ -9,21 +9,11 @@ use crate::raw::latch::RawLatch;
 
 /// A gate that opens, once and for good, when it has been counted down to zero.
 ///
-/// Use it to wait until a known number of things have happened: workers that are ready, jobs that are done.
-/// Who counts down need not wait, and one thread may count down several times. Where the number is not known
-/// beforehand use a [`WaitGroup`](crate::WaitGroup), for rounds a [`Barrier`](crate::Barrier).
+/// Use it to wait until a known number of things have happened: workers that are ready, jobs that are done. A
+/// thread that counts down need not wait, and one thread may count down several times. Where the number is
+/// not known beforehand use a [`WaitGroup`](crate::WaitGroup), for rounds a [`Barrier`](crate::Barrier).
 ///
 /// # Examples
-///
-/// ```
-/// use lockwork::Latch;
-///
-/// let latch = Latch::new(2);
-/// latch.count_down();
-/// assert!(!latch.is_open());
-/// latch.count_down();
-/// latch.wait();
-/// ```
 ///
 /// A server that says it is up when all its parts are, or why it does not:
 ///
@@ -49,8 +39,8 @@ use crate::raw::latch::RawLatch;
 ///
 /// # Blocking
 ///
-/// A wait queues, spins for about a microsecond if no other thread waits, and parks. It allocates nothing,
-/// and returns only when the latch is open or its time is up. Counting down never waits.
+/// A wait queues, spins briefly if no other thread waits, and then [parks](crate#how-a-thread-waits). It
+/// returns only when the latch is open or its time is up. Counting down never blocks.
 ///
 /// # Fairness
 ///
@@ -60,10 +50,6 @@ use crate::raw::latch::RawLatch;
 ///
 /// What a thread did before it counted down happens before the return of every wait that found the latch
 /// open, and before whatever follows an [`is_open`](Self::is_open) that did.
-///
-/// # Panics
-///
-/// No method panics.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -75,6 +61,8 @@ use crate::raw::latch::RawLatch;
 /// A count and an event, see `docs/waiting.md`. Counting down is one atomic exchange, and `wait` of an open
 /// latch one load.
 #[doc(alias = "CountDownLatch")]
+/// Code that shares a latch by raw pointer must know [who may free
+/// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct Latch {
     raw: RawLatch,
 }

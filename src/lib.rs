@@ -17,8 +17,9 @@
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
 //! | the same, with halves whose drop ends it | [`channel`] |
 //! | run tasks on a fixed number of threads (feature `threads`) | [`ThreadPool`], [`Task`], [`as_completed`] |
-//! | run a loop on a thread that can be told to stop (feature `threads`) | [`Worker`] |
+//! | run a loop on a thread that can be asked to stop (feature `threads`) | [`Worker`] |
 //! | ask threads to stop, and get them out of whatever they wait for | [`StopSource`], [`StopToken`] |
+//! | wait for the first of several: signals, permits, items, room, tasks | [`wait_any`] |
 //! | run something once, and have the other threads wait for it | [`Once`] |
 //! | make a value once, when it is first needed | [`LazyLock`], [`OnceLock`] |
 //! | have a value for each thread that dies with it | [`ThreadCell`] |
@@ -48,24 +49,45 @@
 //!   "try once". A call whose turn came before its deadline succeeds, and one that timed out leaves nothing
 //!   behind. (Iterators and `put_all`, which wait again and again, have no such form.)
 //! * Locks never poison: a panic while a guard is alive unlocks. Those of [`poison`] do.
-//! * Waiting allocates nothing (but for the handle that `std` makes once for a thread it has not made), and
-//!   returns for the reason its documentation gives and for no other.
-//! * A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found
-//!   set although no thread has set it, which `park` announces.
+//! * Waits return for the reason that their documentation gives and for no other: there are no spurious
+//!   wake-ups.
 //! * `new` is a `const fn`, so everything can live in a static, but for what allocates when it is made: a
 //!   barrier's action, a [`WaitGroup`], a [`StopSource`], a pool.
 //! * There is no dependency, no background thread, and no global state but counters and a table of four
 //!   kilobytes in which readers of [`RwLock`]s are visible to writers.
-//! * A wait spins and yields for some microseconds before it parks. How long is no part of a contract;
-//!   `docs/numbers.md` has each number with its reason.
+//! * A call that releases other threads (an unlock, a `set`, permits given back) never sleeps.
+//!
+//! # How a thread waits
+//!
+//! A call that has to wait spins briefly, yields its processor a few times, and then parks: it sleeps until
+//! it is woken or its time is up. Its place in the queue is on its stack, so waiting allocates nothing (but
+//! for the handle that `std` makes once for a thread it has not made). Spinning and yielding are bounded, and
+//! their length is no part of a contract; `docs/numbers.md` in the repository has each number with what it is
+//! worth, and `docs/waiting.md` the protocol with the argument why no wake-up is lost.
+//!
+//! A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found
+//! set although no thread has set it, which `park` announces.
 //!
 //! # What the types cannot tell you
 //!
-//! [One page](guide::limits) has it: signal handlers, `fork`, a lock in a global allocator, who may free a
-//! primitive by raw pointer, time that a machine was suspended, panic hooks, what happens to a pool when
-//! `main` returns, two pools that wait for each other's tasks, a [`ReentrantMutex`] held while a task is
-//! joined, what a [`ThreadLocal`] keeps, and an iterator that waits for an answer inside
-//! [`BoundedBuffer::put_all`].
+//! [One page](guide::limits) has it:
+//!
+//! * [signal handlers](guide::limits#signal-handlers), in which nothing of this crate may be called,
+//!   [`fork`](guide::limits#fork), and [a lock in a global
+//!   allocator](guide::limits#a-lock-in-a-global-allocator);
+//! * [who may free a primitive by raw pointer](guide::limits#who-may-free-a-primitive-by-raw-pointer);
+//! * whether time limits count [the time that a machine was
+//!   suspended](guide::limits#time-that-a-machine-was-suspended);
+//! * [panic hooks](guide::limits#a-panic-hook-runs-before-the-guard-is-dropped), which run before the guard
+//!   is dropped;
+//! * pools: [in a static when `main` returns](guide::limits#a-process-ends-with-main), and [two that wait for
+//!   each other's tasks](guide::limits#two-pools-that-wait-for-each-others-tasks);
+//! * [a `ReentrantMutex` held while a task is
+//!   joined](guide::limits#a-reentrantmutex-held-across-taskjoin);
+//! * [what a `ThreadLocal` keeps](guide::limits#what-a-threadlocal-keeps) of threads that have ended;
+//! * [an iterator that waits for an
+//!   answer](guide::limits#an-iterator-that-waits-for-an-answer-inside-put_all) inside
+//!   [`BoundedBuffer::put_all`].
 //!
 //! # Features
 //!
@@ -81,15 +103,12 @@
 //!
 //! # Guides
 //!
-//! [From `std`](guide::from_std), [from `parking_lot`](guide::from_parking_lot), [from
-//! Python](guide::from_python), [from tokio](guide::from_tokio), [choosing a primitive](guide::choosing),
-//! [avoiding deadlock](guide::deadlock), [threads], [what the types cannot tell you](guide::limits), [models
-//! of your own](guide::loom).
-//!
-//! # Waiting for the first of several
-//!
-//! [`wait_any`] takes events, latches, permits, items of buffers and room in them, stop tokens, tasks and
-//! workers.
+//! * Coming from elsewhere: [`std`](guide::from_std), [`parking_lot`](guide::from_parking_lot),
+//!   [crossbeam](guide::from_crossbeam), [`once_cell`](guide::from_once_cell), [tokio](guide::from_tokio),
+//!   [Python](guide::from_python).
+//! * [Choosing a primitive](guide::choosing), [avoiding deadlock](guide::deadlock), [stopping
+//!   threads](guide::stopping), [threads and pools][threads], [what the types cannot tell
+//!   you](guide::limits), [models of your own](guide::loom).
 //!
 //! # Models
 //!

@@ -19,15 +19,25 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Examples
 ///
+/// Threads that gather results in one list:
+///
 /// ```
 /// use lockwork::Mutex;
+/// use std::thread;
 ///
-/// let total = Mutex::new(0);
-/// *total.lock() += 1;
-/// assert_eq!(total.into_inner(), 1);
+/// let lengths = Mutex::new(Vec::new());
+/// thread::scope(|s| {
+///     for word in ["ready", "steady", "go"] {
+///         let lengths = &lengths;
+///         s.spawn(move || lengths.lock().push(word.len()));
+///     }
+/// });
+/// let mut lengths = lengths.into_inner();
+/// lengths.sort();
+/// assert_eq!(lengths, [2, 5, 6]);
 /// ```
 ///
-/// A lock in a static, shared by threads, with a time-out as a way out:
+/// A lock in a static, with a time-out as a way out:
 ///
 /// ```
 /// use lockwork::Mutex;
@@ -48,17 +58,16 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Blocking
 ///
-/// A thread that finds the lock taken looks again for up to a microsecond, yields a few times, then queues
-/// and parks. It allocates nothing: its place in the queue is on its stack.
+/// A thread that finds the lock taken spins and yields briefly, then queues and
+/// [parks](crate#how-a-thread-waits). Unlocking never blocks.
 ///
 /// # Fairness
 ///
-/// A thread that finds the lock free takes it (it *barges*), even if others wait; that is what keeps a
-/// contended lock busy. A waiter that has been the first in the queue for half a millisecond is handed the
-/// lock by the next unlock, so every waiter gets its turn, and a timed one succeeds if the lock is released
-/// at least once after that and before its deadline. (While another waiter has been woken but has not run
-/// yet, every sixteenth unlock of a thread checks that.) [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`]
-/// hand the lock over at once. Unlocking never sleeps.
+/// Barging with bounded hand-off. A thread that finds the lock free takes it, even if others wait; that is
+/// what keeps a contended lock busy. A waiter that has been the first in the queue for about half a
+/// millisecond is handed the lock by one of the next unlocks, so every waiter gets its turn, and a timed one
+/// succeeds if the lock is released often enough between then and its deadline.
+/// [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand the lock over at once.
 ///
 /// # Memory ordering
 ///
@@ -72,8 +81,9 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Panics
 ///
-/// No method panics on its own. A panic while a guard is alive unlocks the mutex and leaves the value as it
-/// is; there is no poisoning.
+/// A panic while a guard is alive unlocks the mutex and leaves the value as it is: there is no poisoning. The
+/// mutex of [`poison`](crate::poison::Mutex) has it. The [panic
+/// hook](crate::guide::limits#a-panic-hook-runs-before-the-guard-is-dropped) runs before the unlock.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -342,7 +352,7 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// The guard for a lock that was just taken.
+    /// Returns the guard for a lock that was just taken.
     #[inline]
     fn guard(&self) -> MutexGuard<'_, T> {
         // SAFETY: the callers have just locked, or stand for a thread that holds the lock.

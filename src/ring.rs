@@ -50,14 +50,14 @@ impl<T> Ring<T> {
         self.cursors.capacity()
     }
 
-    /// The slots of the one ring, made now if there are none.
+    /// Returns the slots of the one ring, made now if there are none.
     #[inline]
     fn ring(&self) -> *const Slot<T> {
         let slots = self.slots.get();
         if slots.is_null() { self.slots.begin(self.capacity()) } else { slots }
     }
 
-    /// The slots of the one ring; or, as long as no put has made them, that there is no item.
+    /// Returns the slots of the one ring; or, as long as no put has made them, that there is no item.
     #[inline]
     fn ring_to_get_from(&self) -> Result<*const Slot<T>, No> {
         let slots = self.slots.get();
@@ -170,7 +170,7 @@ impl<T> Ring<T> {
         Ok((claim.count, Wake(claim.wake)))
     }
 
-    /// The indices and laps of a claim in one ring.
+    /// Returns the indices and laps of a claim in one ring.
     #[inline]
     fn positions(&self, claim: &Claim) -> impl Iterator<Item = (usize, u64)> + use<T> {
         let (at, size) = (claim.at, self.capacity());

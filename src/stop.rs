@@ -194,7 +194,7 @@ impl Registry {
 /// assert_eq!(writer.join().unwrap(), 1, "what was put before is still written");
 /// ```
 ///
-/// The guide `docs/guide/stopping.md` has the way out of each blocking call.
+/// [A guide](crate::guide::stopping) has the way out of each blocking call.
 ///
 /// # Blocking
 ///

@@ -68,10 +68,6 @@ use crate::raw::thread_cell::{Links, Values};
 /// it. The drop of the cell and the end of a thread do not wait for each other's destructors: when one
 /// returns, a destructor that the other has begun may still be running.
 ///
-/// # Fairness
-///
-/// There is nothing to compete for.
-///
 /// # Memory ordering
 ///
 /// Each value belongs to one thread. It is dropped by that thread, or by the one that drops the cell, after

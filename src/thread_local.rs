@@ -20,15 +20,6 @@ use crate::raw::thread_local::{Link, Pushed};
 ///
 /// # Examples
 ///
-/// ```
-/// use lockwork::ThreadLocal;
-///
-/// let local = ThreadLocal::new();
-/// assert_eq!(local.get(), None);
-/// assert_eq!(local.get_or(|| 5), &5);
-/// assert_eq!(local.get(), Some(&5));
-/// ```
-///
 /// Counting in several threads without sharing anything, and adding up:
 ///
 /// ```
@@ -54,10 +45,6 @@ use crate::raw::thread_local::{Link, Pushed};
 ///
 /// No method waits for another thread.
 ///
-/// # Fairness
-///
-/// There is nothing to compete for.
-///
 /// # Memory ordering
 ///
 /// What a thread did before it inserted its value, and the making of the value, happen before an
@@ -70,12 +57,12 @@ use crate::raw::thread_local::{Link, Pushed};
 /// from destructors, too, also at the end of a thread, which finds its own value until its last moment. (On
 /// platforms whose compiler does not know thread-local variables, it may at that moment get another value.)
 ///
-/// Values of threads that have ended are kept: [what that means](crate::guide::limits) in a process with many
-/// threads.
+/// Values of threads that have ended are kept: [what that
+/// means](crate::guide::limits#what-a-threadlocal-keeps) in a process with many threads.
 ///
 /// # Panics
 ///
-/// No method panics by itself. A panic in the closure given to [`get_or`](Self::get_or) leaves no value. If a
+/// A panic in the closure given to [`get_or`](Self::get_or) leaves no value. If a
 /// destructor panics when the object goes, the other values are dropped and the panic goes on.
 ///
 /// # Differences from `std` and `thread_local`
@@ -246,7 +233,7 @@ impl<T: Send> ThreadLocal<T> {
         drop(values);
     }
 
-    /// The value that was inserted last, as far as this thread knows.
+    /// Returns the value that was inserted last, as far as this thread knows.
     fn first(&self) -> Option<NonNull<Link>> {
         self.slots.owner().and_then(Pushed::first)
     }
@@ -256,7 +243,7 @@ impl<T: Send> ThreadLocal<T> {
         ThreadLocalIntoIter { next, left: count(next), marker: PhantomData }
     }
 
-    /// The value of a thread whose table has been given up.
+    /// Returns the value of a thread whose table has been given up.
     #[cold]
     fn get_late(&self) -> Option<&T> {
         if !Slots::<Pushed>::is_ending() {

@@ -56,8 +56,8 @@ use crate::mutex::Mutex;
 ///
 /// # Blocking
 ///
-/// A wait spins for about a microsecond if no other thread waits, and parks. It allocates nothing; making a
-/// group does, and cloning a handle does not.
+/// A wait spins briefly if no other thread waits, and then [parks](crate#how-a-thread-waits). Making a group
+/// allocates, cloning a handle does not. Dropping a handle never blocks.
 ///
 /// # Fairness
 ///
@@ -71,10 +71,6 @@ use crate::mutex::Mutex;
 /// # Reentrancy and deadlock
 ///
 /// A thread that waits while it has a second handle of the same group waits for itself.
-///
-/// # Panics
-///
-/// No method panics.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -168,7 +164,7 @@ impl WaitGroup {
 }
 
 impl Clone for WaitGroup {
-    /// A further member. Of a group that is over: a handle that waits for no thread.
+    /// Adds a member. In a group that is over it is a handle that waits for no thread.
     fn clone(&self) -> Self {
         let latch = Arc::clone(&self.latch);
         latch.count_up();

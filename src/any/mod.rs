@@ -116,13 +116,13 @@ pub(crate) mod sealed {
 ///
 /// # Blocking
 ///
-/// Among those that are ready when it is called, the first in order is taken, and nothing is waited for.
-/// Otherwise the thread queues at all of them, as a thread does that waits for one, and parks. What becomes
-/// ready decides by one atomic exchange, and so does the deadline. What becomes ready at the same moment
-/// loses nothing: an event stays set, a signal, a permit or an item goes to the next that waits for it, or
-/// stays. A tuple does not allocate, nor does a slice of up to eight.
+/// If sources are ready when it is called, it takes the first of them in the order of the set, and does not
+/// block. Otherwise the thread queues at all of them, as a thread does that waits for one, and
+/// [parks](crate#how-a-thread-waits). The first source that becomes ready is the one, unless the deadline
+/// came before. The others lose nothing: an event stays set; a signal, a permit or an item goes to the next
+/// that waits for it, or stays. A tuple does not allocate, nor does a slice of up to eight.
 ///
-/// An [`Event`](crate::Event) that is set and cleared at once lets it go.
+/// An [`Event`](crate::Event) that is set and cleared at once ends the wait.
 #[cfg_attr(
     feature = "threads",
     doc = "\n\nA thread of a pool that waits here indefinitely for a [`Task`](crate::Task) of that pool which has not begun runs it itself, \
@@ -250,7 +250,7 @@ pub fn try_any<S: AnySet>(mut set: S) -> Option<S::First> {
     set.any_attempt_all(0)
 }
 
-/// Without a time limit. It begins at what `start` says of the number of sources.
+/// Waits without a time limit, beginning at the place that `start` gives for the number of sources.
 #[track_caller]
 #[inline]
 fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name: &'static str) -> S::First {
@@ -266,7 +266,7 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
     first.unwrap_or_else(|| unreachable!("an indefinite wait ends when something was done"))
 }
 
-/// With a time limit, which is made only if it is needed.
+/// Waits with a time limit, which is made only if it is needed.
 #[track_caller]
 #[inline]
 fn timed<S: AnySet>(mut set: S, deadline: impl FnOnce() -> Deadline, name: &'static str) -> Option<S::First> {
@@ -338,7 +338,7 @@ impl<S: AnySet> Sources for Call<S> {
 }
 
 impl<S: AnySet> Waiting<'_, S> {
-    /// Of a set of so many sources, or fewer.
+    /// Waits with a set of so many sources, or fewer.
     pub(crate) fn on_stack<const N: usize>(self) -> bool {
         self.with(&mut [const { None }; N])
     }

@@ -68,7 +68,7 @@ macro_rules! tuples {
                 }
             }
 
-            /// One after the other, without asking for each which it is.
+            /// Attempts one after the other, without asking for each which it is.
             #[inline]
             fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
                 for from_start in [true, false] {

@@ -21,7 +21,7 @@ pub trait AnySource: Sealed {
     #[doc(hidden)]
     fn any_attempt(&mut self, handed: bool) -> Option<Self::Output>;
 
-    /// What is wrong with it, for a call that is about to wait or not.
+    /// Returns what is wrong with it, for a call that is about to wait or not.
     #[doc(hidden)]
     fn any_misuse(&self, _waits: bool) -> Option<Misuse> {
         None

@@ -17,10 +17,10 @@ pub(super) trait Collection {
     const CHUNK: usize;
 
     fn len(&self) -> usize;
-    /// Where an item would go.
+    /// Returns where an item would go.
     fn place(&self, item: &Self::Item) -> usize;
     fn insert(&mut self, place: usize, item: Self::Item);
-    /// What [`remove`](Self::remove) is to do, of a collection that is not empty.
+    /// Returns what [`remove`](Self::remove) is to do, of a collection that is not empty.
     fn plan(&self) -> usize;
     fn remove(&mut self, plan: usize) -> Self::Item;
     /// Takes out everything, in order. Nothing, if it panics.

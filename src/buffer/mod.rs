@@ -35,14 +35,22 @@ use wait::Core;
 ///
 /// # Examples
 ///
+/// One thread reads lines, another counts their words, and the first is at most two lines ahead:
+///
 /// ```
 /// use lockwork::BoundedBuffer;
+/// use std::thread;
 ///
-/// let buffer = BoundedBuffer::new(2);
-/// buffer.put("first").unwrap();
-/// buffer.put("second").unwrap();
-/// assert!(buffer.try_put("third").is_err(), "it is full");
-/// assert_eq!(buffer.get(), Ok("first"));
+/// let lines = BoundedBuffer::new(2);
+/// let words = thread::scope(|s| {
+///     let counter = s.spawn(|| lines.iter().map(|line: &str| line.split(' ').count()).sum::<usize>());
+///     for line in ["to be", "or not", "to be that is", "the question"] {
+///         lines.put(line).unwrap(); // waits while two are queued
+///     }
+///     lines.close(); // the counter takes what is left, and ends
+///     counter.join().unwrap()
+/// });
+/// assert_eq!(words, 10);
 /// ```
 ///
 /// Workers that take jobs from a static buffer until it is closed and everything in it is done:
@@ -71,12 +79,12 @@ use wait::Core;
 /// # Blocking
 ///
 /// A put and a get that need not wait take no lock; one that meets another thread in the middle of a call
-/// waits until that thread has moved its item. A call that must wait for room, or for an item, looks again
-/// for a while: for two microseconds if that has been of use in this buffer lately, then with about ten
-/// [`yield_now`](std::thread::yield_now)s. Then it parks. The time limits of the `_for` and `_until` forms
-/// are for that waiting; any call may be late by as long as a thread that it met in the middle of a call is
-/// kept from its processor. [`task_done`](Self::task_done), [`join`](Self::join) and
-/// [`unfinished`](Self::unfinished) lock a mutex.
+/// waits until that thread has moved its item. A call that must wait for room, or for an item, spins briefly
+/// if that has been of use in this buffer lately, then yields a few times, and then
+/// [parks](crate#how-a-thread-waits). The time limits of the `_for` and `_until` forms are for that waiting:
+/// any call may be late by as long as a thread that it met in the middle of a call is kept from its
+/// processor. [`task_done`](Self::task_done), [`join`](Self::join) and [`unfinished`](Self::unfinished) lock
+/// a mutex.
 ///
 /// The first put allocates memory for all places of a buffer of up to 1024, which is kept. A larger one
 /// allocates as it fills and gives back as it empties, so one of [`usize::MAX`] places is one without a
@@ -240,9 +248,10 @@ impl<T> BoundedBuffer<T> {
     /// put together; one that promises nothing, such as another buffer's [`iter`](Self::iter), has every item
     /// put before it is asked for the next. It is not asked again once it has ended.
     ///
-    /// There is no timed form, for no thread could bound the iterator's own time: use
+    /// There is no timed form, as nothing bounds the time that the iterator takes: use
     /// [`put_until`](Self::put_until) in a loop. An iterator whose next item waits for an answer to an
-    /// earlier one can [hang](crate::guide::limits) in here.
+    /// earlier one can [hang](crate::guide::limits#an-iterator-that-waits-for-an-answer-inside-put_all) in
+    /// here.
     ///
     /// If the iterator panics, what was put stays in the buffer, and what was taken from it before is put as
     /// well, as far as there is room without waiting.

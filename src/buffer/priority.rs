@@ -49,7 +49,7 @@ impl<T: Ord> Collection for Heap<T> {
         self.entries.len()
     }
 
-    /// The index to which the new item rises. It is younger than its equals.
+    /// Returns the index to which the new item rises. It is younger than its equals.
     fn place(&self, item: &T) -> usize {
         let mut index = self.entries.len();
         while index != 0 && item.cmp(&self.entries[parent(index)].item).is_gt() {
@@ -68,7 +68,7 @@ impl<T: Ord> Collection for Heap<T> {
         }
     }
 
-    /// The index to which the last entry sinks when it takes the place of the first.
+    /// Returns the index to which the last entry sinks when it takes the place of the first.
     fn plan(&self) -> usize {
         let last = self.entries.len() - 1;
         let mut index = 0;

@@ -8,7 +8,7 @@ use crate::facade::TimeLimit;
 impl<T> BoundedBuffer<T> {
     /// Reports that the work on one item taken from the buffer is done. See [`join`](Self::join).
     ///
-    /// The thread that does not use `join` need not call it.
+    /// Without `join` there is no need to call it.
     ///
     /// # Panics
     ///
@@ -64,7 +64,7 @@ impl<T> BoundedBuffer<T> {
     ///
     /// Returns at once if none is unfinished. Otherwise returns when the number has come down to 0, even if
     /// more items are put right after. Closing the buffer does not end the wait;
-    /// [`close_now`](Self::close_now) does if no thread is at work on an item that was taken before.
+    /// [`close_now`](Self::close_now) does, if all items that were taken before have been reported done.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;

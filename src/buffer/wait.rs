@@ -25,7 +25,7 @@ pub(super) trait Store {
     fn look(&self) -> Option<(usize, bool)> {
         Some((self.len(), self.is_closed()))
     }
-    /// Closes. False if it was closed before.
+    /// Closes. Returns `false` if it was closed before.
     fn close(&self) -> bool;
     /// Returns how many items were put since the beginning.
     fn puts(&self) -> u64;
@@ -203,7 +203,7 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// A wake-up that is owed to a thread of this side when the call is over, even by a panic.
+    /// Returns a wake-up that is owed to a thread of this side when the call is over, even by a panic.
     fn owed(&self, side: Side) -> Owed<'_> {
         Owed { sleepers: self.sleepers(side), wake: Wake(false) }
     }
@@ -401,8 +401,8 @@ impl<S: Store> Core<S> {
 
     /// Counts `items` as done, of which there are so many unfinished.
     ///
-    /// With the lock held: a put that comes after the look at `puts` comes after this, for all threads who
-    /// asks what is unfinished.
+    /// With the lock held: a put that comes after the look at `puts` comes after this, as any thread sees it
+    /// that asks what is unfinished.
     fn finish(&self, done: &mut Done, items: u64) {
         done.items += items;
         if items != 0 && done.items == self.store.puts() {

@@ -2,7 +2,7 @@
 //!
 //! [`bounded`] and [`unbounded`] make a channel and return its two halves. Both can be cloned and shared: a
 //! message goes to one of the receivers. When the last [`Sender`] is dropped, receivers get what is queued
-//! and are then told so; when the last [`Receiver`] is dropped, senders are told so at once.
+//! and then an error; when the last [`Receiver`] is dropped, senders get one at once.
 //!
 //! Use a channel where its halves have owners, and its end follows from theirs. Where the threads share one
 //! thing that is closed by a call, or need to know when all work is done, use the [`BoundedBuffer`] in it.
@@ -38,8 +38,8 @@
 //! be waited for together), no rendezvous (capacity 0), and no `after`, `tick` and `never`. What is queued
 //! when the last receiver goes is dropped then, in a bounded channel too, where `crossbeam_channel` keeps it
 //! until the last sender has gone. Names, signatures and messages of errors are the same otherwise. From
-//! [`std::sync::mpsc`]: receivers can be cloned and shared. The guides `from-crossbeam` and `from-std` have
-//! the tables.
+//! [`std::sync::mpsc`]: receivers can be cloned and shared. The guides [from
+//! crossbeam](crate::guide::from_crossbeam) and [from `std`](crate::guide::from_std) have the tables.
 //!
 //! # Implementation notes
 //!

@@ -256,7 +256,7 @@ impl<T, F> LazyLock<T, F> {
         }
     }
 
-    /// The value, which is there: the caller has found it done, or has made it.
+    /// Returns the value, which is there: the caller has found it done, or has made it.
     #[inline]
     fn value(&self) -> &T {
         self.data.read().end();

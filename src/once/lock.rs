@@ -359,7 +359,7 @@ impl<T> OnceLock<T> {
         self.once.call(Kind::CALL_FORCE, false, &Deadline::NEVER, call, &mut init)
     }
 
-    /// The value, which is there: the caller has found it done, or has made it.
+    /// Returns the value, which is there: the caller has found it done, or has made it.
     #[inline]
     fn value(&self) -> &T {
         self.value.read().end();

@@ -18,12 +18,23 @@ use crate::raw::poison::Poison;
 ///
 /// # Examples
 ///
+/// A thread panics in the middle of a change, and the next one learns of it:
+///
 /// ```
 /// use lockwork::poison::Mutex;
+/// use std::thread;
 ///
-/// let total = Mutex::new(0);
-/// *total.lock().unwrap() += 1;
-/// assert_eq!(total.into_inner().unwrap(), 1);
+/// static STOCK: Mutex<(u32, u32)> = Mutex::new((0, 0));
+///
+/// let broken = thread::spawn(|| {
+///     let mut stock = STOCK.lock().unwrap();
+///     stock.0 += 1;
+///     panic!("before the second number was changed");
+/// });
+/// assert!(broken.join().is_err());
+/// let mut stock = STOCK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+/// stock.1 = stock.0; // made whole again
+/// STOCK.clear_poison();
 /// ```
 ///
 /// A lock in a static, with a time-out as a way out:
@@ -53,7 +64,9 @@ use crate::raw::poison::Poison;
 /// # Panics
 ///
 /// As [`lockwork::Mutex`](crate::Mutex#panics). A panic that begins while a guard is alive poisons the mutex;
-/// a guard made and dropped by a destructor that runs because of a panic does not.
+/// a guard made and dropped by a destructor that runs because of a panic does not. The [panic
+/// hook](crate::guide::limits#a-panic-hook-runs-before-the-guard-is-dropped) finds it locked and not yet
+/// poisoned.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -147,7 +160,7 @@ impl<T: ?Sized> Mutex<T> {
         self.guard(self.inner.lock())
     }
 
-    /// Locks if no thread holds the lock just now; never waits.
+    /// Attempts to lock, without blocking.
     ///
     /// # Errors
     ///

@@ -17,15 +17,6 @@ use crate::rwlock::{self, RawRwLock, Reader, Writer};
 ///
 /// # Examples
 ///
-/// ```
-/// use lockwork::poison::RwLock;
-///
-/// let prices = RwLock::new(vec![3, 5]);
-/// assert_eq!(prices.read().unwrap().iter().sum::<i32>(), 8);
-/// prices.write().unwrap().push(7);
-/// assert_eq!(prices.into_inner().unwrap(), [3, 5, 7]);
-/// ```
-///
 /// Settings in a static, changed as a whole: a change that panics is not taken for a finished one.
 ///
 /// ```

@@ -86,7 +86,7 @@ impl<T> Chain<T> {
         self.begin();
     }
 
-    /// A segment for a claim that reaches the end of the last one.
+    /// Returns a segment for a claim that reaches the end of the last one.
     pub(crate) fn spare_or_new(&self) -> Detached<T> {
         let spare = self.spare.load(Relaxed);
         if !spare.is_null()
@@ -113,14 +113,14 @@ impl<T> Chain<T> {
         }
     }
 
-    /// The segment of the head's position (invariant 1).
+    /// Returns the segment of the head's position (invariant 1).
     #[inline]
     pub(crate) fn first(&self) -> *mut Segment<T> {
         // Acquire (chain.segment): its slots.
         self.first.load(Acquire)
     }
 
-    /// The segment of the tail's position (invariant 1).
+    /// Returns the segment of the tail's position (invariant 1).
     #[inline]
     pub(crate) fn last(&self) -> *mut Segment<T> {
         // Acquire (chain.segment): its slots.
@@ -148,7 +148,7 @@ impl<T> Chain<T> {
         self.first.store(first, Release);
     }
 
-    /// The one behind `segment`. Waits for the putter that is about to link it.
+    /// Returns the one behind `segment`. Waits for the putter that is about to link it.
     ///
     /// # Safety
     ///
@@ -168,7 +168,7 @@ impl<T> Chain<T> {
         }
     }
 
-    /// The slots of a segment.
+    /// Returns the slots of a segment.
     ///
     /// # Safety
     ///

@@ -45,7 +45,7 @@ const RUNNING: usize = Word::bit(0);
 const DONE: usize = Word::bit(1);
 const POISONED: usize = RUNNING | DONE;
 
-/// The same queue in another stage.
+/// Returns the same queue in another stage.
 fn in_stage(word: Word, bits: usize) -> Word {
     word.without(POISONED).with(bits)
 }

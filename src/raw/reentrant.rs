@@ -80,7 +80,7 @@ impl RawReentrantMutex {
         self.owner.load(Relaxed) == me
     }
 
-    /// How often the calling thread holds the lock.
+    /// Returns how often the calling thread holds the lock.
     #[inline]
     pub(crate) fn hold_count(&self) -> u32 {
         if self.is_owned_by_current_thread() {
@@ -135,7 +135,7 @@ impl RawReentrantMutex {
         locked
     }
 
-    /// One level more, for the owner.
+    /// Adds one level, for the owner.
     #[inline]
     #[track_caller]
     fn nest(&self, call: &'static str) {
@@ -148,7 +148,7 @@ impl RawReentrantMutex {
         self.depth.with_mut(|depth| unsafe { *depth = deeper });
     }
 
-    /// The first level, for a thread that has just locked `mutex`.
+    /// Takes the first level, for a thread that has just locked `mutex`.
     #[inline]
     fn own(&self, me: ThreadId) {
         // Relaxed: read for what it is by this thread only (invariant 1).
@@ -182,7 +182,7 @@ impl RawReentrantMutex {
         }
     }
 
-    /// One level less. Says whether that was the last, in which case the caller must unlock `mutex`.
+    /// Gives up one level. Returns whether that was the last, in which case the caller must unlock `mutex`.
     ///
     /// # Safety
     ///

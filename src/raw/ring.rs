@@ -183,13 +183,13 @@ impl Shape {
         lap * u64::from(self.size) + index as u64
     }
 
-    /// The length of a queue with these cursors. Those of two moments may have passed each other: then it was
-    /// empty.
+    /// Returns the length of a queue with these cursors. Those of two moments may have passed each other:
+    /// then it was empty.
     fn between(&self, head: Cursor, tail: Cursor) -> usize {
         usize::try_from(self.count(tail).saturating_sub(self.count(head))).unwrap_or(usize::MAX)
     }
 
-    /// The cursor `n` positions further, `n` being the capacity at most if it is not a chain.
+    /// Returns the cursor `n` positions further, `n` being the capacity at most if it is not a chain.
     #[inline]
     fn advance(&self, cursor: Cursor, n: usize) -> Cursor {
         let At { lap, index } = self.at(cursor);
@@ -289,13 +289,13 @@ impl Cursors {
         self.shape.capacity
     }
 
-    /// Where the next get claims.
+    /// Returns where the next get claims.
     #[inline]
     pub(crate) fn head(&self) -> At {
         self.shape.at(self.head.load())
     }
 
-    /// Where the next put claims.
+    /// Returns where the next put claims.
     #[inline]
     pub(crate) fn tail(&self) -> At {
         self.shape.at(self.tail.load())
@@ -437,7 +437,7 @@ impl Cursors {
         }
     }
 
-    /// The cursor after a claim by count.
+    /// Returns the cursor after a claim by count.
     #[inline]
     fn next(&self, cursor: Cursor, count: usize) -> Cursor {
         let next = self.shape.advance(cursor, count).without(Cursor::WAITING);
@@ -481,7 +481,7 @@ impl Cursors {
             .is_some()
     }
 
-    /// Closes. False if it was closed before.
+    /// Closes. Returns `false` if it was closed before.
     pub(crate) fn close(&self) -> bool {
         self.tail.update(|tail| (!tail.is(Cursor::CLOSED)).then_some(tail.with(Cursor::CLOSED))).is_some()
     }
@@ -495,7 +495,7 @@ impl Cursors {
         self.shape.count(self.tail.load())
     }
 
-    /// The length at one moment.
+    /// Returns the length at one moment.
     pub(crate) fn len(&self) -> usize {
         let mut tail = self.tail.load();
         loop {
@@ -523,7 +523,7 @@ pub(crate) struct Slot<T> {
 }
 
 impl<T> Slot<T> {
-    /// Free for lap 0.
+    /// Makes a slot that is free for lap 0.
     pub(crate) fn new() -> Self {
         Self { stamp: AtomicU64::new(0), value: UnsafeCell::new(MaybeUninit::uninit()) }
     }
@@ -582,7 +582,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The first slot, or null if there are none yet.
+    /// Returns the first slot, or null if there are none yet.
     #[inline]
     pub(crate) fn get(&self) -> *const Slot<T> {
         // Acquire (ring.slots): the slots as they were made.

@@ -82,7 +82,7 @@ impl State {
         !self.is_queued() && self.0 >= n
     }
 
-    /// This one less `n` permits, which it has.
+    /// Returns this one less `n` permits, which it has.
     const fn less(self, n: usize) -> Self {
         Self(self.0 - n)
     }

@@ -81,7 +81,7 @@ impl RawSleepers {
         }
     }
 
-    /// A node for a thread that waits for several objects.
+    /// Makes a node for a thread that waits for several objects.
     pub(crate) fn node(&self, select: &Select) -> Waiter {
         select.node(&self.queue, std::ptr::null())
     }
@@ -102,7 +102,7 @@ impl RawSleepers {
         self.queue.leave(node, |locked| locked.unlock());
     }
 
-    /// How long a thread looks that waits for several objects.
+    /// Returns how long a thread spins that waits for several objects.
     pub(crate) fn spin_wait(&self, places: usize) -> SpinWait {
         SpinWait::for_other_side(places, Eager::wants(&self.eager))
     }

@@ -132,7 +132,7 @@ impl<O: Owner + ?Sized> Share<O> {
         self.shared().shares.load(Relaxed) & OF_OBJECT != 0
     }
 
-    /// What is left to be given back.
+    /// Returns what is left to be given back.
     fn into_raw(self) -> NonNull<Shared<O>> {
         mem::ManuallyDrop::new(self).0
     }
@@ -168,7 +168,7 @@ impl<O: Owner + 'static> Slots<O> {
         }
     }
 
-    /// The calling thread's value.
+    /// Returns the calling thread's value.
     #[inline]
     pub(crate) fn find(&self) -> Option<NonNull<()>> {
         // Relaxed: a thread that has inserted a value has seen the id, and no other comes after it (invariant
@@ -195,8 +195,8 @@ impl<O: Owner + 'static> Slots<O> {
         unsafe { shared.as_ref() }.map(|shared| &shared.owner)
     }
 
-    /// A share of the owner, for the slot that [`insert`](Self::insert) makes. The owner is made now if there
-    /// is none yet, and if it is this one that is used the other result is true.
+    /// Returns a share of the owner, for the slot that [`insert`](Self::insert) makes. The owner is made now
+    /// if there is none yet, and if it is this one that is used the other result is true.
     pub(crate) fn share(&self, make: impl FnOnce() -> O) -> (Share<O>, bool) {
         // Acquire (slots.owner): as in `owner`.
         let mut there = self.owner.load(Acquire);
@@ -414,7 +414,7 @@ impl Table {
         Some(self.slot(self.search(id)?).value.get())
     }
 
-    /// The offset of an id's slot.
+    /// Returns the offset of an id's slot.
     fn search(&self, id: u64) -> Option<usize> {
         let mut offset = self.home(id);
         loop {

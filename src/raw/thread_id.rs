@@ -28,13 +28,13 @@ use crate::facade;
 pub(crate) struct ThreadId(NonZeroU64);
 
 impl ThreadId {
-    /// The calling thread's.
+    /// Returns the calling thread's number.
     #[inline]
     pub(crate) fn current() -> Self {
         Self(facade::this_thread())
     }
 
-    /// The calling thread's, if it has asked for [`current`](Self::current) before.
+    /// Returns the calling thread's number, if it has asked for [`current`](Self::current) before.
     #[inline]
     pub(crate) fn known() -> Option<Self> {
         facade::known_thread().map(Self)

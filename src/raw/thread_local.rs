@@ -40,7 +40,7 @@ impl Link {
         Self { next: Cell::new(ptr::null_mut()), thread }
     }
 
-    /// The value that was pushed before this one.
+    /// Returns the value that was pushed before this one.
     pub(crate) fn next(&self) -> Option<NonNull<Self>> {
         NonNull::new(self.next.get())
     }
@@ -84,7 +84,7 @@ impl Pushed {
         }
     }
 
-    /// The value that was pushed last, as far as this thread knows.
+    /// Returns the value that was pushed last, as far as this thread knows.
     pub(crate) fn first(&self) -> Option<NonNull<Link>> {
         // Acquire (thread_local.push): the value, its link, and all before it.
         NonNull::new(self.last.load(Acquire))
@@ -101,6 +101,6 @@ impl Pushed {
 }
 
 impl Owner for Pushed {
-    /// Nothing: the values outlive their threads.
+    /// Does nothing: the values outlive their threads.
     unsafe fn thread_ends(&self, _: NonNull<()>) {}
 }

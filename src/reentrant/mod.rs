@@ -30,16 +30,6 @@ use crate::raw::reentrant::RawReentrantMutex;
 ///
 /// # Examples
 ///
-/// ```
-/// use lockwork::ReentrantMutex;
-///
-/// let mutex = ReentrantMutex::new(5);
-/// let outer = mutex.lock();
-/// let inner = mutex.lock();
-/// assert_eq!(*outer + *inner, 10);
-/// assert_eq!(mutex.hold_count(), 2);
-/// ```
-///
 /// Methods that lock and call each other. Between the two steps of a transfer no other thread sees the
 /// account:
 ///
@@ -76,13 +66,12 @@ use crate::raw::reentrant::RawReentrantMutex;
 ///
 /// # Blocking
 ///
-/// The holder never waits. Another thread waits as for a [`Mutex`](crate::Mutex#blocking): it looks and
-/// yields a few times, then queues and parks, and allocates nothing.
+/// The holder never waits. Another thread waits as for a [`Mutex`](crate::Mutex#blocking).
 ///
 /// # Fairness
 ///
-/// That of [`Mutex`](crate::Mutex#fairness), among threads. The holder locks again whatever other threads
-/// wait.
+/// That of [`Mutex`](crate::Mutex#fairness), among threads. The holder locks again at once,
+/// whichever threads wait.
 ///
 /// # Memory ordering
 ///
@@ -93,7 +82,8 @@ use crate::raw::reentrant::RawReentrantMutex;
 /// Locking again in the thread that holds it always succeeds. Two threads that each hold what the other wants
 /// wait indefinitely: lock in one order everywhere. A guard that is forgotten keeps the lock held by its
 /// thread, also when the thread has ended: no later thread is taken for it. Held while a task is joined, it
-/// lets the task in: [what the types cannot tell you](crate::guide::limits).
+/// lets the task in, if it runs on the same thread
+/// ([how](crate::guide::limits#a-reentrantmutex-held-across-taskjoin)).
 ///
 /// # Panics
 ///
@@ -104,8 +94,8 @@ use crate::raw::reentrant::RawReentrantMutex;
 /// # Differences from `std` and `parking_lot`
 ///
 /// `std` has one that is not stable, without timed forms. From `parking_lot::ReentrantMutex`:
-/// [`hold_count`](Self::hold_count); threads are told apart by numbers that are never used again, where an
-/// address may be; the `Arc` guards need no feature.
+/// [`hold_count`](Self::hold_count); threads are told apart by numbers that are never used again, and not by
+/// addresses, which are; the `Arc` guards need no feature.
 ///
 /// # Implementation notes
 ///
@@ -172,7 +162,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.guard()
     }
 
-    /// Locks if no other thread holds the lock just now; never waits.
+    /// Attempts to lock, without blocking: succeeds if no other thread holds the lock just now.
     ///
     /// # Panics
     ///
@@ -399,7 +389,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         }
     }
 
-    /// The guard for a level that was just taken.
+    /// Returns the guard for a level that was just taken.
     #[inline]
     fn guard(&self) -> ReentrantMutexGuard<'_, T> {
         // SAFETY: the callers have just locked, or stand for a level that this thread holds.

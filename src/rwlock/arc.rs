@@ -173,7 +173,7 @@ impl<T: ?Sized> RwLock<T> {
         self.upgradable_guard_arc()
     }
 
-    /// The guard for a lock that was just taken; so are those below.
+    /// Returns the guard for a lock that was just taken; so are those below.
     #[inline]
     fn read_guard_arc(self: &Arc<Self>, token: ReadToken) -> ArcRwLockReadGuard<T> {
         // SAFETY: the callers have just locked for reading.

@@ -30,12 +30,22 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// # Examples
 ///
+/// One thread changes the prices, the others add them up:
+///
 /// ```
 /// use lockwork::RwLock;
+/// use std::thread;
 ///
 /// let prices = RwLock::new(vec![3, 5]);
-/// assert_eq!(prices.read().iter().sum::<i32>(), 8);
-/// prices.write().push(7);
+/// thread::scope(|s| {
+///     s.spawn(|| prices.write().push(7));
+///     for _ in 0..2 {
+///         s.spawn(|| {
+///             let total: i32 = prices.read().iter().sum();
+///             assert!(total == 8 || total == 15);
+///         });
+///     }
+/// });
 /// assert_eq!(prices.into_inner(), [3, 5, 7]);
 /// ```
 ///
@@ -70,11 +80,10 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// # Blocking
 ///
-/// A thread that cannot come in looks again a few times, within half a microsecond, yields a few times, then
-/// queues and parks. It allocates nothing: its place in the queue is on its stack. A writer that waits for
-/// readers to leave yields for longer, some tens of microseconds at most, then parks as well; if it waits for
-/// a visible reader (see the implementation notes) it wakes up now and then to look for itself, after 50
-/// microseconds at first and then after twice as long each time. No call that unlocks or downgrades blocks.
+/// A thread that cannot come in spins and yields briefly, then queues and [parks](crate#how-a-thread-waits).
+/// A writer that waits for readers to leave yields for longer, then parks as well; if it waits for a visible
+/// reader (see the implementation notes) it wakes up now and then to look for itself, less often each time.
+/// No call that unlocks or downgrades blocks.
 ///
 /// # Fairness
 ///
@@ -83,13 +92,13 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// * A writer that waits for readers to leave stops new readers at once; one that waits for another writer,
 ///   from the moment it is in the queue until it is woken. [`read_recursive`](Self::read_recursive) alone
 ///   still joins readers that are in.
-/// * Readers that queued before the next writer go in together when a writer unlocks, before that writer: the
-///   first lets the others in. A writer that comes while they go in queues behind them.
+/// * When a writer unlocks, the readers that queued before the next writer go in together, before that
+///   writer. A writer that comes while they go in queues behind them.
 /// * A writer that gives up at its deadline leaves nothing behind: the readers that it held back go in.
-/// * A free lock goes to the thread that comes first, even if others wait, because handing it to a sleeping
-///   thread would leave it idle until that thread is awake. The first waiter is handed the lock once it has
-///   been the first for about half a millisecond, so neither readers nor writers starve, and one that waits
-///   with a deadline gets its turn before it.
+/// * Barging with bounded hand-off: a free lock goes to the thread that comes first, even if others wait,
+///   because handing it to a sleeping thread would leave it idle until that thread is awake. The first waiter
+///   is handed the lock once it has been the first for about half a millisecond. So neither readers nor
+///   writers starve, and a timed call gets its turn before its deadline if the lock is released often enough.
 ///
 /// # Memory ordering
 ///
@@ -126,7 +135,9 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// counting themselves in the state, where they would take the cache line from each other, and publish
 /// themselves in slots of their own thread, in one table of four kilobytes for the process: an exchange to
 /// come in and a store to leave, on lines that no other thread writes. A writer looks at 32 slots at most
-/// then, and turns that off again. The protocol and its proof stand in `docs/waiting.md`.
+/// then, and turns that off again. The protocol and its proof stand in `docs/waiting.md`. Code that shares a
+/// lock by raw pointer must know [who may free
+/// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
     value: Data<T>,
@@ -477,7 +488,7 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// The guard for a lock that was just taken; so are those below.
+    /// Returns the guard for a lock that was just taken; so are those below.
     #[inline]
     fn read_guard(&self, token: ReadToken) -> RwLockReadGuard<'_, T> {
         // SAFETY: the callers have just locked for reading.

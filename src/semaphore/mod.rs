@@ -12,7 +12,7 @@ pub use self::permit::{ArcSemaphorePermit, SemaphorePermit};
 use crate::facade::{TimeLimit, const_fn};
 use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 
-/// A number of permits: the thread that wants to do something takes some, and waits while there are too few.
+/// A number of permits: a thread that is to do something takes some, and waits while there are too few.
 ///
 /// Use it to limit how many threads do something at a time, how many requests are under way, or how much of
 /// something divisible is in use. It guards no value: for one thread at a time use a [`Mutex`](crate::Mutex).
@@ -25,15 +25,23 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// # Examples
 ///
+/// Four downloads, of which two run at a time:
+///
 /// ```
 /// use lockwork::Semaphore;
+/// use std::thread;
 ///
-/// let tables = Semaphore::new(2);
-/// let first = tables.acquire();
-/// let second = tables.acquire();
-/// assert!(tables.try_acquire().is_none());
-/// drop(first);
-/// assert_eq!(tables.available_permits(), 1);
+/// let connections = Semaphore::new(2);
+/// thread::scope(|s| {
+///     for file in ["a.txt", "b.txt", "c.txt", "d.txt"] {
+///         let connections = &connections;
+///         s.spawn(move || {
+///             let _connection = connections.acquire();
+///             println!("fetches {file}");
+///         });
+///     }
+/// });
+/// assert_eq!(connections.available_permits(), 2);
 /// ```
 ///
 /// Many jobs, of which three at a time may use the disk; a big one counts for two:
@@ -63,21 +71,21 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// # Blocking
 ///
-/// An acquisition that finds too few permits looks again for up to a microsecond and lets other threads have
-/// the processor a few times; then it queues, spins and yields for a few microseconds more if no other thread
-/// waits, and parks. It allocates nothing, and returns only when it has its permits or its time is up.
+/// An acquisition that finds too few permits spins and yields briefly, then queues and
+/// [parks](crate#how-a-thread-waits). It returns only when it has its permits or its time is up. Giving
+/// permits back and adding them never block.
 ///
 /// # Fairness
 ///
-/// First in, first out, whatever the requests want. As long as a thread is queued no thread takes permits but
-/// in the order of the queue, [`try_acquire`](Self::try_acquire) included: a large request at the head of the
-/// queue is not starved by small ones behind it, and these wait although there would be permits for them. One
-/// that gives up at its deadline lets those behind it go on at once. A request for no permits at all is
-/// granted at once, always.
+/// First in, first out, whatever the requests want. As long as a thread is queued, permits are taken in the
+/// order of the queue only, and [`try_acquire`](Self::try_acquire) fails: a large request at the head of the
+/// queue is not starved by small ones behind it, and these wait although there would be permits for them. A
+/// request that gives up at its deadline lets those behind it go on at once. A request for no permits at all
+/// is always granted at once.
 ///
-/// Threads that still look, and have not queued, have no order among them. And a permit that is granted to a
+/// Threads that spin and have not queued yet have no order among them. And a permit that is granted to a
 /// sleeping thread is idle until that thread has woken up: where a semaphore is so contended that its users
-/// sleep, this order costs more throughput than a lock that goes to the thread that is awake.
+/// sleep, this order costs more throughput than barging would.
 ///
 /// # Memory ordering
 ///
@@ -106,9 +114,10 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 /// # Implementation notes
 ///
 /// A word that counts the free permits, with a bit that says whether a thread waits; a queue of waiters on
-/// their stacks; and a count of how many permits may still be made. Taking and giving back permits no thread
-/// fights for is one atomic exchange and one atomic addition. The protocol and its proof stand in
-/// `docs/waiting.md`.
+/// their stacks; and a count of how many permits may still be made. Without contention, taking and giving
+/// back permits is one atomic exchange and one atomic addition. The protocol and its proof stand in
+/// `docs/waiting.md`. Code that shares a semaphore by raw pointer must know [who may free
+/// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct Semaphore {
     raw: RawSemaphore,
 }
@@ -179,7 +188,7 @@ impl Semaphore {
     /// # Panics
     ///
     /// If the semaphore can never have so many: more than it is bounded to, or more than
-    /// [`MAX_PERMITS`](Self::MAX_PERMITS). The call would wait indefinitely, and all threads behind it.
+    /// [`MAX_PERMITS`](Self::MAX_PERMITS). The call would wait indefinitely, and so would those behind it.
     ///
     /// # Examples
     ///
@@ -206,13 +215,13 @@ impl Semaphore {
         self.permit(n)
     }
 
-    /// Takes a permit if one is free and no thread waits. Never waits.
+    /// Attempts to acquire a permit without blocking. Succeeds if one is free and no thread waits.
     #[inline]
     pub fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.try_acquire_many(1)
     }
 
-    /// Takes `n` permits if they are free and no thread waits. Never waits.
+    /// Attempts to acquire `n` permits without blocking. Succeeds if they are free and no thread waits.
     ///
     /// ```
     /// let semaphore = lockwork::Semaphore::new(2);
@@ -428,7 +437,7 @@ impl Semaphore {
         &self.raw
     }
 
-    /// The permits that were just taken.
+    /// Returns the permits that were just taken.
     #[inline]
     pub(crate) fn permit(&self, permits: usize) -> SemaphorePermit<'_> {
         SemaphorePermit { semaphore: self, permits }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Semaphore;
 
-/// What two permits of type `of` that are to be merged become, or why they cannot.
+/// Returns what two permits of type `of` that are to be merged become, or why they cannot.
 #[track_caller]
 fn merged(of: &str, same: bool, permits: usize, others: usize) -> usize {
     assert!(same, "{of}::merge: permits of two semaphores");
@@ -44,7 +44,7 @@ impl<'a> SemaphorePermit<'a> {
         self.semaphore
     }
 
-    /// Keeps the permits from being given back: the semaphore has so many fewer from now on. The thread that
+    /// Keeps the permits from being given back: the semaphore has so many fewer from now on. Whatever
     /// takes over what they stood for may [add](Semaphore::add_permits) them again.
     ///
     /// ```

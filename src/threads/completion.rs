@@ -46,7 +46,7 @@ pub(super) trait Outcome<T>: Job {
     /// Returns the result of a task that is done. Called once.
     fn take(&self) -> Result<T, TaskError>;
 
-    /// The handle is gone: drops the result, now or when it is there.
+    /// Drops the result, now or when it is there.
     fn detach(&self);
 
     /// [`detach`](Self::detach) that puts the drop off.
@@ -141,7 +141,7 @@ impl<T, F> Completion<T, F> {
         callbacks
     }
 
-    /// The last thing that happens to a task: its scope may end.
+    /// Lets the scope of the task end: the last thing that happens to a task.
     ///
     /// Not from a function that has the closure or the result as an argument: what they borrow must live for
     /// as long as such a function runs, used or not, and after this it need not.

@@ -102,7 +102,7 @@ pub struct UnfinishedError {
 }
 
 impl UnfinishedError {
-    /// The error of a wait for tasks, of each of which this says whether it is finished.
+    /// Returns the error of a wait for tasks, of each of which this says whether it is finished.
     pub(super) fn of(finished: impl IntoIterator<Item = bool>) -> Self {
         let mut error = Self { unfinished: 0, total: 0 };
         for finished in finished {

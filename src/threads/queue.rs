@@ -45,7 +45,7 @@ impl<T> Queue<T> {
         self.len
     }
 
-    /// The first ticket whose item is here; nothing is, with a smaller one.
+    /// Returns the first ticket whose item is here; nothing is, with a smaller one.
     pub(super) fn oldest(&self) -> u64 {
         self.entries.front().map_or(self.next, |entry| entry.ticket)
     }

@@ -35,7 +35,7 @@ impl ScopeLatch {
         self.state.lock().left += 1;
     }
 
-    /// The last that a task does with anything that the scope lent it.
+    /// Does the last that a task does with anything that the scope lent it.
     pub(super) fn leave(&self) {
         let mut state = self.state.lock();
         state.left -= 1;
@@ -45,7 +45,7 @@ impl ScopeLatch {
         }
     }
 
-    /// A task panicked, and no joiner takes the panic.
+    /// Reports that a task panicked whose panic no joiner takes.
     pub(super) fn report(&self, payload: Payload) {
         let mut state = self.state.lock();
         let spare = if state.panic.is_none() { state.panic.replace(payload) } else { Some(payload) };
@@ -53,7 +53,7 @@ impl ScopeLatch {
         drop_quietly(spare);
     }
 
-    /// A task was queued that the owner may run.
+    /// Tells the owner of a queued task that it may run.
     pub(super) fn offer(&self, place: &Place) {
         let mut state = self.state.lock();
         let Some(runnable) = &mut state.runnable else { return };

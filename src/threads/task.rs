@@ -196,7 +196,7 @@ impl fmt::Debug for TaskId {
 ///
 /// # Panics
 ///
-/// No method panics. A panic of the task is a value, [`TaskError::Panicked`].
+/// A panic of the task is a value, [`TaskError::Panicked`].
 ///
 /// # Differences from `std` and Python
 ///

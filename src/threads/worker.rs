@@ -21,7 +21,7 @@ struct Shared<T> {
     result: Mutex<Option<Result<T, TaskError>>>,
 }
 
-/// A thread that can be told to stop, and is when its handle goes.
+/// A thread that can be asked to stop, and that is asked to when its handle is dropped.
 ///
 /// Use it for a loop that lives as long as what it serves: a poller, a flusher, a listener. For many short
 /// pieces of work use a [`ThreadPool`](crate::ThreadPool).
@@ -63,8 +63,8 @@ struct Shared<T> {
 ///
 /// # Blocking
 ///
-/// Stopping only tells the thread; what it does about it, and when, is its own affair.
-/// [`StopToken::wait_for`] is the sleep that does not hold it up. Dropping a worker stops it and waits for
+/// Stopping is a request: the thread ends when its closure returns. [`StopToken::wait_for`] is a sleep that
+/// the request ends. Dropping a worker stops it and waits for
 /// its end.
 ///
 /// # Memory ordering
@@ -76,7 +76,8 @@ struct Shared<T> {
 /// # Reentrancy and deadlock
 ///
 /// A thread that drops its own worker is stopped and detached: it does not wait for itself. One that joins
-/// its own waits indefinitely.
+/// its own waits indefinitely. A worker in a static is [cut off when `main`
+/// returns](crate::guide::limits#a-process-ends-with-main).
 ///
 /// # Panics
 ///

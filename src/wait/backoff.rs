@@ -27,7 +27,7 @@ impl Backoff {
         Self { round: 0, sleeps: true }
     }
 
-    /// One that yields instead of sleeping, for a releasing call.
+    /// Makes one that yields instead of sleeping, for a releasing call.
     pub(crate) fn sleepless() -> Self {
         Self { round: 0, sleeps: false }
     }

@@ -81,7 +81,7 @@ impl<N: Node> List<N> {
         Self { head: ptr::null() }
     }
 
-    /// The list whose first node is `head`; empty if null.
+    /// Returns the list whose first node is `head`; empty if null.
     ///
     /// # Safety
     ///
@@ -91,7 +91,7 @@ impl<N: Node> List<N> {
         Self { head }
     }
 
-    /// The first node, or null.
+    /// Returns the first node, or null.
     pub(crate) const fn head(&self) -> *const N {
         self.head
     }
@@ -204,7 +204,7 @@ impl<N: Node> List<N> {
         taken
     }
 
-    /// The nodes, first to last.
+    /// Returns the nodes, first to last.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &N> {
         let mut next = self.head;
         std::iter::from_fn(move || {
@@ -286,7 +286,8 @@ mod tests {
         ]
     }
 
-    /// The ids from the front, and the same from the back reversed: both directions must tell one story.
+    /// Returns the ids from the front, and the same from the back reversed: both directions must tell one
+    /// story.
     fn ids(list: &List<Item>) -> Vec<usize> {
         let (mut forth, mut back) = (Vec::new(), Vec::new());
         if list.is_empty() {

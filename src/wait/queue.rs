@@ -69,14 +69,14 @@ impl Word {
     /// No waiters, not locked, no bits.
     pub(crate) const EMPTY: Self = Self(ptr::null_mut());
 
-    /// The owner's bit number `n`.
+    /// Returns the owner's bit number `n`.
     pub(crate) const fn bit(n: u32) -> usize {
         let bit = 2 << n;
         assert!(bit & Self::OWNER == bit, "the owner has bits 0 and 1");
         bit
     }
 
-    /// No waiters, not locked, and these owner's bits.
+    /// Makes a word without waiters, not locked, with these owner's bits.
     pub(crate) const fn of(bits: usize) -> Self {
         Self(ptr::without_provenance_mut(bits))
     }
@@ -109,15 +109,15 @@ impl Word {
         self.has(Self::RECHECK)
     }
 
-    /// The first waiter. An exchange compares addresses only: a thread that waits, leaves and waits again may
-    /// stand at the same address with a new node, and then a word from before its return is as good as a new
-    /// one, but for the pointer's provenance. So the nodes' provenance is exposed, and the address is what
-    /// counts.
+    /// Returns the first waiter. An exchange compares addresses only: a thread that waits, leaves and waits
+    /// again may stand at the same address with a new node, and then a word from before its return is as good
+    /// as a new one, but for the pointer's provenance. So the nodes' provenance is exposed, and the address
+    /// is what counts.
     fn head(self) -> *const Waiter {
         ptr::with_exposed_provenance(self.0.addr() & Self::HEAD)
     }
 
-    /// The owner's bits of this one over another list, not locked.
+    /// Returns the owner's bits of this word over another list, not locked.
     fn over(self, list: &List<Waiter>) -> Self {
         let bits = self.0.addr() & Self::OWNER;
         Self(list.head().cast_mut().map_addr(|addr| addr | bits))
@@ -163,14 +163,14 @@ impl Queue {
         }
     }
 
-    /// What the word is just now: a hint, to be confirmed by an exchange.
+    /// Returns what the word is just now: a hint, to be confirmed by an exchange.
     #[inline]
     pub(crate) fn load(&self) -> Word {
         // Relaxed: a thread that acts on it exchanges the word, which fails if it has changed.
         Word(self.word.load(Relaxed))
     }
 
-    /// The same with Acquire, for an owner whose bit says all there is to know.
+    /// Returns the same with Acquire, for an owner whose bit says all there is to know.
     #[inline]
     pub(crate) fn load_acquire(&self) -> Word {
         // Acquire: pairs with whichever Release exchange of the owner's set the bit, on an edge of the
@@ -327,7 +327,7 @@ impl<'a> LockedQueue<'a> {
         !self.list.is_empty()
     }
 
-    /// What time it is. The clock is read once in a section under the queue lock.
+    /// Returns what time it is. The clock is read once in a section under the queue lock.
     fn now(&self) -> Moment {
         let now = self.now.get().unwrap_or_else(Moment::now);
         self.now.set(Some(now));
@@ -361,7 +361,7 @@ impl<'a> LockedQueue<'a> {
         Some(Dequeued(waiter))
     }
 
-    /// The waiters, first to last.
+    /// Returns the waiters, first to last.
     pub(crate) fn waiters(&self) -> impl Iterator<Item = &Waiter> {
         self.list.iter()
     }
@@ -575,7 +575,7 @@ pub(crate) struct WakeList(List<Waiter>);
 impl WakeList {
     pub(crate) const NONE: Self = Self(List::new());
 
-    /// The tag of the first, if there is one.
+    /// Returns the tag of the first, if there is one.
     pub(crate) fn tag(&self) -> Option<*const ()> {
         // SAFETY: a head that is not null is in this list, whose waiters are not woken before they leave it.
         unsafe { self.0.head().as_ref() }.map(Waiter::tag)

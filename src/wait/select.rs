@@ -63,12 +63,12 @@ impl Select {
         }
     }
 
-    /// A node for the queue `home`, with what its object must know of it.
+    /// Makes a node for the queue `home`, with what its object must know of it.
     pub(crate) fn node(&self, home: *const Queue, tag: *const ()) -> Waiter {
         Waiter::selecting(home, tag, self, self.lead.parker().stand_in())
     }
 
-    /// The node in which the outcome is stored.
+    /// Returns the node in which the outcome is stored.
     ///
     /// # Safety
     ///
@@ -128,7 +128,7 @@ pub(crate) enum Enqueued {
 
 /// An object of a set, as a selecting thread deals with it. None of the caller's code runs in here.
 pub(crate) trait Source {
-    /// A node for its queue.
+    /// Makes a node for its queue.
     fn node(&self, select: &Select) -> Waiter;
 
     /// Puts `node` into its queue, by the same step that finds nothing to take. Leaves it there if it is
@@ -141,7 +141,7 @@ pub(crate) trait Source {
     /// For a thread that was notified and does not queue again.
     fn hand_on(&self) {}
 
-    /// How long to look before the first wait.
+    /// Returns how long to spin before the first wait.
     fn spin(&self) -> Option<SpinWait> {
         None
     }

@@ -101,7 +101,7 @@ unsafe impl Node for Waiter {
 }
 
 impl Waiter {
-    /// A node for the calling thread, in no list.
+    /// Makes a node for the calling thread, in no list.
     pub(crate) fn new(home: &Queue, tag: *const ()) -> Self {
         Self {
             links: Links::new(),
@@ -116,7 +116,7 @@ impl Waiter {
         }
     }
 
-    /// One of the nodes of a selecting thread, for the queue `home`, in no list. It is woken through
+    /// Makes one of the nodes of a selecting thread, for the queue `home`, in no list. It is woken through
     /// `select`.
     pub(super) fn selecting(
         home: *const Queue,
@@ -137,7 +137,7 @@ impl Waiter {
         }
     }
 
-    /// The thread's own, to be shared with [`selecting`](Self::selecting) nodes.
+    /// Returns the thread's own, to be shared with [`selecting`](Self::selecting) nodes.
     pub(super) fn parker(&self) -> &Parker {
         &self.parker
     }
@@ -157,7 +157,7 @@ impl Waiter {
         self.state.store(WAITING, Relaxed);
     }
 
-    /// The same node with the stamp of an earlier one of the same thread.
+    /// Returns the same node with the stamp of an earlier one of the same thread.
     pub(crate) fn stamped(self, stamp: Stamp) -> Self {
         Self { stamp: UnsafeCell::new(stamp), ..self }
     }
@@ -210,7 +210,7 @@ impl Waiter {
         stamp.0.is_some_and(|since| self.age.is_over(since, now(), Self::STARVING))
     }
 
-    /// The stamp it had when it was taken out of its queue.
+    /// Returns the stamp it had when it was taken out of its queue.
     pub(super) fn last_stamp(&self) -> Stamp {
         // SAFETY: its own thread calls this when its wait is over, and no other thread has it any more.
         self.stamp.with(|stamp| unsafe { *stamp })

@@ -162,7 +162,7 @@ pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
     real
 }
 
-/// What to try an exchange from: what a look says. Right or wrong, the exchange finds out.
+/// Returns what to try an exchange from: what a look says. Right or wrong, the exchange finds out.
 #[inline]
 pub(crate) fn guess<T>(look: impl FnOnce() -> T, _supposed: T) -> T {
     look()

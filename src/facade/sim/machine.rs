@@ -374,7 +374,7 @@ impl World {
         self.executing.map(|number| &mut self.threads[number].locals)
     }
 
-    /// Whether this is the first use of a static in this run.
+    /// Returns whether this is the first use of a static in this run.
     pub(super) fn is_first_use(&mut self, key: usize) -> bool {
         let is_first = !self.statics.contains(&key);
         if is_first {

@@ -141,9 +141,9 @@ impl RawBarrier {
         State(self.state.load(Acquire))
     }
 
-    /// What the state is, by an exchange that fails: unlike a load it takes the cache line for this processor
-    /// alone, so that the exchange that follows need not wait for it a second time. Nothing else of the
-    /// barrier may be read before, because all of it may lie in the same line.
+    /// Returns what the state is, by an exchange that fails: unlike a load it takes the cache line for this
+    /// processor alone, so that the exchange that follows need not wait for it a second time. Nothing else of
+    /// the barrier may be read before, because all of it may lie in the same line.
     #[inline]
     fn load_to_change(&self) -> State {
         match self.try_change(State::IMPOSSIBLE, State::IMPOSSIBLE) {

@@ -63,12 +63,12 @@ impl State {
         Generation(self.0 / Self::GENERATION)
     }
 
-    /// One member more. There is room for it.
+    /// Adds one member. There is room for it.
     pub(super) const fn arrived(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// No thread inside, one generation later (invariant 1).
+    /// Returns a state with no thread inside, one generation later (invariant 1).
     pub(super) const fn next_generation(self) -> Self {
         Self((self.0 & !(Self::GENERATION - 1)).wrapping_add(Self::GENERATION))
     }
@@ -120,7 +120,7 @@ impl Generation {
         1
     };
 
-    /// What a waiter's tag says: the generation, as far as it fits, over the role.
+    /// Returns a waiter's tag: the generation, as far as it fits, over the role.
     pub(super) const fn tag(self, role: Role) -> *const () {
         ptr::without_provenance(((self.0 as usize) << Self::SHIFT) | role as usize)
     }

@@ -357,7 +357,7 @@ impl<V: Visible> RawRwLock<V> {
 /// Reading where all readers are counted.
 #[cfg_attr(not(feature = "lock_api"), allow(dead_code, reason = "the readers of lock_api"))]
 impl RawRwLock<()> {
-    /// Reads, waiting within the limit. False if that is over, or at
+    /// Reads, waiting within the limit. Returns `false` if that is over, or at
     /// once if there would be more readers than can be counted: without a deadline that alone.
     #[inline]
     pub(crate) fn read(&self, role: Role, limit: TimeLimit<'_>) -> bool {

@@ -84,7 +84,7 @@ impl Plan {
         Self { readers: walk.readers, one: walk.one, bits: queued | writer_waiting }
     }
 
-    /// The state when they have gone on.
+    /// Returns the state when they have gone on.
     fn next(&self, state: State) -> State {
         let state = state.with_readers(self.readers).without(QUEUED | WRITER_WAITING).with(self.bits);
         match self.one {

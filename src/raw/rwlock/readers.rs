@@ -144,8 +144,8 @@ impl Readers {
         exchange_in_order(slot, 0, number).then_some(slot)
     }
 
-    /// All slots in which a reader of the lock may be. Behind a `fence_in_order`, none is left out whose
-    /// reader came first.
+    /// Returns all slots in which a reader of the lock may be. Behind a `fence_in_order`, none is left out
+    /// whose reader came first.
     fn slots(number: u32) -> impl Iterator<Item = &'static AtomicU32> {
         table()[..lines::used()].iter().map(move |line| line.slot(number))
     }

@@ -67,12 +67,12 @@ impl State {
         Self(self.0 & !bits)
     }
 
-    /// A writer has the lock, and waits for no reader any more.
+    /// Returns whether a writer has the lock, and waits for no reader any more.
     pub(super) const fn is_write_locked(self) -> bool {
         self.has(WRITER) && !self.has(DRAINING)
     }
 
-    /// A writer waits until the readers have left.
+    /// Returns whether a writer waits until the readers have left.
     pub(super) const fn is_draining(self) -> bool {
         self.has(WRITER) && self.has(DRAINING)
     }
@@ -87,12 +87,12 @@ impl State {
         self.has(READER_BIASED)
     }
 
-    /// A reader may publish itself instead of being counted.
+    /// Returns whether a reader may publish itself instead of being counted.
     pub(super) const fn admits_visible_readers(self) -> bool {
         self.0 & (READER_BIASED | WRITER | DRAINING | WRITER_WAITING) == READER_BIASED
     }
 
-    /// The reader bias is worth enabling, and nothing stands against it.
+    /// Returns whether the reader bias is worth enabling, and nothing stands against it.
     pub(super) const fn is_ready_for_bias(self) -> bool {
         !self.has(BUSY) && self.0 & CONSECUTIVE_READS == BIAS_THRESHOLD
     }
@@ -101,7 +101,7 @@ impl State {
         self.without(CONSECUTIVE_READS).with(READER_BIASED)
     }
 
-    /// The number of readers that are counted.
+    /// Returns the number of readers that are counted.
     pub(super) const fn readers(self) -> u32 {
         self.0 / READER
     }
@@ -118,12 +118,13 @@ impl State {
         Self(self.0 + n * READER)
     }
 
-    /// How a counted reader leaves.
+    /// Returns the state without one counted reader.
     pub(super) const fn without_reader(self) -> Self {
         Self(self.0 - READER)
     }
 
-    /// The state after one more of several consecutive reads, if nothing but reading goes on in the lock.
+    /// Returns the state after one more of several consecutive reads, if nothing but reading goes on in the
+    /// lock.
     pub(super) const fn with_consecutive_read(self) -> Option<Self> {
         if self.has(BUSY) || self.0 & CONSECUTIVE_READS == BIAS_THRESHOLD || self.is_full() {
             return None;
@@ -135,23 +136,24 @@ impl State {
         self.without(CONSECUTIVE_READS)
     }
 
-    /// A thread that had `held` of the token has the lock for writing.
+    /// Returns the state in which a thread that had `held` of the token has the lock for writing.
     pub(super) const fn write_locked(self, held: u32) -> Self {
         self.without(CONSECUTIVE_READS | held).with(WRITER)
     }
 
-    /// A writer has the lock, or will when the readers have left.
+    /// Returns the state in which a writer has the lock, or will when the readers have left.
     pub(super) const fn claimed_for_writing(self) -> Self {
         let draining = if self.has_readers() || self.is_reader_biased() { DRAINING } else { 0 };
         self.without(CONSECUTIVE_READS).with(WRITER | draining)
     }
 
-    /// The writer that was waiting for readers to leave has the lock.
+    /// Returns the state in which the writer that was waiting for readers to leave has the lock.
     pub(super) const fn drained(self) -> Self {
         self.without(DRAINING | READER_BIASED)
     }
 
-    /// What a [`Plan`](super::plan::Plan) depends on: it holds in all states for which this is the same.
+    /// Returns what a [`Plan`](super::plan::Plan) depends on: it holds in all states for which this is the
+    /// same.
     pub(super) const fn planned_for(self) -> (u32, bool) {
         (self.0 & (BUSY | READER_BIASED), self.has_readers())
     }
@@ -191,8 +193,8 @@ pub(crate) enum Role {
 impl Role {
     const ALL: [Self; 5] = [Self::Read, Self::ReadAgain, Self::Upgradable, Self::Write, Self::Drain];
 
-    /// The state after a thread of this role has come in, if it may. `designated` is DESIGNATED for the
-    /// designated waker, which comes before all threads that still wait.
+    /// Returns the state after a thread of this role has come in, if it may. `designated` is DESIGNATED for
+    /// the designated waker, which comes before all threads that still wait.
     #[inline]
     pub(super) const fn enter(self, state: State, designated: u32) -> Option<State> {
         let held_back = designated == 0 && state.has(WRITER_WAITING);
@@ -230,12 +232,12 @@ impl Role {
         }
     }
 
-    /// The tag of a waiter of this role that is put in this place of the queue.
+    /// Returns the tag of a waiter of this role that is put in this place of the queue.
     pub(super) const fn tag(self, place: Place) -> *const () {
         ptr::without_provenance(((self as usize) << 1) | place as usize)
     }
 
-    /// The role of a waiter, and its place.
+    /// Returns the role of a waiter, and its place.
     pub(super) fn of(waiter: &Waiter) -> (Self, Place) {
         let tag = waiter.tag().addr();
         let place = if tag & 1 == Place::Front as usize { Place::Front } else { Place::Back };

@@ -62,7 +62,7 @@ impl Signal {
         });
     }
 
-    /// What a wait does that finds it set; or says that it is not.
+    /// Does what a wait does that finds it set; or returns that it is not.
     fn find(&self, fields: &mut Fields) -> bool {
         let found = fields.set;
         if found {

@@ -29,12 +29,16 @@ use crate::facade::{Deadline, TimeLimit};
 ///
 /// # Examples
 ///
+/// Results of tasks, in the order in which they were submitted:
+///
 /// ```
 /// use lockwork::ThreadPool;
 ///
 /// let pool = ThreadPool::new(4);
-/// let task = pool.submit(|| (1..=10).product::<u64>()).unwrap();
-/// assert_eq!(task.join().unwrap(), 3_628_800);
+/// let lengths: Vec<_> =
+///     ["one", "three"].into_iter().map(|word| pool.submit(move || word.len()).unwrap()).collect();
+/// let lengths: Vec<usize> = lengths.into_iter().map(|task| task.join().unwrap()).collect();
+/// assert_eq!(lengths, [3, 5]);
 /// ```
 ///
 /// A server's pool: named threads, a queue that does not grow without bound, and an end that keeps what was
@@ -79,8 +83,10 @@ use crate::facade::{Deadline, TimeLimit};
 ///
 /// Tasks may submit tasks, join them, open scopes, shut the pool down, and drop it: a pool that is dropped by
 /// one of its own threads is shut down, and its threads end on their own. Tasks that wait for each other by
-/// other means than joining need as many threads as wait at once. Two pools that wait for each other, a pool
-/// in a static, `fork`: [what the types cannot tell you](crate::guide::limits).
+/// other means than joining need as many threads as wait at once. What happens to [two pools that wait for
+/// each other's tasks](crate::guide::limits#two-pools-that-wait-for-each-others-tasks), to a pool [in a
+/// static when `main` returns](crate::guide::limits#a-process-ends-with-main) and to one [after
+/// `fork`](crate::guide::limits#fork) stands in the guide.
 ///
 /// # Panics
 ///
@@ -97,8 +103,8 @@ use crate::facade::{Deadline, TimeLimit};
 /// # Implementation notes
 ///
 /// One queue behind a [`Mutex`](crate::Mutex), an event for each thread, one allocation for each task.
-/// Dropping a pool shuts it down by [`Shutdown::Drain`] and joins it. See `docs/guide/threads.md` for how to
-/// choose its size.
+/// Dropping a pool shuts it down by [`Shutdown::Drain`] and joins it. [The guide](crate::guide::threads)
+/// says how to choose its size.
 #[doc(alias = "ThreadPoolExecutor")]
 pub struct ThreadPool {
     shared: Arc<Shared>,

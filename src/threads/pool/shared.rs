@@ -87,7 +87,7 @@ impl Shared {
         notified.into_iter().for_each(|number| self.wake_events[number].set());
     }
 
-    /// The lock, when a task can be queued.
+    /// Returns the lock, when a task can be queued.
     fn admit(&self, full: Full, limit: TimeLimit<'_>) -> Result<MutexGuard<'_, State>, Refusal> {
         let mut state = self.state.lock();
         let blocked = |state: &State| !state.closed && state.queue.len() >= self.capacity;
@@ -145,7 +145,7 @@ impl Shared {
         }
     }
 
-    /// Queues a task of a scope, waiting for room. If it does not, no thread is left that would run it.
+    /// Queues a task of a scope, waiting for room. Returns `None` if no thread is left that would run it.
     pub(in crate::threads) fn enqueue_scoped(&self, job: Arc<dyn Job>) -> Option<Place> {
         let state = match self.admit(Full::Wait, TimeLimit::Never) {
             Ok(state) => state,
@@ -184,7 +184,7 @@ impl Shared {
         self.shut_down(Shutdown::Cancel);
     }
 
-    /// What the thread of this number does next; nothing if it is to end.
+    /// Returns what the thread of this number does next; nothing if it is to end.
     fn next(&self, number: usize) -> Option<Arc<dyn Job>> {
         let mut state = self.state.lock();
         loop {
@@ -216,7 +216,7 @@ impl Shared {
         }
     }
 
-    /// What the thread of this number does.
+    /// Does what the thread of this number does.
     pub(super) fn work(&self, number: usize, on_start: Option<Hook>) {
         if let Some(on_start) = on_start {
             if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| on_start())) {
