@@ -4,7 +4,7 @@
 //! |---|---|
 //! | change a value from several threads, one at a time | [`Mutex`] |
 //! | read a value from many threads and change it now and then | [`RwLock`] |
-//! | the same, where a thread that has it may lock it again | [`ReentrantMutex`] |
+//! | lock in code that may have the lock already | [`ReentrantMutex`] |
 //! | lock several locks at once, in whatever order others lock them | [`lock_all`] |
 //! | wait until a guarded value has become something | [`Condvar`] |
 //! | tell any number of threads that something has happened | [`Event`] |
@@ -13,9 +13,9 @@
 //! | wait until a number of things have happened | [`Latch`] |
 //! | wait until all threads that have a handle are done | [`WaitGroup`] |
 //! | let so many threads at a time do something | [`Semaphore`] |
-//! | go on with `std`'s signatures, poisoning and all | [`poison`] |
 //! | hand items from producers to consumers, with back-pressure | [`BoundedBuffer`] |
-//! | the same, with halves whose drop ends it | [`channel`] |
+//! | the same by priority, or last in first out | [`PriorityBuffer`], [`StackBuffer`] |
+//! | hand items over by halves whose drop ends it | [`channel`] |
 //! | run tasks on a fixed number of threads (feature `threads`) | [`ThreadPool`], [`Task`], [`as_completed`] |
 //! | run a loop on a thread that can be asked to stop (feature `threads`) | [`Worker`] |
 //! | ask threads to stop, and get them out of whatever they wait for | [`StopSource`], [`StopToken`] |
@@ -24,6 +24,7 @@
 //! | make a value once, when it is first needed | [`LazyLock`], [`OnceLock`] |
 //! | have a value for each thread that dies with it | [`ThreadCell`] |
 //! | have a value for each thread and collect them all | [`ThreadLocal`] |
+//! | go on with `std`'s signatures, poisoning and all | [`poison`] |
 //!
 //! ```
 //! use lockwork::{Condvar, Mutex};
@@ -95,10 +96,11 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `lock_api` | [`RawMutex`], [`RawFairMutex`], [`RawRwLock`] and [`RawThreadId`], for the traits of `lock_api` 0.4 |
+//! | `lock_api` | [`RawMutex`], [`RawFairMutex`], [`RawRwLock`] and [`RawThreadId`], for the traits of `lock_api` 0.4; [`FairMutex`] |
 //! | `serde` | locks are serialised as what they guard |
 //! | `threads` | [`ThreadPool`], [`Task`], [`as_completed`], [`Worker`] and what goes with them |
-//! | `loom` | together with `--cfg loom`: models |
+//! | `loom` | together with `--cfg loom`: [models](guide::loom) of your own code |
+//! | `loom-spec` | the same with small specifications in place of some primitives, for models of more threads |
 //! | `shuttle` | together with `--cfg shuttle`: random schedules |
 //!
 //! # Guides
@@ -128,6 +130,7 @@
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawFairMutex`]: #features")]
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawRwLock`]: #features")]
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawThreadId`]: #features")]
+#![cfg_attr(not(feature = "lock_api"), doc = " [`FairMutex`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(doc, doctest))))]
 #![cfg_attr(
     all(loom, feature = "loom-spec"),
