@@ -1,5 +1,5 @@
 /* The barrier (src/raw/barrier/mod.rs): a word of generation, SLEEPERS, ABORTED, BROKEN and count, beside a queue to which the
-   waking is delegated. N threads and PARTIES places, each thread any number of turns: it waits, with or without a deadline,
+   designated is delegated. N threads and PARTIES places, each thread any number of turns: it waits, with or without a deadline,
    which may pass at any point; aborts; or resets (BREAKERS, WAITERS and TIMED say how many may do which). With -DACTION the last to
    arrive runs an action, which may panic.
 
@@ -10,7 +10,7 @@
     1 a trip wakes no sleepers                            2 a break wakes no sleepers
     3 a node is queued without looking at the state again
     4 a deadline breaks a complete round
-    5 delegated waking is dropped                         6 a member that was expelled stays on the count
+    5 delegated designated is dropped                         6 a member that was expelled stays on the count
     7 a broken round without members does not end         8 who finds its round over when it gives up says that it is broken
     9 sleepers of the round that has ended are left to those of the next
    10 a member that is due at its deadline leaves all the same
@@ -82,8 +82,8 @@ inline leave(members) {
 /* takes the queue lock to wake sleepers, if `saw`, or leaves that to its holder */
 inline wake_sleepers() {
   if
-  :: atomic { saw && guard -> saw = 0; recheck = 1 }
-  :: atomic { saw && !guard -> saw = 0; guard = 1 } end_section(1)
+  :: atomic { saw && queue_locked -> saw = 0; recheck = 1 }
+  :: atomic { saw && !queue_locked -> saw = 0; queue_locked = 1 } end_section(1)
   :: !saw
   fi
 }
@@ -101,12 +101,12 @@ inline end_section(is_due) {
        i = 0
      }
   :: d_step { !work && recheck -> recheck = 0; work = (FAULT != 5) }
-  :: atomic { !work && !recheck && guard -> guard = 0 }
+  :: atomic { !work && !recheck && queue_locked -> queue_locked = 0 }
      if
      :: d_step { members > 0 && !((wpast >> me) & 1) && FAULT != 6 -> leave(members); members = 0 }
         if
-        :: d_step { saw && guard -> saw = 0; recheck = 1 } break
-        :: d_step { saw && !guard -> saw = 0; guard = 1; work = 1 }
+        :: d_step { saw && queue_locked -> saw = 0; recheck = 1 } break
+        :: d_step { saw && !queue_locked -> saw = 0; queue_locked = 1; work = 1 }
         :: else -> break
         fi
      :: else -> members = 0; break
@@ -135,7 +135,7 @@ inline pick() {
 /* queues as a member or as an entrant for as long as there is something to wait for; out[me] is 0 if it gave up, or did not
    queue: then `notnow` */
 inline sleep(as, must) {
-  d_step { !guard -> guard = 1 }
+  d_step { !queue_locked -> queue_locked = 1 }
   if
   :: atomic { must || FAULT == 3 -> if :: FAULT != 11 -> sleepers = 1 :: else fi; d_step { member[me] = as; push_back(me) } }  /* proof: barrier.change */
      end_section(0);
@@ -146,7 +146,7 @@ inline sleep(as, must) {
      fi;
      if
      :: out[me] == 0 ->
-        d_step { !guard -> guard = 1 }
+        d_step { !queue_locked -> queue_locked = 1 }
         if
         :: home[me] -> d_step { remove(me) } end_section(0)
         :: else -> end_section(0); 
@@ -227,7 +227,7 @@ init {
   byte k;
   atomic { do :: k < N -> run T(k); k++ :: else -> break od }
   timeout;
-  assert(!guard && !recheck);
+  assert(!queue_locked && !recheck);
   k = 0;
   do
   :: k < ql -> assert(member[q[k]] && !PAST(q[k]) && !broken && count < PARTIES); k++

@@ -7,7 +7,7 @@
 
    Faults:
     1 a notified waiter that is due at its deadline says that it timed out
-    2 waiters are moved without settling                  3 a moved waiter that is woken leaves WAKING set
+    2 waiters are moved without a decision                  3 a moved waiter that is woken leaves DESIGNATED set
     4 a waiter unlocks before it queues                   5 a granted waiter locks once more
     6 a waiter queues without showing it in the word      7 a moved waiter counts as at home
     8 a waiter that times out stays in the queue          9 the second of two that are moved is forgotten
@@ -21,30 +21,30 @@
 #define SPURIOUS 1 /* of these threads some turns notify, and nothing else */
 #endif
 #define MUTEX_FAULT 0
-#include "settle.pml"
-bit cguard;       /* the queue lock of the condition variable */
+#include "unlock.pml"
+bit cqueue_locked;       /* the queue lock of the condition variable */
 bit chad;         /* its word says that there are waiters: as it was before the queue lock was taken */
 byte c[N], cl;
 bit ready, over;
 bit notified[N];
 
-inline c_release() { cguard = 0; chad = (cl > 0) }
+inline c_release() { cqueue_locked = 0; chad = (cl > 0) }
 inline c_take_at() {
   do :: i + 1 < cl -> c[i] = c[i + 1]; i++ :: else -> break od;
   cl--; c[cl] = 0; i = 0
 }
 inline unlock() {
   if
-  :: atomic { guard -> holders--; recheck = 1 }                  /* fairly */
-  :: atomic { !guard && ql > 0 -> holders--; guard = 1; spent_l = 1; fair = 1 } finish()
-  :: atomic { guard || ql == 0 || waking -> holders--; locked = 0; invariants() }
-  :: atomic { !guard && ql > 0 -> holders--; guard = 1; spent_l = 1 } finish()
+  :: atomic { queue_locked -> holders--; recheck = 1 }                  /* fairly */
+  :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1; fair = 1 } unlock_and_wake()
+  :: atomic { queue_locked || ql == 0 || designated -> holders--; locked = 0; invariants() }
+  :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1 } unlock_and_wake()
   fi
 }
 inline notify() {
   if
   :: !chad
-  :: d_step { chad && !cguard -> cguard = 1 }
+  :: d_step { chad && !cqueue_locked -> cqueue_locked = 1 }
      if
      :: d_step { cl > 0 -> d0 = c[0]; i = 0; c_take_at(); home[d0] = (FAULT == 7); notified[d0] = 1 }
         if /* all */
@@ -56,12 +56,12 @@ inline notify() {
      d_step { c_release() }
      do
      :: d_step { d0 != NONE -> out[d0] = BARGE; d0 = d1; d1 = NONE }
-     :: d_step { d0 != NONE && !guard -> guard = 1;
+     :: d_step { d0 != NONE && !queue_locked -> queue_locked = 1;
           q[ql] = d0; ql++; d0 = NONE;
           if :: d1 != NONE && FAULT != 9 -> q[ql] = d1; ql++ :: else fi; d1 = NONE }
         if
-        :: FAULT == 2 -> d_step { guard = 0; if :: ql > 0 -> stamped[q[0]] = 1 :: else fi }
-        :: else -> finish()
+        :: FAULT == 2 -> d_step { queue_locked = 0; if :: ql > 0 -> stamped[q[0]] = 1 :: else fi }
+        :: else -> unlock_and_wake()
         fi
      :: else -> break
      od;
@@ -71,22 +71,22 @@ inline notify() {
 
 proctype T(byte me) {
   byte i, first = NONE, how, d0 = NONE, d1 = NONE;
-  bit late, carried, passed, timed, fair, hand, spent_l, spent_w, old, seen_l, waits;
+  bit late, woken, passed, timed, fair, hand, spent_l, spent_w, old, seen_l, waits;
   do
   :: break
   :: me < SPURIOUS -> notify()
   :: if :: waits = 0 :: waits = 1 fi;
 slow:
     if
-    :: atomic { !locked -> if :: carried -> waking = 0 :: else fi; locked = 1; clear(me) } goto in
-    :: atomic { locked && !guard -> guard = 1; spent_w = 1;
-         d_step { if :: carried -> push_front(me) :: else -> push_back(me) fi } }
+    :: atomic { !locked -> if :: woken -> designated = 0 :: else fi; locked = 1; clear(me) } goto in
+    :: atomic { locked && !queue_locked -> queue_locked = 1; spent_w = 1;
+         d_step { if :: woken -> push_front(me) :: else -> push_back(me) fi } }
     fi;
-    finish();
+    unlock_and_wake();
     out[me] != 0;
     if
     :: d_step { out[me] == HANDOFF -> clear(me) } goto in
-    :: d_step { out[me] == WOKEN -> carried = 1; out[me] = 0 } goto slow
+    :: d_step { out[me] == WOKEN -> woken = 1; out[me] = 0 } goto slow
     fi;
 in: atomic { holders++; assert(holders == 1 && locked) }
     if
@@ -100,7 +100,7 @@ in: atomic { holders++; assert(holders == 1 && locked) }
     :: waits && !ready && !late ->
        notified[me] = 0;
        if :: FAULT == 4 -> unlock() :: else fi;
-       d_step { !cguard -> cguard = 1; c[cl] = me; cl++; home[me] = 1; out[me] = 0 }
+       d_step { !cqueue_locked -> cqueue_locked = 1; c[cl] = me; cl++; home[me] = 1; out[me] = 0 }
        d_step { c_release(); if :: FAULT == 6 -> chad = 0 :: else fi }
        if :: FAULT != 4 -> unlock() :: else fi;
        if :: timed = 0 :: timed = 1 fi;
@@ -108,7 +108,7 @@ in: atomic { holders++; assert(holders == 1 && locked) }
        :: out[me] != 0
        :: over -> goto stop
        :: timed && out[me] == 0 ->
-          d_step { !cguard -> cguard = 1 }
+          d_step { !cqueue_locked -> cqueue_locked = 1 }
           if
           :: d_step { home[me] ->
                i = 0;
@@ -129,7 +129,7 @@ in: atomic { holders++; assert(holders == 1 && locked) }
        :: d_step { out[me] == HANDOFF && FAULT != 5 -> clear(me) } goto in
        :: d_step { out[me] == BARGE || (out[me] == HANDOFF && FAULT == 5) || (out[me] == WOKEN && FAULT == 3) -> out[me] = 0; stamped[me] = 0 }
           if :: FAULT == 10 -> goto in :: else -> goto slow fi
-       :: d_step { out[me] == WOKEN && FAULT != 3 -> carried = 1; out[me] = 0 } goto slow
+       :: d_step { out[me] == WOKEN && FAULT != 3 -> woken = 1; out[me] = 0 } goto slow
        fi
     fi
   od;
@@ -139,7 +139,7 @@ init {
   byte k;
   atomic { do :: k < N -> run T(k); k++ :: else -> break od }
   timeout;
-  assert(!guard && !recheck && !cguard && !locked && !waking && ql == 0);
+  assert(!queue_locked && !recheck && !cqueue_locked && !locked && !designated && ql == 0);
   assert(cl == 0 || !ready);
   k = 0;
   do

@@ -1,9 +1,9 @@
-/* The queue of src/wait/queue.rs: a word of guard, recheck and the owner's bits (the owner's file has these), and a list
+/* The queue of src/wait/queue.rs: a word of the queue lock, recheck and the owner's bits (the owner's file has these), and a list
    of waiting threads. A thread has one node at most, so its number is the node.
 
    What is one step here: an exchange that succeeds (those that fail decide anew and change nothing), a load that is acted
    on without an exchange, the store of an outcome. All memory is sequentially consistent: orderings are for the litmus tests
-   and for loom. The list is changed between the step that takes the guard and the one that gives it back. */
+   and for loom. The list is changed between the step that takes the queue lock and the one that gives it back. */
 #ifndef N
 #define N 3
 #endif
@@ -14,7 +14,7 @@
 #define HANDOFF 2
 #define BARGE 3
 #define NONE 255
-bit guard, recheck;
+bit queue_locked, recheck;
 byte q[N], ql;      /* first to last */
 byte out[N];        /* 0, or how the wait ended */
 bit home[N];        /* the node is in the queue in which its thread put it */

@@ -1,4 +1,4 @@
-/* The reader-writer lock (src/raw/rwlock.rs): a word of WRITER, PENDING, UPGRADABLE, QUEUED, HOLD, WAKING, BIAS and the
+/* The reader-writer lock (src/raw/rwlock.rs): a word of WRITER, DRAINING, UPGRADABLE, QUEUED, WRITER_WAITING, DESIGNATED, BIAS and the
    count of readers, beside a queue to which work is delegated, and a slot for each thread, in which it reads without being
    counted. N threads, each any number of turns. The bits of READS, AGAIN, WRITES, TRIES, UPGRADES say which threads
    do what in a turn; those of TIMED which may have a deadline, which may pass at any point. Unlocking is plain or fair.
@@ -11,11 +11,11 @@
 
    Faults:
     1 a writer does not look for readers in slots         2 a reader does not look again once it has its slot
-    3 the guard goes back with RECHECK set                4 delegated work is dropped
-    5 a woken waiter that gives up leaves WAKING set      6 the last counted reader looks after no writer
-    7 a woken reader comes in and leaves WAKING set       8 a writer that gives up leaves HOLD set
+    3 the queue lock goes back with RECHECK set                4 delegated work is dropped
+    5 a woken waiter that gives up leaves DESIGNATED set      6 the last counted reader looks after no writer
+    7 a woken reader comes in and leaves DESIGNATED set       8 a writer that gives up leaves WRITER_WAITING set
     9 a withdrawn upgrade forgets UPGRADABLE             10 a writer that gives up its wait for readers keeps WRITER
-   11 a granted writer does not wait for readers         12 a try that fails leaves PENDING set
+   11 a granted writer does not wait for readers         12 a try that fails leaves DRAINING set
    13 a reader may take a slot while a writer waits      14 a grant that meets a deadline is lost
    15 readers in slots are waited for without looking again from time to time
 
@@ -65,11 +65,11 @@
 #define TO_UPGRADABLE 3   /* from writing, or from waiting for that */
 #define TO_READ 4
 #define UNCOUNT 5
-#define NO_WAKING 6
+#define NO_DESIGNATED 6
 #define NO_PENDING 7
 #define PUBLISH 8
 
-bit writer, pending, upgradable, queued, hold, waking, bias;
+bit writer, draining, upgradable, queued, writer_waiting, designated, bias;
 byte readers;      /* counted */
 byte slots;        /* a bit for each thread */
 byte role[N];
@@ -77,23 +77,23 @@ bit front[N];      /* the place that its node was given */
 byte due[N], how[N];
 byte inside_w, inside_r;
 
-#define taken (writer || upgradable || pending)
-#define draining (writer && pending)
-#define written (writer && !pending)
-#define open (bias && !writer && !pending && !hold)
+#define taken (writer || upgradable || draining)
+#define is_draining (writer && draining)
+#define written (writer && !draining)
+#define open (bias && !writer && !draining && !writer_waiting)
 
 inline change() {
   if
-  :: kind == END_WRITE -> writer = (FAULT == 10 && pending); pending = 0
+  :: kind == END_WRITE -> writer = (FAULT == 10 && draining); draining = 0
   :: kind == END_UPGRADABLE -> upgradable = 0
-  :: kind == TO_UPGRADABLE -> writer = 0; pending = 0; upgradable = (FAULT != 9)
+  :: kind == TO_UPGRADABLE -> writer = 0; draining = 0; upgradable = (FAULT != 9)
   :: kind == TO_READ -> writer = 0; readers++
   :: kind == UNCOUNT -> readers--
-  :: kind == NO_WAKING -> waking = (FAULT == 5)
-  :: kind == NO_PENDING -> pending = (FAULT == 12)
+  :: kind == NO_DESIGNATED -> designated = (FAULT == 5)
+  :: kind == NO_PENDING -> draining = (FAULT == 12)
   :: kind == PUBLISH ->
-       if :: carried && want == R_WRITE -> hold = 1 :: else fi;
-       if :: carried || writer -> waking = 0 :: else fi
+       if :: woken && want == R_WRITE -> writer_waiting = 1 :: else fi;
+       if :: woken || writer -> designated = 0 :: else fi
   :: else
   fi;
   kind = NOTHING
@@ -111,26 +111,26 @@ inline decide() {
   beside = 0;
   change();
   beside = writer;
-  /* HOLD */
+  /* WRITER_WAITING */
   if
-  :: cause == QUEUED && want == R_WRITE -> hold2 = 1
-  :: cause == LEFT && want == R_WRITE -> has_writer(0); hold2 = (h || FAULT == 8)
-  :: else -> hold2 = hold
+  :: cause == QUEUED && want == R_WRITE -> writer_waiting2 = 1
+  :: cause == LEFT && want == R_WRITE -> has_writer(0); writer_waiting2 = (h || FAULT == 8)
+  :: else -> writer_waiting2 = writer_waiting
   fi;
   concerned = (cause <= FAIR || cause == TURN);
   if
-  :: cause == QUEUED && want == R_READ -> concerned = !(writer || hold)
+  :: cause == QUEUED && want == R_READ -> concerned = !(writer || writer_waiting)
   :: cause == QUEUED && want == R_AGAIN -> concerned = !written
-  :: cause == QUEUED && want == R_UPGRADABLE -> concerned = !(taken || hold)
+  :: cause == QUEUED && want == R_UPGRADABLE -> concerned = !(taken || writer_waiting)
   :: cause == QUEUED && want == R_WRITE -> concerned = !taken && readers == 0
   :: cause == QUEUED && want == R_DRAIN -> concerned = 1
   :: cause == LEFT -> concerned = (want == R_WRITE)
   :: else
   fi;
   rd = 0; one = NONE; oout = 0; queued2 = 0; i = 0; stop = 0;
-  lets = (cause == FAIR || draining || (!writer && (upgradable || bias || readers > 0)));
+  lets = (cause == FAIR || is_draining || (!writer && (upgradable || bias || readers > 0)));
   if
-  :: concerned && !written && (!waking || draining || cause == FAIR || (cause == TURN && ql > 0 && stamped[q[0]] && star)) -> skip
+  :: concerned && !written && (!designated || is_draining || cause == FAIR || (cause == TURN && ql > 0 && stamped[q[0]] && star)) -> skip
   :: else -> stop = 1
   fi;
   do
@@ -140,25 +140,25 @@ inline decide() {
      given = (rd == 0 && one == NONE) && (cause == FAIR || (stamped[w] && star));
      goes = 0; h = 0; /* h: done with this one */
      if
-     :: draining && !front[w] -> queued2 = 1; stop = 1; h = 1
+     :: is_draining && !front[w] -> queued2 = 1; stop = 1; h = 1
      :: else ->
         if
-        :: role[w] == R_READ && draining
-        :: (role[w] == R_READ && !draining) || role[w] == R_AGAIN ->
+        :: role[w] == R_READ && is_draining
+        :: (role[w] == R_READ && !is_draining) || role[w] == R_AGAIN ->
              lets = lets || given;
              if
              :: lets -> rd++; h = 1
              :: else ->
                 if
-                :: one == NONE && !waking -> one = w; oout = WOKEN; h = 1; stop = 1
+                :: one == NONE && !designated -> one = w; oout = WOKEN; h = 1; stop = 1
                 :: else
                 fi
              fi
-        :: role[w] == R_UPGRADABLE -> goes = (one == NONE && !taken && (!waking || given))
-        :: role[w] == R_WRITE -> goes = (rd == 0 && one == NONE && !taken && readers == 0 && (!waking || given))
+        :: role[w] == R_UPGRADABLE -> goes = (one == NONE && !taken && (!designated || given))
+        :: role[w] == R_WRITE -> goes = (rd == 0 && one == NONE && !taken && readers == 0 && (!designated || given))
         :: role[w] == R_DRAIN ->
              if
-             :: draining && rd == 0 && readers == 0 && (!bias || slots == 0) -> one = w; oout = HANDOFF; h = 1; stop = 1
+             :: is_draining && rd == 0 && readers == 0 && (!bias || slots == 0) -> one = w; oout = HANDOFF; h = 1; stop = 1
              :: else
              fi
         fi
@@ -171,16 +171,16 @@ inline decide() {
         :: else -> queued2 = 1
         fi;
         if
-        :: role[w] == R_WRITE && !draining ->
+        :: role[w] == R_WRITE && !is_draining ->
              stop = 1;
-             hold2 = !goes;
+             writer_waiting2 = !goes;
              do
              :: i < ql && !h ->
                 if
                 :: role[q[i]] == R_AGAIN && !goes && lets -> rd++
                 :: else ->
-                     queued2 = 1; hold2 = (hold2 || role[q[i]] == R_WRITE);
-                     h = (hold2 && (goes || !front[q[i]]))
+                     queued2 = 1; writer_waiting2 = (writer_waiting2 || role[q[i]] == R_WRITE);
+                     h = (writer_waiting2 && (goes || !front[q[i]]))
                 fi;
                 i++
              :: else -> break
@@ -192,12 +192,12 @@ inline decide() {
   od;
   if :: i < ql -> queued2 = 1 :: else fi;
   /* the next state */
-  readers = readers + rd; queued = queued2; hold = hold2;
+  readers = readers + rd; queued = queued2; writer_waiting = writer_waiting2;
   if
-  :: one != NONE && role[one] == R_DRAIN -> pending = 0; bias = 0
-  :: one != NONE && role[one] != R_DRAIN && oout == WOKEN -> waking = 1
+  :: one != NONE && role[one] == R_DRAIN -> draining = 0; bias = 0
+  :: one != NONE && role[one] != R_DRAIN && oout == WOKEN -> designated = 1
   :: one != NONE && role[one] == R_UPGRADABLE && oout == HANDOFF -> upgradable = 1
-  :: one != NONE && role[one] == R_WRITE && oout == HANDOFF -> writer = 1; pending = ((readers > 0 || bias) && FAULT != 11)
+  :: one != NONE && role[one] == R_WRITE && oout == HANDOFF -> writer = 1; draining = ((readers > 0 || bias) && FAULT != 11)
   :: else
   fi;
   /* out of the queue */
@@ -216,20 +216,20 @@ inline decide() {
   :: else -> break
   od;
   assert(rd == 0);
-  i = 0; w = 0; one = NONE; oout = 0; hold2 = 0; queued2 = 0; lets = 0; given = 0; goes = 0; h = 0; stop = 0; concerned = 0; beside = 0; no_more = 0; star = 0; cause = CHANGE; want = 0
+  i = 0; w = 0; one = NONE; oout = 0; writer_waiting2 = 0; queued2 = 0; lets = 0; given = 0; goes = 0; h = 0; stop = 0; concerned = 0; beside = 0; no_more = 0; star = 0; cause = CHANGE; want = 0
 }
 inline invariants() {
-  assert(!recheck || guard);
+  assert(!recheck || queue_locked);
   assert(queued == (ql > 0));                            /* invariant 1 */
-  has_writer(0); assert(hold == h); h = 0
+  has_writer(0); assert(writer_waiting == h); h = 0
 }
-/* ends a guarded section: kind, cause and want say how */
-inline settle() {
+/* ends a section under the queue lock: kind, cause and want say how */
+inline unlock_and_wake() {
   if :: star = 0 :: star = 1 fi;  /* proof: rwlock.decide */
   d_step { decide() }
   do
   :: atomic { recheck -> recheck = 0; if :: FAULT != 4 -> if :: star = 0 :: star = 1 fi; d_step { decide() } :: else fi }
-  :: d_step { !recheck || FAULT == 3 -> if :: ql > 0 -> stamped[q[0]] = 1 :: else fi; guard = 0; invariants() } break
+  :: d_step { !recheck || FAULT == 3 -> if :: ql > 0 -> stamped[q[0]] = 1 :: else fi; queue_locked = 0; invariants() } break
   od;
   if
   :: d_step { some ->
@@ -245,38 +245,38 @@ inline settle() {
 }
 inline look_after_queue() {
   if
-  :: d_step { guard -> recheck = 1 }
-  :: d_step { !guard -> guard = 1 } settle()
+  :: d_step { queue_locked -> recheck = 1 }
+  :: d_step { !queue_locked -> queue_locked = 1 } unlock_and_wake()
   fi
 }
 /* `change` of the code, with the change in kind */
-#define drains_on (draining && (kind == UNCOUNT || kind == NO_WAKING))
+#define drains_on (is_draining && (kind == UNCOUNT || kind == NO_DESIGNATED))
 inline leave_by() {
   if
-  :: d_step { !queued || (waking && !drains_on && kind != NO_WAKING) -> change() }  /* proof: rwlock.change */
-  :: d_step { queued && !guard && (!waking || drains_on || kind == NO_WAKING) -> guard = 1 } settle()
-  :: d_step { queued && guard && (!waking || drains_on || kind == NO_WAKING) -> change() } look_after_queue()
-  :: d_step { queued && !guard && waking && !drains_on && kind != NO_WAKING -> guard = 1; cause = TURN } settle()
-  :: d_step { queued && guard && waking && !drains_on && kind != NO_WAKING -> change() } look_after_queue()
+  :: d_step { !queued || (designated && !drains_on && kind != NO_DESIGNATED) -> change() }  /* proof: rwlock.change */
+  :: d_step { queued && !queue_locked && (!designated || drains_on || kind == NO_DESIGNATED) -> queue_locked = 1 } unlock_and_wake()
+  :: d_step { queued && queue_locked && (!designated || drains_on || kind == NO_DESIGNATED) -> change() } look_after_queue()
+  :: d_step { queued && !queue_locked && designated && !drains_on && kind != NO_DESIGNATED -> queue_locked = 1; cause = TURN } unlock_and_wake()
+  :: d_step { queued && queue_locked && designated && !drains_on && kind != NO_DESIGNATED -> change() } look_after_queue()
   fi
 }
 inline leave_fairly() {
   if
-  :: d_step { !guard -> guard = 1; cause = FAIR } settle()
+  :: d_step { !queue_locked -> queue_locked = 1; cause = FAIR } unlock_and_wake()
   :: d_step { !queued -> change() }
   fi
 }
 inline uncount() {
   if
-  :: d_step { readers == 1 && queued && (draining || !(taken || waking)) && FAULT != 6 -> readers-- } look_after_queue()
-  :: d_step { !(readers == 1 && queued && (draining || !(taken || waking))) || FAULT == 6 -> readers-- }  /* proof: rwlock.uncount */
+  :: d_step { readers == 1 && queued && (is_draining || !(taken || designated)) && FAULT != 6 -> readers-- } look_after_queue()
+  :: d_step { !(readers == 1 && queued && (is_draining || !(taken || designated))) || FAULT == 6 -> readers-- }  /* proof: rwlock.uncount */
   fi
 }
 inline empty_slot() {
   slots = slots & (EVERY - (1 << me));  /* proof: rwlock.slots.leave */
   if
-  :: draining -> look_after_queue()  /* proof: rwlock.load */
-  :: !draining || !saw      /* not, or not seen: but who has seen it once does not see what was before */
+  :: is_draining -> look_after_queue()  /* proof: rwlock.load */
+  :: !is_draining || !saw      /* not, or not seen: but who has seen it once does not see what was before */
   fi;
   saw = 0
 }
@@ -292,7 +292,7 @@ inline scan() {
 
 proctype T(byte me) {
   byte i, w, one = NONE, oout, rd, cause, kind, want, k, as;
-  bit star, hold2, queued2, concerned, lets, given, goes, h, stop, some, beside, no_more, carried, passed, timed, found, visible, held, saw;
+  bit star, writer_waiting2, queued2, concerned, lets, given, goes, h, stop, some, beside, no_more, woken, passed, timed, found, visible, held, saw;
 turn:
   if
   :: goto over
@@ -302,7 +302,7 @@ turn:
         open; slots = slots | (1 << me);  /* proof: rwlock.slots.publish */
         if
         :: open || FAULT == 2 || (FAULT == 13 && bias && !written) -> atomic { inside_r++; assert(inside_w == 0) } goto in_slot  /* proof: rwlock.slots.look */
-        :: d_step { !open && FAULT != 2 && !(FAULT == 13 && bias && !written) -> saw = draining } empty_slot(); goto acquire
+        :: d_step { !open && FAULT != 2 && !(FAULT == 13 && bias && !written) -> saw = is_draining } empty_slot(); goto acquire
         fi
      :: goto acquire
      fi
@@ -316,45 +316,45 @@ acquire:
   if :: timed = 0 :: MAY(TIMED) -> timed = 1 fi;
 again:
   if
-  :: d_step { as == R_READ && !writer && !(hold && !carried) -> readers++; if :: carried && FAULT != 7 -> waking = 0 :: else fi }  /* proof: rwlock.acquire, rwlock.try_acquire */
-  :: d_step { as == R_AGAIN && !written -> readers++; if :: carried -> waking = 0 :: else fi }
-  :: d_step { as == R_UPGRADABLE && !taken && !(hold && !carried) -> upgradable = 1; if :: carried -> waking = 0 :: else fi }
-  :: d_step { as == R_WRITE && !taken && !(!carried && readers > 0 && (queued || waking)) ->
-       writer = 1; pending = (readers > 0 || bias); if :: carried -> waking = 0 :: else fi }
+  :: d_step { as == R_READ && !writer && !(writer_waiting && !woken) -> readers++; if :: woken && FAULT != 7 -> designated = 0 :: else fi }  /* proof: rwlock.acquire, rwlock.try_acquire */
+  :: d_step { as == R_AGAIN && !written -> readers++; if :: woken -> designated = 0 :: else fi }
+  :: d_step { as == R_UPGRADABLE && !taken && !(writer_waiting && !woken) -> upgradable = 1; if :: woken -> designated = 0 :: else fi }
+  :: d_step { as == R_WRITE && !taken && !(!woken && readers > 0 && (queued || designated)) ->
+       writer = 1; draining = (readers > 0 || bias); if :: woken -> designated = 0 :: else fi }
   :: timed -> passed = 1;
      if
-     :: carried -> d_step { kind = NO_WAKING; carried = 0 } leave_by()
+     :: woken -> d_step { kind = NO_DESIGNATED; woken = 0 } leave_by()
      :: else
      fi;
      goto next
-  :: d_step { !passed && !guard -> guard = 1;
-       want = as; role[me] = as; front[me] = (carried || as == R_AGAIN); kind = PUBLISH;
-       cause = (carried -> CHANGE : QUEUED);
+  :: d_step { !passed && !queue_locked -> queue_locked = 1;
+       want = as; role[me] = as; front[me] = (woken || as == R_AGAIN); kind = PUBLISH;
+       cause = (woken -> CHANGE : QUEUED);
        if :: front[me] -> push_front(me) :: else -> push_back(me) fi }
-     settle();
-     carried = 0;
+     unlock_and_wake();
+     woken = 0;
      if
      :: out[me] != 0
      :: timed && out[me] == 0 -> passed = 1;
-        d_step { !guard -> guard = 1; cause = LEFT; want = as }
+        d_step { !queue_locked -> queue_locked = 1; cause = LEFT; want = as }
         if
-        :: home[me] -> d_step { remove(me) } settle(); d_step { stamped[me] = 0 } goto next
-        :: else -> settle(); out[me] != 0
+        :: home[me] -> d_step { remove(me) } unlock_and_wake(); d_step { stamped[me] = 0 } goto next
+        :: else -> unlock_and_wake(); out[me] != 0
         fi
      fi;
      if
      :: d_step { out[me] == HANDOFF -> out[me] = 0; stamped[me] = 0; role[me] = 0; front[me] = 0 }
         if :: FAULT == 14 && passed -> goto next :: else -> goto arrived fi
-     :: d_step { out[me] == WOKEN -> out[me] = 0; carried = 1; role[me] = 0; front[me] = 0 } goto again
+     :: d_step { out[me] == WOKEN -> out[me] = 0; woken = 1; role[me] = 0; front[me] = 0 } goto again
      fi
   fi;
   stamped[me] = 0;
   if /* arrive */
-  :: carried && as != R_WRITE && queued -> carried = 0;
+  :: woken && as != R_WRITE && queued -> woken = 0;
      look_after_queue()
-  :: else -> carried = 0;
+  :: else -> woken = 0;
      if
-     :: d_step { as <= R_AGAIN && !taken && !queued && !hold && !waking -> bias = 1 }  /* proof: rwlock.number.open */
+     :: d_step { as <= R_AGAIN && !taken && !queued && !writer_waiting && !designated -> bias = 1 }  /* proof: rwlock.number.open */
      :: skip
      fi
   fi;
@@ -362,8 +362,8 @@ arrived:
   if
   :: as <= R_AGAIN -> atomic { inside_r++; assert(inside_w == 0) } goto counted
   :: as == R_UPGRADABLE -> atomic { inside_r++; assert(inside_w == 0) } goto upgrading
-  :: as == R_WRITE && !pending -> goto writing
-  :: as == R_WRITE && pending -> goto drain
+  :: as == R_WRITE && !draining -> goto writing
+  :: as == R_WRITE && draining -> goto drain
   fi;
 
 in_slot: /* it is in, by its slot */
@@ -380,18 +380,18 @@ upgrading:
   if
   :: d_step { inside_r--; kind = END_UPGRADABLE } leave_by()
   :: d_step { inside_r--; kind = END_UPGRADABLE } leave_fairly()
-  :: d_step { inside_r--; upgradable = 0; writer = 1; pending = (readers > 0 || bias); held = 1; passed = 0 }  /* proof: rwlock.pend_upgrade */
+  :: d_step { inside_r--; upgradable = 0; writer = 1; draining = (readers > 0 || bias); held = 1; passed = 0 }  /* proof: rwlock.pend_upgrade */
      if :: timed = 0 :: MAY(TIMED) -> timed = 1 fi;
-     if :: pending -> goto drain :: else -> goto writing fi
+     if :: draining -> goto drain :: else -> goto writing fi
   :: d_step { inside_r--; held = 1 } goto try
   fi;
   goto next;
 
-drain: /* it has WRITER and PENDING */
+drain: /* it has WRITER and DRAINING */
   do
   :: if :: bias && FAULT != 1 -> scan() :: else fi;
      if
-     :: d_step { !found && readers == 0 -> pending = 0; bias = 0 } goto writing  /* proof: rwlock.drained */
+     :: d_step { !found && readers == 0 -> draining = 0; bias = 0 } goto writing  /* proof: rwlock.drained */
      :: found || readers > 0 -> found = 0
      fi;
      if
@@ -402,17 +402,17 @@ drain: /* it has WRITER and PENDING */
         :: else -> kind = END_WRITE; leave_by(); goto next
         fi
      :: !passed ->
-        d_step { !guard -> guard = 1 }
+        d_step { !queue_locked -> queue_locked = 1 }
         if :: bias -> scan() :: else fi;
         atomic { visible = found && FAULT != 15; found = 0; role[me] = R_DRAIN; front[me] = 1; cause = QUEUED; want = R_DRAIN; push_front(me) }
-        settle();
+        unlock_and_wake();
         if
         :: out[me] != 0
         :: (timed || visible) && out[me] == 0 ->
-           d_step { !guard -> guard = 1; cause = LEFT; want = R_DRAIN }
+           d_step { !queue_locked -> queue_locked = 1; cause = LEFT; want = R_DRAIN }
            if
-           :: home[me] -> d_step { remove(me) } settle()
-           :: else -> settle(); out[me] != 0
+           :: home[me] -> d_step { remove(me) } unlock_and_wake()
+           :: else -> unlock_and_wake(); out[me] != 0
            fi
         fi;
         d_step { visible = 0; role[me] = 0; front[me] = 0; stamped[me] = 0 }
@@ -440,12 +440,12 @@ try: /* try_take: of an upgradable reader, if held */
   :: else
   fi;
   if
-  :: d_step { found || readers > 0 || writer || pending || upgradable != held -> found = 0 } goto failed
-  :: d_step { !found && readers == 0 && !writer && !pending && upgradable == held && !bias -> upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take */
-  :: d_step { !found && readers == 0 && !writer && !pending && upgradable == held && bias -> pending = 1 }
+  :: d_step { found || readers > 0 || writer || draining || upgradable != held -> found = 0 } goto failed
+  :: d_step { !found && readers == 0 && !writer && !draining && upgradable == held && !bias -> upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take */
+  :: d_step { !found && readers == 0 && !writer && !draining && upgradable == held && bias -> draining = 1 }
      if :: FAULT != 1 -> scan() :: else fi;
      if
-     :: d_step { !found && readers == 0 -> pending = 0; bias = 0; upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take_drained */
+     :: d_step { !found && readers == 0 -> draining = 0; bias = 0; upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take_drained */
      :: d_step { found || readers > 0 -> found = 0; kind = NO_PENDING } leave_by(); goto failed
      fi
   fi;
@@ -456,7 +456,7 @@ failed:
   fi;
 
 next:
-  atomic { as = 0; timed = 0; passed = 0; carried = 0; held = 0; role[me] = 0; front[me] = 0; stamped[me] = 0; out[me] = 0 }
+  atomic { as = 0; timed = 0; passed = 0; woken = 0; held = 0; role[me] = 0; front[me] = 0; stamped[me] = 0; out[me] = 0 }
   goto turn;
 over: skip
 }
@@ -464,6 +464,6 @@ init {
   byte k;
   atomic { do :: k < N -> run T(k); k++ :: else -> break od }
   (_nr_pr == 1);
-  assert(!guard && !recheck && !writer && !pending && !upgradable && !queued && !hold && !waking);
+  assert(!queue_locked && !recheck && !writer && !draining && !upgradable && !queued && !writer_waiting && !designated);
   assert(readers == 0 && slots == 0 && ql == 0)
 }

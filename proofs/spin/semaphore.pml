@@ -8,7 +8,7 @@
     3 work delegated after the decision is dropped        4 QUEUED stays set when the queue is empty
     5 a waiter queues without setting QUEUED              6 a thread takes permits past those who wait
     7 a grant that meets a deadline is lost               8 a granted waiter takes its permits once more
-    9 the guard goes back with RECHECK set               10 a free permit is taken away past those who wait
+    9 the queue lock goes back with RECHECK set               10 a free permit is taken away past those who wait
    11 the second waiter is granted what is too little for the first
    12 a grant stores the state it has computed instead of subtracting
 
@@ -25,13 +25,13 @@ byte want[N];
 byte owing;       /* releases between the addition and the queue lock */
 
 inline invariants() {
-  assert(!recheck || guard);
-  assert(guard || queued == (ql > 0));                               /* invariant 1 */
-  assert(guard || ql == 0 || owing > 0 || want[q[0]] > perm);        /* invariant 3 */
+  assert(!recheck || queue_locked);
+  assert(queue_locked || queued == (ql > 0));                               /* invariant 1 */
+  assert(queue_locked || ql == 0 || owing > 0 || want[q[0]] > perm);        /* invariant 3 */
   assert(perm + held + room == LIMIT)                                /* invariant 5 */
 }
-/* Guard::finish with grant_and_forget, which takes up to `take` permits away: as many as `taken` says */
-inline finish() {
+/* LockedQueue::unlock_as with grant_and_forget, which takes up to `take` permits away: as many as `taken` says */
+inline unlock_and_wake() {
   due = 1;
   do
   :: due -> /* grant: reads the state, decides */
@@ -61,7 +61,7 @@ inline finish() {
        fi;
        d_step { left = 0; unqueued = !seen; seen = 0; take = 0 }
   :: atomic { !due && recheck -> recheck = 0; if :: FAULT != 3 -> due = 1 :: else fi }
-  :: atomic { !due && (!recheck || FAULT == 9) -> guard = 0; invariants() } break
+  :: atomic { !due && (!recheck || FAULT == 9) -> queue_locked = 0; invariants() } break
   od;
   if /* wakes all of them: each of these steps lets one thread go on and does nothing else */
   :: d_step { some ->
@@ -80,8 +80,8 @@ inline release(n) {
   :: d_step { !queued || FAULT == 2 -> held = held - n; perm = perm + n }  /* proof: semaphore.release */
   :: d_step { queued && FAULT != 2 -> held = held - n; perm = perm + n; owing++ }
      if
-     :: d_step { guard -> recheck = 1; owing-- }
-     :: d_step { !guard -> guard = 1; owing-- } finish()
+     :: d_step { queue_locked -> recheck = 1; owing-- }
+     :: d_step { !queue_locked -> queue_locked = 1; owing-- } unlock_and_wake()
      fi
   fi
 }
@@ -97,30 +97,30 @@ proctype T(byte me) {
     if
     :: d_step { (!queued || FAULT == 6) && perm >= n -> perm = perm - n; held = held + n } goto in  /* proof: semaphore.take */
     :: d_step { (queued || perm < n) -> n = 0 } goto next /* its time is up */
-    :: d_step { (queued || perm < n) && !guard -> guard = 1 }
+    :: d_step { (queued || perm < n) && !queue_locked -> queue_locked = 1 }
     fi;
     if
     :: d_step { !queued && perm >= n -> perm = perm - n; held = held + n }
-       finish();
+       unlock_and_wake();
        goto in
     :: atomic { queued || perm < n ->
          d_step { want[me] = n; push_back(me); if :: FAULT != 5 -> queued = 1 :: else fi }  /* proof: semaphore.queue */
          if :: timed = 0 :: timed = 1 fi }
-       finish()
+       unlock_and_wake()
     fi;
     if
     :: out[me] != 0
     :: timed && out[me] == 0 ->
-       d_step { !guard -> guard = 1 }
+       d_step { !queue_locked -> queue_locked = 1 }
        if
        :: home[me] -> d_step { remove(me); want[me] = 0 }
           if
-          :: FAULT == 1 -> d_step { guard = 0; if :: ql == 0 -> queued = 0 :: else fi }
-          :: else -> finish()
+          :: FAULT == 1 -> d_step { queue_locked = 0; if :: ql == 0 -> queued = 0 :: else fi }
+          :: else -> unlock_and_wake()
           fi;
           d_step { timed = 0; n = 0 }
           goto next
-       :: else -> finish();
+       :: else -> unlock_and_wake();
           out[me] != 0
           if :: FAULT == 7 -> d_step { timed = 0; n = 0; out[me] = 0; want[me] = 0 } goto next :: else fi
        fi
@@ -134,7 +134,7 @@ forget: skip;
     if
     :: d_step { (!queued || FAULT == 10) && perm > 0 -> perm--; held++; taken = 1 }  /* proof: semaphore.forget_free */
     :: !queued && perm == 0
-    :: d_step { queued && !guard -> guard = 1; take = 1 } finish();
+    :: d_step { queued && !queue_locked -> queue_locked = 1; take = 1 } unlock_and_wake();
        if :: d_step { unqueued -> unqueued = 0 } goto forget :: else fi
     fi;
     if
@@ -149,5 +149,5 @@ init {
   byte k;
   atomic { do :: k < N -> run T(k); k++ :: else -> break od }
   (_nr_pr == 1);
-  assert(!guard && !recheck && !queued && ql == 0 && perm == LIMIT && owing == 0)
+  assert(!queue_locked && !recheck && !queued && ql == 0 && perm == LIMIT && owing == 0)
 }

@@ -24,17 +24,17 @@
 //! | `WriteAccess`, `ReadAccess` | zero-sized | the witness's access, from lock to unlock | nothing: it sees more than `real`, an overlap without any access is reported too |
 //! | `Parker`, `Unparker` | `thread::park`, `Thread::unpark` | a fresh `loom::sync::Notify` | the thread's own token and its return to its owner: `tests/park_token.rs`; a thread so near its end that it has no handle, and looks for itself: `tests/late_destructors.rs` |
 //! | spurious returns | whenever the platform likes, or for a token of another thread | one for each `Parker`, explored as a branch | a second one in the same wait: takes the same path as the first |
-//! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it; in a model that gives it more lives it may outlive a wake-up by one | a deadline that passes while the thread runs: `tests/*` with real clocks |
+//! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it; in a model that gives it more lives it may outlive a wake-up by one | a deadline that passes while the thread runs: the tests, with real clocks |
 //! | `exchange_in_order`, `load_in_order`, `fence_in_order` | a SeqCst exchange, load and fence | an exchange; a load behind a fence; a fence | that an exchange and a load do without fences: they are in one total order with the fence by the language's own rules |
 //! | `lines` | the lowest number that no thread has, given back at the thread's end; 32, then they are shared | two, by turns | that numbers come back, and that some are no thread's yet: they are counted in the order of the fence; `lines::tests` |
 //! | `per_process!`, `array!` | a `static`; an array made in a constant | one for each run; one that is not | nothing |
-//! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant.rs` |
-//! | `Moment`, `Age` | `Instant`; nothing | no time; long or not, both explored, once the waiter has been queued | how long: `tests/mutex.rs` with real clocks |
+//! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant/` |
+//! | `Moment`, `Age` | `Instant`; nothing | no time; long or not, both explored, once the waiter has been queued | how long: `tests/mutex/` with real clocks |
 //! | `Releasing` | counts releasing calls under way, with debug assertions | nothing | a release that would sleep: the tests, which have debug assertions |
 //! | `turn` | what the caller has counted | as the model has asked for, else never | that it changes: `mutex::waiter_behind_one_that_does_not_come_is_served` asks for it |
 //! | `Deadline::or_after` | the end of a poll interval by the clock | a deadline that passes at once or later; after the first round no others are explored from there; none, in a model that asks for that | the lengths |
 //! | `stand_by`, `nap` | the step: a pause, a yield, a sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
-//! | `budget` | the first number | the second | the number itself: `docs/waiting.md` says how each was measured |
+//! | `budget` | the first number | the second | the number itself: `docs/numbers.md` says how each was measured |
 //! | `draw` | a number drawn anew | the first | that the order of a set begins elsewhere: `tests/any/`, and shuttle, which draws |
 //! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
 //! | `Advice` | a relaxed number | its first value | that it changes: it only chooses whether, how long and how often a thread spins before it goes on as if it had not |
@@ -42,7 +42,7 @@
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
 //! | `threads` | `std::thread`, only with the feature of that name | `loom::thread` | names, stack sizes, and how many threads the machine has: `tests/threads/`. A panic that leaves a thread ends the model |
-//! | `panicking` | of the calling thread | of any thread of the model | who of two threads panics: `tests/poison.rs` |
+//! | `panicking` | of the calling thread | of any thread of the model | which of two threads panics: `tests/poison/` |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `per_thread!` | two `thread_local!`, one without a destructor | one `loom::thread_local!` | what a destructor at the thread's end does with other values: they are gone by then; `tests/thread_cell.rs`, `tests/thread_local.rs` |
 //! | `unique_number` | a counter of the process, for threads and for objects with values of threads | one for each test | nothing: no path depends on the number |

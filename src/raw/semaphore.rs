@@ -13,13 +13,13 @@
 //! Invariants:
 //!
 //! 1. While the queue is not locked, QUEUED is set if and only if a thread is in it. QUEUED changes only
-//!    under the guard.
+//!    under the queue lock.
 //! 2. While QUEUED is set, permits are taken only under the queue lock. So a thread that has the queue lock
 //!    and sees QUEUED knows that the permits it sees will stay, and that others may come.
 //! 3. A release that finds QUEUED set takes the queue lock afterwards and grants what it can ([`grant`]), or
-//!    leaves that to the guard's holder; so does a waiter that leaves, as the one behind it may want less. So
-//!    whenever the queue is not locked and no release is about to take its lock, the first waiter wants more
-//!    than there are.
+//!    leaves that to the holder of that lock; so does a waiter that leaves, as the one behind it may want
+//!    less. So whenever the queue is not locked and no release is about to take its lock, the first waiter
+//!    wants more than there are.
 //! 4. A waiter's tag is the number of permits that it wants, at least one. It is granted them in queue order,
 //!    taken from the state by the thread that grants; its thread takes nothing when it wakes up.
 //! 5. Free permits, permits held and `room` add up to `limit` at most, since a permit is counted as gone

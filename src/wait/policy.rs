@@ -21,7 +21,7 @@
 //!
 //! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if
 //! each pause is twice as long as the one before; a *brief* yield ends the budget if it takes a time slice.
-//! `docs/waiting.md` says what each number was measured to be worth.
+//! `docs/numbers.md` says what each number was measured to be worth.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -132,7 +132,7 @@ impl fmt::Debug for Word {
         f.debug_struct("Word")
             .field("has_waiters", &self.has_waiters())
             .field("owner", &format_args!("{:#04b}", (self.0.addr() & Self::OWNER) >> 1))
-            .field("guarded", &self.is_queue_locked())
+            .field("locked", &self.is_queue_locked())
             .field("recheck", &self.is_recheck())
             .finish()
     }
@@ -297,16 +297,16 @@ impl Queue {
     /// Takes the queue lock if the word is still `current`, which is not locked, else says what it is.
     pub(crate) fn try_lock(&self, current: Word) -> Result<LockedQueue<'_>, Word> {
         debug_assert!(!current.is_queue_locked());
-        let guarded = current.with(Word::QUEUE_LOCKED);
+        let locked = current.with(Word::QUEUE_LOCKED);
         // Acquire (queue.lock): the list as the last holder left it. Relaxed on failure: nothing is taken.
-        // proof: queue.try_guard
-        if let Err(actual) = self.word.compare_exchange_weak(current.0, guarded.0, Acquire, Relaxed) {
+        // proof: queue.try_lock
+        if let Err(actual) = self.word.compare_exchange_weak(current.0, locked.0, Acquire, Relaxed) {
             return Err(Word(actual));
         }
         // SAFETY: the last holder published this head and does not use its list any more; its nodes are in
         // the list until a holder of the queue lock, which is us alone, takes them out (invariant 1).
         let list = unsafe { List::from_head(current.head()) };
-        Ok(LockedQueue { queue: self, word: guarded, list, now: Cell::new(None) })
+        Ok(LockedQueue { queue: self, word: locked, list, now: Cell::new(None) })
     }
 }
 
@@ -443,7 +443,7 @@ impl<'a> LockedQueue<'a> {
             // Release (queue.lock): publishes the list, and whatever the owner's bits announce. Acquire: a
             // decision may take what the bits offered on behalf of a waiter (`raw::mutex`, a hand-off), which
             // then gets it from this thread. Relaxed on failure: decided anew.
-            // proof: queue.finish
+            // proof: queue.unlock
             let done = self.queue.word.compare_exchange_weak(current.0, next.0, AcqRel, Relaxed);
             let Err(actual) = done else { return };
             reached!("owner's bits change under the queue lock");

@@ -17,7 +17,7 @@
 //!
 //! Ordering: the outcome is stored with Release and read with Acquire, so what the waker did before the
 //! wake-up is visible to the woken. The node's other fields are written before it is put in a list and
-//! published by that queue's guard.
+//! published by that queue's lock.
 
 use std::fmt;
 use std::ptr::{self, NonNull};

@@ -30,7 +30,7 @@
 //!    time-out is such an exchange, and it competes with the last arrival: a complete generation is broken by
 //!    abort, reset or a panic only, and a member whose deadline passes in one waits for the end of the action
 //!    without a deadline.
-//! 4. A node is queued under the queue's lock, after an exchange of the state, under the same guard, that has
+//! 4. A node is queued under the queue's lock, after an exchange of the state, under the same lock, that has
 //!    found the node's generation where it must wait and has set SLEEPERS. Every exchange that ends such
 //!    waiting (trips, breaks, aborts, ends) sees SLEEPERS, and its maker then takes the queue lock, or leaves
 //!    that to the holder of the queue lock, and takes out the nodes concerned. So no node is left behind, and
