@@ -83,8 +83,8 @@ use crate::raw::mutex::RawMutex;
 /// # Differences from `std` and `parking_lot`
 ///
 /// From [`std::sync::Condvar`]: no spurious wake-ups; waits borrow the guard instead of taking it;
-/// notifications tell whom they woke; [`notify_many`](Self::notify_many). From `parking_lot::Condvar`:
-/// waiters with different mutexes may wait at the same time.
+/// notifications return how many threads they woke; [`notify_many`](Self::notify_many). From
+/// `parking_lot::Condvar`: waiters with different mutexes may wait at the same time.
 ///
 /// As there, it takes no guard of an [`RwLock`](crate::RwLock), nor a mapped one: what is waited for belongs
 /// under a mutex, or into an [`Event`](crate::Event). With the feature `lock_api` it takes the guards of a

@@ -203,8 +203,8 @@ fn comments_are_no_wider_than_code() {
     assert_eq!(wrong, [""; 0]);
 }
 
-/// Words that are no words of the field, or that leave open which thread, caller or crate is meant. What to say
-/// instead is a noun, or stands in `docs/glossary.md`.
+/// Words that are no words of the field, or that leave open which thread, caller or crate is meant. What to
+/// say instead is a noun, or stands in `docs/glossary.md`.
 const BANNED: [&str; 25] = [
     "somebody",
     "nobody",
@@ -260,7 +260,8 @@ fn words_are_those_of_the_field() {
         if name == "tests/tidy.rs" {
             continue;
         }
-        // A name like `waits_for_nobody` consists of words as well, and a phrase may be broken by a line's end.
+        // A name like `waits_for_nobody` consists of words as well, and a phrase may be broken by a line's
+        // end.
         let text = fs::read_to_string(&path).unwrap().to_lowercase();
         let words: Vec<&str> = text
             .split(|character: char| !character.is_alphanumeric())

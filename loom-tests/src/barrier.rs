@@ -152,7 +152,7 @@ fn all_members_leave_a_broken_round() {
     });
 }
 
-/// Whatever follows a round's end, from its other member: who was released gets its result.
+/// Whatever follows a round's end, from its other member: the one that was released gets its result.
 fn released_member_keeps_its_result(then: fn(&Barrier)) {
     let states = ["waiter parks", "barrier member released in flight", "barrier releases a sleeper"];
     model_bounded(4, "several calls", &states, move || {
@@ -211,7 +211,7 @@ fn abort_releases_and_publishes() {
     });
 }
 
-/// Who sees it broken without waiting knows, too.
+/// A thread that sees it broken without waiting knows, too.
 #[test]
 fn is_broken_publishes() {
     model(&["seen"], || {
@@ -412,7 +412,7 @@ fn abort_reaches_a_member_whose_deadline_passed_during_the_action() {
     });
 }
 
-/// More threads than parties: who comes while an action runs waits until it is done, and is then let in.
+/// More threads than parties: one that comes while an action runs waits until it is done, and is then let in.
 #[test]
 fn action_is_alone() {
     model(&["barrier entrant waits", "waiter parks"], || {
@@ -427,7 +427,7 @@ fn action_is_alone() {
     });
 }
 
-/// Entering is timed: who gives up has run no action, and has broken nothing.
+/// Entering is timed: a thread that gives up has run no action, and has broken nothing.
 #[test]
 fn entering_can_time_out() {
     let states = ["entered", "gave up", "waiter leaves at its deadline", "waiter is woken at its deadline"];
@@ -444,7 +444,7 @@ fn entering_can_time_out() {
     });
 }
 
-/// Who waits to enter a barrier that is aborted is told so.
+/// A thread that waits to enter a barrier that is aborted is told so.
 #[test]
 fn abort_reaches_who_waits_to_enter() {
     model(&["barrier entrant waits", "barrier broken during the action", "waiter parks"], || {

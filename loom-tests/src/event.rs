@@ -30,7 +30,7 @@ fn set_releases_and_publishes() {
     });
 }
 
-/// Who waited when it was set is released, although it is cleared at once.
+/// A thread that waited when it was set is released, although it is cleared at once.
 #[test]
 fn clear_does_not_hold_back_who_was_released() {
     model(&["released", "not there yet"], || {

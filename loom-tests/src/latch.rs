@@ -72,7 +72,7 @@ fn timed_wait_ends_one_way_or_the_other() {
     });
 }
 
-/// Two who each take more than their share: it opens once, and stays open.
+/// Two threads that each take more than their share: it opens once, and stays open.
 #[test]
 fn counting_below_zero_changes_nothing() {
     model(&["latch counted down below zero"], || {

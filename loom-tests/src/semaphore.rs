@@ -365,7 +365,7 @@ fn forgotten_permit_is_replaced_with_what_its_holder_did() {
     });
 }
 
-/// Two who add against room for one: one of them succeeds.
+/// Two threads that add against room for one: one of them succeeds.
 #[test]
 fn two_additions_fit_once() {
     model(&["the other", "this one"], || {

@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | [`Gate::step`] | one step of one object | its order among the other steps of this object |
 //! | [`Edge`] | an edge of the documentation | nothing: it belongs to a step |
-//! | [`Token`] | what a lock has once: taken by one thread, given back by one | who takes it next; a thread that waits for it is not woken to lose |
+//! | [`Token`] | what a lock has once: taken by one thread, given back by one | which thread takes it next; a thread that waits for it is not woken to lose |
 //! | [`Sleep`] | the end of one wait without a deadline | nothing but that the thread goes on later |
 //!
 //! A wait with a deadline does not sleep at all: between the step in which it begins and the one in which it
@@ -149,7 +149,7 @@ impl Edge {
         self.access(Release);
     }
 
-    /// What those did who released until here has happened.
+    /// What all threads did that released until here has happened.
     pub(crate) fn acquire(&self) {
         self.access(Acquire);
     }
@@ -159,7 +159,7 @@ impl Edge {
     }
 }
 
-/// A message that is there once. The thread that takes it has what those did who gave it back.
+/// A message that is there once. The thread that takes it has what the thread did that gave it back.
 pub(crate) struct Token {
     give: Sender<()>,
     take: ManuallyDrop<Receiver<()>>,

@@ -225,12 +225,13 @@ fn set_at_once(queue: &Queue) -> Result<(), Word> {
     if word.without(SET) != Word::EMPTY {
         return Err(word);
     }
-    // Release (event.set): what the setter did. Also where SET is set: a load would say nothing to who clears
-    // it next, and may come before what the setter did.
+    // Release (event.set): what the setter did. Also where SET is set: a load would hand over nothing to a
+    // thread that clears it next, and may come before what the setter did.
     queue.try_change(word, Word::of(SET), Release)
 }
 
-/// Sets SET if no thread waits; else returns the queue lock, for the caller to decide whom to release.
+/// Sets SET if no thread waits; else returns the queue lock, for the caller to decide which threads to
+/// release.
 fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<LockedQueue<'_>> {
     loop {
         // The holder of the queue lock may be about to queue: whether it is to be released must be known

@@ -9,7 +9,7 @@
 //! | 10, DONE | none | done, for good |
 //! | 11, POISONED | none, or some that only wait and ignore poison | an initialiser has panicked |
 //!
-//! Who waits has one of four kinds ([`Kind`]): it wants to initialise if need be or only waits; and it gives
+//! A waiter has one of four kinds ([`Kind`]): it wants to initialise if need be or only waits; and it gives
 //! up when an initialiser panics or ignores that.
 //!
 //! Invariants:
@@ -141,7 +141,7 @@ enum End {
     Completed,
     /// The next one tries.
     Failed,
-    /// Those who mind are told.
+    /// Waiters that are to learn of the panic are told.
     Poisoned,
 }
 

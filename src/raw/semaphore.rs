@@ -157,8 +157,8 @@ impl RawSemaphore {
     #[inline]
     fn take(&self, mut state: State, n: usize) -> bool {
         while state.offers(n) {
-            // Acquire (semaphore.permits): what those did who gave permits back. Relaxed on failure: nothing
-            // is taken.
+            // Acquire (semaphore.permits): what the threads did that gave permits back. Relaxed on failure:
+            // nothing is taken.
             // proof: semaphore.take
             match self.state.compare_exchange_weak(state.0, state.less(n).0, Acquire, Relaxed) {
                 Ok(_) => return true,
@@ -274,11 +274,12 @@ impl RawSemaphore {
         self.grant_and_forget(locked, 0);
     }
 
-    /// Takes out those at the front of the queue for whom there are permits, and takes those permits for
+    /// Takes out those at the front of the queue for which there are permits, and takes those permits for
     /// them. Returns also the state that this leaves, to which permits may have been added since.
     fn grant(&self, locked: &mut LockedQueue<'_>) -> (WakeList, State) {
         // Relaxed, in `load`: a lower bound (invariant 2). It has at least what the last holder of the queue
-        // lock left and what this thread has added itself; who adds more sees QUEUED and comes after us.
+        // lock left and what this thread has added itself; a thread that adds more sees QUEUED and comes
+        // after this one.
         let mut left = self.load();
         if !left.is_queued() {
             return (WakeList::NONE, left);
@@ -293,8 +294,8 @@ impl RawSemaphore {
             left = left.unqueued();
         }
         if left != before {
-            // Acquire (semaphore.permits): what those did who gave these permits back, to be handed over to
-            // the waiters with their outcome.
+            // Acquire (semaphore.permits): what the threads did that gave these permits back, to be handed
+            // over to the waiters with their outcome.
             // proof: semaphore.grant
             self.state.fetch_sub(before.0 - left.0, Acquire);
         }

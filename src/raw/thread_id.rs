@@ -1,4 +1,4 @@
-//! Who a thread is: a number that no other thread of the process has, had or will have.
+//! The identity of a thread: a number that no other thread of the process has, had or will have.
 //!
 //! | number | meaning |
 //! |---|---|

@@ -9,7 +9,8 @@
 //! Invariants:
 //!
 //! 1. A value that was pushed stays where it is, and its links as they are, until a thread borrows the object
-//!    exclusively. So who walks the list while others push sees all values that were pushed before it began.
+//!    exclusively. So a thread that walks the list while others push sees all values that were pushed before
+//!    it began.
 //! 2. A thread pushes one value at most, and marks it with its number, which no other thread ever has.
 //!
 //! Ordering: `thread_local.push` is Release, `first` is Acquire. (The first value is published with the list:

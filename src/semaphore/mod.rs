@@ -358,7 +358,8 @@ impl Semaphore {
         self.raw.acquire_until(n, TimeLimit::Until(deadline)).then(|| self.permit_arc(n))
     }
 
-    /// Adds `n` permits, and lets those through for whom there are enough now. Adding none does nothing.
+    /// Adds `n` permits, and lets those waiters through for which there are enough now. Adding none does
+    /// nothing.
     ///
     /// ```
     /// let semaphore = lockwork::Semaphore::new(0);

@@ -460,7 +460,7 @@ impl<'a> LockedQueue<'a> {
     fn clear_recheck(&mut self) {
         loop {
             let current = self.word;
-            // Acquire (queue.recheck): what those did who delegated. Relaxed on failure: tried again.
+            // Acquire (queue.recheck): what the threads did that delegated. Relaxed on failure: tried again.
             // proof: queue.clear_recheck
             let cleared = self.queue.word.compare_exchange_weak(
                 current.0,
@@ -505,7 +505,7 @@ impl<'a> LockedQueue<'a> {
         let _ = (&raw const waiter).expose_provenance();
         // The node is reached from elsewhere until this function returns; it must not be left by a panic.
         let abort = AbortOnUnwind;
-        // Who has others before it has no turn to expect soon.
+        // A waiter with others before it has no turn to expect soon.
         let spin = if place == Place::Back && self.has_waiters() { SpinWait::NONE } else { spin };
         // One that was the first before, and is again. Others that are put before all have no turn of their
         // own to wait for.

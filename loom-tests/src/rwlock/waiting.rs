@@ -58,7 +58,7 @@ fn timed_read_succeeds_or_leaves_nothing() {
     });
 }
 
-/// A writer that gives up lets those in whom it held back, although the reader it waited for stays.
+/// A writer that gives up lets those in that it held back, although the reader it waited for stays.
 #[test]
 fn readers_held_back_by_a_writer_that_gives_up_come_in() {
     for biased in [false, true] {
@@ -81,7 +81,7 @@ fn readers_held_back_by_a_writer_that_gives_up_come_in() {
     }
 }
 
-/// A writer in the queue that gives up there lets those in who queued behind it.
+/// A writer in the queue that gives up there lets those in that queued behind it.
 #[test]
 fn readers_queued_behind_a_writer_that_gives_up_come_in() {
     let states = ["timed out", "waiter leaves at its deadline", "queued behind"];
@@ -107,7 +107,7 @@ fn readers_queued_behind_a_writer_that_gives_up_come_in() {
     });
 }
 
-/// A read within a read comes in although a writer waits, who comes in when both have left.
+/// A read within a read comes in although a writer waits, which comes in when both have left.
 #[test]
 fn recursive_read_joins_although_a_writer_waits() {
     for biased in [false, true] {

@@ -44,9 +44,9 @@
 //!
 //! Ordering: every change is Release and is made from a state that was read with Acquire, so it hands on all
 //! that was handed to it. `barrier.arrive`: from each arrival to the last one, and so to the action.
-//! `barrier.trip`: from the exchange that trips to the thread that sees another generation, or is woken by
-//! one who has. `barrier.break`: from the exchange that breaks to the thread that sees BROKEN, or is woken by
-//! one who has. There are no plain stores.
+//! `barrier.trip`: from the exchange that trips to a thread that sees another generation, or is woken by one
+//! that has seen it. `barrier.break`: from the exchange that breaks to a thread that sees BROKEN, or is woken
+//! by one that has seen it. There are no plain stores.
 //!
 //! Promised upward: a member that was released gets its result; a round breaks for all its members or for
 //! none; an arrival is one successful exchange, and without an action the last arrival trips in the same.
@@ -224,7 +224,7 @@ impl RawBarrier {
         }
     }
 
-    /// The last to arrive: runs the action, trips the round and releases who sleeps in it.
+    /// Runs the action, trips the round and releases its sleepers: for the last to arrive.
     #[inline]
     fn lead(&self, mut state: State, action: Option<&Action>) -> Result<Met, Broken> {
         if let Some(action) = action {

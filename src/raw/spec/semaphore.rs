@@ -116,7 +116,7 @@ impl RawSemaphore {
             !left
         });
         if !acquired {
-            // A step of its own: until then it is one that waits, before whom none may come.
+            // A step of its own: until then it is one that waits, and none may pass it.
             self.gate.step(|fields| fields.leaving -= 1);
             deadline.pass();
         }
