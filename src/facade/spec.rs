@@ -149,7 +149,7 @@ impl Edge {
         self.access(Release);
     }
 
-    /// What all threads did that released until here has happened.
+    /// What all threads did before they released until here has happened.
     pub(crate) fn acquire(&self) {
         self.access(Acquire);
     }
@@ -159,7 +159,8 @@ impl Edge {
     }
 }
 
-/// A message that is there once. The thread that takes it has what the thread did that gave it back.
+/// A message that is there once. The thread that takes it sees what the one before did before it gave it
+/// back.
 pub(crate) struct Token {
     give: Sender<()>,
     take: ManuallyDrop<Receiver<()>>,

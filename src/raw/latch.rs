@@ -42,7 +42,7 @@ impl RawLatch {
 
     #[inline]
     pub(crate) fn count(&self) -> usize {
-        // Acquire (latch.count): a thread that finds it open has what the threads did that counted down.
+        // Acquire (latch.count): a thread that finds it open sees what all did before they counted down.
         self.count.load(Acquire)
     }
 
@@ -102,7 +102,7 @@ impl RawLatch {
     }
 }
 
-/// As the event, whose setter has everything that the threads did that counted down.
+/// As the event, whose setter has seen everything that threads did before they counted down.
 impl Source for RawLatch {
     fn node(&self, select: &Select) -> Waiter {
         self.opened.node(select)

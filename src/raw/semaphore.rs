@@ -157,8 +157,8 @@ impl RawSemaphore {
     #[inline]
     fn take(&self, mut state: State, n: usize) -> bool {
         while state.offers(n) {
-            // Acquire (semaphore.permits): what the threads did that gave permits back. Relaxed on failure:
-            // nothing is taken.
+            // Acquire (semaphore.permits): what threads did before they gave permits back. Relaxed on
+            // failure: nothing is taken.
             // proof: semaphore.take
             match self.state.compare_exchange_weak(state.0, state.less(n).0, Acquire, Relaxed) {
                 Ok(_) => return true,
@@ -294,7 +294,7 @@ impl RawSemaphore {
             left = left.unqueued();
         }
         if left != before {
-            // Acquire (semaphore.permits): what the threads did that gave these permits back, to be handed
+            // Acquire (semaphore.permits): what threads did before they gave these permits back, to be handed
             // over to the waiters with their outcome.
             // proof: semaphore.grant
             self.state.fetch_sub(before.0 - left.0, Acquire);

@@ -460,7 +460,8 @@ impl<'a> LockedQueue<'a> {
     fn clear_recheck(&mut self) {
         loop {
             let current = self.word;
-            // Acquire (queue.recheck): what the threads did that delegated. Relaxed on failure: tried again.
+            // Acquire (queue.recheck): what threads did before they delegated. Relaxed on failure: tried
+            // again.
             // proof: queue.clear_recheck
             let cleared = self.queue.word.compare_exchange_weak(
                 current.0,
