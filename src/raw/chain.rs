@@ -10,7 +10,7 @@
 //! Invariants:
 //!
 //! 1. `first` is the segment of the head's position whenever the head is not `MOVING`, and `last` that of the
-//!    tail's. The thread that loads the cursor, then the pointer, and then exchanges the cursor has the right
+//!    tail's. A thread that loads the cursor, then the pointer, and then exchanges the cursor has the right
 //!    one: cursors only grow.
 //! 2. A segment lives until each of its slots has been read. A thread that has claimed one of them and has
 //!    not yet said so ([`has_read`](Chain::has_read)) may use it, and no other thread may.

@@ -14,13 +14,13 @@
 //!    `clear` that follows at once cannot keep them. If another thread has the queue lock, `set` sets SET at
 //!    once and delegates: that thread takes out all there are, itself included if it is about to queue,
 //!    before it gives the queue lock back, whether SET is still set or not.
-//! 3. The event that resets itself does not delegate. Which thread a signal is for the queue alone says, and
-//!    two that were left with a holder of the queue lock would be one.
+//! 3. The event that resets itself does not delegate. A signal is for one thread, which only the queue can
+//!    tell; and two signals that were left with one holder of the queue lock would be one.
 //!
-//! Ordering: `set` is Release, a wait that returns has read or received that with Acquire, and so has a
-//! `clear` that takes it back. A `set` that finds SET set exchanges the word all the same: who waits after it
-//! sees what came before it, too, and a `clear` comes before it, and then the event is set again, or after
-//! it, and then it sees the same.
+//! Ordering: `set` is Release; a wait that returns, and a `clear` that takes the bit back, have read or
+//! received that with Acquire. A `set` that finds SET set exchanges the word all the same. So a wait that
+//! follows sees what came before that `set`, too. A `clear` either precedes the exchange, and then the event
+//! is set again; or it follows, and then it sees the same as that wait.
 
 use std::ptr;
 

@@ -9,10 +9,10 @@
 //! Invariants:
 //!
 //! 1. A count of 0 is final: counting down leaves it, and counting up refuses to begin again.
-//! 2. The thread that makes it 0 sets the event, once. So the thread that waits for the event is released,
-//!    and the thread that comes later need not ask it.
-//! 3. It is open when the count is 0, whatever the event says: that exchange is the one that a deadline
-//!    competes with.
+//! 2. The thread that makes it 0 sets the event, once. So all threads that wait for the event are released,
+//!    and later ones need not ask it.
+//! 3. It is open when the count is 0, whatever the event says: a deadline competes with the exchange that
+//!    makes it 0.
 //!
 //! Ordering: `latch.count`: every count down is Release, and seeing 0 is Acquire, be it in the count or by
 //! the event, whose setter has everything that the others released. Read-modify-writes alone change the

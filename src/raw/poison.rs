@@ -2,15 +2,15 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | CLEAN | no thread has, or a thread has said since that it does not matter |
-//! | POISONED | a thread has |
+//! | CLEAN | no thread has panicked, or the mark was cleared since |
+//! | POISONED | a thread has panicked |
 //!
 //! Invariant:
 //!
 //! 1. The word is set by a thread that holds the lock, before it unlocks. So a thread that locks next sees
 //!    it.
 //!
-//! Ordering: none of its own. Between holders the lock orders it; the thread that asks without the lock gets
+//! Ordering: none of its own. Between holders the lock orders it; a thread that asks without the lock gets
 //! advice.
 //!
 //! Promised upward: a panic that begins between a [`Watch`] and its note is noticed; one that was under way

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | free | NO_OWNER | 0 | free |
 //! | held | NO_OWNER | 0 | a thread has just taken it, or is about to release it |
-//! | held | a thread | 0 | its owner has entered its name, and is about to write 1; or has given up its last level |
+//! | held | a thread | 0 | its owner has stored its number, and is about to write 1; or has given up its last level |
 //! | held | a thread | n > 0 | held by that thread, which has to unlock n times |
 //!
 //! A thread that waits does so in `mutex` and nowhere else: what stands at its head holds for waiters,
