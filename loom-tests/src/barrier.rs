@@ -128,7 +128,7 @@ fn timeout_in_flight_breaks_the_round_for_the_other() {
 }
 
 /// Two members of a broken round, of whom one may sleep while the other is in flight: both learn of it, and
-/// the count comes out at no thread, or no round could ever follow.
+/// the count comes out at 0, or no round could ever follow.
 #[test]
 fn all_members_leave_a_broken_round() {
     model_bounded(3, THREE, &["waiter parks", "waiter woken before it parks"], || {

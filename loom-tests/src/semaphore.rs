@@ -53,7 +53,7 @@ fn try_acquire_excludes_and_sees() {
     });
 }
 
-/// Added permits reach the thread that waits for them, with what came before; too few of them no thread.
+/// Added permits reach the thread that waits for them, with what came before; too few of them reach none.
 #[test]
 fn added_permits_publish_and_reach_who_waits() {
     let states = ["waiter parks", "waiter woken before it parks", "semaphore permits found before queueing"];

@@ -200,7 +200,7 @@ fn join_inside_a_task_runs_what_is_joined() {
     });
 }
 
-/// A pool whose last handle is in its own task: no thread joins themselves, and everything is run.
+/// A pool whose last handle is in its own task: no thread joins itself, and everything is run.
 #[test]
 fn pool_is_dropped_by_its_own_task() {
     model_bounded(3, POOL, &["waiter parks"], || {
