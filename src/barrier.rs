@@ -206,7 +206,7 @@ impl Barrier {
         self.raw.is_aborted()
     }
 
-    /// Waits until all have arrived.
+    /// Blocks until all have arrived.
     ///
     /// # Panics
     ///
@@ -222,7 +222,7 @@ impl Barrier {
         }
     }
 
-    /// Waits until all have arrived, or says that the round has broken.
+    /// Blocks until all have arrived, or says that the round has broken.
     ///
     /// # Errors
     ///
@@ -244,7 +244,7 @@ impl Barrier {
         self.wait_deadline(TimeLimit::Never, "wait_result")
     }
 
-    /// Waits until all have arrived, for `timeout` at most. If the time is up before that, the round breaks.
+    /// Blocks until all have arrived, for `timeout` at most. If the time is up before that, the round breaks.
     ///
     /// [`Duration::ZERO`] succeeds for the last to arrive and breaks the round otherwise, [`Duration::MAX`]
     /// waits indefinitely. Once all have arrived the time limit has no effect: the wait returns when the
@@ -271,7 +271,7 @@ impl Barrier {
         self.wait_deadline(TimeLimit::For(timeout), "wait_for")
     }
 
-    /// Waits until all have arrived, until `deadline` at most. See [`wait_for`](Self::wait_for).
+    /// Blocks until all have arrived, until `deadline` at most. See [`wait_for`](Self::wait_for).
     ///
     /// # Errors
     ///

@@ -101,8 +101,8 @@ impl Event {
         }
     }
 
-    /// Sets it and releases every thread that waits. Setting it twice is setting it once. Never waits for
-    /// another thread.
+    /// Sets the event and releases every thread that waits, without blocking. Setting it twice is setting it
+    /// once.
     ///
     /// ```
     /// let event = lockwork::Event::new();
@@ -114,15 +114,15 @@ impl Event {
         self.raw.set();
     }
 
-    /// Clears it, so that waits block again. Does not touch threads that [`set`](Self::set) has released
-    /// already.
+    /// Clears the event, so that waits block again. Does not touch threads that [`set`](Self::set) has
+    /// released already.
     #[inline]
     #[doc(alias = "reset")]
     pub fn clear(&self) {
         self.raw.clear();
     }
 
-    /// Returns whether it is set.
+    /// Returns whether the event is set.
     #[must_use]
     #[inline]
     pub fn is_set(&self) -> bool {
@@ -135,14 +135,14 @@ impl Event {
         }
     }
 
-    /// Waits until it is set.
+    /// Blocks until the event is set.
     #[inline]
     #[track_caller]
     pub fn wait(&self) {
         self.raw.wait_until(TimeLimit::Never);
     }
 
-    /// Waits until it is set, for `timeout` at most. Says whether it was set.
+    /// Blocks until the event is set, for `timeout` at most. Returns whether it was set.
     ///
     /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits indefinitely.
     ///
@@ -160,7 +160,7 @@ impl Event {
         self.raw.wait_until(TimeLimit::For(timeout))
     }
 
-    /// Waits until it is set, until `deadline` at most. Says whether it was set.
+    /// Blocks until the event is set, until `deadline` at most. Returns whether it was set.
     #[inline]
     #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> bool {
@@ -284,8 +284,8 @@ impl AutoResetEvent {
     /// Lets one wait through: that of the thread that has waited longest, or the next one to come. A signal
     /// that is kept already stays the only one.
     ///
-    /// Which thread it is for the queue says: while another thread queues or leaves, this spins and yields.
-    /// It never sleeps.
+    /// The signal is given to a thread under the queue's lock, so this spins and yields while another thread
+    /// queues or leaves. It never sleeps.
     #[inline]
     pub fn set(&self) {
         self.raw.set();
@@ -298,7 +298,7 @@ impl AutoResetEvent {
         self.raw.is_set()
     }
 
-    /// Takes the signal if one is kept; never waits.
+    /// Attempts to take a signal, without blocking: succeeds if one is kept.
     #[inline]
     pub fn try_wait(&self) -> bool {
         self.raw.try_wait()
@@ -311,7 +311,7 @@ impl AutoResetEvent {
         self.raw.wait_until(TimeLimit::Never);
     }
 
-    /// Waits for a signal, for `timeout` at most. Says whether it got one.
+    /// Blocks until a signal comes, for `timeout` at most. Returns whether it got one.
     ///
     /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely. A signal is never lost to a wait
     /// that gives up.
@@ -328,7 +328,7 @@ impl AutoResetEvent {
         self.raw.wait_until(TimeLimit::For(timeout))
     }
 
-    /// Waits for a signal, until `deadline` at most. Says whether it got one.
+    /// Blocks until a signal comes, until `deadline` at most. Returns whether it got one.
     #[inline]
     #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> bool {

@@ -97,7 +97,7 @@ impl Gate {
         woken.wake_all(Wakeup::HANDOFF);
     }
 
-    /// Lets the first waiter through. Says whether there was one.
+    /// Lets the first waiter through. Returns whether there was one.
     pub fn release_one(&self) -> bool {
         let mut locked = self.0.lock();
         let waiter = locked.pop();

@@ -115,14 +115,14 @@ impl Latch {
         self.raw.count() == 0
     }
 
-    /// Waits until it is open.
+    /// Blocks until the latch is open.
     #[inline]
     #[track_caller]
     pub fn wait(&self) {
         self.raw.wait_until(TimeLimit::Never);
     }
 
-    /// Waits until it is open, for `timeout` at most. Says whether it is.
+    /// Blocks until the latch is open, for `timeout` at most. Returns whether it is.
     ///
     /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits indefinitely.
     ///
@@ -140,7 +140,7 @@ impl Latch {
         self.raw.wait_until(TimeLimit::For(timeout))
     }
 
-    /// Waits until it is open, until `deadline` at most. Says whether it is.
+    /// Blocks until the latch is open, until `deadline` at most. Returns whether it is.
     #[inline]
     #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> bool {

@@ -103,8 +103,8 @@ impl WaitGroup {
         latch.wait();
     }
 
-    /// Waits until all others have left the group or wait as well, for `timeout` at most. Says whether they
-    /// have.
+    /// Blocks until all others have left the group or wait as well, for `timeout` at most. Returns whether
+    /// they have.
     ///
     /// While a thread waits with it, the handle does not count as a member, so that two threads that wait do
     /// not wait for each other. If the time is up it is a member again; nothing is lost, and others who wait
@@ -127,7 +127,7 @@ impl WaitGroup {
         self.wait_without_membership(|latch| latch.wait_for(timeout))
     }
 
-    /// Waits until all others have left the group or wait as well, until `deadline` at most. See
+    /// Blocks until all others have left the group or wait as well, until `deadline` at most. See
     /// [`wait_for`](Self::wait_for).
     pub fn wait_until(&self, deadline: Instant) -> bool {
         self.wait_without_membership(|latch| latch.wait_until(deadline))

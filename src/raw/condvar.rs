@@ -30,7 +30,7 @@ impl RawCondvar {
         }
     }
 
-    /// Unlocks `mutex`, which the caller holds, waits for a notification, and locks it again. Says whether
+    /// Unlocks `mutex`, which the caller holds, waits for a notification, and locks it again. Returns whether
     /// there was one; otherwise the deadline has passed.
     ///
     /// # Safety
@@ -61,7 +61,7 @@ impl RawCondvar {
         }
     }
 
-    /// Notifies the first `limit` waiters. Says how many there were.
+    /// Notifies the first `limit` waiters. Returns how many there were.
     #[inline]
     pub(crate) fn notify(&self, limit: usize) -> usize {
         let word = self.queue.load();

@@ -215,7 +215,7 @@ fn enqueue(queue: &Queue, node: Node<'_>, place: Place, end: impl Fn(LockedQueue
     Enqueued::Queued { first }
 }
 
-/// Sets SET if no thread waits and no thread has the queue lock, else says what the word was.
+/// Sets SET if no thread waits and no thread has the queue lock, else returns what the word was.
 ///
 /// It may be set already, so this looks before it exchanges: where it is, a supposition costs a second
 /// exchange.
@@ -266,8 +266,8 @@ fn release_all(locked: LockedQueue<'_>, bits: usize) {
     woken.wake_all(Wakeup::HANDOFF);
 }
 
-/// Queues while SET is clear, and says whether the thread was released before the deadline. Where SET was set
-/// in between, `found` does what a wait does then, and says whether it was in time. `end` ends a section
+/// Queues while SET is clear, and returns whether the thread was released before the deadline. Where SET was
+/// set in between, `found` does what a wait does then, and says whether it was in time. `end` ends a section
 /// under the queue lock.
 #[cold]
 fn wait_slow(

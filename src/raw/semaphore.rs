@@ -331,7 +331,7 @@ impl RawSemaphore {
         self.room.fetch_add(n, Release);
     }
 
-    /// Takes up to `n` free permits away: as many may be made later. Says how many.
+    /// Takes up to `n` free permits away: as many may be made later. Returns how many.
     pub(crate) fn forget_free(&self, n: usize) -> usize {
         let mut state = self.load();
         loop {

@@ -406,7 +406,7 @@ impl Semaphore {
         if self.raw.add(n) { Ok(()) } else { Err(OverRelease) }
     }
 
-    /// Takes away up to `n` permits that are free, for good. Says how many there were. Never waits.
+    /// Takes away up to `n` permits that are free, for good. Returns how many there were. Never waits.
     ///
     /// ```
     /// let semaphore = lockwork::Semaphore::new(3);

@@ -294,7 +294,7 @@ impl Queue {
         }
     }
 
-    /// Takes the queue lock if the word is still `current`, which is not locked, else says what it is.
+    /// Takes the queue lock if the word is still `current`, which is not locked, else returns what it is.
     pub(crate) fn try_lock(&self, current: Word) -> Result<LockedQueue<'_>, Word> {
         debug_assert!(!current.is_queue_locked());
         let locked = current.with(Word::QUEUE_LOCKED);

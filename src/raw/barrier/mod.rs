@@ -152,8 +152,8 @@ impl RawBarrier {
         }
     }
 
-    /// Changes the state if it is still `current`, else says what it is. May fail for no reason: use it in a
-    /// loop.
+    /// Changes the state if it is still `current`, else returns what it is. May fail for no reason: use it in
+    /// a loop.
     #[inline]
     fn try_change(&self, current: State, next: State) -> Result<(), State> {
         // Release (barrier.arrive, barrier.trip, barrier.break): what this thread did before, and what it has
