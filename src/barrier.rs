@@ -134,8 +134,8 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 ///
 /// One word with the number of the round and the count of those who have arrived, and a queue of waiters on
 /// their stacks. Arriving is one atomic exchange, which for the last to arrive releases those who still spin.
-/// The protocol and its proof stand in `docs/waiting.md`. Code that shares a barrier by raw pointer must know
-/// [who may free it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
+/// Code that shares a barrier by raw pointer must know [who may free
+/// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 #[doc(alias = "CyclicBarrier")]
 pub struct Barrier {
     raw: RawBarrier,

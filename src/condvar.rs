@@ -93,7 +93,7 @@ use crate::raw::mutex::RawMutex;
 /// # Implementation notes
 ///
 /// One word, which is a queue of waiters on their stacks. With no thread waiting, a notification is a load
-/// and a branch. The protocol and its proof stand in `docs/waiting.md`.
+/// and a branch.
 pub struct Condvar {
     raw: RawCondvar,
 }

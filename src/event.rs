@@ -81,7 +81,7 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 /// # Implementation notes
 ///
 /// One word: a bit, and the queue of waiters on their stacks. With no thread waiting, `set` is one atomic
-/// exchange and `wait` of a set event one load. The protocol and its proof stand in `docs/waiting.md`.
+/// exchange and `wait` of a set event one load.
 #[doc(alias = "ManualResetEvent")]
 pub struct Event {
     raw: RawEvent,
@@ -260,8 +260,7 @@ impl fmt::Debug for Event {
 ///
 /// # Implementation notes
 ///
-/// One word: a bit, and the queue of waiters on their stacks. The protocol and its proof stand in
-/// `docs/waiting.md`.
+/// One word: a bit, and the queue of waiters on their stacks.
 #[doc(alias = "Notify")]
 pub struct AutoResetEvent {
     raw: RawAutoResetEvent,

@@ -94,8 +94,7 @@ use crate::raw::mutex::RawMutex;
 /// # Implementation notes
 ///
 /// One word beside the value: two state bits, and the queue of waiters, whose nodes live on their stacks. An
-/// uncontended lock and unlock are one atomic exchange each. The protocol and its proof stand in
-/// `docs/waiting.md`.
+/// uncontended lock and unlock are one atomic exchange each.
 pub struct Mutex<T: ?Sized> {
     raw: RawMutex,
     value: Data<T>,

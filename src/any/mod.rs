@@ -157,7 +157,7 @@ pub(crate) mod sealed {
 /// # Implementation notes
 ///
 /// A node on the thread's stack for each source, and one word that wakers exchange to claim the thread before
-/// they spend anything on it. See `src/wait/select.rs` and `docs/waiting.md`.
+/// they spend anything on it. The states stand in `src/wait/select.rs`.
 #[doc(alias = "select")]
 #[doc(alias = "WaitForMultipleObjects")]
 #[doc(alias = "wait_first")]

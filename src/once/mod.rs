@@ -75,8 +75,7 @@ pub use self::lock::OnceLock;
 /// # Implementation notes
 ///
 /// One word: two bits, and the queue of waiters on their stacks. Each thread lists the closures that it is
-/// running, which is how one that waits for itself is noticed. The states stand in `src/raw/once.rs`, the
-/// protocol and its proof in `docs/waiting.md`.
+/// running, which is how one that waits for itself is noticed. The states stand in `src/raw/once.rs`.
 #[doc(alias = "call_once")]
 pub struct Once {
     raw: RawOnce,

@@ -101,8 +101,7 @@ use crate::raw::reentrant::RawReentrantMutex;
 ///
 /// The word of a [`Mutex`](crate::Mutex), the number of the thread that holds it, and how often it does. A
 /// nested lock compares that number with the thread's own and counts, a nested unlock counts, and neither
-/// does so atomically. The argument why that is enough stands at the head of `src/raw/reentrant.rs` and in
-/// `docs/waiting.md`.
+/// does so atomically. The argument why that is enough stands at the head of `src/raw/reentrant.rs`.
 pub struct ReentrantMutex<T: ?Sized> {
     raw: RawReentrantMutex,
     value: Data<T>,

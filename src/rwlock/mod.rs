@@ -135,8 +135,7 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// counting themselves in the state, where they would take the cache line from each other, and publish
 /// themselves in slots of their own thread, in one table of four kilobytes for the process: an exchange to
 /// come in and a store to leave, on lines that no other thread writes. A writer looks at 32 slots at most
-/// then, and turns that off again. The protocol and its proof stand in `docs/waiting.md`. Code that shares a
-/// lock by raw pointer must know [who may free
+/// then, and turns that off again. Code that shares a lock by raw pointer must know [who may free
 /// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
