@@ -25,11 +25,17 @@ use crate::raw::{mutex, rwlock};
 /// # Examples
 ///
 /// ```
+/// use std::thread;
+///
 /// type Mutex<T> = lock_api::Mutex<lockwork::RawMutex, T>;
 ///
 /// static TOTAL: Mutex<u32> = Mutex::new(0);
-/// *TOTAL.lock() += 1;
-/// assert_eq!(*TOTAL.lock(), 1);
+/// thread::scope(|s| {
+///     for _ in 0..2 {
+///         s.spawn(|| *TOTAL.lock() += 1);
+///     }
+/// });
+/// assert_eq!(*TOTAL.lock(), 2);
 /// ```
 ///
 /// # Blocking, fairness, memory ordering, reentrancy and deadlock, panics
@@ -46,11 +52,17 @@ pub struct RawMutex(mutex::RawMutex);
 /// # Examples
 ///
 /// ```
+/// use std::thread;
+///
 /// type FairMutex<T> = lock_api::Mutex<lockwork::RawFairMutex, T>;
 ///
 /// let tickets = FairMutex::new(0);
-/// *tickets.lock() += 1;
-/// assert_eq!(tickets.into_inner(), 1);
+/// thread::scope(|s| {
+///     for _ in 0..2 {
+///         s.spawn(|| *tickets.lock() += 1);
+///     }
+/// });
+/// assert_eq!(tickets.into_inner(), 2);
 /// ```
 #[derive(Debug)]
 pub struct RawFairMutex(mutex::RawMutex);
@@ -60,10 +72,14 @@ pub struct RawFairMutex(mutex::RawMutex);
 /// # Examples
 ///
 /// ```
+/// use std::thread;
+///
 /// type RwLock<T> = lock_api::RwLock<lockwork::RawRwLock, T>;
 ///
 /// static NAMES: RwLock<Vec<&str>> = RwLock::new(Vec::new());
-/// NAMES.write().push("ada");
+/// let writer = thread::spawn(|| NAMES.write().push("ada"));
+/// assert!(NAMES.read().len() <= 1);
+/// writer.join().unwrap();
 /// let names = NAMES.upgradable_read();
 /// assert_eq!(names.len(), NAMES.read().len());
 /// ```

@@ -28,14 +28,6 @@ struct Shared<T> {
 ///
 /// # Examples
 ///
-/// ```
-/// use lockwork::Worker;
-///
-/// let worker = Worker::spawn("waiter", |stop| stop.wait());
-/// worker.stop();
-/// worker.join().unwrap();
-/// ```
-///
 /// A thread that writes out what has gathered, every so often and once more at the end:
 ///
 /// ```
