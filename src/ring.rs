@@ -95,7 +95,7 @@ impl<T> Ring<T> {
             Err(no) => return Err((no, item)),
         };
         // SAFETY: claimed, and seen free.
-        unsafe { self.slot(slots, claim.at.index).write(claim.at.lap, item) };
+        unsafe { Slot::write(self.slot(slots, claim.at.index), claim.at.lap, item) };
         Ok(Wake(claim.wake))
     }
 
@@ -148,7 +148,7 @@ impl<T> Ring<T> {
             until(|| slot.is_free(lap));
             let item = items.pop_front().expect("no more were claimed than there are");
             // SAFETY: claimed, and seen free.
-            unsafe { slot.write(lap, item) };
+            unsafe { Slot::write(slot, lap, item) };
         }
         Ok((claim.count, room, Wake(claim.wake)))
     }
@@ -220,7 +220,7 @@ impl<T> Ring<T> {
         // SAFETY: claimed, and not published, so not read either.
         let slots = unsafe { Chain::slots(segment) };
         // SAFETY: claimed; each slot is written once in the life of its segment, or was read before it.
-        unsafe { slots[claim.at.index].write(claim.at.lap, item) };
+        unsafe { Slot::write(&raw const slots[claim.at.index], claim.at.lap, item) };
         Ok(Wake(claim.wake))
     }
 
@@ -235,7 +235,7 @@ impl<T> Ring<T> {
             // SAFETY: claimed, and not published, so not read either.
             let slots = unsafe { Chain::slots(segment) };
             // SAFETY: claimed; each slot is written once in the life of its segment, or was read before it.
-            unsafe { slots[index].write(lap, item) };
+            unsafe { Slot::write(&raw const slots[index], lap, item) };
             index += 1;
         }
         Ok((claim.count, room, Wake(claim.wake)))

@@ -102,6 +102,11 @@ table! {
     StackBufferTryIter<'static, T> => both            both      none      none;
     Getting<'static, T>           => both             both      none      none;
     Putting<'static, T>           => both             Send      none      none;
+    Getting<'static, T, PriorityBuffer<T>> => both    both      none      none;
+    Putting<'static, T, PriorityBuffer<T>> => both    Send      none      none;
+    Getting<'static, T, StackBuffer<T>> => both       both      none      none;
+    Putting<'static, T, StackBuffer<T>> => both       Send      none      none;
+    channel::Sending<'static, T>  => both             Send      none      none;
     First1<T>                     => both             Send      Sync      none;
     First2<T, T>                  => both             Send      Sync      none;
     First3<T, T, T>               => both             Send      Sync      none;
@@ -234,6 +239,11 @@ unwind_table! {
     StackBufferTryIter<'static, T> => both both               both;
     Getting<'static, T>           => both          both                both;
     Putting<'static, T>           => both          RefUnwindSafe       UnwindSafe;
+    Getting<'static, T, PriorityBuffer<T>> => both both                both;
+    Putting<'static, T, PriorityBuffer<T>> => both RefUnwindSafe       UnwindSafe;
+    Getting<'static, T, StackBuffer<T>> => both    both                both;
+    Putting<'static, T, StackBuffer<T>> => both    RefUnwindSafe       UnwindSafe;
+    channel::Sending<'static, T>  => both          RefUnwindSafe       UnwindSafe;
     First1<T>                     => both          RefUnwindSafe       UnwindSafe;
     First2<T, T>                  => both          RefUnwindSafe       UnwindSafe;
     First3<T, T, T>               => both          RefUnwindSafe       UnwindSafe;

@@ -35,6 +35,7 @@ fn messages_come_in_order_and_are_counted() {
         assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
     }
     assert_eq!(bounded::<u8>(3).0.capacity(), Some(3));
+    assert_eq!(bounded::<u8>(usize::MAX).1.capacity(), Some(usize::MAX), "as large as it is, it is a bound");
     assert_eq!(unbounded::<u8>().1.capacity(), None);
 }
 

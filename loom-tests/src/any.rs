@@ -1,9 +1,12 @@
 //! `wait_any`: one thread in several queues, and the claim.
 
+use std::cmp::Ordering;
+use std::panic::{self, AssertUnwindSafe};
+
 use lockwork::internals::event_has_waiters;
 use lockwork::{
-    AutoResetEvent, BoundedBuffer, Event, First1, First2, First3, Latch, Semaphore, try_any, wait_any,
-    wait_any_for,
+    AutoResetEvent, BoundedBuffer, Event, First1, First2, First3, Latch, PriorityBuffer, Semaphore,
+    StackBuffer, try_any, wait_any, wait_any_for,
 };
 
 use crate::models::support::{Arc, Plain, SOON, lives, model, model_bounded, reach, thread};
@@ -294,6 +297,99 @@ fn item_is_put_or_comes_back() {
         assert_eq!(item.into_item(), (first == 1).then_some(2));
         assert_eq!(shared.0.len(), usize::from(first == 0));
         reach(if first == 0 { "put" } else { "event" });
+    });
+}
+
+/// An item of a collection behind a lock against a time-out: it is taken or it stays.
+#[test]
+fn item_of_a_stack_is_taken_or_stays() {
+    let states = ["taken", "stays", "selecting sleeper announced", "claimed at its deadline"];
+    model_bounded(3, LONG, &states, || {
+        let shared = Arc::new((StackBuffer::new(1), Event::new()));
+        let other = Arc::clone(&shared);
+        let putter = thread::spawn(move || other.0.put(5).unwrap());
+        let first = wait_any_for((&shared.1, shared.0.getting()), SOON);
+        putter.join().unwrap();
+        match first {
+            Some(First2::First(())) => panic!("it is never set"),
+            Some(First2::Second(item)) => {
+                assert_eq!(item, Ok(5));
+                assert!(shared.0.is_empty());
+                reach("taken");
+            }
+            None => {
+                assert_eq!(shared.0.try_get(), Ok(5));
+                reach("stays");
+            }
+        }
+    });
+}
+
+/// Room in a stack that another thread is faster with: the beaten thread waits once more.
+#[test]
+fn thread_beaten_to_room_in_a_stack_waits_again() {
+    let states = ["notified in vain", "put", "event"];
+    model_bounded(3, LONG, &states, || {
+        let shared = Arc::new((StackBuffer::new(1), Event::new()));
+        shared.0.put(1).unwrap();
+        let other = Arc::clone(&shared);
+        let beating = thread::spawn(move || {
+            assert!(other.0.get().is_ok());
+            let _ = other.0.try_put(3);
+            other.1.set();
+        });
+        let mut item = shared.0.putting(2);
+        let first = wait_any((&mut item, &shared.1)).index();
+        beating.join().unwrap();
+        assert_eq!(item.is_spent(), first == 0);
+        assert!(!shared.0.is_empty() || first == 1);
+        reach(if first == 0 { "put" } else { "event" });
+    });
+}
+
+/// An item whose comparisons panic if it says so.
+#[derive(PartialEq, Eq)]
+struct Fused(bool);
+
+impl Ord for Fused {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.0 || other.0 {
+            panic::resume_unwind(Box::new(()));
+        }
+        Ordering::Equal
+    }
+}
+
+impl PartialOrd for Fused {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A panic of a comparison comes out of the call when the thread has left all queues.
+#[test]
+fn panicking_comparison_leaves_all_queues() {
+    model_bounded(3, LONG, &["selecting sleeper announced", "panicked", "closed"], || {
+        let shared = Arc::new((PriorityBuffer::new(2), Event::new()));
+        shared.0.put(Fused(false)).unwrap();
+        shared.0.put(Fused(false)).unwrap();
+        let other = Arc::clone(&shared);
+        let getter = thread::spawn(move || {
+            assert!(other.0.get().is_ok());
+            other.0.close();
+        });
+        let mut item = shared.0.putting(Fused(true));
+        match panic::catch_unwind(AssertUnwindSafe(|| wait_any((&shared.1, &mut item)))) {
+            Ok(First2::First(())) => panic!("it is never set"),
+            Ok(First2::Second(put)) => {
+                assert!(put.is_err());
+                reach("closed");
+            }
+            Err(_) => reach("panicked"),
+        }
+        assert!(!event_has_waiters(&shared.1));
+        getter.join().unwrap();
+        assert_eq!(shared.0.close_now().len(), 1);
     });
 }
 

@@ -65,8 +65,10 @@ pub(crate) mod sealed {
 /// | `&`[`Event`](crate::Event), `&`[`Latch`](crate::Latch), `&`[`StopToken`](crate::StopToken) | it is set, open, stopped | stays so | `()` |
 /// | `&`[`AutoResetEvent`](crate::AutoResetEvent) | it is set | the signal is consumed | `()` |
 /// | [`semaphore.acquiring()`](crate::Semaphore::acquiring), [`acquiring_many(n)`](crate::Semaphore::acquiring_many) | its permits are there | they are acquired | the [`SemaphorePermit`](crate::SemaphorePermit) |
-/// | [`buffer.getting()`](crate::BoundedBuffer::getting) | there is an item, or it is closed | the item is taken | as [`get`](crate::BoundedBuffer::get) |
-/// | `&mut` [`buffer.putting(item)`](crate::BoundedBuffer::putting) | there is room, or it is closed | the item is put | as [`put`](crate::BoundedBuffer::put) |
+/// | [`buffer.getting()`](crate::BoundedBuffer::getting), of a [`PriorityBuffer`](crate::PriorityBuffer) or [`StackBuffer`](crate::StackBuffer), too | there is an item, or it is closed | the item is taken | as [`get`](crate::BoundedBuffer::get) |
+/// | `&mut` [`buffer.putting(item)`](crate::BoundedBuffer::putting), of these, too | there is room, or it is closed | the item is put | as [`put`](crate::BoundedBuffer::put) |
+/// | `&`[`Receiver`](crate::channel::Receiver) | there is a message, or no sender | the message is received | as [`recv`](crate::channel::Receiver::recv) |
+/// | `&mut` [`sender.sending(message)`](crate::channel::Sender::sending) | there is room, or no receiver | the message is sent | as [`send`](crate::channel::Sender::send) |
 #[cfg_attr(
     feature = "threads",
     doc = "| `&`[`Task`](crate::Task), `&`[`Worker`](crate::Worker) | it has ended | its result is still there | `()` |"
@@ -146,7 +148,8 @@ pub(crate) mod sealed {
 /// # Panics
 ///
 /// If the set is an empty slice. If a [`Putting`](crate::Putting) has no item any more; then nothing was
-/// done. If it would wait for more permits than its semaphore can ever have.
+/// done. If it would wait for more permits than its semaphore can ever have. If the [`Ord`] of items of a
+/// [`PriorityBuffer`](crate::PriorityBuffer) panics; then nothing was taken, an item to be put is dropped.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -1,13 +1,14 @@
 //! Items of a buffer, and room in it, as sources of [`wait_any`](crate::wait_any).
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use super::error::{GetError, PutError};
+use super::BoundedBuffer;
+use super::error::{GetError, PutError, TryGetError, TryPutError};
 use super::wait::{Core, Side, Store};
-use super::{BoundedBuffer, Ring};
 use crate::any::sealed::{Misuse, Raw, Sealed, Waiting};
 use crate::any::{AnySet, AnySource};
-use crate::ring::{Enqueued, No, Node, Place, Select, Source, SpinWait, Waiter};
+use crate::ring::{Enqueued, Node, Place, Ring, Select, Source, SpinWait, Waiter};
 
 impl<T> BoundedBuffer<T> {
     /// Returns an item of this buffer to be got, for a set of [`wait_any`](crate::wait_any). Takes nothing.
@@ -21,7 +22,7 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[inline]
     pub const fn getting(&self) -> Getting<'_, T> {
-        Getting { core: &self.core }
+        Getting::of(self)
     }
 
     /// Returns room in this buffer for `item`, for a set of [`wait_any`](crate::wait_any). Puts nothing.
@@ -41,28 +42,49 @@ impl<T> BoundedBuffer<T> {
     /// ```
     #[inline]
     pub const fn putting(&self, item: T) -> Putting<'_, T> {
-        Putting { core: &self.core, item: Some(item) }
+        Putting::of(self, item)
     }
 }
 
-/// An item of a [`BoundedBuffer`] to be got, in a set of [`wait_any`](crate::wait_any): made by
-/// [`BoundedBuffer::getting`].
-#[must_use = "it takes nothing by itself: give it to `wait_any`"]
-pub struct Getting<'a, T> {
-    core: &'a Core<Ring<T>>,
+/// A buffer, as its sides see it.
+pub(super) trait Buffer {
+    type Item;
+    type Store: Store<Item = Self::Item>;
+
+    fn core(&self) -> &Core<Self::Store>;
 }
 
-/// An item to be put into a [`BoundedBuffer`], in a set of [`wait_any`](crate::wait_any): made by
-/// [`BoundedBuffer::putting`].
+/// An item of a buffer to be got, in a set of [`wait_any`](crate::wait_any): made by
+/// [`BoundedBuffer::getting`], [`PriorityBuffer::getting`](crate::PriorityBuffer::getting) and
+/// [`StackBuffer::getting`](crate::StackBuffer::getting).
+#[must_use = "it takes nothing by itself: give it to `wait_any`"]
+pub struct Getting<'a, T, B = BoundedBuffer<T>> {
+    buffer: &'a B,
+    item: PhantomData<fn() -> T>,
+}
+
+/// An item to be put into a buffer, in a set of [`wait_any`](crate::wait_any): made by
+/// [`BoundedBuffer::putting`], [`PriorityBuffer::putting`](crate::PriorityBuffer::putting) and
+/// [`StackBuffer::putting`](crate::StackBuffer::putting).
 ///
 /// Once its item was put, or has gone out in an error, it is spent; a spent one in a set is a panic.
 #[must_use = "it puts nothing by itself: give it to `wait_any` by `&mut`"]
-pub struct Putting<'a, T> {
-    core: &'a Core<Ring<T>>,
+pub struct Putting<'a, T, B = BoundedBuffer<T>> {
+    buffer: &'a B,
     item: Option<T>,
 }
 
-impl<T> Putting<'_, T> {
+impl<'a, T, B> Getting<'a, T, B> {
+    pub(super) const fn of(buffer: &'a B) -> Self {
+        Self { buffer, item: PhantomData }
+    }
+}
+
+impl<'a, T, B> Putting<'a, T, B> {
+    pub(super) const fn of(buffer: &'a B, item: T) -> Self {
+        Self { buffer, item: Some(item) }
+    }
+
     /// Returns the item, unless it was put or has gone out in a [`PutError`].
     #[must_use = "the item would be dropped"]
     pub fn into_item(self) -> Option<T> {
@@ -75,105 +97,130 @@ impl<T> Putting<'_, T> {
         self.item.is_none()
     }
 
-    fn attempt(&mut self) -> Option<Result<(), PutError<T>>> {
-        let item = self.item.take()?;
-        match self.core.try_put(item) {
-            Ok(()) => Some(Ok(())),
-            Err(super::TryPutError::Closed(item)) => Some(Err(PutError(item))),
-            Err(super::TryPutError::Full(item)) => {
-                self.item = Some(item);
-                None
-            }
-        }
-    }
-
     fn misuse(&self) -> Option<Misuse> {
         self.is_spent().then_some(Misuse::Spent)
     }
 }
 
-impl<T> Clone for Getting<'_, T> {
+#[inline]
+fn attempt<T, B: Buffer<Item = T>>(putting: &mut Putting<'_, T, B>) -> Option<Result<(), PutError<T>>> {
+    match putting.buffer.core().try_put(putting.item.take()?) {
+        Ok(()) => Some(Ok(())),
+        Err(TryPutError::Closed(item)) => Some(Err(PutError(item))),
+        Err(TryPutError::Full(item)) => {
+            putting.item = Some(item);
+            None
+        }
+    }
+}
+
+impl<T, B> Clone for Getting<'_, T, B> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Getting<'_, T> {}
+impl<T, B> Copy for Getting<'_, T, B> {}
 
-impl<T> fmt::Debug for Getting<'_, T> {
-    /// Shows the buffer's length, not its items. Does not block.
+impl<T, B: fmt::Debug> fmt::Debug for Getting<'_, T, B> {
+    /// Shows the buffer, not its items. Does not block.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Getting").field("len", &self.core.len()).finish_non_exhaustive()
+        f.debug_struct("Getting").field("buffer", self.buffer).finish()
     }
 }
 
-impl<T> fmt::Debug for Putting<'_, T> {
-    /// Shows the buffer's length, not its items. Does not block.
+impl<T, B: fmt::Debug> fmt::Debug for Putting<'_, T, B> {
+    /// Shows the buffer, not its items. Does not block.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Putting")
-            .field("len", &self.core.len())
-            .field("is_spent", &self.is_spent())
-            .finish_non_exhaustive()
+        f.debug_struct("Putting").field("buffer", self.buffer).field("is_spent", &self.is_spent()).finish()
     }
 }
 
-/// One side of a buffer.
+impl<T> Buffer for BoundedBuffer<T> {
+    type Item = T;
+    type Store = Ring<T>;
+
+    #[inline]
+    fn core(&self) -> &Core<Ring<T>> {
+        &self.core
+    }
+}
+
+/// A side of a buffer as a source. It has no state of its own.
 macro_rules! sides {
-    ($($name:ident: $side:expr;)+) => { $(
-        impl<T> Source for $name<'_, T> {
+    ($([$($params:tt)*] $type:ty: $side:expr, |$this:ident| $core:expr;)+) => { $(
+        impl<$($params)*> Source for $type {
             fn node(&self, select: &Select) -> Waiter {
-                self.core.sleepers($side).node(select)
+                let $this = self;
+                $core.sleepers($side).node(select)
             }
 
             fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued {
-                self.core.sleepers($side).enqueue(node, place, || self.core.store().announce($side))
+                let $this = self;
+                $core.store().enqueue($side, $core.sleepers($side), node, place)
             }
 
             fn leave(&self, node: Node<'_>) {
-                self.core.sleepers($side).leave(node);
+                let $this = self;
+                $core.sleepers($side).leave(node);
             }
 
             fn hand_on(&self) {
-                self.core.sleepers($side).hand_on(|| self.core.store().announce($side));
+                let $this = self;
+                $core.sleepers($side).hand_on(|| $core.store().announce($side));
             }
 
             fn spin(&self) -> Option<SpinWait> {
-                Some(self.core.sleepers($side).spin_wait(self.core.store().capacity()))
+                let $this = self;
+                Some($core.sleepers($side).spin_wait($core.store().capacity()))
             }
         }
     )+ };
 }
 
+// The getters' side of a buffer is the buffer's own, because a receiver of a channel is a source, too.
 sides! {
-    Getting: Side::Getters;
-    Putting: Side::Putters;
+    [S: Store] Core<S>: Side::Getters, |this| this;
+    [T, B: Buffer<Item = T>] Putting<'_, T, B>: Side::Putters, |this| this.buffer.core();
 }
 
-impl<T> Sealed for Getting<'_, T> {}
-
-impl<T> AnySource for Getting<'_, T> {
-    type Output = Result<T, GetError>;
-
-    fn any_raw(&self) -> Raw<'_> {
-        Raw(self)
-    }
-
+impl<S: Store> Core<S> {
+    /// The getters' side as a source.
     #[inline]
-    fn any_attempt(&mut self, _handed: bool) -> Option<Self::Output> {
-        match self.core.store().get() {
-            Ok((item, wake)) => {
-                self.core.wake(Side::Putters, wake);
-                Some(Ok(item))
-            }
-            Err(No::Closed) => Some(Err(GetError)),
-            Err(No::NotNow) => None,
+    fn attempt_get(&self) -> Option<Result<S::Item, GetError>> {
+        match self.try_get() {
+            Ok(item) => Some(Ok(item)),
+            Err(TryGetError::Closed) => Some(Err(GetError)),
+            Err(TryGetError::Empty) => None,
         }
     }
 }
 
-impl<T> Sealed for &mut Putting<'_, T> {}
+impl<T> BoundedBuffer<T> {
+    /// The getters' side as a source.
+    pub(crate) fn getters(&self) -> Raw<'_> {
+        Raw(&self.core)
+    }
+}
 
-impl<T> AnySource for &mut Putting<'_, T> {
+impl<T, B> Sealed for Getting<'_, T, B> {}
+
+impl<T, B: Buffer<Item = T>> AnySource for Getting<'_, T, B> {
+    type Output = Result<T, GetError>;
+
+    fn any_raw(&self) -> Raw<'_> {
+        Raw(self.buffer.core())
+    }
+
+    #[inline]
+    fn any_attempt(&mut self, _handed: bool) -> Option<Self::Output> {
+        self.buffer.core().attempt_get()
+    }
+}
+
+impl<T, B> Sealed for &mut Putting<'_, T, B> {}
+
+impl<T, B: Buffer<Item = T>> AnySource for &mut Putting<'_, T, B> {
     type Output = Result<(), PutError<T>>;
 
     fn any_raw(&self) -> Raw<'_> {
@@ -182,7 +229,7 @@ impl<T> AnySource for &mut Putting<'_, T> {
 
     #[inline]
     fn any_attempt(&mut self, _handed: bool) -> Option<Self::Output> {
-        self.attempt()
+        attempt(self)
     }
 
     #[inline]
@@ -194,9 +241,9 @@ impl<T> AnySource for &mut Putting<'_, T> {
 /// A set of items to be put that is a slice, or derefs to one.
 macro_rules! slices {
     ($([$($params:tt)*] $set:ty;)+) => { $(
-        impl<$($params)*> Sealed for $set {}
+        impl<T, B, $($params)*> Sealed for $set {}
 
-        impl<$($params)*> AnySet for $set {
+                impl<T, B: Buffer<Item = T>, $($params)*> AnySet for $set {
             type First = (usize, Result<(), PutError<T>>);
 
             fn any_len(&self) -> usize {
@@ -208,7 +255,7 @@ macro_rules! slices {
             }
 
             fn any_attempt(&mut self, place: usize, _handed: bool) -> Option<Self::First> {
-                self[place].attempt().map(|output| (place, output))
+                attempt(&mut self[place]).map(|output| (place, output))
             }
 
             fn any_misuse(&self, place: usize, _waits: bool) -> Option<Misuse> {
@@ -227,7 +274,7 @@ macro_rules! slices {
 }
 
 slices! {
-    [T] &mut [Putting<'_, T>];
-    [T, const N: usize] &mut [Putting<'_, T>; N];
-    [T] &mut Vec<Putting<'_, T>>;
+    [] &mut [Putting<'_, T, B>];
+    [const N: usize] &mut [Putting<'_, T, B>; N];
+    [] &mut Vec<Putting<'_, T, B>>;
 }

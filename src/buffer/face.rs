@@ -21,6 +21,24 @@ macro_rules! face {
             pub const fn capacity(&self) -> usize {
                 self.core.store().capacity()
             }
+
+            /// Returns an item of this buffer to be got, for a set of [`wait_any`](crate::wait_any). Takes
+            /// nothing.
+            ///
+            /// See [`BoundedBuffer::getting`](crate::BoundedBuffer::getting).
+            #[inline]
+            pub const fn getting(&self) -> crate::Getting<'_, T, Self> {
+                crate::Getting::of(self)
+            }
+
+            /// Returns room in this buffer for `item`, for a set of [`wait_any`](crate::wait_any). Puts
+            /// nothing.
+            ///
+            /// See [`BoundedBuffer::putting`](crate::BoundedBuffer::putting).
+            #[inline]
+            pub const fn putting(&self, item: T) -> crate::Putting<'_, T, Self> {
+                crate::Putting::of(self, item)
+            }
         }
 
         impl<T $(: $bound)?> $name<T> {
@@ -302,6 +320,16 @@ macro_rules! face {
             /// Blocks likewise, until `deadline` at most. Returns whether everything was done.
             pub fn join_until(&self, deadline: Instant) -> bool {
                 self.core.join(TimeLimit::Until(deadline))
+            }
+        }
+
+        impl<T $(: $bound)?> super::any::Buffer for $name<T> {
+            type Item = T;
+            type Store = $store;
+
+            #[inline]
+            fn core(&self) -> &Core<$store> {
+                &self.core
             }
         }
 

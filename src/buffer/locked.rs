@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::wait::{Side, Store};
 use crate::facade::{Deadline, const_fn};
 use crate::mutex::{Mutex, MutexGuard};
-use crate::ring::{No, Sleepers, Slept, Wake};
+use crate::ring::{Enqueued, No, Node, Place, Sleepers, Slept, Wake};
 
 /// A collection that decides which item leaves next.
 ///
@@ -193,6 +193,15 @@ impl<C: Collection> Store for Locked<C> {
 
     fn announce(&self, side: Side) -> bool {
         self.state.lock().announce(side, self.capacity)
+    }
+
+    fn enqueue(&self, side: Side, sleepers: &Sleepers, node: Node<'_>, place: Place) -> Enqueued {
+        // The lock of the items comes before that of a queue, under which no thread waits for a lock.
+        let mut state = self.state.lock();
+        if !state.announce(side, self.capacity) {
+            return Enqueued::Ready;
+        }
+        sleepers.enqueue(node, place, || true)
     }
 
     fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept {

@@ -574,8 +574,9 @@ impl<T> BoundedBuffer<T> {
         BufferIter { buffer: self }
     }
 
-    /// Returns an iterator that takes items and ends, for the time being, whenever the buffer is empty. Never
-    /// waits.
+    /// Returns an iterator that takes items and ends, for the time being, whenever the buffer is empty. It
+    /// does not wait for items; like every call it waits for a put or a get that another thread is in the
+    /// middle of.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;

@@ -13,7 +13,7 @@ use crate::facade::{TimeLimit, const_fn};
 ///
 /// All comparisons of a change are made before its first move, so one that panics leaves everything as it
 /// was.
-struct Heap<T> {
+pub(super) struct Heap<T> {
     entries: Vec<Entry<T>>,
     /// How many have been inserted.
     inserted: u64,

@@ -9,7 +9,7 @@ use super::wait::Core;
 use crate::facade::{TimeLimit, const_fn};
 
 /// Items in the order in which they came; the last leaves first.
-struct Stack<T>(Vec<T>);
+pub(super) struct Stack<T>(Vec<T>);
 
 impl<T> Collection for Stack<T> {
     type Item = T;

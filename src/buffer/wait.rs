@@ -9,7 +9,7 @@ use super::error::{GetTimeoutError, PutAllError, PutTimeoutError, TaskDoneError,
 use crate::condvar::Condvar;
 use crate::facade::{Deadline, TimeLimit, const_fn};
 use crate::mutex::Mutex;
-use crate::ring::{No, Ring, Sleepers, Slept, Wake};
+use crate::ring::{Enqueued, No, Node, Place, Ring, Sleepers, Slept, Wake};
 
 /// What holds the items. Waits for nothing but other threads' calls that are under way.
 pub(super) trait Store {
@@ -45,6 +45,8 @@ pub(super) trait Store {
     fn may_go_on(&self, side: Side) -> bool;
     /// Asks for a wake-up when a call of this side could go on. False if it can now.
     fn announce(&self, side: Side) -> bool;
+    /// Puts a selecting thread's node among `sleepers`, by the same step that finds nothing for this side.
+    fn enqueue(&self, side: Side, sleepers: &Sleepers, node: Node<'_>, place: Place) -> Enqueued;
     /// Sleeps among `sleepers` until a call of this side may be able to go on.
     fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept;
 }
@@ -128,6 +130,10 @@ impl<T> Store for Ring<T> {
             Side::Putters => self.announce_putter(),
             Side::Getters => self.announce_getter(),
         }
+    }
+
+    fn enqueue(&self, side: Side, sleepers: &Sleepers, node: Node<'_>, place: Place) -> Enqueued {
+        sleepers.enqueue(node, place, || self.announce(side))
     }
 
     fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept {

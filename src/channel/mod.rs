@@ -34,8 +34,9 @@
 //!
 //! # Differences from `crossbeam_channel` and `std::sync::mpsc`
 //!
-//! From `crossbeam_channel`: there is no `select!` ([`BoundedBuffer`] and the other types of this crate can
-//! be waited for together), no rendezvous (capacity 0), and no `after`, `tick` and `never`. What is queued
+//! From `crossbeam_channel`: instead of `select!` there is [`wait_any`](crate::wait_any), to which `&receiver`
+//! and [`sender.sending(message)`](Sender::sending) can be given beside the signals, permits and buffers of
+//! this crate; no rendezvous (capacity 0), and no `after`, `tick` and `never`. What is queued
 //! when the last receiver goes is dropped then, in a bounded channel too, where `crossbeam_channel` keeps it
 //! until the last sender has gone. Names, signatures and messages of errors are the same otherwise. From
 //! [`std::sync::mpsc`]: receivers can be cloned and shared. The guides [from
@@ -46,6 +47,7 @@
 //! Each half is an `Arc` of a [`BoundedBuffer`] and one of its side, whose drop closes the buffer. An
 //! unbounded channel is a buffer whose capacity is `usize::MAX`.
 
+mod any;
 mod error;
 mod iter;
 
@@ -57,6 +59,7 @@ use std::time::{Duration, Instant};
 
 use crate::{BoundedBuffer, GetTimeoutError, PutTimeoutError, TryGetError, TryPutError};
 
+pub use self::any::Sending;
 pub use self::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use self::iter::{IntoIter, Iter, TryIter};
 
@@ -88,7 +91,7 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
         "channel::bounded: a capacity of 0 would be a rendezvous, which there is not; use a capacity of 1, and send a \
          second channel or a Latch along if the sender has to wait for the receiver"
     );
-    halves(capacity)
+    halves(Some(capacity))
 }
 
 /// Makes a channel in which any number of messages may be queued, and returns its halves. Its senders never
@@ -105,35 +108,40 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 #[doc(alias = "channel")]
 #[must_use = "dropping a half disconnects the channel"]
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
-    halves(UNBOUNDED)
+    halves(None)
 }
 
-const UNBOUNDED: usize = usize::MAX;
+fn halves<T>(limit: Option<usize>) -> (Sender<T>, Receiver<T>) {
+    let buffer = BoundedBuffer::new(limit.unwrap_or(usize::MAX));
+    let channel = Arc::new(Channel { buffer, limit });
+    let senders = Arc::new(Senders(Arc::clone(&channel)));
+    let receivers = Arc::new(Receivers(Arc::clone(&channel)));
+    (Sender { channel: Arc::clone(&channel), side: senders }, Receiver { channel, side: receivers })
+}
 
-fn halves<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    let buffer = Arc::new(BoundedBuffer::new(capacity));
-    let senders = Arc::new(Senders(Arc::clone(&buffer)));
-    let receivers = Arc::new(Receivers(Arc::clone(&buffer)));
-    (Sender { buffer: Arc::clone(&buffer), side: senders }, Receiver { buffer, side: receivers })
+struct Channel<T> {
+    buffer: BoundedBuffer<T>,
+    /// What [`bounded`] was given.
+    limit: Option<usize>,
 }
 
 /// What all senders of a channel have together.
-struct Senders<T>(Arc<BoundedBuffer<T>>);
+struct Senders<T>(Arc<Channel<T>>);
 
 impl<T> Drop for Senders<T> {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.buffer.close();
     }
 }
 
 /// What all receivers of a channel have together.
-struct Receivers<T>(Arc<BoundedBuffer<T>>);
+struct Receivers<T>(Arc<Channel<T>>);
 
 impl<T> Drop for Receivers<T> {
     fn drop(&mut self) {
         // The messages, whose destructors may use the channel, are dropped outside any lock. If one panics
         // the rest is leaked: the second to panic would end the process.
-        let mut queued = ManuallyDrop::new(self.0.close_now().into_iter());
+        let mut queued = ManuallyDrop::new(self.0.buffer.close_now().into_iter());
         queued.by_ref().for_each(drop);
         drop(ManuallyDrop::into_inner(queued));
     }
@@ -143,7 +151,7 @@ impl<T> Drop for Receivers<T> {
 /// disconnects it.
 #[doc(alias = "SyncSender")]
 pub struct Sender<T> {
-    buffer: Arc<BoundedBuffer<T>>,
+    channel: Arc<Channel<T>>,
     side: Arc<Senders<T>>,
 }
 
@@ -151,7 +159,7 @@ pub struct Sender<T> {
 /// to be dropped disconnects it, and drops what is queued. If the destructor of a message panics then, those
 /// behind it are leaked.
 pub struct Receiver<T> {
-    buffer: Arc<BoundedBuffer<T>>,
+    channel: Arc<Channel<T>>,
     side: Arc<Receivers<T>>,
 }
 
@@ -172,7 +180,7 @@ impl<T> Sender<T> {
     /// ```
     #[doc(alias = "put")]
     pub fn send(&self, msg: T) -> Result<(), SendError<T>> {
-        self.buffer.put(msg).map_err(|error| SendError(error.into_inner()))
+        self.channel.buffer.put(msg).map_err(|error| SendError(error.into_inner()))
     }
 
     /// Attempts to send a message without blocking.
@@ -192,7 +200,7 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.try_send(3), Err(TrySendError::Disconnected(3)));
     /// ```
     pub fn try_send(&self, msg: T) -> Result<(), TrySendError<T>> {
-        self.buffer.try_put(msg).map_err(|error| match error {
+        self.channel.buffer.try_put(msg).map_err(|error| match error {
             TryPutError::Full(msg) => TrySendError::Full(msg),
             TryPutError::Closed(msg) => TrySendError::Disconnected(msg),
         })
@@ -217,7 +225,7 @@ impl<T> Sender<T> {
     /// assert_eq!(late, Err(SendTimeoutError::Timeout(2)));
     /// ```
     pub fn send_timeout(&self, msg: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
-        self.buffer.put_for(msg, timeout).map_err(send_timeout_error)
+        self.channel.buffer.put_for(msg, timeout).map_err(send_timeout_error)
     }
 
     /// Sends a message, blocking while the channel is full, until `deadline` at most. A deadline in the past
@@ -227,7 +235,7 @@ impl<T> Sender<T> {
     ///
     /// As [`send_timeout`](Self::send_timeout).
     pub fn send_deadline(&self, msg: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
-        self.buffer.put_until(msg, deadline).map_err(send_timeout_error)
+        self.channel.buffer.put_until(msg, deadline).map_err(send_timeout_error)
     }
 }
 
@@ -256,7 +264,7 @@ impl<T> Receiver<T> {
     /// ```
     #[doc(alias = "get")]
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.buffer.get().map_err(|_| RecvError)
+        self.channel.buffer.get().map_err(|_| RecvError)
     }
 
     /// Attempts to receive a message without blocking.
@@ -277,7 +285,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
     /// ```
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.buffer.try_get().map_err(|error| match error {
+        self.channel.buffer.try_get().map_err(|error| match error {
             TryGetError::Empty => TryRecvError::Empty,
             TryGetError::Closed => TryRecvError::Disconnected,
         })
@@ -301,7 +309,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(late, Err(RecvTimeoutError::Timeout));
     /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.buffer.get_for(timeout).map_err(recv_timeout_error)
+        self.channel.buffer.get_for(timeout).map_err(recv_timeout_error)
     }
 
     /// Receives a message, blocking while the channel is empty, until `deadline` at most. A deadline in the
@@ -311,7 +319,7 @@ impl<T> Receiver<T> {
     ///
     /// As [`recv_timeout`](Self::recv_timeout).
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
-        self.buffer.get_until(deadline).map_err(recv_timeout_error)
+        self.channel.buffer.get_until(deadline).map_err(recv_timeout_error)
     }
 
     /// Returns an iterator over messages that blocks for the next one, and ends when the channel is empty and
@@ -329,7 +337,7 @@ impl<T> Receiver<T> {
         Iter::new(self)
     }
 
-    /// Returns an iterator over the messages that are there, which ends where it would have to block.
+    /// Returns an iterator over the messages that are there, which ends when the channel is empty.
     ///
     /// ```
     /// use lockwork::channel::unbounded;
@@ -357,38 +365,38 @@ macro_rules! half {
             /// Returns whether no message is queued just now.
             #[must_use]
             pub fn is_empty(&self) -> bool {
-                self.buffer.is_empty()
+                self.channel.buffer.is_empty()
             }
 
             /// Returns whether the channel is full just now. An unbounded one never is.
             #[must_use]
             pub fn is_full(&self) -> bool {
-                self.buffer.is_full()
+                self.channel.buffer.is_full()
             }
 
             /// Returns the number of messages that are queued just now.
             #[must_use]
             pub fn len(&self) -> usize {
-                self.buffer.len()
+                self.channel.buffer.len()
             }
 
             /// Returns the number of messages that may be queued, or `None` if there is no limit.
             #[must_use]
             pub fn capacity(&self) -> Option<usize> {
-                Some(self.buffer.capacity()).filter(|&capacity| capacity != UNBOUNDED)
+                self.channel.limit
             }
 
             /// Returns whether the two belong to the same channel.
             #[must_use]
             pub fn same_channel(&self, other: &Self) -> bool {
-                Arc::ptr_eq(&self.buffer, &other.buffer)
+                Arc::ptr_eq(&self.channel, &other.channel)
             }
         }
 
         impl<T> Clone for $half<T> {
             /// Makes another of the same channel.
             fn clone(&self) -> Self {
-                Self { buffer: Arc::clone(&self.buffer), side: Arc::clone(&self.side) }
+                Self { channel: Arc::clone(&self.channel), side: Arc::clone(&self.side) }
             }
         }
 

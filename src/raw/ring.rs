@@ -543,16 +543,21 @@ impl<T> Slot<T> {
 
     /// Writes a value and publishes it.
     ///
+    /// By a pointer: once it is published, another thread may read it and let the segment of a chain go,
+    /// while this call has not returned.
+    ///
     /// # Safety
     ///
     /// The caller has claimed this slot for a put in this lap, and has seen it free.
     #[inline]
-    pub(crate) unsafe fn write(&self, lap: u64, value: T) {
+    pub(crate) unsafe fn write(slot: *const Self, lap: u64, value: T) {
+        // SAFETY: alive, as it was claimed and is not published.
+        let Self { stamp, value: place } = unsafe { &*slot };
         // SAFETY: the caller has the slot alone (invariant 2).
-        self.value.with_mut(|place| unsafe { (*place).write(value) });
+        place.with_mut(|place| unsafe { place.cast::<T>().write(value) });
         // Release (ring.published): the value, to the get that claims it.
         // proof: ring.write
-        self.stamp.store(2 * lap + 1, Release);
+        stamp.store(2 * lap + 1, Release);
     }
 
     /// Reads the value and frees the slot.

@@ -126,7 +126,8 @@ pub(crate) enum Enqueued {
     Never,
 }
 
-/// An object of a set, as a selecting thread deals with it. None of the caller's code runs in here.
+/// An object of a set, as a selecting thread deals with it. None of the caller's code runs in here; in
+/// [`Sources::attempt`] the comparison of two items may.
 pub(crate) trait Source {
     /// Makes a node for its queue.
     fn node(&self, select: &Select) -> Waiter;
@@ -205,95 +206,138 @@ pub(crate) fn wait_any(
         *branch = Some(Branch { waiter, notified: Cell::new(false), place: Cell::new(Place::Back) });
     }
     // Shared from here on: wakers reach the nodes.
-    let branches = &*branches;
-    // The nodes are reached from elsewhere until they are out of their queues; they must not be left by a
-    // panic.
-    let abort = AbortOnUnwind;
-    let (taken, out) = select.run(sources, branches, start, deadline);
-    let entered = || branches.iter().flatten().enumerate();
-    for (place, branch) in entered() {
-        // Invariant 2.
-        if out != Some(place) {
-            sources.source(place).leave(Node(&branch.waiter));
-        }
-    }
-    abort.disarm();
-    for (place, branch) in entered() {
-        if branch.notified.get() {
-            sources.source(place).hand_on();
-        }
-    }
+    let mut wait = Wait { select: &select, sources, branches, start };
+    let (taken, out) = wait.run(deadline);
+    wait.leave(out);
     // The time is up, and no object had this thread any more. What has become ready is still there.
     taken || sources.attempt_all(start)
 }
 
-impl Select {
+/// A thread that queues at its objects.
+struct Wait<'a> {
+    select: &'a Select,
+    sources: &'a mut dyn Sources,
+    branches: &'a [Option<Branch>],
+    start: usize,
+}
+
+/// Which object to attempt.
+struct Turn {
+    place: usize,
+    handed: bool,
+    /// The node of that object is out of its queue for sure.
+    out: bool,
+}
+
+impl Wait<'_> {
     /// Queues everywhere and waits. Returns whether it has taken something, and which node is out for sure.
-    fn run(
-        &self,
-        sources: &mut dyn Sources,
-        branches: &[Option<Branch>],
-        start: usize,
-        deadline: &Deadline,
-    ) -> (bool, Option<usize>) {
+    fn run(&mut self, deadline: &Deadline) -> (bool, Option<usize>) {
         loop {
-            let mut first = false;
-            let mut ready = None;
-            for place in order(start, sources.len()) {
-                let Some(branch) = &branches[place] else { unreachable!("each object has a branch") };
-                if self.claimed() != UNCLAIMED {
-                    reached!("claimed before it has queued everywhere");
-                    break;
-                }
-                match sources.source(place).enqueue(Node(&branch.waiter), branch.place.get()) {
-                    Enqueued::Queued { first: alone } => {
-                        first |= alone;
-                        branch.notified.set(false);
-                    }
-                    Enqueued::Never => {}
-                    Enqueued::Ready => {
-                        ready = Some(place);
-                        break;
-                    }
-                }
-            }
-            if let Some(place) = ready.filter(|_| self.claim(OWN)) {
-                reached!("found ready while queueing");
-                if sources.attempt(place, false) {
-                    return (true, None);
-                }
-            } else {
-                let spin = if first { SpinWait::for_answer() } else { SpinWait::NONE };
-                let mut outcome = self.lead.wait(deadline, spin);
-                if outcome.is_none() && !self.claim(OWN) {
-                    reached!("claimed at its deadline");
-                    outcome = self.lead.wait(&Deadline::NEVER, SpinWait::NONE);
-                }
-                let Some(outcome) = outcome else {
-                    reached!("claims itself at its deadline");
-                    return (false, None);
-                };
-                let claimed = self.claimed();
-                let is_claimed = |branch: &Option<Branch>| {
-                    branch.as_ref().is_some_and(|branch| ptr::eq(&raw const branch.waiter, claimed))
-                };
-                let Some(place) = branches.iter().position(is_claimed) else {
-                    unreachable!("claimed by one of the nodes")
-                };
-                let handed = outcome == Wakeup::HANDOFF;
-                if let (false, Some(branch)) = (handed, &branches[place]) {
-                    branch.notified.set(true);
-                    branch.place.set(Place::Front);
-                }
-                if sources.attempt(place, handed) {
-                    return (true, Some(place));
-                }
-                reached!("notified in vain");
+            // The nodes are reached from elsewhere: they must not be left by a panic of `park`.
+            let abort = AbortOnUnwind;
+            let turn = self.next_turn(deadline);
+            abort.disarm();
+            let Some(Turn { place, handed, out }) = turn else { return (false, None) };
+            let out = out.then_some(place);
+            if self.attempt(place, handed, out) {
+                return (true, out);
             }
             if deadline.has_passed() {
                 return (false, None);
             }
-            self.rearm();
+            self.select.rearm();
+        }
+    }
+
+    /// Queues everywhere and waits, until this thread is claimed, or has claimed itself for an object that it
+    /// has found ready. `None` at the deadline.
+    fn next_turn(&self, deadline: &Deadline) -> Option<Turn> {
+        let mut first = false;
+        let mut ready = None;
+        for place in order(self.start, self.sources.len()) {
+            let Some(branch) = &self.branches[place] else { unreachable!("each object has a branch") };
+            if self.select.claimed() != UNCLAIMED {
+                reached!("claimed before it has queued everywhere");
+                break;
+            }
+            match self.sources.source(place).enqueue(Node(&branch.waiter), branch.place.get()) {
+                Enqueued::Queued { first: alone } => {
+                    first |= alone;
+                    branch.notified.set(false);
+                }
+                Enqueued::Never => {}
+                Enqueued::Ready => {
+                    ready = Some(place);
+                    break;
+                }
+            }
+        }
+        if let Some(place) = ready.filter(|_| self.select.claim(OWN)) {
+            reached!("found ready while queueing");
+            return Some(Turn { place, handed: false, out: false });
+        }
+        let lead = &self.select.lead;
+        let spin = if first { SpinWait::for_answer() } else { SpinWait::NONE };
+        let mut outcome = lead.wait(deadline, spin);
+        if outcome.is_none() && !self.select.claim(OWN) {
+            reached!("claimed at its deadline");
+            outcome = lead.wait(&Deadline::NEVER, SpinWait::NONE);
+        }
+        if outcome.is_none() {
+            reached!("claims itself at its deadline");
+        }
+        let outcome = outcome?;
+        let claimed = self.select.claimed();
+        let is_claimed = |branch: &Option<Branch>| {
+            branch.as_ref().is_some_and(|branch| ptr::eq(&raw const branch.waiter, claimed))
+        };
+        let Some(place) = self.branches.iter().position(is_claimed) else {
+            unreachable!("claimed by one of the nodes")
+        };
+        let handed = outcome == Wakeup::HANDOFF;
+        if let (false, Some(branch)) = (handed, &self.branches[place]) {
+            branch.notified.set(true);
+            branch.place.set(Place::Front);
+        }
+        Some(Turn { place, handed, out: true })
+    }
+
+    /// Attempts to take what there is of an object. If the caller's code panics in there, as the comparison
+    /// of two items may, the thread leaves all queues first: no waker is about to touch a node, because this
+    /// thread has claimed itself or has the outcome.
+    fn attempt(&mut self, place: usize, handed: bool, out: Option<usize>) -> bool {
+        struct LeaveOnUnwind<'a, 'b>(&'a mut Wait<'b>, Option<usize>);
+
+        impl Drop for LeaveOnUnwind<'_, '_> {
+            fn drop(&mut self) {
+                self.0.leave(self.1);
+            }
+        }
+
+        let guard = LeaveOnUnwind(self, out);
+        let taken = guard.0.sources.attempt(place, handed);
+        std::mem::forget(guard);
+        if !taken && out.is_some() {
+            reached!("notified in vain");
+        }
+        taken
+    }
+
+    /// Takes each node out of its queue but the one that is `out` (invariant 2), and hands on what this
+    /// thread was notified of.
+    fn leave(&self, out: Option<usize>) {
+        let abort = AbortOnUnwind;
+        let branches = || self.branches.iter().flatten().enumerate();
+        for (place, branch) in branches() {
+            if out != Some(place) {
+                self.sources.source(place).leave(Node(&branch.waiter));
+            }
+        }
+        abort.disarm();
+        for (place, branch) in branches() {
+            if branch.notified.get() {
+                self.sources.source(place).hand_on();
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod fairness;
 mod kinds;
 mod misuse;
+mod queues;
 mod waiting;
 
 use std::panic::{self, AssertUnwindSafe};
