@@ -3,7 +3,9 @@
 //!
 //! Whether any thread sleeps here is known to the owner by a bit of its own, which a sleeper sets by the same
 //! step that finds nothing for it (`announce`), and which the thread that ends that state clears. So the
-//! owner comes here only if it owes a wake-up, and there is one under way at a time.
+//! owner comes here only if it owes a wake-up: one for each time that the bit was set. While that wake-up is
+//! under way a thread that comes and finds nothing sets the bit again, and then a second may be under way at
+//! the same time; both find the queue in order, and one that finds it empty ends there.
 //!
 //! Invariants:
 //!
