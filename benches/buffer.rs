@@ -4,7 +4,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 
 mod support;
-use support::buffer::{Getter, Putter, Queue, each_buffer};
+use support::buffer::{Getter, Item, Large, Putter, Queue, each_buffer};
 use support::{Group, compare};
 
 fn single(criterion: &mut Criterion) {
@@ -12,12 +12,13 @@ fn single(criterion: &mut Criterion) {
         let (mut ins, mut outs) = Q::new(64, 1, 1);
         group.bench_function(Q::NAME, |b| {
             b.iter(|| {
-                ins[0].put(1);
+                ins[0].put(Item::new(1));
                 outs[0].get()
             });
         });
     }
-    compare(criterion, "buffer/put, get", each_buffer!(Q => contender::<Q>; Std));
+    compare(criterion, "buffer/put, get", each_buffer!(Q of u64 => contender::<Q>; Std));
+    compare(criterion, "buffer/put, get, 256 bytes", each_buffer!(Q of Large => contender::<Q>; Std));
 }
 
 fn batched(criterion: &mut Criterion) {
@@ -32,7 +33,8 @@ fn batched(criterion: &mut Criterion) {
             });
         });
     }
-    compare(criterion, "buffer/put, get 32", each_buffer!(Q => contender::<Q>; Std));
+    compare(criterion, "buffer/put, get 32", each_buffer!(Q of u64 => contender::<Q>; Std));
+    compare(criterion, "buffer/put, get 32, 256 bytes", each_buffer!(Q of Large => contender::<Q>; Std));
 }
 
 criterion_group!(benches, single, batched);

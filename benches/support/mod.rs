@@ -21,6 +21,8 @@ macro_rules! each {
 }
 pub(crate) use each;
 
+pub(crate) mod all;
+pub(crate) mod any;
 pub(crate) mod barrier;
 pub(crate) mod buffer;
 pub(crate) mod condvar;

@@ -27,7 +27,7 @@ fn alone<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
 }
 
 /// Two threads wake each other in turn; there and back is one operation.
-fn ping_pong<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
+pub(super) fn ping_pong<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
     let (ping, pong) = (CachePadded::new(S::new()), CachePadded::new(S::new()));
     let over = AtomicBool::new(false);
     let run = crew.run(2, plan, move |worker| {

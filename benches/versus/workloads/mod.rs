@@ -6,6 +6,8 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod all;
+mod any;
 mod barrier;
 mod buffer;
 mod condvar;
@@ -98,6 +100,8 @@ pub(crate) fn all() -> Vec<Workload> {
         semaphore::workloads,
         barrier::workloads,
         buffer::workloads,
+        any::workloads,
+        all::workloads,
         thread_local::workloads,
         threads::workloads,
     ];
