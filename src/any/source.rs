@@ -1,5 +1,5 @@
-//! [`AnySource`], and signals as sources. Buffers, channels, stop tokens and threads are sources where they are
-//! declared.
+//! [`AnySource`], and signals as sources. Buffers, channels, stop tokens and threads are sources where they
+//! are declared.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::event::{AutoResetEvent, Event};
 use crate::latch::Latch;
 
 /// Something to wait for in a set of [`wait_any`](crate::wait_any): `&event`, `&latch`, `&auto_reset_event`,
-/// `&stop_token`, `semaphore.acquiring()`, `buffer.getting()`, `&mut putting`, `&receiver`, `&mut sending`, and
-/// with the feature `threads` `&task` and `&worker`. Sealed: it cannot be implemented elsewhere.
+/// `&stop_token`, `semaphore.acquiring()`, `buffer.getting()`, `&mut putting`, `&receiver`, `&mut sending`,
+/// and with the feature `threads` `&task` and `&worker`. Sealed: it cannot be implemented elsewhere.
 pub trait AnySource: Sealed {
     /// What a call returns that has taken this one.
     type Output;

@@ -34,11 +34,11 @@
 //!
 //! # Differences from `crossbeam_channel` and `std::sync::mpsc`
 //!
-//! From `crossbeam_channel`: instead of `select!` there is [`wait_any`](crate::wait_any), to which `&receiver`
-//! and [`sender.sending(message)`](Sender::sending) can be given beside the signals, permits and buffers of
-//! this crate; no rendezvous (capacity 0), and no `after`, `tick` and `never`. What is queued
-//! when the last receiver goes is dropped then, in a bounded channel too, where `crossbeam_channel` keeps it
-//! until the last sender has gone. Names, signatures and messages of errors are the same otherwise. From
+//! From `crossbeam_channel`: instead of `select!` there is [`wait_any`](crate::wait_any), to which
+//! `&receiver` and [`sender.sending(message)`](Sender::sending) can be given beside the signals, permits and
+//! buffers of this crate; no rendezvous (capacity 0), and no `after`, `tick` and `never`. What is queued when
+//! the last receiver goes is dropped then, in a bounded channel too, where `crossbeam_channel` keeps it until
+//! the last sender has gone. Names, signatures and messages of errors are the same otherwise. From
 //! [`std::sync::mpsc`]: receivers can be cloned and shared. The guides [from
 //! crossbeam](crate::guide::from_crossbeam) and [from `std`](crate::guide::from_std) have the tables.
 //!

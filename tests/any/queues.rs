@@ -110,7 +110,7 @@ each_buffer! {
         assert_eq!(order.into_inner(), [(0, 0), (1, 1), (2, 2), (3, 3)]);
     }
 
-    items_come_once_whoever_selects: |new| {
+    items_come_once_to_selecting_threads: |new| {
         for n in parties() {
             let buffers = [new(1), new(2)];
             let per_party = rounds(200);
