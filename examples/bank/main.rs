@@ -4,7 +4,7 @@
 //! account that pays first and then the other, two tellers with opposite transfers can wait for each other
 //! indefinitely. This program shows three ways out, and what happens without:
 //!
-//! * **all-at-once**: `lock_all` takes both, and never waits for one while it holds the other.
+//! * **all-at-once**: `lock_all` takes both; it does not wait long for one while it holds the other.
 //! * **ordered**: the lock of the account with the lower number is always the first. A thread that waits
 //!   for a lock waits for one that holds a higher one, and there is no way round in a circle.
 //! * **time-out**: the second lock is waited for no longer than a moment. When that has passed the teller
