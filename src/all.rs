@@ -251,10 +251,11 @@ fn same_lock_twice(call: &str, first: usize, second: usize) -> ! {
 }
 
 /// How many attempts only try the locks that they do not begin with.
-const IMPATIENT_ATTEMPTS: u64 = 8;
-/// How long the next one that begins with the lowest address waits for the others.
-const PATIENCE: Duration = Duration::from_micros(50);
-const MOST_PATIENCE: Duration = Duration::from_millis(10);
+const TRYING_ATTEMPTS: u64 = 8;
+/// How long the first attempt after these waits for the others, if it begins with the lowest address.
+const SHORTEST_WAIT: Duration = Duration::from_micros(50);
+/// How long a later one waits at most.
+const LONGEST_WAIT: Duration = Duration::from_millis(10);
 
 /// Locks all, or none if the deadline passes.
 ///
@@ -287,18 +288,18 @@ fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Hel
         return Some(set.none());
     };
     let mut first = lowest;
-    let mut patience = PATIENCE;
+    let mut wait = SHORTEST_WAIT;
     for attempt in 1_u64.. {
         let mut held = set.none();
         if !set.lock_at(first, &mut held, Until(deadline)) {
             return None;
         }
         let mut others = order.iter().map(|&(_, place)| place).filter(|&place| place != first);
-        let taken = if attempt <= IMPATIENT_ATTEMPTS || first != lowest {
+        let taken = if attempt <= TRYING_ATTEMPTS || first != lowest {
             others.find(|&place| !set.try_lock_at(place, &mut held))
         } else {
-            let soon = deadline.or_after(patience, 0);
-            patience = (2 * patience).min(MOST_PATIENCE);
+            let soon = deadline.or_after(wait, 0);
+            wait = (2 * wait).min(LONGEST_WAIT);
             others.find(|&place| !set.lock_at(place, &mut held, Until(&soon)))
         };
         let Some(taken) = taken else {

@@ -8,9 +8,6 @@ use std::mem;
 use crate::facade::TimeLimit;
 use crate::facade::spec::{Gate, Sleep, Token};
 
-/// For the reader-writer lock, which is the real one.
-pub(crate) const PATIENCE: u32 = 1;
-
 #[derive(Debug)]
 pub(crate) struct RawMutex {
     token: Token,
