@@ -329,26 +329,26 @@ impl StopToken {
         self.0.stop()
     }
 
-    /// Returns whether to stop.
+    /// Returns whether the thread has been asked to stop.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.0.stopped.is_set()
     }
 
-    /// Blocks until it is time to stop.
+    /// Blocks until the thread is asked to stop.
     pub fn wait(&self) {
         self.0.stopped.wait();
     }
 
-    /// Blocks until it is time to stop, for `timeout` at most: a sleep that ends early. Returns whether it is
-    /// time.
+    /// Blocks until the thread is asked to stop, for `timeout` at most: a sleep that ends early. Returns
+    /// whether it was.
     ///
     /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
     pub fn wait_for(&self, timeout: Duration) -> bool {
         self.0.stopped.wait_for(timeout)
     }
 
-    /// Blocks until it is time to stop, until `deadline` at most. Returns whether it is time.
+    /// Blocks until the thread is asked to stop, until `deadline` at most. Returns whether it was.
     pub fn wait_until(&self, deadline: Instant) -> bool {
         self.0.stopped.wait_until(deadline)
     }

@@ -144,8 +144,8 @@ impl fmt::Debug for Scope<'_, '_> {
 pub struct ScopedTask<'scope, T>(Handle<'scope, T>);
 
 impl<T> ScopedTask<'_, T> {
-    /// Blocks until the task is done, for as long as it takes, and returns its result. A thread of the pool
-    /// runs the task itself if it has not begun.
+    /// Blocks until the task is done, and returns its result. A thread of the pool runs the task itself if it
+    /// has not begun.
     ///
     /// # Errors
     ///
@@ -154,8 +154,8 @@ impl<T> ScopedTask<'_, T> {
         self.0.join()
     }
 
-    /// Blocks until the task is done, `timeout` at most. [`Duration::ZERO`] does not block, [`Duration::MAX`]
-    /// waits indefinitely.
+    /// Blocks until the task is done, for `timeout` at most. [`Duration::ZERO`] does not block,
+    /// [`Duration::MAX`] waits indefinitely.
     ///
     /// # Errors
     ///

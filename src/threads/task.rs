@@ -219,7 +219,7 @@ impl<T> Task<T> {
         TaskId { pool: self.0.executor.number(), ticket }
     }
 
-    /// Blocks until the task is done, for as long as it takes, and returns its result.
+    /// Blocks until the task is done, and returns its result.
     ///
     /// # Errors
     ///
@@ -240,8 +240,8 @@ impl<T> Task<T> {
         self.0.join()
     }
 
-    /// Blocks until the task is done, `timeout` at most. [`Duration::ZERO`] does not block, [`Duration::MAX`]
-    /// waits indefinitely.
+    /// Blocks until the task is done, for `timeout` at most. [`Duration::ZERO`] does not block,
+    /// [`Duration::MAX`] waits indefinitely.
     ///
     /// # Errors
     ///

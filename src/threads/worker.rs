@@ -91,7 +91,7 @@ pub struct Worker<T = ()> {
 }
 
 impl<T: Send + 'static> Worker<T> {
-    /// Starts a thread with this name that runs `f`, which is given the token to obey.
+    /// Starts a thread with this name that runs `f`, which is given the token by which it is asked to stop.
     ///
     /// # Panics
     ///
@@ -107,7 +107,7 @@ impl<T: Send + 'static> Worker<T> {
         }
     }
 
-    /// Starts a thread with this name that runs `f`, which is given the token to obey.
+    /// Starts a thread with this name that runs `f`, which is given the token by which it is asked to stop.
     ///
     /// # Errors
     ///
@@ -160,14 +160,13 @@ impl<T> Worker<T> {
         &self.stop
     }
 
-    /// Returns whether the thread has not returned from what it was to run.
+    /// Returns whether the thread still runs its closure.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         !self.shared.ended.is_set()
     }
 
-    /// Waits until the thread ends, for as long as it takes, and returns its result. Does not tell it to
-    /// stop.
+    /// Blocks until the thread has ended, and returns its result. Does not tell it to stop.
     ///
     /// # Errors
     ///
@@ -180,8 +179,8 @@ impl<T> Worker<T> {
         result.unwrap_or_else(|| unreachable!("it has ended, and there is one handle"))
     }
 
-    /// Waits until the thread ends, `timeout` at most. Returns whether it has ended; [`join`](Self::join)
-    /// then returns its result.
+    /// Blocks until the thread has ended, for `timeout` at most. Returns whether it has ended;
+    /// [`join`](Self::join) then returns its result.
     ///
     /// A thread has ended when its thread-local values have been dropped, too. If the limit passes while they
     /// are, the result is `false`, and a later call may succeed. Where [`is_alive`](Self::is_alive) says
@@ -203,7 +202,7 @@ impl<T> Worker<T> {
         self.join_by(&Deadline::after(timeout))
     }
 
-    /// Waits until the thread ends, until `deadline` at most. Returns whether it has ended.
+    /// Blocks until the thread has ended, until `deadline` at most. Returns whether it has ended.
     pub fn join_until(&self, deadline: Instant) -> bool {
         self.join_by(&Deadline::at(deadline))
     }

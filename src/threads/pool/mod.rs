@@ -242,7 +242,8 @@ impl ThreadPool {
         self.join_by(&Deadline::NEVER);
     }
 
-    /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether it came to that.
+    /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether the pool had nothing to do
+    /// by then.
     ///
     /// If the limit passes while the last thread-local values of a pool that was shut down are dropped, the
     /// result is `false`, and a later call may succeed; the first such call may be late by 5 ms.
@@ -258,7 +259,8 @@ impl ThreadPool {
         self.join_by(&Deadline::after(timeout))
     }
 
-    /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether it came to that.
+    /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether the pool had nothing to
+    /// do by then.
     ///
     /// # Panics
     ///
@@ -298,7 +300,7 @@ impl ThreadPool {
         true
     }
 
-    /// Returns the number of its threads, or of those that it had before it was shut down.
+    /// Returns the number of the pool's threads, also after it was shut down.
     #[must_use]
     pub const fn threads(&self) -> usize {
         self.threads
