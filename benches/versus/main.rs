@@ -10,19 +10,19 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-mod crew;
 mod draw;
 mod machine;
 mod results;
+mod runner;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
 mod waits;
 mod workloads;
 
-use crew::{Crew, Plan};
 use machine::Machine;
 use results::{Outcome, Results};
+use runner::{Plan, Runner};
 use waits::Waits;
 use workloads::{Kind, Timing, Workload};
 
@@ -136,7 +136,7 @@ impl Options {
         workloads.iter().map(one).sum()
     }
 
-    fn compare(&self, crew: &mut Crew, workload: &Workload) -> Outcome {
+    fn compare(&self, runner: &mut Runner, workload: &Workload) -> Outcome {
         let contenders = &workload.contenders;
         let mut found: Vec<_> =
             contenders.iter().map(|contender| (contender.name, Vec::new(), Waits::default())).collect();
@@ -145,9 +145,9 @@ impl Options {
                 // No contender always comes after the same one.
                 let turn = (turn + round) % contenders.len();
                 let (contender, (_, rounds, waits)) = (&contenders[turn], &mut found[turn]);
-                crew.doing = format!("{}: {}", workload.name(), contender.name);
+                runner.doing = format!("{}: {}", workload.name(), contender.name);
                 for (pass, plan) in self.plans(workload).into_iter().enumerate() {
-                    let round = (contender.run)(crew, plan);
+                    let round = (contender.run)(runner, plan);
                     waits.add(&round.waits);
                     if pass == 0 {
                         rounds.push(round);
@@ -166,9 +166,9 @@ impl Options {
         eprintln!("{} workloads, about {:.0} s", workloads.len(), self.estimate(&workloads).as_secs_f64());
         let started = Instant::now();
         let machine = Machine::look();
-        let mut crew = Crew::new();
+        let mut runner = Runner::new();
         let compare = |workload: &Workload| {
-            let outcome = self.compare(&mut crew, workload);
+            let outcome = self.compare(&mut runner, workload);
             print!("{}", table::plain(&outcome));
             outcome
         };

@@ -1,6 +1,6 @@
 //! What a comparison found, as it is written to JSON and read back.
 
-use crate::crew::Round;
+use crate::runner::Round;
 use crate::support::{OURS, STATIC};
 use crate::waits::{SHARES, Waits};
 use crate::workloads::{Kind, Workload};

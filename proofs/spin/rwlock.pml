@@ -66,7 +66,7 @@
 #define TO_READ 4
 #define UNCOUNT 5
 #define NO_DESIGNATED 6
-#define NO_PENDING 7
+#define NO_DRAINING 7
 #define PUBLISH 8
 
 bit writer, draining, upgradable, queued, writer_waiting, designated, bias;
@@ -90,7 +90,7 @@ inline change() {
   :: kind == TO_READ -> writer = 0; readers++
   :: kind == UNCOUNT -> readers--
   :: kind == NO_DESIGNATED -> designated = (FAULT == 5)
-  :: kind == NO_PENDING -> draining = (FAULT == 12)
+  :: kind == NO_DRAINING -> draining = (FAULT == 12)
   :: kind == PUBLISH ->
        if :: woken && want == R_WRITE -> writer_waiting = 1 :: else fi;
        if :: woken || writer -> designated = 0 :: else fi
@@ -446,7 +446,7 @@ try: /* try_take: of an upgradable reader, if held */
      if :: FAULT != 1 -> scan() :: else fi;
      if
      :: d_step { !found && readers == 0 -> draining = 0; bias = 0; upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take_drained */
-     :: d_step { found || readers > 0 -> found = 0; kind = NO_PENDING } leave_by(); goto failed
+     :: d_step { found || readers > 0 -> found = 0; kind = NO_DRAINING } leave_by(); goto failed
      fi
   fi;
 failed:

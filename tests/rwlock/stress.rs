@@ -16,7 +16,7 @@ use crate::support::{cases, eventually, parties, repeat, rounds, shown, unwind, 
 
 /// What a thread with empty hands may do to a lock.
 #[derive(Clone, Copy, Debug)]
-enum Deed {
+enum Operation {
     Read,
     Nested,
     Write,
@@ -30,25 +30,25 @@ enum Deed {
     Panic,
 }
 
-const DEEDS: [Deed; 11] = [
-    Deed::Read,
-    Deed::Nested,
-    Deed::Write,
-    Deed::Downgrade,
-    Deed::DowngradeToUpgradable,
-    Deed::Upgrade,
-    Deed::WithUpgraded,
-    Deed::Unlocked,
-    Deed::Bump,
-    Deed::Fair,
-    Deed::Panic,
+const OPERATIONS: [Operation; 11] = [
+    Operation::Read,
+    Operation::Nested,
+    Operation::Write,
+    Operation::Downgrade,
+    Operation::DowngradeToUpgradable,
+    Operation::Upgrade,
+    Operation::WithUpgraded,
+    Operation::Unlocked,
+    Operation::Bump,
+    Operation::Fair,
+    Operation::Panic,
 ];
 
 /// Does it, and says how often it has counted.
-fn act(lock: &Arc<RwLock<Pair>>, deed: Deed, how: Take, arc: bool) -> usize {
-    let kind = match deed {
-        Deed::Read | Deed::Nested => Kind::Read,
-        Deed::Upgrade | Deed::WithUpgraded => Kind::Upgradable,
+fn act(lock: &Arc<RwLock<Pair>>, operation: Operation, how: Take, arc: bool) -> usize {
+    let kind = match operation {
+        Operation::Read | Operation::Nested => Kind::Read,
+        Operation::Upgrade | Operation::WithUpgraded => Kind::Upgradable,
         _ => Kind::Write,
     };
     let Some(mut held) = take(lock, kind, how, arc) else {
@@ -60,26 +60,26 @@ fn act(lock: &Arc<RwLock<Pair>>, deed: Deed, how: Take, arc: bool) -> usize {
         count(pair);
     }
     let seen = held.value()[0];
-    match deed {
-        Deed::Read => {
+    match operation {
+        Operation::Read => {
             look(held.map().value());
             0
         }
-        Deed::Nested => {
+        Operation::Nested => {
             let inner = lock.read_recursive();
             look(&inner);
             drop(held);
             assert_eq!(inner[0], seen);
             0
         }
-        Deed::Write => 1,
-        Deed::Downgrade => {
+        Operation::Write => 1,
+        Operation::Downgrade => {
             let held = held.downgrade();
             look(held.value());
             assert_eq!(held.value()[0], seen, "a writer came in between");
             1
         }
-        Deed::DowngradeToUpgradable => {
+        Operation::DowngradeToUpgradable => {
             let held = held.downgrade_to_upgradable();
             look(held.value());
             let mut held = held.upgrade(how);
@@ -87,35 +87,35 @@ fn act(lock: &Arc<RwLock<Pair>>, deed: Deed, how: Take, arc: bool) -> usize {
             assert_eq!(held.value()[0], seen + usize::from(upgraded), "a writer came in between");
             1 + usize::from(upgraded)
         }
-        Deed::Upgrade => {
+        Operation::Upgrade => {
             let mut held = held.upgrade(how);
             let upgraded = held.value_mut().map(count).is_some();
             assert!(upgraded || how != Take::Lock);
             assert_eq!(held.value()[0], seen + usize::from(upgraded), "a writer came in between");
             usize::from(upgraded)
         }
-        Deed::WithUpgraded => {
+        Operation::WithUpgraded => {
             let upgraded = held.with_upgraded(how, count).is_some();
             assert!(upgraded || how != Take::Lock);
             look(held.value());
             assert_eq!(held.value()[0], seen + usize::from(upgraded), "a writer came in between");
             usize::from(upgraded)
         }
-        Deed::Unlocked => {
+        Operation::Unlocked => {
             held.unlocked(seen % 2 == 0, || look(&lock.read()));
             count(held.value_mut().expect("a writer again"));
             2
         }
-        Deed::Bump => {
+        Operation::Bump => {
             held.bump();
             count(held.value_mut().expect("a writer again"));
             2
         }
-        Deed::Fair => {
+        Operation::Fair => {
             held.unlock_fair();
             1
         }
-        Deed::Panic => {
+        Operation::Panic => {
             assert!(unwinds(move || {
                 let _held = held;
                 unwind();
@@ -132,21 +132,22 @@ fn scramble(n: usize) -> usize {
     usize::try_from(n >> 33).expect("31 bits")
 }
 
-/// A deed for a lock of which one in `seldom` uses is not a read.
-fn any_deed(n: usize, seldom: usize) -> (Deed, Take, bool) {
+/// A operation for a lock of which one in `seldom` uses is not a read.
+fn any_operation(n: usize, seldom: usize) -> (Operation, Take, bool) {
     let n = scramble(n);
-    let deed = if n % seldom == 0 { DEEDS[n / seldom % DEEDS.len()] } else { DEEDS[n % 2] };
+    let operation =
+        if n % seldom == 0 { OPERATIONS[n / seldom % OPERATIONS.len()] } else { OPERATIONS[n % 2] };
     let how = match n / 7 % 6 {
         0..3 => Take::Lock,
         3 => Take::Try,
         4 => Take::For(Duration::from_micros((n / 11 % 97) as u64)),
         _ => Take::Until(Duration::from_micros((n / 13 % 89) as u64)),
     };
-    (deed, how, n / 17 % 3 == 0)
+    (operation, how, n / 17 % 3 == 0)
 }
 
 #[test]
-fn stress_with_every_deed() {
+fn stress_with_every_operation() {
     watchdog(|| {
         // From mostly writing to mostly reading, which is where slots come and go.
         for (seldom, turns) in cases([(1, 400), (4, 800), (40, 3000)]) {
@@ -158,8 +159,8 @@ fn stress_with_every_deed() {
                         s.spawn(move || {
                             let mut mine = 0;
                             for turn in 0..rounds(turns) {
-                                let (deed, how, arc) = any_deed(party * 100_003 + turn, seldom);
-                                mine += act(lock, deed, how, arc);
+                                let (operation, how, arc) = any_operation(party * 100_003 + turn, seldom);
+                                mine += act(lock, operation, how, arc);
                             }
                             counted.fetch_add(mine, Relaxed);
                         });
@@ -245,20 +246,20 @@ fn last_leaver_wakes_the_writer_by_count_and_by_slot() {
     });
 }
 
-fn deeds() -> impl Strategy<Value = (Deed, Take, bool)> {
+fn operations() -> impl Strategy<Value = (Operation, Take, bool)> {
     let how = prop_oneof![2 => Just(Take::Lock), 1 => tries()];
-    (prop::sample::select(DEEDS.to_vec()), how, any::<bool>())
+    (prop::sample::select(OPERATIONS.to_vec()), how, any::<bool>())
 }
 
-/// Every deed counts as often as it says, whatever the others do.
-fn follow_at_once(mode: Mode, programs: Vec<Vec<(Deed, Take, bool)>>) {
+/// Every operation counts as often as it says, whatever the others do.
+fn follow_at_once(mode: Mode, programs: Vec<Vec<(Operation, Take, bool)>>) {
     let (lock, counted) = (mode.arc([0; 2]), AtomicUsize::new(0));
     thread::scope(|s| {
         for program in programs {
             let (lock, counted) = (&lock, &counted);
             s.spawn(move || {
-                for (deed, how, arc) in program {
-                    counted.fetch_add(act(lock, deed, how, arc), Relaxed);
+                for (operation, how, arc) in program {
+                    counted.fetch_add(act(lock, operation, how, arc), Relaxed);
                 }
             });
         }
@@ -274,7 +275,7 @@ proptest! {
     #[test]
     fn programs_of_threads_count_right(
         visible in any::<bool>(),
-        programs in prop::collection::vec(prop::collection::vec(deeds(), 1..40), 2..=3),
+        programs in prop::collection::vec(prop::collection::vec(operations(), 1..40), 2..=3),
     ) {
         let mode = if visible { Mode::Visible } else { Mode::Counted };
         watchdog(move || follow_at_once(mode, programs));

@@ -1,14 +1,14 @@
 //! `all/…`.
 
 use super::{Contender, Kind, Timing, Workload};
-use crate::crew::{Crew, Plan, Round};
+use crate::runner::{Plan, Round, Runner};
 use crate::support::all::{Two, each_two};
 use crossbeam_utils::CachePadded;
 
 /// Each thread names the two locks in its own order, and is in them for as long as two additions take.
-fn opposite<L: Two>(crew: &mut Crew, plan: Plan, threads: usize) -> Round {
+fn opposite<L: Two>(runner: &mut Runner, plan: Plan, threads: usize) -> Round {
     let locks = CachePadded::new(L::new());
-    let run = crew.run(threads, plan, move |worker| {
+    let run = runner.run(threads, plan, move |worker| {
         let order = if worker.index % 2 == 0 { [0, 1] } else { [1, 0] };
         worker.repeat(1, || {
             locks.with(order, |first, second| {
@@ -23,7 +23,7 @@ fn opposite<L: Two>(crew: &mut Crew, plan: Plan, threads: usize) -> Round {
 pub(super) fn workloads() -> Vec<Workload> {
     let workload = |threads: usize| {
         let contenders =
-            each_two!(L => Contender::new(L::NAME, move |crew, plan| opposite::<L>(crew, plan, threads)));
+            each_two!(L => Contender::new(L::NAME, move |runner, plan| opposite::<L>(runner, plan, threads)));
         Workload::new("all", "two mutexes, opposite orders", Kind::Speed(Timing::Never), contenders)
             .at("threads", threads)
     };

@@ -12,14 +12,12 @@ pub(super) fn workloads() -> Vec<Workload> {
     let mut workloads = Vec::new();
     for capacity in [1, 64] {
         let shape = Shape { producers: 1, consumers: 1, capacity, batched: false };
-        let contenders =
-            each_any!(one Q => Contender::new(Q::NAME, move |crew, plan| through::<Q>(crew, plan, shape)));
+        let contenders = each_any!(one Q => Contender::new(Q::NAME, move |runner, plan| through::<Q>(runner, plan, shape)));
         workloads.push(speed("a set of one, 1p1c", contenders).at("capacity", capacity));
     }
     for capacity in [1, 64] {
         let shape = Shape { producers: 2, consumers: 1, capacity, batched: false };
-        let contenders =
-            each_any!(two Q => Contender::new(Q::NAME, move |crew, plan| through::<Q>(crew, plan, shape)));
+        let contenders = each_any!(two Q => Contender::new(Q::NAME, move |runner, plan| through::<Q>(runner, plan, shape)));
         workloads.push(speed("two queues, 1p each", contenders).at("capacity", capacity));
     }
     let contenders = each_any!(signal S => Contender::new(S::NAME, ping_pong::<S>));

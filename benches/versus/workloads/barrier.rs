@@ -1,16 +1,16 @@
 //! `barrier/…`.
 
 use super::{Contender, Kind, Timing, Workload, at_rest};
-use crate::crew::{Crew, Plan, Round};
+use crate::runner::{Plan, Round, Runner};
 use crate::support::barrier::{Party, each_barrier};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// All threads meet again and again; each time is one operation.
-fn meet<P: Party>(crew: &mut Crew, plan: Plan, threads: usize) -> Round {
+fn meet<P: Party>(runner: &mut Runner, plan: Plan, threads: usize) -> Round {
     let parties = Mutex::new(P::all(threads));
     let last = AtomicU64::new(u64::MAX);
-    let run = crew.run(threads, plan, move |worker| {
+    let run = runner.run(threads, plan, move |worker| {
         let mut party = parties.lock().unwrap().pop().expect("one for each thread");
         for round in 0.. {
             if worker.index == 0 && !worker.runs() {
@@ -27,20 +27,20 @@ fn meet<P: Party>(crew: &mut Crew, plan: Plan, threads: usize) -> Round {
     run.in_step()
 }
 
-fn rest<P: Party>(crew: &mut Crew, plan: Plan) -> Round {
+fn rest<P: Party>(runner: &mut Runner, plan: Plan) -> Round {
     let mut parties = P::all(2);
     let [first, second] = [parties.remove(0), parties.remove(0)].map(Mutex::new);
     let hold = move |rest: &dyn Fn()| {
         rest();
         first.lock().unwrap().wait();
     };
-    at_rest(crew, plan, hold, move || second.lock().unwrap().wait())
+    at_rest(runner, plan, hold, move || second.lock().unwrap().wait())
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
     let meetings = [2, 3, 4, 8].map(|threads| {
-        let contenders = each_barrier!(P => Contender::new(P::NAME, move |crew, plan| {
-            meet::<P>(crew, plan, threads)
+        let contenders = each_barrier!(P => Contender::new(P::NAME, move |runner, plan| {
+            meet::<P>(runner, plan, threads)
         }));
         Workload::new("barrier", "meet", Kind::Speed(Timing::Never), contenders).at("threads", threads)
     });

@@ -1,7 +1,7 @@
 //! `buffer/…`.
 
 use super::{Contender, Kind, Timing, Workload, at_rest};
-use crate::crew::{Crew, Plan, Round, Worker};
+use crate::runner::{Plan, Round, Runner, Worker};
 use crate::support::buffer::{Getter, Item, Large, Putter, Queue, UNBOUNDED, each_buffer};
 use crate::waits::Waits;
 use std::sync::Mutex;
@@ -58,12 +58,12 @@ impl Shape {
 }
 
 /// As fast as they can. An item that has come out is one operation.
-pub(super) fn through<Q: Queue>(crew: &mut Crew, plan: Plan, shape: Shape) -> Round {
+pub(super) fn through<Q: Queue>(runner: &mut Runner, plan: Plan, shape: Shape) -> Round {
     let Shape { producers, consumers, capacity, .. } = shape;
     let (ins, outs) = Q::new(capacity, producers + consumers, consumers);
     let (ins, outs) = (Mutex::new(ins), Mutex::new(outs));
     let working = AtomicUsize::new(producers);
-    let run = crew.run(producers + consumers, plan, move |worker| {
+    let run = runner.run(producers + consumers, plan, move |worker| {
         let mut put = ins.lock().unwrap().pop().expect("one for each thread");
         if worker.index < consumers {
             let mut get = outs.lock().unwrap().pop().expect("one for each consumer");
@@ -79,13 +79,13 @@ pub(super) fn through<Q: Queue>(crew: &mut Crew, plan: Plan, shape: Shape) -> Ro
 }
 
 /// One item now and then to a consumer that sleeps: how long it takes until it is out.
-fn latency<Q: Queue<Item = u64>>(crew: &mut Crew, plan: Plan) -> Round {
+fn latency<Q: Queue<Item = u64>>(runner: &mut Runner, plan: Plan) -> Round {
     /// Long enough for the consumer to park.
     const REST: Duration = Duration::from_micros(300);
     let (ins, outs) = Q::new(1, 1, 1);
     let (ins, outs) = (Mutex::new(ins), Mutex::new(outs));
     let begin = Instant::now();
-    let run = crew.run(2, plan, move |worker| {
+    let run = runner.run(2, plan, move |worker| {
         if worker.index == 0 {
             let mut get = outs.lock().unwrap().pop().expect("one consumer");
             let mut waits = Waits::default();
@@ -114,14 +114,14 @@ fn latency<Q: Queue<Item = u64>>(crew: &mut Crew, plan: Plan) -> Round {
 }
 
 /// A consumer without an item.
-fn rest<Q: Queue>(crew: &mut Crew, plan: Plan) -> Round {
+fn rest<Q: Queue>(runner: &mut Runner, plan: Plan) -> Round {
     let (mut ins, mut outs) = Q::new(1, 1, 1);
     let (put, get) = (Mutex::new(ins.remove(0)), Mutex::new(outs.remove(0)));
     let hold = move |rest: &dyn Fn()| {
         rest();
         put.lock().unwrap().put(Item::new(1));
     };
-    at_rest(crew, plan, hold, move || _ = get.lock().unwrap().get())
+    at_rest(runner, plan, hold, move || _ = get.lock().unwrap().get())
 }
 
 /// The contenders of a shape, with items of one type.
@@ -130,12 +130,12 @@ macro_rules! contenders {
         let shape = $shape;
         match (shape.consumers, shape.capacity) {
             (1, UNBOUNDED) => {
-                each_buffer!(Q of $item => Contender::new(Q::NAME, move |crew, plan| through::<Q>(crew, plan, shape)); StdUnbounded)
+                each_buffer!(Q of $item => Contender::new(Q::NAME, move |runner, plan| through::<Q>(runner, plan, shape)); StdUnbounded)
             }
             (1, _) => {
-                each_buffer!(Q of $item => Contender::new(Q::NAME, move |crew, plan| through::<Q>(crew, plan, shape)); Std)
+                each_buffer!(Q of $item => Contender::new(Q::NAME, move |runner, plan| through::<Q>(runner, plan, shape)); Std)
             }
-            _ => each_buffer!(Q of $item => Contender::new(Q::NAME, move |crew, plan| through::<Q>(crew, plan, shape))),
+            _ => each_buffer!(Q of $item => Contender::new(Q::NAME, move |runner, plan| through::<Q>(runner, plan, shape))),
         }
     }};
 }

@@ -1,23 +1,23 @@
 //! `condvar/…`.
 
 use super::{Contender, Kind, Timing, Workload, at_rest};
-use crate::crew::{Crew, Plan, Round};
+use crate::runner::{Plan, Round, Runner};
 use crate::support::condvar::{Monitor, each_condvar};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// No thread waits for it.
-fn notify_without_waiters<M: Monitor<u64>>(crew: &mut Crew, plan: Plan) -> Round {
+fn notify_without_waiters<M: Monitor<u64>>(runner: &mut Runner, plan: Plan) -> Round {
     let monitor = CachePadded::new(M::new(0));
-    crew.run(1, plan, move |worker| worker.repeat(1024, || monitor.notify_one(0))).of_equals()
+    runner.run(1, plan, move |worker| worker.repeat(1024, || monitor.notify_one(0))).of_equals()
 }
 
 /// Two threads pass a turn to each other; there and back is one operation.
-fn ping_pong<M: Monitor<u64>>(crew: &mut Crew, plan: Plan) -> Round {
+fn ping_pong<M: Monitor<u64>>(runner: &mut Runner, plan: Plan) -> Round {
     const OVER: u64 = 2;
     let monitor = CachePadded::new(M::new(0));
-    let run = crew.run(2, plan, move |worker| {
+    let run = runner.run(2, plan, move |worker| {
         let (mine, other) = (worker.index, 1 - worker.index);
         loop {
             let over = monitor.wait_then(
@@ -42,11 +42,11 @@ fn ping_pong<M: Monitor<u64>>(crew: &mut Crew, plan: Plan) -> Round {
 
 /// One thread wakes all the others at once, and goes on when the last of them has come; that is one
 /// operation.
-fn notify_all<M: Monitor<u64>>(crew: &mut Crew, plan: Plan, waiters: usize) -> Round {
+fn notify_all<M: Monitor<u64>>(runner: &mut Runner, plan: Plan, waiters: usize) -> Round {
     let (call, answer) = (CachePadded::new(M::new(0)), CachePadded::new(M::new(0)));
     let came = CachePadded::new(AtomicUsize::new(0));
     let last = AtomicU64::new(u64::MAX);
-    let run = crew.run(waiters + 1, plan, move |worker| {
+    let run = runner.run(waiters + 1, plan, move |worker| {
         for round in 1.. {
             if worker.index == 0 {
                 if !worker.runs() {
@@ -71,7 +71,7 @@ fn notify_all<M: Monitor<u64>>(crew: &mut Crew, plan: Plan, waiters: usize) -> R
     run.in_step()
 }
 
-fn rest<M: Monitor<u64>>(crew: &mut Crew, plan: Plan) -> Round {
+fn rest<M: Monitor<u64>>(runner: &mut Runner, plan: Plan) -> Round {
     let monitor = Arc::new(M::new(0));
     let theirs = Arc::clone(&monitor);
     let hold = move |rest: &dyn Fn()| {
@@ -79,7 +79,7 @@ fn rest<M: Monitor<u64>>(crew: &mut Crew, plan: Plan) -> Round {
         theirs.with(|value| *value = 1);
         theirs.notify_one(0);
     };
-    at_rest(crew, plan, hold, move || monitor.wait_then(0, |value| *value == 0, |_| ()))
+    at_rest(runner, plan, hold, move || monitor.wait_then(0, |value| *value == 0, |_| ()))
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
@@ -101,7 +101,7 @@ pub(super) fn workloads() -> Vec<Workload> {
             "condvar",
             "notify_all",
             kind,
-            each_condvar!(M => Contender::new(M::NAME, |crew, plan| notify_all::<M>(crew, plan, 16))),
+            each_condvar!(M => Contender::new(M::NAME, |runner, plan| notify_all::<M>(runner, plan, 16))),
         )
         .at("waiters", 16),
         Workload::new(

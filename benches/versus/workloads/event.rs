@@ -1,22 +1,22 @@
 //! `event/…`.
 
 use super::{Contender, Kind, Timing, Workload, at_rest};
-use crate::crew::{Crew, Plan, Round};
+use crate::runner::{Plan, Round, Runner};
 use crate::support::event::{Signal, each_auto_event, each_event};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// It is set already.
-fn set_again<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
+fn set_again<S: Signal>(runner: &mut Runner, plan: Plan) -> Round {
     let event = CachePadded::new(S::new());
-    crew.run(1, plan, move |worker| worker.repeat(256, || event.set())).of_equals()
+    runner.run(1, plan, move |worker| worker.repeat(256, || event.set())).of_equals()
 }
 
 /// Set, seen and taken back on one thread.
-fn alone<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
+fn alone<S: Signal>(runner: &mut Runner, plan: Plan) -> Round {
     let event = CachePadded::new(S::new());
-    let run = crew.run(1, plan, move |worker| {
+    let run = runner.run(1, plan, move |worker| {
         worker.repeat(64, || {
             event.set();
             event.wait();
@@ -27,10 +27,10 @@ fn alone<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
 }
 
 /// Two threads wake each other in turn; there and back is one operation.
-pub(super) fn ping_pong<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
+pub(super) fn ping_pong<S: Signal>(runner: &mut Runner, plan: Plan) -> Round {
     let (ping, pong) = (CachePadded::new(S::new()), CachePadded::new(S::new()));
     let over = AtomicBool::new(false);
-    let run = crew.run(2, plan, move |worker| {
+    let run = runner.run(2, plan, move |worker| {
         loop {
             if worker.index == 0 {
                 if !worker.runs() {
@@ -58,13 +58,13 @@ pub(super) fn ping_pong<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
 }
 
 /// One thread releases all the others, and goes on when the last of them has come; that is one operation.
-fn release<S: Signal>(crew: &mut Crew, plan: Plan, waiters: usize) -> Round {
+fn release<S: Signal>(runner: &mut Runner, plan: Plan, waiters: usize) -> Round {
     // Two gates: one can be shut when all threads are known to stand before the other.
     let gates = [CachePadded::new(S::new()), CachePadded::new(S::new())];
     let answer = CachePadded::new(S::new());
     let came = CachePadded::new(AtomicUsize::new(0));
     let last = AtomicU64::new(u64::MAX);
-    let run = crew.run(waiters + 1, plan, move |worker| {
+    let run = runner.run(waiters + 1, plan, move |worker| {
         for round in 0.. {
             let gate = &gates[round as usize % 2];
             if worker.index == 0 {
@@ -90,14 +90,14 @@ fn release<S: Signal>(crew: &mut Crew, plan: Plan, waiters: usize) -> Round {
     run.in_step()
 }
 
-fn rest<S: Signal>(crew: &mut Crew, plan: Plan) -> Round {
+fn rest<S: Signal>(runner: &mut Runner, plan: Plan) -> Round {
     let event = Arc::new(S::new());
     let theirs = Arc::clone(&event);
     let hold = move |rest: &dyn Fn()| {
         rest();
         theirs.set();
     };
-    at_rest(crew, plan, hold, move || event.wait())
+    at_rest(runner, plan, hold, move || event.wait())
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
@@ -115,7 +115,7 @@ pub(super) fn workloads() -> Vec<Workload> {
             "event",
             "release",
             kind,
-            each_event!(S => Contender::new(S::NAME, |crew, plan| release::<S>(crew, plan, 8))),
+            each_event!(S => Contender::new(S::NAME, |runner, plan| release::<S>(runner, plan, 8))),
         )
         .at("waiters", 8),
         Workload::new(

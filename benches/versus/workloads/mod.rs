@@ -1,6 +1,6 @@
 //! What is compared. `benches/README.md` says what each workload is for.
 
-use crate::crew::{Crew, Plan, Round, Worker, thread_time};
+use crate::runner::{Plan, Round, Runner, Worker, thread_time};
 use crate::waits::Waits;
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     Rest,
 }
 
-type Job = Box<dyn Fn(&mut Crew, Plan) -> Round>;
+type Job = Box<dyn Fn(&mut Runner, Plan) -> Round>;
 
 /// One of those that are compared.
 pub(crate) struct Contender {
@@ -49,7 +49,7 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    fn new(name: &'static str, run: impl Fn(&mut Crew, Plan) -> Round + 'static) -> Self {
+    fn new(name: &'static str, run: impl Fn(&mut Runner, Plan) -> Round + 'static) -> Self {
         Self { name, run: Box::new(run) }
     }
 }
@@ -167,13 +167,13 @@ const NOW_AND_THEN: Duration = Duration::from_micros(100);
 
 /// The last thread comes now and then, and what it waits is timed. The others take the lock again at once.
 fn hogged(
-    crew: &mut Crew,
+    runner: &mut Runner,
     plan: Plan,
     hogs: usize,
     hog: impl Fn() + Send + Sync + 'static,
     victim: impl Fn(&mut Stopwatch) + Send + Sync + 'static,
 ) -> Round {
-    let run = crew.run(hogs + 1, plan, move |worker| {
+    let run = runner.run(hogs + 1, plan, move |worker| {
         if worker.index < hogs {
             worker.repeat(1, &hog);
         } else {
@@ -192,7 +192,7 @@ fn hogged(
 ///
 /// `hold` keeps the other waiting while it rests. It may be called before the waiter is there.
 fn at_rest(
-    crew: &mut Crew,
+    runner: &mut Runner,
     plan: Plan,
     hold: impl Fn(&dyn Fn()) + Send + Sync + 'static,
     wait: impl Fn() + Send + Sync + 'static,
@@ -201,7 +201,7 @@ fn at_rest(
     let cost = std::sync::Arc::new(Mutex::new(None));
     let result = std::sync::Arc::clone(&cost);
     let at_once = Plan { warm_up: Duration::ZERO, time: Duration::ZERO, ..plan };
-    crew.run(2, at_once, move |worker| {
+    runner.run(2, at_once, move |worker| {
         if worker.index == 0 {
             held.wait();
             let before = thread_time();

@@ -1,7 +1,7 @@
 //! `mutex/…`.
 
 use super::{Contender, Kind, Timing, Workload, at_rest, hogged, label, sampling, time_waits};
-use crate::crew::{Crew, Plan, Round};
+use crate::runner::{Plan, Round, Runner};
 use crate::support::mutex::{Lock, each_mutex};
 use crate::support::work::{iterations, work};
 use crossbeam_utils::CachePadded;
@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// No other thread is there.
-fn uncontended<L: Lock>(crew: &mut Crew, plan: Plan) -> Round {
+fn uncontended<L: Lock>(runner: &mut Runner, plan: Plan) -> Round {
     let lock = CachePadded::new(L::new());
-    crew.run(1, plan, move |worker| worker.repeat(64, || lock.with(|value| *value += 1))).of_equals()
+    runner.run(1, plan, move |worker| worker.repeat(64, || lock.with(|value| *value += 1))).of_equals()
 }
 
 /// Each thread is in turn a while in the lock and as long outside.
-fn contended<L: Lock>(crew: &mut Crew, plan: Plan, threads: usize, section: Duration) -> Round {
+fn contended<L: Lock>(runner: &mut Runner, plan: Plan, threads: usize, section: Duration) -> Round {
     let lock = CachePadded::new(L::new());
     let spin = iterations(section);
-    let run = crew.run(threads, plan, move |worker| {
+    let run = runner.run(threads, plan, move |worker| {
         let inside = |value: &mut u64| {
             *value += 1;
             work(spin);
@@ -42,7 +42,7 @@ fn contended<L: Lock>(crew: &mut Crew, plan: Plan, threads: usize, section: Dura
 }
 
 /// Hogs that unlock only to lock again, and a victim.
-fn hog<L: Lock>(crew: &mut Crew, plan: Plan, hogs: usize, section: Duration) -> Round {
+fn hog<L: Lock>(runner: &mut Runner, plan: Plan, hogs: usize, section: Duration) -> Round {
     let lock = Arc::new(CachePadded::new(L::new()));
     let (theirs, spin) = (Arc::clone(&lock), iterations(section));
     let hog = move || {
@@ -51,7 +51,7 @@ fn hog<L: Lock>(crew: &mut Crew, plan: Plan, hogs: usize, section: Duration) -> 
             work(spin);
         });
     };
-    hogged(crew, plan, hogs, hog, move |watch| {
+    hogged(runner, plan, hogs, hog, move |watch| {
         lock.with(|value| {
             watch.served();
             *value += 1;
@@ -59,10 +59,10 @@ fn hog<L: Lock>(crew: &mut Crew, plan: Plan, hogs: usize, section: Duration) -> 
     })
 }
 
-fn rest<L: Lock>(crew: &mut Crew, plan: Plan) -> Round {
+fn rest<L: Lock>(runner: &mut Runner, plan: Plan) -> Round {
     let lock = Arc::new(L::new());
     let held = Arc::clone(&lock);
-    at_rest(crew, plan, move |rest| held.with(|_| rest()), move || lock.with(|value| *value += 1))
+    at_rest(runner, plan, move |rest| held.with(|_| rest()), move || lock.with(|value| *value += 1))
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
@@ -70,8 +70,8 @@ pub(super) fn workloads() -> Vec<Workload> {
     let mut workloads = vec![Workload::new("mutex", "uncontended", Kind::Speed(Timing::Never), contenders)];
     for section in [0, 20, 500, 10_000].map(Duration::from_nanos) {
         for threads in [2, 4, 8, 32] {
-            let contenders = each_mutex!(L => Contender::new(L::NAME, move |crew, plan| {
-                contended::<L>(crew, plan, threads, section)
+            let contenders = each_mutex!(L => Contender::new(L::NAME, move |runner, plan| {
+                contended::<L>(runner, plan, threads, section)
             }));
             let shape = format!("section={}", label(section));
             workloads.push(
@@ -81,8 +81,8 @@ pub(super) fn workloads() -> Vec<Workload> {
     }
     for section in [0, 500, 10_000].map(Duration::from_nanos) {
         for hogs in [1, 3] {
-            let contenders = each_mutex!(L => Contender::new(L::NAME, move |crew, plan| {
-                hog::<L>(crew, plan, hogs, section)
+            let contenders = each_mutex!(L => Contender::new(L::NAME, move |runner, plan| {
+                hog::<L>(runner, plan, hogs, section)
             }));
             let shape = format!("victim,section={}", label(section));
             workloads.push(

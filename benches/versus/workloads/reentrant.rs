@@ -1,7 +1,7 @@
 //! `reentrant/…`.
 
 use super::{Contender, Kind, Timing, Workload};
-use crate::crew::{Crew, Plan, Round};
+use crate::runner::{Plan, Round, Runner};
 use crate::support::reentrant::{Reentrant, each_reentrant};
 use crossbeam_utils::CachePadded;
 use std::cell::Cell;
@@ -11,21 +11,21 @@ fn count(value: &Cell<u64>) {
 }
 
 /// Locked and unlocked.
-fn once<L: Reentrant>(crew: &mut Crew, plan: Plan) -> Round {
+fn once<L: Reentrant>(runner: &mut Runner, plan: Plan) -> Round {
     let lock = CachePadded::new(L::new());
-    crew.run(1, plan, move |worker| worker.repeat(64, || lock.with(count))).of_equals()
+    runner.run(1, plan, move |worker| worker.repeat(64, || lock.with(count))).of_equals()
 }
 
 /// Locked twice and unlocked twice, which is one operation.
-fn twice<L: Reentrant>(crew: &mut Crew, plan: Plan) -> Round {
+fn twice<L: Reentrant>(runner: &mut Runner, plan: Plan) -> Round {
     let lock = CachePadded::new(L::new());
-    crew.run(1, plan, move |worker| worker.repeat(64, || lock.with(|_| lock.with(count)))).of_equals()
+    runner.run(1, plan, move |worker| worker.repeat(64, || lock.with(|_| lock.with(count)))).of_equals()
 }
 
 /// Locked and unlocked by a thread that holds the lock all the time.
-fn nested<L: Reentrant>(crew: &mut Crew, plan: Plan) -> Round {
+fn nested<L: Reentrant>(runner: &mut Runner, plan: Plan) -> Round {
     let lock = CachePadded::new(L::new());
-    crew.run(1, plan, move |worker| lock.with(|_| worker.repeat(64, || lock.with(count)))).of_equals()
+    runner.run(1, plan, move |worker| lock.with(|_| worker.repeat(64, || lock.with(count)))).of_equals()
 }
 
 pub(super) fn workloads() -> Vec<Workload> {

@@ -1,7 +1,7 @@
 //! `rwlock/…`.
 
 use super::{Contender, Kind, Timing, Workload, at_rest, hogged, label, sampling, time_waits};
-use crate::crew::{Crew, Plan, Round};
+use crate::runner::{Plan, Round, Runner};
 use crate::support::rwlock::{SharedLock, each_rwlock};
 use crate::support::work::{Mix, iterations, work};
 use crossbeam_utils::CachePadded;
@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Each thread writes so many times in a thousand, and otherwise reads.
-fn mixed<L: SharedLock>(crew: &mut Crew, plan: Plan, threads: usize, writes: usize) -> Round {
+fn mixed<L: SharedLock>(runner: &mut Runner, plan: Plan, threads: usize, writes: usize) -> Round {
     let lock = CachePadded::new(L::new());
-    let run = crew.run(threads, plan, move |worker| {
+    let run = runner.run(threads, plan, move |worker| {
         let mut mix = Mix::new(writes, worker.index);
         if worker.plan.timed_waits {
             time_waits(worker, sampling(Duration::ZERO), |watch| {
@@ -44,7 +44,12 @@ fn mixed<L: SharedLock>(crew: &mut Crew, plan: Plan, threads: usize, writes: usi
 }
 
 /// Readers that come again at once, and a writer now and then.
-fn hogged_by_readers<L: SharedLock>(crew: &mut Crew, plan: Plan, hogs: usize, section: Duration) -> Round {
+fn hogged_by_readers<L: SharedLock>(
+    runner: &mut Runner,
+    plan: Plan,
+    hogs: usize,
+    section: Duration,
+) -> Round {
     let lock = Arc::new(CachePadded::new(L::new()));
     let (theirs, spin) = (Arc::clone(&lock), iterations(section));
     let hog = move || {
@@ -53,7 +58,7 @@ fn hogged_by_readers<L: SharedLock>(crew: &mut Crew, plan: Plan, hogs: usize, se
             work(spin);
         });
     };
-    hogged(crew, plan, hogs, hog, move |watch| {
+    hogged(runner, plan, hogs, hog, move |watch| {
         lock.write(|value| {
             watch.served();
             *value += 1;
@@ -62,7 +67,12 @@ fn hogged_by_readers<L: SharedLock>(crew: &mut Crew, plan: Plan, hogs: usize, se
 }
 
 /// Writers that come again at once, and a reader now and then.
-fn hogged_by_writers<L: SharedLock>(crew: &mut Crew, plan: Plan, hogs: usize, section: Duration) -> Round {
+fn hogged_by_writers<L: SharedLock>(
+    runner: &mut Runner,
+    plan: Plan,
+    hogs: usize,
+    section: Duration,
+) -> Round {
     let lock = Arc::new(CachePadded::new(L::new()));
     let (theirs, spin) = (Arc::clone(&lock), iterations(section));
     let hog = move || {
@@ -71,7 +81,7 @@ fn hogged_by_writers<L: SharedLock>(crew: &mut Crew, plan: Plan, hogs: usize, se
             work(spin);
         });
     };
-    hogged(crew, plan, hogs, hog, move |watch| {
+    hogged(runner, plan, hogs, hog, move |watch| {
         lock.read(|value| {
             watch.served();
             black_box(*value);
@@ -79,24 +89,29 @@ fn hogged_by_writers<L: SharedLock>(crew: &mut Crew, plan: Plan, hogs: usize, se
     })
 }
 
-fn reader_at_rest<L: SharedLock>(crew: &mut Crew, plan: Plan) -> Round {
+fn reader_at_rest<L: SharedLock>(runner: &mut Runner, plan: Plan) -> Round {
     let lock = Arc::new(L::new());
     let held = Arc::clone(&lock);
-    at_rest(crew, plan, move |rest| held.write(|_| rest()), move || lock.read(|value| _ = black_box(*value)))
+    at_rest(
+        runner,
+        plan,
+        move |rest| held.write(|_| rest()),
+        move || lock.read(|value| _ = black_box(*value)),
+    )
 }
 
-fn writer_at_rest<L: SharedLock>(crew: &mut Crew, plan: Plan) -> Round {
+fn writer_at_rest<L: SharedLock>(runner: &mut Runner, plan: Plan) -> Round {
     let lock = Arc::new(L::new());
     let held = Arc::clone(&lock);
-    at_rest(crew, plan, move |rest| held.read(|_| rest()), move || lock.write(|value| *value += 1))
+    at_rest(runner, plan, move |rest| held.read(|_| rest()), move || lock.write(|value| *value += 1))
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
     let mut workloads = Vec::new();
     for (writes, name) in [(0, "0"), (1, "0.1"), (10, "1"), (100, "10"), (500, "50"), (1000, "100")] {
         for threads in [1, 2, 4, 8] {
-            let contenders = each_rwlock!(L => Contender::new(L::NAME, move |crew, plan| {
-                mixed::<L>(crew, plan, threads, writes)
+            let contenders = each_rwlock!(L => Contender::new(L::NAME, move |runner, plan| {
+                mixed::<L>(runner, plan, threads, writes)
             }));
             // Alone there is nothing to wait for.
             let timing = if threads == 1 { Timing::Never } else { Timing::Apart };
@@ -108,16 +123,16 @@ pub(super) fn workloads() -> Vec<Workload> {
     }
     let section = Duration::from_nanos(500);
     for hogs in [1, 3] {
-        let contenders = each_rwlock!(L => Contender::new(L::NAME, move |crew, plan| {
-            hogged_by_readers::<L>(crew, plan, hogs, section)
+        let contenders = each_rwlock!(L => Contender::new(L::NAME, move |runner, plan| {
+            hogged_by_readers::<L>(runner, plan, hogs, section)
         }));
         let shape = format!("victim writes,section={}", label(section));
         workloads
             .push(Workload::new("rwlock", shape, Kind::Speed(Timing::Always), contenders).at("hogs", hogs));
     }
     for hogs in [1, 3] {
-        let contenders = each_rwlock!(L => Contender::new(L::NAME, move |crew, plan| {
-            hogged_by_writers::<L>(crew, plan, hogs, section)
+        let contenders = each_rwlock!(L => Contender::new(L::NAME, move |runner, plan| {
+            hogged_by_writers::<L>(runner, plan, hogs, section)
         }));
         let shape = format!("victim reads,section={}", label(section));
         workloads

@@ -1,15 +1,15 @@
 //! `thread_local/…`.
 
 use super::{Contender, Kind, Timing, Workload};
-use crate::crew::{Crew, Plan, Round};
+use crate::runner::{Plan, Round, Runner};
 use crate::support::thread_local::{PerThread, each_thread_local};
 use crossbeam_utils::CachePadded;
 use std::hint::black_box;
 
 /// The thread has a value, and looks at it.
-fn get<V: PerThread>(crew: &mut Crew, plan: Plan, threads: usize) -> Round {
+fn get<V: PerThread>(runner: &mut Runner, plan: Plan, threads: usize) -> Round {
     let values = CachePadded::new(V::new());
-    let run = crew.run(threads, plan, move |worker| {
+    let run = runner.run(threads, plan, move |worker| {
         worker.repeat(1024, || {
             black_box(&*values).with(|value| black_box(value.get()));
         });
@@ -18,15 +18,15 @@ fn get<V: PerThread>(crew: &mut Crew, plan: Plan, threads: usize) -> Round {
 }
 
 /// An object is made, gets its first value, and goes.
-fn make<V: PerThread>(crew: &mut Crew, plan: Plan) -> Round {
-    crew.run(1, plan, |worker| worker.repeat(16, || V::new().with(|value| value.set(1)))).of_equals()
+fn make<V: PerThread>(runner: &mut Runner, plan: Plan) -> Round {
+    runner.run(1, plan, |worker| worker.repeat(16, || V::new().with(|value| value.set(1)))).of_equals()
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
     let kind = Kind::Speed(Timing::Never);
     let gets = [1, 2].map(|threads| {
         let contenders =
-            each_thread_local!(V => Contender::new(V::NAME, move |crew, plan| get::<V>(crew, plan, threads)); Std);
+            each_thread_local!(V => Contender::new(V::NAME, move |runner, plan| get::<V>(runner, plan, threads)); Std);
         Workload::new("thread_local", "get", kind, contenders).at("threads", threads)
     });
     let contenders = each_thread_local!(V => Contender::new(V::NAME, make::<V>));

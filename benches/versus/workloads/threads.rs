@@ -1,7 +1,7 @@
 //! `threads/…`.
 
 use super::{Contender, Kind, Timing, Workload, label};
-use crate::crew::{Crew, Plan, Round, Worker};
+use crate::runner::{Plan, Round, Runner, Worker};
 use crate::support::threads::{Divide, Pool, each_divide, each_pool};
 use crate::support::work::{iterations, work};
 use crate::waits::Waits;
@@ -63,9 +63,9 @@ impl Batch {
 
 /// One thread submits, and forgets, but that there are never more than two batches: the next one begins when
 /// the last but one is done.
-fn detached<P: Pool>(crew: &mut Crew, plan: Plan, threads: usize, task: Duration) -> Round {
+fn detached<P: Pool>(runner: &mut Runner, plan: Plan, threads: usize, task: Duration) -> Round {
     let (pool, spin, size) = (P::new(threads), iterations(task), batch(task));
-    let run = crew.run(1, plan, move |worker| {
+    let run = runner.run(1, plan, move |worker| {
         let [mut older, mut newer] = [0, 0].map(|left| {
             Arc::new(Batch { left: CachePadded::new(AtomicUsize::new(left)), submitter: thread::current() })
         });
@@ -89,9 +89,9 @@ fn detached<P: Pool>(crew: &mut Crew, plan: Plan, threads: usize, task: Duration
 }
 
 /// One thread submits, and joins what it submitted a while ago.
-fn joined<P: Pool>(crew: &mut Crew, plan: Plan, task: Duration) -> Round {
+fn joined<P: Pool>(runner: &mut Runner, plan: Plan, task: Duration) -> Round {
     let (pool, spin) = (P::new(THREADS), iterations(task));
-    let run = crew.run(1, plan, move |worker| {
+    let run = runner.run(1, plan, move |worker| {
         let mut outstanding = VecDeque::with_capacity(OUTSTANDING);
         while worker.runs() {
             if outstanding.len() == OUTSTANDING {
@@ -119,9 +119,9 @@ fn time_each(worker: &Worker<'_>, mut operation: impl FnMut() -> Duration) {
 }
 
 /// One thread submits a task, and waits for it. How long it takes until the task begins is what is timed.
-fn round_trip<P: Pool>(crew: &mut Crew, plan: Plan, task: Duration) -> Round {
+fn round_trip<P: Pool>(runner: &mut Runner, plan: Plan, task: Duration) -> Round {
     let (pool, spin) = (P::new(THREADS), iterations(task));
-    let run = crew.run(1, plan, move |worker| {
+    let run = runner.run(1, plan, move |worker| {
         time_each(worker, || {
             let submitted = Instant::now();
             let began = pool.run(move || {
@@ -136,9 +136,9 @@ fn round_trip<P: Pool>(crew: &mut Crew, plan: Plan, task: Duration) -> Round {
 }
 
 /// The same for a pool that has had nothing to do for a while. From submission to result is what is timed.
-fn after_a_rest<P: Pool>(crew: &mut Crew, plan: Plan) -> Round {
+fn after_a_rest<P: Pool>(runner: &mut Runner, plan: Plan) -> Round {
     let (pool, spin) = (P::new(THREADS), iterations(TASKS[0]));
-    let run = crew.run(1, plan, move |worker| {
+    let run = runner.run(1, plan, move |worker| {
         time_each(worker, || {
             thread::sleep(REST);
             let submitted = Instant::now();
@@ -150,9 +150,9 @@ fn after_a_rest<P: Pool>(crew: &mut Crew, plan: Plan) -> Round {
 }
 
 /// Work is halved until it cannot be any more. One part is one operation.
-fn divided<D: Divide>(crew: &mut Crew, plan: Plan, leaf: Duration) -> Round {
+fn divided<D: Divide>(runner: &mut Runner, plan: Plan, leaf: Duration) -> Round {
     let (threads, spin) = (D::new(THREADS), iterations(leaf));
-    let run = crew.run(1, plan, move |worker| {
+    let run = runner.run(1, plan, move |worker| {
         while worker.runs() {
             threads.halve(LEAVES, &|| work(spin));
             worker.count(LEAVES as u64);
@@ -162,10 +162,10 @@ fn divided<D: Divide>(crew: &mut Crew, plan: Plan, leaf: Duration) -> Round {
 }
 
 /// A pool with nothing to do: what the process costs meanwhile.
-fn idle<P: Pool>(crew: &mut Crew, plan: Plan) -> Round {
+fn idle<P: Pool>(runner: &mut Runner, plan: Plan) -> Round {
     let pool = P::new(THREADS);
     (0..THREADS).map(|_| pool.submit(|| ())).for_each(P::join);
-    let run = crew.run(1, plan, move |worker| {
+    let run = runner.run(1, plan, move |worker| {
         thread::sleep(worker.plan.warm_up + worker.plan.time);
         let _ = &pool;
     });
@@ -180,7 +180,7 @@ pub(super) fn workloads() -> Vec<Workload> {
     for task in TASKS {
         let varied: &[usize] = if task == TASKS[1] || task == TASKS[3] { &[1, 2, 4, 8] } else { &[THREADS] };
         for &threads in varied {
-            let contenders = each_pool!(P => Contender::new(<P as Pool>::NAME, move |crew, plan| detached::<P>(crew, plan, threads, task)));
+            let contenders = each_pool!(P => Contender::new(<P as Pool>::NAME, move |runner, plan| detached::<P>(runner, plan, threads, task)));
             workloads.push(
                 Workload::new(FAMILY, format!("detached,task={}", label(task)), speed, contenders)
                     .at("threads", threads),
@@ -188,17 +188,17 @@ pub(super) fn workloads() -> Vec<Workload> {
         }
     }
     for task in TASKS {
-        let contenders = each_pool!(P => Contender::new(<P as Pool>::NAME, move |crew, plan| joined::<P>(crew, plan, task)));
+        let contenders = each_pool!(P => Contender::new(<P as Pool>::NAME, move |runner, plan| joined::<P>(runner, plan, task)));
         workloads.push(Workload::new(FAMILY, format!("joined,task={}", label(task)), speed, contenders));
     }
     for task in TASKS {
-        let contenders = each_pool!(P => Contender::new(<P as Pool>::NAME, move |crew, plan| round_trip::<P>(crew, plan, task)));
+        let contenders = each_pool!(P => Contender::new(<P as Pool>::NAME, move |runner, plan| round_trip::<P>(runner, plan, task)));
         workloads.push(Workload::new(FAMILY, format!("round trip,task={}", label(task)), timed, contenders));
     }
     let contenders = each_pool!(P => Contender::new(<P as Pool>::NAME, after_a_rest::<P>));
     workloads.push(Workload::new(FAMILY, "after a rest", timed, contenders));
     for leaf in &TASKS[..4] {
-        let contenders = each_divide!(D => Contender::new(<D as Divide>::NAME, move |crew, plan| divided::<D>(crew, plan, *leaf)));
+        let contenders = each_divide!(D => Contender::new(<D as Divide>::NAME, move |runner, plan| divided::<D>(runner, plan, *leaf)));
         workloads.push(Workload::new(FAMILY, format!("divided,leaf={}", label(*leaf)), speed, contenders));
     }
     let contenders = each_pool!(P => Contender::new(<P as Pool>::NAME, idle::<P>));

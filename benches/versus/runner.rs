@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A run that has not ended so long after it should have hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_secs(60);
 
 /// More threads than any workload has.
 const MOST: usize = 64;
@@ -124,24 +124,24 @@ impl Worker<'_> {
         }
     }
 
-    /// Hands in what it has timed.
+    /// Reports what it has timed.
     pub(crate) fn report(&self, waits: &Waits) {
         self.board.waits.lock().unwrap().add(waits);
     }
 }
 
-/// What all threads of the crew share. What they look at all the time is on lines of its own.
+/// What all threads of a run share. What they look at all the time is on lines of its own.
 struct Board {
     phase: CachePadded<AtomicU8>,
     counts: Vec<CachePadded<AtomicU64>>,
     waits: Mutex<Waits>,
-    crowd: Mutex<Crowd>,
+    progress: Mutex<Progress>,
     changed: Condvar,
     panicked: AtomicBool,
 }
 
 #[derive(Default)]
-struct Crowd {
+struct Progress {
     /// At the start.
     ready: usize,
     /// Let go.
@@ -153,30 +153,30 @@ struct Crowd {
 type Job = Arc<dyn Fn(&Worker<'_>) + Send + Sync>;
 
 /// Threads that wait for something to do.
-pub(crate) struct Crew {
+pub(crate) struct Runner {
     board: Arc<Board>,
-    hands: Vec<mpsc::Sender<(Job, usize, Plan)>>,
+    workers: Vec<mpsc::Sender<(Job, usize, Plan)>>,
     /// What runs now, for the message if it hangs.
     pub(crate) doing: String,
 }
 
-impl Crew {
+impl Runner {
     /// None yet; they come when they are needed, and stay.
     pub(crate) fn new() -> Self {
         let board = Board {
             phase: CachePadded::new(AtomicU8::new(OVER)),
             counts: (0..MOST).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
             waits: Mutex::default(),
-            crowd: Mutex::default(),
+            progress: Mutex::default(),
             changed: Condvar::new(),
             panicked: AtomicBool::new(false),
         };
-        Self { board: Arc::new(board), hands: Vec::new(), doing: String::new() }
+        Self { board: Arc::new(board), workers: Vec::new(), doing: String::new() }
     }
 
-    fn hire(&mut self) {
-        let (hand, jobs) = mpsc::channel::<(Job, usize, Plan)>();
-        let (board, index) = (Arc::clone(&self.board), self.hands.len());
+    fn start_worker(&mut self) {
+        let (worker, jobs) = mpsc::channel::<(Job, usize, Plan)>();
+        let (board, index) = (Arc::clone(&self.board), self.workers.len());
         assert!(index < MOST, "more than {MOST} threads");
         thread::spawn(move || {
             for (job, threads, plan) in jobs {
@@ -189,7 +189,7 @@ impl Crew {
                 board.finish();
             }
         });
-        self.hands.push(hand);
+        self.workers.push(worker);
     }
 
     /// Runs the job on so many threads, and looks at them at the beginning and at the end of the time.
@@ -199,21 +199,21 @@ impl Crew {
         plan: Plan,
         job: impl Fn(&Worker<'_>) + Send + Sync + 'static,
     ) -> Run {
-        while self.hands.len() < threads {
-            self.hire();
+        while self.workers.len() < threads {
+            self.start_worker();
         }
         let board = Arc::clone(&self.board);
         board.phase.store(WARMING_UP, Ordering::Relaxed);
         board.counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         *board.waits.lock().unwrap() = Waits::default();
-        *board.crowd.lock().unwrap() = Crowd::default();
+        *board.progress.lock().unwrap() = Progress::default();
         let job: Job = Arc::new(job);
-        for hand in &self.hands[..threads] {
-            hand.send((Arc::clone(&job), threads, plan)).expect("it waits for jobs");
+        for worker in &self.workers[..threads] {
+            worker.send((Arc::clone(&job), threads, plan)).expect("it waits for jobs");
         }
         drop(job);
-        self.until(|crowd| crowd.ready == threads);
-        board.crowd.lock().unwrap().started = true;
+        self.until(|progress| progress.ready == threads);
+        board.progress.lock().unwrap().started = true;
         board.changed.notify_all();
 
         thread::sleep(plan.warm_up);
@@ -222,7 +222,7 @@ impl Crew {
         thread::sleep(plan.time);
         let after = board.look();
         board.phase.store(OVER, Ordering::Relaxed);
-        self.until(|crowd| crowd.finished == threads);
+        self.until(|progress| progress.finished == threads);
 
         Run {
             elapsed: after.0 - before.0,
@@ -232,18 +232,19 @@ impl Crew {
         }
     }
 
-    /// Waits for the crowd, and gives up with a message where it would wait indefinitely.
-    fn until(&self, mut reached: impl FnMut(&Crowd) -> bool) {
-        let guard = self.board.crowd.lock().unwrap();
-        let (crowd, result) =
-            self.board.changed.wait_timeout_while(guard, PATIENCE, |crowd| !reached(crowd)).unwrap();
+    /// Waits until the threads have come so far, and gives up with a message where it would wait
+    /// indefinitely.
+    fn until(&self, mut reached: impl FnMut(&Progress) -> bool) {
+        let guard = self.board.progress.lock().unwrap();
+        let (progress, result) =
+            self.board.changed.wait_timeout_while(guard, HANG, |progress| !reached(progress)).unwrap();
         if self.board.panicked.load(Ordering::Relaxed) {
             fail(&format!("{}: a thread has panicked", self.doing));
         }
         if result.timed_out() {
             fail(&format!(
-                "{}: not over {PATIENCE:?} after its time; {} threads have come to its end",
-                self.doing, crowd.finished
+                "{}: not over {HANG:?} after its time; {} threads have come to its end",
+                self.doing, progress.finished
             ));
         }
     }
@@ -258,14 +259,14 @@ fn fail(message: &str) -> ! {
 impl Board {
     /// Of a worker: waits until all are there.
     fn start(&self) {
-        let mut crowd = self.crowd.lock().unwrap();
-        crowd.ready += 1;
+        let mut progress = self.progress.lock().unwrap();
+        progress.ready += 1;
         self.changed.notify_all();
-        drop(self.changed.wait_while(crowd, |crowd| !crowd.started).unwrap());
+        drop(self.changed.wait_while(progress, |progress| !progress.started).unwrap());
     }
 
     fn finish(&self) {
-        self.crowd.lock().unwrap().finished += 1;
+        self.progress.lock().unwrap().finished += 1;
         self.changed.notify_all();
     }
 
