@@ -6,6 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::facade::{TimeLimit, const_fn};
+use crate::observe::{Call, Identity, Kind, Mode};
 use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 
 /// A place where a given number of threads meet, round after round: no thread goes on before all have
@@ -139,6 +140,7 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 #[doc(alias = "CyclicBarrier")]
 pub struct Barrier {
     raw: RawBarrier,
+    identity: Identity,
     action: Option<Box<Action>>,
 }
 
@@ -155,7 +157,17 @@ impl Barrier {
         #[must_use]
         #[inline]
         pub fn new(parties: usize) -> Self {
-            Self { raw: RawBarrier::new(parties), action: None }
+            Self { raw: RawBarrier::new(parties), identity: Identity::NONE, action: None }
+        }
+    }
+
+    const_fn! {
+        /// Makes a barrier with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the
+        /// feature `diagnose` the name is not kept.
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str, parties: usize) -> Self {
+            Self { raw: RawBarrier::new(parties), identity: Identity::named(name), action: None }
         }
     }
 
@@ -181,7 +193,7 @@ impl Barrier {
     where
         F: Fn() + Send + Sync + 'static,
     {
-        Self { raw: RawBarrier::new(parties), action: Some(Box::new(action)) }
+        Self { raw: RawBarrier::new(parties), identity: Identity::NONE, action: Some(Box::new(action)) }
     }
 
     /// Returns how many threads make up a round.
@@ -216,7 +228,7 @@ impl Barrier {
     #[inline]
     #[track_caller]
     pub fn wait(&self) -> BarrierWaitResult {
-        match self.wait_deadline(TimeLimit::Never, "wait") {
+        match self.wait_deadline(TimeLimit::never(self.call()), "wait") {
             Ok(result) => result,
             Err(BrokenBarrier) => panic!("Barrier::wait: the barrier is broken"),
         }
@@ -240,8 +252,9 @@ impl Barrier {
     /// assert!(!barrier.is_broken());
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_result(&self) -> Result<BarrierWaitResult, BrokenBarrier> {
-        self.wait_deadline(TimeLimit::Never, "wait_result")
+        self.wait_deadline(TimeLimit::never(self.call()), "wait_result")
     }
 
     /// Blocks until all have arrived, for `timeout` at most. If the time is up before that, the round breaks.
@@ -267,8 +280,9 @@ impl Barrier {
     /// assert_eq!(barrier.waiting(), 0);
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_for(&self, timeout: Duration) -> Result<BarrierWaitResult, BrokenBarrier> {
-        self.wait_deadline(TimeLimit::For(timeout), "wait_for")
+        self.wait_deadline(TimeLimit::within(timeout, self.call()), "wait_for")
     }
 
     /// Blocks until all have arrived, until `deadline` at most. See [`wait_for`](Self::wait_for).
@@ -281,8 +295,15 @@ impl Barrier {
     ///
     /// With the panic of the action, if this thread runs it.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> Result<BarrierWaitResult, BrokenBarrier> {
-        self.wait_deadline(TimeLimit::Until(deadline), "wait_until")
+        self.wait_deadline(TimeLimit::until(deadline, self.call()), "wait_until")
+    }
+
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::new(Kind::Barrier, Mode::Wait, &self.identity)
     }
 
     #[inline]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::facade::{Deadline, const_fn};
 use crate::guard::{Guard, Whole};
 use crate::mutex::{Exclusive, MutexGuard};
+use crate::observe::{Call, Identity, Kind, Mode};
 use crate::raw::condvar::RawCondvar;
 use crate::raw::mutex::RawMutex;
 
@@ -96,6 +97,7 @@ use crate::raw::mutex::RawMutex;
 /// and a branch.
 pub struct Condvar {
     raw: RawCondvar,
+    identity: Identity,
 }
 
 impl UnwindSafe for Condvar {}
@@ -121,8 +123,24 @@ impl Condvar {
         #[must_use]
         #[inline]
         pub fn new() -> Self {
-            Self { raw: RawCondvar::new() }
+            Self { raw: RawCondvar::new(), identity: Identity::NONE }
         }
+    }
+
+    const_fn! {
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
+        /// `diagnose` the name is not kept.
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str) -> Self {
+            Self { raw: RawCondvar::new(), identity: Identity::named(name) }
+        }
+    }
+
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn call(&self) -> Call<'_> {
+        Call::new(Kind::Condvar, Mode::Wait, &self.identity)
     }
 
     /// Unlocks, waits for a notification, and locks again.
@@ -130,9 +148,9 @@ impl Condvar {
     /// Returns only because of a notification. Another thread may have locked in between, so test what you
     /// wait for.
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait<G: CondvarGuard>(&self, guard: &mut G) {
-        self.wait_deadline(guard, &Deadline::NEVER);
+        self.wait_deadline(guard, &Deadline::NEVER.of_call(&self.call()));
     }
 
     /// Waits as [`wait`](Self::wait) does, for `timeout` at most. [`Duration::MAX`] waits indefinitely;
@@ -147,15 +165,15 @@ impl Condvar {
     /// let (mutex, condvar) = (Mutex::new(()), Condvar::new());
     /// assert!(condvar.wait_for(&mut mutex.lock(), Duration::from_millis(1)).timed_out());
     /// ```
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_for<G: CondvarGuard>(&self, guard: &mut G, timeout: Duration) -> WaitTimeoutResult {
-        WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::after(timeout)))
+        WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::after(timeout).of_call(&self.call())))
     }
 
     /// Waits as [`wait`](Self::wait) does, until `deadline` at most. See [`wait_for`](Self::wait_for).
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until<G: CondvarGuard>(&self, guard: &mut G, deadline: Instant) -> WaitTimeoutResult {
-        WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::at(deadline)))
+        WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::at(deadline).of_call(&self.call())))
     }
 
     /// Waits for as long as `condition` holds. Does not wait at all if it does not hold to begin with.
@@ -166,13 +184,13 @@ impl Condvar {
     /// let (mutex, condvar) = (Mutex::new(3), Condvar::new());
     /// condvar.wait_while(&mut mutex.lock(), |left| *left == 0);
     /// ```
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_while<G, F>(&self, guard: &mut G, condition: F)
     where
         G: CondvarGuard,
         F: FnMut(&mut G::Value) -> bool,
     {
-        let _ = self.wait_while_deadline(guard, condition, &Deadline::NEVER);
+        let _ = self.wait_while_deadline(guard, condition, &Deadline::NEVER.of_call(&self.call()));
     }
 
     /// Waits as [`wait_while`](Self::wait_while) does, for `timeout` at most. Timed out means that the
@@ -186,24 +204,24 @@ impl Condvar {
     /// let result = condvar.wait_while_for(&mut mutex.lock(), |left| *left == 0, Duration::from_millis(1));
     /// assert!(result.timed_out());
     /// ```
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_while_for<G, F>(&self, guard: &mut G, condition: F, timeout: Duration) -> WaitTimeoutResult
     where
         G: CondvarGuard,
         F: FnMut(&mut G::Value) -> bool,
     {
-        self.wait_while_deadline(guard, condition, &Deadline::after(timeout))
+        self.wait_while_deadline(guard, condition, &Deadline::after(timeout).of_call(&self.call()))
     }
 
     /// Waits as [`wait_while`](Self::wait_while) does, until `deadline` at most. See
     /// [`wait_while_for`](Self::wait_while_for).
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_while_until<G, F>(&self, guard: &mut G, condition: F, deadline: Instant) -> WaitTimeoutResult
     where
         G: CondvarGuard,
         F: FnMut(&mut G::Value) -> bool,
     {
-        self.wait_while_deadline(guard, condition, &Deadline::at(deadline))
+        self.wait_while_deadline(guard, condition, &Deadline::at(deadline).of_call(&self.call()))
     }
 
     /// Wakes the thread that has waited longest. Returns whether there was one.
@@ -244,23 +262,23 @@ impl Condvar {
     }
 
     /// Waits once. Returns whether it was notified.
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_deadline<G: CondvarGuard>(&self, guard: &mut G, deadline: &Deadline) -> bool {
         guard.condvar_wait(Waiting { condvar: self, deadline })
     }
 
     /// The same with a guard of any kind that can give its mutex up.
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_with<P: Whole<Raw = RawMutex>>(
         &self,
         guard: &mut Guard<P, Exclusive>,
         deadline: &Deadline,
     ) -> bool {
         // SAFETY: the guard has the lock, and has it again when the wait returns.
-        guard.released(|mutex| unsafe { self.raw.wait(mutex, deadline) })
+        guard.released(|mutex, call| unsafe { self.raw.wait(mutex, deadline, call) })
     }
 
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_while_deadline<G: CondvarGuard>(
         &self,
         guard: &mut G,
@@ -284,7 +302,7 @@ impl Condvar {
 
 /// What stands behind [`CondvarGuard`], which no other crate can implement or call.
 pub(crate) mod sealed {
-    use super::{Condvar, Deadline, RawMutex};
+    use super::{Call, Condvar, Deadline, Kind, Mode, RawMutex};
 
     /// Makes a trait one of this crate's own.
     #[allow(unnameable_types, reason = "that is what it is for")]
@@ -304,11 +322,12 @@ pub(crate) mod sealed {
         /// # Safety
         ///
         /// The caller holds `mutex`.
-        #[track_caller]
+        #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
         #[allow(dead_code, reason = "with the feature `lock_api` only")]
         pub(crate) unsafe fn on(self, mutex: &RawMutex) -> bool {
+            let relock = Call::at(Kind::Mutex, Mode::Lock, mutex);
             // SAFETY: this function's contract.
-            unsafe { self.condvar.raw.wait(mutex, self.deadline) }
+            unsafe { self.condvar.raw.wait(mutex, self.deadline, relock) }
         }
     }
 }
@@ -333,7 +352,7 @@ impl<T: ?Sized> Sealed for MutexGuard<'_, T> {}
 impl<T: ?Sized> CondvarGuard for MutexGuard<'_, T> {
     type Value = T;
 
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     #[inline]
     fn condvar_wait(&mut self, waiting: Waiting<'_>) -> bool {
         waiting.condvar.wait_with(&mut self.inner, waiting.deadline)
@@ -351,7 +370,7 @@ impl<G: CondvarGuard> Sealed for &mut G {}
 impl<G: CondvarGuard> CondvarGuard for &mut G {
     type Value = G::Value;
 
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     #[inline]
     fn condvar_wait(&mut self, waiting: Waiting<'_>) -> bool {
         (**self).condvar_wait(waiting)

@@ -5,6 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::facade::{TimeLimit, const_fn};
+use crate::observe::{Call, Identity, Kind, Mode};
 use crate::raw::event::{RawAutoResetEvent, RawEvent};
 
 /// A flag that threads can wait for. Once set it stays set, and lets all threads through, until it is
@@ -85,6 +86,7 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 #[doc(alias = "ManualResetEvent")]
 pub struct Event {
     raw: RawEvent,
+    identity: Identity,
 }
 
 impl Event {
@@ -97,8 +99,29 @@ impl Event {
         #[must_use]
         #[inline]
         pub fn new() -> Self {
-            Self { raw: RawEvent::new() }
+            Self { raw: RawEvent::new(), identity: Identity::NONE }
         }
+    }
+
+    const_fn! {
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
+        /// `diagnose` the name is not kept.
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str) -> Self {
+            Self { raw: RawEvent::new(), identity: Identity::named(name) }
+        }
+    }
+
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::new(Kind::Event, Mode::Wait, &self.identity)
+    }
+
+    /// Waits on behalf of another object's call, which the limit is of.
+    pub(crate) fn wait_within(&self, limit: TimeLimit<'_>) -> bool {
+        self.raw.wait_until(limit)
     }
 
     /// Sets the event and releases every thread that waits, without blocking. Setting it twice is setting it
@@ -137,9 +160,9 @@ impl Event {
 
     /// Blocks until the event is set.
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait(&self) {
-        self.raw.wait_until(TimeLimit::Never);
+        self.raw.wait_until(TimeLimit::never(self.call()));
     }
 
     /// Blocks until the event is set, for `timeout` at most. Returns whether it was set.
@@ -155,21 +178,16 @@ impl Event {
     /// assert!(event.wait_for(Duration::ZERO));
     /// ```
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.raw.wait_until(TimeLimit::For(timeout))
+        self.raw.wait_until(TimeLimit::within(timeout, self.call()))
     }
 
     /// Blocks until the event is set, until `deadline` at most. Returns whether it was set.
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.raw.wait_until(TimeLimit::Until(deadline))
-    }
-
-    #[cfg(feature = "threads")]
-    pub(crate) fn wait_deadline(&self, deadline: &crate::facade::Deadline) -> bool {
-        self.raw.wait_until(TimeLimit::Before(deadline))
+        self.raw.wait_until(TimeLimit::until(deadline, self.call()))
     }
 }
 
@@ -264,6 +282,7 @@ impl fmt::Debug for Event {
 #[doc(alias = "Notify")]
 pub struct AutoResetEvent {
     raw: RawAutoResetEvent,
+    identity: Identity,
 }
 
 impl AutoResetEvent {
@@ -276,8 +295,30 @@ impl AutoResetEvent {
         #[must_use]
         #[inline]
         pub fn new() -> Self {
-            Self { raw: RawAutoResetEvent::new() }
+            Self { raw: RawAutoResetEvent::new(), identity: Identity::NONE }
         }
+    }
+
+    const_fn! {
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
+        /// `diagnose` the name is not kept.
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str) -> Self {
+            Self { raw: RawAutoResetEvent::new(), identity: Identity::named(name) }
+        }
+    }
+
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::new(Kind::AutoResetEvent, Mode::Wait, &self.identity)
+    }
+
+    /// Waits on behalf of another object's call, which the limit is of.
+    #[cfg(feature = "threads")]
+    pub(crate) fn wait_within(&self, limit: TimeLimit<'_>) -> bool {
+        self.raw.wait_until(limit)
     }
 
     /// Lets one wait through: that of the thread that has waited longest, or the next one to come. A signal
@@ -305,9 +346,9 @@ impl AutoResetEvent {
 
     /// Waits for a signal and takes it.
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait(&self) {
-        self.raw.wait_until(TimeLimit::Never);
+        self.raw.wait_until(TimeLimit::never(self.call()));
     }
 
     /// Blocks until a signal comes, for `timeout` at most. Returns whether it got one.
@@ -322,16 +363,16 @@ impl AutoResetEvent {
     /// assert!(!signal.wait_for(Duration::from_millis(1)));
     /// ```
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.raw.wait_until(TimeLimit::For(timeout))
+        self.raw.wait_until(TimeLimit::within(timeout, self.call()))
     }
 
     /// Blocks until a signal comes, until `deadline` at most. Returns whether it got one.
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.raw.wait_until(TimeLimit::Until(deadline))
+        self.raw.wait_until(TimeLimit::until(deadline, self.call()))
     }
 }
 

@@ -24,6 +24,7 @@ use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
 use crate::facade::{AbortOnUnwind, Data, ReadAccess, WriteAccess};
+use crate::observe::{Call, Held, Identity, Kind, Mode as How};
 
 /// A lock and its value.
 pub(crate) trait Lock {
@@ -32,6 +33,7 @@ pub(crate) trait Lock {
 
     fn raw(&self) -> &Self::Raw;
     fn data(&self) -> &Data<Self::Value>;
+    fn identity(&self) -> &Identity;
 }
 
 /// Which lock a guard has, and where the value is that it gives access to.
@@ -50,6 +52,7 @@ pub(crate) trait Place {
 /// A place that is the whole value of a lock: the lock can be given up and taken again.
 pub(crate) trait Whole: Place {
     fn data(&self) -> &Data<Self::Value>;
+    fn identity(&self) -> &Identity;
 }
 
 /// A place that can be narrowed to a part of its value.
@@ -79,6 +82,11 @@ impl<P: Deref<Target: Lock>> Whole for P {
     #[inline]
     fn data(&self) -> &Data<Self::Value> {
         (**self).data()
+    }
+
+    #[inline]
+    fn identity(&self) -> &Identity {
+        (**self).identity()
     }
 }
 
@@ -128,8 +136,12 @@ pub(crate) trait Mode {
     type Token: Copy;
     type Access: Access;
 
-    /// Locks, blocking until the lock is free. `call` is what the user called, for a panic.
-    fn lock(raw: &Self::Raw, call: &'static str) -> Self::Token;
+    /// What is told of a thread that holds it.
+    const KIND: Kind;
+    const HOW: How;
+
+    /// Locks, blocking until the lock is free. `name` is what the user called, for a panic.
+    fn lock(raw: &Self::Raw, name: &'static str, call: Call<'_>) -> Self::Token;
 
     /// # Safety
     ///
@@ -201,6 +213,7 @@ pub(crate) struct Guard<P: Place<Raw = M::Raw>, M: Mode> {
     access: M::Access,
     token: M::Token,
     place: P,
+    held: Held,
     marker: PhantomData<*const ()>,
 }
 
@@ -230,9 +243,10 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
     /// Unlocks, and returns the place.
     #[inline]
     pub(crate) fn unlock(self) -> P {
-        let (place, token, mut access) = self.into_parts();
+        let (place, token, mut access, mut held) = self.into_parts();
         access.end();
         place.before_unlock();
+        held.release();
         // SAFETY: the guard had the lock, and is gone without its drop.
         unsafe { M::unlock(place.raw(), token) };
         place
@@ -240,9 +254,10 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
 
     /// Unlocks, handing the lock over, and returns the place.
     pub(crate) fn unlock_fair(self) -> P {
-        let (place, token, mut access) = self.into_parts();
+        let (place, token, mut access, mut held) = self.into_parts();
         access.end();
         place.before_unlock();
+        held.release();
         // SAFETY: as above.
         unsafe { M::unlock_fair(place.raw(), token) };
         place
@@ -250,7 +265,8 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
 
     /// Keeps the lock locked.
     pub(crate) fn leak(self) -> P {
-        let (place, _, mut access) = self.into_parts();
+        // What it held it holds for ever.
+        let (place, _, mut access, _) = self.into_parts();
         access.end();
         place
     }
@@ -266,8 +282,8 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
         match find(self.place.value()) {
             Err(error) => Err((self, error)),
             Ok(part) => {
-                let (place, token, access) = self.into_parts();
-                Ok(Guard { access, token, place: place.narrow(part), marker: PhantomData })
+                let (place, token, access, held) = self.into_parts();
+                Ok(Guard { access, token, place: place.narrow(part), held, marker: PhantomData })
             }
         }
     }
@@ -289,18 +305,18 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
     where
         Q: Place<Raw = M::Raw, Value = P::Value>,
     {
-        let (place, token, access) = self.into_parts();
-        Guard { access, token, place: change(place), marker: PhantomData }
+        let (place, token, access, held) = self.into_parts();
+        Guard { access, token, place: change(place), held, marker: PhantomData }
     }
 
     /// Returns the guard without its drop.
     #[inline]
-    fn into_parts(self) -> (P, M::Token, M::Access) {
+    fn into_parts(self) -> (P, M::Token, M::Access, Held) {
         let mut this = ManuallyDrop::new(self);
-        let (token, access) = (this.token, this.access.take());
+        let (token, access, held) = (this.token, this.access.take(), this.held.take());
         // SAFETY: `this` is neither dropped nor used any more.
         let place = unsafe { ptr::read(&raw const this.place) };
-        (place, token, access)
+        (place, token, access, held)
     }
 }
 
@@ -309,37 +325,57 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
     ///
     /// The lock is held in this mode, and the guard stands for that. `token` is what locking it returned.
     #[inline]
-    pub(crate) unsafe fn new(place: P, token: M::Token) -> Self {
-        Self { access: M::Access::begin(place.data()), token, place, marker: PhantomData }
+    pub(crate) unsafe fn new(place: P, token: M::Token, call: Call<'_>) -> Self {
+        // SAFETY: this function's contract.
+        unsafe { Self::with_entry(place, token, Held::new(call)) }
     }
 
-    /// Unlocks, runs `f`, and locks again, whatever happens. `call` is what the user called.
-    pub(crate) fn unlocked<R>(&mut self, call: &'static str, f: impl FnOnce() -> R) -> R {
-        self.access.end();
-        // SAFETY: the guard has the lock, and takes it again below.
-        unsafe { M::unlock(self.place.raw(), self.token) };
-        self.run_and_lock(call, f)
+    /// # Safety
+    ///
+    /// As for [`new`](Self::new).
+    #[inline]
+    unsafe fn with_entry(place: P, token: M::Token, held: Held) -> Self {
+        Self { access: M::Access::begin(place.data()), token, place, held, marker: PhantomData }
+    }
+
+    /// Unlocks, runs `f`, and locks again, whatever happens. `name` is what the user called.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn unlocked<R>(&mut self, name: &'static str, f: impl FnOnce() -> R) -> R {
+        // SAFETY: the guard has the lock, and takes it again afterwards.
+        self.run_and_lock(name, |raw, token| unsafe { M::unlock(raw, token) }, f)
     }
 
     /// Runs `f` as [`unlocked`](Self::unlocked) does, and hands the lock over.
-    pub(crate) fn unlocked_fair<R>(&mut self, call: &'static str, f: impl FnOnce() -> R) -> R {
-        self.access.end();
-        // SAFETY: the guard has the lock, and takes it again below.
-        unsafe { M::unlock_fair(self.place.raw(), self.token) };
-        self.run_and_lock(call, f)
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn unlocked_fair<R>(&mut self, name: &'static str, f: impl FnOnce() -> R) -> R {
+        // SAFETY: the guard has the lock, and takes it again afterwards.
+        self.run_and_lock(name, |raw, token| unsafe { M::unlock_fair(raw, token) }, f)
     }
 
-    fn run_and_lock<R>(&mut self, call: &'static str, f: impl FnOnce() -> R) -> R {
-        let Self { access, token, place, .. } = self;
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn run_and_lock<R>(
+        &mut self,
+        name: &'static str,
+        unlock: impl FnOnce(&M::Raw, M::Token),
+        f: impl FnOnce() -> R,
+    ) -> R {
+        let Self { access, token, place, held, .. } = self;
+        let call = Call::new(M::KIND, M::HOW, place.identity()).like(held);
+        access.end();
+        held.release();
+        call.acquiring(false);
+        unlock(place.raw(), *token);
         let lock = || {
-            *token = M::lock(place.raw(), call);
+            *token = M::lock(place.raw(), name, call);
             *access = M::Access::begin(place.data());
+            *held = Held::new(call);
         };
         run_and_lock(lock, f)
     }
 
     /// Lets the first waiter have the lock and takes it again behind it. Does nothing if no waiter could come
     /// in.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn bump(&mut self) {
         // SAFETY: the guard has the lock.
         if unsafe { M::has_waiters(self.place.raw()) } {
@@ -350,16 +386,22 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
     /// Runs `f` while this guard gives no access to the value. `f` may unlock, and must have locked again
     /// when it returns or panics.
     #[inline]
-    pub(crate) fn released<R>(&mut self, f: impl FnOnce(&P::Raw) -> R) -> R {
-        self.access.end();
-        let result = f(self.place.raw());
-        self.access = M::Access::begin(self.place.data());
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn released<R>(&mut self, f: impl FnOnce(&P::Raw, Call<'_>) -> R) -> R {
+        let Self { access, place, held, .. } = self;
+        let call = Call::new(M::KIND, M::HOW, place.identity()).like(held);
+        access.end();
+        held.release();
+        call.acquiring(false);
+        let result = f(place.raw(), call);
+        *held = Held::new(call);
+        *access = M::Access::begin(place.data());
         result
     }
 
-    /// Returns the access and the place, for a caller that holds the lock in another mode for a while.
-    pub(crate) fn split(&mut self) -> (&mut M::Access, &P) {
-        (&mut self.access, &self.place)
+    /// Returns the access, the place and the entry, for a caller that holds the lock in another mode for a while.
+    pub(crate) fn split(&mut self) -> (&mut M::Access, &P, &mut Held) {
+        (&mut self.access, &self.place, &mut self.held)
     }
 
     /// Holds the lock in another mode, if `change` can bring that about.
@@ -368,22 +410,22 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
     ///
     /// If `change` returns a token, the lock is held in the mode `N` then. If it returns `None` or panics, it
     /// is held as before.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) unsafe fn into_mode<N: Mode<Raw = M::Raw>>(
         mut self,
-        change: impl FnOnce(&P::Raw) -> Option<N::Token>,
+        change: impl FnOnce(&P::Raw, Call<'_>) -> Option<N::Token>,
     ) -> Result<Guard<P, N>, Self> {
         self.access.end();
-        match change(self.place.raw()) {
-            None => {
-                self.access = M::Access::begin(self.place.data());
-                Err(self)
-            }
-            Some(token) => {
-                let (place, ..) = self.into_parts();
-                // SAFETY: this function's contract.
-                Ok(unsafe { Guard::new(place, token) })
-            }
-        }
+        let call = Call::new(N::KIND, N::HOW, self.place.identity()).like(&self.held);
+        let Some(token) = change(self.place.raw(), call) else {
+            self.access = M::Access::begin(self.place.data());
+            return Err(self);
+        };
+        self.held.release();
+        let held = Held::new(call);
+        let (place, ..) = self.into_parts();
+        // SAFETY: this function's contract.
+        Ok(unsafe { Guard::with_entry(place, token, held) })
     }
 }
 
@@ -392,6 +434,7 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Drop for Guard<P, M> {
     fn drop(&mut self) {
         self.access.end();
         self.place.before_unlock();
+        self.held.release();
         // SAFETY: the guard has the lock, and is gone now.
         unsafe { M::unlock(self.place.raw(), self.token) };
     }
@@ -547,6 +590,7 @@ macro_rules! unlocks {
         impl<$($generics)*> $guard {
             /// Unlocks, runs `f`, and locks again in the same way, also if `f` panics.
             $(#[$unlocked])*
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn unlocked<F, U>(this: &mut Self, f: F) -> U
             where
                 F: FnOnce() -> U,
@@ -556,6 +600,7 @@ macro_rules! unlocks {
 
             /// Runs `f` as [`unlocked`](Self::unlocked) does, and hands the lock to the first waiter that can
             /// have it, if there is one.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn unlocked_fair<F, U>(this: &mut Self, f: F) -> U
             where
                 F: FnOnce() -> U,
@@ -566,7 +611,7 @@ macro_rules! unlocks {
             /// Lets the first waiter have the lock and takes it again behind it. Does nothing if no thread
             /// waits.
             $(#[$bump])*
-            #[track_caller]
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn bump(this: &mut Self) {
                 this.inner.bump();
             }

@@ -186,7 +186,7 @@ impl Lock {
 
     /// Locks as any thread does.
     pub fn lock(&self) -> Held<'_> {
-        self.raw.lock();
+        self.raw.lock(crate::observe::Call::none());
         Held { lock: self, access: self.data.write() }
     }
 }

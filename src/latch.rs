@@ -5,6 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::facade::{TimeLimit, const_fn};
+use crate::observe::{Call, Identity, Kind, Mode};
 use crate::raw::latch::RawLatch;
 
 /// A gate that opens, once and for good, when it has been counted down to zero.
@@ -64,6 +65,7 @@ use crate::raw::latch::RawLatch;
 /// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct Latch {
     raw: RawLatch,
+    identity: Identity,
 }
 
 impl Latch {
@@ -76,8 +78,29 @@ impl Latch {
         #[must_use]
         #[inline]
         pub fn new(count: usize) -> Self {
-            Self { raw: RawLatch::new(count) }
+            Self { raw: RawLatch::new(count), identity: Identity::NONE }
         }
+    }
+
+    const_fn! {
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
+        /// `diagnose` the name is not kept.
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str, count: usize) -> Self {
+            Self { raw: RawLatch::new(count), identity: Identity::named(name) }
+        }
+    }
+
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::new(Kind::Latch, Mode::Wait, &self.identity)
+    }
+
+    /// Waits on behalf of another object's call, which the limit is of.
+    pub(crate) fn wait_within(&self, limit: TimeLimit<'_>) -> bool {
+        self.raw.wait_until(limit)
     }
 
     /// Takes one off the count. The thread that makes it zero opens the latch. Does nothing to an open one.
@@ -116,9 +139,9 @@ impl Latch {
 
     /// Blocks until the latch is open.
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait(&self) {
-        self.raw.wait_until(TimeLimit::Never);
+        self.raw.wait_until(TimeLimit::never(self.call()));
     }
 
     /// Blocks until the latch is open, for `timeout` at most. Returns whether it is.
@@ -134,16 +157,16 @@ impl Latch {
     /// assert!(latch.wait_for(Duration::ZERO));
     /// ```
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.raw.wait_until(TimeLimit::For(timeout))
+        self.raw.wait_until(TimeLimit::within(timeout, self.call()))
     }
 
     /// Blocks until the latch is open, until `deadline` at most. Returns whether it is.
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.raw.wait_until(TimeLimit::Until(deadline))
+        self.raw.wait_until(TimeLimit::until(deadline, self.call()))
     }
 
     /// Counts down by one and waits until it is open.
@@ -158,6 +181,7 @@ impl Latch {
     ///     s.spawn(|| latch.arrive_and_wait());
     /// });
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn arrive_and_wait(&self) {
         self.count_down();
         self.wait();

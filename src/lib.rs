@@ -98,6 +98,7 @@
 //! |---|---|
 //! | `lock_api` | [`RawMutex`], [`RawFairMutex`], [`RawRwLock`] and [`RawThreadId`], for the traits of `lock_api` 0.4; [`FairMutex`] |
 //! | `serde` | locks are serialised as what they guard |
+//! | `diagnose` | the module `diagnose`: who waits for what, who holds what, what could deadlock |
 //! | `threads` | [`ThreadPool`], [`Task`], [`as_completed`], [`Worker`] and what goes with them |
 //! | `loom` | together with `--cfg loom`: [models](guide::loom) of your own code |
 //! | `loom-spec` | the same with small specifications in place of some primitives, for models of more threads |
@@ -111,6 +112,14 @@
 //! * [Choosing a primitive](guide::choosing), [avoiding deadlock](guide::deadlock), [stopping
 //!   threads](guide::stopping), [threads and pools][threads], [what the types cannot tell
 //!   you](guide::limits), [models of your own](guide::loom).
+//!
+//! # Diagnosis
+//!
+//! With the feature `diagnose` a program can say which thread waits for which lock at which place, since when,
+//! and which thread holds it: the module `diagnose`. A library that wants its locks to have names there gives
+//! them by [`Mutex::named`] and its like, or a [`LockClass`] by [`Mutex::of`], and states with [`assert_held`]
+//! and [`assert_nothing_held`] what it relies on. Those are there without the feature as well, store nothing
+//! and do nothing.
 //!
 //! # Models
 //!
@@ -146,8 +155,10 @@ mod condvar;
 mod event;
 mod facade;
 mod guard;
+mod held;
 mod latch;
 mod mutex;
+mod observe;
 mod once;
 pub mod poison;
 mod raw;
@@ -176,8 +187,10 @@ pub use buffer::{
 };
 pub use condvar::{Condvar, CondvarGuard, WaitTimeoutResult};
 pub use event::{AutoResetEvent, Event};
+pub use held::{Lockable, assert_held, assert_nothing_held};
 pub use latch::Latch;
 pub use mutex::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard, const_mutex};
+pub use observe::LockClass;
 pub use once::{LazyLock, Once, OnceLock, OnceState};
 pub use reentrant::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
@@ -215,6 +228,13 @@ facade::real_only! {
 
 #[cfg(feature = "serde")]
 mod serde;
+
+facade::observed! {
+    pub mod diagnose;
+
+    /// What is told of all calls.
+    static OBSERVER: diagnose::Watch = diagnose::Watch;
+}
 
 facade::model_only! {
     #[doc(hidden)]

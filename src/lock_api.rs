@@ -13,6 +13,7 @@ use traits::GuardNoSend;
 use crate::condvar::CondvarGuard;
 use crate::condvar::sealed::{Sealed, Waiting};
 use crate::facade::{AbortOnUnwind, TimeLimit};
+use crate::observe::{Call, Kind, Mode};
 use crate::raw::rwlock::Role;
 use crate::raw::thread_id::ThreadId;
 use crate::raw::{mutex, rwlock};
@@ -137,8 +138,10 @@ macro_rules! raw_mutex {
             type GuardMarker = GuardNoSend;
 
             #[inline]
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn lock(&self) {
-                or_abort(|| self.0.lock());
+                let call = Call::at(Kind::Mutex, Mode::Lock, self);
+                or_abort(|| self.0.lock(call));
             }
 
             #[inline]
@@ -167,11 +170,13 @@ macro_rules! raw_mutex {
             }
 
             #[inline]
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             unsafe fn bump(&self) {
                 if self.0.has_waiters() {
                     // SAFETY: this function's contract: the lock is held.
                     unsafe { self.0.unlock_fair() };
-                    or_abort(|| self.0.lock());
+                    let call = Call::at(Kind::Mutex, Mode::Lock, self);
+                    or_abort(|| self.0.lock(call));
                 }
             }
         }
@@ -182,13 +187,15 @@ macro_rules! raw_mutex {
             type Instant = Instant;
 
             #[inline]
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn try_lock_for(&self, timeout: Duration) -> bool {
-                self.0.lock_until(TimeLimit::For(timeout))
+                self.0.lock_until(TimeLimit::within(timeout, Call::at(Kind::Mutex, Mode::Lock, self)))
             }
 
             #[inline]
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn try_lock_until(&self, deadline: Instant) -> bool {
-                self.0.lock_until(TimeLimit::Until(deadline))
+                self.0.lock_until(TimeLimit::until(deadline, Call::at(Kind::Mutex, Mode::Lock, self)))
             }
         }
     };
@@ -219,9 +226,10 @@ unsafe impl traits::RawRwLock for RawRwLock {
     type GuardMarker = GuardNoSend;
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_shared(&self) {
         or_abort(|| {
-            if !self.0.read(Role::Read, TimeLimit::Never) {
+            if !self.0.read(Role::Read, TimeLimit::never(Call::at(Kind::RwLock, Mode::Read, self))) {
                 rwlock::too_many_readers("RawRwLock::lock_shared");
             }
         });
@@ -239,8 +247,9 @@ unsafe impl traits::RawRwLock for RawRwLock {
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_exclusive(&self) {
-        let locked = or_abort(|| self.0.write(TimeLimit::Never));
+        let locked = or_abort(|| self.0.write(TimeLimit::never(Call::at(Kind::RwLock, Mode::Write, self))));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -314,32 +323,37 @@ unsafe impl traits::RawRwLockTimed for RawRwLock {
     type Instant = Instant;
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_shared_for(&self, timeout: Duration) -> bool {
-        self.0.read(Role::Read, TimeLimit::For(timeout))
+        self.0.read(Role::Read, TimeLimit::within(timeout, Call::at(Kind::RwLock, Mode::Read, self)))
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_shared_until(&self, deadline: Instant) -> bool {
-        self.0.read(Role::Read, TimeLimit::Until(deadline))
+        self.0.read(Role::Read, TimeLimit::until(deadline, Call::at(Kind::RwLock, Mode::Read, self)))
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_exclusive_for(&self, timeout: Duration) -> bool {
-        self.0.write(TimeLimit::For(timeout))
+        self.0.write(TimeLimit::within(timeout, Call::at(Kind::RwLock, Mode::Write, self)))
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_exclusive_until(&self, deadline: Instant) -> bool {
-        self.0.write(TimeLimit::Until(deadline))
+        self.0.write(TimeLimit::until(deadline, Call::at(Kind::RwLock, Mode::Write, self)))
     }
 }
 
 // SAFETY: as above; a reader that is in does not keep such a reader out, whatever thread waits.
 unsafe impl traits::RawRwLockRecursive for RawRwLock {
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_shared_recursive(&self) {
         or_abort(|| {
-            if !self.0.read(Role::ReadAgain, TimeLimit::Never) {
+            if !self.0.read(Role::ReadAgain, TimeLimit::never(Call::at(Kind::RwLock, Mode::ReadRecursive, self))) {
                 rwlock::too_many_readers("RawRwLock::lock_shared_recursive");
             }
         });
@@ -354,13 +368,15 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
 // SAFETY: as above.
 unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_shared_recursive_for(&self, timeout: Duration) -> bool {
-        self.0.read(Role::ReadAgain, TimeLimit::For(timeout))
+        self.0.read(Role::ReadAgain, TimeLimit::within(timeout, Call::at(Kind::RwLock, Mode::ReadRecursive, self)))
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_shared_recursive_until(&self, deadline: Instant) -> bool {
-        self.0.read(Role::ReadAgain, TimeLimit::Until(deadline))
+        self.0.read(Role::ReadAgain, TimeLimit::until(deadline, Call::at(Kind::RwLock, Mode::ReadRecursive, self)))
     }
 }
 
@@ -368,8 +384,9 @@ unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
 // between.
 unsafe impl traits::RawRwLockUpgrade for RawRwLock {
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_upgradable(&self) {
-        let locked = or_abort(|| self.0.upgradable(TimeLimit::Never));
+        let locked = or_abort(|| self.0.upgradable(TimeLimit::never(Call::at(Kind::RwLock, Mode::Upgradable, self))));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -385,9 +402,10 @@ unsafe impl traits::RawRwLockUpgrade for RawRwLock {
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     unsafe fn upgrade(&self) {
         // SAFETY: this function's contract: the upgradable reader is in.
-        let upgraded = unsafe { self.0.upgrade(TimeLimit::Never) };
+        let upgraded = unsafe { self.0.upgrade(TimeLimit::never(Call::at(Kind::RwLock, Mode::Upgrade, self))) };
         debug_assert!(upgraded, "a wait without a deadline ends with the lock");
     }
 
@@ -437,25 +455,29 @@ unsafe impl traits::RawRwLockUpgradeDowngrade for RawRwLock {
 // SAFETY: as above.
 unsafe impl traits::RawRwLockUpgradeTimed for RawRwLock {
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_upgradable_for(&self, timeout: Duration) -> bool {
-        self.0.upgradable(TimeLimit::For(timeout))
+        self.0.upgradable(TimeLimit::within(timeout, Call::at(Kind::RwLock, Mode::Upgradable, self)))
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_upgradable_until(&self, deadline: Instant) -> bool {
-        self.0.upgradable(TimeLimit::Until(deadline))
+        self.0.upgradable(TimeLimit::until(deadline, Call::at(Kind::RwLock, Mode::Upgradable, self)))
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     unsafe fn try_upgrade_for(&self, timeout: Duration) -> bool {
         // SAFETY: this function's contract: the upgradable reader is in.
-        unsafe { self.0.upgrade(TimeLimit::For(timeout)) }
+        unsafe { self.0.upgrade(TimeLimit::within(timeout, Call::at(Kind::RwLock, Mode::Upgrade, self))) }
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     unsafe fn try_upgrade_until(&self, deadline: Instant) -> bool {
         // SAFETY: this function's contract: the upgradable reader is in.
-        unsafe { self.0.upgrade(TimeLimit::Until(deadline)) }
+        unsafe { self.0.upgrade(TimeLimit::until(deadline, Call::at(Kind::RwLock, Mode::Upgrade, self))) }
     }
 }
 

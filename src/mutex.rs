@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::facade::{Data, Deadline, TimeLimit, WriteAccess, const_fn};
 use crate::guard::{Guard, Lock, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
+use crate::observe::{self, Call, Identity, Kind, LockClass, Mode as How};
 use crate::raw::mutex::RawMutex;
 
 /// A mutual exclusion lock that owns the value it guards.
@@ -97,6 +98,7 @@ use crate::raw::mutex::RawMutex;
 /// uncontended lock and unlock are one atomic exchange each.
 pub struct Mutex<T: ?Sized> {
     raw: RawMutex,
+    identity: Identity,
     value: Data<T>,
 }
 
@@ -119,7 +121,41 @@ impl<T> Mutex<T> {
         #[must_use]
         #[inline]
         pub fn new(value: T) -> Self {
-            Self { raw: RawMutex::new(), value: Data::new(value) }
+            Self { raw: RawMutex::new(), identity: Identity::NONE, value: Data::new(value) }
+        }
+    }
+
+    const_fn! {
+        /// Makes an unlocked mutex with a name, under which [diagnosis](crate#diagnosis) tells of it. Without
+        /// the feature `diagnose` the name is not kept.
+        ///
+        /// ```
+        /// use lockwork::Mutex;
+        ///
+        /// static SESSIONS: Mutex<Vec<u32>> = Mutex::named("sessions", Vec::new());
+        /// SESSIONS.lock().push(1);
+        /// ```
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str, value: T) -> Self {
+            Self { raw: RawMutex::new(), identity: Identity::named(name), value: Data::new(value) }
+        }
+    }
+
+    const_fn! {
+        /// Makes an unlocked mutex of a [class](LockClass): it has the class's name and rank.
+        #[must_use]
+        #[inline]
+        pub fn of(class: &'static LockClass, value: T) -> Self {
+            Self { raw: RawMutex::new(), identity: Identity::of(class), value: Data::new(value) }
+        }
+    }
+
+    const_fn! {
+        /// A mutex inside another object, of which nothing is told.
+        #[inline]
+        pub(crate) fn hidden(value: T) -> Self {
+            Self { raw: RawMutex::new(), identity: Identity::HIDDEN, value: Data::new(value) }
         }
     }
 
@@ -143,6 +179,7 @@ impl<T> Mutex<T> {
     ///
     /// With the panic of [`Clone::clone`], after unlocking.
     #[must_use]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get_cloned(&self) -> T
     where
         T: Clone,
@@ -163,6 +200,7 @@ impl<T> Mutex<T> {
     /// });
     /// assert_eq!(state.get_cloned(), "ready");
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn set(&self, value: T) {
         drop(self.replace(value));
     }
@@ -174,6 +212,7 @@ impl<T> Mutex<T> {
     /// assert_eq!(events.replace(Vec::new()), [1, 2]);
     /// assert_eq!(*events.lock(), []);
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn replace(&self, value: T) -> T {
         mem::replace(&mut *self.lock(), value)
     }
@@ -188,10 +227,12 @@ impl<T: ?Sized> Mutex<T> {
     /// assert_eq!(*names.lock(), ["ada", "grace"]);
     /// ```
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.raw.lock();
-        self.guard()
+        let call = self.call();
+        call.acquiring(false);
+        self.raw.lock(call);
+        self.guard(call)
     }
 
     /// Attempts to lock, without blocking.
@@ -204,8 +245,10 @@ impl<T: ?Sized> Mutex<T> {
     /// assert!(mutex.try_lock().is_some());
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.raw.try_lock().then(|| self.guard())
+        let call = self.call();
+        self.raw.try_lock().then(|| self.guard(call))
     }
 
     /// Attempts to lock, blocking for `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
@@ -223,9 +266,10 @@ impl<T: ?Sized> Mutex<T> {
     /// assert!(mutex.try_lock_for(Duration::MAX).is_some());
     /// ```
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock_for(&self, timeout: Duration) -> Option<MutexGuard<'_, T>> {
-        self.raw.lock_until(TimeLimit::For(timeout)).then(|| self.guard())
+        let call = self.call();
+        self.raw.lock_until(TimeLimit::within(timeout, call)).then(|| self.guard(call))
     }
 
     /// Attempts to lock, blocking until `deadline` at most. A deadline in the past tries once.
@@ -237,14 +281,17 @@ impl<T: ?Sized> Mutex<T> {
     /// assert!(mutex.try_lock_until(Instant::now() + Duration::from_secs(1)).is_some());
     /// ```
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock_until(&self, deadline: Instant) -> Option<MutexGuard<'_, T>> {
-        self.raw.lock_until(TimeLimit::Until(deadline)).then(|| self.guard())
+        let call = self.call();
+        self.raw.lock_until(TimeLimit::until(deadline, call)).then(|| self.guard(call))
     }
 
     /// The same for `lock_all`, which waits for several before one deadline.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn lock_before(&self, deadline: &Deadline) -> Option<MutexGuard<'_, T>> {
-        self.raw.lock_until(TimeLimit::Before(deadline)).then(|| self.guard())
+        let call = self.call();
+        self.raw.lock_until(TimeLimit::before(deadline, call)).then(|| self.guard(call))
     }
 
     /// What tells this lock from every other: the address of its word, which the value never shares.
@@ -264,32 +311,38 @@ impl<T: ?Sized> Mutex<T> {
     /// assert!(!mutex.is_locked());
     /// ```
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn lock_arc(self: &Arc<Self>) -> ArcMutexGuard<T> {
-        self.raw.lock();
-        self.guard_arc()
+        let call = self.call().shared();
+        call.acquiring(false);
+        self.raw.lock(call);
+        self.guard_arc(call)
     }
 
     /// Attempts to lock as [`try_lock`](Self::try_lock) does, with a guard that keeps the mutex alive.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock_arc(self: &Arc<Self>) -> Option<ArcMutexGuard<T>> {
-        self.raw.try_lock().then(|| self.guard_arc())
+        let call = self.call().shared();
+        self.raw.try_lock().then(|| self.guard_arc(call))
     }
 
     /// Attempts to lock as [`try_lock_for`](Self::try_lock_for) does, with a guard that keeps the mutex
     /// alive.
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcMutexGuard<T>> {
-        self.raw.lock_until(TimeLimit::For(timeout)).then(|| self.guard_arc())
+        let call = self.call().shared();
+        self.raw.lock_until(TimeLimit::within(timeout, call)).then(|| self.guard_arc(call))
     }
 
     /// Attempts to lock as [`try_lock_until`](Self::try_lock_until) does, with a guard that keeps the mutex
     /// alive.
     #[inline]
-    #[track_caller]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcMutexGuard<T>> {
-        self.raw.lock_until(TimeLimit::Until(deadline)).then(|| self.guard_arc())
+        let call = self.call().shared();
+        self.raw.lock_until(TimeLimit::until(deadline, call)).then(|| self.guard_arc(call))
     }
 
     /// Returns the value. No locking: the mutex is borrowed exclusively.
@@ -320,6 +373,7 @@ impl<T: ?Sized> Mutex<T> {
     /// The lock is held, and the thread that holds it gives it up: no guard of it is alive that will be used
     /// or dropped.
     pub unsafe fn force_unlock(&self) {
+        observe::release_forgotten(Kind::Mutex, &self.identity);
         // SAFETY: this function's contract.
         unsafe { self.raw.unlock() };
     }
@@ -331,6 +385,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// As for [`force_unlock`](Self::force_unlock).
     pub unsafe fn force_unlock_fair(&self) {
+        observe::release_forgotten(Kind::Mutex, &self.identity);
         // SAFETY: this function's contract.
         unsafe { self.raw.unlock_fair() };
     }
@@ -341,8 +396,9 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// The lock is held, no other guard of it will be used or dropped, and the guard stands in for the
     /// holder.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_guard_unchecked(&self) -> MutexGuard<'_, T> {
-        self.guard()
+        self.guard(self.call())
     }
 
     crate::facade::model_only! {
@@ -351,17 +407,23 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::new(Kind::Mutex, How::Lock, &self.identity)
+    }
+
     /// Returns the guard for a lock that was just taken.
     #[inline]
-    fn guard(&self) -> MutexGuard<'_, T> {
+    fn guard(&self, call: Call<'_>) -> MutexGuard<'_, T> {
         // SAFETY: the callers have just locked, or stand for a thread that holds the lock.
-        MutexGuard { inner: unsafe { Guard::new(self, ()) } }
+        MutexGuard { inner: unsafe { Guard::new(self, (), call) } }
     }
 
     #[inline]
-    fn guard_arc(self: &Arc<Self>) -> ArcMutexGuard<T> {
+    fn guard_arc(self: &Arc<Self>, call: Call<'_>) -> ArcMutexGuard<T> {
         // SAFETY: the callers have just locked.
-        ArcMutexGuard { inner: unsafe { Guard::new(Arc::clone(self), ()) } }
+        ArcMutexGuard { inner: unsafe { Guard::new(Arc::clone(self), (), call) } }
     }
 }
 
@@ -411,6 +473,11 @@ impl<T: ?Sized> Lock for Mutex<T> {
     fn data(&self) -> &Data<T> {
         &self.value
     }
+
+    #[inline]
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
 }
 
 /// How a mutex is held.
@@ -421,9 +488,12 @@ impl Mode for Exclusive {
     type Token = ();
     type Access = WriteAccess;
 
+    const KIND: Kind = Kind::Mutex;
+    const HOW: How = How::Lock;
+
     #[inline]
-    fn lock(raw: &RawMutex, _: &'static str) {
-        raw.lock();
+    fn lock(raw: &RawMutex, _: &'static str, call: Call<'_>) {
+        raw.lock(call);
     }
 
     #[inline]

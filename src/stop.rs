@@ -31,8 +31,9 @@ use crate::any::AnySource;
 use crate::any::sealed::{Raw, Sealed};
 use crate::condvar::Condvar;
 use crate::event::Event;
-use crate::facade::{contain, this_thread};
+use crate::facade::{TimeLimit, contain, this_thread};
 use crate::mutex::{Mutex, MutexGuard};
+use crate::observe::{Call, Kind, Mode};
 
 type Callback = Box<dyn FnOnce() + Send>;
 
@@ -314,6 +315,12 @@ impl fmt::Debug for StopSource {
 pub struct StopToken(Arc<Shared>);
 
 impl StopToken {
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::at(Kind::Stop, Mode::Wait, Arc::as_ptr(&self.0))
+    }
+
     /// Makes a token that has not been stopped, of a source of its own.
     #[must_use]
     pub fn new() -> Self {
@@ -336,21 +343,24 @@ impl StopToken {
     }
 
     /// Blocks until the thread is asked to stop.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait(&self) {
-        self.0.stopped.wait();
+        let _ = self.0.stopped.wait_within(TimeLimit::never(self.call()));
     }
 
     /// Blocks until the thread is asked to stop, for `timeout` at most: a sleep that ends early. Returns
     /// whether it was.
     ///
     /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.0.stopped.wait_for(timeout)
+        self.0.stopped.wait_within(TimeLimit::within(timeout, self.call()))
     }
 
     /// Blocks until the thread is asked to stop, until `deadline` at most. Returns whether it was.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.0.stopped.wait_until(deadline)
+        self.0.stopped.wait_within(TimeLimit::until(deadline, self.call()))
     }
 
     /// Registers a callback, which runs at the stop. If that has been already, runs it before this call

@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::facade::TimeLimit;
 use crate::latch::Latch;
 use crate::mutex::Mutex;
+use crate::observe::{Call, Kind, Mode};
 
 /// A group of threads that can be waited for: each has a handle, and waiting ends when all others have
 /// dropped theirs.
@@ -46,7 +48,7 @@ use crate::mutex::Mutex;
 ///     }
 /// }
 ///
-/// let (seen, group) = (Arc::new(Mutex::new(0)), WaitGroup::new());
+/// let (seen, group) = (Arc::new(Mutex::hidden(0)), WaitGroup::new());
 /// visit(3, Arc::clone(&seen), group.clone());
 /// while !group.wait_for(Duration::from_secs(10)) {
 ///     println!("still walking, {} seen", seen.lock());
@@ -93,14 +95,15 @@ impl WaitGroup {
     }
 
     fn member_of(latch: Arc<Latch>) -> Self {
-        Self { latch, absent: Mutex::new(0) }
+        Self { latch, absent: Mutex::hidden(0) }
     }
 
     /// Leaves the group and waits until all others have left it or wait as well.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait(self) {
         let latch = Arc::clone(&self.latch);
         drop(self);
-        latch.wait();
+        latch.wait_within(TimeLimit::never(Call::at(Kind::WaitGroup, Mode::Wait, &*latch)));
     }
 
     /// Blocks until all others have left the group or wait as well, for `timeout` at most. Returns whether
@@ -123,17 +126,25 @@ impl WaitGroup {
     /// drop(member);
     /// assert!(group.wait_for(Duration::from_millis(1)));
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.wait_without_membership(|latch| latch.wait_for(timeout))
+        self.wait_without_membership(TimeLimit::within(timeout, self.call()))
     }
 
     /// Blocks until all others have left the group or wait as well, until `deadline` at most. See
     /// [`wait_for`](Self::wait_for).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.wait_without_membership(|latch| latch.wait_until(deadline))
+        self.wait_without_membership(TimeLimit::until(deadline, self.call()))
     }
 
-    fn wait_without_membership(&self, wait: impl FnOnce(&Latch) -> bool) -> bool {
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::at(Kind::WaitGroup, Mode::Wait, &*self.latch)
+    }
+
+    fn wait_without_membership(&self, limit: TimeLimit<'_>) -> bool {
         /// Becomes a member again when the wait is over, however that ends, and no other thread waits with
         /// the handle.
         struct Absent<'a>(&'a WaitGroup);
@@ -155,7 +166,7 @@ impl WaitGroup {
         }
         drop(absent);
         let absent = Absent(self);
-        wait(&self.latch);
+        self.latch.wait_within(limit);
         drop(absent);
         // The last word: the group can have ended until the moment in which this handle became a member
         // again.

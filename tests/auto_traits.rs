@@ -14,15 +14,15 @@ use lockwork::{
     ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit, AsCompleted, AutoResetEvent,
     Barrier, BarrierWaitResult, BoundedBuffer, BrokenBarrier, BufferIter, BufferTryIter, Condvar, Event,
     First1, First2, First3, First4, First5, First6, First7, First8, GetError, GetTimeoutError, Getting,
-    Latch, LazyLock, Map, MapAhead, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
-    MappedRwLockWriteGuard, Mutex, MutexGuard, Once, OnceLock, OnceState, OverRelease, PriorityBuffer,
-    PriorityBufferIter, PriorityBufferTryIter, PutAllError, PutError, PutTimeoutError, Putting, Reading,
-    ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
-    RwLockWriteGuard, Scope, ScopedTask, Semaphore, SemaphorePermit, Shutdown, StackBuffer, StackBufferIter,
-    StackBufferTryIter, StopGuard, StopSource, StopToken, SubmitError, SubmitTimeoutError, Task,
-    TaskDoneError, TaskError, TaskId, ThreadCell, ThreadLocal, ThreadLocalIntoIter, ThreadLocalIter,
-    ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError, TrySubmitError,
-    UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, Writing, channel, poison,
+    Latch, LazyLock, LockClass, Map, MapAhead, MappedMutexGuard, MappedReentrantMutexGuard,
+    MappedRwLockReadGuard, MappedRwLockWriteGuard, Mutex, MutexGuard, Once, OnceLock, OnceState, OverRelease,
+    PriorityBuffer, PriorityBufferIter, PriorityBufferTryIter, PutAllError, PutError, PutTimeoutError,
+    Putting, Reading, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard, Scope, ScopedTask, Semaphore, SemaphorePermit, Shutdown,
+    StackBuffer, StackBufferIter, StackBufferTryIter, StopGuard, StopSource, StopToken, SubmitError,
+    SubmitTimeoutError, Task, TaskDoneError, TaskError, TaskId, ThreadCell, ThreadLocal, ThreadLocalIntoIter,
+    ThreadLocalIter, ThreadLocalIterMut, ThreadPool, ThreadPoolBuilder, TryGetError, TryPutError,
+    TrySubmitError, UnfinishedError, WaitGroup, WaitTimeoutResult, Worker, Writing, channel, poison,
 };
 #[cfg(feature = "lock_api")]
 use lockwork::{RawFairMutex, RawMutex, RawRwLock, RawThreadId};
@@ -322,6 +322,8 @@ assert_impl_all!(AutoResetEvent: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(Barrier: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(BarrierWaitResult: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Debug);
 assert_impl_all!(BrokenBarrier: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, Eq, Error);
+assert_impl_all!(LockClass: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
+assert_not_impl_any!(LockClass: Clone, Default);
 assert_impl_all!(Latch: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Debug);
 assert_impl_all!(WaitGroup: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, Debug, Default);
 assert_not_impl_any!(Barrier: Clone, Default);

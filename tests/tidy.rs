@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 /// The floor of a module: an import goes down or stays level, never up.
 fn floor(module: &str) -> Option<u8> {
     Some(match module {
-        "facade" => 0,
+        "facade" | "observe" => 0,
         "wait" => 1,
         "raw" => 2,
         "guard" | "mutex" | "rwlock" | "reentrant" | "semaphore" | "condvar" | "event" | "barrier"
         | "latch" | "once" => 3,
         "ring" | "thread_cell" | "thread_local" | "any" => 3,
         "buffer" | "stop" | "wait_group" | "all" => 4,
-        "channel" | "poison" | "lock_api" | "serde" | "threads" => 5,
+        "held" | "channel" | "diagnose" | "poison" | "lock_api" | "serde" | "threads" => 5,
         "internals" | "variance" => 5,
         _ => return None,
     })

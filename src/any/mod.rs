@@ -13,6 +13,7 @@ pub use set::AnySet;
 pub use source::AnySource;
 
 use crate::facade::{Deadline, draw};
+use crate::observe;
 use crate::raw::select::{self, Branch, Source, Sources};
 use sealed::{Misuse, Waiting};
 
@@ -265,7 +266,8 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
         return first;
     }
     check(&set, true, name);
-    let first = Call { set, first: None }.wait(start, &Deadline::NEVER);
+    let deadline = Deadline::NEVER.of_call(&observed());
+    let first = Call { set, first: None }.wait(start, &deadline);
     first.unwrap_or_else(|| unreachable!("an indefinite wait ends when something was done"))
 }
 
@@ -274,7 +276,14 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
 #[inline]
 fn timed<S: AnySet>(mut set: S, deadline: impl FnOnce() -> Deadline, name: &'static str) -> Option<S::First> {
     check(&set, false, name);
-    set.any_attempt_all(0).or_else(|| Call { set, first: None }.wait(0, &deadline()))
+    let call = observed();
+    set.any_attempt_all(0).or_else(|| Call { set, first: None }.wait(0, &deadline().of_call(&call)))
+}
+
+#[inline]
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+fn observed() -> observe::Call<'static> {
+    observe::Call::at(observe::Kind::Several, observe::Mode::Wait, std::ptr::null::<()>())
 }
 
 /// Panics if something is wrong with a source.

@@ -5,6 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::sealed::{Misuse, Raw, Sealed};
 use super::source::AnySource;
+use crate::observe;
 use crate::raw::semaphore::Request;
 use crate::semaphore::{Semaphore, SemaphorePermit};
 
@@ -15,6 +16,7 @@ use crate::semaphore::{Semaphore, SemaphorePermit};
 pub struct Acquiring<'a> {
     semaphore: &'a Semaphore,
     request: Request<'a>,
+    call: observe::Call<'a>,
 }
 
 impl Semaphore {
@@ -30,6 +32,7 @@ impl Semaphore {
     /// }
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub const fn acquiring(&self) -> Acquiring<'_> {
         self.acquiring_many(1)
     }
@@ -49,8 +52,9 @@ impl Semaphore {
     /// assert_eq!(slots.available_permits(), 3);
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub const fn acquiring_many(&self, n: usize) -> Acquiring<'_> {
-        Acquiring { semaphore: self, request: Request { semaphore: self.raw(), n } }
+        Acquiring { semaphore: self, request: Request { semaphore: self.raw(), n }, call: self.call(n) }
     }
 }
 
@@ -66,7 +70,7 @@ impl<'a> AnySource for Acquiring<'a> {
     #[inline]
     fn any_attempt(&mut self, handed: bool) -> Option<SemaphorePermit<'a>> {
         let Request { semaphore, n } = self.request;
-        (handed || semaphore.try_acquire(n)).then(|| self.semaphore.permit(n))
+        (handed || semaphore.try_acquire(n)).then(|| self.semaphore.permit(n, self.call))
     }
 
     fn any_misuse(&self, waits: bool) -> Option<Misuse> {

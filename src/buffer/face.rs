@@ -54,7 +54,22 @@ macro_rules! face {
                 #[track_caller]
                 pub fn new(capacity: usize) -> Self {
                     assert!(capacity != 0, concat!(stringify!($name), "::new: the capacity must not be 0"));
-                    Self { core: Core::new($new(capacity, $empty)) }
+                    Self { core: Core::new($new(capacity, $empty), Identity::NONE) }
+                }
+            }
+
+            const_fn! {
+                /// Makes an empty, open buffer with room for `capacity` items and with a name, under which
+                /// [diagnosis](crate#diagnosis) tells of it. Without the feature `diagnose` the name is not kept.
+                ///
+                /// # Panics
+                ///
+                /// Panics if `capacity` is 0.
+                #[must_use]
+                #[track_caller]
+                pub fn named(name: &'static str, capacity: usize) -> Self {
+                    assert!(capacity != 0, concat!(stringify!($name), "::named: the capacity must not be 0"));
+                    Self { core: Core::new($new(capacity, $empty), Identity::named(name)) }
                 }
             }
 
@@ -64,8 +79,9 @@ macro_rules! face {
             ///
             /// Gives the item back if the buffer is closed, or is closed while the call waits.
             #[doc(alias = "send")]
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn put(&self, item: T) -> Result<(), crate::PutError<T>> {
-                self.core.put(item, TimeLimit::Never).map_err(|error| crate::PutError(error.into_inner()))
+                self.core.put(item, TimeLimit::never(self.core.call(Mode::Put))).map_err(|error| crate::PutError(error.into_inner()))
             }
 
             /// Puts an item if there is room just now.
@@ -84,8 +100,9 @@ macro_rules! face {
             ///
             /// Gives the item back if there was no room in time, or if the buffer is closed or is closed
             /// while the call waits.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn put_for(&self, item: T, timeout: Duration) -> Result<(), crate::PutTimeoutError<T>> {
-                self.core.put(item, TimeLimit::For(timeout))
+                self.core.put(item, TimeLimit::within(timeout, self.core.call(Mode::Put)))
             }
 
             /// Puts an item, waiting until `deadline` at most while the buffer is full. A deadline in the
@@ -94,8 +111,9 @@ macro_rules! face {
             /// # Errors
             ///
             /// As [`put_for`](Self::put_for).
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn put_until(&self, item: T, deadline: Instant) -> Result<(), crate::PutTimeoutError<T>> {
-                self.core.put(item, TimeLimit::Until(deadline))
+                self.core.put(item, TimeLimit::until(deadline, self.core.call(Mode::Put)))
             }
 
             /// Puts all items of an iterator, waiting for room as often as need be. Returns the number of
@@ -107,6 +125,7 @@ macro_rules! face {
             ///
             /// Fails if the buffer is closed before everything was put; the error gives back what was taken
             /// and not put.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn put_all<I>(&self, items: I) -> Result<usize, crate::PutAllError<T>>
             where
                 I: IntoIterator<Item = T>,
@@ -120,8 +139,9 @@ macro_rules! face {
             ///
             /// Fails once the buffer is closed and empty.
             #[doc(alias = "recv")]
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn get(&self) -> Result<T, crate::GetError> {
-                self.core.get(TimeLimit::Never).map_err(|_| crate::GetError)
+                self.core.get(TimeLimit::never(self.core.call(Mode::Get))).map_err(|_| crate::GetError)
             }
 
             /// Takes the next item if there is one just now.
@@ -139,8 +159,9 @@ macro_rules! face {
             /// # Errors
             ///
             /// Fails if there was no item in time, or once the buffer is closed and empty.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn get_for(&self, timeout: Duration) -> Result<T, crate::GetTimeoutError> {
-                self.core.get(TimeLimit::For(timeout))
+                self.core.get(TimeLimit::within(timeout, self.core.call(Mode::Get)))
             }
 
             /// Takes the next item, waiting until `deadline` at most while the buffer is empty. A deadline in
@@ -149,8 +170,9 @@ macro_rules! face {
             /// # Errors
             ///
             /// As [`get_for`](Self::get_for).
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn get_until(&self, deadline: Instant) -> Result<T, crate::GetTimeoutError> {
-                self.core.get(TimeLimit::Until(deadline))
+                self.core.get(TimeLimit::until(deadline, self.core.call(Mode::Get)))
             }
 
             /// Waits while the buffer is empty, then takes what is there, `max` items at most, in the order
@@ -166,8 +188,9 @@ macro_rules! face {
             ///
             /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in
             /// the buffer.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, crate::GetError> {
-                self.core.get_many(out, max, TimeLimit::Never).map_err(|_| crate::GetError)
+                self.core.get_many(out, max, TimeLimit::never(self.core.call(Mode::Get))).map_err(|_| crate::GetError)
             }
 
             /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns the number
@@ -197,13 +220,14 @@ macro_rules! face {
             ///
             /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in
             /// the buffer.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn get_many_for(
                 &self,
                 out: &mut Vec<T>,
                 max: usize,
                 timeout: Duration,
             ) -> Result<usize, crate::GetTimeoutError> {
-                self.core.get_many(out, max, TimeLimit::For(timeout))
+                self.core.get_many(out, max, TimeLimit::within(timeout, self.core.call(Mode::Get)))
             }
 
             /// Does the same as [`get_many`](Self::get_many), waiting until `deadline` at most for the first
@@ -217,13 +241,14 @@ macro_rules! face {
             ///
             /// Panics, as [`Vec::reserve`] does, if `out` grew beyond `isize::MAX` bytes; the items stay in
             /// the buffer.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn get_many_until(
                 &self,
                 out: &mut Vec<T>,
                 max: usize,
                 deadline: Instant,
             ) -> Result<usize, crate::GetTimeoutError> {
-                self.core.get_many(out, max, TimeLimit::Until(deadline))
+                self.core.get_many(out, max, TimeLimit::until(deadline, self.core.call(Mode::Get)))
             }
 
             /// Closes the buffer: putting fails from now on, getting takes what is there and then fails. It
@@ -308,18 +333,21 @@ macro_rules! face {
             /// Blocks until every item that was put has been reported done by [`task_done`](Self::task_done).
             ///
             /// See [`BoundedBuffer::join`](crate::BoundedBuffer::join).
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn join(&self) {
-                self.core.join(TimeLimit::Never);
+                self.core.join(TimeLimit::never(self.core.call(Mode::Join)));
             }
 
             /// Blocks likewise, for `timeout` at most. Returns whether everything was done.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn join_for(&self, timeout: Duration) -> bool {
-                self.core.join(TimeLimit::For(timeout))
+                self.core.join(TimeLimit::within(timeout, self.core.call(Mode::Join)))
             }
 
             /// Blocks likewise, until `deadline` at most. Returns whether everything was done.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn join_until(&self, deadline: Instant) -> bool {
-                self.core.join(TimeLimit::Until(deadline))
+                self.core.join(TimeLimit::until(deadline, self.core.call(Mode::Join)))
             }
         }
 

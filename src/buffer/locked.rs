@@ -47,7 +47,7 @@ impl<C> Locked<C> {
     const_fn! {
         pub(super) fn new(capacity: usize, items: C) -> Self {
             let state = State { items, puts: 0, closed: false, getter_waits: false, putter_waits: false };
-            Self { capacity, state: Mutex::new(state) }
+            Self { capacity, state: Mutex::hidden(state) }
         }
     }
 

@@ -21,6 +21,7 @@ pub use priority::{PriorityBuffer, PriorityBufferIter, PriorityBufferTryIter};
 pub use stack::{StackBuffer, StackBufferIter, StackBufferTryIter};
 
 use crate::facade::{TimeLimit, const_fn};
+use crate::observe::{Identity, Mode};
 use crate::ring::Ring;
 use iter::iterators;
 use wait::Core;
@@ -158,7 +159,22 @@ impl<T> BoundedBuffer<T> {
         #[track_caller]
         pub fn new(capacity: usize) -> Self {
             assert!(capacity != 0, "BoundedBuffer::new: the capacity must not be 0");
-            Self { core: Core::new(Ring::new(capacity)) }
+            Self { core: Core::new(Ring::new(capacity), Identity::NONE) }
+        }
+    }
+
+    const_fn! {
+        /// Makes an empty, open buffer with room for `capacity` items and with a name, under which
+        /// [diagnosis](crate#diagnosis) tells of it. Without the feature `diagnose` the name is not kept.
+        ///
+        /// # Panics
+        ///
+        /// Panics if `capacity` is 0.
+        #[must_use]
+        #[track_caller]
+        pub fn named(name: &'static str, capacity: usize) -> Self {
+            assert!(capacity != 0, "BoundedBuffer::named: the capacity must not be 0");
+            Self { core: Core::new(Ring::new(capacity), Identity::named(name)) }
         }
     }
 
@@ -177,8 +193,11 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.put(2), Err(PutError(2)));
     /// ```
     #[doc(alias = "send")]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
-        self.core.put(item, TimeLimit::Never).map_err(|error| PutError(error.into_inner()))
+        self.core
+            .put(item, TimeLimit::never(self.core.call(Mode::Put)))
+            .map_err(|error| PutError(error.into_inner()))
     }
 
     /// Puts an item at the end if there is room just now.
@@ -216,8 +235,9 @@ impl<T> BoundedBuffer<T> {
     /// buffer.put(1).unwrap();
     /// assert_eq!(buffer.put_for(2, Duration::from_millis(1)), Err(PutTimeoutError::Timeout(2)));
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn put_for(&self, item: T, timeout: Duration) -> Result<(), PutTimeoutError<T>> {
-        self.core.put(item, TimeLimit::For(timeout))
+        self.core.put(item, TimeLimit::within(timeout, self.core.call(Mode::Put)))
     }
 
     /// Puts an item at the end, waiting until `deadline` at most while the buffer is full. A deadline in the
@@ -236,8 +256,9 @@ impl<T> BoundedBuffer<T> {
     /// assert!(buffer.put_until('b', deadline).is_ok());
     /// assert!(buffer.put_until('c', deadline).unwrap_err().is_timeout());
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn put_until(&self, item: T, deadline: Instant) -> Result<(), PutTimeoutError<T>> {
-        self.core.put(item, TimeLimit::Until(deadline))
+        self.core.put(item, TimeLimit::until(deadline, self.core.call(Mode::Put)))
     }
 
     /// Puts all items of an iterator at the end, in order, waiting for room as often as need be. Returns how
@@ -275,6 +296,7 @@ impl<T> BoundedBuffer<T> {
     /// let unsent: Vec<_> = error.rest.into_iter().chain(more).collect();
     /// assert_eq!(unsent, ["c", "d"]);
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn put_all<I>(&self, items: I) -> Result<usize, PutAllError<T>>
     where
         I: IntoIterator<Item = T>,
@@ -298,8 +320,9 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.get(), Err(GetError));
     /// ```
     #[doc(alias = "recv")]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get(&self) -> Result<T, GetError> {
-        self.core.get(TimeLimit::Never).map_err(|_| GetError)
+        self.core.get(TimeLimit::never(self.core.call(Mode::Get))).map_err(|_| GetError)
     }
 
     /// Takes the first item if there is one just now.
@@ -336,8 +359,9 @@ impl<T> BoundedBuffer<T> {
     /// let buffer = BoundedBuffer::<i32>::new(1);
     /// assert_eq!(buffer.get_for(Duration::from_millis(1)), Err(GetTimeoutError::Timeout));
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get_for(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
-        self.core.get(TimeLimit::For(timeout))
+        self.core.get(TimeLimit::within(timeout, self.core.call(Mode::Get)))
     }
 
     /// Takes the first item, waiting until `deadline` at most while the buffer is empty. A deadline in the
@@ -357,8 +381,9 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.get_until(now), Ok(1));
     /// assert_eq!(buffer.get_until(now), Err(GetTimeoutError::Timeout));
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get_until(&self, deadline: Instant) -> Result<T, GetTimeoutError> {
-        self.core.get(TimeLimit::Until(deadline))
+        self.core.get(TimeLimit::until(deadline, self.core.call(Mode::Get)))
     }
 
     /// Waits while the buffer is empty, then takes what is there, `max` items at most, and appends it to
@@ -390,8 +415,9 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.get_many(&mut batch, 3), Err(GetError));
     /// assert_eq!(batch, [1, 2, 3, 4, 5]);
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get_many(&self, out: &mut Vec<T>, max: usize) -> Result<usize, GetError> {
-        self.core.get_many(out, max, TimeLimit::Never).map_err(|_| GetError)
+        self.core.get_many(out, max, TimeLimit::never(self.core.call(Mode::Get))).map_err(|_| GetError)
     }
 
     /// Takes what is there just now, `max` items at most, and appends it to `out`. Returns how many items it
@@ -438,13 +464,14 @@ impl<T> BoundedBuffer<T> {
     /// assert_eq!(buffer.get_many_for(&mut batch, 10, Duration::from_millis(1)), Ok(3));
     /// assert!(buffer.get_many_for(&mut batch, 10, Duration::from_millis(1)).unwrap_err().is_timeout());
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get_many_for(
         &self,
         out: &mut Vec<T>,
         max: usize,
         timeout: Duration,
     ) -> Result<usize, GetTimeoutError> {
-        self.core.get_many(out, max, TimeLimit::For(timeout))
+        self.core.get_many(out, max, TimeLimit::within(timeout, self.core.call(Mode::Get)))
     }
 
     /// Gets items as [`get_many`](Self::get_many) does, waiting until `deadline` at most for the first. A
@@ -457,13 +484,14 @@ impl<T> BoundedBuffer<T> {
     /// # Panics
     ///
     /// As [`get_many`](Self::get_many).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get_many_until(
         &self,
         out: &mut Vec<T>,
         max: usize,
         deadline: Instant,
     ) -> Result<usize, GetTimeoutError> {
-        self.core.get_many(out, max, TimeLimit::Until(deadline))
+        self.core.get_many(out, max, TimeLimit::until(deadline, self.core.call(Mode::Get)))
     }
 
     /// Closes the buffer: no more items come in. Putting fails from now on, also for threads that wait for

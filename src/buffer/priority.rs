@@ -8,6 +8,7 @@ use super::iter::iterators;
 use super::locked::{Collection, Locked};
 use super::wait::Core;
 use crate::facade::{TimeLimit, const_fn};
+use crate::observe::{Identity, Mode};
 
 /// A binary heap, greatest first, first in first out among equals.
 ///

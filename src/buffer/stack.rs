@@ -7,6 +7,7 @@ use super::iter::iterators;
 use super::locked::{Collection, Locked};
 use super::wait::Core;
 use crate::facade::{TimeLimit, const_fn};
+use crate::observe::{Identity, Mode};
 
 /// Items in the order in which they came; the last leaves first.
 pub(super) struct Stack<T>(Vec<T>);

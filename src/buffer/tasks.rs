@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{BoundedBuffer, TaskDoneError};
 use crate::facade::TimeLimit;
+use crate::observe::Mode;
 
 impl<T> BoundedBuffer<T> {
     /// Reports that the work on one item taken from the buffer is done. See [`join`](Self::join).
@@ -82,8 +83,9 @@ impl<T> BoundedBuffer<T> {
     /// JOBS.join();
     /// assert_eq!(JOBS.unfinished(), 0);
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join(&self) {
-        self.core.join(TimeLimit::Never);
+        self.core.join(TimeLimit::never(self.core.call(Mode::Join)));
     }
 
     /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether everything was done.
@@ -98,13 +100,15 @@ impl<T> BoundedBuffer<T> {
     /// buffer.put(1).unwrap();
     /// assert!(!buffer.join_for(Duration::from_millis(1)));
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_for(&self, timeout: Duration) -> bool {
-        self.core.join(TimeLimit::For(timeout))
+        self.core.join(TimeLimit::within(timeout, self.core.call(Mode::Join)))
     }
 
     /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether everything was done. A
     /// deadline in the past asks and does not wait.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_until(&self, deadline: Instant) -> bool {
-        self.core.join(TimeLimit::Until(deadline))
+        self.core.join(TimeLimit::until(deadline, self.core.call(Mode::Join)))
     }
 }

@@ -9,6 +9,7 @@ use super::error::{GetTimeoutError, PutAllError, PutTimeoutError, TaskDoneError,
 use crate::condvar::Condvar;
 use crate::facade::{Deadline, TimeLimit, const_fn};
 use crate::mutex::Mutex;
+use crate::observe::{Call, Identity, Kind, Mode};
 use crate::ring::{Enqueued, No, Node, Place, Ring, Sleepers, Slept, Wake};
 
 /// What holds the items. Waits for nothing but other threads' calls that are under way.
@@ -151,6 +152,7 @@ pub(super) enum Refused {
 /// A store, and the threads that wait for it.
 pub(super) struct Core<S> {
     store: S,
+    identity: Identity,
     putters: Sleepers,
     getters: Sleepers,
     done: Mutex<Done>,
@@ -169,12 +171,13 @@ struct Done {
 
 impl<S> Core<S> {
     const_fn! {
-        pub(super) fn new(store: S) -> Self {
+        pub(super) fn new(store: S, identity: Identity) -> Self {
             Self {
                 store,
+                identity,
                 putters: Sleepers::new(),
                 getters: Sleepers::new(),
-                done: Mutex::new(Done { items: 0, rounds: 0 }),
+                done: Mutex::hidden(Done { items: 0, rounds: 0 }),
                 finished: Condvar::new(),
             }
         }
@@ -187,6 +190,12 @@ impl<S> Core<S> {
 }
 
 impl<S: Store> Core<S> {
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(super) fn call(&self, mode: Mode) -> Call<'_> {
+        Call::new(Kind::Buffer, mode, &self.identity)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.store.len()
     }
@@ -257,10 +266,12 @@ impl<S: Store> Core<S> {
     }
 
     /// Puts all items of an iterator, a chunk at a time if it promises so many.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn put_all<I>(&self, items: I) -> Result<usize, PutAllError<S::Item>>
     where
         I: IntoIterator<Item = S::Item>,
     {
+        let call = self.call(Mode::Put);
         let mut items = items.into_iter();
         let mut chunk = Chunk { core: self, items: VecDeque::new() };
         let (mut put, mut room) = (0, self.store.capacity());
@@ -270,7 +281,7 @@ impl<S: Store> Core<S> {
             items.by_ref().take(limit).for_each(|item| chunk.items.push_back(item));
             let ended = chunk.items.len() < limit;
             while !chunk.items.is_empty() {
-                match self.put_some(&mut chunk.items, TimeLimit::Never) {
+                match self.put_some(&mut chunk.items, TimeLimit::never(call)) {
                     Ok((moved, left)) => {
                         put += moved;
                         room = left;
@@ -330,10 +341,12 @@ impl<S: Store> Core<S> {
     }
 
     pub(super) fn try_get_many(&self, out: &mut Vec<S::Item>, max: usize) -> Result<usize, TryGetError> {
-        self.get_many(out, max, TimeLimit::For(Duration::ZERO)).map_err(|error| match error {
-            GetTimeoutError::Timeout => TryGetError::Empty,
-            GetTimeoutError::Closed => TryGetError::Closed,
-        })
+        self.get_many(out, max, TimeLimit::within(Duration::ZERO, Call::none())).map_err(
+            |error| match error {
+                GetTimeoutError::Timeout => TryGetError::Empty,
+                GetTimeoutError::Closed => TryGetError::Closed,
+            },
+        )
     }
 
     /// Waits for the first item, and takes what is there, `max` items at most.
@@ -545,7 +558,7 @@ impl<S: Store> Drop for Chunk<'_, S> {
     /// now.
     fn drop(&mut self) {
         if !self.items.is_empty() {
-            let _ = self.core.put_some(&mut self.items, TimeLimit::For(Duration::ZERO));
+            let _ = self.core.put_some(&mut self.items, TimeLimit::within(Duration::ZERO, Call::none()));
         }
     }
 }

@@ -1,13 +1,20 @@
-//! How long a call may wait, before any clock is read.
+//! How long a call may wait, before any clock is read, and which call it is.
 
 use std::time::{Duration, Instant};
 
 use super::Deadline;
+use crate::observe::Call;
 
 /// How long a call may wait. A call that need not wait never makes a [`Deadline`] of it, which reads the
 /// clock.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum TimeLimit<'a> {
+#[derive(Clone, Copy)]
+pub(crate) struct TimeLimit<'a> {
+    bound: Bound<'a>,
+    call: Call<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Bound<'a> {
     Never,
     For(Duration),
     Until(Instant),
@@ -15,17 +22,65 @@ pub(crate) enum TimeLimit<'a> {
     Before(&'a Deadline),
 }
 
-impl TimeLimit<'_> {
+impl<'a> TimeLimit<'a> {
+    /// None.
+    #[inline]
+    pub(crate) fn never(call: Call<'a>) -> Self {
+        call.acquiring(false);
+        Self::again(call)
+    }
+
+    /// None, for a call that was told of.
+    #[inline]
+    pub(crate) fn again(call: Call<'a>) -> Self {
+        Self { bound: Bound::Never, call }
+    }
+
+    #[inline]
+    pub(crate) fn within(timeout: Duration, call: Call<'a>) -> Self {
+        call.acquiring(true);
+        Self { bound: Bound::For(timeout), call }
+    }
+
+    #[inline]
+    pub(crate) fn until(instant: Instant, call: Call<'a>) -> Self {
+        call.acquiring(true);
+        Self { bound: Bound::Until(instant), call }
+    }
+
+    /// A deadline that several waits share, of a call of its own.
+    #[inline]
+    pub(crate) fn before(deadline: &'a Deadline, call: Call<'a>) -> Self {
+        call.acquiring(!deadline.is_never());
+        Self { bound: Bound::Before(deadline), call }
+    }
+
+    /// The same limit for `call`.
+    #[inline]
+    pub(crate) fn of_call(self, call: Call<'a>) -> Self {
+        call.acquiring(!matches!(self.bound, Bound::Never));
+        Self { call, ..self }
+    }
+
+    /// A deadline that several waits of one call share.
+    #[cfg(feature = "threads")]
+    #[inline]
+    pub(crate) fn of(deadline: &'a Deadline) -> Self {
+        Self { bound: Bound::Before(deadline), call: Call::none() }
+    }
+
     /// The moment at which the limit is reached, counted from now. To be called on the slow path, once in
     /// each call.
     #[inline]
     pub(crate) fn deadline(self) -> Deadline {
-        match self {
-            Self::Never => Deadline::NEVER,
-            Self::For(timeout) => deadline_after(timeout),
-            Self::Until(instant) => Deadline::at(instant),
-            Self::Before(deadline) => deadline.clone(),
+        self.call.contended(!matches!(self.bound, Bound::Never));
+        match self.bound {
+            Bound::Never => Deadline::NEVER,
+            Bound::For(timeout) => deadline_after(timeout),
+            Bound::Until(instant) => Deadline::at(instant),
+            Bound::Before(deadline) => deadline.clone(),
         }
+        .of_call(&self.call)
     }
 }
 

@@ -83,6 +83,40 @@ macro_rules! sim_only {
 }
 pub(crate) use sim_only;
 
+/// Items that exist where calls are observed: with the feature `diagnose`, in the ordinary build.
+#[cfg(all(
+    feature = "diagnose",
+    not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
+))]
+macro_rules! observed {
+    ($($item:item)*) => { $($item)* };
+}
+#[cfg(not(all(
+    feature = "diagnose",
+    not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
+)))]
+macro_rules! observed {
+    ($($item:item)*) => {};
+}
+pub(crate) use observed;
+
+/// Items that exist where they are not.
+#[cfg(not(all(
+    feature = "diagnose",
+    not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
+)))]
+macro_rules! unobserved {
+    ($($item:item)*) => { $($item)* };
+}
+#[cfg(all(
+    feature = "diagnose",
+    not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
+))]
+macro_rules! unobserved {
+    ($($item:item)*) => {};
+}
+pub(crate) use unobserved;
+
 /// Items that only the specifications use.
 #[cfg(all(loom, feature = "loom-spec"))]
 macro_rules! spec_only {
@@ -120,3 +154,12 @@ pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reach
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, set_endless_rounds, set_lives, set_looks, set_turns, take_notes};
 pub(crate) use limit::TimeLimit;
+
+observed! {
+    #[allow(dead_code)]
+    mod observing;
+    #[allow(unused_imports)]
+    pub(crate) use observing::{
+        Ticker, coarse_nanos, environment, instant_of, nanos, nanos_of, print_error, process, thread_name,
+    };
+}

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::poisoned;
 use crate::facade::{Data, Deadline, TimeLimit, const_fn};
+use crate::observe::Call;
 use crate::raw::once::{Kind, Passed, RawOnce};
 
 /// A value that is made when it is first used, by the first thread that does; the others wait for it.
@@ -185,7 +186,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     #[inline]
     #[track_caller]
     pub fn wait_for(this: &Self, timeout: Duration) -> Option<&T> {
-        this.wait_deadline(TimeLimit::For(timeout), "LazyLock::wait_for")
+        this.wait_deadline(TimeLimit::within(timeout, Call::none()), "LazyLock::wait_for")
     }
 
     /// Returns the value; makes it first if no other thread does, or else waits for that thread, until
@@ -197,7 +198,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     #[inline]
     #[track_caller]
     pub fn wait_until(this: &Self, deadline: Instant) -> Option<&T> {
-        this.wait_deadline(TimeLimit::Until(deadline), "LazyLock::wait_until")
+        this.wait_deadline(TimeLimit::until(deadline, Call::none()), "LazyLock::wait_until")
     }
 
     #[inline]

@@ -5,6 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::facade::{Data, Deadline, TimeLimit, const_fn};
+use crate::observe::Call;
 use crate::raw::once::{Kind, Passed, RawOnce};
 
 /// A cell that is written once and read by any number of threads from then on.
@@ -299,7 +300,7 @@ impl<T> OnceLock<T> {
     #[inline]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> Option<&T> {
-        self.wait_deadline(TimeLimit::For(timeout), "OnceLock::wait_for")
+        self.wait_deadline(TimeLimit::within(timeout, Call::none()), "OnceLock::wait_for")
     }
 
     /// Blocks until the value is there, until `deadline` at most, and never makes it.
@@ -310,7 +311,7 @@ impl<T> OnceLock<T> {
     #[inline]
     #[track_caller]
     pub fn wait_until(&self, deadline: Instant) -> Option<&T> {
-        self.wait_deadline(TimeLimit::Until(deadline), "OnceLock::wait_until")
+        self.wait_deadline(TimeLimit::until(deadline, Call::none()), "OnceLock::wait_until")
     }
 
     crate::facade::model_only! {

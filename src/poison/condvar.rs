@@ -76,8 +76,9 @@ impl Condvar {
     ///
     /// If the mutex is poisoned by then; the error has the guard.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait<'a, T: ?Sized>(&self, mut guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
-        self.inner.wait_with(&mut guard.inner, &Deadline::NEVER);
+        self.inner.wait_with(&mut guard.inner, &Deadline::NEVER.of_call(&self.inner.call()));
         guard.checked()
     }
 
@@ -86,6 +87,7 @@ impl Condvar {
     /// # Errors
     ///
     /// If the mutex is poisoned after a wait; the error has the guard.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_while<'a, T, F>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -106,12 +108,13 @@ impl Condvar {
     /// # Errors
     ///
     /// If the mutex is poisoned by then; the error has the guard and whether the time was up.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_timeout<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T>,
         dur: Duration,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
-        self.wait_deadline(guard, &Deadline::after(dur))
+        self.wait_deadline(guard, &Deadline::after(dur).of_call(&self.inner.call()))
     }
 
     /// Waits as [`wait_timeout`](Self::wait_timeout) does, for so many milliseconds. Returns whether there
@@ -121,6 +124,7 @@ impl Condvar {
     ///
     /// As [`wait_timeout`](Self::wait_timeout).
     #[deprecated(since = "0.1.0", note = "replaced by `wait_timeout`, as in `std`")]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_timeout_ms<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -142,6 +146,7 @@ impl Condvar {
     /// # Errors
     ///
     /// If the mutex is poisoned after a wait; the error has the guard and whether the time was up.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_timeout_while<'a, T, F>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -152,7 +157,7 @@ impl Condvar {
         T: ?Sized,
         F: FnMut(&mut T) -> bool,
     {
-        self.wait_while_deadline(guard, condition, &Deadline::after(dur))
+        self.wait_while_deadline(guard, condition, &Deadline::after(dur).of_call(&self.inner.call()))
     }
 
     /// Waits as [`wait`](Self::wait) does, until `deadline` at most. Not in `std`.
@@ -169,12 +174,13 @@ impl Condvar {
     /// let (_guard, result) = condvar.wait_until(mutex.lock().unwrap(), Instant::now()).unwrap();
     /// assert!(result.timed_out());
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T>,
         deadline: Instant,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
-        self.wait_deadline(guard, &Deadline::at(deadline))
+        self.wait_deadline(guard, &Deadline::at(deadline).of_call(&self.inner.call()))
     }
 
     /// Waits as [`wait_while`](Self::wait_while) does, until `deadline` at most. Not in `std`.
@@ -182,6 +188,7 @@ impl Condvar {
     /// # Errors
     ///
     /// As [`wait_timeout_while`](Self::wait_timeout_while).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_while_until<'a, T, F>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -192,7 +199,7 @@ impl Condvar {
         T: ?Sized,
         F: FnMut(&mut T) -> bool,
     {
-        self.wait_while_deadline(guard, condition, &Deadline::at(deadline))
+        self.wait_while_deadline(guard, condition, &Deadline::at(deadline).of_call(&self.inner.call()))
     }
 
     /// Wakes the thread that has waited longest, if one waits.
@@ -210,6 +217,7 @@ impl Condvar {
         self.inner.notify_all();
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn wait_deadline<'a, T: ?Sized>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -223,6 +231,7 @@ impl Condvar {
         }
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn wait_while_deadline<'a, T: ?Sized>(
         &self,
         mut guard: MutexGuard<'a, T>,

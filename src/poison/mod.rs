@@ -53,6 +53,7 @@ pub use crate::barrier::{Barrier, BarrierWaitResult};
 pub use crate::condvar::WaitTimeoutResult;
 use crate::facade::Data;
 use crate::guard::{Narrow, Place, Whole};
+use crate::observe::Identity;
 pub use crate::once::{LazyLock, Once, OnceLock, OnceState};
 use crate::raw::poison::{Poison, Watch};
 
@@ -93,6 +94,11 @@ impl<P: Whole> Whole for Watched<'_, P> {
     #[inline]
     fn data(&self) -> &Data<P::Value> {
         self.place.data()
+    }
+
+    #[inline]
+    fn identity(&self) -> &Identity {
+        self.place.identity()
     }
 }
 

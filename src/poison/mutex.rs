@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::{LockResult, PoisonError, TryLockError, TryLockResult, Watched, checked, tried};
 use crate::facade::{Deadline, const_fn};
-use crate::guard::{Guard, Part, gives_value, maps};
+use crate::guard::{Guard, Lock, Part, gives_value, maps};
 use crate::mutex::{self, Exclusive};
+use crate::observe::Identity;
 use crate::raw::mutex::RawMutex;
 use crate::raw::poison::Poison;
 
@@ -98,11 +99,31 @@ impl<T> Mutex<T> {
         }
     }
 
+    const_fn! {
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
+        /// `diagnose` the name is not kept.
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str, t: T) -> Self {
+            Self { poison: Poison::new(), inner: mutex::Mutex::named(name, t) }
+        }
+    }
+
+    const_fn! {
+        /// Makes one of a [class](crate::LockClass): it has the class's name and rank.
+        #[must_use]
+        #[inline]
+        pub fn of(class: &'static crate::LockClass, t: T) -> Self {
+            Self { poison: Poison::new(), inner: mutex::Mutex::of(class, t) }
+        }
+    }
+
     /// Returns a clone of the value. Not stable in `std` yet.
     ///
     /// # Errors
     ///
     /// If the mutex is poisoned.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get_cloned(&self) -> Result<T, PoisonError<()>>
     where
         T: Clone,
@@ -118,6 +139,7 @@ impl<T> Mutex<T> {
     /// # Errors
     ///
     /// If the mutex is poisoned; gives `value` back.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn set(&self, value: T) -> Result<(), PoisonError<T>> {
         match self.lock() {
             Ok(mut guard) => {
@@ -135,6 +157,7 @@ impl<T> Mutex<T> {
     /// # Errors
     ///
     /// If the mutex is poisoned; gives `value` back.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn replace(&self, value: T) -> LockResult<T> {
         match self.lock() {
             Ok(mut guard) => Ok(std::mem::replace(&mut *guard, value)),
@@ -144,6 +167,14 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
+    pub(crate) fn identity(&self) -> &Identity {
+        Lock::identity(&self.inner)
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.inner.is_locked()
+    }
+
     /// Locks, blocking until the mutex is free.
     ///
     /// # Errors
@@ -156,6 +187,7 @@ impl<T: ?Sized> Mutex<T> {
     /// assert_eq!(*names.lock().unwrap(), ["ada", "grace"]);
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         self.guard(self.inner.lock())
     }
@@ -177,6 +209,7 @@ impl<T: ?Sized> Mutex<T> {
     /// assert!(mutex.try_lock().is_ok());
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
         tried(self.inner.try_lock().map(|inner| self.guard(inner)))
     }
@@ -197,6 +230,7 @@ impl<T: ?Sized> Mutex<T> {
     /// assert!(mutex.try_lock_for(Duration::from_millis(1)).is_err());
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock_for(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
         tried(self.inner.try_lock_for(timeout).map(|inner| self.guard(inner)))
     }
@@ -207,6 +241,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// As [`try_lock_for`](Self::try_lock_for).
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock_until(&self, deadline: Instant) -> TryLockResult<MutexGuard<'_, T>> {
         tried(self.inner.try_lock_until(deadline).map(|inner| self.guard(inner)))
     }

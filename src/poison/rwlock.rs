@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::{LockResult, PoisonError, TryLockError, TryLockResult, Watched, checked, tried};
 use crate::facade::{Deadline, const_fn};
-use crate::guard::{Guard, Part, gives_value, maps};
+use crate::guard::{Guard, Lock, Part, gives_value, maps};
+use crate::observe::Identity;
 use crate::raw::poison::Poison;
 use crate::rwlock::{self, RawRwLock, Reader, Writer};
 
@@ -74,11 +75,31 @@ impl<T> RwLock<T> {
         }
     }
 
+    const_fn! {
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
+        /// `diagnose` the name is not kept.
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str, t: T) -> Self {
+            Self { poison: Poison::new(), inner: rwlock::RwLock::named(name, t) }
+        }
+    }
+
+    const_fn! {
+        /// Makes one of a [class](crate::LockClass): it has the class's name and rank.
+        #[must_use]
+        #[inline]
+        pub fn of(class: &'static crate::LockClass, t: T) -> Self {
+            Self { poison: Poison::new(), inner: rwlock::RwLock::of(class, t) }
+        }
+    }
+
     /// Returns a clone of the value. Not stable in `std` yet.
     ///
     /// # Errors
     ///
     /// If the lock is poisoned.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get_cloned(&self) -> Result<T, PoisonError<()>>
     where
         T: Clone,
@@ -94,6 +115,7 @@ impl<T> RwLock<T> {
     /// # Errors
     ///
     /// If the lock is poisoned; gives `value` back.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn set(&self, value: T) -> Result<(), PoisonError<T>> {
         match self.write() {
             Ok(mut guard) => {
@@ -111,6 +133,7 @@ impl<T> RwLock<T> {
     /// # Errors
     ///
     /// If the lock is poisoned; gives `value` back.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn replace(&self, value: T) -> LockResult<T> {
         match self.write() {
             Ok(mut guard) => Ok(std::mem::replace(&mut *guard, value)),
@@ -120,6 +143,14 @@ impl<T> RwLock<T> {
 }
 
 impl<T: ?Sized> RwLock<T> {
+    pub(crate) fn identity(&self) -> &Identity {
+        Lock::identity(&self.inner)
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.inner.is_locked()
+    }
+
     /// Locks for reading, waiting for as long as a writer has the lock or waits for it.
     ///
     /// # Errors
@@ -130,6 +161,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As [`lockwork::RwLock::read`](crate::RwLock::read).
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         self.read_guard(self.inner.read())
     }
@@ -145,6 +177,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As [`lockwork::RwLock::read`](crate::RwLock::read).
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
         tried(self.inner.try_read().map(|inner| self.read_guard(inner)))
     }
@@ -160,6 +193,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As [`lockwork::RwLock::read`](crate::RwLock::read).
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_for(&self, timeout: Duration) -> TryLockResult<RwLockReadGuard<'_, T>> {
         tried(self.inner.try_read_for(timeout).map(|inner| self.read_guard(inner)))
     }
@@ -174,6 +208,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As [`lockwork::RwLock::read`](crate::RwLock::read).
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_until(&self, deadline: Instant) -> TryLockResult<RwLockReadGuard<'_, T>> {
         tried(self.inner.try_read_until(deadline).map(|inner| self.read_guard(inner)))
     }
@@ -184,6 +219,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// If the lock is poisoned; the error has the guard.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         self.write_guard(self.inner.write())
     }
@@ -195,6 +231,7 @@ impl<T: ?Sized> RwLock<T> {
     /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is
     /// poisoned.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         tried(self.inner.try_write().map(|inner| self.write_guard(inner)))
     }
@@ -206,6 +243,7 @@ impl<T: ?Sized> RwLock<T> {
     /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock
     /// is poisoned.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write_for(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         tried(self.inner.try_write_for(timeout).map(|inner| self.write_guard(inner)))
     }
@@ -216,6 +254,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As [`try_write_for`](Self::try_write_for).
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write_until(&self, deadline: Instant) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         tried(self.inner.try_write_until(deadline).map(|inner| self.write_guard(inner)))
     }
@@ -383,6 +422,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// assert_eq!(*reader, 2);
     /// assert!(lock.try_read().is_ok());
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn downgrade(s: Self) -> RwLockReadGuard<'a, T> {
         // Nothing that it has changed is taken for half changed, panic or no panic: the value is to be read
         // now.

@@ -15,6 +15,7 @@
 //! Ordering: none of its own. What a notifier did before is handed over by the mutex.
 
 use crate::facade::{Deadline, Releasing, const_fn, reached};
+use crate::observe::Call;
 use crate::raw::mutex::RawMutex;
 use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, Word};
 
@@ -36,7 +37,7 @@ impl RawCondvar {
     /// # Safety
     ///
     /// The caller holds `mutex`.
-    pub(crate) unsafe fn wait(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
+    pub(crate) unsafe fn wait(&self, mutex: &RawMutex, deadline: &Deadline, relock: Call<'_>) -> bool {
         let waiter = Waiter::new(&self.queue, (&raw const *mutex).cast());
         let publish = |locked: LockedQueue<'_>| {
             locked.unlock();
@@ -46,8 +47,8 @@ impl RawCondvar {
         let spin = SpinWait::for_answer();
         let woken = self.queue.lock().wait(waiter, Place::Back, publish, deadline, spin, LockedQueue::unlock);
         match woken {
-            Some(woken) => mutex.lock_requeued(woken),
-            None => mutex.lock(),
+            Some(woken) => mutex.lock_requeued(woken, relock),
+            None => mutex.lock(relock),
         }
         if woken.is_some() {
             reached!("condvar waiter notified");

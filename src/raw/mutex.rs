@@ -44,6 +44,7 @@ use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::facade::{Deadline, Releasing, TimeLimit, budget, const_fn, reached};
+use crate::observe::Call;
 use crate::wait::{
     Dequeued, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word, is_turn,
     yield_at_intervals,
@@ -84,12 +85,18 @@ impl RawMutex {
         false
     }
 
+    /// Locks. `call` has been told of.
     #[inline]
-    pub(crate) fn lock(&self) {
+    pub(crate) fn lock(&self, call: Call<'_>) {
         // Acquire (mutex.unlock): what earlier holders did.
         if let Err(word) = self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
-            self.lock_slow(word, 0, &Deadline::NEVER, Stamp::NONE);
+            self.lock_contended(word, call);
         }
+    }
+
+    #[cold]
+    fn lock_contended(&self, word: Word, call: Call<'_>) {
+        self.lock_slow(word, 0, &TimeLimit::again(call).deadline(), Stamp::NONE);
     }
 
     /// Locks within the limit. Returns whether it could.
@@ -103,12 +110,13 @@ impl RawMutex {
     }
 
     /// Locks on behalf of a waiter that was woken from this queue, having been requeued into it.
-    pub(crate) fn lock_requeued(&self, woken: Woken) {
+    pub(crate) fn lock_requeued(&self, woken: Woken, call: Call<'_>) {
         match woken.outcome {
             Wakeup::HANDOFF => {}
-            Wakeup::BARGE => self.lock(),
+            Wakeup::BARGE => self.lock(call),
             _ => {
-                self.lock_slow(Word::of(DESIGNATED), DESIGNATED, &Deadline::NEVER, woken.stamp);
+                let never = Deadline::NEVER.of_call(&call);
+                self.lock_slow(Word::of(DESIGNATED), DESIGNATED, &never, woken.stamp);
             }
         }
     }

@@ -38,6 +38,7 @@ use std::ptr::{self, NonNull};
 
 use crate::facade::atomic::Ordering::{Acquire, Release};
 use crate::facade::{Deadline, Releasing, const_fn, per_thread, reached};
+use crate::observe::{self, Call, HeldHere, Mode};
 use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, Wakeup, Word};
 
 const NEW: usize = 0;
@@ -235,6 +236,7 @@ impl RawOnce {
 
     #[track_caller]
     fn enter(&self, kind: Kind, deadline: &Deadline, call: &'static str) -> Entered {
+        let deadline = &deadline.clone().of_call(&Call::at(observe::Kind::Once, Mode::Init, self));
         loop {
             // Acquire (once.done): in `load_acquire`.
             let word = self.queue.load_acquire();
@@ -276,7 +278,9 @@ impl RawOnce {
     }
 
     /// Runs an initialiser in the thread that has RUNNING.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn run(&self, poisons: bool, before: Stage, init: &mut dyn FnMut(Stage) -> bool) -> Passed {
+        let _held = HeldHere::new(Call::at(observe::Kind::Once, Mode::Init, self));
         let outer = INNERMOST.with(Cell::get).unwrap_or(ptr::null());
         let frame = Frame { once: self, outer };
         INNERMOST.with(|innermost| innermost.set(&raw const frame));

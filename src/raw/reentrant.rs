@@ -34,6 +34,7 @@
 use crate::facade::atomic::AtomicU64;
 use crate::facade::atomic::Ordering::Relaxed;
 use crate::facade::{TimeLimit, UnsafeCell, const_fn};
+use crate::observe::Call;
 use crate::raw::mutex::RawMutex;
 use crate::raw::thread_id::ThreadId;
 
@@ -91,15 +92,15 @@ impl RawReentrantMutex {
         }
     }
 
-    /// `call` is what the user called, for the panic.
+    /// `name` is what the user called, for the panic.
     #[inline]
     #[track_caller]
-    pub(crate) fn lock(&self, call: &'static str) {
+    pub(crate) fn lock(&self, name: &'static str, call: Call<'_>) {
         if self.is_owned_by_current_thread() {
-            self.nest(call);
+            self.nest(name);
         } else {
             let me = ThreadId::current();
-            self.mutex.lock();
+            self.mutex.lock(call);
             self.own(me);
         }
     }

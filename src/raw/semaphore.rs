@@ -48,6 +48,7 @@ use crate::facade::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
+use crate::observe::Call;
 use crate::wait::select::{Enqueued, Node, Select, Source};
 use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
 
@@ -168,25 +169,25 @@ impl RawSemaphore {
         false
     }
 
-    /// Takes `n` permits, waiting for them. `call` is what the user called, for the panic.
+    /// Takes `n` permits, waiting for them. `name` is what the user called, for the panic.
     ///
     /// # Panics
     ///
     /// If there can never be so many.
     #[inline]
     #[track_caller]
-    pub(crate) fn acquire(&self, n: usize, call: &'static str) {
+    pub(crate) fn acquire(&self, n: usize, name: &'static str, call: Call<'_>) {
         if !self.try_acquire(n) {
-            self.check_and_acquire(n, call);
+            self.check_and_acquire(n, name, call);
         }
     }
 
     #[cold]
     #[track_caller]
-    fn check_and_acquire(&self, n: usize, call: &'static str) {
+    fn check_and_acquire(&self, n: usize, name: &'static str, call: Call<'_>) {
         let limit = self.limit;
-        assert!(n <= limit, "Semaphore::{call} of {n} permits: there are never more than {limit}");
-        self.acquire_slow(n, &Deadline::NEVER);
+        assert!(n <= limit, "Semaphore::{name} of {n} permits: there are never more than {limit}");
+        self.acquire_slow(n, &TimeLimit::never(call).deadline());
     }
 
     /// Takes `n` permits within the limit, or returns that it could not; at once, if there can never be so

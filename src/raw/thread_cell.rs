@@ -33,6 +33,7 @@ use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
 use crate::facade::{UnsafeCell, reached};
+use crate::observe::Call;
 use crate::raw::mutex::RawMutex;
 use crate::raw::slots::Owner;
 
@@ -74,7 +75,7 @@ impl Values {
     }
 
     fn locked<R>(&self, f: impl FnOnce(&mut List) -> R) -> R {
-        self.lock.lock();
+        self.lock.lock(Call::none());
         // SAFETY: the lock is held, and `f`, which is one of the functions below, cannot come here again.
         let result = self.list.with_mut(|list| f(unsafe { &mut *list }));
         // SAFETY: locked above.

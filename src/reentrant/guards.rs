@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::ReentrantMutex;
 use crate::facade::ReadAccess;
 use crate::guard::{Guard, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
+use crate::observe::{Call, Kind, Mode as How};
 use crate::raw::reentrant::RawReentrantMutex;
 
 /// How a reentrant mutex is held: one level of it, by this thread.
@@ -16,9 +17,12 @@ impl Mode for Level {
     type Token = ();
     type Access = ReadAccess;
 
+    const KIND: Kind = Kind::ReentrantMutex;
+    const HOW: How = How::Lock;
+
     #[inline]
-    fn lock(raw: &RawReentrantMutex, call: &'static str) {
-        raw.lock(call);
+    fn lock(raw: &RawReentrantMutex, name: &'static str, call: Call<'_>) {
+        raw.lock(name, call);
     }
 
     #[inline]

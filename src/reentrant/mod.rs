@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 pub use self::guards::{ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutexGuard};
 use crate::facade::{Data, TimeLimit, const_fn};
 use crate::guard::{Guard, Lock};
+use crate::observe::{self, Call, Identity, Kind, LockClass, Mode as How};
 use crate::raw::reentrant::RawReentrantMutex;
 
 /// A mutual exclusion lock that the thread which holds it may lock again.
@@ -104,6 +105,7 @@ use crate::raw::reentrant::RawReentrantMutex;
 /// does so atomically. The argument why that is enough stands at the head of `src/raw/reentrant.rs`.
 pub struct ReentrantMutex<T: ?Sized> {
     raw: RawReentrantMutex,
+    identity: Identity,
     value: Data<T>,
 }
 
@@ -130,7 +132,28 @@ impl<T> ReentrantMutex<T> {
         #[must_use]
         #[inline]
         pub fn new(value: T) -> Self {
-            Self { raw: RawReentrantMutex::new(), value: Data::new(value) }
+            Self { raw: RawReentrantMutex::new(), identity: Identity::NONE, value: Data::new(value) }
+        }
+    }
+
+    const_fn! {
+        /// Makes an unlocked mutex with a name, under which [diagnosis](crate#diagnosis) tells of it. Without
+        /// the feature `diagnose` the name is not kept.
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str, value: T) -> Self {
+            let identity = Identity::named(name);
+            Self { raw: RawReentrantMutex::new(), identity, value: Data::new(value) }
+        }
+    }
+
+    const_fn! {
+        /// Makes an unlocked mutex of a [class](LockClass): it has the class's name and rank.
+        #[must_use]
+        #[inline]
+        pub fn of(class: &'static LockClass, value: T) -> Self {
+            let identity = Identity::of(class);
+            Self { raw: RawReentrantMutex::new(), identity, value: Data::new(value) }
         }
     }
 
@@ -157,8 +180,10 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn lock(&self) -> ReentrantMutexGuard<'_, T> {
-        self.raw.lock("lock");
-        self.guard()
+        let call = self.call();
+        call.acquiring(false);
+        self.raw.lock("lock", call);
+        self.guard(call)
     }
 
     /// Attempts to lock, without blocking: succeeds if no other thread holds the lock just now.
@@ -181,7 +206,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock(&self) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.raw.try_lock("try_lock").then(|| self.guard())
+        let call = self.call();
+        self.raw.try_lock("try_lock").then(|| self.guard(call))
     }
 
     /// Attempts to lock, blocking for `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
@@ -208,7 +234,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_for(&self, timeout: Duration) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.raw.lock_until(TimeLimit::For(timeout), "try_lock_for").then(|| self.guard())
+        let call = self.call();
+        self.raw.lock_until(TimeLimit::within(timeout, call), "try_lock_for").then(|| self.guard(call))
     }
 
     /// Attempts to lock, blocking until `deadline` at most. A deadline in the past tries once.
@@ -226,7 +253,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_until(&self, deadline: Instant) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.raw.lock_until(TimeLimit::Until(deadline), "try_lock_until").then(|| self.guard())
+        let call = self.call();
+        self.raw.lock_until(TimeLimit::until(deadline, call), "try_lock_until").then(|| self.guard(call))
     }
 
     /// Locks as [`lock`](Self::lock) does, with a guard that keeps the mutex alive.
@@ -247,8 +275,10 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn lock_arc(self: &Arc<Self>) -> ArcReentrantMutexGuard<T> {
-        self.raw.lock("lock_arc");
-        self.guard_arc()
+        let call = self.call().shared();
+        call.acquiring(false);
+        self.raw.lock("lock_arc", call);
+        self.guard_arc(call)
     }
 
     /// Attempts to lock as [`try_lock`](Self::try_lock) does, with a guard that keeps the mutex alive.
@@ -259,7 +289,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_arc(self: &Arc<Self>) -> Option<ArcReentrantMutexGuard<T>> {
-        self.raw.try_lock("try_lock_arc").then(|| self.guard_arc())
+        let call = self.call().shared();
+        self.raw.try_lock("try_lock_arc").then(|| self.guard_arc(call))
     }
 
     /// Attempts to lock as [`try_lock_for`](Self::try_lock_for) does, with a guard that keeps the mutex
@@ -271,7 +302,10 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcReentrantMutexGuard<T>> {
-        self.raw.lock_until(TimeLimit::For(timeout), "try_lock_arc_for").then(|| self.guard_arc())
+        let call = self.call().shared();
+        self.raw
+            .lock_until(TimeLimit::within(timeout, call), "try_lock_arc_for")
+            .then(|| self.guard_arc(call))
     }
 
     /// Attempts to lock as [`try_lock_until`](Self::try_lock_until) does, with a guard that keeps the mutex
@@ -283,7 +317,10 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcReentrantMutexGuard<T>> {
-        self.raw.lock_until(TimeLimit::Until(deadline), "try_lock_arc_until").then(|| self.guard_arc())
+        let call = self.call().shared();
+        self.raw
+            .lock_until(TimeLimit::until(deadline, call), "try_lock_arc_until")
+            .then(|| self.guard_arc(call))
     }
 
     /// Returns the value. No locking: the mutex is borrowed exclusively.
@@ -347,6 +384,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// This thread holds the lock, and gives up one level of it: there is one guard fewer that will be used
     /// or dropped than [`hold_count`](Self::hold_count) says.
     pub unsafe fn force_unlock(&self) {
+        observe::release_forgotten(Kind::ReentrantMutex, &self.identity);
         // SAFETY: this function's contract.
         unsafe { self.raw.unlock() };
     }
@@ -358,6 +396,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     ///
     /// As for [`force_unlock`](Self::force_unlock).
     pub unsafe fn force_unlock_fair(&self) {
+        observe::release_forgotten(Kind::ReentrantMutex, &self.identity);
         // SAFETY: this function's contract.
         unsafe { self.raw.unlock_fair() };
     }
@@ -368,8 +407,9 @@ impl<T: ?Sized> ReentrantMutex<T> {
     ///
     /// This thread holds the lock, and there is one guard fewer that will be used or dropped than
     /// [`hold_count`](Self::hold_count) says.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_guard_unchecked(&self) -> ReentrantMutexGuard<'_, T> {
-        self.guard()
+        self.guard(self.call())
     }
 
     /// Makes a guard as [`make_guard_unchecked`](Self::make_guard_unchecked) does, one that keeps the mutex
@@ -378,8 +418,9 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// # Safety
     ///
     /// As for [`make_guard_unchecked`](Self::make_guard_unchecked).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_arc_guard_unchecked(self: &Arc<Self>) -> ArcReentrantMutexGuard<T> {
-        self.guard_arc()
+        self.guard_arc(self.call().shared())
     }
 
     crate::facade::model_only! {
@@ -388,17 +429,23 @@ impl<T: ?Sized> ReentrantMutex<T> {
         }
     }
 
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::new(Kind::ReentrantMutex, How::Lock, &self.identity)
+    }
+
     /// Returns the guard for a level that was just taken.
     #[inline]
-    fn guard(&self) -> ReentrantMutexGuard<'_, T> {
+    fn guard(&self, call: Call<'_>) -> ReentrantMutexGuard<'_, T> {
         // SAFETY: the callers have just locked, or stand for a level that this thread holds.
-        ReentrantMutexGuard { inner: unsafe { Guard::new(self, ()) } }
+        ReentrantMutexGuard { inner: unsafe { Guard::new(self, (), call) } }
     }
 
     #[inline]
-    fn guard_arc(self: &Arc<Self>) -> ArcReentrantMutexGuard<T> {
+    fn guard_arc(self: &Arc<Self>, call: Call<'_>) -> ArcReentrantMutexGuard<T> {
         // SAFETY: as above.
-        ArcReentrantMutexGuard { inner: unsafe { Guard::new(Arc::clone(self), ()) } }
+        ArcReentrantMutexGuard { inner: unsafe { Guard::new(Arc::clone(self), (), call) } }
     }
 }
 
@@ -447,6 +494,11 @@ impl<T: ?Sized> Lock for ReentrantMutex<T> {
     #[inline]
     fn data(&self) -> &Data<T> {
         &self.value
+    }
+
+    #[inline]
+    fn identity(&self) -> &Identity {
+        &self.identity
     }
 }
 

@@ -9,6 +9,7 @@ use crate::facade::{ReadAccess, TimeLimit, WriteAccess};
 use crate::guard::{
     Access, Guard, Mode, Part, Whole, gives_value, keeps_lock_alive, maps, run_and_lock, unlocks,
 };
+use crate::observe::{Call, Held, Kind, Mode as How};
 use crate::raw::rwlock::{ReadToken, Role, too_many_readers};
 
 /// How a lock is held by a reader.
@@ -25,10 +26,13 @@ impl Mode for Reader {
     type Token = ReadToken;
     type Access = ReadAccess;
 
+    const KIND: Kind = Kind::RwLock;
+    const HOW: How = How::Read;
+
     #[inline]
-    fn lock(raw: &RawRwLock, call: &'static str) -> ReadToken {
-        let token = raw.read(Role::Read, TimeLimit::Never);
-        token.unwrap_or_else(|| too_many_readers(&format!("RwLockReadGuard::{call}")))
+    fn lock(raw: &RawRwLock, name: &'static str, call: Call<'_>) -> ReadToken {
+        let token = raw.read(Role::Read, TimeLimit::again(call));
+        token.unwrap_or_else(|| too_many_readers(&format!("RwLockReadGuard::{name}")))
     }
 
     #[inline]
@@ -52,9 +56,12 @@ impl Mode for Upgradable {
     type Token = ();
     type Access = ReadAccess;
 
+    const KIND: Kind = Kind::RwLock;
+    const HOW: How = How::Upgradable;
+
     #[inline]
-    fn lock(raw: &RawRwLock, _: &'static str) {
-        let locked = raw.upgradable(TimeLimit::Never);
+    fn lock(raw: &RawRwLock, _: &'static str, call: Call<'_>) {
+        let locked = raw.upgradable(TimeLimit::again(call));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -79,9 +86,12 @@ impl Mode for Writer {
     type Token = ();
     type Access = WriteAccess;
 
+    const KIND: Kind = Kind::RwLock;
+    const HOW: How = How::Write;
+
     #[inline]
-    fn lock(raw: &RawRwLock, _: &'static str) {
-        let locked = raw.write(TimeLimit::Never);
+    fn lock(raw: &RawRwLock, _: &'static str, call: Call<'_>) {
+        let locked = raw.write(TimeLimit::again(call));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -351,8 +361,9 @@ impl<'a, T: ?Sized> MappedRwLockReadGuard<'a, T> {
 // How a guard becomes another; the public types below say what that means.
 
 impl<P: Whole<Raw = RawRwLock>> Guard<P, Writer> {
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn downgrade(self) -> Guard<P, Reader> {
-        let downgrade = |raw: &RawRwLock| {
+        let downgrade = |raw: &RawRwLock, _: Call<'_>| {
             // SAFETY: the guard has the lock as the writer, and is turned into a reader's.
             unsafe { raw.downgrade() };
             Some(ReadToken::COUNTED)
@@ -361,8 +372,9 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Writer> {
         unsafe { self.into_mode(downgrade) }.unwrap_or_else(|_| unreachable!("it always can be"))
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn downgrade_to_upgradable(self) -> Guard<P, Upgradable> {
-        let downgrade = |raw: &RawRwLock| {
+        let downgrade = |raw: &RawRwLock, _: Call<'_>| {
             // SAFETY: the guard has the lock as the writer, and is turned into the upgradable reader's.
             unsafe { raw.downgrade_to_upgradable() };
             Some(())
@@ -374,25 +386,35 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Writer> {
 
 impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
     /// Becomes the writer before the deadline, or stays what it is.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn upgrade(self, limit: TimeLimit<'_>) -> Result<Guard<P, Writer>, Self> {
         // SAFETY: the guard has the lock as the upgradable reader, and is turned into the writer's if that
         // succeeds.
-        let upgrade = |raw: &RawRwLock| unsafe { raw.upgrade(limit) }.then_some(());
+        let upgrade = |raw: &RawRwLock, call: Call<'_>| {
+            let limit = limit.of_call(call.mode(How::Upgrade));
+            // SAFETY: as above.
+            unsafe { raw.upgrade(limit) }.then_some(())
+        };
         // SAFETY: there is the writer instead of the upgradable reader if the result says so.
         unsafe { self.into_mode(upgrade) }
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_upgrade(self) -> Result<Guard<P, Writer>, Self> {
         // SAFETY: as above.
-        let upgrade = |raw: &RawRwLock| unsafe { raw.try_upgrade() }.then_some(());
+        let upgrade = |raw: &RawRwLock, _: Call<'_>| unsafe { raw.try_upgrade() }.then_some(());
         // SAFETY: as above.
         unsafe { self.into_mode(upgrade) }
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn downgrade(self) -> Guard<P, Reader> {
         // SAFETY: the guard has the lock as the upgradable reader, and is turned into a reader's if that
         // succeeds.
-        let downgrade = |raw: &RawRwLock| unsafe { raw.downgrade_upgradable() }.then_some(ReadToken::COUNTED);
+        let downgrade = |raw: &RawRwLock, _: Call<'_>| {
+            // SAFETY: as above.
+            unsafe { raw.downgrade_upgradable() }.then_some(ReadToken::COUNTED)
+        };
         // SAFETY: there is a counted reader instead of the upgradable one if the result says so.
         unsafe { self.into_mode(downgrade) }
             .unwrap_or_else(|_| too_many_readers("RwLockUpgradableReadGuard::downgrade"))
@@ -400,23 +422,29 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
 
     /// Becomes the writer by `upgrade`, runs `f`, and is the upgradable reader again, also if `f` panics.
     /// `None` if `upgrade` fails.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn with_upgraded<R>(
         &mut self,
-        upgrade: impl FnOnce(&RawRwLock) -> bool,
+        upgrade: impl FnOnce(&RawRwLock, Call<'_>) -> bool,
         f: impl FnOnce(&mut P::Value) -> R,
     ) -> Option<R> {
-        let (access, place) = self.split();
+        let (access, place, held) = self.split();
+        let call = Call::new(Kind::RwLock, How::Upgradable, place.identity()).like(held);
         access.end();
-        if !upgrade(place.raw()) {
+        if !upgrade(place.raw(), call.mode(How::Upgrade)) {
             *access = ReadAccess::begin(place.data());
             return None;
         }
+        held.release();
+        *held = Held::new(call.mode(How::Write));
         let mut writing = WriteAccess::begin(place.data());
         let value = place.value();
         let downgrade = || {
             writing.end();
             // SAFETY: the guard has the lock as the writer, by `upgrade`.
             unsafe { place.raw().downgrade_to_upgradable() };
+            held.release();
+            *held = Held::new(call);
             *access = ReadAccess::begin(place.data());
         };
         // SAFETY: as above, and no other reference to the value is alive.
@@ -439,12 +467,14 @@ macro_rules! converts {
             /// let reader = RwLockWriteGuard::downgrade(writer);
             /// assert_eq!((*reader, *lock.read()), (2, 2));
             /// ```
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn downgrade(this: Self) -> $read<$($arguments)*> {
                 $read { inner: this.inner.downgrade() }
             }
 
             /// Becomes the upgradable reader, without letting another writer in between. Readers that wait
             /// come in.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn downgrade_to_upgradable(this: Self) -> $upgradable<$($arguments)*> {
                 $upgradable { inner: this.inner.downgrade_to_upgradable() }
             }
@@ -452,8 +482,9 @@ macro_rules! converts {
 
         impl<$($generics)*> $upgradable<$($arguments)*> {
             /// Becomes the writer, waiting for the other readers to leave. No other writer comes in between.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn upgrade(self) -> $write<$($arguments)*> {
-                match self.inner.upgrade(TimeLimit::Never) {
+                match self.inner.upgrade(TimeLimit::never(Call::none())) {
                     Ok(inner) => $write { inner },
                     Err(_) => unreachable!("a wait without a deadline ends with the lock"),
                 }
@@ -476,6 +507,7 @@ macro_rules! converts {
             /// drop(reader);
             /// *RwLockUpgradableReadGuard::try_upgrade(guard).unwrap() = 2;
             /// ```
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn try_upgrade(self) -> Result<$write<$($arguments)*>, Self> {
                 self.inner.try_upgrade().map(|inner| $write { inner }).map_err(|inner| Self { inner })
             }
@@ -486,8 +518,9 @@ macro_rules! converts {
             /// # Errors
             ///
             /// Gives the guard back if they have not; those that came to read in the meantime come in then.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn try_upgrade_for(self, timeout: Duration) -> Result<$write<$($arguments)*>, Self> {
-                let upgraded = self.inner.upgrade(TimeLimit::For(timeout));
+                let upgraded = self.inner.upgrade(TimeLimit::within(timeout, Call::none()));
                 upgraded.map(|inner| $write { inner }).map_err(|inner| Self { inner })
             }
 
@@ -496,8 +529,9 @@ macro_rules! converts {
             /// # Errors
             ///
             /// Gives the guard back if they have not; those that came to read in the meantime come in then.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn try_upgrade_until(self, deadline: Instant) -> Result<$write<$($arguments)*>, Self> {
-                let upgraded = self.inner.upgrade(TimeLimit::Until(deadline));
+                let upgraded = self.inner.upgrade(TimeLimit::until(deadline, Call::none()));
                 upgraded.map(|inner| $write { inner }).map_err(|inner| Self { inner })
             }
 
@@ -507,6 +541,7 @@ macro_rules! converts {
             /// # Panics
             ///
             /// If [as many readers as there may be](RwLock#panics) are in already; the guard is gone then.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn downgrade(self) -> $read<$($arguments)*> {
                 $read { inner: self.inner.downgrade() }
             }
@@ -520,49 +555,54 @@ macro_rules! converts {
             /// guard.with_upgraded(|value| *value += 1);
             /// assert_eq!(*guard, 2);
             /// ```
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn with_upgraded<R, F>(&mut self, f: F) -> R
             where
                 F: FnOnce(&mut T) -> R,
             {
-                self.with_upgraded_by(TimeLimit::Never, f)
+                self.with_upgraded_by(TimeLimit::never(Call::none()), f)
                     .unwrap_or_else(|| unreachable!("a wait without a deadline ends with the lock"))
             }
 
             /// Attempts what [`with_upgraded`](Self::with_upgraded) does, without blocking: `None` if there
             /// are other readers.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn try_with_upgraded<R, F>(&mut self, f: F) -> Option<R>
             where
                 F: FnOnce(&mut T) -> R,
             {
                 // SAFETY: the guard has the lock as the upgradable reader.
-                self.inner.with_upgraded(|raw| unsafe { raw.try_upgrade() }, f)
+                self.inner.with_upgraded(|raw, _| unsafe { raw.try_upgrade() }, f)
             }
 
             /// Attempts what [`with_upgraded`](Self::with_upgraded) does, blocking for `timeout` at most,
             /// else `None`.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn try_with_upgraded_for<R, F>(&mut self, timeout: Duration, f: F) -> Option<R>
             where
                 F: FnOnce(&mut T) -> R,
             {
-                self.with_upgraded_by(TimeLimit::For(timeout), f)
+                self.with_upgraded_by(TimeLimit::within(timeout, Call::none()), f)
             }
 
             /// Attempts what [`with_upgraded`](Self::with_upgraded) does, blocking until `deadline` at most,
             /// else `None`.
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn try_with_upgraded_until<R, F>(&mut self, deadline: Instant, f: F) -> Option<R>
             where
                 F: FnOnce(&mut T) -> R,
             {
-                self.with_upgraded_by(TimeLimit::Until(deadline), f)
+                self.with_upgraded_by(TimeLimit::until(deadline, Call::none()), f)
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn with_upgraded_by<R>(
                 &mut self,
                 limit: TimeLimit<'_>,
                 f: impl FnOnce(&mut T) -> R,
             ) -> Option<R> {
                 // SAFETY: the guard has the lock as the upgradable reader.
-                self.inner.with_upgraded(|raw| unsafe { raw.upgrade(limit) }, f)
+                self.inner.with_upgraded(|raw, call| unsafe { raw.upgrade(limit.of_call(call)) }, f)
             }
         }
     };

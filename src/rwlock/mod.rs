@@ -15,6 +15,7 @@ pub use self::guards::{
 pub(crate) use self::guards::{Reader, Writer};
 use crate::facade::{Data, Deadline, TimeLimit, const_fn};
 use crate::guard::{Guard, Lock};
+use crate::observe::{self, Call, Identity, Kind, LockClass, Mode as How};
 use crate::raw::rwlock::{self, ReadToken, Readers, Role, too_many_readers};
 
 pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
@@ -139,6 +140,7 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// pointer must know [who may free it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
+    identity: Identity,
     value: Data<T>,
 }
 
@@ -163,7 +165,33 @@ impl<T> RwLock<T> {
         #[must_use]
         #[inline]
         pub fn new(value: T) -> Self {
-            Self { raw: RawRwLock::new(Readers::new()), value: Data::new(value) }
+            Self { raw: RawRwLock::new(Readers::new()), identity: Identity::NONE, value: Data::new(value) }
+        }
+    }
+
+    const_fn! {
+        /// Makes an unlocked lock with a name, under which [diagnosis](crate#diagnosis) tells of it. Without
+        /// the feature `diagnose` the name is not kept.
+        ///
+        /// ```
+        /// static PRICES: lockwork::RwLock<u32> = lockwork::RwLock::named("prices", 10);
+        /// assert_eq!(*PRICES.read(), 10);
+        /// ```
+        #[must_use]
+        #[inline]
+        pub fn named(name: &'static str, value: T) -> Self {
+            let identity = Identity::named(name);
+            Self { raw: RawRwLock::new(Readers::new()), identity, value: Data::new(value) }
+        }
+    }
+
+    const_fn! {
+        /// Makes an unlocked lock of a [class](LockClass): it has the class's name and rank.
+        #[must_use]
+        #[inline]
+        pub fn of(class: &'static LockClass, value: T) -> Self {
+            let identity = Identity::of(class);
+            Self { raw: RawRwLock::new(Readers::new()), identity, value: Data::new(value) }
         }
     }
 
@@ -187,6 +215,7 @@ impl<T> RwLock<T> {
     ///
     /// With the panic of [`Clone::clone`], after unlocking.
     #[must_use]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn get_cloned(&self) -> T
     where
         T: Clone,
@@ -207,6 +236,7 @@ impl<T> RwLock<T> {
     /// });
     /// assert_eq!(state.get_cloned(), "ready");
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn set(&self, value: T) {
         drop(self.replace(value));
     }
@@ -218,6 +248,7 @@ impl<T> RwLock<T> {
     /// assert_eq!(events.replace(Vec::new()), [1, 2]);
     /// assert_eq!(*events.read(), []);
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn replace(&self, value: T) -> T {
         mem::replace(&mut *self.write(), value)
     }
@@ -236,9 +267,12 @@ impl<T: ?Sized> RwLock<T> {
     /// assert_eq!(*one + *other, 2);
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        let token = self.raw.read(Role::Read, TimeLimit::Never);
-        self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read")))
+        let call = self.call(How::Read);
+        let token = self.raw.read(Role::Read, TimeLimit::never(call));
+        let token = token.unwrap_or_else(|| too_many_readers("RwLock::read"));
+        self.read_guard(token, call)
     }
 
     /// Attempts to lock for reading, without blocking.
@@ -251,21 +285,29 @@ impl<T: ?Sized> RwLock<T> {
     /// assert!(lock.try_read().is_some());
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.try_read(Role::Read).map(|token| self.read_guard(token))
+        let call = self.call(How::Read);
+        self.raw.try_read(Role::Read).map(|token| self.read_guard(token, call))
     }
 
     /// Attempts to lock for reading, blocking for `timeout` at most. [`Duration::ZERO`] tries once,
     /// [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::Read, TimeLimit::For(timeout)).map(|token| self.read_guard(token))
+        let call = self.call(How::Read);
+        let token = self.raw.read(Role::Read, TimeLimit::within(timeout, call));
+        token.map(|token| self.read_guard(token, call))
     }
 
     /// Attempts to lock for reading, blocking until `deadline` at most. A deadline in the past tries once.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::Read, TimeLimit::Until(deadline)).map(|token| self.read_guard(token))
+        let call = self.call(How::Read);
+        let token = self.raw.read(Role::Read, TimeLimit::until(deadline, call));
+        token.map(|token| self.read_guard(token, call))
     }
 
     /// Locks for reading, waiting only for as long as a writer has the lock: joins readers that are in
@@ -284,30 +326,41 @@ impl<T: ?Sized> RwLock<T> {
     /// assert_eq!(*outer, *inner);
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn read_recursive(&self) -> RwLockReadGuard<'_, T> {
-        let token = self.raw.read(Role::ReadAgain, TimeLimit::Never);
-        self.read_guard(token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive")))
+        let call = self.call(How::ReadRecursive);
+        let token = self.raw.read(Role::ReadAgain, TimeLimit::never(call));
+        let token = token.unwrap_or_else(|| too_many_readers("RwLock::read_recursive"));
+        self.read_guard(token, call)
     }
 
     /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, without blocking.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_recursive(&self) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.try_read(Role::ReadAgain).map(|token| self.read_guard(token))
+        let call = self.call(How::ReadRecursive);
+        self.raw.try_read(Role::ReadAgain).map(|token| self.read_guard(token, call))
     }
 
     /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, blocking for `timeout`
     /// at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely. A call whose turn comes
     /// before the time is up succeeds.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::ReadAgain, TimeLimit::For(timeout)).map(|token| self.read_guard(token))
+        let call = self.call(How::ReadRecursive);
+        let token = self.raw.read(Role::ReadAgain, TimeLimit::within(timeout, call));
+        token.map(|token| self.read_guard(token, call))
     }
 
     /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, blocking until
     /// `deadline` at most. A deadline in the past tries once.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_recursive_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::ReadAgain, TimeLimit::Until(deadline)).map(|token| self.read_guard(token))
+        let call = self.call(How::ReadRecursive);
+        let token = self.raw.read(Role::ReadAgain, TimeLimit::until(deadline, call));
+        token.map(|token| self.read_guard(token, call))
     }
 
     /// Locks for reading beside other readers, as the one reader that can
@@ -323,31 +376,39 @@ impl<T: ?Sized> RwLock<T> {
     /// *guard += 1;
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn upgradable_read(&self) -> RwLockUpgradableReadGuard<'_, T> {
-        let locked = self.raw.upgradable(TimeLimit::Never);
+        let call = self.call(How::Upgradable);
+        let locked = self.raw.upgradable(TimeLimit::never(call));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
-        self.upgradable_guard()
+        self.upgradable_guard(call)
     }
 
     /// Attempts to lock for upgradable reading, without blocking.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_upgradable_read(&self) -> Option<RwLockUpgradableReadGuard<'_, T>> {
-        self.raw.try_upgradable().then(|| self.upgradable_guard())
+        let call = self.call(How::Upgradable);
+        self.raw.try_upgradable().then(|| self.upgradable_guard(call))
     }
 
     /// Attempts to lock for upgradable reading, blocking for `timeout` at most. [`Duration::ZERO`] tries
     /// once, [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds,
     /// and one that gives up leaves nothing behind.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_upgradable_read_for(&self, timeout: Duration) -> Option<RwLockUpgradableReadGuard<'_, T>> {
-        self.raw.upgradable(TimeLimit::For(timeout)).then(|| self.upgradable_guard())
+        let call = self.call(How::Upgradable);
+        self.raw.upgradable(TimeLimit::within(timeout, call)).then(|| self.upgradable_guard(call))
     }
 
     /// Attempts to lock for upgradable reading, blocking until `deadline` at most. A deadline in the past
     /// tries once.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_upgradable_read_until(&self, deadline: Instant) -> Option<RwLockUpgradableReadGuard<'_, T>> {
-        self.raw.upgradable(TimeLimit::Until(deadline)).then(|| self.upgradable_guard())
+        let call = self.call(How::Upgradable);
+        self.raw.upgradable(TimeLimit::until(deadline, call)).then(|| self.upgradable_guard(call))
     }
 
     /// Locks for writing, waiting until all others have left.
@@ -358,10 +419,12 @@ impl<T: ?Sized> RwLock<T> {
     /// assert_eq!(*lock.read(), 2);
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-        let locked = self.raw.write(TimeLimit::Never);
+        let call = self.call(How::Write);
+        let locked = self.raw.write(TimeLimit::never(call));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
-        self.write_guard()
+        self.write_guard(call)
     }
 
     /// Attempts to lock for writing, without blocking.
@@ -370,8 +433,10 @@ impl<T: ?Sized> RwLock<T> {
     /// without being counted in the lock (see the implementation notes), other `try_write` and
     /// `try_upgradable_read` fail.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
-        self.raw.try_write().then(|| self.write_guard())
+        let call = self.call(How::Write);
+        self.raw.try_write().then(|| self.write_guard(call))
     }
 
     /// Attempts to lock for writing, blocking for `timeout` at most. [`Duration::ZERO`] tries once,
@@ -388,24 +453,33 @@ impl<T: ?Sized> RwLock<T> {
     /// assert!(lock.try_read().is_some());
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write_for(&self, timeout: Duration) -> Option<RwLockWriteGuard<'_, T>> {
-        self.raw.write(TimeLimit::For(timeout)).then(|| self.write_guard())
+        let call = self.call(How::Write);
+        self.raw.write(TimeLimit::within(timeout, call)).then(|| self.write_guard(call))
     }
 
     /// Attempts to lock for writing, blocking until `deadline` at most. A deadline in the past tries once.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write_until(&self, deadline: Instant) -> Option<RwLockWriteGuard<'_, T>> {
-        self.raw.write(TimeLimit::Until(deadline)).then(|| self.write_guard())
+        let call = self.call(How::Write);
+        self.raw.write(TimeLimit::until(deadline, call)).then(|| self.write_guard(call))
     }
 
     /// [`read`](Self::read) for `lock_all`, which waits for several before one deadline.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn read_before(&self, deadline: &Deadline) -> Option<RwLockReadGuard<'_, T>> {
-        self.raw.read(Role::Read, TimeLimit::Before(deadline)).map(|token| self.read_guard(token))
+        let call = self.call(How::Read);
+        let token = self.raw.read(Role::Read, TimeLimit::before(deadline, call));
+        token.map(|token| self.read_guard(token, call))
     }
 
     /// [`write`](Self::write) for `lock_all`.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn write_before(&self, deadline: &Deadline) -> Option<RwLockWriteGuard<'_, T>> {
-        self.raw.write(TimeLimit::Before(deadline)).then(|| self.write_guard())
+        let call = self.call(How::Write);
+        self.raw.write(TimeLimit::before(deadline, call)).then(|| self.write_guard(call))
     }
 
     /// What tells this lock from every other: the address of its word, which the value never shares.
@@ -446,6 +520,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// The lock is held by a writer, who gives it up: no guard of it is alive that will be used or dropped.
     pub unsafe fn force_unlock_write(&self) {
+        observe::release_forgotten(Kind::RwLock, &self.identity);
         // SAFETY: this function's contract.
         unsafe { self.raw.unlock_write() };
     }
@@ -457,6 +532,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As for [`force_unlock_write`](Self::force_unlock_write).
     pub unsafe fn force_unlock_write_fair(&self) {
+        observe::release_forgotten(Kind::RwLock, &self.identity);
         // SAFETY: this function's contract.
         unsafe { self.raw.unlock_write_fair() };
     }
@@ -467,8 +543,9 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// The lock is held by a writer, no other guard of it will be used or dropped, and the guard stands in
     /// for the writer.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_write_guard_unchecked(&self) -> RwLockWriteGuard<'_, T> {
-        self.write_guard()
+        self.write_guard(self.call(How::Write))
     }
 
     /// Makes a guard for a lock that is held by the upgradable reader already, without one.
@@ -477,8 +554,9 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// The upgradable reader is in, no other guard of it will be used or dropped, and the guard stands in for
     /// it.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_upgradable_guard_unchecked(&self) -> RwLockUpgradableReadGuard<'_, T> {
-        self.upgradable_guard()
+        self.upgradable_guard(self.call(How::Upgradable))
     }
 
     crate::facade::model_only! {
@@ -487,23 +565,29 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self, how: How) -> Call<'_> {
+        Call::new(Kind::RwLock, how, &self.identity)
+    }
+
     /// Returns the guard for a lock that was just taken; so are those below.
     #[inline]
-    fn read_guard(&self, token: ReadToken) -> RwLockReadGuard<'_, T> {
+    fn read_guard(&self, token: ReadToken, call: Call<'_>) -> RwLockReadGuard<'_, T> {
         // SAFETY: the callers have just locked for reading.
-        RwLockReadGuard { inner: unsafe { Guard::new(self, token) } }
+        RwLockReadGuard { inner: unsafe { Guard::new(self, token, call) } }
     }
 
     #[inline]
-    fn upgradable_guard(&self) -> RwLockUpgradableReadGuard<'_, T> {
+    fn upgradable_guard(&self, call: Call<'_>) -> RwLockUpgradableReadGuard<'_, T> {
         // SAFETY: the callers have just locked as the upgradable reader, or stand for it.
-        RwLockUpgradableReadGuard { inner: unsafe { Guard::new(self, ()) } }
+        RwLockUpgradableReadGuard { inner: unsafe { Guard::new(self, (), call) } }
     }
 
     #[inline]
-    fn write_guard(&self) -> RwLockWriteGuard<'_, T> {
+    fn write_guard(&self, call: Call<'_>) -> RwLockWriteGuard<'_, T> {
         // SAFETY: the callers have just locked for writing, or stand for the writer.
-        RwLockWriteGuard { inner: unsafe { Guard::new(self, ()) } }
+        RwLockWriteGuard { inner: unsafe { Guard::new(self, (), call) } }
     }
 }
 
@@ -552,5 +636,10 @@ impl<T: ?Sized> Lock for RwLock<T> {
     #[inline]
     fn data(&self) -> &Data<T> {
         &self.value
+    }
+
+    #[inline]
+    fn identity(&self) -> &Identity {
+        &self.identity
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 pub use self::permit::{ArcSemaphorePermit, SemaphorePermit};
 use crate::facade::{TimeLimit, const_fn};
+use crate::observe::{Call, Held, Identity, Kind, Mode as How};
 use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 
 /// A number of permits: a thread that is to do something takes some, and waits while there are too few.
@@ -119,6 +120,7 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 /// must know [who may free it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct Semaphore {
     raw: RawSemaphore,
+    identity: Identity,
 }
 
 impl Semaphore {
@@ -136,7 +138,7 @@ impl Semaphore {
         #[track_caller]
         pub fn new(permits: usize) -> Self {
             assert!(permits <= MAX_PERMITS, "Semaphore::new: more than MAX_PERMITS permits");
-            Self { raw: RawSemaphore::new(permits, MAX_PERMITS) }
+            Self { raw: RawSemaphore::new(permits, MAX_PERMITS), identity: Identity::NONE }
         }
     }
 
@@ -166,7 +168,22 @@ impl Semaphore {
         #[track_caller]
         pub fn bounded(permits: usize) -> Self {
             assert!(permits <= MAX_PERMITS, "Semaphore::bounded: more than MAX_PERMITS permits");
-            Self { raw: RawSemaphore::new(permits, permits) }
+            Self { raw: RawSemaphore::new(permits, permits), identity: Identity::NONE }
+        }
+    }
+
+    const_fn! {
+        /// Makes a semaphore with this many permits and a name, under which [diagnosis](crate#diagnosis) tells
+        /// of it. Without the feature `diagnose` the name is not kept.
+        ///
+        /// # Panics
+        ///
+        /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        #[must_use]
+        #[track_caller]
+        pub fn named(name: &'static str, permits: usize) -> Self {
+            assert!(permits <= MAX_PERMITS, "Semaphore::named: more than MAX_PERMITS permits");
+            Self { raw: RawSemaphore::new(permits, MAX_PERMITS), identity: Identity::named(name) }
         }
     }
 
@@ -178,8 +195,9 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> SemaphorePermit<'_> {
-        self.raw.acquire(1, "acquire");
-        self.permit(1)
+        let call = self.call(1);
+        self.raw.acquire(1, "acquire", call);
+        self.permit(1, call)
     }
 
     /// Takes `n` permits at once, waiting until all of them are there.
@@ -210,12 +228,14 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_many(&self, n: usize) -> SemaphorePermit<'_> {
-        self.raw.acquire(n, "acquire_many");
-        self.permit(n)
+        let call = self.call(n);
+        self.raw.acquire(n, "acquire_many", call);
+        self.permit(n, call)
     }
 
     /// Attempts to acquire a permit without blocking. Succeeds if one is free and no thread waits.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.try_acquire_many(1)
     }
@@ -228,8 +248,10 @@ impl Semaphore {
     /// assert!(semaphore.try_acquire_many(2).is_some());
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many(&self, n: usize) -> Option<SemaphorePermit<'_>> {
-        self.raw.try_acquire(n).then(|| self.permit(n))
+        let call = self.call(n);
+        self.raw.try_acquire(n).then(|| self.permit(n, call))
     }
 
     /// Takes a permit, waiting for `timeout` at most.
@@ -243,12 +265,14 @@ impl Semaphore {
     /// assert!(semaphore.try_acquire_for(Duration::from_millis(1)).is_none());
     /// ```
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_for(&self, timeout: Duration) -> Option<SemaphorePermit<'_>> {
         self.try_acquire_many_for(1, timeout)
     }
 
     /// Takes a permit, waiting until `deadline` at most.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_until(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
         self.try_acquire_many_until(1, deadline)
     }
@@ -258,15 +282,19 @@ impl Semaphore {
     /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely. Returns `None` at once if the
     /// semaphore can never have so many.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_for(&self, n: usize, timeout: Duration) -> Option<SemaphorePermit<'_>> {
-        self.raw.acquire_until(n, TimeLimit::For(timeout)).then(|| self.permit(n))
+        let call = self.call(n);
+        self.raw.acquire_until(n, TimeLimit::within(timeout, call)).then(|| self.permit(n, call))
     }
 
     /// Takes `n` permits at once, waiting until `deadline` at most. Returns `None` at once if the semaphore
     /// can never have so many.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_until(&self, n: usize, deadline: Instant) -> Option<SemaphorePermit<'_>> {
-        self.raw.acquire_until(n, TimeLimit::Until(deadline)).then(|| self.permit(n))
+        let call = self.call(n);
+        self.raw.acquire_until(n, TimeLimit::until(deadline, call)).then(|| self.permit(n, call))
     }
 
     /// Acquires as [`acquire`](Self::acquire) does, with a permit that keeps the semaphore alive.
@@ -288,8 +316,9 @@ impl Semaphore {
     #[track_caller]
     #[doc(alias = "acquire_owned")]
     pub fn acquire_arc(self: &Arc<Self>) -> ArcSemaphorePermit {
-        self.raw.acquire(1, "acquire_arc");
-        self.permit_arc(1)
+        let call = self.call(1);
+        self.raw.acquire(1, "acquire_arc", call);
+        self.permit_arc(1, call)
     }
 
     /// Acquires as [`acquire_many`](Self::acquire_many) does, with a permit that keeps the semaphore alive.
@@ -301,14 +330,16 @@ impl Semaphore {
     #[track_caller]
     #[doc(alias = "acquire_many_owned")]
     pub fn acquire_many_arc(self: &Arc<Self>, n: usize) -> ArcSemaphorePermit {
-        self.raw.acquire(n, "acquire_many_arc");
-        self.permit_arc(n)
+        let call = self.call(n);
+        self.raw.acquire(n, "acquire_many_arc", call);
+        self.permit_arc(n, call)
     }
 
     /// Attempts to acquire as [`try_acquire`](Self::try_acquire) does, with a permit that keeps the semaphore
     /// alive.
     #[inline]
     #[doc(alias = "try_acquire_owned")]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_arc(self: &Arc<Self>) -> Option<ArcSemaphorePermit> {
         self.try_acquire_many_arc(1)
     }
@@ -317,13 +348,16 @@ impl Semaphore {
     /// semaphore alive.
     #[inline]
     #[doc(alias = "try_acquire_many_owned")]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_arc(self: &Arc<Self>, n: usize) -> Option<ArcSemaphorePermit> {
-        self.raw.try_acquire(n).then(|| self.permit_arc(n))
+        let call = self.call(n);
+        self.raw.try_acquire(n).then(|| self.permit_arc(n, call))
     }
 
     /// Attempts to acquire as [`try_acquire_for`](Self::try_acquire_for) does, with a permit that keeps the
     /// semaphore alive.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcSemaphorePermit> {
         self.try_acquire_many_arc_for(1, timeout)
     }
@@ -331,6 +365,7 @@ impl Semaphore {
     /// Attempts to acquire as [`try_acquire_until`](Self::try_acquire_until) does, with a permit that keeps
     /// the semaphore alive.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcSemaphorePermit> {
         self.try_acquire_many_arc_until(1, deadline)
     }
@@ -338,23 +373,27 @@ impl Semaphore {
     /// Attempts to acquire as [`try_acquire_many_for`](Self::try_acquire_many_for) does, with a permit that
     /// keeps the semaphore alive.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_arc_for(
         self: &Arc<Self>,
         n: usize,
         timeout: Duration,
     ) -> Option<ArcSemaphorePermit> {
-        self.raw.acquire_until(n, TimeLimit::For(timeout)).then(|| self.permit_arc(n))
+        let call = self.call(n);
+        self.raw.acquire_until(n, TimeLimit::within(timeout, call)).then(|| self.permit_arc(n, call))
     }
 
     /// Attempts to acquire as [`try_acquire_many_until`](Self::try_acquire_many_until) does, with a permit
     /// that keeps the semaphore alive.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_arc_until(
         self: &Arc<Self>,
         n: usize,
         deadline: Instant,
     ) -> Option<ArcSemaphorePermit> {
-        self.raw.acquire_until(n, TimeLimit::Until(deadline)).then(|| self.permit_arc(n))
+        let call = self.call(n);
+        self.raw.acquire_until(n, TimeLimit::until(deadline, call)).then(|| self.permit_arc(n, call))
     }
 
     /// Adds `n` permits, and lets those waiters through for which there are enough now. Adding none does
@@ -437,15 +476,21 @@ impl Semaphore {
         &self.raw
     }
 
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) const fn call(&self, permits: usize) -> Call<'_> {
+        Call::new(Kind::Semaphore, How::Acquire, &self.identity).count(permits).shared()
+    }
+
     /// Returns the permits that were just taken.
     #[inline]
-    pub(crate) fn permit(&self, permits: usize) -> SemaphorePermit<'_> {
-        SemaphorePermit { semaphore: self, permits }
+    pub(crate) fn permit(&self, permits: usize, call: Call<'_>) -> SemaphorePermit<'_> {
+        SemaphorePermit { semaphore: self, permits, held: Held::new(call) }
     }
 
     #[inline]
-    fn permit_arc(self: &Arc<Self>, permits: usize) -> ArcSemaphorePermit {
-        ArcSemaphorePermit { semaphore: Arc::clone(self), permits }
+    fn permit_arc(self: &Arc<Self>, permits: usize, call: Call<'_>) -> ArcSemaphorePermit {
+        ArcSemaphorePermit { semaphore: Arc::clone(self), permits, held: Held::new(call) }
     }
 }
 

@@ -6,6 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::Semaphore;
+use crate::observe::Held;
 
 /// Returns what two permits of type `of` that are to be merged become, or why they cannot.
 #[track_caller]
@@ -27,6 +28,7 @@ fn merged(of: &str, same: bool, permits: usize, others: usize) -> usize {
 pub struct SemaphorePermit<'a> {
     pub(super) semaphore: &'a Semaphore,
     pub(super) permits: usize,
+    pub(super) held: Held,
 }
 
 impl<'a> SemaphorePermit<'a> {
@@ -55,7 +57,8 @@ impl<'a> SemaphorePermit<'a> {
     /// assert_eq!(semaphore.available_permits(), 2);
     /// ```
     #[inline]
-    pub fn forget(self) {
+    pub fn forget(mut self) {
+        self.held.release();
         self.semaphore.raw.forget(self.permits);
         mem::forget(self);
     }
@@ -71,9 +74,11 @@ impl<'a> SemaphorePermit<'a> {
     /// ```
     #[must_use = "the permits that were split off are given back as soon as they are dropped"]
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn split(&mut self, n: usize) -> Option<Self> {
         self.permits = self.permits.checked_sub(n)?;
-        Some(self.semaphore.permit(n))
+        self.held.recount(self.permits);
+        Some(self.semaphore.permit(n, self.semaphore.call(n)))
     }
 
     /// Adds the permits of `other` to these.
@@ -91,9 +96,11 @@ impl<'a> SemaphorePermit<'a> {
     /// then, and these stay as they were.
     #[inline]
     #[track_caller]
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, mut other: Self) {
         self.permits =
             merged("SemaphorePermit", ptr::eq(self.semaphore, other.semaphore), self.permits, other.permits);
+        other.held.release();
+        self.held.recount(self.permits);
         mem::forget(other);
     }
 }
@@ -101,6 +108,7 @@ impl<'a> SemaphorePermit<'a> {
 impl Drop for SemaphorePermit<'_> {
     #[inline]
     fn drop(&mut self) {
+        self.held.release();
         self.semaphore.raw.release(self.permits);
     }
 }
@@ -115,6 +123,7 @@ impl Drop for SemaphorePermit<'_> {
 pub struct ArcSemaphorePermit {
     pub(super) semaphore: Arc<Semaphore>,
     pub(super) permits: usize,
+    pub(super) held: Held,
 }
 
 impl ArcSemaphorePermit {
@@ -144,9 +153,11 @@ impl ArcSemaphorePermit {
     /// [`SemaphorePermit::split`].
     #[must_use = "the permits that were split off are given back as soon as they are dropped"]
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn split(&mut self, n: usize) -> Option<Self> {
         self.permits = self.permits.checked_sub(n)?;
-        Some(self.semaphore.permit_arc(n))
+        self.held.recount(self.permits);
+        Some(self.semaphore.permit_arc(n, self.semaphore.call(n)))
     }
 
     /// Adds the permits of `other` to these. See [`SemaphorePermit::merge`].
@@ -165,12 +176,14 @@ impl ArcSemaphorePermit {
             other.permits,
         );
         other.permits = 0;
+        self.held.recount(self.permits);
     }
 }
 
 impl Drop for ArcSemaphorePermit {
     #[inline]
     fn drop(&mut self) {
+        self.held.release();
         self.semaphore.raw.release(self.permits);
     }
 }

@@ -36,7 +36,7 @@ impl Watcher {
 
 impl Collector {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { done: Mutex::new(VecDeque::new()), changed: Condvar::new() })
+        Arc::new(Self { done: Mutex::hidden(VecDeque::new()), changed: Condvar::new() })
     }
 
     pub(super) fn watcher(self: &Arc<Self>, index: usize) -> Watcher {

@@ -32,6 +32,7 @@ use super::job::{Job, outlive};
 use super::scope_latch::ScopeLatch;
 use crate::event::Event;
 use crate::mutex::{Mutex, MutexGuard};
+use crate::observe::{Call, HeldHere, Kind, Mode};
 
 /// What a handle knows of a task.
 pub(super) trait Outcome<T>: Job {
@@ -85,7 +86,7 @@ pub(super) struct Completion<T, F> {
 impl<T, F: FnOnce() -> T> Completion<T, F> {
     pub(super) fn new(latch: Option<Arc<ScopeLatch>>, f: F) -> Self {
         let state = State { stage: Stage::Queued(f), detached: false, listeners: Vec::new() };
-        Self { latch, state: Mutex::new(state), done: Event::new() }
+        Self { latch, state: Mutex::hidden(state), done: Event::new() }
     }
 
     /// Returns the closure of a task that was never queued.
@@ -198,10 +199,12 @@ impl<T, F> Completion<T, F> {
 impl<T: Send, F: FnOnce() -> T + Send> Job for Completion<T, F> {
     fn run(&self) -> bool {
         let Some(f) = self.claim() else { return false };
+        let running = HeldHere::new(Call::at(Kind::Task, Mode::Run, self));
         deferred::separately(|| {
             let callbacks = self.execute(f);
             deferred::call(callbacks);
         });
+        drop(running);
         self.leave();
         true
     }

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::facade::{Deadline, reached, threads::Handle};
+use crate::facade::{Deadline, TimeLimit, reached, threads::Handle};
 use crate::mutex::Mutex;
+use crate::observe::{Call, Parked};
 
 /// Threads that have nothing left to do but end.
 pub(super) struct Ending {
@@ -31,30 +32,31 @@ impl Ending {
     const RETRY: Duration = Duration::from_millis(10);
 
     pub(super) fn of(handles: Vec<Handle>) -> Arc<Self> {
-        Arc::new(Self { handles: Mutex::new(Some(handles)), gone: Event::new() })
+        Arc::new(Self { handles: Mutex::hidden(Some(handles)), gone: Event::new() })
     }
 
-    /// Waits until the threads are gone.
-    pub(super) fn join(&self) {
-        if !self.join_here() {
-            self.gone.wait();
+    /// Waits until the threads are gone. `never` says for which call.
+    pub(super) fn join(&self, never: &Deadline) {
+        if !self.join_here(never) {
+            self.gone.wait_within(TimeLimit::of(never));
         }
     }
 
     /// Waits until the threads are gone, until `deadline` at most. Returns whether they are.
     pub(super) fn join_by(self: &Arc<Self>, deadline: &Deadline) -> bool {
         if deadline.is_never() {
-            self.join();
+            self.join(deadline);
             return true;
         }
         while !self.is_gone() && self.handles.lock().is_some() {
             let helped = self.start_helper();
-            let gone = self.gone.wait_for(if helped { Self::GRACE } else { Self::RETRY });
+            let step = if helped { Self::GRACE } else { Self::RETRY };
+            let gone = self.gone.wait_within(TimeLimit::within(step, Call::none()));
             if gone || helped || deadline.has_passed() {
                 break;
             }
         }
-        self.gone.wait_deadline(deadline)
+        self.gone.wait_within(TimeLimit::of(deadline))
     }
 
     /// Returns whether a joiner has found that the threads are gone.
@@ -63,8 +65,11 @@ impl Ending {
     }
 
     /// Joins the threads, unless another thread does. Returns whether it did.
-    fn join_here(&self) -> bool {
+    fn join_here(&self, deadline: &Deadline) -> bool {
         let Some(handles) = self.handles.lock().take() else { return false };
+        // The one wait that no queue of this crate ends.
+        let mut parked = Parked::NONE;
+        parked.begin(deadline);
         handles.into_iter().for_each(Handle::join);
         self.gone.set();
         true
@@ -75,7 +80,7 @@ impl Ending {
     fn start_helper(self: &Arc<Self>) -> bool {
         let own = Arc::clone(self);
         let helper = move || {
-            own.join_here();
+            own.join_here(&Deadline::NEVER);
             reached!("helper has joined");
         };
         Handle::spawn(String::from("lockwork-join"), None, helper).is_ok()

@@ -13,6 +13,7 @@ use super::pool::{Refusal, SubmitError, ThreadPool};
 use super::queue::give_back;
 use super::task::Task;
 use crate::facade::{Deadline, TimeLimit};
+use crate::observe;
 
 impl ThreadPool {
     /// Calls `f` for each item on the pool's threads, and returns the results in the order of the items.
@@ -143,6 +144,7 @@ impl<T> Map<T> {
     /// # Errors
     ///
     /// Fails if the result is not there in time. It is still the next.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
         self.next_by(|task| task.0.wait_for(timeout))
     }
@@ -152,6 +154,7 @@ impl<T> Map<T> {
     /// # Errors
     ///
     /// As [`next_for`](Self::next_for).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
         self.next_by(|task| task.0.wait_until(deadline))
     }
@@ -203,6 +206,11 @@ impl<T> fmt::Debug for Map<T> {
     }
 }
 
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+fn awaits() -> observe::Call<'static> {
+    observe::Call::at(observe::Kind::Several, observe::Mode::Join, std::ptr::null::<()>())
+}
+
 type Call<T> = Box<dyn FnOnce() -> T + Send>;
 
 /// The results of [`ThreadPool::map_ahead`](crate::ThreadPool::map_ahead), in the order of the items.
@@ -245,7 +253,11 @@ where
     /// assert!(quotients.next_result().is_none());
     /// ```
     pub fn next_result(&mut self) -> Option<Result<T, TaskError>> {
-        self.fill(&Deadline::NEVER);
+        self.fill(&Deadline::NEVER.of_call(&observe::Call::at(
+            observe::Kind::Several,
+            observe::Mode::Join,
+            std::ptr::from_ref(self),
+        )));
         self.tasks.pop_front().map(Task::join)
     }
 
@@ -256,11 +268,12 @@ where
     ///
     /// Fails if the result is not there in time. It is still the next. The error counts the calls that have
     /// been submitted.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
         if timeout == Duration::MAX {
             return Ok(self.next_result());
         }
-        self.next_by(&Deadline::after(timeout))
+        self.next_by(&Deadline::after(timeout).of_call(&awaits()))
     }
 
     /// Returns what [`next_result`](Self::next_result) does, waiting until `deadline` at most.
@@ -268,8 +281,9 @@ where
     /// # Errors
     ///
     /// As [`next_for`](Self::next_for).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        self.next_by(&Deadline::at(deadline))
+        self.next_by(&Deadline::at(deadline).of_call(&awaits()))
     }
 
     fn next_by(&mut self, deadline: &Deadline) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
@@ -289,7 +303,7 @@ where
     fn fill(&mut self, deadline: &Deadline) {
         while self.tasks.len() < self.ahead {
             let Some(call) = self.refused.take().or_else(|| self.take_item()) else { return };
-            match self.pool.submit_by(call, Full::Wait, TimeLimit::Before(deadline)) {
+            match self.pool.submit_by(call, Full::Wait, TimeLimit::of(deadline)) {
                 Ok(task) => self.tasks.push_back(task),
                 Err((Refusal::Full, call)) => {
                     self.refused = Some(call);

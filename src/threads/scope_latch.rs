@@ -28,7 +28,7 @@ struct State {
 impl ScopeLatch {
     pub(super) fn new(owner_runs: bool) -> Self {
         let runnable = owner_runs.then(VecDeque::new);
-        Self { state: Mutex::new(State { left: 0, runnable, panic: None }), changed: Condvar::new() }
+        Self { state: Mutex::hidden(State { left: 0, runnable, panic: None }), changed: Condvar::new() }
     }
 
     pub(super) fn enter(&self) {

@@ -10,6 +10,7 @@ use super::completion::Listener;
 use super::error::UnfinishedError;
 use super::task::Task;
 use crate::facade::{Deadline, TimeLimit};
+use crate::observe::{Call, Kind, Mode};
 
 /// Has `task` notify the collector when it is done, or does so in its place if it is.
 fn watch<T>(collector: &Arc<Collector>, index: usize, task: &Task<T>) {
@@ -100,11 +101,12 @@ impl<T> AsCompleted<T> {
     /// assert!(tasks.next_for(Duration::MAX).unwrap().is_some());
     /// assert!(tasks.next_for(Duration::MAX).unwrap().is_none());
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Task<T>>, UnfinishedError> {
         if timeout == Duration::MAX {
             return Ok(self.next());
         }
-        self.next_by(TimeLimit::For(timeout))
+        self.next_by(TimeLimit::within(timeout, call()))
     }
 
     /// Returns the next task that is done, if there are any left, waiting until `deadline` at most.
@@ -112,8 +114,9 @@ impl<T> AsCompleted<T> {
     /// # Errors
     ///
     /// As [`next_for`](Self::next_for).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Task<T>>, UnfinishedError> {
-        self.next_by(TimeLimit::Until(deadline))
+        self.next_by(TimeLimit::until(deadline, call()))
     }
 
     fn next_by(&mut self, limit: TimeLimit<'_>) -> Result<Option<Task<T>>, UnfinishedError> {
@@ -136,6 +139,7 @@ impl<T> AsCompleted<T> {
 impl<T> Iterator for AsCompleted<T> {
     type Item = Task<T>;
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn next(&mut self) -> Option<Task<T>> {
         if self.left == 0 {
             return None;
@@ -150,7 +154,7 @@ impl<T> Iterator for AsCompleted<T> {
                 task.0.help();
             }
         }
-        let index = self.collector.next(&Deadline::NEVER)?;
+        let index = self.collector.next(&Deadline::NEVER.of_call(&call()))?;
         self.take(index)
     }
 
@@ -186,29 +190,38 @@ impl<T> fmt::Debug for AsCompleted<T> {
 /// assert_eq!(wait_first(&[slow, fast]), Some(1));
 /// go.set();
 /// ```
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
     // As soon as one was run here, there is one that is done.
     let done = tasks.iter().any(Task::is_finished) || tasks.iter().any(|task| task.0.help());
     if done {
         return tasks.iter().position(Task::is_finished);
     }
-    wait_first_by(tasks, TimeLimit::Never)
+    wait_first_by(tasks, TimeLimit::never(call()))
 }
 
 /// Waits as [`wait_first`] does, for `timeout` at most. Returns `None` if no task was done in time.
 ///
 /// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_first`]. Otherwise runs no tasks here, as
 /// it could not stop in time.
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> {
     if timeout == Duration::MAX {
         return wait_first(tasks);
     }
-    wait_first_by(tasks, TimeLimit::For(timeout))
+    wait_first_by(tasks, TimeLimit::within(timeout, call()))
 }
 
 /// Waits as [`wait_first`] does, until `deadline` at most. Returns `None` if no task was done in time.
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_first_until<T>(tasks: &[Task<T>], deadline: Instant) -> Option<usize> {
-    wait_first_by(tasks, TimeLimit::Until(deadline))
+    wait_first_by(tasks, TimeLimit::until(deadline, call()))
+}
+
+#[inline]
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+fn call() -> Call<'static> {
+    Call::at(Kind::Several, Mode::Join, std::ptr::null::<()>())
 }
 
 fn wait_first_by<T>(tasks: &[Task<T>], limit: TimeLimit<'_>) -> Option<usize> {
@@ -232,8 +245,11 @@ fn wait_first_by<T>(tasks: &[Task<T>], limit: TimeLimit<'_>) -> Option<usize> {
 /// wait_all(&tasks);
 /// assert!(tasks.iter().all(|task| task.is_finished()));
 /// ```
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_all<T>(tasks: &[Task<T>]) {
-    tasks.iter().for_each(|task| task.0.wait());
+    for task in tasks {
+        task.0.wait();
+    }
 }
 
 /// Waits as [`wait_all`] does, for `timeout` at most. Returns whether all of them are done.
@@ -249,16 +265,18 @@ pub fn wait_all<T>(tasks: &[Task<T>]) {
 /// let tasks: Vec<_> = (0..5).map(|n| pool.submit(move || n).unwrap()).collect();
 /// assert!(wait_all_for(&tasks, Duration::from_secs(10)));
 /// ```
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
     if timeout == Duration::MAX {
         wait_all(tasks);
     }
-    wait_all_by(tasks, TimeLimit::For(timeout))
+    wait_all_by(tasks, TimeLimit::within(timeout, call()))
 }
 
 /// Waits as [`wait_all`] does, until `deadline` at most. Returns whether all of them are done.
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_all_until<T>(tasks: &[Task<T>], deadline: Instant) -> bool {
-    wait_all_by(tasks, TimeLimit::Until(deadline))
+    wait_all_by(tasks, TimeLimit::until(deadline, call()))
 }
 
 fn wait_all_by<T>(tasks: &[Task<T>], limit: TimeLimit<'_>) -> bool {

@@ -12,7 +12,8 @@ use super::error::TaskError;
 use super::job::Executor;
 use crate::any::AnySource;
 use crate::any::sealed::{Raw, Sealed};
-use crate::facade::Deadline;
+use crate::facade::{Deadline, TimeLimit};
+use crate::observe::{Call, Kind, Mode};
 
 /// The one handle of a task. Dropping it detaches the task.
 pub(super) struct Handle<'a, T> {
@@ -60,11 +61,19 @@ impl<'a, T> Handle<'a, T> {
         !self.is_finished() && self.ticket.is_some_and(ahead)
     }
 
-    pub(super) fn wait(&self) {
-        self.help();
-        self.completion.done().wait();
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::at(Kind::Task, Mode::Join, Arc::as_ptr(&self.completion))
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(super) fn wait(&self) {
+        self.help();
+        self.completion.done().wait_within(TimeLimit::never(self.call()));
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn join(self) -> Result<T, TaskError> {
         self.wait();
         self.take()
@@ -72,25 +81,30 @@ impl<'a, T> Handle<'a, T> {
 
     /// Returns whether it is done. Runs nothing here, as it could not stop in time, unless the time is
     /// unlimited.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn wait_for(&self, timeout: Duration) -> bool {
         if timeout == Duration::MAX {
             self.wait();
         }
-        self.completion.done().wait_for(timeout)
+        self.completion.done().wait_within(TimeLimit::within(timeout, self.call()))
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn wait_until(&self, deadline: Instant) -> bool {
-        self.completion.done().wait_until(deadline)
+        self.completion.done().wait_within(TimeLimit::until(deadline, self.call()))
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn wait_deadline(&self, deadline: &Deadline) -> bool {
-        self.completion.done().wait_deadline(deadline)
+        self.completion.done().wait_within(TimeLimit::before(deadline, self.call()))
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
         if self.wait_for(timeout) { Ok(self.take()) } else { Err(self) }
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
         if self.wait_until(deadline) { Ok(self.take()) } else { Err(self) }
     }
@@ -236,6 +250,7 @@ impl<T> Task<T> {
     ///     Err(TaskError::Cancelled) => unreachable!("it was not cancelled"),
     /// }
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join(self) -> Result<T, TaskError> {
         self.0.join()
     }
@@ -246,6 +261,7 @@ impl<T> Task<T> {
     /// # Errors
     ///
     /// Gives the task back if it was not done in time. The inner result is that of [`join`](Self::join).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
         self.0.join_for(timeout).map_err(Self)
     }
@@ -255,6 +271,7 @@ impl<T> Task<T> {
     /// # Errors
     ///
     /// As [`join_for`](Self::join_for).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
         self.0.join_until(deadline).map_err(Self)
     }

@@ -11,8 +11,9 @@ use super::error::{TaskError, contain, drop_quietly};
 use crate::any::AnySource;
 use crate::any::sealed::{Raw, Sealed};
 use crate::event::Event;
-use crate::facade::{Deadline, threads};
+use crate::facade::{Deadline, TimeLimit, threads};
 use crate::mutex::Mutex;
+use crate::observe::{Call, HeldHere, Kind, Mode};
 use crate::stop::StopToken;
 
 /// What a worker's thread and its handle share.
@@ -34,7 +35,7 @@ struct Shared<T> {
 /// use lockwork::{Mutex, Worker};
 /// use std::{sync::Arc, time::Duration};
 ///
-/// let lines = Arc::new(Mutex::new(vec!["first"]));
+/// let lines = Arc::new(Mutex::hidden(vec!["first"]));
 /// let flusher = Worker::spawn("flusher", {
 ///     let lines = Arc::clone(&lines);
 ///     move |stop| {
@@ -131,10 +132,12 @@ impl<T: Send + 'static> Worker<T> {
         F: FnOnce(&StopToken) -> T + Send + 'static,
     {
         assert!(!name.contains('\0'), "Worker::{call}: a name must not have a zero byte in it");
-        let shared = Arc::new(Shared { ended: Event::new(), result: Mutex::new(None) });
+        let shared = Arc::new(Shared { ended: Event::new(), result: Mutex::hidden(None) });
         let stop = StopToken::new();
         let (own, token) = (Arc::clone(&shared), stop.clone());
+        let place = Call::at(Kind::Worker, Mode::Run, Arc::as_ptr(&shared)).subject();
         let handle = threads::Handle::spawn(name, None, move || {
+            let _running = HeldHere::always(place);
             let result = panic::catch_unwind(AssertUnwindSafe(|| f(&token))).map_err(TaskError::Panicked);
             *own.result.lock() = Some(result);
             own.ended.set();
@@ -171,9 +174,11 @@ impl<T> Worker<T> {
     /// # Errors
     ///
     /// Fails if it panicked, with the panic's payload.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join(mut self) -> Result<T, TaskError> {
-        self.shared.ended.wait();
-        self.join_thread(&Deadline::NEVER);
+        let deadline = Deadline::NEVER.of_call(&self.call());
+        self.shared.ended.wait_within(TimeLimit::of(&deadline));
+        self.join_thread(&deadline);
         self.ending = None;
         let result = self.shared.result.lock().take();
         result.unwrap_or_else(|| unreachable!("it has ended, and there is one handle"))
@@ -198,13 +203,15 @@ impl<T> Worker<T> {
     /// assert!(worker.join_for(Duration::from_secs(10)));
     /// assert!(!worker.is_alive());
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_for(&self, timeout: Duration) -> bool {
-        self.join_by(&Deadline::after(timeout))
+        self.join_by(&Deadline::after(timeout).of_call(&self.call()))
     }
 
     /// Blocks until the thread has ended, until `deadline` at most. Returns whether it has ended.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_until(&self, deadline: Instant) -> bool {
-        self.join_by(&Deadline::at(deadline))
+        self.join_by(&Deadline::at(deadline).of_call(&self.call()))
     }
 
     /// Lets the thread run on without a handle. It is not told to stop; a clone of its token can do that.
@@ -219,8 +226,14 @@ impl<T> Worker<T> {
         self.ending = None;
     }
 
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self) -> Call<'_> {
+        Call::at(Kind::Worker, Mode::Join, Arc::as_ptr(&self.shared))
+    }
+
     fn join_by(&self, deadline: &Deadline) -> bool {
-        self.shared.ended.wait_deadline(deadline) && self.join_thread(deadline)
+        self.shared.ended.wait_within(TimeLimit::of(deadline)) && self.join_thread(deadline)
     }
 
     /// Of a thread that has nothing left to do but end: waits until the system has it back.
@@ -238,7 +251,7 @@ impl<T> Drop for Worker<T> {
             // A callback's panic has nowhere to go: the thread must be waited for first, and others may be on
             // their way.
             contain(|| _ = self.stop.stop());
-            self.join_thread(&Deadline::NEVER);
+            self.join_thread(&Deadline::NEVER.of_call(&self.call()));
         }
         let result = self.shared.result.lock().take();
         drop_quietly(result);

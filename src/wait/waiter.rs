@@ -32,6 +32,7 @@ use crate::facade::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::facade::{Age, Deadline, Moment, Parker, UnsafeCell, reached};
+use crate::observe::Parked;
 
 /// What a waker tells the thread it wakes. The meaning is the primitive's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -247,6 +248,7 @@ impl Waiter {
         // Relaxed: tells wakers to unpark, and carries nothing. Relaxed on failure: `outcome` reads it again.
         // proof: waiter.park
         let _ = self.state.compare_exchange(WAITING, PARKED, Relaxed, Relaxed);
+        let mut parked = Parked::NONE;
         loop {
             if let Some(outcome) = self.outcome() {
                 return Some(outcome);
@@ -255,6 +257,7 @@ impl Waiter {
                 return None;
             }
             reached!("waiter parks");
+            parked.begin(deadline);
             self.parker.park(deadline);
         }
     }

@@ -276,6 +276,11 @@ pub(crate) enum Deadline {
 impl Deadline {
     pub(crate) const NEVER: Self = Self::Never;
 
+    /// Nothing is told of calls.
+    pub(crate) fn of_call(self, _call: &crate::observe::Call<'_>) -> Self {
+        self
+    }
+
     pub(crate) fn after(timeout: Duration) -> Self {
         if timeout == Duration::MAX { Self::Never } else { Self::finite(timeout.is_zero(), LIVES.get()) }
     }

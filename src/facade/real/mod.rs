@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::platform::thread::{self, LocalKey};
 use super::platform::{self, thread_local};
 pub(crate) use super::platform::{draw, per_process};
+use crate::observe::{Call, Subject};
 
 pub(crate) mod atomic;
 pub(crate) mod lines;
@@ -294,38 +295,61 @@ access! {
     ReadAccess
 }
 
-/// A moment after which a call no longer waits; or never.
+/// A moment after which a call no longer waits, or never; and the call.
 #[derive(Clone, Debug)]
-pub(crate) struct Deadline(Option<Instant>);
+pub(crate) struct Deadline {
+    at: Option<Instant>,
+    subject: Subject,
+}
 
 impl Deadline {
-    pub(crate) const NEVER: Self = Self(None);
+    pub(crate) const NEVER: Self = Self { at: None, subject: Subject::NONE };
 
     /// A deadline `timeout` from now. One too far away to be told is never.
     pub(crate) fn after(timeout: Duration) -> Self {
-        Self(platform::now().checked_add(timeout))
+        Self { at: platform::now().checked_add(timeout), ..Self::NEVER }
     }
 
     pub(crate) fn at(instant: Instant) -> Self {
-        Self(Some(instant))
+        Self { at: Some(instant), ..Self::NEVER }
+    }
+
+    /// Returns the same for `call`, unless nothing is told of that.
+    #[inline]
+    pub(crate) fn of_call(self, call: &Call<'_>) -> Self {
+        Self { subject: call.subject().or(self.subject), ..self }
     }
 
     /// Returns the end of a poll interval of this length, or this deadline if that comes first.
     pub(crate) fn or_after(&self, length: Duration, _round: u32) -> Self {
         let end = platform::now().checked_add(length);
-        Self(match (self.0, end) {
+        let at = match (self.at, end) {
             (Some(at), Some(end)) => Some(at.min(end)),
             (at, end) => at.or(end),
-        })
+        };
+        Self { at, ..*self }
     }
 
     /// Returns whether it has passed. Reads the clock unless it never does.
     pub(crate) fn has_passed(&self) -> bool {
-        self.0.is_some_and(|at| at <= platform::now())
+        self.at.is_some_and(|at| at <= platform::now())
     }
 
     pub(crate) const fn is_never(&self) -> bool {
-        self.0.is_none()
+        self.at.is_none()
+    }
+}
+
+crate::facade::observed! {
+    impl Deadline {
+        /// What the thread waits for.
+        pub(crate) fn subject(&self) -> Subject {
+            self.subject
+        }
+
+        pub(crate) fn instant(&self) -> Option<Instant> {
+            self.at
+        }
     }
 }
 

@@ -50,7 +50,7 @@ impl Parker {
             return self.nap(deadline);
         }
         self.parked.set(true);
-        match deadline.0 {
+        match deadline.at {
             None => thread::park(),
             Some(at) => {
                 let left = at.saturating_duration_since(platform::now());
@@ -72,7 +72,7 @@ impl Parker {
             return thread::yield_now();
         };
         let nap = SHORTEST * (1 << doublings.min(LONGEST));
-        let left = deadline.0.map(|at| at.saturating_duration_since(platform::now()));
+        let left = deadline.at.map(|at| at.saturating_duration_since(platform::now()));
         thread::sleep(left.map_or(nap, |left| left.min(nap)));
     }
 

@@ -519,13 +519,14 @@ mod tests {
 
     use super::{RawBarrier, State};
     use crate::facade::TimeLimit;
+    use crate::observe::Call;
 
     /// 2^24 threads are too many for a test to make: the count begins at its end here.
     #[test]
     fn one_thread_too_many_panics_and_changes_nothing() {
         let barrier = RawBarrier::new(usize::MAX);
         assert!(barrier.try_change(State::FRESH, State(State::COUNT)).is_ok());
-        let wait = || _ = barrier.wait(TimeLimit::Never, None, "wait_for").is_ok();
+        let wait = || _ = barrier.wait(TimeLimit::never(Call::none()), None, "wait_for").is_ok();
         let payload = catch_unwind(AssertUnwindSafe(wait)).unwrap_err();
         let message = payload.downcast::<String>().expect("a message");
         assert!(message.starts_with("Barrier::wait_for: "), "{message}");

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use crate::facade::Deadline;
 use crate::facade::spec::{Gate, Sleep};
+use crate::observe::Call;
 use crate::raw::mutex::RawMutex;
 
 #[derive(Debug)]
@@ -24,7 +25,7 @@ impl RawCondvar {
     ///
     /// The caller holds `mutex`.
     #[track_caller]
-    pub(crate) unsafe fn wait(&self, mutex: &RawMutex, deadline: &Deadline) -> bool {
+    pub(crate) unsafe fn wait(&self, mutex: &RawMutex, deadline: &Deadline, relock: Call<'_>) -> bool {
         let own = Sleep::new();
         self.gate.step(|queue| {
             queue.push_back(own.clone());
@@ -44,7 +45,7 @@ impl RawCondvar {
         if !notified {
             deadline.pass();
         }
-        mutex.lock();
+        mutex.lock(relock);
         notified
     }
 

@@ -7,6 +7,7 @@ use std::mem;
 
 use crate::facade::TimeLimit;
 use crate::facade::spec::{Gate, Sleep, Token};
+use crate::observe::Call;
 
 #[derive(Debug)]
 pub(crate) struct RawMutex {
@@ -50,7 +51,7 @@ impl RawMutex {
     }
 
     #[track_caller]
-    pub(crate) fn lock(&self) {
+    pub(crate) fn lock(&self, _: Call<'_>) {
         if self.gate.peek(|fields| fields.handed_over) {
             let behind = self.gate.step(|fields| {
                 fields.handed_over.then(|| {
@@ -81,7 +82,7 @@ impl RawMutex {
     pub(crate) fn lock_until(&self, limit: TimeLimit<'_>) -> bool {
         let deadline = limit.deadline();
         if deadline.is_never() {
-            self.lock();
+            self.lock(Call::none());
             return true;
         }
         let locked = self.try_lock();

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use crate::facade::TimeLimit;
 use crate::facade::spec::{Edge, Gate, Sleep};
+use crate::observe::Call;
 use crate::raw::turn::Turn;
 use crate::wait::select::{Enqueued, Node, Select, Source};
 use crate::wait::{Place, Waiter};
@@ -66,9 +67,9 @@ impl RawSemaphore {
     }
 
     #[track_caller]
-    pub(crate) fn acquire(&self, n: usize, call: &str) {
+    pub(crate) fn acquire(&self, n: usize, name: &str, _: Call<'_>) {
         let limit = self.limit;
-        assert!(n <= limit, "Semaphore::{call} of {n} permits: there are never more than {limit}");
+        assert!(n <= limit, "Semaphore::{name} of {n} permits: there are never more than {limit}");
         if let Some(sleep) = self.take_or_queue(n) {
             sleep.sleep();
         }

@@ -107,7 +107,7 @@ impl ThreadPoolBuilder {
     /// use lockwork::{Mutex, ThreadPool};
     /// use std::sync::Arc;
     ///
-    /// let started = Arc::new(Mutex::new(0));
+    /// let started = Arc::new(Mutex::hidden(0));
     /// let hook = { let started = Arc::clone(&started); move || *started.lock() += 1 };
     /// let pool = ThreadPool::builder().threads(3).on_start(hook).build();
     /// pool.join();
@@ -153,7 +153,7 @@ impl ThreadPoolBuilder {
         assert!(capacity != 0, "ThreadPoolBuilder::queue_capacity: the capacity must not be 0");
         let name = self.name.as_deref().unwrap_or("pool");
         assert!(!name.contains('\0'), "ThreadPoolBuilder::name: a name must not have a zero byte in it");
-        let start = Arc::new(Start { open: Event::new(), pool: Mutex::new(None) });
+        let start = Arc::new(Start { open: Event::new(), pool: Mutex::hidden(None) });
         let mut handles = Vec::new();
         for number in 0..threads {
             let (waiting, on_start) = (Arc::clone(&start), self.on_start.clone());
@@ -188,7 +188,7 @@ impl ThreadPoolBuilder {
             capacity,
             workers: handles.iter().map(threads::Handle::id).collect(),
             wake_events: (0..threads).map(|_| AutoResetEvent::new()).collect(),
-            state: Mutex::new(state),
+            state: Mutex::hidden(state),
             room: Condvar::new(),
             quiescent: Condvar::new(),
         });

@@ -19,6 +19,7 @@ use super::ending::Ending;
 use super::job::Executor;
 use super::task::Task;
 use crate::facade::{Deadline, TimeLimit};
+use crate::observe::{Call, Kind, Mode};
 
 /// A fixed number of threads that run tasks from one queue.
 ///
@@ -135,12 +136,15 @@ impl ThreadPool {
     /// ```
     #[doc(alias = "execute")]
     #[doc(alias = "spawn")]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn submit<F, T>(&self, f: F) -> Result<Task<T>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.shared.submit_by(f, Full::Wait, TimeLimit::Never).map_err(|(_, f)| SubmitError(f))
+        self.shared
+            .submit_by(f, Full::Wait, TimeLimit::never(self.call(Mode::Put)))
+            .map_err(|(_, f)| SubmitError(f))
     }
 
     /// Queues `f` if there is room just now. That is so for threads of the pool, too.
@@ -148,15 +152,18 @@ impl ThreadPool {
     /// # Errors
     ///
     /// Gives `f` back if the queue is full or the pool is shut down.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_submit<F, T>(&self, f: F) -> Result<Task<T>, TrySubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.shared.submit_by(f, Full::Refuse, TimeLimit::Never).map_err(|(refusal, f)| match refusal {
-            Refusal::Full => TrySubmitError::Full(f),
-            Refusal::Shutdown => TrySubmitError::Shutdown(f),
-        })
+        self.shared.submit_by(f, Full::Refuse, TimeLimit::never(self.call(Mode::Put))).map_err(
+            |(refusal, f)| match refusal {
+                Refusal::Full => TrySubmitError::Full(f),
+                Refusal::Shutdown => TrySubmitError::Shutdown(f),
+            },
+        )
     }
 
     /// Queues `f`, waiting `timeout` at most while the queue is full. [`Duration::ZERO`] does not block,
@@ -166,12 +173,15 @@ impl ThreadPool {
     ///
     /// Gives `f` back if there was no room in time, or if the pool is shut down or is shut down while the
     /// call waits.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn submit_for<F, T>(&self, f: F, timeout: Duration) -> Result<Task<T>, SubmitTimeoutError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.shared.submit_by(f, Full::Wait, TimeLimit::For(timeout)).map_err(SubmitTimeoutError::new)
+        self.shared
+            .submit_by(f, Full::Wait, TimeLimit::within(timeout, self.call(Mode::Put)))
+            .map_err(SubmitTimeoutError::new)
     }
 
     /// Queues `f`, waiting until `deadline` at most while the queue is full. See
@@ -180,12 +190,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// As [`submit_for`](Self::submit_for).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn submit_until<F, T>(&self, f: F, deadline: Instant) -> Result<Task<T>, SubmitTimeoutError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.shared.submit_by(f, Full::Wait, TimeLimit::Until(deadline)).map_err(SubmitTimeoutError::new)
+        self.shared
+            .submit_by(f, Full::Wait, TimeLimit::until(deadline, self.call(Mode::Put)))
+            .map_err(SubmitTimeoutError::new)
     }
 
     /// Shuts the pool down: it takes no more tasks, and its threads end when they have nothing left to do.
@@ -239,7 +252,7 @@ impl ThreadPool {
     #[track_caller]
     pub fn join(&self) {
         assert!(!self.shared.is_worker(), "ThreadPool::join: called by one of the pool's own threads");
-        self.join_by(&Deadline::NEVER);
+        self.join_by(&Deadline::NEVER.of_call(&self.call(Mode::Join)));
     }
 
     /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether the pool had nothing to do
@@ -256,7 +269,7 @@ impl ThreadPool {
     #[track_caller]
     pub fn join_for(&self, timeout: Duration) -> bool {
         assert!(!self.shared.is_worker(), "ThreadPool::join_for: called by one of the pool's own threads");
-        self.join_by(&Deadline::after(timeout))
+        self.join_by(&Deadline::after(timeout).of_call(&self.call(Mode::Join)))
     }
 
     /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether the pool had nothing to
@@ -268,7 +281,13 @@ impl ThreadPool {
     #[track_caller]
     pub fn join_until(&self, deadline: Instant) -> bool {
         assert!(!self.shared.is_worker(), "ThreadPool::join_until: called by one of the pool's own threads");
-        self.join_by(&Deadline::at(deadline))
+        self.join_by(&Deadline::at(deadline).of_call(&self.call(Mode::Join)))
+    }
+
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn call(&self, mode: Mode) -> Call<'_> {
+        Call::at(Kind::Pool, mode, Arc::as_ptr(&self.shared))
     }
 
     fn join_by(&self, deadline: &Deadline) -> bool {
@@ -319,7 +338,7 @@ impl Drop for ThreadPool {
     fn drop(&mut self) {
         self.shared.shut_down(Shutdown::Drain);
         if !self.shared.is_worker() {
-            self.ending.join();
+            self.ending.join(&Deadline::NEVER.of_call(&self.call(Mode::Join)));
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::condvar::Condvar;
 use crate::event::AutoResetEvent;
 use crate::facade::{TimeLimit, threads};
 use crate::mutex::{Mutex, MutexGuard};
+use crate::observe::{Call, HeldHere, Kind, Mode};
 use crate::threads::completion::{Completion, Outcome};
 use crate::threads::error::{Payload, drop_quietly};
 use crate::threads::job::{Executor, Job, Place};
@@ -147,7 +148,7 @@ impl Shared {
 
     /// Queues a task of a scope, waiting for room. Returns `None` if no thread is left that would run it.
     pub(in crate::threads) fn enqueue_scoped(&self, job: Arc<dyn Job>) -> Option<Place> {
-        let state = match self.admit(Full::Wait, TimeLimit::Never) {
+        let state = match self.admit(Full::Wait, TimeLimit::never(Call::at(Kind::Pool, Mode::Put, self))) {
             Ok(state) => state,
             // A thread of the pool that is here has not ended, and looks at the queue before it does.
             Err(_) if self.is_worker() => self.state.lock(),
@@ -210,7 +211,8 @@ impl Shared {
                 self.quiescent.notify_all();
             }
             drop(state);
-            self.wake_events[number].wait();
+            let idle = Call::at(Kind::Pool, Mode::Get, self);
+            self.wake_events[number].wait_within(TimeLimit::never(idle));
             state = self.state.lock();
             state.wake_pending = false;
         }
@@ -225,6 +227,7 @@ impl Shared {
             drop_quietly(on_start);
         }
         while let Some(job) = self.next(number) {
+            let _running = HeldHere::new(Call::at(Kind::Pool, Mode::Run, self));
             job.run();
         }
     }

@@ -1,0 +1,90 @@
+//! [`Settings`] of a session.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::report::Report;
+use crate::facade::print_error;
+
+/// What to do about an acquisition against an order that was seen before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// The order is not watched.
+    #[default]
+    Off,
+    /// It is reported, once for each pair of places.
+    Report,
+    /// The thread panics with the report, before it waits: for tests.
+    Panic,
+}
+
+/// What to do about a thread that locks a lock which it holds itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Relock {
+    /// It is reported at once.
+    #[default]
+    Report,
+    /// The thread panics with the report instead of waiting for ever.
+    Panic,
+}
+
+/// What is done with reports: a function or a closure.
+pub type Sink = Box<dyn Fn(&Report) + Send + Sync>;
+
+/// What a session of diagnosis looks for, and what becomes of its reports.
+///
+/// ```
+/// use lockwork::diagnose::{self, Order, Settings};
+/// use std::time::Duration;
+///
+/// let session = diagnose::start(Settings {
+///     stall_after: Some(Duration::from_secs(5)),
+///     order: Order::Report,
+///     sink: Box::new(|report| eprintln!("{report}")),
+///     ..Settings::default()
+/// });
+/// drop(session);
+/// ```
+pub struct Settings {
+    /// How long a wait lasts until it is reported; and then at twice that age, and so on. `None`: never.
+    pub stall_after: Option<Duration>,
+    /// What to do about the order of acquisitions.
+    pub order: Order,
+    /// What to do about a thread that waits for itself.
+    pub relock: Relock,
+    /// Of how many contended waits one is measured for the [profile](super::profile()). `None`: none is.
+    pub profile: Option<NonZeroU32>,
+    /// Whether a cycle in the order is reported that a time-out would end.
+    pub timed_cycles: bool,
+    /// What is done with a report. It runs in the thread concerned or in the session's own, and may use this
+    /// crate: what it does is not watched.
+    pub sink: Sink,
+}
+
+impl Default for Settings {
+    /// Waits of ten seconds and more, deadlocks and locks that a thread waits for itself are reported to the
+    /// standard error stream.
+    fn default() -> Self {
+        Self {
+            stall_after: Some(Duration::from_secs(10)),
+            order: Order::Off,
+            relock: Relock::Report,
+            profile: None,
+            timed_cycles: false,
+            sink: Box::new(|report| print_error(report)),
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("stall_after", &self.stall_after)
+            .field("order", &self.order)
+            .field("relock", &self.relock)
+            .field("profile", &self.profile)
+            .field("timed_cycles", &self.timed_cycles)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! What diagnosis takes from outside: time, the thread's name, a thread of its own, the environment.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is what the fence fences in")]
+
+use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+static BASE: OnceLock<Instant> = OnceLock::new();
+static TICK: AtomicU64 = AtomicU64::new(1);
+
+fn base() -> Instant {
+    // A second earlier, so that a moment before the first look is told as well.
+    *BASE.get_or_init(|| Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now))
+}
+
+/// A moment in nanoseconds since the process first asked; not 0.
+pub(crate) fn nanos_of(instant: Instant) -> u64 {
+    let since = instant.saturating_duration_since(base()).as_nanos();
+    u64::try_from(since).unwrap_or(u64::MAX).max(1)
+}
+
+/// The moment that [`nanos_of`] told.
+pub(crate) fn instant_of(nanos: u64) -> Instant {
+    base() + Duration::from_nanos(nanos)
+}
+
+/// Now.
+pub(crate) fn nanos() -> u64 {
+    let now = nanos_of(Instant::now());
+    tick(now);
+    now
+}
+
+/// Now, or up to one tick earlier.
+#[inline]
+pub(crate) fn coarse_nanos() -> u64 {
+    // Relaxed: about the time, and nothing else.
+    TICK.load(Relaxed)
+}
+
+/// Moves the coarse clock on.
+fn tick(now: u64) {
+    // Relaxed: as above; two threads that race are some nanoseconds apart.
+    if now > TICK.load(Relaxed) {
+        TICK.store(now, Relaxed);
+    }
+}
+
+/// The name of the calling thread, cut to what is kept of names. Empty if it has none, or is at its end.
+pub(crate) fn thread_name(most: usize) -> String {
+    let name = std::panic::catch_unwind(|| thread::current().name().map(str::to_owned));
+    let mut name = name.ok().flatten().unwrap_or_default();
+    let mut end = most.min(name.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.truncate(end);
+    name
+}
+
+/// Returns what the environment has under this name.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The number of this process: another one after a `fork`.
+pub(crate) fn process() -> u32 {
+    std::process::id()
+}
+
+/// A line for the standard error stream, which may be closed.
+pub(crate) fn print_error(line: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A thread that runs `step` again and again, with pauses in between that `step` gives, until it is dropped
+/// or `step` gives none.
+pub(crate) struct Ticker {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// `None` if the system has no thread to give.
+    pub(crate) fn start(mut step: impl FnMut() -> Duration + Send + 'static) -> Option<Self> {
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let asked = std::sync::Arc::clone(&stop);
+        let builder = thread::Builder::new().name("lockwork-diagnose".to_owned());
+        let thread = builder.spawn(move || {
+            // Relaxed: joined after it was asked.
+            while !asked.load(Relaxed) {
+                thread::park_timeout(step());
+            }
+        });
+        Some(Self { stop, thread: Some(thread.ok()?) })
+    }
+
+    /// Lets it run for as long as the process.
+    pub(crate) fn detach(mut self) {
+        self.thread = None;
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        // Relaxed: as above.
+        self.stop.store(true, Relaxed);
+        thread.thread().unpark();
+        if thread.thread().id() != thread::current().id() {
+            let _ = thread.join();
+        }
+    }
+}

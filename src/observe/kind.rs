@@ -1,0 +1,195 @@
+//! What a call is: on which kind of object, and what it does with it.
+
+/// The kind of an object that threads wait for or hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Kind {
+    /// A [`Mutex`](crate::Mutex), or one of [`poison`](crate::poison).
+    Mutex,
+    /// An [`RwLock`](crate::RwLock), or one of [`poison`](crate::poison).
+    RwLock,
+    /// A [`ReentrantMutex`](crate::ReentrantMutex).
+    ReentrantMutex,
+    /// A [`Semaphore`](crate::Semaphore).
+    Semaphore,
+    /// A [`Condvar`](crate::Condvar).
+    Condvar,
+    /// An [`Event`](crate::Event).
+    Event,
+    /// An [`AutoResetEvent`](crate::AutoResetEvent).
+    AutoResetEvent,
+    /// A [`Barrier`](crate::Barrier).
+    Barrier,
+    /// A [`Latch`](crate::Latch).
+    Latch,
+    /// A [`WaitGroup`](crate::WaitGroup).
+    WaitGroup,
+    /// A buffer or a [`channel`](crate::channel).
+    Buffer,
+    /// A [`Once`](crate::Once), [`OnceLock`](crate::OnceLock) or [`LazyLock`](crate::LazyLock).
+    Once,
+    /// A [`StopToken`](crate::StopToken) or a callback of one.
+    Stop,
+    /// A task of a pool.
+    Task,
+    /// A worker, or another thread of this crate's own.
+    Worker,
+    /// A pool, all of whose tasks are waited for.
+    Pool,
+    /// Several at once, see [`wait_any`](crate::wait_any).
+    Several,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 17] = [
+        Self::Mutex,
+        Self::RwLock,
+        Self::ReentrantMutex,
+        Self::Semaphore,
+        Self::Condvar,
+        Self::Event,
+        Self::AutoResetEvent,
+        Self::Barrier,
+        Self::Latch,
+        Self::WaitGroup,
+        Self::Buffer,
+        Self::Once,
+        Self::Stop,
+        Self::Task,
+        Self::Worker,
+        Self::Pool,
+        Self::Several,
+    ];
+
+    /// Returns whether it is a lock: what one thread holds keeps another waiting, until that thread unlocks.
+    #[must_use]
+    #[inline]
+    pub const fn is_lock(self) -> bool {
+        matches!(self, Self::Mutex | Self::RwLock | Self::ReentrantMutex)
+    }
+
+    /// Returns the name of its type.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mutex => "Mutex",
+            Self::RwLock => "RwLock",
+            Self::ReentrantMutex => "ReentrantMutex",
+            Self::Semaphore => "Semaphore",
+            Self::Condvar => "Condvar",
+            Self::Event => "Event",
+            Self::AutoResetEvent => "AutoResetEvent",
+            Self::Barrier => "Barrier",
+            Self::Latch => "Latch",
+            Self::WaitGroup => "WaitGroup",
+            Self::Buffer => "BoundedBuffer",
+            Self::Once => "Once",
+            Self::Stop => "StopToken",
+            Self::Task => "Task",
+            Self::Worker => "Worker",
+            Self::Pool => "ThreadPool",
+            Self::Several => "wait_any",
+        }
+    }
+}
+
+/// What a call does, and how a thread that it lets in holds the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Mode {
+    /// Locks a mutex.
+    Lock,
+    /// Locks a reader-writer lock for reading.
+    Read,
+    /// The same, past writers that wait.
+    ReadRecursive,
+    /// Locks a reader-writer lock as its upgradable reader.
+    Upgradable,
+    /// Locks a reader-writer lock for writing.
+    Write,
+    /// Becomes the writer, as the upgradable reader.
+    Upgrade,
+    /// Takes permits.
+    Acquire,
+    /// Waits for a signal or a meeting.
+    Wait,
+    /// Puts an item in.
+    Put,
+    /// Takes an item out.
+    Get,
+    /// Waits for the end of what was begun.
+    Join,
+    /// Initialises, or waits for another thread that does.
+    Init,
+    /// Runs a task or a worker. Others wait for its end.
+    Run,
+}
+
+impl Mode {
+    pub(super) const ALL: [Self; 13] = [
+        Self::Lock,
+        Self::Read,
+        Self::ReadRecursive,
+        Self::Upgradable,
+        Self::Write,
+        Self::Upgrade,
+        Self::Acquire,
+        Self::Wait,
+        Self::Put,
+        Self::Get,
+        Self::Join,
+        Self::Init,
+        Self::Run,
+    ];
+
+    /// Returns whether a thread that holds a lock in this mode keeps out all others.
+    #[must_use]
+    #[inline]
+    pub const fn is_exclusive(self) -> bool {
+        matches!(self, Self::Lock | Self::Write | Self::Upgrade)
+    }
+
+    /// Returns whether a thread that holds a lock in this mode keeps out one that wants it in the mode
+    /// `wanted`.
+    #[must_use]
+    pub const fn excludes(self, wanted: Self) -> bool {
+        match (self, wanted) {
+            (Self::Read | Self::ReadRecursive, wanted) => wanted.is_exclusive(),
+            (Self::Upgradable, wanted) => !matches!(wanted, Self::Read | Self::ReadRecursive),
+            _ => true,
+        }
+    }
+
+    /// Returns the name of the method by which a thread holds or waits in this mode.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::Read => "read",
+            Self::ReadRecursive => "read_recursive",
+            Self::Upgradable => "upgradable_read",
+            Self::Write => "write",
+            Self::Upgrade => "upgrade",
+            Self::Acquire => "acquire",
+            Self::Wait => "wait",
+            Self::Put => "put",
+            Self::Get => "get",
+            Self::Join => "join",
+            Self::Init => "call_once",
+            Self::Run => "run",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Mode};
+
+    #[test]
+    fn numbers_are_places() {
+        assert!(Kind::ALL.iter().enumerate().all(|(place, &kind)| kind as usize == place));
+        assert!(Mode::ALL.iter().enumerate().all(|(place, &mode)| mode as usize == place));
+    }
+}

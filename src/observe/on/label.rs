@@ -1,0 +1,190 @@
+//! Names and identities of objects.
+
+use std::fmt;
+
+use crate::facade::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::facade::unique_number;
+
+/// A class of locks: a name that they have in common, and their rank, the place where they stand in the order
+/// in which a thread may lock locks of several classes.
+///
+/// A thread that holds a lock of one class locks only locks of classes of a greater rank. With the feature
+/// `diagnose` a lock taken against that order is reported; without it this stores nothing.
+///
+/// ```
+/// use lockwork::{LockClass, Mutex};
+/// use std::thread;
+///
+/// static ACCOUNTS: LockClass = LockClass::new("account", 1);
+/// static LOG: LockClass = LockClass::new("log", 2);
+///
+/// let (account, log) = (Mutex::of(&ACCOUNTS, 100), Mutex::of(&LOG, Vec::new()));
+/// thread::scope(|s| {
+///     for _ in 0..2 {
+///         s.spawn(|| {
+///             let mut account = account.lock();
+///             *account -= 10;
+///             log.lock().push(*account);
+///         });
+///     }
+/// });
+/// assert_eq!(*log.lock(), [90, 80]);
+/// ```
+#[derive(Debug)]
+pub struct LockClass {
+    name: &'static str,
+    rank: u32,
+}
+
+impl LockClass {
+    /// Makes a class of this name and rank.
+    #[must_use]
+    #[inline]
+    pub const fn new(name: &'static str, rank: u32) -> Self {
+        Self { name, rank }
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) const fn rank(&self) -> u32 {
+        self.rank
+    }
+}
+
+/// What an object is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Label {
+    None,
+    Hidden,
+    Name(&'static str),
+    Class(&'static LockClass),
+}
+
+impl Label {
+    pub(crate) const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None | Self::Hidden => None,
+            Self::Name(name) => Some(name),
+            Self::Class(class) => Some(class.name),
+        }
+    }
+
+    pub(crate) const fn class(self) -> Option<&'static LockClass> {
+        match self {
+            Self::Class(class) => Some(class),
+            _ => None,
+        }
+    }
+
+    /// As words: which variant, and two more.
+    pub(super) fn to_words(self) -> (u8, [u64; 2]) {
+        match self {
+            Self::None | Self::Hidden => (0, [0; 2]),
+            Self::Name(name) => (1, [name.as_ptr().expose_provenance() as u64, name.len() as u64]),
+            Self::Class(class) => (2, [(&raw const *class).expose_provenance() as u64, 0]),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The words are those of one label.
+    pub(super) unsafe fn from_words(variant: u8, [first, second]: [u64; 2]) -> Self {
+        match variant {
+            0 => Self::None,
+            1 => {
+                let bytes = std::ptr::with_exposed_provenance::<u8>(first as usize);
+                // SAFETY: by this function's contract the address and the length of a `&'static str`.
+                let bytes = unsafe { std::slice::from_raw_parts(bytes, second as usize) };
+                // SAFETY: as above.
+                Self::Name(unsafe { std::str::from_utf8_unchecked(bytes) })
+            }
+            _ => {
+                let class = std::ptr::with_exposed_provenance::<LockClass>(first as usize);
+                // SAFETY: by this function's contract the address of a `&'static LockClass`.
+                Self::Class(unsafe { &*class })
+            }
+        }
+    }
+}
+
+/// Which object it is: its name, and a number that it gets when it is first noted, and that no other object
+/// has or will have.
+pub(crate) struct Identity {
+    label: Label,
+    id: AtomicU64,
+}
+
+impl Identity {
+    #[allow(clippy::declare_interior_mutable_const, reason = "what a constructor begins with")]
+    pub(crate) const NONE: Self = Self { label: Label::None, id: AtomicU64::new(0) };
+
+    /// Of an object inside another, of which nothing is told.
+    #[allow(clippy::declare_interior_mutable_const, reason = "as above")]
+    pub(crate) const HIDDEN: Self = Self { label: Label::Hidden, id: AtomicU64::new(0) };
+
+    #[inline]
+    pub(super) const fn is_hidden(&self) -> bool {
+        matches!(self.label, Label::Hidden)
+    }
+
+    #[inline]
+    pub(crate) const fn named(name: &'static str) -> Self {
+        Self { label: Label::Name(name), id: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    pub(crate) const fn of(class: &'static LockClass) -> Self {
+        Self { label: Label::Class(class), id: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    pub(super) fn label(&self) -> Label {
+        self.label
+    }
+
+    /// Its number, if it has one.
+    #[inline]
+    pub(crate) fn known(&self) -> u64 {
+        // Relaxed: a number, with which nothing travels.
+        self.id.load(Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn id(&self) -> u64 {
+        match self.known() {
+            0 => self.number(),
+            id => id,
+        }
+    }
+
+    #[cold]
+    fn number(&self) -> u64 {
+        let new = unique_number();
+        loop {
+            // Relaxed: as above.
+            match self.id.compare_exchange_weak(0, new, Relaxed, Relaxed) {
+                Ok(_) => return new,
+                Err(0) => {}
+                Err(id) => return id,
+            }
+        }
+    }
+}
+
+impl Drop for Identity {
+    #[inline]
+    fn drop(&mut self) {
+        let id = self.known();
+        if id != 0 {
+            super::gone(id);
+        }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label.name().unwrap_or("unnamed"))
+    }
+}

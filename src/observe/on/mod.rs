@@ -1,0 +1,174 @@
+//! What there is with the feature: see the [module's page](super).
+
+mod call;
+mod label;
+mod slots;
+
+pub(crate) use call::{Call, Called, Subject};
+pub use label::LockClass;
+pub(crate) use label::{Identity, Label};
+use slots::{Contended, set_contended, take_contended};
+pub(crate) use slots::{
+    Held, HeldHere, Holding, Parked, ThreadView, Waiting, inside, own_chain, own_holds, release_forgotten,
+    threads,
+};
+
+use super::{Kind, Mode};
+use crate::OBSERVER;
+use crate::facade::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::facade::per_process;
+
+/// Guards have entries.
+pub(crate) const HOLDS: u32 = 1;
+/// The order of acquisitions is watched.
+pub(crate) const ORDER: u32 = 2;
+/// Waits are measured.
+pub(crate) const PROFILE: u32 = 4;
+/// The environment was not asked yet.
+const UNREAD: u32 = 8;
+
+per_process! {
+    static LEVEL: AtomicU32 = AtomicU32::new(UNREAD);
+}
+
+/// What is noted now: some of [`HOLDS`], [`ORDER`] and [`PROFILE`].
+#[inline]
+pub(crate) fn level() -> u32 {
+    // Relaxed: what is noted begins and ends at about that time.
+    LEVEL.load(Relaxed)
+}
+
+/// For one caller at a time.
+pub(crate) fn set_level(level: u32) {
+    // Relaxed: as above.
+    LEVEL.store(level, Relaxed);
+}
+
+/// What becomes of what is noted. Each is called in the thread concerned, as code of diagnosis
+/// ([`inside`]).
+pub(crate) trait Observer {
+    /// Before all others: asks the environment, and sets the level.
+    fn first(&self);
+    /// A thread that holds something is about to lock by a call that may wait, for a limited time or not.
+    fn acquiring(&self, new: &Called, timed: bool);
+    /// A call could not go on at once. The result comes back with [`acquired`](Self::acquired).
+    fn contended(&self, new: &Called, timed: bool) -> u64;
+    /// A thread has locked; it has slept before or not.
+    fn acquired(&self, new: &Called, token: u64, parked: bool);
+    /// A thread is about to unlock.
+    fn releasing(&self, holding: &Holding);
+    /// There will be no more calls about this object.
+    fn gone(&self, id: u64);
+}
+
+#[cold]
+fn first() {
+    if inside(|| OBSERVER.first()).is_none() {
+        // At the thread's end: another thread may ask.
+    }
+}
+
+impl Call<'_> {
+    /// Tells of a call that is about to lock. To be called before anything has changed: it may panic.
+    #[inline]
+    pub(crate) fn acquiring(&self, timed: bool) {
+        if level() & (ORDER | UNREAD) != 0 {
+            self.tell_acquiring(timed);
+        }
+    }
+
+    #[cold]
+    fn tell_acquiring(&self, timed: bool) {
+        if level() & UNREAD != 0 {
+            first();
+        }
+        if level() & ORDER == 0 || !self.is_for_lock() || own_chain() == 0 {
+            return;
+        }
+        let Some(called) = self.subject().0 else { return };
+        let again = called.kind == Kind::ReentrantMutex && own_holds().any(|hold| hold.called.same(&called));
+        if !again {
+            inside(|| OBSERVER.acquiring(&called, timed));
+        }
+    }
+
+    /// Tells of a call that could not go on at once. To be called before the thread queues: it may panic.
+    #[inline]
+    pub(crate) fn contended(&self, timed: bool) {
+        if level() != 0 && !self.is_unknown() {
+            self.tell_contended(timed);
+        }
+    }
+
+    #[cold]
+    fn tell_contended(&self, timed: bool) {
+        if level() & UNREAD != 0 {
+            first();
+        }
+        if level() & (HOLDS | PROFILE) == 0 {
+            return;
+        }
+        let Some(called) = self.subject().0 else { return };
+        let token = inside(|| OBSERVER.contended(&called, timed)).unwrap_or(0);
+        set_contended(Contended { token, parked: false });
+    }
+}
+
+fn acquired(called: &Called) {
+    let Contended { token, parked } = take_contended();
+    inside(|| OBSERVER.acquired(called, token, parked));
+}
+
+fn releasing(holding: &Holding) {
+    inside(|| OBSERVER.releasing(holding));
+}
+
+#[cold]
+fn gone(id: u64) {
+    inside(|| OBSERVER.gone(id));
+}
+
+/// Returns whether what threads hold is known.
+#[inline]
+pub(crate) fn is_checked() -> bool {
+    level() & HOLDS != 0
+}
+
+/// Panics unless the calling thread holds the lock.
+#[track_caller]
+pub(crate) fn assert_held_by_caller(kind: Kind, identity: &Identity, is_locked: bool) {
+    let id = identity.known();
+    let is = |hold: &Holding| hold.called.kind == kind && hold.called.id == id;
+    if id != 0 && own_holds().any(|hold| is(&hold)) {
+        return;
+    }
+    let held_by_others = id != 0 && threads().iter().flat_map(|thread| &thread.holds).any(is);
+    // Else it was locked before anything was known, perhaps by this thread.
+    if !is_locked || held_by_others {
+        let (kind, name) = (kind.name(), identity.label().name());
+        let name = name.map_or_else(String::new, |name| format!(" \"{name}\""));
+        panic!("assert_held: this thread does not hold the {kind}{name}");
+    }
+}
+
+/// Panics if the calling thread holds a lock or permits.
+#[track_caller]
+pub(crate) fn assert_no_lock_held() {
+    let is_lock = |hold: &Holding| hold.called.kind.is_lock() || hold.called.kind == Kind::Semaphore;
+    if let Some(hold) = own_holds().find(is_lock) {
+        panic!("assert_nothing_held: this thread holds {}", hold.called);
+    }
+}
+
+/// All that hold the object: the thread, and how.
+pub(crate) fn holders_of(kind: Kind, id: u64) -> Vec<(ThreadView, Holding)> {
+    let mut found = Vec::new();
+    for thread in threads() {
+        for hold in &thread.holds {
+            if hold.called.kind == kind && hold.called.id == id {
+                found.push((thread.clone(), *hold));
+            }
+        }
+    }
+    found
+}

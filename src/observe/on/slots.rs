@@ -1,0 +1,651 @@
+//! The slots of threads: what each waits for and holds, for all others to read.
+//!
+//! A thread gets a slot when it first has something to note, and gives it back at its end. Slots are never
+//! freed: a later thread takes one over, so there are as many as there were threads at a time, and finding
+//! them takes no lock. A thread that ends while it holds something (its guard was forgotten, or went to
+//! another thread) leaves its slot behind, until that is released; of such slots there are at most
+//! [`ORPHANS`], then the first of them is taken over all the same.
+//!
+//! | state | meaning | left by |
+//! |---|---|---|
+//! | `FREE` | no thread's | a thread that claims it, to `LIVE` |
+//! | `LIVE` | a thread's | that thread at its end, to `FREE` or `GONE` |
+//! | `GONE` | its thread has ended and holds something | a thread that claims it, to `LIVE` |
+//!
+//! Ordering: `slot.claim` is Release in the thread that leaves and Acquire in the one that claims: the lists
+//! as they were left. `slot.list` is Release in the thread that puts a new slot before all others and Acquire
+//! in those that go through them.
+
+use std::cell::Cell;
+use std::ptr;
+
+use super::super::record::Record;
+use super::call::{Call, Called, Subject};
+use crate::facade::atomic::{
+    AtomicPtr, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::facade::{
+    Deadline, coarse_nanos, nanos, nanos_of, per_process, per_thread, this_thread, thread_name,
+};
+
+const FREE: u32 = 0;
+const LIVE: u32 = 1;
+const GONE: u32 = 2;
+
+/// How many slots ended threads may leave behind.
+const ORPHANS: usize = 256;
+
+/// How many bytes of a thread's name are kept.
+const NAME: usize = 48;
+
+/// A wait: the call, since when, until when (0: for ever).
+type Wait = Record<{ Called::WORDS + 2 }>;
+/// Something held: the call, since when.
+type HoldRecord = Record<{ Called::WORDS + 1 }>;
+
+/// One place in the list of what a thread holds.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    record: HoldRecord,
+    slot: *const Slot,
+    /// Its number in the list.
+    index: u32,
+}
+
+// SAFETY: the pointer is to a slot, which lives for ever and is shared.
+unsafe impl Sync for Entry {}
+// SAFETY: as above.
+unsafe impl Send for Entry {}
+
+/// Some places of the list, and where there are more.
+struct Chunk {
+    entries: Box<[Entry]>,
+    next: AtomicPtr<Chunk>,
+}
+
+/// How many entries are in one.
+const CHUNK: u32 = 16;
+
+impl Chunk {
+    fn new(slot: *const Slot, first: u32) -> Self {
+        let entries = (first..first + CHUNK).map(|index| Entry { record: Record::new(), slot, index });
+        Self { entries: entries.collect(), next: AtomicPtr::new(ptr::null_mut()) }
+    }
+}
+
+/// What one thread shows to others.
+struct Slot {
+    state: AtomicU32,
+    /// The one behind it in the list, which does not change.
+    next: AtomicPtr<Slot>,
+    /// Under the thread's number: the length of its name, and the name.
+    thread: Record<{ 1 + NAME / 8 }>,
+    wait: Wait,
+    holds: AtomicPtr<Chunk>,
+    /// The number that was published last, while no thread has the slot.
+    last: AtomicU64,
+    /// Not 0: another thread has cleared an entry.
+    disturbed: AtomicU32,
+}
+
+per_process! {
+    static FIRST: AtomicPtr<Slot> = AtomicPtr::new(ptr::null_mut());
+}
+
+impl Slot {
+    fn chunks(&self) -> impl Iterator<Item = &'static Chunk> + Clone {
+        // Acquire (slot.list): the chunk that was made.
+        let mut next = self.holds.load(Acquire);
+        std::iter::from_fn(move || {
+            // SAFETY: null, or a chunk, which lives for ever.
+            let chunk: &'static Chunk = unsafe { next.as_ref() }?;
+            // Acquire (slot.list): as above.
+            next = chunk.next.load(Acquire);
+            Some(chunk)
+        })
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &'static Entry> + Clone {
+        self.chunks().flat_map(|chunk| chunk.entries.iter())
+    }
+
+    fn holds(&self) -> impl Iterator<Item = Holding> + Clone {
+        self.entries().filter_map(Holding::of)
+    }
+
+    /// For its thread: one more chunk at the end.
+    #[cold]
+    fn grow(&self) -> &'static Chunk {
+        let number = self.chunks().count() as u32;
+        let chunk = Box::into_raw(Box::new(Chunk::new(self, number * CHUNK)));
+        let last = self.chunks().last().map_or(&self.holds, |last| &last.next);
+        // Release (slot.list): the chunk.
+        last.store(chunk, Release);
+        // SAFETY: it was made just now, and lives for ever.
+        unsafe { &*chunk }
+    }
+
+    /// Makes it the calling thread's, if it is to be had.
+    fn claim(&self, orphans: &mut usize) -> bool {
+        // Relaxed: the exchange decides.
+        let state = self.state.load(Relaxed);
+        match state {
+            FREE => {}
+            GONE => {
+                // The entries of a thread that is gone are only cleared.
+                let empty = self.entries().all(|entry| entry.record.number().is_none());
+                *orphans += usize::from(!empty);
+                if !empty && *orphans <= ORPHANS {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+        // Acquire (slot.claim): the lists as they were left. Relaxed on failure: nothing is taken.
+        self.state.compare_exchange(state, LIVE, Acquire, Relaxed).is_ok()
+    }
+}
+
+fn slots() -> impl Iterator<Item = &'static Slot> {
+    // Acquire (slot.list): the slot that was made.
+    let mut next = FIRST.load(Acquire);
+    std::iter::from_fn(move || {
+        // SAFETY: null, or a slot, which lives for ever.
+        let slot: &'static Slot = unsafe { next.as_ref() }?;
+        // Relaxed: written before the slot was put in the list.
+        next = slot.next.load(Relaxed);
+        Some(slot)
+    })
+}
+
+/// A slot that no thread has, or a new one.
+#[cold]
+fn claim() -> &'static Slot {
+    let mut orphans = 0;
+    if let Some(slot) = slots().find(|slot| slot.claim(&mut orphans)) {
+        for entry in slot.entries() {
+            entry.record.number().map(|number| entry.record.clear_if(number));
+        }
+        slot.thread.number().map(|number| slot.thread.clear_if(number));
+        return slot;
+    }
+    let slot = Box::leak(Box::new(Slot {
+        state: AtomicU32::new(LIVE),
+        next: AtomicPtr::new(ptr::null_mut()),
+        thread: Record::new(),
+        wait: Record::new(),
+        holds: AtomicPtr::new(ptr::null_mut()),
+        last: AtomicU64::new(0),
+        disturbed: AtomicU32::new(0),
+    }));
+    let slot: &'static Slot = slot;
+    // Relaxed: compared by the exchange.
+    let mut first = FIRST.load(Relaxed);
+    loop {
+        // Relaxed: published by the exchange.
+        slot.next.store(first, Relaxed);
+        // Release (slot.list): the slot. Relaxed on failure: nothing is done.
+        let new = (&raw const *slot).cast_mut();
+        match FIRST.compare_exchange_weak(first, new, Release, Relaxed) {
+            Ok(_) => return slot,
+            Err(actual) => first = actual,
+        }
+    }
+}
+
+/// What the calling thread knows of itself.
+struct Local {
+    slot: Cell<Option<&'static Slot>>,
+    /// The first chunk of what it holds.
+    chunk: Cell<Option<&'static Chunk>>,
+    /// The entries from this one on are empty.
+    top: Cell<u32>,
+    /// The sum of [`mix`] over what it holds.
+    chain: Cell<u64>,
+    /// The number that was published last.
+    last: Cell<u64>,
+    /// What stands for the thread's contended call, see [`contended`].
+    contended: Cell<Contended>,
+    /// Whether the thread's locals are being destroyed.
+    over: Cell<bool>,
+    /// Whether the thread is in code of diagnosis.
+    inside: Cell<bool>,
+}
+
+/// A call that could not go on at once, and has not gone on yet.
+#[derive(Clone, Copy)]
+pub(super) struct Contended {
+    pub(super) token: u64,
+    pub(super) parked: bool,
+}
+
+impl Contended {
+    pub(super) const NONE: Self = Self { token: 0, parked: false };
+}
+
+per_thread! {
+    const LOCAL: Local = Local {
+        slot: Cell::new(None),
+        chunk: Cell::new(None),
+        top: Cell::new(0),
+        chain: Cell::new(0),
+        last: Cell::new(0),
+        contended: Cell::new(Contended::NONE),
+        over: Cell::new(false),
+        inside: Cell::new(false),
+    };
+    ends by Local::end;
+}
+
+impl Local {
+    #[inline]
+    fn slot(&self) -> Option<&'static Slot> {
+        match self.slot.get() {
+            Some(slot) => Some(slot),
+            None => self.new_slot(),
+        }
+    }
+
+    #[cold]
+    fn new_slot(&self) -> Option<&'static Slot> {
+        if self.over.get() || self.inside.get() {
+            return None;
+        }
+        // The allocator may be made of locks.
+        self.inside.set(true);
+        let slot = LOCAL.arm().then(|| self.take_slot());
+        self.inside.set(false);
+        if slot.is_none() {
+            self.over.set(true);
+        }
+        slot
+    }
+
+    fn take_slot(&self) -> &'static Slot {
+        let slot = claim();
+        // Relaxed: read and written by the slot's thread.
+        self.last.set(slot.last.load(Relaxed));
+        let name = thread_name(NAME);
+        let mut words = [0; 1 + NAME / 8];
+        words[0] = name.len() as u64;
+        for (word, bytes) in words[1..].iter_mut().zip(name.as_bytes().chunks(8)) {
+            let mut eight = [0; 8];
+            eight[..bytes.len()].copy_from_slice(bytes);
+            *word = u64::from_le_bytes(eight);
+        }
+        slot.thread.publish(this_thread().get(), words);
+        let chunk = slot.chunks().next().unwrap_or_else(|| slot.grow());
+        self.slot.set(Some(slot));
+        self.chunk.set(Some(chunk));
+        self.top.set(0);
+        self.chain.set(0);
+        slot
+    }
+
+    /// At the thread's end.
+    fn end(&self) {
+        self.over.set(true);
+        let Some(slot) = self.slot.take() else { return };
+        // Relaxed: handed on with the state.
+        slot.last.store(self.last.get(), Relaxed);
+        slot.wait.clear();
+        let empty = slot.entries().all(|entry| entry.record.is_empty());
+        if empty {
+            slot.thread.clear();
+        }
+        // Release (slot.claim): the lists.
+        slot.state.store(if empty { FREE } else { GONE }, Release);
+    }
+
+    #[inline]
+    fn next_number(&self) -> u64 {
+        let number = self.last.get() + 1;
+        self.last.set(number);
+        number
+    }
+
+    /// Enters what the thread holds from now on.
+    #[inline]
+    fn push(&self, called: &Called) -> Option<HeldEntry> {
+        let slot = self.slot()?;
+        let top = self.top.get();
+        let chunk = self.chunk.get()?;
+        let entry = match chunk.entries.get(top as usize) {
+            Some(entry) if entry.record.is_empty() => entry,
+            _ => Self::find(slot),
+        };
+        self.top.set(top.max(entry.index + 1));
+        let number = self.next_number();
+        let [a, b, c, d, e] = called.to_words();
+        entry.record.publish(number, [a, b, c, d, e, coarse_nanos()]);
+        let term = mix(called);
+        self.chain.set(self.chain.get().wrapping_add(term));
+        Some(HeldEntry { entry, number, term, shared: called.shared })
+    }
+
+    #[cold]
+    fn find(slot: &'static Slot) -> &'static Entry {
+        let empty = slot.entries().find(|entry| entry.record.is_empty());
+        empty.unwrap_or_else(|| &slot.grow().entries[0])
+    }
+
+    /// Clears an entry of the thread's own.
+    #[inline]
+    fn pop(&self, held: HeldEntry) {
+        let HeldEntry { entry, number, term, .. } = held;
+        // The slot may have been another thread's, which ended while it held this.
+        if entry.record.number() != Some(number) {
+            return;
+        }
+        entry.record.clear();
+        self.chain.set(self.chain.get().wrapping_sub(term));
+        if entry.index + 1 == self.top.get() {
+            self.top.set(entry.index);
+        }
+    }
+}
+
+/// One term of a thread's chain: sums of such are as good as different for different sets of locks. What is no
+/// lock adds nothing.
+#[inline]
+fn mix(called: &Called) -> u64 {
+    if !called.kind.is_lock() {
+        return 0;
+    }
+    // The finishing steps of a common 64-bit hash.
+    let mut x = called.id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (called.mode as u64) << 56;
+    x = (x ^ (x >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    x ^ (x >> 32)
+}
+
+/// Something that a thread holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holding {
+    pub(crate) called: Called,
+    /// When it began, in nanoseconds of [`nanos`]; up to a tick of the clock earlier.
+    pub(crate) since: u64,
+    /// No other holding of the same thread has it.
+    pub(crate) number: u64,
+}
+
+impl Holding {
+    fn of(entry: &Entry) -> Option<Self> {
+        let (number, [a, b, c, d, e, since]) = entry.record.read()?;
+        // SAFETY: they were published together.
+        let called = unsafe { Called::from_words([a, b, c, d, e]) };
+        Some(Self { called, since, number })
+    }
+}
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) called: Called,
+    pub(crate) since: u64,
+    /// `None`: for ever.
+    pub(crate) until: Option<u64>,
+    /// No other wait of the same thread has it.
+    pub(crate) number: u64,
+}
+
+/// A thread that waits for or holds something, or did.
+#[derive(Clone, Debug)]
+pub(crate) struct ThreadView {
+    /// No other thread of this process has or had it.
+    pub(crate) number: u64,
+    pub(crate) name: Option<String>,
+    /// Whether it has ended.
+    pub(crate) gone: bool,
+    pub(crate) wait: Option<Waiting>,
+    pub(crate) holds: Vec<Holding>,
+}
+
+fn view(slot: &Slot) -> Option<ThreadView> {
+    let (number, [len, name @ ..]) = slot.thread.read()?;
+    let bytes: Vec<u8> = name.iter().flat_map(|word| word.to_le_bytes()).take(len as usize).collect();
+    let name = String::from_utf8_lossy(&bytes).into_owned();
+    let wait = slot.wait.read().map(|(number, [a, b, c, d, e, since, until])| {
+        // SAFETY: they were published together.
+        let called = unsafe { Called::from_words([a, b, c, d, e]) };
+        Waiting { called, since, until: (until != 0).then_some(until), number }
+    });
+    let holds: Vec<Holding> = slot.holds().collect();
+    // Relaxed: a hint.
+    let gone = slot.state.load(Relaxed) == GONE;
+    // Still the same thread.
+    (slot.thread.number() == Some(number)).then_some(ThreadView {
+        number,
+        name: (!name.is_empty()).then_some(name),
+        gone,
+        wait,
+        holds,
+    })
+}
+
+/// All threads that have noted something.
+pub(crate) fn threads() -> Vec<ThreadView> {
+    slots().filter_map(view).collect()
+}
+
+/// What the calling thread holds.
+pub(crate) fn own_holds() -> impl Iterator<Item = Holding> + Clone {
+    let slot = LOCAL.with(|local| local.slot.get()).flatten();
+    slot.into_iter().flat_map(|slot| slot.entries()).filter_map(Holding::of)
+}
+
+/// A sum over what the calling thread holds, and how it does. 0 if it holds nothing.
+pub(crate) fn own_chain() -> u64 {
+    let chain = LOCAL.with(|local| {
+        let slot = local.slot.get()?;
+        // Relaxed: another thread has cleared an entry, or will have.
+        if slot.disturbed.load(Relaxed) != 0 {
+            slot.disturbed.store(0, Relaxed);
+            let sum = |sum: u64, hold: Holding| sum.wrapping_add(mix(&hold.called));
+            local.chain.set(slot.holds().fold(0, sum));
+        }
+        Some(local.chain.get())
+    });
+    chain.flatten().unwrap_or(0)
+}
+
+/// Runs `f` as code of diagnosis, during which the thread notes nothing. `None` if it is in such code
+/// already, or at its end.
+pub(crate) fn inside<R>(f: impl FnOnce() -> R) -> Option<R> {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            LOCAL.with(|local| local.inside.set(false));
+        }
+    }
+    let entered = LOCAL.with(|local| !local.over.get() && !local.inside.replace(true));
+    (entered == Some(true)).then(|| {
+        let _leave = Leave;
+        f()
+    })
+}
+
+pub(super) fn set_contended(contended: Contended) {
+    LOCAL.with(|local| local.contended.set(contended));
+}
+
+pub(super) fn take_contended() -> Contended {
+    LOCAL.with(|local| local.contended.replace(Contended::NONE)).unwrap_or(Contended::NONE)
+}
+
+/// The entry of what a guard or a permit stands for, in the list of the thread that has locked it.
+#[derive(Debug)]
+pub(crate) struct Held(Option<HeldEntry>);
+
+#[derive(Clone, Copy, Debug)]
+struct HeldEntry {
+    entry: &'static Entry,
+    number: u64,
+    /// What it adds to the thread's chain.
+    term: u64,
+    shared: bool,
+}
+
+impl Held {
+    pub(crate) const NONE: Self = Self(None);
+
+    /// For a thread that has just locked.
+    #[inline]
+    pub(crate) fn new(call: Call<'_>) -> Self {
+        if super::level() == 0 { Self::NONE } else { Self::enter(call) }
+    }
+
+    #[cold]
+    fn enter(call: Call<'_>) -> Self {
+        let level = super::level();
+        let Some(called) = call.subject().0 else { return Self::NONE };
+        if level & super::PROFILE != 0 {
+            super::acquired(&called);
+        }
+        if level & super::HOLDS == 0 {
+            return Self::NONE;
+        }
+        Self::push(&called)
+    }
+
+    fn push(called: &Called) -> Self {
+        Self(LOCAL.with(|local| if local.inside.get() { None } else { local.push(called) }).flatten())
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.0.is_some_and(|held| held.shared)
+    }
+
+    /// Before the lock is given up.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        if let Some(held) = self.0.take() {
+            held.leave();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        Self(self.0.take())
+    }
+
+    /// For permits that have become more or fewer.
+    #[inline]
+    pub(crate) fn recount(&mut self, n: usize) {
+        if let Some(held) = self.0.take() {
+            self.0 = held.recounted(n);
+        }
+    }
+}
+
+/// A [`Held`] of a frame.
+pub(crate) struct HeldHere(Held);
+
+impl HeldHere {
+    /// Entered if anything is.
+    pub(crate) fn new(call: Call<'_>) -> Self {
+        Self(Held::new(call))
+    }
+
+    /// Entered in any case.
+    pub(crate) fn always(subject: Subject) -> Self {
+        Self(subject.0.map_or(Held::NONE, |called| Held::push(&called)))
+    }
+}
+
+impl Drop for HeldHere {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+/// For a guard that was forgotten, and whose lock is unlocked without it.
+pub(crate) fn release_forgotten(kind: super::Kind, identity: &super::Identity) {
+    let id = identity.known();
+    if id == 0 {
+        return;
+    }
+    let is = |entry: &&'static Entry| {
+        Holding::of(entry).is_some_and(|hold| hold.called.kind == kind && hold.called.id == id)
+    };
+    let own = LOCAL.with(|local| local.slot.get()).flatten();
+    let entry = own.and_then(|slot| slot.entries().filter(is).last());
+    let entry = entry.or_else(|| slots().flat_map(Slot::entries).find(is));
+    if let Some((entry, hold)) = entry.and_then(|entry| Some((entry, Holding::of(entry)?))) {
+        let term = mix(&hold.called);
+        HeldEntry { entry, number: hold.number, term, shared: false }.leave();
+    }
+}
+
+impl HeldEntry {
+    fn recounted(self, n: usize) -> Option<Self> {
+        let mut called = Holding::of(self.entry)?.called;
+        called.count = u32::try_from(n).unwrap_or(u32::MAX);
+        self.leave();
+        Held::push(&called).0
+    }
+
+    #[inline(never)]
+    fn leave(self) {
+        if super::level() & super::PROFILE != 0 {
+            if let Some(holding) = Holding::of(self.entry).filter(|holding| holding.number == self.number) {
+                super::releasing(&holding);
+            }
+        }
+        let own = LOCAL.with(|local| {
+            let own = local.slot.get().is_some_and(|slot| ptr::eq(slot, self.entry.slot));
+            if own {
+                local.pop(self);
+            }
+            own
+        });
+        if own != Some(true) && self.entry.record.clear_if(self.number) {
+            // SAFETY: a slot, which lives for ever.
+            let slot = unsafe { &*self.entry.slot };
+            // Relaxed: read by the slot's thread when it asks what it holds.
+            slot.disturbed.store(1, Relaxed);
+        }
+    }
+}
+
+/// What a thread that sleeps has published.
+#[must_use]
+pub(crate) struct Parked(Option<&'static Slot>);
+
+impl Parked {
+    pub(crate) const NONE: Self = Self(None);
+
+    /// Publishes what the calling thread is about to sleep for, unless it has already.
+    #[inline]
+    pub(crate) fn begin(&mut self, deadline: &Deadline) {
+        if self.0.is_none() {
+            self.publish(deadline.subject(), deadline);
+        }
+    }
+
+    #[cold]
+    fn publish(&mut self, subject: Subject, deadline: &Deadline) {
+        let Some(called) = subject.0 else { return };
+        LOCAL.with(|local| {
+            if local.inside.get() {
+                return;
+            }
+            let Some(slot) = local.slot().filter(|slot| slot.wait.is_empty()) else { return };
+            local.contended.set(Contended { parked: true, ..local.contended.get() });
+            let now = nanos();
+            let until = deadline.instant().map_or(0, nanos_of);
+            let [a, b, c, d, e] = called.to_words();
+            slot.wait.publish(local.next_number(), [a, b, c, d, e, now, until]);
+            self.0 = Some(slot);
+        });
+    }
+}
+
+impl Drop for Parked {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(slot) = self.0 {
+            slot.wait.clear();
+        }
+    }
+}

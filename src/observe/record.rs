@@ -1,0 +1,103 @@
+//! What one thread writes and others read while it may change: some words under one number.
+//!
+//! | number | meaning | left by |
+//! |---|---|---|
+//! | 0 | empty | the owner, to a number that it has not used before |
+//! | another | the words are those that were published under this number | the party that was to clear it, to 0 |
+//!
+//! Invariants:
+//!
+//! 1. The words are written by the owner alone, while the number is 0.
+//! 2. A number is published once, and cleared by one party, which may be another thread than the owner.
+//! 3. A reader takes the words for consistent if it has seen the same number before and after it read them.
+//!
+//! Ordering: `record.publish` is Release in the owner and Acquire in a reader, so a reader that sees a number
+//! sees its words or later ones. `record.word` is Release in the owner and Acquire in a reader: a reader that
+//! sees a word of a later number sees that the earlier one was cleared. `record.clear` is Release in the
+//! party that clears and Acquire in the owner, so that what the owner writes next comes after it.
+
+use crate::facade::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::facade::{array, const_fn};
+
+/// `N` words under one number.
+#[derive(Debug)]
+pub(crate) struct Record<const N: usize> {
+    number: AtomicU64,
+    words: [AtomicU64; N],
+}
+
+impl<const N: usize> Record<N> {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { number: AtomicU64::new(0), words: array![AtomicU64::new(0); N] }
+        }
+    }
+
+    /// For the owner: returns whether it may [`publish`](Self::publish).
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        // Acquire (record.clear): the owner's next words come after it.
+        self.number.load(Acquire) == 0
+    }
+
+    /// For the owner, while it is empty.
+    #[inline]
+    pub(crate) fn publish(&self, number: u64, words: [u64; N]) {
+        for (place, word) in self.words.iter().zip(words) {
+            // Release (record.word): who sees it sees that the number before was cleared.
+            place.store(word, Release);
+        }
+        // Release (record.publish): the words.
+        self.number.store(number, Release);
+    }
+
+    /// For the one party that clears what was published, if no other thread can have published since.
+    #[inline]
+    pub(crate) fn clear(&self) {
+        // Release (record.clear): what was read or done under the number.
+        self.number.store(0, Release);
+    }
+
+    /// The same if another thread may have cleared it on behalf of this party, and the owner published again.
+    pub(crate) fn clear_if(&self, number: u64) -> bool {
+        // Relaxed: a hint, the exchange decides.
+        while self.number.load(Relaxed) == number {
+            // Release (record.clear): as above. Relaxed on failure: looked at again.
+            if self.number.compare_exchange_weak(number, 0, Release, Relaxed).is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Returns the number, if it is not empty.
+    pub(crate) fn number(&self) -> Option<u64> {
+        // Relaxed: compared, and never followed.
+        Some(self.number.load(Relaxed)).filter(|&number| number != 0)
+    }
+
+    /// Returns the number and its words. `None` if it is empty, or changes all the time.
+    pub(crate) fn read(&self) -> Option<(u64, [u64; N])> {
+        const ATTEMPTS: usize = 3;
+        for _ in 0..ATTEMPTS {
+            // Acquire (record.publish): the words of this number or of later ones.
+            let number = self.number.load(Acquire);
+            if number == 0 {
+                return None;
+            }
+            let mut words = [0; N];
+            for (word, place) in words.iter_mut().zip(&self.words) {
+                // Acquire (record.word): a word of a later number shows that this one was cleared.
+                *word = place.load(Acquire);
+            }
+            // Relaxed: read after the words, as they are Acquire.
+            if self.number.load(Relaxed) == number {
+                return Some((number, words));
+            }
+        }
+        None
+    }
+}
