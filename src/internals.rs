@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ptr;
 use std::time::Duration;
 
-use crate::facade::{self, Deadline, Data, WriteAccess};
+use crate::facade::{self, Deadline, Data, UnsafeCell, WriteAccess};
 use crate::raw::mutex::RawMutex;
 use crate::wait::{LockedQueue, Wakeup, Place, Queue, SpinWait, Waiter, Word};
 
@@ -251,4 +251,85 @@ pub fn rwlock_has_waiters<T: ?Sized>(lock: &crate::RwLock<T>) -> bool {
 #[must_use]
 pub fn semaphore_has_waiters(semaphore: &crate::Semaphore) -> bool {
     semaphore.has_waiters_now()
+}
+
+/// A record with two words, for its models.
+#[derive(Debug, Default)]
+pub struct Noted(crate::observe::record::Record<2>);
+
+impl Default for crate::observe::record::Record<2> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Noted {
+    /// Publishes `number` in both words if it is empty. Returns whether it was.
+    pub fn publish(&self, number: u64) -> bool {
+        let empty = self.0.is_empty();
+        if empty {
+            self.0.publish(number, [number; 2]);
+        }
+        empty
+    }
+
+    /// Clears what no other thread clears.
+    pub fn clear(&self) {
+        self.0.clear();
+    }
+
+    /// Clears it if it has that number.
+    pub fn clear_if(&self, number: u64) -> bool {
+        self.0.clear_if(number)
+    }
+
+    /// The number and the words.
+    #[must_use]
+    pub fn read(&self) -> Option<(u64, [u64; 2])> {
+        self.0.read()
+    }
+}
+
+/// A list of numbers that threads take over from each other, for its models.
+pub struct Places(crate::observe::members::Members<UnsafeCell<u32>>);
+
+impl std::fmt::Debug for Places {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Places")
+    }
+}
+
+// SAFETY: the number is touched by the thread that has its place, and read by none before it is put in.
+unsafe impl Sync for Places {}
+// SAFETY: as above.
+unsafe impl Send for Places {}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(crate::observe::members::Members::new())
+    }
+}
+
+impl Places {
+    /// Takes the first place that is free, or a new one; counts one up in it, and leaves it. Returns how many
+    /// had it before.
+    pub fn visit(&self) -> u32 {
+        let member = self.0.iter().find(|member| member.claim(|_| true));
+        let member = member.unwrap_or_else(|| self.0.add(UnsafeCell::new(0)));
+        // SAFETY: this thread alone has the place.
+        let before = member.value.with_mut(|number| unsafe { std::mem::replace(&mut *number, *number + 1) });
+        member.leave(before != 0);
+        before
+    }
+
+    /// Adds a place with a number in it, which stays taken.
+    pub fn add(&self, number: u32) {
+        let _ = self.0.add(UnsafeCell::new(number));
+    }
+
+    /// The numbers in places that stay taken.
+    pub fn numbers(&self) -> Vec<u32> {
+        // SAFETY: written before it was put in, and not since.
+        self.0.iter().map(|member| member.value.with(|number| unsafe { *number })).collect()
+    }
 }

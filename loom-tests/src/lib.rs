@@ -24,6 +24,7 @@ mod models {
     mod event;
     mod latch;
     mod mutex;
+    mod observe;
     mod once;
     mod poison;
     mod reentrant;

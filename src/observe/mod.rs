@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `kind` | kinds of objects, and modes |
 //! | `on` | with the feature `diagnose`: calls, names, the slots of threads |
+//! | `members` | the protocol by which threads take over slots of others |
 //! | `record` | the protocol by which one thread writes what others read |
 //! | `off` | without it: the same names, of no size and without code |
 //!
@@ -16,6 +17,7 @@
 
 crate::facade::observed! {
     mod kind;
+    mod members;
     #[allow(dead_code, unused_imports, reason = "what no build without `threads` needs")]
     mod on;
     #[allow(dead_code, reason = "as above")]
@@ -36,4 +38,6 @@ crate::facade::unobserved! {
 crate::facade::model_only! {
     #[allow(dead_code, reason = "its model is all that uses it")]
     pub(crate) mod record;
+    #[allow(dead_code, reason = "as above")]
+    pub(crate) mod members;
 }

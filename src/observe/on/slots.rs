@@ -6,32 +6,18 @@
 //! another thread) leaves its slot behind, until that is released; of such slots there are at most
 //! [`ORPHANS`], then the first of them is taken over all the same.
 //!
-//! | state | meaning | left by |
-//! |---|---|---|
-//! | `FREE` | no thread's | a thread that claims it, to `LIVE` |
-//! | `LIVE` | a thread's | that thread at its end, to `FREE` or `GONE` |
-//! | `GONE` | its thread has ended and holds something | a thread that claims it, to `LIVE` |
-//!
-//! Ordering: `slot.claim` is Release in the thread that leaves and Acquire in the one that claims: the lists
-//! as they were left. `slot.list` is Release in the thread that puts a new slot before all others and Acquire
-//! in those that go through them.
+//! Ordering: that of [`Members`] and [`Record`].
 
 use std::cell::Cell;
 use std::ptr;
 
+use super::super::members::{Member, Members};
 use super::super::record::Record;
 use super::call::{Call, Called, Subject};
-use crate::facade::atomic::{
-    AtomicPtr, AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use crate::facade::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::facade::{
     Deadline, coarse_nanos, nanos, nanos_of, per_process, per_thread, this_thread, thread_name,
 };
-
-const FREE: u32 = 0;
-const LIVE: u32 = 1;
-const GONE: u32 = 2;
 
 /// How many slots ended threads may leave behind.
 const ORPHANS: usize = 256;
@@ -48,41 +34,34 @@ type HoldRecord = Record<{ Called::WORDS + 1 }>;
 #[derive(Debug)]
 pub(crate) struct Entry {
     record: HoldRecord,
-    slot: *const Slot,
+    /// The address of its slot, to tell it from others.
+    slot: usize,
+    disturbed: &'static AtomicU32,
     /// Its number in the list.
     index: u32,
 }
 
-// SAFETY: the pointer is to a slot, which lives for ever and is shared.
-unsafe impl Sync for Entry {}
-// SAFETY: as above.
-unsafe impl Send for Entry {}
-
-/// Some places of the list, and where there are more.
-struct Chunk {
-    entries: Box<[Entry]>,
-    next: AtomicPtr<Chunk>,
-}
+/// Some places of the list.
+struct Chunk(Box<[Entry]>);
 
 /// How many entries are in one.
 const CHUNK: u32 = 16;
 
 impl Chunk {
-    fn new(slot: *const Slot, first: u32) -> Self {
-        let entries = (first..first + CHUNK).map(|index| Entry { record: Record::new(), slot, index });
-        Self { entries: entries.collect(), next: AtomicPtr::new(ptr::null_mut()) }
+    fn new(slot: &'static Slot, first: u32) -> Self {
+        let (address, disturbed) = (ptr::from_ref(slot).addr(), &slot.disturbed);
+        let entry = |index| Entry { record: Record::new(), slot: address, disturbed, index };
+        Self((first..first + CHUNK).map(entry).collect())
     }
 }
 
 /// What one thread shows to others.
 struct Slot {
-    state: AtomicU32,
-    /// The one behind it in the list, which does not change.
-    next: AtomicPtr<Slot>,
     /// Under the thread's number: the length of its name, and the name.
     thread: Record<{ 1 + NAME / 8 }>,
     wait: Wait,
-    holds: AtomicPtr<Chunk>,
+    /// The newest first.
+    holds: Members<Chunk>,
     /// The number that was published last, while no thread has the slot.
     last: AtomicU64,
     /// Not 0: another thread has cleared an entry.
@@ -90,115 +69,65 @@ struct Slot {
 }
 
 per_process! {
-    static FIRST: AtomicPtr<Slot> = AtomicPtr::new(ptr::null_mut());
+    static SLOTS: Members<Slot> = Members::new();
 }
 
 impl Slot {
-    fn chunks(&self) -> impl Iterator<Item = &'static Chunk> + Clone {
-        // Acquire (slot.list): the chunk that was made.
-        let mut next = self.holds.load(Acquire);
-        std::iter::from_fn(move || {
-            // SAFETY: null, or a chunk, which lives for ever.
-            let chunk: &'static Chunk = unsafe { next.as_ref() }?;
-            // Acquire (slot.list): as above.
-            next = chunk.next.load(Acquire);
-            Some(chunk)
-        })
+    fn entries(&self) -> impl Iterator<Item = &'static Entry> + Clone + use<> {
+        self.holds.iter().flat_map(|chunk| chunk.value.0.iter())
     }
 
-    fn entries(&self) -> impl Iterator<Item = &'static Entry> + Clone {
-        self.chunks().flat_map(|chunk| chunk.entries.iter())
-    }
-
-    fn holds(&self) -> impl Iterator<Item = Holding> + Clone {
+    fn holds(&self) -> impl Iterator<Item = Holding> + Clone + use<> {
         self.entries().filter_map(Holding::of)
     }
 
-    /// For its thread: one more chunk at the end.
+    /// For its thread: one more chunk.
     #[cold]
-    fn grow(&self) -> &'static Chunk {
-        let number = self.chunks().count() as u32;
-        let chunk = Box::into_raw(Box::new(Chunk::new(self, number * CHUNK)));
-        let last = self.chunks().last().map_or(&self.holds, |last| &last.next);
-        // Release (slot.list): the chunk.
-        last.store(chunk, Release);
-        // SAFETY: it was made just now, and lives for ever.
-        unsafe { &*chunk }
+    fn grow(&'static self) -> &'static [Entry] {
+        let number = self.holds.iter().count() as u32;
+        &self.holds.add(Chunk::new(self, number * CHUNK)).value.0
     }
 
-    /// Makes it the calling thread's, if it is to be had.
-    fn claim(&self, orphans: &mut usize) -> bool {
-        // Relaxed: the exchange decides.
-        let state = self.state.load(Relaxed);
-        match state {
-            FREE => {}
-            GONE => {
-                // The entries of a thread that is gone are only cleared.
-                let empty = self.entries().all(|entry| entry.record.number().is_none());
-                *orphans += usize::from(!empty);
-                if !empty && *orphans <= ORPHANS {
-                    return false;
-                }
-            }
-            _ => return false,
-        }
-        // Acquire (slot.claim): the lists as they were left. Relaxed on failure: nothing is taken.
-        self.state.compare_exchange(state, LIVE, Acquire, Relaxed).is_ok()
+    fn is_empty(&self) -> bool {
+        self.entries().all(|entry| entry.record.is_empty())
     }
-}
-
-fn slots() -> impl Iterator<Item = &'static Slot> {
-    // Acquire (slot.list): the slot that was made.
-    let mut next = FIRST.load(Acquire);
-    std::iter::from_fn(move || {
-        // SAFETY: null, or a slot, which lives for ever.
-        let slot: &'static Slot = unsafe { next.as_ref() }?;
-        // Relaxed: written before the slot was put in the list.
-        next = slot.next.load(Relaxed);
-        Some(slot)
-    })
 }
 
 /// A slot that no thread has, or a new one.
 #[cold]
-fn claim() -> &'static Slot {
+fn claim() -> &'static Member<Slot> {
     let mut orphans = 0;
-    if let Some(slot) = slots().find(|slot| slot.claim(&mut orphans)) {
+    let may = |slot: &Slot| {
+        // The entries of a thread that is gone are only cleared.
+        let empty = slot.is_empty();
+        orphans += usize::from(!empty);
+        empty || orphans > ORPHANS
+    };
+    let mut may = may;
+    if let Some(member) = SLOTS.iter().find(|member| member.claim(&mut may)) {
+        let slot = &member.value;
         for entry in slot.entries() {
-            entry.record.number().map(|number| entry.record.clear_if(number));
+            if let Some(number) = entry.record.number() {
+                entry.record.clear_if(number);
+            }
         }
-        slot.thread.number().map(|number| slot.thread.clear_if(number));
-        return slot;
+        slot.thread.clear();
+        return member;
     }
-    let slot = Box::leak(Box::new(Slot {
-        state: AtomicU32::new(LIVE),
-        next: AtomicPtr::new(ptr::null_mut()),
+    SLOTS.add(Slot {
         thread: Record::new(),
         wait: Record::new(),
-        holds: AtomicPtr::new(ptr::null_mut()),
+        holds: Members::new(),
         last: AtomicU64::new(0),
         disturbed: AtomicU32::new(0),
-    }));
-    let slot: &'static Slot = slot;
-    // Relaxed: compared by the exchange.
-    let mut first = FIRST.load(Relaxed);
-    loop {
-        // Relaxed: published by the exchange.
-        slot.next.store(first, Relaxed);
-        // Release (slot.list): the slot. Relaxed on failure: nothing is done.
-        let new = (&raw const *slot).cast_mut();
-        match FIRST.compare_exchange_weak(first, new, Release, Relaxed) {
-            Ok(_) => return slot,
-            Err(actual) => first = actual,
-        }
-    }
+    })
 }
 
 /// What the calling thread knows of itself.
 struct Local {
-    slot: Cell<Option<&'static Slot>>,
-    /// The first chunk of what it holds.
-    chunk: Cell<Option<&'static Chunk>>,
+    slot: Cell<Option<&'static Member<Slot>>>,
+    /// The first entries of what it holds.
+    chunk: Cell<&'static [Entry]>,
     /// The entries from this one on are empty.
     top: Cell<u32>,
     /// The sum of [`mix`] over what it holds.
@@ -227,7 +156,7 @@ impl Contended {
 per_thread! {
     const LOCAL: Local = Local {
         slot: Cell::new(None),
-        chunk: Cell::new(None),
+        chunk: Cell::new(&[]),
         top: Cell::new(0),
         chain: Cell::new(0),
         last: Cell::new(0),
@@ -242,7 +171,7 @@ impl Local {
     #[inline]
     fn slot(&self) -> Option<&'static Slot> {
         match self.slot.get() {
-            Some(slot) => Some(slot),
+            Some(member) => Some(&member.value),
             None => self.new_slot(),
         }
     }
@@ -263,7 +192,8 @@ impl Local {
     }
 
     fn take_slot(&self) -> &'static Slot {
-        let slot = claim();
+        let member = claim();
+        let slot = &member.value;
         // Relaxed: read and written by the slot's thread.
         self.last.set(slot.last.load(Relaxed));
         let name = thread_name(NAME);
@@ -275,9 +205,9 @@ impl Local {
             *word = u64::from_le_bytes(eight);
         }
         slot.thread.publish(this_thread().get(), words);
-        let chunk = slot.chunks().next().unwrap_or_else(|| slot.grow());
-        self.slot.set(Some(slot));
-        self.chunk.set(Some(chunk));
+        let first = slot.holds.iter().last().map_or_else(|| slot.grow(), |chunk| &chunk.value.0);
+        self.slot.set(Some(member));
+        self.chunk.set(first);
         self.top.set(0);
         self.chain.set(0);
         slot
@@ -286,16 +216,16 @@ impl Local {
     /// At the thread's end.
     fn end(&self) {
         self.over.set(true);
-        let Some(slot) = self.slot.take() else { return };
+        let Some(member) = self.slot.take() else { return };
+        let slot = &member.value;
         // Relaxed: handed on with the state.
         slot.last.store(self.last.get(), Relaxed);
         slot.wait.clear();
-        let empty = slot.entries().all(|entry| entry.record.is_empty());
+        let empty = slot.is_empty();
         if empty {
             slot.thread.clear();
         }
-        // Release (slot.claim): the lists.
-        slot.state.store(if empty { FREE } else { GONE }, Release);
+        member.leave(!empty);
     }
 
     #[inline]
@@ -310,8 +240,7 @@ impl Local {
     fn push(&self, called: &Called) -> Option<HeldEntry> {
         let slot = self.slot()?;
         let top = self.top.get();
-        let chunk = self.chunk.get()?;
-        let entry = match chunk.entries.get(top as usize) {
+        let entry = match self.chunk.get().get(top as usize) {
             Some(entry) if entry.record.is_empty() => entry,
             _ => Self::find(slot),
         };
@@ -327,7 +256,7 @@ impl Local {
     #[cold]
     fn find(slot: &'static Slot) -> &'static Entry {
         let empty = slot.entries().find(|entry| entry.record.is_empty());
-        empty.unwrap_or_else(|| &slot.grow().entries[0])
+        empty.unwrap_or_else(|| &slot.grow()[0])
     }
 
     /// Clears an entry of the thread's own.
@@ -401,7 +330,8 @@ pub(crate) struct ThreadView {
     pub(crate) holds: Vec<Holding>,
 }
 
-fn view(slot: &Slot) -> Option<ThreadView> {
+fn view(member: &Member<Slot>) -> Option<ThreadView> {
+    let slot = &member.value;
     let (number, [len, name @ ..]) = slot.thread.read()?;
     let bytes: Vec<u8> = name.iter().flat_map(|word| word.to_le_bytes()).take(len as usize).collect();
     let name = String::from_utf8_lossy(&bytes).into_owned();
@@ -411,8 +341,7 @@ fn view(slot: &Slot) -> Option<ThreadView> {
         Waiting { called, since, until: (until != 0).then_some(until), number }
     });
     let holds: Vec<Holding> = slot.holds().collect();
-    // Relaxed: a hint.
-    let gone = slot.state.load(Relaxed) == GONE;
+    let gone = member.is_left();
     // Still the same thread.
     (slot.thread.number() == Some(number)).then_some(ThreadView {
         number,
@@ -425,19 +354,19 @@ fn view(slot: &Slot) -> Option<ThreadView> {
 
 /// All threads that have noted something.
 pub(crate) fn threads() -> Vec<ThreadView> {
-    slots().filter_map(view).collect()
+    SLOTS.iter().filter_map(view).collect()
 }
 
 /// What the calling thread holds.
 pub(crate) fn own_holds() -> impl Iterator<Item = Holding> + Clone {
     let slot = LOCAL.with(|local| local.slot.get()).flatten();
-    slot.into_iter().flat_map(|slot| slot.entries()).filter_map(Holding::of)
+    slot.into_iter().flat_map(|member| member.value.entries()).filter_map(Holding::of)
 }
 
 /// A sum over what the calling thread holds, and how it does. 0 if it holds nothing.
 pub(crate) fn own_chain() -> u64 {
     let chain = LOCAL.with(|local| {
-        let slot = local.slot.get()?;
+        let slot = &local.slot.get()?.value;
         // Relaxed: another thread has cleared an entry, or will have.
         if slot.disturbed.load(Relaxed) != 0 {
             slot.disturbed.store(0, Relaxed);
@@ -569,8 +498,8 @@ pub(crate) fn release_forgotten(kind: super::Kind, identity: &super::Identity) {
         Holding::of(entry).is_some_and(|hold| hold.called.kind == kind && hold.called.id == id)
     };
     let own = LOCAL.with(|local| local.slot.get()).flatten();
-    let entry = own.and_then(|slot| slot.entries().filter(is).last());
-    let entry = entry.or_else(|| slots().flat_map(Slot::entries).find(is));
+    let entry = own.and_then(|member| member.value.entries().filter(is).last());
+    let entry = entry.or_else(|| SLOTS.iter().flat_map(|member| member.value.entries()).find(is));
     if let Some((entry, hold)) = entry.and_then(|entry| Some((entry, Holding::of(entry)?))) {
         let term = mix(&hold.called);
         HeldEntry { entry, number: hold.number, term, shared: false }.leave();
@@ -593,17 +522,15 @@ impl HeldEntry {
             }
         }
         let own = LOCAL.with(|local| {
-            let own = local.slot.get().is_some_and(|slot| ptr::eq(slot, self.entry.slot));
+            let own = local.slot.get().is_some_and(|own| ptr::from_ref(&own.value).addr() == self.entry.slot);
             if own {
                 local.pop(self);
             }
             own
         });
         if own != Some(true) && self.entry.record.clear_if(self.number) {
-            // SAFETY: a slot, which lives for ever.
-            let slot = unsafe { &*self.entry.slot };
             // Relaxed: read by the slot's thread when it asks what it holds.
-            slot.disturbed.store(1, Relaxed);
+            self.entry.disturbed.store(1, Relaxed);
         }
     }
 }

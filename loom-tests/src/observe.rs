@@ -1,0 +1,95 @@
+//! What diagnosis reads: records that one thread writes and others read, and the list of those who write.
+
+use lockwork::internals::{Noted, Places};
+
+use crate::models::support::{Arc, model, reach, thread};
+
+/// A reader gets the words of one number, while the owner goes on to the next.
+#[test]
+fn record_is_read_as_it_was_published() {
+    model(&["nothing", "first", "second"], || {
+        let record = Arc::new(Noted::default());
+        let other = Arc::clone(&record);
+        let reader = thread::spawn(move || match other.read() {
+            None => reach("nothing"),
+            Some((number, words)) => {
+                assert_eq!(words, [number; 2]);
+                reach(if number == 1 { "first" } else { "second" });
+            }
+        });
+        assert!(record.publish(1));
+        record.clear();
+        assert!(record.publish(2));
+        reader.join().unwrap();
+    });
+}
+
+/// The same if another thread clears, which may be the reader itself or a third.
+#[test]
+fn record_that_another_clears_is_read_as_it_was_published() {
+    model(&["published again", "not empty yet"], || {
+        let record = Arc::new(Noted::default());
+        assert!(record.publish(1));
+        let others = [Arc::clone(&record), Arc::clone(&record)];
+        let [other, cleared] = others;
+        let owner =
+            thread::spawn(move || reach(if other.publish(2) { "published again" } else { "not empty yet" }));
+        let party = thread::spawn(move || cleared.clear());
+        if let Some((number, words)) = record.read() {
+            assert_eq!(words, [number; 2]);
+        }
+        owner.join().unwrap();
+        party.join().unwrap();
+    });
+}
+
+/// A party that comes late clears nothing of another number.
+#[test]
+fn late_party_clears_its_own_number_alone() {
+    model(&["its own", "too late"], || {
+        let record = Arc::new(Noted::default());
+        assert!(record.publish(1));
+        let other = Arc::clone(&record);
+        let owner = thread::spawn(move || {
+            // On behalf of the party that does not come.
+            if other.clear_if(1) {
+                assert!(other.publish(2));
+            }
+        });
+        reach(if record.clear_if(1) { "its own" } else { "too late" });
+        owner.join().unwrap();
+        assert!(matches!(record.read(), None | Some((2, [2, 2]))));
+    });
+}
+
+/// A place passes from thread to thread with what is in it.
+#[test]
+fn place_is_taken_over_as_it_was_left() {
+    model(&["taken over", "both new"], || {
+        let places = Arc::new(Places::default());
+        let other = Arc::clone(&places);
+        let visitor = thread::spawn(move || other.visit());
+        let own = places.visit();
+        let others = visitor.join().unwrap();
+        reach(if own + others == 0 { "both new" } else { "taken over" });
+        assert!(own + others < 2);
+    });
+}
+
+/// Who goes through the list finds each member as it was made.
+#[test]
+fn new_place_is_seen_as_it_was_made() {
+    model(&["none", "one", "both"], || {
+        let places = Arc::new(Places::default());
+        let other = Arc::clone(&places);
+        let visitor = thread::spawn(move || match &other.numbers()[..] {
+            [] => reach("none"),
+            [1] => reach("one"),
+            [2, 1] => reach("both"),
+            others => panic!("{others:?}"),
+        });
+        places.add(1);
+        places.add(2);
+        visitor.join().unwrap();
+    });
+}
