@@ -317,7 +317,9 @@ impl Places {
         let member = self.0.iter().find(|member| member.claim(|_| true));
         let member = member.unwrap_or_else(|| self.0.add(UnsafeCell::new(0)));
         // SAFETY: this thread alone has the place.
-        let before = member.value.with_mut(|number| unsafe { std::mem::replace(&mut *number, *number + 1) });
+        let number = member.value.with_mut(|number| unsafe { &mut *number });
+        let before = *number;
+        *number += 1;
         member.leave(before != 0);
         before
     }
