@@ -265,7 +265,7 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
 
     /// Keeps the lock locked.
     pub(crate) fn leak(self) -> P {
-        // What it held it holds for ever.
+        // It stays entered.
         let (place, _, mut access, _) = self.into_parts();
         access.end();
         place
@@ -399,7 +399,8 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
         result
     }
 
-    /// Returns the access, the place and the entry, for a caller that holds the lock in another mode for a while.
+    /// Returns the access, the place and the entry, for a caller that holds the lock in another mode for a
+    /// while.
     pub(crate) fn split(&mut self) -> (&mut M::Access, &P, &mut Held) {
         (&mut self.access, &self.place, &mut self.held)
     }

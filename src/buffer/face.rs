@@ -60,7 +60,8 @@ macro_rules! face {
 
             const_fn! {
                 /// Makes an empty, open buffer with room for `capacity` items and with a name, under which
-                /// [diagnosis](crate#diagnosis) tells of it. Without the feature `diagnose` the name is not kept.
+                /// [diagnosis](crate#diagnosis) tells of it. Without the feature `diagnose` the name is not
+                /// kept.
                 ///
                 /// # Panics
                 ///

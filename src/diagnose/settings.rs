@@ -25,7 +25,7 @@ pub enum Relock {
     /// It is reported at once.
     #[default]
     Report,
-    /// The thread panics with the report instead of waiting for ever.
+    /// The thread panics with the report instead of waiting for itself.
     Panic,
 }
 

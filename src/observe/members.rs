@@ -46,7 +46,7 @@ impl<T> Members<T> {
         // Acquire (members.list): the member, and those behind it.
         let mut next = self.first.load(Acquire);
         std::iter::from_fn(move || {
-            // SAFETY: null, or a member, which lives for ever.
+            // SAFETY: null, or a member, which is never freed.
             let member: &'static Member<T> = unsafe { next.as_ref() }?;
             // Relaxed: written before the member was put in.
             next = member.next.load(Relaxed);
@@ -65,8 +65,8 @@ impl<T> Members<T> {
         loop {
             // Relaxed: published by the exchange.
             shared.next.store(first, Relaxed);
-            // Release (members.list): the member. What it leads to came by earlier exchanges, whose release
-            // sequences this one extends. Relaxed on failure: nothing is done.
+            // Release (members.list): the member. What it leads to was published by earlier
+            // exchanges, whose release sequences this one extends. Relaxed on failure: nothing is done.
             match self.first.compare_exchange_weak(first, member, Release, Relaxed) {
                 Ok(_) => return shared,
                 Err(actual) => first = actual,

@@ -173,8 +173,8 @@ impl Semaphore {
     }
 
     const_fn! {
-        /// Makes a semaphore with this many permits and a name, under which [diagnosis](crate#diagnosis) tells
-        /// of it. Without the feature `diagnose` the name is not kept.
+        /// Makes a semaphore with this many permits and a name, under which [diagnosis](crate#diagnosis)
+        /// tells of it. Without the feature `diagnose` the name is not kept.
         ///
         /// # Panics
         ///

@@ -181,7 +181,7 @@ impl Called {
             shared: byte(24) != 0,
             // SAFETY: this function's contract.
             label: unsafe { Label::from_words(byte(16), [first, second]) },
-            // SAFETY: by this function's contract the address of a location, which lives for ever.
+            // SAFETY: by this function's contract the address of a location, which is `'static`.
             place: unsafe { &*place },
         }
     }

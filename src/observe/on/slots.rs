@@ -25,7 +25,7 @@ const ORPHANS: usize = 256;
 /// How many bytes of a thread's name are kept.
 const NAME: usize = 48;
 
-/// A wait: the call, since when, until when (0: for ever).
+/// A wait: the call, since when, until when (0: without limit).
 type Wait = Record<{ Called::WORDS + 2 }>;
 /// Something held: the call, since when.
 type HoldRecord = Record<{ Called::WORDS + 1 }>;
@@ -275,8 +275,8 @@ impl Local {
     }
 }
 
-/// One term of a thread's chain: sums of such are as good as different for different sets of locks. What is no
-/// lock adds nothing.
+/// One term of a thread's chain: sums of such are as good as different for different sets of locks. What is
+/// no lock adds nothing.
 #[inline]
 fn mix(called: &Called) -> u64 {
     if !called.kind.is_lock() {
@@ -312,7 +312,7 @@ impl Holding {
 pub(crate) struct Waiting {
     pub(crate) called: Called,
     pub(crate) since: u64,
-    /// `None`: for ever.
+    /// `None`: without limit.
     pub(crate) until: Option<u64>,
     /// No other wait of the same thread has it.
     pub(crate) number: u64,
