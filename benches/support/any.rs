@@ -16,16 +16,17 @@ macro_rules! two_queues {
             const NAME: &'static str = $label;
             type Item = u64;
             type In = $in;
-            type Out = [$out; 2];
+            // With the other ends, so that neither queue is disconnected before both are empty.
+            type Out = [($in, $out); 2];
 
             fn new(capacity: usize, producers: usize, consumers: usize) -> (Vec<Self::In>, Vec<Self::Out>) {
-                let queues: [($in, $out); 2] = [$new(capacity), $new(capacity)];
+                let queues: Self::Out = [$new(capacity), $new(capacity)];
                 let ins = (0..producers).map(|index| queues[index % 2].0.clone()).collect();
-                (ins, vec![queues.map(|(_, out)| out); consumers])
+                (ins, vec![queues; consumers])
             }
         }
 
-        impl Getter<u64> for [$out; 2] {
+        impl Getter<u64> for [($in, $out); 2] {
             #[inline]
             fn get(&mut self) -> u64 {
                 let $this = self;
@@ -45,7 +46,7 @@ fn buffer(capacity: usize) -> (Arc<BoundedBuffer<u64>>, Arc<BoundedBuffer<u64>>)
 }
 
 two_queues!(OursTwo, super::OURS, buffer, Arc<BoundedBuffer<u64>>, Arc<BoundedBuffer<u64>>, |this| {
-    match wait_any_fair((this[0].getting(), this[1].getting())) {
+    match wait_any_fair((this[0].1.getting(), this[1].1.getting())) {
         First2::First(item) | First2::Second(item) => item.unwrap(),
     }
 });
@@ -55,7 +56,7 @@ two_queues!(
     crossbeam_channel::bounded,
     Sender<u64>,
     Receiver<u64>,
-    |this| crossbeam_channel::select! { recv(this[0]) -> item => item.unwrap(), recv(this[1]) -> item => item.unwrap() }
+    |this| crossbeam_channel::select! { recv(this[0].1) -> item => item.unwrap(), recv(this[1].1) -> item => item.unwrap() }
 );
 
 /// A queue whose getters are a set of one.
