@@ -50,7 +50,7 @@ type Told = Result<Vec<String>, String>;
 type Station = fn(usize) -> Told;
 
 /// In the order of the page.
-const STATIONS: [(&str, Station); 20] = [
+const STATIONS: [(&str, Station); 21] = [
     ("mutex", locks::mutex),
     ("rwlock", locks::rwlock),
     ("reentrant", locks::reentrant),
@@ -66,6 +66,7 @@ const STATIONS: [(&str, Station); 20] = [
     ("barrier", signals::barrier),
     ("stop", signals::stop),
     ("buffer", queues::buffer),
+    ("first", queues::first),
     ("order", queues::order),
     ("channel", queues::channel),
     ("pool", threads::pool),

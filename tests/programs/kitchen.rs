@@ -17,8 +17,7 @@ reentrant  4 recipes, each of three made of one another, under one lock
 together   4 cooks took salt and sugar, or sugar and salt: no cook got stuck
 once       4 cooks wanted dough at the same time: it was made once
 local      4 cooks tasted 25 times, each with a spoon that no other ever had
-condition  the waiter slept until 4 dishes stood on the pass, then took 4;
-           a second one waited for a millisecond and went without
+condition  the waiter slept until 4 dishes stood there; a second one gave up in time
 event      4 cooks waited for the doors to open: 0 began before, 4 after
 auto-reset the bell rang 4 times, and each time one of the waiting cooks came
 latch      the doors stayed shut until 4 tables were laid
@@ -27,6 +26,7 @@ semaphore  12 cakes in 2 ovens: all baked, never more than 2 at once
 barrier    3 courses, each served when all 4 cooks had their plate ready
 stop       closing time: 4 cooks went home, also those who waited for an order
 buffer     80 dishes went over a pass with room for 3, and none was dropped
+first      one helper took 4 orders and 4 ovens as they came, then went home
 order      tickets by urgency: [9, 4, 2]; plates from the top: [4, 9, 2]
 channel    4 cooks called a dish each; after the last the waiter went, too
 pool       12 orders on 4 threads: the dishes came in the order of the orders;

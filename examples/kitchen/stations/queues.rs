@@ -3,7 +3,9 @@
 
 use std::thread;
 
-use lockwork::{BoundedBuffer, PriorityBuffer, StackBuffer, channel};
+use lockwork::{
+    BoundedBuffer, First3, PriorityBuffer, Semaphore, StackBuffer, StopSource, channel, wait_any,
+};
 
 use super::{check, told};
 use crate::Told;
@@ -30,6 +32,41 @@ pub(crate) fn buffer(cooks: usize) -> Told {
     let should_be = cooks * EACH * (EACH + 1) / 2;
     check(sum == should_be && most <= ROOM, || format!("{sum} instead of {should_be}, {most} at once"))?;
     told([format!("{} dishes went over a pass with room for {ROOM}, and none was dropped", cooks * EACH)])
+}
+
+/// The first of several things: an order, a free oven, or the end of the day.
+pub(crate) fn first(cooks: usize) -> Told {
+    let (orders, ovens, closing) = (BoundedBuffer::new(cooks), Semaphore::new(0), StopSource::new());
+    let (served, baked) = thread::scope(|scope| {
+        let helper = scope.spawn(|| {
+            let token = closing.token();
+            let (mut served, mut baked) = (0, 0);
+            // In this order of preference, and one thing at a time: what is not taken stays for others.
+            loop {
+                match wait_any((orders.getting(), ovens.acquiring(), &token)) {
+                    First3::First(order) => served += order.expect("the orders are open"),
+                    First3::Second(oven) => {
+                        oven.forget();
+                        baked += 1;
+                    }
+                    First3::Third(()) => break (served, baked),
+                }
+            }
+        });
+        let cooks: Vec<_> = (0..cooks)
+            .map(|_| {
+                scope.spawn(|| {
+                    orders.put(1).expect("the orders are open");
+                    ovens.add_permits(1);
+                })
+            })
+            .collect();
+        cooks.into_iter().for_each(|cook| cook.join().expect("a cook does not panic"));
+        closing.stop();
+        helper.join().expect("the helper does not panic")
+    });
+    check((served, baked) == (cooks, cooks), || format!("{served} orders served, {baked} times baked"))?;
+    told([format!("one helper took {served} orders and {baked} ovens as they came, then went home")])
 }
 
 /// The most urgent first, or the last first.
