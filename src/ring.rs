@@ -336,9 +336,9 @@ impl<T> Drop for Ring<T> {
     /// Drops what is left, each item once. Where a destructor panics the others follow while that unwinds.
     fn drop(&mut self) {
         /// Drops the items that are left, then what held them.
-        struct Rest<'a, T>(&'a mut Ring<T>);
+        struct Remaining<'a, T>(&'a mut Ring<T>);
 
-        impl<T> Rest<'_, T> {
+        impl<T> Remaining<'_, T> {
             fn drop_items(&self) {
                 while let Ok((item, _)) = self.0.get() {
                     drop(item);
@@ -346,7 +346,7 @@ impl<T> Drop for Ring<T> {
             }
         }
 
-        impl<T> Drop for Rest<'_, T> {
+        impl<T> Drop for Remaining<'_, T> {
             fn drop(&mut self) {
                 self.drop_items();
                 let size = self.0.capacity();
@@ -357,6 +357,6 @@ impl<T> Drop for Ring<T> {
             }
         }
 
-        Rest(self).drop_items();
+        Remaining(self).drop_items();
     }
 }

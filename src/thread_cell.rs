@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 
 use crate::facade::{Data, ReadAccess, const_fn};
 use crate::raw::slots::Slots;
-use crate::raw::thread_cell::{Links, Values};
+use crate::raw::thread_cell::{Links, Registry};
 
 /// A cell with a value for each thread, which dies with its thread or with the cell, whichever ends first.
 ///
@@ -112,7 +112,7 @@ use crate::raw::thread_cell::{Links, Values};
 /// of all its values, from which the first to end takes them out under a lock. `docs/thread_values.md` has
 /// the protocol.
 pub struct ThreadCell<T: 'static> {
-    slots: Slots<Values>,
+    slots: Slots<Registry>,
     init: Option<fn() -> T>,
     marker: PhantomData<*mut T>,
 }
@@ -338,7 +338,7 @@ impl<T> ThreadCell<T> {
 
     #[cold]
     fn make(&self) -> Result<&Value<T>, AccessError> {
-        if Slots::<Values>::is_gone() {
+        if Slots::<Registry>::is_gone() {
             return Err(AccessError);
         }
         let value = self.init.ok_or(AccessError)?();
@@ -375,7 +375,7 @@ impl<T> ThreadCell<T> {
         }
         // SAFETY: what is linked comes from the box below, and has this type; `T` is `Send`, or the cell is
         // in one thread without end.
-        let (share, _) = self.slots.share(|| unsafe { Values::new(drop_value::<T>) });
+        let (share, _) = self.slots.share(|| unsafe { Registry::new(drop_value::<T>) });
         let value = Value { links: Links::new(), uses: Cell::new(0), value: Data::new(value) };
         let value = NonNull::from(Box::leak(Box::new(value)));
         // SAFETY: just made, and the cell is borrowed.

@@ -229,7 +229,7 @@ impl<T: Send> ThreadLocal<T> {
     pub fn clear(&mut self) {
         let values = self.drain();
         // No thread finds what is dropped now, also if a destructor panics.
-        self.slots.renew();
+        self.slots.reset();
         drop(values);
     }
 

@@ -147,7 +147,7 @@ impl<O: Owner + ?Sized> Drop for Share<O> {
 
 /// The calling thread's values are gone, or cannot be kept any more, for it is ending.
 #[derive(Debug)]
-pub(crate) struct Gone;
+pub(crate) struct NoTable;
 
 /// The part of an object by which threads find their values of it.
 #[derive(Debug)]
@@ -229,8 +229,8 @@ impl<O: Owner + 'static> Slots<O> {
 
     /// Makes sure that the next [`insert`](Self::insert) of this thread, if nothing comes in between, has
     /// room.
-    pub(crate) fn reserve(&self) -> Result<(), Gone> {
-        TABLE.with(Table::reserve).unwrap_or(Err(Gone))
+    pub(crate) fn reserve(&self) -> Result<(), NoTable> {
+        TABLE.with(Table::reserve).unwrap_or(Err(NoTable))
     }
 
     /// Has the calling thread find `value` from now on.
@@ -259,7 +259,7 @@ impl<O: Owner + 'static> Slots<O> {
     }
 
     /// Makes this a new object that no thread has a value of.
-    pub(crate) fn renew(&mut self) {
+    pub(crate) fn reset(&mut self) {
         // So that no stale slot is left in this thread.
         let slot = self.remove_slot();
         // Relaxed: borrowed exclusively, so what orders this after all others orders the next after this.
@@ -282,7 +282,7 @@ impl<O: Owner + 'static> Slots<O> {
 
 impl<O: Owner + 'static> Drop for Slots<O> {
     fn drop(&mut self) {
-        self.renew();
+        self.reset();
     }
 }
 
@@ -426,12 +426,12 @@ impl Table {
         }
     }
 
-    fn reserve(&self) -> Result<(), Gone> {
+    fn reserve(&self) -> Result<(), NoTable> {
         // Armed before the first slot is allocated, so that the last is freed.
         if self.state.get() == State::Closed
             || (self.state.get() == State::Open && self.len.get() == 0 && !TABLE.arm())
         {
-            return Err(Gone);
+            return Err(NoTable);
         }
         self.forget_stale();
         if (self.len.get() + 1) * 4 > self.capacity() * 3 || self.mask.get() == 0 || self.is_sparse() {

@@ -58,13 +58,13 @@ struct List {
 
 /// The list, which lasts until the cell is gone and no thread is being told of its end.
 #[derive(Debug)]
-pub(crate) struct Values {
+pub(crate) struct Registry {
     lock: RawMutex,
     list: UnsafeCell<List>,
     drop_value: unsafe fn(NonNull<Links>),
 }
 
-impl Values {
+impl Registry {
     /// # Safety
     ///
     /// `drop_value` is sound to call, once, with every address that is [linked](Self::link), in the thread
@@ -134,11 +134,11 @@ impl Values {
             list.closed = true;
             std::mem::replace(&mut list.first, ptr::null_mut())
         });
-        drop(Rest { next: first, drop_value: self.drop_value });
+        drop(Remaining { next: first, drop_value: self.drop_value });
     }
 }
 
-impl Owner for Values {
+impl Owner for Registry {
     unsafe fn thread_ends(&self, value: NonNull<()>) {
         let value = value.cast();
         // SAFETY: what is in this thread's table was linked by it, and would be gone from there if it were
@@ -153,12 +153,12 @@ impl Owner for Values {
 }
 
 /// The values of a closed list that are still to be dropped.
-struct Rest {
+struct Remaining {
     next: *mut Links,
     drop_value: unsafe fn(NonNull<Links>),
 }
 
-impl Drop for Rest {
+impl Drop for Remaining {
     fn drop(&mut self) {
         while let Some(value) = NonNull::new(self.next) {
             // SAFETY: not dropped yet, and no other thread's since the list was closed.
@@ -166,7 +166,7 @@ impl Drop for Rest {
             self.next = next;
             // If the value panics, the others are dropped as the panic leaves; a second panic ends the
             // process.
-            let others = Rest { next, drop_value: self.drop_value };
+            let others = Remaining { next, drop_value: self.drop_value };
             // SAFETY: as above, and not in the chain any more.
             unsafe { (self.drop_value)(value) };
             std::mem::forget(others);
