@@ -117,7 +117,7 @@
 //!
 //! With the feature `diagnose` a program can say which thread waits for which lock at which place, since
 //! when, and which thread holds it: the module `diagnose`. A library that wants its locks to have names there
-//! gives them by [`Mutex::named`] and its like, or a [`LockClass`] by [`Mutex::of`], and states with
+//! gives them by `named`, as [`Mutex::named`], or a [`LockClass`] by [`Mutex::of`], and states with
 //! [`assert_held`] and [`assert_nothing_held`] what it relies on. Those are there without the feature as
 //! well, store nothing and do nothing.
 //!

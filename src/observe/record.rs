@@ -47,7 +47,7 @@ impl<const N: usize> Record<N> {
     #[inline]
     pub(crate) fn publish(&self, number: u64, words: [u64; N]) {
         for (place, word) in self.words.iter().zip(words) {
-            // Release (record.word): who sees it sees that the number before was cleared.
+            // Release (record.word): a thread that sees it sees that the number before was cleared.
             place.store(word, Release);
         }
         // Release (record.publish): the words.
