@@ -303,7 +303,7 @@ impl Barrier {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn call(&self) -> Call<'_> {
-        Call::new(Kind::Barrier, Mode::Wait, &self.identity)
+        Call::new(Kind::Barrier, Mode::Wait, &self.identity).count(self.raw.parties())
     }
 
     #[inline]

@@ -1,14 +1,164 @@
-//! [`Report`].
+//! [`Report`] and what it is made of.
 
 use std::fmt;
+use std::time::Duration;
 
-/// Something that a session has found.
+use super::cycles::Cycle;
+use super::view::{Age, Hold, Label, ThreadState, Wait};
+use crate::facade::{instant_of, nanos};
+use crate::observe::{Kind, Mode};
+
+/// Something that a session has found. It is displayed as a message for a person.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Report {}
+pub enum Report {
+    /// A wait has lasted long.
+    Stall(Stall),
+    /// Threads wait for each other.
+    Deadlock(Cycle),
+    /// A thread is about to wait for a lock that it holds itself.
+    Relock(RelockReport),
+}
 
 impl fmt::Display for Report {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stall(stall) => stall.fmt(f),
+            Self::Deadlock(cycle) => cycle.fmt(f),
+            Self::Relock(relock) => relock.fmt(f),
+        }
+    }
+}
+
+/// A thread that holds what another waits for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The thread, with what it waits for itself.
+    pub thread: ThreadState,
+    /// What it holds.
+    pub hold: Hold,
+}
+
+/// A wait that has lasted long.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stall {
+    /// The thread that waits, with what it holds.
+    pub thread: ThreadState,
+    /// What it waits for.
+    pub wait: Wait,
+    /// For how long it has.
+    pub age: Duration,
+    /// Those that hold it, if it is known: of a lock the threads that have locked it, of a semaphore those
+    /// that have its permits, of a task or a worker the thread that runs it.
+    pub holders: Vec<Holder>,
+    /// Of a barrier: how many threads are there.
+    pub arrived: usize,
+}
+
+impl Stall {
+    /// What `thread` waits for, as `all` threads tell.
+    pub(super) fn of(thread: &ThreadState, all: &[ThreadState]) -> Option<Self> {
+        let wait = thread.waits.clone()?;
+        let mut holders = Vec::new();
+        for other in all {
+            for hold in other.holds.iter().filter(|hold| hold.kind == wait.kind && hold.id == wait.id) {
+                let reads = matches!(hold.mode, Mode::Read | Mode::ReadRecursive);
+                let itself = other.id == thread.id && wait.mode == Mode::Upgrade && hold.mode == Mode::Upgradable;
+                if itself || hold.kind.is_lock() && reads && !hold.mode.excludes(wait.mode) {
+                    continue;
+                }
+                holders.push(Holder { thread: other.clone(), hold: hold.clone() });
+            }
+        }
+        let same = |other: &Wait| other.kind == wait.kind && other.id == wait.id;
+        let arrived = all.iter().filter_map(|other| other.waits.as_ref()).filter(|other| same(other)).count();
+        let age = instant_of(nanos()).saturating_duration_since(wait.since);
+        Some(Self { thread: thread.clone(), wait, age, holders, arrived })
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { thread, hold } = self;
+        let age = Age(instant_of(nanos()).saturating_duration_since(hold.since));
+        let label = thread.label();
+        match hold.mode {
+            Mode::Run => write!(f, "run by {label}")?,
+            Mode::Init => write!(f, "initialised by {label} since {age}, at {}", hold.place)?,
+            Mode::Acquire => {
+                let permits = if hold.permits == 1 { "permit" } else { "permits" };
+                write!(f, "{} {permits} held for {age} by {label}, acquired at {}", hold.permits, hold.place)?;
+            }
+            _ => write!(f, "held for {age} by {label}, locked at {}", hold.place)?,
+        }
+        if thread.gone {
+            return f.write_str(", which has ended and will not unlock it: its guard was forgotten or sent away");
+        }
+        if hold.shared && hold.mode != Mode::Acquire {
+            f.write_str(" (by an `Arc` guard, which may have gone to another thread)")?;
+        }
+        if let Some(wait) = &thread.waits {
+            write!(f, ", which waits in `{}` at {}", wait.call(), wait.place)?;
+            if let Some(name) = wait.name {
+                write!(f, " for \"{name}\"")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { thread, wait, age, holders, arrived } = self;
+        let call = wait.call();
+        write!(f, "{} has waited {} in `{call}` at {}", thread.label(), Age(*age), wait.place)?;
+        if let Some(name) = wait.name {
+            write!(f, " for \"{name}\"")?;
+        }
+        if wait.kind == Kind::Semaphore && wait.count != 1 {
+            write!(f, " ({} permits)", wait.count)?;
+        }
+        if wait.kind == Kind::Barrier {
+            let parties = wait.count as usize;
+            write!(f, ": {arrived} of {parties} threads are there, {} missing", parties.saturating_sub(*arrived))?;
+        }
+        let (shown, rest) = holders.split_at(holders.len().min(8));
+        for (place, holder) in shown.iter().enumerate() {
+            write!(f, "{}{holder}", if place == 0 { ", " } else { "; and " })?;
+        }
+        if !rest.is_empty() {
+            write!(f, "; and by {} more", rest.len())?;
+        }
+        if let Some(until) = wait.until {
+            let left = until.saturating_duration_since(instant_of(nanos()));
+            write!(f, "; it gives up in {}", Age(left))?;
+        }
+        Ok(())
+    }
+}
+
+/// A thread that is about to wait for a lock which it holds itself.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RelockReport {
+    /// The thread, with all that it holds.
+    pub thread: ThreadState,
+    /// What it is about to wait for.
+    pub wait: Wait,
+    /// What it holds.
+    pub hold: Hold,
+}
+
+impl fmt::Display for RelockReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { thread, wait, hold } = self;
+        let label = Label(thread.name.as_deref(), thread.id);
+        write!(f, "{label} waits for itself: `{}` at {}", wait.call(), wait.place)?;
+        if let Some(name) = wait.name {
+            write!(f, " for \"{name}\"")?;
+        }
+        write!(f, ", which it has locked by `{}` at {}", hold.mode.name(), hold.place)
     }
 }

@@ -156,9 +156,7 @@ pub(crate) use arm::{note, set_endless_rounds, set_lives, set_looks, set_turns, 
 pub(crate) use limit::TimeLimit;
 
 observed! {
-    #[allow(dead_code)]
     mod observing;
-    #[allow(unused_imports)]
     pub(crate) use observing::{
         Ticker, coarse_nanos, environment, instant_of, nanos, nanos_of, print_error, process, thread_name,
     };

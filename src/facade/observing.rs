@@ -77,6 +77,7 @@ pub(crate) fn print_error(line: &dyn std::fmt::Display) {
 
 /// A thread that runs `step` again and again, with pauses in between that `step` gives, until it is dropped
 /// or `step` gives none.
+#[derive(Debug)]
 pub(crate) struct Ticker {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,

@@ -1,0 +1,321 @@
+//! A session of diagnosis, and the thread that watches: [`start`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::cycles::cycles;
+use super::report::{RelockReport, Report, Stall};
+use super::settings::{Order, Relock, Settings};
+use super::tables::Shared;
+use super::view::{about_to_wait, own_state, states};
+use crate::facade::{Ticker, environment, instant_of, nanos, print_error};
+use crate::observe::{self, Called, HOLDS, Kind, Mode, ORDER, PROFILE};
+
+/// The sessions that run.
+static SESSIONS: Shared<Vec<Arc<Settings>>> = Shared::new(Vec::new());
+
+/// Diagnosis that was [started](start). Dropping it ends it: nothing is noted any more but what threads wait
+/// for, unless another session runs.
+#[must_use = "it ends when it is dropped"]
+#[derive(Debug)]
+pub struct Session {
+    settings: Arc<Settings>,
+    /// None if the system has no thread to give.
+    watch: Option<Ticker>,
+}
+
+impl Session {
+    /// Lets it run for as long as the process does.
+    pub fn forever(mut self) {
+        if let Some(watch) = self.watch.take() {
+            watch.detach();
+        }
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // No report of this session comes after this. Not in `inside`: its thread may be in a report.
+        self.watch = None;
+        SESSIONS.with(|sessions| {
+            sessions.retain(|settings| !Arc::ptr_eq(settings, &self.settings));
+            set_level(sessions);
+        });
+    }
+}
+
+/// What the sessions together want noted.
+fn set_level(sessions: &[Arc<Settings>]) {
+    let level = |settings: &Arc<Settings>| {
+        let order = if settings.order == Order::Off { 0 } else { ORDER };
+        HOLDS | order | if settings.profile.is_some() { PROFILE } else { 0 }
+    };
+    observe::set_level(sessions.iter().map(level).fold(0, |all, level| all | level));
+}
+
+/// Begins to note what threads hold, and to report what `settings` says.
+///
+/// A thread of its own looks at all that wait, every 20 ms or more often, and reports
+///
+/// * each wait that is older than [`stall_after`](Settings::stall_after), once, then again at twice that age,
+///   and so on: who waits where for what, and who holds it since when and where, and waits for what;
+/// * each cycle of threads that wait for each other, at once: the [`deadlocks`](super::deadlocks).
+///
+/// A thread that is about to wait for a lock which it holds itself is reported at once by that thread, or
+/// panics. Several sessions may run; each gets all reports that its settings ask for.
+///
+/// In a program that is not to be changed, `LOCKWORK_DIAGNOSE` in the environment starts a session at the
+/// first lock or wait, which lasts for as long as the process: `stall=10s`, `order` or `order=panic`,
+/// `relock=panic`, `profile=100`, with commas in between.
+///
+/// After a `fork` the child has no such thread, and is silent.
+///
+/// # Examples
+///
+/// A thread that waits for a lock which another holds for too long:
+///
+/// ```
+/// use lockwork::diagnose::{self, Report, Settings};
+/// use lockwork::{Event, Mutex};
+/// use std::{sync::mpsc, thread, time::Duration};
+///
+/// static SESSIONS: Mutex<u32> = Mutex::named("sessions", 0);
+///
+/// let (found, reports) = mpsc::channel();
+/// let session = diagnose::start(Settings {
+///     stall_after: Some(Duration::from_millis(50)),
+///     sink: Box::new(move |report| drop(found.send(report.to_string()))),
+///     ..Settings::default()
+/// });
+/// let guard = SESSIONS.lock();
+/// thread::scope(|s| {
+///     thread::Builder::new().name("worker".into()).spawn_scoped(s, || *SESSIONS.lock() += 1).unwrap();
+///     let report = reports.recv().unwrap();
+///     assert!(report.starts_with("thread \"worker\" has waited"), "{report}");
+///     assert!(report.contains("in `Mutex::lock` at") && report.contains("for \"sessions\", held for"));
+///     drop(guard);
+/// });
+/// drop(session);
+/// ```
+pub fn start(settings: Settings) -> Session {
+    let settings = Arc::new(settings);
+    SESSIONS.with(|sessions| {
+        sessions.push(Arc::clone(&settings));
+        set_level(sessions);
+    });
+    let mut watch = Watching { settings: Arc::clone(&settings), due: BTreeMap::new(), told: BTreeSet::new() };
+    let watch = Ticker::start(move || watch.step());
+    Session { settings, watch }
+}
+
+/// What the thread of a session remembers.
+struct Watching {
+    settings: Arc<Settings>,
+    /// By thread and wait: at which age it is reported next.
+    due: BTreeMap<(u64, u64), Duration>,
+    /// The cycles that were reported, by their waits.
+    told: BTreeSet<Vec<(u64, u64)>>,
+}
+
+impl Watching {
+    /// How often it looks.
+    const TICK: Duration = Duration::from_millis(20);
+    const SHORTEST: Duration = Duration::from_millis(1);
+
+    fn step(&mut self) -> Duration {
+        // Moves the coarse clock on, too.
+        let now = instant_of(nanos());
+        observe::inside(|| self.look(now));
+        let stall = self.settings.stall_after.unwrap_or(Self::TICK);
+        (stall / 8).clamp(Self::SHORTEST, Self::TICK)
+    }
+
+    fn look(&mut self, now: Instant) {
+        let threads = states();
+        let waiting = || threads.iter().filter(|thread| thread.waits.is_some());
+        if waiting().next().is_none() {
+            self.due.clear();
+            self.told.clear();
+            return;
+        }
+        let cycles = cycles();
+        self.told.retain(|told| cycles.iter().any(|cycle| &cycle.waits() == told));
+        for cycle in cycles {
+            if self.told.insert(cycle.waits()) {
+                self.tell(&Report::Deadlock(cycle));
+            }
+        }
+        let Some(limit) = self.settings.stall_after else { return };
+        let mut due = BTreeMap::new();
+        for thread in waiting() {
+            let Some(wait) = &thread.waits else { continue };
+            // An idle thread of a pool waits for nothing that should have come.
+            if (wait.kind, wait.mode) == (Kind::Pool, Mode::Get) {
+                continue;
+            }
+            let key = (thread.id, wait.number);
+            let age = now.saturating_duration_since(wait.since);
+            let mut next = self.due.get(&key).copied().unwrap_or(limit);
+            if age >= next {
+                if let Some(stall) = Stall::of(thread, &threads) {
+                    self.tell(&Report::Stall(stall));
+                }
+                while age >= next {
+                    next = next.checked_mul(2).filter(|next| !next.is_zero()).unwrap_or(Duration::MAX);
+                }
+            }
+            due.insert(key, next);
+        }
+        self.due = due;
+    }
+
+    fn tell(&self, report: &Report) {
+        tell(&self.settings, report);
+    }
+}
+
+/// Gives a report to one session. Its panic ends here.
+fn tell(settings: &Settings, report: &Report) {
+    if catch_unwind(AssertUnwindSafe(|| (settings.sink)(report))).is_err() {
+        print_error(&"lockwork: the sink of a diagnosis session has panicked");
+    }
+}
+
+/// The sessions that run now. None in a child of a fork.
+fn sessions() -> Vec<Arc<Settings>> {
+    SESSIONS.with(|sessions| sessions.clone()).unwrap_or_default()
+}
+
+/// Gives a report to the sessions that `want` it.
+pub(super) fn report(report: &Report, want: impl Fn(&Settings) -> bool) {
+    for settings in sessions().iter().filter(|settings| want(settings)) {
+        tell(settings, report);
+    }
+}
+
+/// What the strictest of the sessions does about the order.
+#[allow(dead_code, reason = "of the order and the profile")]
+pub(super) fn order_mode() -> Order {
+    let sessions = sessions();
+    let any = |order| sessions.iter().any(|settings| settings.order == order);
+    match () {
+        () if any(Order::Panic) => Order::Panic,
+        () if any(Order::Report) => Order::Report,
+        () => Order::Off,
+    }
+}
+
+/// Whether a session wants cycles reported that a time-out ends.
+#[allow(dead_code, reason = "of the order and the profile")]
+pub(super) fn timed_cycles() -> bool {
+    sessions().iter().any(|settings| settings.timed_cycles)
+}
+
+/// Of how many contended waits one is measured.
+#[allow(dead_code, reason = "of the order and the profile")]
+pub(super) fn profile_rate() -> Option<NonZeroU32> {
+    sessions().iter().filter_map(|settings| settings.profile).min()
+}
+
+/// Reports a thread that is about to wait for itself, or panics.
+pub(super) fn check_relock(new: &Called) {
+    if !new.kind.is_lock() {
+        return;
+    }
+    let thread = own_state(None);
+    let blocks = |hold: &&super::view::Hold| {
+        let itself = new.mode == Mode::Upgrade && hold.mode == Mode::Upgradable;
+        let same = hold.kind == new.kind && hold.id == new.id && !hold.shared && !itself;
+        same && new.kind != Kind::ReentrantMutex && hold.mode.excludes(new.mode)
+    };
+    let Some(hold) = thread.holds.iter().find(blocks).cloned() else { return };
+    let found = Report::Relock(RelockReport { wait: about_to_wait(new), hold, thread });
+    report(&found, |_| true);
+    assert!(!sessions().iter().any(|settings| settings.relock == Relock::Panic), "{found}");
+}
+
+/// Asks the environment, once.
+pub(super) fn first() {
+    // Whatever it says: others are not to ask again.
+    SESSIONS.with(|sessions| set_level(sessions));
+    let Some(words) = environment("LOCKWORK_DIAGNOSE") else { return };
+    let mut settings = Settings { stall_after: None, ..Settings::default() };
+    for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        if !apply(&mut settings, word) {
+            print_error(&format_args!("lockwork: LOCKWORK_DIAGNOSE: \"{word}\" is not understood"));
+        }
+    }
+    start(settings).forever();
+}
+
+/// Changes the settings as one word of the environment says. False if it is not understood.
+fn apply(settings: &mut Settings, word: &str) -> bool {
+    let (key, value) = word.split_once('=').unwrap_or((word, ""));
+    match (key, value) {
+        ("stall", "") => settings.stall_after = Some(Duration::from_secs(10)),
+        ("stall", value) => match duration(value) {
+            None => return false,
+            limit => settings.stall_after = limit,
+        },
+        ("order", "" | "report") => settings.order = Order::Report,
+        ("order", "panic") => settings.order = Order::Panic,
+        ("relock", "report") => settings.relock = Relock::Report,
+        ("relock", "panic") => settings.relock = Relock::Panic,
+        ("timed_cycles", "") => settings.timed_cycles = true,
+        ("profile", value) => match value.parse() {
+            Ok(rate) => settings.profile = Some(rate),
+            Err(_) if value.is_empty() => settings.profile = NonZeroU32::new(100),
+            Err(_) => return false,
+        },
+        _ => return false,
+    }
+    true
+}
+
+/// `10s`, `500ms`, `2m`, `1.5s`, or seconds without a unit.
+fn duration(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = match unit {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" | "min" => 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * unit).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{apply, duration};
+    use crate::diagnose::{Order, Relock, Settings};
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(duration("10s"), Some(Duration::from_secs(10)));
+        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(duration("1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
+        assert_eq!((duration("s"), duration("10 h"), duration("-1s")), (None, None, None));
+    }
+
+    #[test]
+    fn words_of_the_environment_are_read() {
+        let mut settings = Settings::default();
+        for word in ["stall=250ms", "order=panic", "relock=panic", "profile=7"] {
+            assert!(apply(&mut settings, word), "{word}");
+        }
+        assert_eq!(settings.stall_after, Some(Duration::from_millis(250)));
+        assert_eq!((settings.order, settings.relock), (Order::Panic, Relock::Panic));
+        assert_eq!(settings.profile.map(std::num::NonZero::get), Some(7));
+        for word in ["stall=soon", "ordre", "order=maybe", "profile=0"] {
+            assert!(!apply(&mut settings, word), "{word}");
+        }
+    }
+}

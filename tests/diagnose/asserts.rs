@@ -1,0 +1,43 @@
+//! `assert_held` and `assert_nothing_held`.
+
+use std::thread;
+
+use lockwork::{Mutex, RwLock, Semaphore, assert_held, assert_nothing_held, poison};
+
+use crate::session;
+use crate::support::{message_of, watchdog};
+
+#[test]
+fn assertions_say_what_is_wrong() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let mutex = Mutex::named("asserted", 0);
+        let message = message_of(|| assert_held(&mutex));
+        assert_eq!(message, "assert_held: this thread does not hold the Mutex \"asserted\"");
+        let guard = mutex.lock();
+        assert_held(&mutex);
+        thread::scope(|s| {
+            s.spawn(|| assert!(message_of(|| assert_held(&mutex)).contains("does not hold")));
+        });
+        let message = message_of(assert_nothing_held);
+        assert!(
+            message.starts_with("assert_nothing_held: this thread holds `Mutex::lock` of \"asserted\" at ")
+        );
+        assert!(message.contains("asserts.rs:"), "{message}");
+        drop(guard);
+        assert_nothing_held();
+        let lock = RwLock::new(0);
+        let readers = (lock.read(), lock.read());
+        assert_held(&lock);
+        drop(readers);
+        let lock = poison::Mutex::new(0);
+        let guard = lock.lock().unwrap();
+        assert_held(&lock);
+        drop(guard);
+        let semaphore = Semaphore::new(1);
+        let permit = semaphore.acquire();
+        assert!(message_of(assert_nothing_held).contains("Semaphore::acquire"));
+        drop(permit);
+        assert_nothing_held();
+    });
+}

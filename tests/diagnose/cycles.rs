@@ -1,0 +1,181 @@
+//! Cycles of threads that wait for each other.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use lockwork::diagnose::{Cycle, Report, deadlocks};
+use lockwork::{Barrier, Event, Mutex, RwLock, Worker};
+
+use crate::support::{eventually, watchdog};
+use crate::{find, session, until_asleep};
+
+/// The cycle in which a thread of this name is.
+fn cycle_of(name: &str) -> Option<Cycle> {
+    deadlocks().into_iter().find(|cycle| cycle.links.iter().any(|link| link.name.as_deref() == Some(name)))
+}
+
+/// A thread that no thread joins: a deadlock lasts until the process ends.
+fn leave(name: &str, body: impl FnOnce() + Send + 'static) {
+    thread::Builder::new().name(name.to_owned()).spawn(body).unwrap();
+}
+
+/// Of `n` threads each locks a lock, and then the next one's.
+fn plant(n: usize, name: &'static str, timeout: Option<Duration>) -> Vec<Arc<Mutex<()>>> {
+    let locks: Vec<Arc<Mutex<()>>> = (0..n).map(|_| Arc::new(Mutex::named(name, ()))).collect();
+    let all = Arc::new(Barrier::new(n));
+    for turn in 0..n {
+        let (own, next) = (Arc::clone(&locks[turn]), Arc::clone(&locks[(turn + 1) % n]));
+        let all = Arc::clone(&all);
+        leave(&format!("{name} {turn}"), move || {
+            let _own = own.lock();
+            all.wait();
+            match timeout {
+                None => drop(next.lock()),
+                Some(timeout) => drop(next.try_lock_for(timeout)),
+            }
+        });
+    }
+    locks
+}
+
+#[test]
+fn two_and_three_threads_are_found_and_reported() {
+    watchdog(|| {
+        for (n, name, first) in [(2, "two", "two 0"), (3, "three", "three 0")] {
+            let (_session, reports) = session(None, |_| ());
+            let _locks = plant(n, name, None);
+            let reported = find(&reports, |report| match report {
+                Report::Deadlock(cycle) if cycle.links[0].wait.name == Some(name) => Some(cycle),
+                _ => None,
+            });
+            let found = cycle_of(first).expect("it lasts");
+            for cycle in [&reported, &found] {
+                assert_eq!(cycle.links.len(), n, "{cycle}");
+                assert_eq!(cycle.until, None, "{cycle}");
+                for link in &cycle.links {
+                    assert_eq!(link.wait.call(), "Mutex::lock", "{cycle}");
+                    assert!(link.wait.place.file().ends_with("cycles.rs"), "{cycle}");
+                    let hold = link.hold.as_ref().expect("it holds a mutex");
+                    assert_eq!(hold.place.line() + 3, link.wait.place.line(), "{cycle}");
+                }
+                let text = cycle.to_string();
+                assert!(text.starts_with(&format!("deadlock: {n} threads wait for each other")), "{text}");
+            }
+            // Once alone.
+            thread::sleep(Duration::from_millis(100));
+            let again = reports.try_iter().filter(|report| match report {
+                Report::Deadlock(cycle) => cycle.links[0].wait.name == Some(name),
+                _ => false,
+            });
+            assert_eq!(again.count(), 0);
+        }
+    });
+}
+
+#[test]
+fn cycle_with_a_timed_wait_says_when_it_ends() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let _locks = plant(2, "timed two", Some(Duration::from_secs(2)));
+        let mut found = None;
+        eventually(|| {
+            found = cycle_of("timed two 0");
+            found.is_some()
+        });
+        let cycle = found.unwrap();
+        assert!(cycle.until.is_some(), "{cycle}");
+        assert!(cycle.to_string().starts_with("stalled until a time-out in "), "{cycle}");
+        eventually(|| cycle_of("timed two 0").is_none());
+    });
+}
+
+/// No cycle: each waits for a lock that a thread outside holds.
+#[test]
+fn chain_is_no_cycle() {
+    watchdog(|| {
+        let (_session, reports) = session(None, |_| ());
+        let (first, second) = (Mutex::named("chain 1", ()), Mutex::named("chain 2", ()));
+        let go = Event::new();
+        thread::scope(|s| {
+            crate::spawn(s, "chain c", || {
+                let _second = second.lock();
+                go.wait();
+            });
+            until_asleep("chain c");
+            crate::spawn(s, "chain b", || {
+                let _first = first.lock();
+                drop(second.lock());
+            });
+            until_asleep("chain b");
+            crate::spawn(s, "chain a", || drop(first.lock()));
+            until_asleep("chain a");
+            for _ in 0..100 {
+                assert!(["chain a", "chain b", "chain c"].iter().all(|name| cycle_of(name).is_none()));
+            }
+            go.set();
+        });
+        drop(reports);
+    });
+}
+
+#[test]
+fn join_is_an_edge() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let lock = Arc::new(Mutex::named("held over a join", ()));
+        leave("joins", move || {
+            let guard = lock.lock();
+            let own = Arc::clone(&lock);
+            let worker = Worker::spawn("joined", move |_| drop(own.lock()));
+            worker.join().unwrap();
+            drop(guard);
+        });
+        eventually(|| cycle_of("joined").is_some());
+        let cycle = cycle_of("joins").expect("it lasts");
+        let mut calls: Vec<String> = cycle.links.iter().map(|link| link.wait.call()).collect();
+        calls.sort();
+        assert_eq!(calls, ["Mutex::lock", "Worker::join"], "{cycle}");
+        assert!(cycle.to_string().contains("which thread \"joined\" runs"), "{cycle}");
+    });
+}
+
+/// Reads twice, with a writer that has come in between.
+#[test]
+fn reader_behind_a_writer_that_waits_for_it_is_found() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let lock = Arc::new(RwLock::named("read twice", ()));
+        let own = Arc::clone(&lock);
+        leave("reads twice", move || {
+            let _outer = own.read();
+            until_asleep("writes between");
+            drop(own.read());
+        });
+        eventually(|| crate::state_of("reads twice").is_some());
+        leave("writes between", move || drop(lock.write()));
+        eventually(|| cycle_of("reads twice").is_some());
+        let cycle = cycle_of("writes between").expect("it lasts");
+        assert_eq!(cycle.links.len(), 2, "{cycle}");
+    });
+}
+
+/// Two that each read one lock and write the other.
+#[test]
+fn readers_and_writers_are_edges() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let locks = [Arc::new(RwLock::new(())), Arc::new(RwLock::new(()))];
+        let both = Arc::new(Barrier::new(2));
+        for (own, name) in [(0, "crossed 0"), (1, "crossed 1")] {
+            let (own, other) = (Arc::clone(&locks[own]), Arc::clone(&locks[1 - own]));
+            let both = Arc::clone(&both);
+            leave(name, move || {
+                let _own = own.read();
+                both.wait();
+                drop(other.write());
+            });
+        }
+        eventually(|| cycle_of("crossed 0").is_some());
+    });
+}

@@ -1,0 +1,49 @@
+//! `LOCKWORK_DIAGNOSE`, in a process that knows nothing of it.
+
+use std::env;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use lockwork::{Event, Mutex};
+
+const CHILD: &str = "LOCKWORK_TESTS_CHILD";
+
+/// Does something only as a child of the tests below.
+#[test]
+fn child() {
+    match env::var(CHILD).as_deref() {
+        Ok("stall") => assert!(!Event::named("never set").wait_for(Duration::from_millis(500))),
+        Ok("relock") => {
+            let mutex = Mutex::named("twice", ());
+            let _guard = mutex.lock();
+            drop(mutex.lock());
+        }
+        _ => {}
+    }
+}
+
+fn run(what: &str, diagnose: Option<&str>) -> (Output, String) {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "environment::child", "--nocapture"]).env(CHILD, what);
+    match diagnose {
+        Some(diagnose) => command.env("LOCKWORK_DIAGNOSE", diagnose),
+        None => command.env_remove("LOCKWORK_DIAGNOSE"),
+    };
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, text)
+}
+
+#[test]
+fn environment_starts_a_session() {
+    let (output, text) = run("stall", Some("stall=50ms"));
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("in `Event::wait` at") && text.contains("for \"never set\""), "{text}");
+    assert!(text.contains("it gives up in"), "{text}");
+    let (output, text) = run("relock", Some("relock=panic"));
+    assert!(!output.status.success() && text.contains("waits for itself"), "{text}");
+    let (output, text) = run("stall", None);
+    assert!(output.status.success() && !text.contains("never set"), "{text}");
+    let (_, text) = run("stall", Some("stall=10s,nonsense"));
+    assert!(text.contains("LOCKWORK_DIAGNOSE: \"nonsense\" is not understood"), "{text}");
+}

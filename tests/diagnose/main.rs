@@ -1,0 +1,58 @@
+//! Diagnosis: a binary of its own, because it needs the feature, and because its sessions watch the process.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests use std to check this crate")]
+
+mod asserts;
+mod cycles;
+mod environment;
+mod holds;
+mod relock;
+mod stalls;
+#[allow(dead_code, unused_imports, reason = "of the tests of the primitives")]
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use lockwork::diagnose::{self, Report, Session, Settings};
+
+/// A session whose reports come out of the other half.
+fn session(stall_after: Option<Duration>, change: impl FnOnce(&mut Settings)) -> (Session, Receiver<Report>) {
+    let (found, reports) = channel();
+    let mut settings = Settings {
+        stall_after,
+        sink: Box::new(move |report| drop(found.send(report.clone()))),
+        ..Settings::default()
+    };
+    change(&mut settings);
+    (diagnose::start(settings), reports)
+}
+
+/// The first report that is wanted. Others are of other tests.
+fn find<R>(reports: &Receiver<Report>, mut wanted: impl FnMut(Report) -> Option<R>) -> R {
+    loop {
+        if let Some(found) = wanted(reports.recv().expect("the session runs")) {
+            return found;
+        }
+    }
+}
+
+/// What the thread of this name holds and waits for.
+fn state_of(name: &str) -> Option<diagnose::ThreadState> {
+    let named = |thread: &diagnose::ThreadState| thread.name.as_deref() == Some(name);
+    diagnose::snapshot().threads.into_iter().find(named)
+}
+
+/// Spawns a thread with this name.
+fn spawn<'s, R: Send + 's>(
+    scope: &'s std::thread::Scope<'s, '_>,
+    name: &str,
+    body: impl FnOnce() -> R + Send + 's,
+) -> std::thread::ScopedJoinHandle<'s, R> {
+    std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, body).unwrap()
+}
+
+/// Waits until the thread of this name sleeps.
+fn until_asleep(name: &str) {
+    support::eventually(|| state_of(name).is_some_and(|thread| thread.waits.is_some()));
+}

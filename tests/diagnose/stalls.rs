@@ -1,0 +1,307 @@
+//! A planted hang for each primitive and mode is reported with the right place and names.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use lockwork::diagnose::{Report, Stall, snapshot};
+use lockwork::{
+    AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, Latch, Mutex, OnceLock, PriorityBuffer,
+    ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore, StopSource, ThreadPool, WaitGroup, Worker,
+    poison, wait_any,
+};
+
+use crate::support::{eventually, watchdog};
+use crate::{find, session, spawn, state_of, until_asleep};
+
+const SOON: Duration = Duration::from_millis(20);
+
+/// Has a thread run `wait`, which blocks until `release` was called, and returns the report about it.
+fn stall(name: &'static str, wait: impl FnOnce() + Send, release: impl FnOnce()) -> Stall {
+    let (_session, reports) = session(Some(SOON), |_| ());
+    thread::scope(|s| {
+        let thread = spawn(s, name, wait);
+        let stall = find(&reports, |report| match report {
+            Report::Stall(stall) if stall.thread.name.as_deref() == Some(name) => Some(stall),
+            _ => None,
+        });
+        release();
+        thread.join().unwrap();
+        stall
+    })
+}
+
+/// The report is about this call of this file, in this line or the next few, about an object of this name.
+#[track_caller]
+fn check(stall: &Stall, call: &str, name: Option<&str>) {
+    let text = stall.to_string();
+    assert_eq!(stall.wait.call(), call, "{text}");
+    assert_eq!(stall.wait.name, name, "{text}");
+    assert!(stall.wait.place.file().ends_with("stalls.rs"), "{text}");
+    assert!(stall.age >= SOON, "{text}");
+    assert!(text.contains(&format!("has waited")) && text.contains(&format!("in `{call}` at")), "{text}");
+}
+
+macro_rules! locks {
+    ($($test:ident: $lock:expr, $name:expr, |$held:ident| $hold:expr, |$waited:ident| $wait:expr, $call:literal, $by:literal;)+) => { $(
+        #[test]
+        fn $test() {
+            watchdog(|| {
+                // A session runs before the lock is locked.
+                let (_session, _reports) = session(None, |_| ());
+                let lock = Arc::new($lock);
+                let (locked, go) = (Event::new(), Event::new());
+                let (_, line) = ((), line!());
+                thread::scope(|s| {
+                    let holder = concat!(stringify!($test), " holder");
+                    spawn(s, holder, || {
+                        let $held = &lock;
+                        let guard = $hold;
+                        locked.set();
+                        go.wait();
+                        drop(guard);
+                    });
+                    locked.wait();
+                    let $waited = &lock;
+                    let found = stall(concat!(stringify!($test), " waiter"), || drop($wait), || _ = go.set());
+                    check(&found, $call, $name);
+                    let by = found.holders.first().unwrap_or_else(|| panic!("no holder: {found}"));
+                    assert_eq!(by.thread.name.as_deref(), Some(holder), "{found}");
+                    assert_eq!(by.hold.mode.name(), $by, "{found}");
+                    assert!(by.hold.place.file().ends_with("stalls.rs"), "{found}");
+                    assert_eq!(by.hold.place.line(), line, "{found}");
+                    assert!(by.thread.waits.as_ref().is_some_and(|wait| wait.call() == "Event::wait"), "{found}");
+                    assert!(found.to_string().contains("held for"), "{found}");
+                });
+            });
+        }
+    )+ };
+}
+
+locks! {
+    mutex_is_reported: Mutex::named("a mutex", 0), Some("a mutex"), |l| l.lock(), |l| l.lock(), "Mutex::lock", "lock";
+    mutex_without_name_is_reported: Mutex::new(0), None, |l| l.lock(), |l| l.lock(), "Mutex::lock", "lock";
+    timed_mutex_is_reported: Mutex::named("timed", 0), Some("timed"), |l| l.lock(), |l| l.try_lock_for(Duration::from_secs(60)), "Mutex::lock", "lock";
+    arc_mutex_is_reported: Mutex::named("shared", 0), Some("shared"), |l| l.lock_arc(), |l| l.lock_arc(), "Mutex::lock", "lock";
+    reentrant_mutex_is_reported: ReentrantMutex::named("reentrant", 0), Some("reentrant"), |l| l.lock(), |l| l.lock(), "ReentrantMutex::lock", "lock";
+    reader_behind_writer_is_reported: RwLock::named("r/w", 0), Some("r/w"), |l| l.write(), |l| l.read(), "RwLock::read", "write";
+    recursive_reader_is_reported: RwLock::named("r/r", 0), Some("r/r"), |l| l.write(), |l| l.read_recursive(), "RwLock::read_recursive", "write";
+    upgradable_reader_is_reported: RwLock::named("u/u", 0), Some("u/u"), |l| l.upgradable_read(), |l| l.upgradable_read(), "RwLock::upgradable_read", "upgradable_read";
+    writer_behind_reader_is_reported: RwLock::named("w/r", 0), Some("w/r"), |l| l.read(), |l| l.write(), "RwLock::write", "read";
+    writer_behind_writer_is_reported: RwLock::named("w/w", 0), Some("w/w"), |l| l.write_arc(), |l| l.write_arc(), "RwLock::write", "write";
+    upgrade_behind_reader_is_reported: RwLock::named("up/r", 0), Some("up/r"), |l| l.read(), |l| RwLockUpgradableReadGuard::upgrade(l.upgradable_read()), "RwLockUpgradableReadGuard::upgrade", "read";
+    poison_mutex_is_reported: poison::Mutex::named("std's", 0), Some("std's"), |l| l.lock().unwrap(), |l| l.lock().unwrap(), "Mutex::lock", "lock";
+    poison_rwlock_is_reported: poison::RwLock::named("std's rw", 0), Some("std's rw"), |l| l.write().unwrap(), |l| l.read().unwrap(), "RwLock::read", "write";
+    permits_are_reported: Semaphore::named("permits", 3), Some("permits"), |l| l.acquire_many(2), |l| l.acquire_many(3), "Semaphore::acquire", "acquire";
+}
+
+#[test]
+fn permits_say_how_many() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let semaphore = Semaphore::named("pool of three", 3);
+        let mut permits = semaphore.acquire_many(3);
+        let one = permits.split(1);
+        let found = stall("wants two", || drop(semaphore.acquire_many(2)), || drop((permits, one)));
+        assert_eq!(found.wait.count, 2);
+        let mut held: Vec<u32> = found.holders.iter().map(|holder| holder.hold.permits).collect();
+        held.sort_unstable();
+        assert_eq!(held, [1, 2]);
+    });
+}
+
+#[test]
+fn condvar_is_reported_and_holds_nothing_meanwhile() {
+    watchdog(|| {
+        let (mutex, condvar) = (Mutex::named("state", false), Condvar::named("changed"));
+        let found = stall(
+            "condvar waiter",
+            || condvar.wait_while(&mut mutex.lock(), |ready| !*ready),
+            || {
+                *mutex.lock() = true;
+                condvar.notify_one();
+            },
+        );
+        check(&found, "Condvar::wait", Some("changed"));
+        assert!(found.thread.holds.is_empty(), "{found}");
+    });
+}
+
+#[test]
+fn signals_are_reported() {
+    watchdog(|| {
+        let event = Event::named("an event");
+        check(&stall("event waiter", || event.wait(), || event.set()), "Event::wait", Some("an event"));
+        let signal = AutoResetEvent::named("a signal");
+        let found = stall("signal waiter", || signal.wait(), || signal.set());
+        check(&found, "AutoResetEvent::wait", Some("a signal"));
+        let latch = Latch::named("a latch", 1);
+        check(&stall("latch waiter", || latch.wait(), || latch.count_down()), "Latch::wait", Some("a latch"));
+        let group = WaitGroup::new();
+        let member = group.clone();
+        check(&stall("group waiter", || group.wait(), || drop(member)), "WaitGroup::wait", None);
+        let source = StopSource::new();
+        let token = source.token();
+        check(&stall("stop waiter", || token.wait(), || _ = source.stop()), "StopToken::wait", None);
+        let never = Event::new();
+        let found = stall("any waiter", || _ = wait_any((&event, &never)), || never.set());
+        drop(found);
+        event.clear();
+        let found = stall("any waiter", || _ = wait_any((&event, &never)), || never.set());
+        drop(found);
+    });
+}
+
+#[test]
+fn barrier_says_who_is_missing() {
+    watchdog(|| {
+        let barrier = Barrier::named("start", 3);
+        thread::scope(|s| {
+            spawn(s, "first there", || _ = barrier.wait());
+            until_asleep("first there");
+            let found = stall("second there", || _ = barrier.wait(), || _ = barrier.wait());
+            check(&found, "Barrier::wait", Some("start"));
+            assert!(found.to_string().contains("2 of 3 threads are there, 1 missing"), "{found}");
+        });
+    });
+}
+
+#[test]
+fn buffers_are_reported() {
+    watchdog(|| {
+        let buffer = BoundedBuffer::named("jobs", 1);
+        check(
+            &stall("getter", || _ = buffer.get(), || buffer.put(1).unwrap()),
+            "BoundedBuffer::get",
+            Some("jobs"),
+        );
+        buffer.put(1).unwrap();
+        let found = stall("putter", || buffer.put(2).unwrap(), || _ = buffer.get());
+        check(&found, "BoundedBuffer::put", Some("jobs"));
+        let found = stall(
+            "joiner",
+            || buffer.join(),
+            || {
+                while buffer.try_task_done().is_ok() {}
+                buffer.get().unwrap();
+                while buffer.try_task_done().is_ok() {}
+            },
+        );
+        check(&found, "BoundedBuffer::join", Some("jobs"));
+        let urgent = PriorityBuffer::named("urgent", 1);
+        let found = stall("urgent getter", || _ = urgent.get(), || urgent.put(1).unwrap());
+        check(&found, "BoundedBuffer::get", Some("urgent"));
+        let (sender, receiver) = lockwork::channel::bounded(1);
+        check(
+            &stall("receiver", || _ = receiver.recv(), || sender.send(1).unwrap()),
+            "BoundedBuffer::get",
+            None,
+        );
+    });
+}
+
+#[test]
+fn once_says_which_thread_initialises() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let (once, begun, go) = (OnceLock::new(), Event::new(), Event::new());
+        thread::scope(|s| {
+            spawn(s, "initialiser", || {
+                once.get_or_init(|| {
+                    begun.set();
+                    go.wait();
+                });
+            });
+            begun.wait();
+            let found = stall("uninitialised", || _ = once.get_or_init(|| ()), || go.set());
+            check(&found, "Once::call_once", None);
+            assert_eq!(found.holders[0].thread.name.as_deref(), Some("initialiser"), "{found}");
+        });
+    });
+}
+
+#[test]
+fn joins_say_which_thread_runs() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let go = Arc::new(Event::new());
+        let pool = ThreadPool::builder().threads(1).name("tasks").build();
+        let task = pool
+            .submit({
+                let go = Arc::clone(&go);
+                move || go.wait()
+            })
+            .unwrap();
+        let found = stall("task joiner", || task.join().unwrap(), || go.set());
+        check(&found, "Task::join", None);
+        assert!(
+            found.holders[0].thread.name.as_deref().is_some_and(|name| name.starts_with("tasks")),
+            "{found}"
+        );
+        go.clear();
+        pool.submit({
+            let go = Arc::clone(&go);
+            move || go.wait()
+        })
+        .unwrap();
+        let found = stall("pool joiner", || pool.join(), || go.set());
+        check(&found, "ThreadPool::join", None);
+        assert!(!found.holders.is_empty(), "{found}");
+        let worker = Worker::spawn("a worker", |stop| stop.wait());
+        let stop = worker.stop_token().clone();
+        let found = stall("worker joiner", || worker.join().unwrap(), || _ = stop.stop());
+        check(&found, "Worker::join", None);
+        assert_eq!(found.holders[0].thread.name.as_deref(), Some("a worker"), "{found}");
+    });
+}
+
+#[test]
+fn wait_is_reported_again_at_twice_its_age() {
+    watchdog(|| {
+        let event = Event::named("late");
+        let (_session, reports) = session(Some(SOON), |_| ());
+        thread::scope(|s| {
+            spawn(s, "patient", || event.wait());
+            let mut ages = Vec::new();
+            while ages.len() < 3 {
+                ages.push(find(&reports, |report| match report {
+                    Report::Stall(stall) if stall.wait.name == Some("late") => Some(stall.age),
+                    _ => None,
+                }));
+            }
+            event.set();
+            assert!(ages[0] >= SOON && ages[1] >= 2 * SOON && ages[2] >= 4 * SOON, "{ages:?}");
+        });
+    });
+}
+
+#[test]
+fn snapshot_shows_all_of_it() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let (outer, inner) = (Mutex::named("outer of two", ()), RwLock::named("inner of two", ()));
+        let reading = inner.read();
+        thread::scope(|s| {
+            spawn(s, "dumped", || {
+                let _outer = outer.lock();
+                let _inner = inner.write();
+            });
+            until_asleep("dumped");
+            let thread = state_of("dumped").unwrap();
+            let wait = thread.waits.unwrap();
+            assert_eq!(
+                (wait.call().as_str(), wait.name, wait.until),
+                ("RwLock::write", Some("inner of two"), None)
+            );
+            assert_eq!(thread.holds.len(), 1);
+            assert_eq!((thread.holds[0].name, thread.holds[0].mode.name()), (Some("outer of two"), "lock"));
+            assert_eq!(thread.holds[0].place.line() + 1, wait.place.line());
+            let text = snapshot().to_string();
+            assert!(text.contains("thread \"dumped\""), "{text}");
+            assert!(text.contains("holds Mutex \"outer of two\" by lock for "), "{text}");
+            assert!(text.contains("waits in `RwLock::write` at "), "{text}");
+            drop(reading);
+        });
+        eventually(|| state_of("dumped").is_none());
+    });
+}
