@@ -181,8 +181,13 @@ pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards>
 pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
     let order = order(&set, "try_lock_all");
     let mut held = set.none();
-    let all = order.as_ref().iter().all(|&(_, place)| set.try_lock_at(place, &mut held));
-    all.then(|| S::guards(held))
+    // No closure: the locks are locked in the caller's name.
+    for &(_, place) in order.as_ref() {
+        if !set.try_lock_at(place, &mut held) {
+            return None;
+        }
+    }
+    Some(S::guards(held))
 }
 
 /// A set of locks for [`lock_all`] and its other forms: a tuple of one to eight, or a slice, an array or a
@@ -206,9 +211,11 @@ pub trait AllSet: Sealed {
     fn none(&self) -> Self::Held;
 
     #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool;
 
     #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool;
 
     #[doc(hidden)]
@@ -225,9 +232,11 @@ pub trait AllLock: Sealed + Copy {
     fn all_address(self) -> usize;
 
     #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn all_lock(self, until: Until<'_>) -> Option<Self::Guard>;
 
     #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn all_try_lock(self) -> Option<Self::Guard>;
 }
 
@@ -294,14 +303,24 @@ fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Hel
         if !set.lock_at(first, &mut held, Until(deadline)) {
             return None;
         }
-        let mut others = order.iter().map(|&(_, place)| place).filter(|&place| place != first);
-        let taken = if attempt <= TRYING_ATTEMPTS || first != lowest {
-            others.find(|&place| !set.try_lock_at(place, &mut held))
-        } else {
-            let soon = deadline.or_after(wait, 0);
+        let others = order.iter().map(|&(_, place)| place).filter(|&place| place != first);
+        let trying = attempt <= TRYING_ATTEMPTS || first != lowest;
+        let soon = (!trying).then(|| deadline.or_after(wait, 0));
+        let mut taken = None;
+        // No closure: as above.
+        for place in others {
+            let locked = match &soon {
+                None => set.try_lock_at(place, &mut held),
+                Some(soon) => set.lock_at(place, &mut held, Until(soon)),
+            };
+            if !locked {
+                taken = Some(place);
+                break;
+            }
+        }
+        if !trying {
             wait = (2 * wait).min(LONGEST_WAIT);
-            others.find(|&place| !set.lock_at(place, &mut held, Until(&soon)))
-        };
+        }
         let Some(taken) = taken else {
             return Some(held);
         };
@@ -347,11 +366,13 @@ macro_rules! all_lock {
                 $place.address()
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
                 let $this = self;
                 $place.$lock_before(until.0)
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn all_try_lock(self) -> Option<Self::Guard> {
                 let $this = self;
                 $place.$try_lock().had()
@@ -440,11 +461,13 @@ macro_rules! slices {
                 self.iter().map(|_| None).collect()
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool {
                 held[place] = self[place].all_lock(until);
                 held[place].is_some()
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool {
                 held[place] = self[place].all_try_lock();
                 held[place].is_some()
@@ -486,6 +509,7 @@ macro_rules! tuples {
                 ($(None::<$lock::Guard>,)+)
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool {
                 match place {
                     $($place => {
@@ -496,6 +520,7 @@ macro_rules! tuples {
                 }
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool {
                 match place {
                     $($place => {

@@ -179,6 +179,7 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.send(2), Err(SendError(2)));
     /// ```
     #[doc(alias = "put")]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn send(&self, msg: T) -> Result<(), SendError<T>> {
         self.channel.buffer.put(msg).map_err(|error| SendError(error.into_inner()))
     }
@@ -224,6 +225,7 @@ impl<T> Sender<T> {
     /// let late = sender.send_timeout(2, Duration::from_millis(1));
     /// assert_eq!(late, Err(SendTimeoutError::Timeout(2)));
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn send_timeout(&self, msg: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
         self.channel.buffer.put_for(msg, timeout).map_err(send_timeout_error)
     }
@@ -234,6 +236,7 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// As [`send_timeout`](Self::send_timeout).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn send_deadline(&self, msg: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
         self.channel.buffer.put_until(msg, deadline).map_err(send_timeout_error)
     }
@@ -263,6 +266,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.recv(), Err(RecvError));
     /// ```
     #[doc(alias = "get")]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn recv(&self) -> Result<T, RecvError> {
         self.channel.buffer.get().map_err(|_| RecvError)
     }
@@ -308,6 +312,7 @@ impl<T> Receiver<T> {
     /// let late = receiver.recv_timeout(Duration::from_millis(1));
     /// assert_eq!(late, Err(RecvTimeoutError::Timeout));
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         self.channel.buffer.get_for(timeout).map_err(recv_timeout_error)
     }
@@ -318,6 +323,7 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// As [`recv_timeout`](Self::recv_timeout).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         self.channel.buffer.get_until(deadline).map_err(recv_timeout_error)
     }

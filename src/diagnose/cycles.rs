@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::view::{Age, Hold, Named, ThreadState, Wait, states};
 use crate::facade::{instant_of, nanos};
@@ -186,6 +186,12 @@ pub fn deadlocks() -> Vec<Cycle> {
 }
 
 impl Cycle {
+    /// For how long all of its threads have waited.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        let ages = self.links.iter().map(|link| now.saturating_duration_since(link.wait.since));
+        ages.min().unwrap_or_default()
+    }
+
     /// What tells it from other cycles: the numbers of its waits.
     pub(super) fn waits(&self) -> Vec<(u64, u64)> {
         let mut waits: Vec<_> = self.links.iter().map(|link| (link.id, link.wait.number)).collect();

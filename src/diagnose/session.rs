@@ -63,7 +63,8 @@ fn set_level(sessions: &[Arc<Settings>]) {
 ///
 /// * each wait that is older than [`stall_after`](Settings::stall_after), once, then again at twice that age,
 ///   and so on: who waits where for what, and who holds it since when and where, and waits for what;
-/// * each cycle of threads that wait for each other, at once: the [`deadlocks`](super::deadlocks).
+/// * each cycle of threads that wait for each other, at once: the [`deadlocks`](super::deadlocks); one that a
+///   time-out ends when it is as old as that.
 ///
 /// A thread that is about to wait for a lock which it holds itself is reported at once by that thread, or
 /// panics. Several sessions may run; each gets all reports that its settings ask for.
@@ -145,6 +146,10 @@ impl Watching {
         let cycles = cycles();
         self.told.retain(|told| cycles.iter().any(|cycle| &cycle.waits() == told));
         for cycle in cycles {
+            // One that a time-out ends is a matter of how long it lasts.
+            if cycle.until.is_some() && self.settings.stall_after.is_none_or(|limit| cycle.age(now) < limit) {
+                continue;
+            }
             if self.told.insert(cycle.waits()) {
                 self.tell(&Report::Deadlock(cycle));
             }

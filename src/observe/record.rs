@@ -13,8 +13,8 @@
 //!
 //! Ordering: `record.publish` is Release in the owner and Acquire in a reader, so a reader that sees a number
 //! sees its words or later ones. `record.word` is Release in the owner and Acquire in a reader: a reader that
-//! sees a word of a later number sees that the earlier one was cleared. `record.clear` is Release in the
-//! party that clears and Acquire in the owner, so that what the owner writes next comes after it.
+//! sees a word of a later number comes after the owner has found the record empty, and so does not find the
+//! earlier number any more. Clearing orders nothing: the owner has seen it in the number itself.
 
 use crate::facade::atomic::{
     AtomicU64,
@@ -39,15 +39,16 @@ impl<const N: usize> Record<N> {
     /// For the owner: returns whether it may [`publish`](Self::publish).
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        // Acquire (record.clear): the owner's next words come after it.
-        self.number.load(Acquire) == 0
+        // Relaxed: who sees a word that the owner writes next comes after this load, and finds no number in its
+        // place that was there before (record.word).
+        self.number.load(Relaxed) == 0
     }
 
     /// For the owner, while it is empty.
     #[inline]
     pub(crate) fn publish(&self, number: u64, words: [u64; N]) {
         for (place, word) in self.words.iter().zip(words) {
-            // Release (record.word): a thread that sees it sees that the number before was cleared.
+            // Release (record.word): a thread that sees it comes after that was found empty.
             place.store(word, Release);
         }
         // Release (record.publish): the words.
@@ -57,16 +58,16 @@ impl<const N: usize> Record<N> {
     /// For the one party that clears what was published, if no other thread can have published since.
     #[inline]
     pub(crate) fn clear(&self) {
-        // Release (record.clear): what was read or done under the number.
-        self.number.store(0, Release);
+        // Relaxed: nothing travels with it.
+        self.number.store(0, Relaxed);
     }
 
     /// The same if another thread may have cleared it on behalf of this party, and the owner published again.
     pub(crate) fn clear_if(&self, number: u64) -> bool {
         // Relaxed: a hint, the exchange decides.
         while self.number.load(Relaxed) == number {
-            // Release (record.clear): as above. Relaxed on failure: looked at again.
-            if self.number.compare_exchange_weak(number, 0, Release, Relaxed).is_ok() {
+            // Relaxed: nothing travels with it.
+            if self.number.compare_exchange_weak(number, 0, Relaxed, Relaxed).is_ok() {
                 return true;
             }
         }

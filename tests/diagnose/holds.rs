@@ -94,7 +94,7 @@ fn many_are_held_at_once_and_released_in_any_order() {
         let mut guards: Vec<_> = locks.iter().map(Mutex::lock).collect();
         for left in (0..100).rev() {
             assert_eq!(modes(OWN, "one of many").len(), left + 1);
-            guards.swap_remove(left * 7 % (left + 1));
+            drop(guards.swap_remove(left * 7 % (left + 1)));
             assert_eq!(modes(OWN, "one of many").len(), left);
         }
     });

@@ -1,5 +1,6 @@
 //! Diagnosis: a binary of its own, because it needs the feature, and because its sessions watch the process.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests use std to check this crate")]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "tests state what they do in prose")]
 
 mod asserts;
 mod cycles;

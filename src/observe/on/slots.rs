@@ -576,3 +576,50 @@ impl Drop for Parked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::{ORPHANS, SLOTS};
+    use crate::observe::{Call, HeldHere, Identity, Kind, Mode};
+
+    fn slots() -> usize {
+        SLOTS.iter().count()
+    }
+
+    /// Notes something in a thread of its own.
+    fn visit(identity: &Arc<Identity>, keep: bool) {
+        let identity = Arc::clone(identity);
+        let body = move || {
+            let held = HeldHere::always(Call::new(Kind::Mutex, Mode::Lock, &identity).subject());
+            if keep {
+                std::mem::forget(held);
+            }
+        };
+        thread::spawn(body).join().unwrap();
+    }
+
+    /// Other tests' threads have slots as well, but no test has that many at a time.
+    #[test]
+    fn slots_are_as_many_as_threads_at_a_time() {
+        let threads = if cfg!(miri) { 50 } else { 20_000 };
+        let identity = Arc::new(Identity::named("of slots"));
+        for _ in 0..threads {
+            visit(&identity, false);
+        }
+        assert!(slots() < 200, "{}", slots());
+    }
+
+    /// Of what ended threads have left behind a number is kept.
+    #[test]
+    fn slots_of_ended_threads_are_taken_over() {
+        let threads = if cfg!(miri) { 20 } else { 2_000 };
+        let identity = Arc::new(Identity::named("left behind"));
+        for _ in 0..threads {
+            visit(&identity, true);
+        }
+        assert!(slots() <= ORPHANS + 200, "{}", slots());
+    }
+}
