@@ -7,3 +7,4 @@ cargo test --package lockwork --all-features --locked
 if command -v taskset >/dev/null; then
     taskset -c 0 cargo test --locked --test lockwork -- mutex condvar event buffer park_token poison threads
 fi
+ci/diagnose.sh

@@ -144,9 +144,9 @@ pub(super) fn cycles() -> Vec<Cycle> {
 ///
 /// Certain ones alone. All threads are looked at, then all again, and a wait counts if it is the same wait,
 /// for the same holder's same hold, both times. Locks count, and joins of tasks, workers and pools, and
-/// initialisations that others wait for; semaphores, events and condition variables do not, because any thread
-/// may end such a wait; nor does what is held by an `Arc` guard, which may have gone to another thread. What
-/// threads hold is known of what they have locked while a session ran ([`start`](super::start)).
+/// initialisations that others wait for; semaphores, events and condition variables do not, because any
+/// thread may end such a wait; nor does what is held by an `Arc` guard, which may have gone to another
+/// thread. What threads hold is known of what they have locked while a session ran ([`start`](super::start)).
 ///
 /// # Examples
 ///

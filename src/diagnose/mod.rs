@@ -55,7 +55,7 @@
 //!
 //! What was locked before a session began; locks of other crates, those of `lock_api` but for their waits,
 //! and locks by [`make_guard_unchecked`](crate::Mutex::make_guard_unchecked) but from then on; a thread whose
-//! thread-local data are gone; anything in a child of a `fork`. In models, and on the simulated machine, there
+//! thread-local data are gone; anything in a child of a `fork`. In models and on the simulated machine there
 //! is no such module.
 
 mod cycles;

@@ -87,7 +87,7 @@ impl fmt::Display for Holder {
         match hold.mode {
             Mode::Run => write!(f, "run by {label}")?,
             Mode::Init => write!(f, "initialised by {label} since {age}, at {}", hold.place)?,
-            Mode::Acquire => {
+            Mode::Permits => {
                 let permits = if hold.permits == 1 { "permit" } else { "permits" };
                 write!(f, "{} {permits} held for {age} by {label}, acquired at {}", hold.permits, hold.place)?;
             }
@@ -96,7 +96,7 @@ impl fmt::Display for Holder {
         if thread.gone {
             return f.write_str(", which has ended and will not unlock it: its guard was forgotten or sent away");
         }
-        if hold.shared && hold.mode != Mode::Acquire {
+        if hold.shared && hold.mode != Mode::Permits {
             f.write_str(" (by an `Arc` guard, which may have gone to another thread)")?;
         }
         if let Some(wait) = &thread.waits {

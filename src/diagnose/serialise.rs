@@ -87,8 +87,9 @@ where
     }
 }
 
-/// `{"threads": [{"name", "id", "gone", "holds": [{"kind", "name", "mode", "place", "seconds", ..}], "waits":
-/// {"call", "place", "seconds", "seconds_left", ..}}]}`: times are seconds since, or until, when it was taken.
+/// `{"threads": [{"name", "id", "gone", "holds": [{"kind", "name", "mode", "place", "seconds", ..}],
+/// "waits": {"call", "place", "seconds", "seconds_left", ..}}]}`: times are seconds back from, or on from,
+/// when it was taken.
 impl Serialize for Snapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut shown = serializer.serialize_struct("Snapshot", 1)?;

@@ -189,8 +189,8 @@ pub(super) fn states() -> Vec<ThreadState> {
 /// when, and what it sleeps for.
 ///
 /// It takes no lock, and stops no thread. What each thread tells is right for one moment, but the moments
-/// differ: [`deadlocks`](super::deadlocks) is for what must be certain. What threads wait for is always known,
-/// what they hold is known of what they have locked while a session ran ([`start`](super::start)).
+/// differ: [`deadlocks`](super::deadlocks) is for what must be certain. What threads wait for is always
+/// known, what they hold is known of what they have locked while a session ran ([`start`](super::start)).
 ///
 /// # Examples
 ///

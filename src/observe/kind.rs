@@ -112,7 +112,7 @@ pub enum Mode {
     /// Becomes the writer, as the upgradable reader.
     Upgrade,
     /// Takes permits.
-    Acquire,
+    Permits,
     /// Waits for a signal or a meeting.
     Wait,
     /// Puts an item in.
@@ -135,7 +135,7 @@ impl Mode {
         Self::Upgradable,
         Self::Write,
         Self::Upgrade,
-        Self::Acquire,
+        Self::Permits,
         Self::Wait,
         Self::Put,
         Self::Get,
@@ -172,7 +172,7 @@ impl Mode {
             Self::Upgradable => "upgradable_read",
             Self::Write => "write",
             Self::Upgrade => "upgrade",
-            Self::Acquire => "acquire",
+            Self::Permits => "acquire",
             Self::Wait => "wait",
             Self::Put => "put",
             Self::Get => "get",

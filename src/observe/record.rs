@@ -39,8 +39,8 @@ impl<const N: usize> Record<N> {
     /// For the owner: returns whether it may [`publish`](Self::publish).
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        // Relaxed: who sees a word that the owner writes next comes after this load, and finds no number in its
-        // place that was there before (record.word).
+        // Relaxed: who sees a word that the owner writes next comes after this load, and does not find the
+        // number before any more (record.word).
         self.number.load(Relaxed) == 0
     }
 

@@ -479,7 +479,7 @@ impl Semaphore {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) const fn call(&self, permits: usize) -> Call<'_> {
-        Call::new(Kind::Semaphore, How::Acquire, &self.identity).count(permits).shared()
+        Call::new(Kind::Semaphore, How::Permits, &self.identity).count(permits).shared()
     }
 
     /// Returns the permits that were just taken.

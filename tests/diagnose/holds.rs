@@ -72,9 +72,9 @@ fn guards_come_and_go() {
         let semaphore = Semaphore::named("s", 5);
         let mut permits = semaphore.acquire_many(3);
         let one = permits.split(1).unwrap();
-        assert_eq!(modes(OWN, "s"), [Mode::Acquire; 2]);
+        assert_eq!(modes(OWN, "s"), [Mode::Permits; 2]);
         permits.merge(one);
-        assert_eq!(modes(OWN, "s"), [Mode::Acquire]);
+        assert_eq!(modes(OWN, "s"), [Mode::Permits]);
         SemaphorePermit::forget(permits);
         assert_eq!(modes(OWN, "s"), []);
 

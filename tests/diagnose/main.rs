@@ -12,10 +12,26 @@ mod stalls;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use lockwork::diagnose::{self, Report, Session, Settings};
+use lockwork::diagnose::{
+    self, Cycle, Hold, Place, Report, Session, Settings, Snapshot, Stall, ThreadState, Wait,
+};
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+
+assert_impl_all!(Settings: Send, Sync, Unpin, std::fmt::Debug, Default);
+assert_impl_all!(Session: Send, Sync, Unpin, std::fmt::Debug);
+assert_not_impl_any!(Session: Clone);
+assert_impl_all!(Report: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, std::fmt::Debug, std::fmt::Display);
+assert_impl_all!(Cycle: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, std::fmt::Debug, std::fmt::Display);
+assert_impl_all!(Stall: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, std::fmt::Debug, std::fmt::Display);
+assert_impl_all!(Snapshot: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, std::fmt::Debug, std::fmt::Display);
+assert_impl_all!(ThreadState: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, std::fmt::Debug);
+assert_impl_all!(Hold: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, std::fmt::Debug);
+assert_impl_all!(Wait: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, std::fmt::Debug);
+assert_impl_all!(Place: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, std::fmt::Debug, std::fmt::Display);
 
 /// A session whose reports come out of the other half.
 fn session(stall_after: Option<Duration>, change: impl FnOnce(&mut Settings)) -> (Session, Receiver<Report>) {

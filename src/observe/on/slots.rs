@@ -426,6 +426,9 @@ impl Held {
 
     #[cold]
     fn enter(call: Call<'_>) -> Self {
+        if super::level() & super::UNREAD != 0 {
+            super::first();
+        }
         let level = super::level();
         let Some(called) = call.subject().0 else { return Self::NONE };
         if level & super::PROFILE != 0 {
@@ -580,9 +583,8 @@ impl Drop for Parked {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::thread;
-
     use super::{ORPHANS, SLOTS};
+    use crate::facade::platform::thread;
     use crate::observe::{Call, HeldHere, Identity, Kind, Mode};
 
     fn slots() -> usize {
