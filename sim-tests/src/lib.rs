@@ -18,6 +18,8 @@ mod machines;
 #[cfg(sim)]
 mod report;
 #[cfg(sim)]
+mod study;
+#[cfg(sim)]
 mod workloads;
 
 /// Prints what `cargo sim report`, `cargo sim versus`, `cargo sim ranges` and `cargo sim costs` print.
@@ -26,6 +28,7 @@ pub fn print(what: &str) {
     match what {
         "report" => report::run(),
         "costs" => costs::print(),
+        "study" => study::run(),
         "versus" => report::compare(),
         "ranges" => report::ranges(),
         _ => (),

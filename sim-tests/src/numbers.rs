@@ -51,9 +51,12 @@ fn mutex(setting: &Setting, section: u64) -> Figures {
 
 #[test]
 fn mutex_serves_all_threads_about_alike() {
-    // Least over most served, and how many others one waits for at most.
-    for (cores, fairness, bypass) in [(2, 0.976, 37.8), (8, 0.872, 104.2), (32, 0.545, 258.0)] {
-        let figures = |seed| mutex(&Setting { seed, time: 10 * MS, ..on(cores) }, 500 * NS);
+    // Least over most served in so many milliseconds, and how many others one waits for at most: a waiter is
+    // handed the lock half a millisecond after it has become the first.
+    for (cores, millis, fairness, bypass) in
+        [(2, 10, 0.899, 331.0), (8, 20, 0.56, 2880.0), (32, 50, 0.265, 8440.0)]
+    {
+        let figures = |seed| mutex(&Setting { seed, time: millis * MS, ..on(cores) }, 500 * NS);
         let found = over_seeds(|seed| figures(seed).fairness());
         at_least(found, fairness, &format!("fairness on {cores} cores"));
         let found = over_seeds(|seed| figures(seed).longest_bypass as f64);
@@ -64,7 +67,7 @@ fn mutex_serves_all_threads_about_alike() {
 #[test]
 fn mutex_is_as_fast_as_it_was() {
     for (cores, section, rate) in
-        [(2, 20, 6.53), (8, 20, 1.46), (32, 20, 1.13), (2, 500, 1.38), (8, 500, 1.015), (32, 500, 1.013)]
+        [(2, 20, 8.68), (8, 20, 5.43), (32, 20, 4.07), (2, 500, 1.45), (8, 500, 1.53), (32, 500, 1.53)]
     {
         let found = over_seeds(|seed| mutex(&Setting { seed, ..on(cores) }, section * NS).rate());
         at_least(found, rate, &format!("M/s on {cores} cores, sections of {section} ns"));
@@ -73,7 +76,7 @@ fn mutex_is_as_fast_as_it_was() {
 
 #[test]
 fn hand_over_wakes_one_thread_at_most() {
-    for (cores, wakes) in [(8, 0.502), (32, 0.503)] {
+    for (cores, wakes) in [(8, 0.557), (32, 0.557)] {
         let found = over_seeds(|seed| mutex(&Setting { seed, time: 20 * MS, ..on(cores) }, 10 * US).wakes());
         at_most(found, wakes, &format!("wake-ups for each section on {cores} cores"));
     }
@@ -119,10 +122,10 @@ fn yielding_beside_busy_loops_costs_little() {
     let beside = |seed| Setting { seed, hogs: 2, time: 100 * MS, ..on(2) };
     let own = over_seeds(|seed| turns::<Line<(lockwork::Mutex<u32>, Line<Condvar>)>>(&beside(seed)).rate());
     let reference = over_seeds(|seed| turns::<futex::Condvar>(&beside(seed)).rate());
-    at_least(own / reference, 0.018, "turns beside busy loops, over a futex's");
+    at_least(own / reference, 3.58, "turns beside busy loops, over a futex's");
     let own = over_seeds(|seed| mutex(&beside(seed), 500 * NS).rate());
     let reference = over_seeds(|seed| exclusive::<futex::Mutex>(&beside(seed), 500 * NS).rate());
-    at_least(own / reference, 1.02, "sections beside busy loops, over a futex's");
+    at_least(own / reference, 1.10, "sections beside busy loops, over a futex's");
 }
 
 /// A writer that has the lock, 3000 readers behind it, and then no one: how long until all have been in.
@@ -173,7 +176,7 @@ fn victim_of_threads_that_lock_again_at_once_is_served() {
         });
         outcome.results[0]
     };
-    for (section, wait) in [(500 * NS, 1436.0), (10 * US, 885.0), (100 * US, 1364.0)] {
+    for (section, wait) in [(500 * NS, 1468.0), (10 * US, 1323.0), (100 * US, 1364.0)] {
         let found = over_seeds(|seed| micros(longest(section, seed)));
         at_most(found, wait, &format!("µs for the victim, sections of {} ns", section / NS));
     }
@@ -184,7 +187,7 @@ fn notify_all_of_sixteen_beside_two_busy_loops() {
     let setting = |seed| Setting { seed, threads: 17, hogs: 2, time: 100 * MS, ..on(2) };
     let own = over_seeds(|seed| crowd::<Line<(lockwork::Mutex<u32>, Line<Condvar>)>>(&setting(seed)).rate());
     let reference = over_seeds(|seed| crowd::<futex::Condvar>(&setting(seed)).rate());
-    at_least(own / reference, 0.133, "turns of all, over a futex's");
+    at_least(own / reference, 1.72, "turns of all, over a futex's");
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn readers_do_not_disturb_each_other() {
 
 #[test]
 fn barrier_costs_what_it_did() {
-    for (cores, rate) in [(2, 970.0), (8, 331.0), (32, 26.5)] {
+    for (cores, rate) in [(2, 957.0), (8, 414.6), (32, 53.4)] {
         let found =
             over_seeds(|seed| meetings::<Line<lockwork::Barrier>>(&Setting { seed, ..on(cores) }).rate());
         at_least(1000.0 * found / cores as f64, rate, &format!("thousand generations a second of {cores}"));

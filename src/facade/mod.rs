@@ -35,6 +35,7 @@
 //! | `Deadline::or_after` | the end of a poll interval by the clock | a deadline that passes at once or later; after the first round no others are explored from there; none, in a model that asks for that | the lengths |
 //! | `stand_by`, `nap` | the step: a pause, a yield, a sleep | `loom::thread::yield_now` | a fourth wait in the same place: the interleaving is run to its end, but not varied from there |
 //! | `budget` | the first number | the second | the number itself: `docs/numbers.md` says how each was measured |
+//! | `number` | the number; on the simulated machine what a run has in its place | the number | nothing |
 //! | `draw` | a number drawn anew | the first | that the order of a set begins elsewhere: `tests/any/`, and shuttle, which draws |
 //! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
 //! | `Advice` | a relaxed number | its first value | that it changes: it only chooses whether, how long and how often a thread spins before it goes on as if it had not |
@@ -71,6 +72,16 @@ mod wide;
 pub mod sim;
 #[cfg(all(sim, feature = "sim"))]
 pub(crate) use sim as platform;
+
+/// A tuned number. On the simulated machine a run may have another of that name.
+#[cfg(all(sim, feature = "sim"))]
+pub(crate) use sim::number;
+/// A tuned number.
+#[cfg(not(all(sim, feature = "sim")))]
+#[inline(always)]
+pub(crate) const fn number(_name: &'static str, value: u32) -> u32 {
+    value
+}
 
 /// Items that exist on the simulated machine only.
 #[cfg(all(sim, feature = "sim"))]

@@ -43,18 +43,15 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::facade::{Deadline, Releasing, TimeLimit, budget, const_fn, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
 use crate::observe::Call;
 use crate::wait::{
-    Dequeued, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word, is_turn,
-    yield_at_intervals,
+    Collisions, Dequeued, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word,
+    is_turn, numbers, yield_at_intervals,
 };
 
 const LOCKED: usize = Word::bit(0);
 const DESIGNATED: usize = Word::bit(1);
-
-/// How many of the notified threads may barge for a free lock at once.
-const WAKE_BATCH: u32 = budget(16, 1);
 
 #[derive(Debug)]
 pub(crate) struct RawMutex {
@@ -134,7 +131,9 @@ impl RawMutex {
     ) -> bool {
         // Made when it is needed: a thread that finds the lock free has not waited and learns nothing from
         // it.
-        let mut spin = (designated != 0).then(SpinWait::after_wake);
+        let mut spin = (designated != 0).then_some(SpinWait::NONE);
+        let mut was_woken = designated != 0;
+        let mut collisions = Collisions::NONE;
         loop {
             if !word.has(LOCKED) {
                 if designated == 0 && word.has(DESIGNATED) && !deadline.has_passed() {
@@ -149,7 +148,10 @@ impl RawMutex {
                         }
                         return true;
                     }
-                    Err(actual) => word = actual,
+                    Err(actual) => {
+                        word = actual;
+                        collisions.pause();
+                    }
                 }
                 continue;
             }
@@ -170,13 +172,17 @@ impl RawMutex {
                 continue;
             }
             let another_comes = designated == 0 && word.has(DESIGNATED);
+            if designated == 0 && word.has_waiters() && numbers::queue_behind() != 0 {
+                // Those that run are enough to keep the lock busy.
+                spin = Some(SpinWait::NONE);
+            }
             let spin_now = spin.get_or_insert_with(SpinWait::for_lock);
             let paused = if another_comes { spin_now.yield_only() } else { spin_now.spin() };
             if paused {
                 word = self.queue.load();
                 continue;
             }
-            if designated != 0 {
+            if was_woken {
                 reached!("mutex lost to another after a wake-up");
             }
             let waiter = Waiter::new(&self.queue, ptr::null()).stamped(stamp);
@@ -187,17 +193,18 @@ impl RawMutex {
                     continue;
                 }
             };
-            let place = if designated != 0 { Place::Front } else { Place::Back };
+            let place = if was_woken { Place::Front } else { Place::Back };
             let publish = |locked: LockedQueue<'_>| self.unlock_and_wake(locked, DESIGNATED);
             let leave = |locked: LockedQueue<'_>| self.unlock_and_wake(locked, 0);
-            let awake = if designated != 0 { SpinWait::for_handoff() } else { SpinWait::NONE };
+            let awake = if was_woken { SpinWait::for_handoff() } else { SpinWait::NONE };
             match locked.wait(waiter, place, publish, deadline, awake, leave) {
                 None => return false,
                 Some(Woken { outcome: Wakeup::HANDOFF, .. }) => return true,
                 Some(woken) => stamp = woken.stamp,
             }
             designated = DESIGNATED;
-            spin = Some(SpinWait::after_wake());
+            was_woken = true;
+            spin = Some(SpinWait::NONE);
             word = Word::of(DESIGNATED);
         }
     }
@@ -287,7 +294,7 @@ impl RawMutex {
         // Relaxed, in `load`: a hint only. Woken in vain they queue by themselves, and queued for a free lock
         // they are found by `unlock_and_wake`. As long as `woken` has one the lock is still there, on its
         // behalf.
-        while batch < WAKE_BATCH && !self.queue.load().has(LOCKED) {
+        while batch < numbers::wake_batch() && !self.queue.load().has(LOCKED) {
             if let Some(first) = woken.pop() {
                 reached!("mutex free for those that are moved to it");
                 first.wake(Wakeup::BARGE);

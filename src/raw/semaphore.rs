@@ -50,7 +50,7 @@ use crate::facade::atomic::{
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
 use crate::observe::Call;
 use crate::wait::select::{Enqueued, Node, Select, Source};
-use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
+use crate::wait::{Collisions, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup, numbers};
 
 /// The most permits that a semaphore can have.
 pub(crate) const MAX_PERMITS: usize = usize::MAX >> 3;
@@ -157,13 +157,17 @@ impl RawSemaphore {
     /// Takes `n` permits if they are there, supposing at first that the state is `state`.
     #[inline]
     fn take(&self, mut state: State, n: usize) -> bool {
+        let mut collisions = Collisions::NONE;
         while state.offers(n) {
             // Acquire (semaphore.permits): what threads did before they gave permits back. Relaxed on
             // failure: nothing is taken.
             // proof: semaphore.take
             match self.state.compare_exchange_weak(state.0, state.less(n).0, Acquire, Relaxed) {
                 Ok(_) => return true,
-                Err(actual) => state = State(actual),
+                Err(actual) => {
+                    state = State(actual);
+                    collisions.pause();
+                }
             }
         }
         false
@@ -207,7 +211,12 @@ impl RawSemaphore {
             if !spin.spin() {
                 break;
             }
-            if self.take(self.load(), n) {
+            let state = self.load();
+            if state.is_queued() && numbers::queue_behind() != 0 {
+                // No permit is to be had but through the queue.
+                break;
+            }
+            if self.take(state, n) {
                 spin.succeeded();
                 return true;
             }

@@ -22,6 +22,7 @@
 
 mod backoff;
 mod list;
+pub(crate) mod numbers;
 mod policy;
 mod queue;
 pub(crate) mod select;

@@ -8,25 +8,26 @@
 //! In a model all budgets are empty, but for that of [`BarrierSpin`]: a look that finds nothing is the same
 //! transition as the first, and advice that is never followed cannot change what is explored.
 //!
-//! | budget | iterations | hints | yields | for a thread |
-//! |---|---|---|---|---|
-//! | `for_lock` | 2, or 40 | 4 growing, or 1 | 8 | that is about to queue for a lock or for permits |
-//! | `for_shared_lock` | 2 | 4 growing | 8 brief | that is about to queue for a reader-writer lock |
-//! | `after_wake` | 3 | 4 growing | 0 | that was woken for a lock, and found it taken |
-//! | `for_handoff` | 30 | 4 | 0 | that was woken for a lock, has lost and is the first again |
-//! | `for_answer` | 30 | 4 | none, or for 50 µs | that is the first to wait for a signal or for permits |
-//! | `for_drain` | 8 | 4 | 16 brief | that has to be let in by readers, and keeps all others out |
-//! | `for_other_side` | 96 / hints, or 0 | 1 to 32 | 10 brief, or for 50 µs | that waits for items, or for room for them |
-//! | `BarrierSpin` | 20 or 0 | 2 | 40 brief | of a barrier that is not complete |
+//! | budget | for a thread |
+//! |---|---|
+//! | `for_lock` | that is about to queue for a lock or for permits |
+//! | `for_shared_lock` | that is about to queue for a reader-writer lock |
+//! | `for_handoff` | that was woken for a lock, has lost and is the first again |
+//! | `for_answer` | that is the first to wait for a signal or for permits |
+//! | `for_drain` | that has to be let in by readers, and keeps all others out |
+//! | `for_other_side` | that waits for items, or for room for them |
+//! | `BarrierSpin` | of a barrier that is not complete |
+//! | `NONE` | that was woken for a lock and found it taken, or that finds others in the queue |
 //!
 //! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if
-//! each pause is twice as long as the one before; a *brief* yield ends the budget if it takes a time slice.
-//! `docs/numbers.md` says what each number was measured to be worth.
+//! each pause is twice as long as the one before; a yield that takes a time slice ends the budget. The numbers
+//! stand in [`numbers`]; `docs/numbers.md` says what each was measured to be worth.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::facade::{Advice, Moment, budget, const_fn, spin_hint, thread_own, turn, yield_now};
+use super::numbers;
+use crate::facade::{Advice, Moment, budget, const_fn, per_process, spin_hint, thread_own, turn, yield_now};
 
 /// What a thread does next while it waits, and how much of that is left.
 #[derive(Debug)]
@@ -37,9 +38,9 @@ pub(crate) struct SpinWait {
     /// Whether each pause is twice as long as the one before.
     growing: bool,
     yields: u32,
-    /// How long the yields may take together. A yield that takes a time slice ends them: it went to a thread
-    /// that could not have ended this wait. `None`: yields are counted and not timed.
-    yield_time: Option<Duration>,
+    /// How long they may take together. A yield that takes a time slice ends them: it went to a thread that
+    /// could not have ended this wait.
+    yield_time: Duration,
     /// What is learnt from how it ends.
     lesson: Lesson,
 }
@@ -56,25 +57,26 @@ enum Lesson {
 }
 
 impl SpinWait {
-    /// The iterations for long sections, or to learn whether they are long.
-    const MANY: u32 = budget(40, 0);
-
-    /// A lock that is free again before so many of these iterations is one of short sections, as a rule: a
-    /// long one is met somewhere in its midst.
-    const SOON: u32 = 3;
-
     /// None at all.
     pub(crate) const NONE: Self = Self {
         iterations: 0,
         hints: 0,
         growing: false,
         yields: 0,
-        yield_time: None,
+        yield_time: Duration::ZERO,
         lesson: Lesson::Nothing,
     };
 
-    const FEW: Self =
-        Self { iterations: budget(2, 0), hints: 4, growing: true, yields: budget(8, 0), ..Self::NONE };
+    fn few() -> Self {
+        Self { iterations: numbers::lock_looks(), hints: numbers::lock_hints(), growing: true, ..Self::NONE }
+            .yielding(numbers::lock_yields(), numbers::long_yield())
+    }
+
+    /// With so many yields that take so long together, if yields do not take time slices.
+    fn yielding(self, yields: u32, yield_time: Duration) -> Self {
+        let yields = if yields != 0 && may_yield() { yields } else { 0 };
+        Self { yields, yield_time, ..self }
+    }
 
     /// Before a thread queues for a lock or for permits. It looks for a section that is about to end, many
     /// times at short intervals or twice at longer ones, then yields, among others to threads that were
@@ -86,32 +88,24 @@ impl SpinWait {
     /// pauses pass leaves such a holder several sections in peace. Which of the two sorts it meets a thread
     /// learns from its waits.
     pub(crate) fn for_lock() -> Self {
-        if OWN.with(|own| Long::wants(&own.long_sections)) {
-            Self { iterations: Self::MANY, hints: 1, growing: false, lesson: Lesson::Sections, ..Self::FEW }
+        if numbers::learn_sections() != 0 && OWN.with(|own| Long::wants(&own.long_sections)) {
+            let iterations = numbers::long_section_looks();
+            Self { iterations, hints: 1, growing: false, lesson: Lesson::Sections, ..Self::few() }
         } else {
-            Self::FEW
+            Self::few()
         }
     }
 
-    /// The same, but for a lock that several may have at a time. Those it waits for are many, and with one of
-    /// them interrupted while others are busy each yield may cost a time slice, during which no other thread
-    /// may come in.
+    /// The same, but for a lock that several may have at a time.
     pub(crate) fn for_shared_lock() -> Self {
-        Self { yields: yields_if_brief(budget(8, 0)), yield_time: Some(BRIEF), ..Self::FEW }
-    }
-
-    /// Before a thread that was woken for a lock, and found it taken, queues again. A processor that it gives
-    /// away now may be gone for a time slice, and it has waited already; asleep at the head of the queue it
-    /// is sure to be woken.
-    pub(crate) const fn after_wake() -> Self {
-        Self { iterations: budget(3, 0), yields: 0, ..Self::FEW }
+        Self::few()
     }
 
     /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one
     /// section away, and wakes it or hands it the lock. If the thread is awake by then that costs no system
     /// call, and the lock does not rest.
-    pub(crate) const fn for_handoff() -> Self {
-        Self { iterations: budget(30, 0), hints: 4, growing: false, ..Self::NONE }
+    pub(crate) fn for_handoff() -> Self {
+        Self { iterations: numbers::handoff_looks(), hints: 4, ..Self::NONE }
     }
 
     /// Before the first thread of a queue parks for a signal: no other thread wants that line, so it looks
@@ -120,19 +114,21 @@ impl SpinWait {
     /// time. Whether they do a thread learns from its waits; a hundred waits after it was wrong it tries
     /// again, which is a microsecond for each wait.
     pub(crate) fn for_answer() -> Self {
-        let soon = OWN.with(|own| Soon::wants(&own.late_answers));
-        if !soon {
-            return Self::for_handoff();
-        }
-        let yields = yields_if_brief(budget(u32::MAX, 0));
-        Self { yields, yield_time: Some(WAKE_UP), lesson: Lesson::Answers, ..Self::for_handoff() }
+        let looks =
+            Self { iterations: numbers::answer_looks(), hints: numbers::answer_hints(), ..Self::NONE };
+        if OWN.with(|own| Soon::wants(&own.late_answers)) { looks.awaiting_answer() } else { looks }
+    }
+
+    /// Then yields for as long as a wake-up takes.
+    fn awaiting_answer(self) -> Self {
+        Self { lesson: Lesson::Answers, ..self }.yielding(budget(u32::MAX, 0), numbers::answer_yield_time())
     }
 
     /// Before a writer parks that waits for readers to leave. It keeps all others out, and the reader it
     /// waits for may have been interrupted, so it yields for longer.
     pub(crate) fn for_drain() -> Self {
-        let yields = yields_if_brief(budget(16, 0));
-        Self { iterations: budget(8, 0), hints: 4, yields, yield_time: Some(BRIEF), ..Self::NONE }
+        Self { iterations: numbers::drain_looks(), hints: 4, ..Self::NONE }
+            .yielding(numbers::drain_yields(), numbers::long_yield())
     }
 
     /// Before a thread sleeps that waits for the other side of a queue of so many `places`. The pause between
@@ -140,19 +136,14 @@ impl SpinWait {
     /// of a queue with few places no thread waits for batches. Where answers come soon it yields for as long
     /// as a wake-up takes, as for a signal.
     pub(crate) fn for_other_side(places: usize, eager: bool) -> Self {
-        /// About two microseconds, which cover a change-over between two running threads.
-        const HINTS: u32 = budget(96, 0);
-        const LONGEST_PAUSE: u32 = 32;
-        let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).clamp(1, LONGEST_PAUSE);
-        let iterations = if eager { HINTS / hints } else { 0 };
-        let soon = OWN.with(|own| Soon::wants(&own.late_answers));
-        let (yields, time, lesson) = if soon {
-            (budget(u32::MAX, 0), WAKE_UP, Lesson::Answers)
+        let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).clamp(1, numbers::side_pause());
+        let iterations = if eager { numbers::side_hints() / hints } else { 0 };
+        let looks = Self { iterations, hints, ..Self::NONE };
+        if OWN.with(|own| Soon::wants(&own.late_answers)) {
+            looks.awaiting_answer()
         } else {
-            (budget(10, 0), BRIEF, Lesson::Nothing)
-        };
-        let yields = yields_if_brief(yields);
-        Self { iterations, hints, yields, yield_time: Some(time), lesson, ..Self::NONE }
+            looks.yielding(numbers::side_yields(), numbers::long_yield())
+        }
     }
 
     /// Returns whether only yields are left.
@@ -180,12 +171,9 @@ impl SpinWait {
         let left = self.yields > 0;
         if left {
             self.yields -= 1;
-            match self.yield_time {
-                None => yield_now(),
-                Some(left) => match yield_timed().and_then(|took| left.checked_sub(took)) {
-                    None => self.yields = 0,
-                    left => self.yield_time = left,
-                },
+            match yield_timed().and_then(|took| self.yield_time.checked_sub(took)) {
+                None => self.yields = 0,
+                Some(left) => self.yield_time = left,
             }
         }
         left
@@ -197,8 +185,9 @@ impl SpinWait {
         match self.lesson {
             // Without iterations left the section was very long, or its thread interrupted; with all of them
             // left, this thread only gave way. Neither says anything.
-            Lesson::Sections if self.iterations != 0 && self.iterations != Self::MANY => {
-                OWN.with(|own| Long::learn(&own.long_sections, Self::MANY - self.iterations >= Self::SOON));
+            Lesson::Sections if self.iterations != 0 && self.iterations != numbers::long_section_looks() => {
+                let looks = numbers::long_section_looks() - self.iterations;
+                OWN.with(|own| Long::learn(&own.long_sections, looks >= numbers::short_section_looks()));
             }
             Lesson::Answers => OWN.with(|own| Soon::learn(&own.late_answers, true)),
             _ => {}
@@ -220,17 +209,20 @@ impl SpinWait {
 pub(crate) struct Collisions(u32);
 
 impl Collisions {
-    /// The longest pause is 2 to the power of this many hints.
-    const MOST: u32 = 6;
-
     pub(crate) const NONE: Self = Self(0);
 
+    /// Returns whether there was one: there is none in a model.
     #[cold]
-    pub(crate) fn pause(&mut self) {
-        for _ in 0..budget(1 << self.0, 0) {
+    pub(crate) fn pause(&mut self) -> bool {
+        let most = numbers::collision_doublings();
+        if most == 0 {
+            return false;
+        }
+        for _ in 0..1 << self.0 {
             spin_hint();
         }
-        self.0 = (self.0 + 1).min(Self::MOST);
+        self.0 = (self.0 + 1).min(most);
+        true
     }
 }
 
@@ -244,8 +236,12 @@ struct Own {
     long_sections: Cell<i8>,
     /// Of [`Soon`].
     late_answers: Cell<i8>,
-    /// In how many of its next waits this thread does not yield, and how many that were when they began.
-    yield_backoff: Cell<(u32, u32)>,
+    /// How many [`LongYields`] there were when it last looked.
+    long_yields: Cell<i8>,
+    /// Since when it does not yield because of them.
+    rest: Cell<Option<Moment>>,
+    /// How many of its yields since were brief.
+    brief_yields: Cell<u32>,
     /// How many unlocks of this thread have found a designated waker since its last turn.
     unlocks: Cell<u32>,
     /// How often this thread was asked to give way since it last looked at the clock, and when it last did.
@@ -257,7 +253,9 @@ impl Own {
         Self {
             long_sections: Cell::new(0),
             late_answers: Cell::new(-8),
-            yield_backoff: Cell::new((0, 0)),
+            long_yields: Cell::new(0),
+            rest: Cell::new(None),
+            brief_yields: Cell::new(0),
             barging: Cell::new((0, None)),
             unlocks: Cell::new(0),
         }
@@ -265,7 +263,7 @@ impl Own {
 }
 
 /// Whether a thread should look often, because the sections it waits for are long. Of the waits for short
-/// ones 8 to 25 in a hundred end [soon](SpinWait::SOON), of those for long ones one.
+/// ones 8 to 25 in a hundred end [soon](numbers::short_section_looks), of those for long ones one.
 type Long = Adaptive<1, 16, 32, 32>;
 
 /// Whether a thread should yield for as long as a wake-up takes, because the signals it waits for come in
@@ -325,12 +323,6 @@ impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Adaptive<GA
     }
 }
 
-/// The shortest time slices are longer, and what a thread does before it waits in turn is shorter, as a rule.
-const BRIEF: Duration = Duration::from_micros(500);
-
-/// About what it takes to wake a thread on an idle processor.
-const WAKE_UP: Duration = Duration::from_micros(50);
-
 /// Yields in a wait for another thread's signal, and returns how long that took. `None` if it took so long
 /// that a thread must have had a time slice that has nothing to do with that signal: this thread had better
 /// sleep, because a thread that is woken up comes before one that is busy all the time, and one that yields
@@ -338,36 +330,67 @@ const WAKE_UP: Duration = Duration::from_micros(50);
 /// again; each yield that does not take long makes it one wait less.
 #[inline]
 fn yield_timed() -> Option<Duration> {
-    const FEWEST: u32 = 16;
-    const MOST: u32 = 1024;
+    /// So many brief yields of a thread in a row halve the rest after the next long one.
+    const HALVES: u32 = 16;
     let start = Moment::now();
     yield_now();
-    let took = Moment::now().since(start);
+    let now = Moment::now();
+    let took = now.since(start);
     OWN.with(|own| {
-        let waits = own.yield_backoff.get().1;
-        if took >= BRIEF {
-            let waits = (2 * waits).clamp(FEWEST, MOST);
-            own.yield_backoff.set((waits, waits));
-        } else if waits != 0 {
-            own.yield_backoff.set((0, waits - 1));
+        let rests: &LongYields = &LONG_YIELDS;
+        if took >= numbers::long_yield() {
+            rests.doublings.set((rests.doublings.get() + 1).min(numbers::yield_rest_doublings() as i8));
+            rests.count.set(rests.count.get().wrapping_add(1));
+            own.long_yields.set(rests.count.get());
+            own.rest.set(Some(now));
+            own.brief_yields.set(0);
+        } else if rests.doublings.get() > 0 {
+            let brief = own.brief_yields.get() + 1;
+            own.brief_yields.set(brief % HALVES);
+            if brief == HALVES {
+                rests.doublings.set((rests.doublings.get() - 1).max(0));
+            }
         }
     });
-    (took < BRIEF).then_some(took)
+    (took < numbers::long_yield()).then_some(took)
 }
 
-/// Returns whether a thread that is about to wait may yield, by how long that took lately. To be asked once
-/// in each wait.
+per_process! {
+    /// What yields of all threads have lately taken.
+    static LONG_YIELDS: LongYields = LongYields { count: Advice::new(0), doublings: Advice::new(0) };
+}
+
+/// Yields that took a time slice. They tell of what else the processors do, so all threads of the process
+/// learn from those of one: none of them yields for a while, and for twice as long if the next one after
+/// that is long, too.
+#[derive(Debug)]
+struct LongYields {
+    count: Advice,
+    doublings: Advice,
+}
+
+impl LongYields {
+    fn rest(&self) -> Duration {
+        numbers::yield_rest() * (1 << self.doublings.get().max(0))
+    }
+}
+
+/// Returns whether a thread that is about to wait may yield, by how long that took lately.
 #[inline]
 fn may_yield() -> bool {
     OWN.with(|own| {
-        let (left, waits) = own.yield_backoff.get();
-        own.yield_backoff.set((left.saturating_sub(1), waits));
-        left == 0
+        let count = LONG_YIELDS.count.get();
+        if count != own.long_yields.get() {
+            own.long_yields.set(count);
+            own.rest.set(Some(Moment::now()));
+            return false;
+        }
+        let rests = own.rest.get().is_some_and(|since| Moment::now().since(since) < LONG_YIELDS.rest());
+        if !rests {
+            own.rest.set(None);
+        }
+        !rests
     })
-}
-
-fn yields_if_brief(yields: u32) -> u32 {
-    if may_yield() { yields } else { 0 }
 }
 
 /// Yields now and then, in a thread that is about to barge past the designated waker: that one may be waiting
@@ -375,21 +398,20 @@ fn yields_if_brief(yields: u32) -> u32 {
 /// takes, because a thread that is on its way to another processor is not helped by it.
 #[inline]
 pub(crate) fn yield_at_intervals() {
-    /// How often the clock is not asked.
-    const ASK: u32 = budget(16, u32::MAX);
-    const INTERVAL: Duration = Duration::from_micros(200);
     OWN.with(|own| {
         let (count, last) = own.barging.get();
-        if count < ASK {
+        if count < numbers::barging_asks() {
             own.barging.set((count + 1, last));
             return;
         }
         let now = Moment::now();
-        if last.is_some_and(|last| now.since(last) < INTERVAL) {
+        if last.is_some_and(|last| now.since(last) < numbers::barging_interval()) {
             own.barging.set((0, last));
         } else {
-            yield_now();
             own.barging.set((0, Some(now)));
+            if may_yield() {
+                let _ = yield_timed();
+            }
         }
     });
 }
@@ -397,11 +419,9 @@ pub(crate) fn yield_at_intervals() {
 /// Returns whether it is this thread's turn to look after the first waiter of a lock that has a designated
 /// waker: a woken thread may have to wait for a processor, and the first waiter is not to wait with it.
 pub(crate) fn is_turn() -> bool {
-    /// Of the unlocks of each thread that find a designated waker.
-    const EVERY: u32 = 16;
     OWN.with(|own| {
         let unlocks = own.unlocks.get() + 1;
-        let came = unlocks >= EVERY;
+        let came = unlocks >= numbers::unlock_turn();
         own.unlocks.set(if came { 0 } else { unlocks });
         turn(came)
     })
@@ -420,7 +440,15 @@ pub(crate) fn is_turn() -> bool {
 pub(crate) struct BarrierSpin {
     helps: Advice,
     helps_last_but_one: Advice,
+    /// The generation that fills, as far as it fits, on a line of its own: those that spin look at this one,
+    /// and leave that of the state to those that arrive. Below zero, they look at the state.
+    filling: OwnLine,
 }
+
+/// So that it shares its line with nothing that is written more often.
+#[derive(Debug)]
+#[repr(align(128))]
+struct OwnLine(Advice);
 
 impl BarrierSpin {
     /// Every so many generations spinning is tried again.
@@ -428,8 +456,25 @@ impl BarrierSpin {
 
     const_fn! {
         pub(crate) fn new() -> Self {
-            Self { helps: Advice::new(1), helps_last_but_one: Advice::new(1) }
+            Self { helps: Advice::new(1), helps_last_but_one: Advice::new(1), filling: OwnLine(Advice::new(-1)) }
         }
+    }
+
+    /// Tells those that spin which generation fills now. `None` has them look at the state.
+    #[inline]
+    pub(crate) fn tell(&self, filling: Option<u64>) {
+        self.filling.0.set(filling.map_or(-1, Self::short));
+    }
+
+    /// Returns whether this generation still fills, by what was told last: which may be late, but not long.
+    #[inline]
+    pub(crate) fn is_filling(&self, generation: u64) -> bool {
+        numbers::barrier_own_line() != 0 && self.filling.0.get() == Self::short(generation)
+    }
+
+    /// A number that is most likely another one than that of a generation long ago.
+    fn short(generation: u64) -> i8 {
+        (generation % 128) as i8
     }
 
     fn helps(&self, last_but_one: bool) -> &Advice {
@@ -440,17 +485,10 @@ impl BarrierSpin {
     #[inline]
     pub(crate) fn spin(&self, generation: u64, last_but_one: bool) -> SpinWait {
         let spins = self.helps(last_but_one).get() != 0 || generation % Self::TRIAL == 0;
-        let iterations = if spins { budget(20, 1) } else { 0 };
+        let iterations = if spins { numbers::barrier_looks() } else { 0 };
         let lesson = if spins { Lesson::Barrier } else { Lesson::Nothing };
-        let yields = yields_if_brief(budget(40, 0));
-        SpinWait {
-            iterations,
-            hints: budget(2, 0),
-            yields,
-            yield_time: Some(BRIEF),
-            lesson,
-            ..SpinWait::NONE
-        }
+        SpinWait { iterations, hints: numbers::barrier_hints(), lesson, ..SpinWait::NONE }
+            .yielding(numbers::barrier_yields(), numbers::long_yield())
     }
 
     /// Learns from what is left of a budget when the wait is over, or the budget.

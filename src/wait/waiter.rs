@@ -21,9 +21,9 @@
 
 use std::fmt;
 use std::ptr::{self, NonNull};
-use std::time::Duration;
 
 use super::list::{Links, Node};
+use super::numbers;
 use super::policy::SpinWait;
 use super::queue::Queue;
 use super::select::Select;
@@ -181,9 +181,6 @@ impl Waiter {
         self.tag
     }
 
-    /// How long a waiter is the first of its queue until it is starving.
-    const STARVING: Duration = Duration::from_micros(500);
-
     /// Stamps it with `now`, unless it has a stamp. The caller has the lock of the queue that it is in.
     pub(super) fn stamp(&self, now: impl FnOnce() -> Moment) {
         // SAFETY: the caller has the queue lock, so no other thread reads or writes.
@@ -208,7 +205,7 @@ impl Waiter {
     pub(super) fn is_starving(&self, now: impl FnOnce() -> Moment) -> bool {
         // SAFETY: the caller has the queue lock, so no other thread writes.
         let stamp = self.stamp.with(|stamp| unsafe { *stamp });
-        stamp.0.is_some_and(|since| self.age.is_over(since, now(), Self::STARVING))
+        stamp.0.is_some_and(|since| self.age.is_over(since, now(), numbers::starving_after()))
     }
 
     /// Returns the stamp it had when it was taken out of its queue.

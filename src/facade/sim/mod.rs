@@ -17,6 +17,7 @@
 mod lines;
 mod locals;
 mod machine;
+mod numbers;
 pub(crate) mod thread;
 
 use std::cell::RefCell;
@@ -27,6 +28,8 @@ use std::time::{Duration, Instant};
 
 use lines::Access;
 pub(crate) use locals::thread_local;
+pub(crate) use numbers::number;
+pub use numbers::with_numbers;
 
 /// Picoseconds.
 pub type Time = u64;

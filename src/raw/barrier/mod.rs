@@ -62,7 +62,7 @@ use crate::facade::atomic::{
     Ordering::{Acquire, Release},
 };
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
-use crate::wait::{BarrierSpin, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
+use crate::wait::{BarrierSpin, Collisions, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
 use state::{Role, State, is_member};
 
 /// A member is told that its round has tripped. (An entrant is told to look again, by either.)
@@ -167,6 +167,13 @@ impl RawBarrier {
         }
     }
 
+    /// Tells members that spin that a generation has begun, is complete or is broken.
+    #[inline]
+    fn tell_spinning(&self, state: State) {
+        let filling = !self.is_closed(state);
+        self.spinning.tell(filling.then_some(state.generation().0));
+    }
+
     /// Arrives, and waits until all have, within the limit. The last to arrive runs `action` before any
     /// thread is released. `call` is what the user called, for the panic.
     #[inline]
@@ -206,6 +213,7 @@ impl RawBarrier {
 
     #[inline]
     fn arrive(&self, mut state: State, has_action: bool, call: &'static str) -> Arrival {
+        let mut collisions = Collisions::NONE;
         loop {
             if self.is_closed(state) {
                 return Arrival::Closed(state);
@@ -217,9 +225,13 @@ impl RawBarrier {
             let is_last = arrived.count() == self.parties as u64;
             let next = if is_last && !has_action { state.next_generation() } else { arrived };
             match self.try_change(state, next) {
-                Ok(()) if is_last => return Arrival::Last(state),
+                Ok(()) if is_last => {
+                    self.tell_spinning(next);
+                    return Arrival::Last(state);
+                }
                 Ok(()) => return Arrival::Early(state),
-                Err(actual) => state = actual,
+                // After a pause it is most likely not `actual` any more.
+                Err(actual) => state = if collisions.pause() { self.load() } else { actual },
             }
         }
     }
@@ -237,8 +249,12 @@ impl RawBarrier {
                     drop(inside);
                     return Err(Broken);
                 }
-                match self.try_change(state, state.next_generation()) {
-                    Ok(()) => break,
+                let next = state.next_generation();
+                match self.try_change(state, next) {
+                    Ok(()) => {
+                        self.tell_spinning(next);
+                        break;
+                    }
                     Err(actual) => state = actual,
                 }
             }
@@ -264,6 +280,12 @@ impl RawBarrier {
             self.spinning.spin(generation.0, is_last_but_one)
         };
         while spin.spin() {
+            if self.spinning.is_filling(generation.0) {
+                if deadline.has_passed() {
+                    break;
+                }
+                continue;
+            }
             let state = self.load();
             if state.generation() != generation {
                 reached!("barrier member released in flight");
@@ -420,7 +442,11 @@ impl RawBarrier {
                 return Left::Complete;
             }
             let next = state.broken_without(members);
-            match self.try_change(state, next) {
+            let changed = self.try_change(state, next);
+            if changed.is_ok() {
+                self.tell_spinning(next);
+            }
+            match changed {
                 Ok(()) if !state.has_sleepers() => {}
                 Ok(()) if next.generation() != generation || !state.is_broken() => self.wake_sleepers(),
                 Ok(()) => {}
@@ -437,7 +463,11 @@ impl RawBarrier {
         let mut state = State::FRESH;
         while !state.is_aborted() {
             let next = state.with(State::BROKEN | State::ABORTED);
-            match self.try_change(state, next) {
+            let changed = self.try_change(state, next);
+            if changed.is_ok() {
+                self.tell_spinning(next);
+            }
+            match changed {
                 Ok(()) if state.has_sleepers() => return self.wake_sleepers(),
                 Ok(()) => return,
                 Err(actual) => state = actual,
@@ -455,7 +485,11 @@ impl RawBarrier {
                 (true, 0) => state.next_generation(),
                 (true, _) => state.without(State::ABORTED),
             };
-            match self.try_change(state, next) {
+            let changed = self.try_change(state, next);
+            if changed.is_ok() {
+                self.tell_spinning(next);
+            }
+            match changed {
                 Ok(()) if state.has_sleepers() && !state.is_broken() => return self.wake_sleepers(),
                 Ok(()) => return,
                 Err(actual) => state = actual,

@@ -82,7 +82,10 @@ use crate::facade::atomic::{
     Ordering::{self, Acquire, Relaxed, Release},
 };
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
-use crate::wait::{LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, Wakeup, Woken, yield_at_intervals};
+use crate::wait::{
+    Collisions, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, Wakeup, Woken, numbers,
+    yield_at_intervals,
+};
 
 /// Panics for a call that has found as many readers in as can be counted. The page of `RwLock` names the
 /// limit.
@@ -271,6 +274,7 @@ impl<V: Visible> RawRwLock<V> {
         let mut designated = 0;
         let mut stamp = Stamp::NONE;
         let mut spin = SpinWait::for_shared_lock();
+        let mut collisions = Collisions::NONE;
         loop {
             if let Some(next) = role.enter(state, designated) {
                 // A reader takes nothing from a reader, and may have to be through before a writer can come
@@ -288,7 +292,10 @@ impl<V: Visible> RawRwLock<V> {
                         }
                         return Some(next);
                     }
-                    Err(actual) => state = actual,
+                    Err(actual) => {
+                        state = actual;
+                        collisions.pause();
+                    }
                 }
                 continue;
             }
@@ -300,6 +307,10 @@ impl<V: Visible> RawRwLock<V> {
                 return None;
             }
             let another_comes = designated == 0 && state.has(DESIGNATED);
+            if designated == 0 && state.has(QUEUED) && numbers::queue_behind() != 0 {
+                // Those that run are enough to keep the lock busy.
+                spin = SpinWait::NONE;
+            }
             let paused = if another_comes { spin.yield_only() } else { spin.spin() };
             if paused {
                 state = self.load();
@@ -314,7 +325,7 @@ impl<V: Visible> RawRwLock<V> {
                 Some(woken) => stamp = woken.stamp,
             }
             designated = DESIGNATED;
-            spin = SpinWait::after_wake();
+            spin = SpinWait::NONE;
             state = State(DESIGNATED);
         }
     }

@@ -1,0 +1,168 @@
+//! What each tuned number and each heuristic is worth. `cargo sim study` runs the workloads below with it and
+//! without, at 2, 8, 32 and 128 cores, quiet and beside busy loops, with two seeds, and prints a row of
+//! `docs/numbers.md` for each; `cargo sim study collision_doublings=8` runs one variant of your own.
+//!
+//! A mechanism stays if without it the geometric mean over all of them falls by 3 %, or one falls by a tenth
+//! and none rises by a tenth, with both seeds; or if it is there for something else than speed, which the
+//! tests of `numbers` hold.
+
+use std::env;
+
+use lockwork::sim::{self, Machine};
+
+use crate::locks::Line;
+use crate::machines;
+use crate::workloads::{Figures, Setting, crowd, exclusive, meetings, permits, queue, shared, turns};
+
+const NS: u64 = Machine::NS;
+const MS: u64 = Machine::MS;
+
+type Mutex = Line<lockwork::Mutex<()>>;
+type RwLock = Line<lockwork::RwLock<()>>;
+type Semaphore = Line<lockwork::Semaphore>;
+type Condvar = Line<(lockwork::Mutex<u32>, Line<lockwork::Condvar>)>;
+type Barrier = Line<lockwork::Barrier>;
+type Buffer = Line<lockwork::BoundedBuffer<u64>>;
+
+type Run = fn(&Setting) -> Figures;
+
+/// The fixed list.
+const WORKLOADS: [(&str, Run); 14] = [
+    ("mutex/0", |on| exclusive::<Mutex>(on, 0)),
+    ("mutex/20ns", |on| exclusive::<Mutex>(on, 20 * NS)),
+    ("mutex/500ns", |on| exclusive::<Mutex>(on, 500 * NS)),
+    ("mutex/10us", |on| exclusive::<Mutex>(on, 10_000 * NS)),
+    ("rwlock/0%", |on| shared::<RwLock>(on, 0)),
+    ("rwlock/1%", |on| shared::<RwLock>(on, 100)),
+    ("rwlock/10%", |on| shared::<RwLock>(on, 10)),
+    ("semaphore/1", |on| permits::<Semaphore>(on, 1)),
+    ("semaphore/4", |on| permits::<Semaphore>(on, 4)),
+    ("condvar/turns", turns::<Condvar>),
+    ("condvar/all", crowd::<Condvar>),
+    ("barrier", meetings::<Barrier>),
+    ("buffer/1", |on| queue::<Buffer>(on, 1)),
+    ("buffer/64", |on| queue::<Buffer>(on, 64)),
+];
+
+/// Numbers that are others than the crate's own.
+type Variant = Vec<(&'static str, u32)>;
+
+/// Without a mechanism each, or with a number twice or half as large.
+fn variants() -> Vec<Variant> {
+    const WITHOUT: [(&str, u32); 29] = [
+        ("queue_behind", 0),
+        ("collision_doublings", 0),
+        ("collision_doublings", 8),
+        ("lock_looks", 0),
+        ("lock_yields", 0),
+        ("learn_sections", 0),
+        ("long_section_looks", 20),
+        ("handoff_looks", 0),
+        ("handoff_looks", 60),
+        ("answer_looks", 0),
+        ("answer_yield_time", 0),
+        ("yield_rest", 0),
+        ("yield_rest", 1000),
+        ("yield_rest_doublings", 0),
+        ("long_yield", 250),
+        ("drain_looks", 0),
+        ("drain_yields", 0),
+        ("side_hints", 0),
+        ("side_pause", 1),
+        ("side_yields", 0),
+        ("barrier_looks", 0),
+        ("barrier_hints", 2),
+        ("barrier_yields", 0),
+        ("barrier_yields", 40),
+        ("barrier_own_line", 0),
+        ("barging_asks", u32::MAX),
+        ("unlock_turn", u32::MAX),
+        ("starving_after", 250),
+        ("wake_batch", 1),
+    ];
+    WITHOUT.into_iter().map(|change| vec![change]).collect()
+}
+
+/// `name=value,name=value`, of the command line.
+fn parse(argument: String) -> Variant {
+    let argument: &'static str = argument.leak();
+    let change = |part: &'static str| {
+        let (name, value) = part.split_once('=').unwrap_or_else(|| panic!("{part} is no name=value"));
+        (name, value.parse().unwrap_or_else(|error| panic!("{part}: {error}")))
+    };
+    argument.split(',').map(change).collect()
+}
+
+/// A workload in one of its settings, with both seeds.
+struct Cell {
+    name: String,
+    run: Run,
+    settings: [Setting; 2],
+}
+
+fn cells() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for (workload, run) in WORKLOADS {
+        for is_busy in [false, true] {
+            for cores in [2, 8, 32, 128] {
+                let millis = match (is_busy, cores) {
+                    (false, 128) => 6,
+                    (false, _) => 4,
+                    (true, 2) => 60,
+                    (true, 8) => 24,
+                    (true, 32) => 16,
+                    _ => 12,
+                };
+                // Readers that do not meet are all alike, and many.
+                let millis = if workload == "rwlock/0%" && cores != 2 { millis / 4 } else { millis };
+                let settings = [1, 2].map(|seed| Setting {
+                    seed,
+                    hogs: if is_busy { cores / 2 } else { 0 },
+                    time: millis * MS,
+                    ..Setting::new(machines::mesh(cores))
+                });
+                let beside = if is_busy { " busy" } else { "" };
+                cells.push(Cell { name: format!("{workload} on {cores}{beside}"), run, settings });
+            }
+        }
+    }
+    cells
+}
+
+/// The rates of all cells, of both seeds.
+fn rates(cells: &[Cell], variant: &Variant) -> Vec<[f64; 2]> {
+    let (rates, unused) = sim::with_numbers(variant, || {
+        cells.iter().map(|cell| cell.settings.each_ref().map(|on| (cell.run)(on).rate())).collect()
+    });
+    assert!(unused.is_empty(), "no number was asked for that is called {unused:?}");
+    rates
+}
+
+pub(crate) fn run() {
+    let own: Vec<Variant> = env::args().skip(3).map(parse).collect();
+    let variants = if own.is_empty() { variants() } else { own };
+    let cells = cells();
+    let as_it_is = rates(&cells, &Vec::new());
+    println!("| changed | mean, two seeds | workloads that change by a tenth with both |\n|---|--:|---|");
+    for variant in variants {
+        let changed = rates(&cells, &variant);
+        let ratio = |at: usize, seed: usize| changed[at][seed] / as_it_is[at][seed];
+        let mean = |seed| {
+            let logarithms: f64 = (0..cells.len()).map(|at| ratio(at, seed).ln()).sum();
+            (logarithms / cells.len() as f64).exp()
+        };
+        let mut moved: Vec<usize> = (0..cells.len())
+            .filter(|&at| [0, 1].iter().all(|&seed| ratio(at, seed) < 0.9))
+            .chain((0..cells.len()).filter(|&at| [0, 1].iter().all(|&seed| ratio(at, seed) > 1.1)))
+            .collect();
+        moved.sort_by(|&one, &other| ratio(one, 0).total_cmp(&ratio(other, 0)));
+        // The two that lose most, and the two that gain most.
+        let shown = moved.iter().enumerate().filter(|(at, _)| *at < 2 || *at + 2 >= moved.len());
+        let shown: Vec<String> = shown
+            .map(|(_, &at)| format!("{} {:.2}, {:.2}", cells[at].name, ratio(at, 0), ratio(at, 1)))
+            .collect();
+        let names: Vec<String> = variant.iter().map(|(name, value)| format!("`{name}` {value}")).collect();
+        let names = names.join(", ");
+        println!("| {names} | {:.3}, {:.3} | {} ({}) |", mean(0), mean(1), shown.join("; "), moved.len());
+    }
+}
