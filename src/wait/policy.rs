@@ -20,8 +20,8 @@
 //! | `NONE` | that was woken for a lock and found it taken, or that finds others in the queue |
 //!
 //! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if
-//! each pause is twice as long as the one before; a yield that takes a time slice ends the budget. The numbers
-//! stand in [`numbers`]; `docs/numbers.md` says what each was measured to be worth.
+//! each pause is twice as long as the one before; a yield that takes a time slice ends the budget. The
+//! numbers stand in [`numbers`]; `docs/numbers.md` says what each was measured to be worth.
 
 use std::cell::Cell;
 use std::time::Duration;
