@@ -258,7 +258,7 @@ where
             observe::Mode::Join,
             std::ptr::from_ref(self),
         )));
-        self.tasks.pop_front().map(Task::join)
+        self.pop().map(Task::join)
     }
 
     /// Returns what [`next_result`](Self::next_result) does, waiting `timeout` at most, for room in the
@@ -294,7 +294,7 @@ where
             None => self.refused.is_none(),
         };
         if in_time {
-            return Ok(self.tasks.pop_front().map(Task::join));
+            return Ok(self.pop().map(Task::join));
         }
         Err(UnfinishedError::of(self.tasks.iter().map(Task::is_finished)))
     }
@@ -315,6 +315,13 @@ where
                 }
             }
         }
+    }
+
+    /// Takes out the first task. As long as there are items the next call fills its place.
+    fn pop(&mut self) -> Option<Task<T>> {
+        let task = self.tasks.pop_front();
+        give_back(&mut self.tasks);
+        task
     }
 
     fn take_item(&mut self) -> Option<Call<T>> {
@@ -376,5 +383,23 @@ impl<I, F, T> Drop for MapAhead<I, F, T> {
 impl<I, F, T> fmt::Debug for MapAhead<I, F, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MapAhead").field("ahead", &self.tasks.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ThreadPool;
+
+    #[test]
+    fn map_ahead_gives_memory_back_when_its_items_have_ended() {
+        const AHEAD: usize = 10_000;
+        let pool = ThreadPool::new(1);
+        let mut results = pool.map_ahead(AHEAD, 0..2 * AHEAD, |n| n);
+        assert_eq!(results.next(), Some(0));
+        let full = results.tasks.capacity();
+        assert!(results.by_ref().take(AHEAD).eq(1..=AHEAD));
+        assert_eq!(results.tasks.capacity(), full, "as many are ahead as before");
+        assert!(results.by_ref().eq(AHEAD + 1..2 * AHEAD));
+        assert!(results.tasks.capacity() <= 64, "{}", results.tasks.capacity());
     }
 }
