@@ -87,7 +87,10 @@ pub struct RawFairMutex(mutex::RawMutex);
 ///
 /// # Blocking, fairness, memory ordering, reentrancy and deadlock, panics
 ///
-/// Those of [`RwLock`](crate::RwLock).
+/// Those of [`RwLock`](crate::RwLock), with one difference. One reader more than
+/// [there may be](crate::RwLock#panics) aborts the process in `lock_shared` and `lock_shared_recursive`: a
+/// panic would let a guard of `lock_api` that locks again, such as that of `unlocked`, unlock what it has not
+/// locked. The `try_` forms refuse, and `downgrade_upgradable` panics, as there.
 ///
 /// # Implementation notes
 ///
