@@ -110,12 +110,63 @@ thread_local! {
 /// `std` answers that question by a panic and in no other way. The panic is caught, and not provoked again by
 /// the same thread. The panic hook reports it all the same. To have a destructor tell instead would cost each
 /// thread an entry in the C library's list of destructors, which it allocates, and all that wait in
-/// thread-local destructors their handle.
+/// thread-local destructors their handle. In a program whose panics abort it is worth that.
 fn own_handle() -> Option<Thread> {
-    if HAS_NO_HANDLE.get() {
+    if HAS_NO_HANDLE.get() || cfg!(panic = "abort") && at_end() {
         return None;
     }
     let handle = panic::catch_unwind(thread::current).ok();
     HAS_NO_HANDLE.set(handle.is_none());
     handle
+}
+
+/// Returns whether the calling thread's thread-local data are being destroyed, or gone. The thread that asks
+/// that for the first time when they are gone is not told.
+fn at_end() -> bool {
+    /// Has a destructor, and so an end.
+    struct Canary;
+
+    impl Drop for Canary {
+        fn drop(&mut self) {}
+    }
+
+    thread_local! {
+        static CANARY: Canary = const { Canary };
+    }
+    CANARY.try_with(|_| ()).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::at_end;
+
+    /// Asks when it is dropped, and says so.
+    struct AsksAtEnd(mpsc::Sender<bool>);
+
+    impl Drop for AsksAtEnd {
+        fn drop(&mut self) {
+            let _ = self.0.send(at_end());
+        }
+    }
+
+    thread_local! {
+        static BEFORE: Cell<Option<AsksAtEnd>> = const { Cell::new(None) };
+    }
+
+    #[test]
+    fn thread_that_has_asked_in_its_life_knows_its_end() {
+        let (say, said) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            // Touched before the canary, and so dropped after it where destructors run last to first.
+            BEFORE.set(Some(AsksAtEnd(say)));
+            assert!(!at_end());
+            assert!(!at_end());
+        });
+        thread.join().unwrap();
+        assert!(said.recv().unwrap() || !cfg!(target_os = "linux"));
+    }
 }
