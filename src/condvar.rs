@@ -5,9 +5,9 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::facade::{Deadline, const_fn};
-use crate::guard::{Guard, Whole};
+use crate::guard::{Access, Guard, Mode as GuardMode, Whole};
 use crate::mutex::{Exclusive, MutexGuard};
-use crate::observe::{Call, Identity, Kind, Mode};
+use crate::observe::{Call, Held, Identity, Kind, Mode};
 use crate::raw::condvar::RawCondvar;
 use crate::raw::mutex::RawMutex;
 
@@ -274,8 +274,16 @@ impl Condvar {
         guard: &mut Guard<P, Exclusive>,
         deadline: &Deadline,
     ) -> bool {
+        let (access, place, held) = guard.split();
+        let call = Call::new(Exclusive::KIND, Exclusive::HOW, place.identity()).like(held);
+        access.end();
+        held.release();
+        call.acquiring(false);
         // SAFETY: the guard has the lock, and has it again when the wait returns.
-        guard.released(|mutex, call| unsafe { self.raw.wait(mutex, deadline, call) })
+        let notified = unsafe { self.raw.wait(place.raw(), deadline, call) };
+        *held = Held::new(call);
+        *access = <Exclusive as GuardMode>::Access::begin(place.data());
+        notified
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -341,6 +349,7 @@ pub trait CondvarGuard: Sealed {
     type Value: ?Sized;
 
     #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn condvar_wait(&mut self, waiting: Waiting<'_>) -> bool;
 
     #[doc(hidden)]

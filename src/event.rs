@@ -120,6 +120,7 @@ impl Event {
     }
 
     /// Waits on behalf of another object's call, which the limit is of.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_within(&self, limit: TimeLimit<'_>) -> bool {
         self.raw.wait_until(limit)
     }
@@ -317,6 +318,7 @@ impl AutoResetEvent {
 
     /// Waits on behalf of another object's call, which the limit is of.
     #[cfg(feature = "threads")]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_within(&self, limit: TimeLimit<'_>) -> bool {
         self.raw.wait_until(limit)
     }

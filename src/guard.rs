@@ -383,22 +383,6 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
         }
     }
 
-    /// Runs `f` while this guard gives no access to the value. `f` may unlock, and must have locked again
-    /// when it returns or panics.
-    #[inline]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub(crate) fn released<R>(&mut self, f: impl FnOnce(&P::Raw, Call<'_>) -> R) -> R {
-        let Self { access, place, held, .. } = self;
-        let call = Call::new(M::KIND, M::HOW, place.identity()).like(held);
-        access.end();
-        held.release();
-        call.acquiring(false);
-        let result = f(place.raw(), call);
-        *held = Held::new(call);
-        *access = M::Access::begin(place.data());
-        result
-    }
-
     /// Returns the access, the place and the entry, for a caller that holds the lock in another mode for a
     /// while.
     pub(crate) fn split(&mut self) -> (&mut M::Access, &P, &mut Held) {

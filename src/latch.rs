@@ -99,6 +99,7 @@ impl Latch {
     }
 
     /// Waits on behalf of another object's call, which the limit is of.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_within(&self, limit: TimeLimit<'_>) -> bool {
         self.raw.wait_until(limit)
     }

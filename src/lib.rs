@@ -143,7 +143,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(doc, doctest))))]
 #![cfg_attr(
     all(loom, feature = "loom-spec"),
-    allow(dead_code, unused_imports, reason = "what a specification has no use for")
+    allow(dead_code, unused_imports, unused_macros, reason = "what a specification has no use for")
 )]
 
 mod all;
@@ -163,6 +163,7 @@ mod once;
 pub mod poison;
 mod raw;
 mod reentrant;
+#[cfg_attr(all(loom, feature = "loom-spec"), path = "raw/spec/ring.rs")]
 mod ring;
 mod rwlock;
 mod semaphore;

@@ -305,6 +305,7 @@ pub(crate) struct Call<S: AnySet> {
 
 impl<S: AnySet> Call<S> {
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn wait(mut self, start: usize, deadline: &Deadline) -> Option<S::First> {
         if deadline.is_never() {
             // What would be waited for may be this thread's own to do.
@@ -351,10 +352,12 @@ impl<S: AnySet> Sources for Call<S> {
 
 impl<S: AnySet> Waiting<'_, S> {
     /// Waits with a set of so many sources, or fewer.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn on_stack<const N: usize>(self) -> bool {
         self.with(&mut [const { None }; N])
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn of_a_slice(self) -> bool {
         match self.call.set.any_len() {
             0 | 1 => self.on_stack::<1>(),
@@ -366,6 +369,7 @@ impl<S: AnySet> Waiting<'_, S> {
         }
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn with(self, branches: &mut [Option<Branch>]) -> bool {
         select::wait_any(self.call, branches, self.start, self.deadline)
     }

@@ -35,6 +35,7 @@ pub trait AnySet: Sealed {
 
     /// Waits with as many branches as it needs.
     #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn any_wait(waiting: Waiting<'_, Self>) -> bool
     where
         Self: Sized;
@@ -101,6 +102,7 @@ macro_rules! tuples {
                 }
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn any_wait(waiting: Waiting<'_, Self>) -> bool {
                 waiting.on_stack::<$count>()
             }
@@ -153,6 +155,7 @@ macro_rules! slices {
                 self[place].any_help()
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn any_wait(waiting: Waiting<'_, Self>) -> bool {
                 waiting.of_a_slice()
             }

@@ -266,6 +266,7 @@ macro_rules! slices {
                 false
             }
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn any_wait(waiting: Waiting<'_, Self>) -> bool {
                 waiting.of_a_slice()
             }

@@ -204,6 +204,7 @@ impl<C: Collection> Store for Locked<C> {
         sleepers.enqueue(node, place, || true)
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept {
         let mut state = self.state.lock();
         if !state.announce(side, self.capacity) {

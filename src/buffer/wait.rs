@@ -31,11 +31,14 @@ pub(super) trait Store {
     /// Returns how many items were put since the beginning.
     fn puts(&self) -> u64;
     /// Puts an item, or gives it back.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn put(&self, item: Self::Item) -> Result<Wake, (No, Self::Item)>;
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn get(&self) -> Result<(Self::Item, Wake), No>;
     /// Puts items from the front of `items`, which has some, as far as there is room. Returns how many were
     /// put, and for how many more there was room. If it panics, `wake` says what is owed for those put
     /// before.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn put_some(&self, items: &mut VecDeque<Self::Item>, wake: &mut Wake) -> Result<(usize, usize), No>;
     /// Gets items, `max` at most and at least one, and appends them to `out`, which has room for so many. If
     /// it panics, `wake` says what is owed for those got before.
@@ -49,6 +52,7 @@ pub(super) trait Store {
     /// Puts a selecting thread's node among `sleepers`, by the same step that finds nothing for this side.
     fn enqueue(&self, side: Side, sleepers: &Sleepers, node: Node<'_>, place: Place) -> Enqueued;
     /// Sleeps among `sleepers` until a call of this side may be able to go on.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept;
 }
 
@@ -85,15 +89,18 @@ impl<T> Store for Ring<T> {
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn put(&self, item: T) -> Result<Wake, (No, T)> {
         self.put(item)
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn get(&self) -> Result<(T, Wake), No> {
         self.get()
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn put_some(&self, items: &mut VecDeque<T>, wake: &mut Wake) -> Result<(usize, usize), No> {
         let (put, room, owed) = self.put_some(items)?;
         *wake = owed;
@@ -137,6 +144,7 @@ impl<T> Store for Ring<T> {
         sleepers.enqueue(node, place, || self.announce(side))
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept {
         sleepers.sleep(again, || self.announce(side), || (), deadline)
     }
@@ -236,6 +244,7 @@ impl<S: Store> Core<S> {
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn put(&self, item: S::Item, limit: TimeLimit<'_>) -> Result<(), PutTimeoutError<S::Item>> {
         match self.try_put(item) {
             Ok(()) => Ok(()),
@@ -245,6 +254,7 @@ impl<S: Store> Core<S> {
     }
 
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn put_slow(&self, item: S::Item, deadline: &Deadline) -> Result<(), PutTimeoutError<S::Item>> {
         let mut left = Some(item);
         let put = self.wait(Side::Putters, deadline, || {
@@ -297,6 +307,7 @@ impl<S: Store> Core<S> {
 
     /// Waits for room, then puts items from the front of `chunk`, which has some, as far as there is room.
     /// Returns how many, and how much room is left.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn put_some(
         &self,
         chunk: &mut VecDeque<S::Item>,
@@ -325,6 +336,7 @@ impl<S: Store> Core<S> {
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn get(&self, limit: TimeLimit<'_>) -> Result<S::Item, GetTimeoutError> {
         match self.try_get() {
             Ok(item) => Ok(item),
@@ -334,6 +346,7 @@ impl<S: Store> Core<S> {
     }
 
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn get_slow(&self, deadline: &Deadline) -> Result<S::Item, GetTimeoutError> {
         let (item, wake) = self.wait(Side::Getters, deadline, || self.store.get())?;
         self.wake(Side::Putters, wake);
@@ -350,6 +363,7 @@ impl<S: Store> Core<S> {
     }
 
     /// Waits for the first item, and takes what is there, `max` items at most.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn get_many(
         &self,
         out: &mut Vec<S::Item>,
@@ -435,6 +449,7 @@ impl<S: Store> Core<S> {
         usize::try_from(self.store.puts() - done.items).unwrap_or(usize::MAX)
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn join(&self, limit: TimeLimit<'_>) -> bool {
         let mut done = self.done.lock();
         if done.items == self.store.puts() {
@@ -460,6 +475,7 @@ impl<S: Store> Core<S> {
 
     /// Attempts until it succeeds, the buffer is closed, or the deadline passes: looks for a while, then
     /// sleeps.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn wait<R>(
         &self,
         side: Side,

@@ -13,6 +13,7 @@
 //! |---|---|---|
 //! | [`Gate::step`] | one step of one object | its order among the other steps of this object |
 //! | [`Edge`] | an edge of the documentation | nothing: it belongs to a step |
+//! | [`Past`] | the same for one thread, of what was never there before | nothing: it belongs to a step |
 //! | [`Token`] | what a lock has once: taken by one thread, given back by one | which thread takes it next; a thread that waits for it is not woken to lose |
 //! | [`Sleep`] | the end of one wait without a deadline | nothing but that the thread goes on later |
 //!
@@ -20,7 +21,7 @@
 //! ends, as many steps of others may come as loom likes, and the second finds out whether the time was up
 //! first. So time-outs cost what every other step costs.
 //!
-//! Two differences from what is written on the pages: a wake-up hands over what the waking thread did, also
+//! Differences from what is written on the pages: a wake-up hands over what the waking thread did, also
 //! where the page of a type promises no more than its mutex does (loom has no wake-up that hands over
 //! nothing); and a lock that is leaked while it is free is reported by loom as a leaked message.
 
@@ -217,6 +218,24 @@ impl Drop for Token {
             // SAFETY: dropped here and nowhere else.
             atomically(|| unsafe { ManuallyDrop::drop(&mut self.take) });
         }
+    }
+}
+
+/// What one thread did until a point, for one thread to take.
+#[derive(Debug)]
+pub(crate) struct Past(Token);
+
+impl Past {
+    /// Of the calling thread. Within a step.
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        Self(Token::new())
+    }
+
+    /// Has happened from now on. Within a step.
+    #[track_caller]
+    pub(crate) fn take(self) {
+        self.0.take();
     }
 }
 

@@ -245,7 +245,7 @@ impl<T, F> LazyLock<T, F> {
     /// ```
     #[inline]
     pub fn get(this: &Self) -> Option<&T> {
-        if this.once.is_done() { Some(this.value()) } else { None }
+        if this.once.is_done_now() { Some(this.value()) } else { None }
     }
 
     /// Returns the value if it is there, to be changed. No locking: it is borrowed exclusively.

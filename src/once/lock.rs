@@ -118,7 +118,7 @@ impl<T> OnceLock<T> {
     /// ```
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        if self.once.is_done() { Some(self.value()) } else { None }
+        if self.once.is_done_now() { Some(self.value()) } else { None }
     }
 
     /// Returns the value if it is there, to be changed. No locking: the cell is borrowed exclusively.

@@ -143,7 +143,7 @@ impl Once {
     #[must_use]
     #[inline]
     pub fn is_completed(&self) -> bool {
-        self.raw.is_done()
+        self.raw.is_done_now()
     }
 
     /// Returns how far it is. Does not block: only [`OnceState::Done`] is sure to stay.

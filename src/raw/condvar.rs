@@ -37,6 +37,7 @@ impl RawCondvar {
     /// # Safety
     ///
     /// The caller holds `mutex`.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) unsafe fn wait(&self, mutex: &RawMutex, deadline: &Deadline, relock: Call<'_>) -> bool {
         let waiter = Waiter::new(&self.queue, (&raw const *mutex).cast());
         let publish = |locked: LockedQueue<'_>| {

@@ -102,6 +102,7 @@ impl RawEvent {
 
     /// Waits until it is set, within the limit.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
         self.is_set()
             || wait_slow(&self.queue, &limit.deadline(), || self.is_set(), |locked| release_all(locked, 0))
@@ -166,6 +167,7 @@ impl RawAutoResetEvent {
 
     /// Waits for its turn, within the limit.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
         self.take(Word::of(SET))
             || wait_slow(
@@ -270,6 +272,7 @@ fn release_all(locked: LockedQueue<'_>, bits: usize) {
 /// set in between, `found` does what a wait does then, and says whether it was in time. `end` ends a section
 /// under the queue lock.
 #[cold]
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 fn wait_slow(
     queue: &Queue,
     deadline: &Deadline,

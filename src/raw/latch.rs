@@ -96,6 +96,7 @@ impl RawLatch {
 
     /// Waits until the count is 0, within the limit.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
         // Invariant 3: a deadline that passes between the last count and the event has come too late.
         self.count() == 0 || self.opened.wait_until(limit) || self.count() == 0

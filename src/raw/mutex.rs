@@ -84,6 +84,7 @@ impl RawMutex {
 
     /// Locks. `call` has been told of.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn lock(&self, call: Call<'_>) {
         // Acquire (mutex.unlock): what earlier holders did.
         if let Err(word) = self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
@@ -92,12 +93,14 @@ impl RawMutex {
     }
 
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_contended(&self, word: Word, call: Call<'_>) {
         self.lock_slow(word, 0, &TimeLimit::again(call).deadline(), Stamp::NONE);
     }
 
     /// Locks within the limit. Returns whether it could.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn lock_until(&self, limit: TimeLimit<'_>) -> bool {
         // Acquire (mutex.unlock): what earlier holders did.
         match self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
@@ -107,6 +110,7 @@ impl RawMutex {
     }
 
     /// Locks on behalf of a waiter that was woken from this queue, having been requeued into it.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn lock_requeued(&self, woken: Woken, call: Call<'_>) {
         match woken.outcome {
             Wakeup::HANDOFF => {}
@@ -122,6 +126,7 @@ impl RawMutex {
     /// woken from the queue, which must clear that bit with its next exchange, and otherwise nothing. `stamp`
     /// is that of its last wait.
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_slow(
         &self,
         mut word: Word,

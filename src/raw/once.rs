@@ -183,6 +183,12 @@ impl RawOnce {
         word == Word::of(DONE) || Stage::of(word) == Stage::Done
     }
 
+    /// The same for a call that tells no more than that.
+    #[inline]
+    pub(crate) fn is_done_now(&self) -> bool {
+        self.is_done()
+    }
+
     pub(crate) fn stage(&self) -> Stage {
         // Acquire (once.done, once.failed): in `load_acquire`.
         Stage::of(self.queue.load_acquire())

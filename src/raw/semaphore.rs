@@ -197,11 +197,13 @@ impl RawSemaphore {
     /// Takes `n` permits within the limit, or returns that it could not; at once, if there can never be so
     /// many.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn acquire_until(&self, n: usize, limit: TimeLimit<'_>) -> bool {
         self.try_acquire(n) || (n <= self.limit && self.acquire_slow(n, &limit.deadline()))
     }
 
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn acquire_slow(&self, n: usize, deadline: &Deadline) -> bool {
         let mut spin = SpinWait::for_lock();
         loop {

@@ -57,6 +57,7 @@ impl RawSleepers {
     /// Sleeps if `announce` agrees, until it is woken or the deadline passes. Before it sleeps it runs
     /// `unlock`, of an owner that announces with a lock held. A thread `again` here, because others took what
     /// it was woken for, stands before all others.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn sleep(
         &self,
         again: bool,

@@ -387,16 +387,16 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Writer> {
 impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
     /// Becomes the writer before the deadline, or stays what it is.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn upgrade(self, limit: TimeLimit<'_>) -> Result<Guard<P, Writer>, Self> {
+    fn upgrade(mut self, limit: TimeLimit<'_>) -> Result<Guard<P, Writer>, Self> {
+        let (access, place, held) = self.split();
+        let call = Call::new(Kind::RwLock, How::Upgradable, place.identity()).like(held);
+        let limit = limit.of_call(call.mode(How::Upgrade));
+        access.end();
         // SAFETY: the guard has the lock as the upgradable reader, and is turned into the writer's if that
         // succeeds.
-        let upgrade = |raw: &RawRwLock, call: Call<'_>| {
-            let limit = limit.of_call(call.mode(How::Upgrade));
-            // SAFETY: as above.
-            unsafe { raw.upgrade(limit) }.then_some(())
-        };
+        let upgraded = unsafe { place.raw().upgrade(limit) };
         // SAFETY: there is the writer instead of the upgradable reader if the result says so.
-        unsafe { self.into_mode(upgrade) }
+        unsafe { self.into_mode(|_, _| upgraded.then_some(())) }
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]

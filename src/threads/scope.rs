@@ -150,6 +150,7 @@ impl<T> ScopedTask<'_, T> {
     /// # Errors
     ///
     /// Fails if the task panicked, with the panic's payload, or if it was cancelled.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join(self) -> Result<T, TaskError> {
         self.0.join()
     }

@@ -492,6 +492,7 @@ impl<'a> LockedQueue<'a> {
     ///
     /// The waiter must still be in the same queue by then, or have been taken out of it for good: one that
     /// was moved to another queue counts as woken, and its wake-up is waited for.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait(
         mut self,
         waiter: Waiter,

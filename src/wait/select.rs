@@ -178,6 +178,7 @@ fn order(start: usize, len: usize) -> impl Iterator<Item = usize> {
 /// Blocks until it has taken what there is of one of the objects, or until the deadline. `branches` has room
 /// for all of them.
 #[cold]
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub(crate) fn wait_any(
     sources: &mut dyn Sources,
     branches: &mut [Option<Branch>],
@@ -231,6 +232,7 @@ struct Turn {
 
 impl Wait<'_> {
     /// Queues everywhere and waits. Returns whether it has taken something, and which node is out for sure.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn run(&mut self, deadline: &Deadline) -> (bool, Option<usize>) {
         loop {
             // The nodes are reached from elsewhere: they must not be left by a panic of `park`.
@@ -251,6 +253,7 @@ impl Wait<'_> {
 
     /// Queues everywhere and waits, until this thread is claimed, or has claimed itself for an object that it
     /// has found ready. `None` at the deadline.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn next_turn(&self, deadline: &Deadline) -> Option<Turn> {
         let mut first = false;
         let mut ready = None;

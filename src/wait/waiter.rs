@@ -229,6 +229,7 @@ impl Waiter {
 
     /// Blocks until a thread has stored an outcome, or until the deadline. `None` decides nothing: the node
     /// may have been taken out already, see [`LockedQueue::wait`](super::queue::LockedQueue::wait).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn wait(&self, deadline: &Deadline, mut spin: SpinWait) -> Option<Wakeup> {
         // The clock is read each time: where others want the processor, a yield can last longer than any
         // time-out.

@@ -2,14 +2,42 @@
 
 pub(crate) use loom::sync::atomic::Ordering;
 
+use std::cell::Cell;
 use std::panic;
+use std::sync::Once;
 use std::thread;
+
+std::thread_local! {
+    /// Whether a panic of this thread is an answer, and nothing to report.
+    static ASKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets a panic that is an answer to [`is_over`] go by in silence: a hook cannot be set by a thread that
+/// panics, so it is set before.
+fn hush() {
+    static HUSHED: Once = Once::new();
+    HUSHED.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !ASKING.get() {
+                report(info);
+            }
+        }));
+    });
+}
 
 /// Returns whether this thread unwinds out of a deadlock that loom has found. It has no threads to go on
 /// with then, and any operation would be a panic within a panic. A thread that unwinds for another reason
 /// goes on as usual.
 pub(in crate::facade) fn is_over() -> bool {
-    thread::panicking() && panic::catch_unwind(|| drop(loom::thread::current())).is_err()
+    if !thread::panicking() {
+        hush();
+        return false;
+    }
+    ASKING.set(true);
+    let over = panic::catch_unwind(|| drop(loom::thread::current())).is_err();
+    ASKING.set(false);
+    over
 }
 
 /// loom's atomics with the methods that this crate uses. They do nothing once the model [is

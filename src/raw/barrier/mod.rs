@@ -177,6 +177,7 @@ impl RawBarrier {
     /// Arrives, and waits until all have, within the limit. The last to arrive runs `action` before any
     /// thread is released. `call` is what the user called, for the panic.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait(
         &self,
         limit: TimeLimit<'_>,
@@ -269,6 +270,7 @@ impl RawBarrier {
 
     /// Not the last: waits until the round trips or breaks. This deadline breaks it unless it is complete by
     /// then.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn meet(&self, before: State, deadline: &Deadline) -> Result<Met, Broken> {
         let generation = before.generation();
         let is_last_but_one = before.count() + 2 == self.parties as u64;
@@ -338,6 +340,7 @@ impl RawBarrier {
 
     /// Waits until a thread may arrive again, and says what it saw then.
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn enter(&self, mut state: State, deadline: &Deadline) -> Result<State, Broken> {
         while self.is_closed(state) {
             if state.is_aborted() || deadline.has_passed() {
@@ -354,6 +357,7 @@ impl RawBarrier {
     }
 
     /// Queues for as long as what is to be waited for in the generation of `state` is still to be waited for.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn sleep(&self, mut state: State, role: Role, deadline: &Deadline) -> Slept {
         let generation = state.generation();
         let waiter = Waiter::new(&self.queue, generation.tag(role));

@@ -212,6 +212,7 @@ impl<V: Visible> RawRwLock<V> {
     // The upgradable reader.
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn upgradable(&self, limit: TimeLimit<'_>) -> bool {
         // Acquire (rwlock.write): what the last writer did.
         match self.try_change(State::FREE, State(UPGRADABLE), Acquire) {
@@ -270,6 +271,7 @@ impl<V: Visible> RawRwLock<V> {
     /// Comes in, waiting until the deadline. A reader gives up at once if there would be too many, and is
     /// counted if not. Returns what the state is then, or nothing of it (FREE) if the lock was handed over.
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn acquire(&self, role: Role, mut state: State, deadline: &Deadline) -> Option<State> {
         let mut designated = 0;
         let mut stamp = Stamp::NONE;
@@ -332,6 +334,7 @@ impl<V: Visible> RawRwLock<V> {
 
     /// Queues, and blocks until the lock is handed to this thread, or it is woken as the designated waker, or
     /// the deadline passes. `designated` is DESIGNATED for a thread that was that, and has lost to another.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn queue_up(
         &self,
         role: Role,
@@ -371,6 +374,7 @@ impl RawRwLock<()> {
     /// Reads, waiting within the limit. Returns `false` if that is over, or at
     /// once if there would be more readers than can be counted: without a deadline that alone.
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn read(&self, role: Role, limit: TimeLimit<'_>) -> bool {
         self.try_read(role) || self.acquire(role, self.load(), &limit.deadline()).is_some()
     }

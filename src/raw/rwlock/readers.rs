@@ -195,6 +195,7 @@ impl RawRwLock<Readers> {
     // Always: of several callers in one program none is inlined otherwise, which costs a third of an
     // uncontended read.
     #[inline(always)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn read(&self, role: Role, limit: TimeLimit<'_>) -> Option<ReadToken> {
         match self.read_at_once(role) {
             Ok(token) => Some(token),
@@ -205,6 +206,7 @@ impl RawRwLock<Readers> {
     /// Returns whether the reader is in, counted.
     #[cold]
     #[inline(never)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn read_slow(&self, role: Role, state: State, deadline: &Deadline) -> bool {
         self.acquire(role, state, deadline).is_some_and(|state| {
             self.enable_bias(state);

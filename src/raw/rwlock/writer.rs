@@ -19,6 +19,7 @@ use crate::wait::{LockedQueue, Place, PollInterval, SpinWait, Waiter};
 
 impl<V: Visible> RawRwLock<V> {
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn write(&self, limit: TimeLimit<'_>) -> bool {
         // Acquire (rwlock.write, rwlock.read): what earlier holders did.
         let Err(state) = self.try_change(State::FREE, State(WRITER), Acquire) else { return true };
@@ -32,6 +33,7 @@ impl<V: Visible> RawRwLock<V> {
     }
 
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn write_slow(&self, state: State, deadline: &Deadline) -> bool {
         if deadline.has_passed() {
             return self.try_take(state, 0);
@@ -93,6 +95,7 @@ impl<V: Visible> RawRwLock<V> {
     /// # Safety
     ///
     /// The caller is the upgradable reader. If the result is true it is the writer instead.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) unsafe fn upgrade(&self, limit: TimeLimit<'_>) -> bool {
         // Acquire (rwlock.read): what the readers that have left did.
         if self.try_change(State(UPGRADABLE), State(WRITER), Acquire).is_ok() {
@@ -229,6 +232,7 @@ impl<V: Visible> RawRwLock<V> {
 
     /// For the writer that set DRAINING: waits until all readers have left, or until the deadline.
     #[cold]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn drain(&self, mut state: State, deadline: &Deadline) -> bool {
         // In order after the exchange that set WRITER, against a reader that publishes itself (rwlock.slots).
         // proof: rwlock.slots.fence

@@ -97,7 +97,7 @@ impl RawSemaphore {
         }
         let deadline = limit.deadline();
         if deadline.is_never() {
-            self.acquire(n, "try_acquire_many_for");
+            self.acquire(n, "try_acquire_many_for", Call::none());
             return true;
         }
         if deadline.has_passed() {

@@ -58,4 +58,13 @@ impl Turn {
             Self::Selecting(node) => node.wake(Wakeup::HANDOFF),
         }
     }
+
+    /// The same for a thread that is to look for itself.
+    #[track_caller]
+    pub(crate) fn notify(self) {
+        match self {
+            Self::Alone(sleep) => sleep.end(),
+            Self::Selecting(node) => node.wake(Wakeup::WOKEN),
+        }
+    }
 }

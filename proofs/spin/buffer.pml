@@ -1,0 +1,216 @@
+/* The buffer: a ring of CAP slots (src/raw/ring.rs), the threads that sleep for it (src/raw/sleepers.rs), and how a call waits
+   (src/buffer/wait.rs, Core::wait). N threads, each any number of turns: a put or a get, of up to BATCH items, with or
+   without a deadline, which may pass at any point; or a close. A thread stops between any two turns. When no thread can go on,
+   one that sleeps must have nothing to do: a getter of an empty buffer, a putter of a full one, and neither is closed.
+   With ROLES the first thread only puts, and the others only get; with -DROLES=2 it is the other way round.
+
+   A position counts laps by twos, and a stamp by fours: no two that meet are further apart. Where a claim is decided on two
+   looks, an exchange that fails decides anew. Waiting for a thread between two steps (Busy) is a step that is not enabled. A
+   section under the queue lock that looks once at the ring is one step; a putter's has two.
+
+   Faults:
+    1 a getter announces without looking                  2 a claim does not see WAITING
+    3 a woken sleeper does not hand on                    4 handing on announces and wakes none
+    5 one that was woken at its deadline hands nothing on 6 closing wakes no putter
+    7 a slot is freed before it is read                   8 a slot is published before it is written
+    9 a put claims a place that is not free yet          10 a getter announces before it has the queue lock
+   11 a get claims what is not published yet             12 a closed buffer puts to sleep
+   13 a putter announces without looking
+
+     run: -DN=2
+     run: -DN=2 -DCAP=2 -DBATCH=2 -DTIMED=1 -DCLOSES=1
+     run: -DTIMED=0 -DCLOSES=0
+     run: -DROLES=1 -DTIMED=0 -DCLOSES=1
+     run: -DROLES=2 -DTIMED=0 -DCLOSES=1
+     find 1 2 5 6 7 8 9 10 11 12 13: -DN=2
+     find 3 4: -DROLES=1 -DTIMED=0 -DCLOSES=1 */
+#ifndef N
+#define N 3
+#endif
+#ifndef CAP
+#define CAP 1
+#endif
+#ifndef BATCH
+#define BATCH 1
+#endif
+#ifndef ROLES
+#define ROLES 0
+#endif
+#ifndef TIMED
+#define TIMED N     /* the threads below this number may have deadlines */
+#endif
+#ifndef CLOSES
+#define CLOSES N    /* those below this one may close */
+#endif
+#ifndef FAULT
+#define FAULT 0
+#endif
+#define M (2 * CAP)
+#define GET 0
+#define PUT 1
+byte head, tail;    /* positions, modulo M: lap * CAP + index */
+bit closed;         /* of the tail */
+bit waiting[2];     /* WAITING: of the tail for getters, of the head for putters */
+byte stamp[CAP];    /* 2 * lap + published, modulo 4 */
+bit value[CAP];     /* the slot has a value */
+bit guard;          /* the queue lock of the putters, between their two looks */
+byte q[2 * N], ql[2];
+bit out[N];         /* woken */
+byte asleep[N];     /* 0, or 1 + the side */
+bit over;           /* no thread can go on */
+
+#define FREE(p) (stamp[(p) % CAP] == 2 * (((p) / CAP) % 2))
+#define PUBLISHED(p) (stamp[(p) % CAP] == 2 * (((p) / CAP) % 2) + 1)
+#define EMPTY (head == tail)
+#define COUNT ((tail + M - head) % M)
+#define FULL (COUNT == CAP)
+#define UNLOCKED(s) ((s) == GET || !guard)
+#define GOES_ON(s) ((s) == GET -> (!EMPTY && FAULT != 1) || (closed && FAULT != 12) : (!FULL && FAULT != 13) || closed)
+
+inline push(side) {
+  i = ql[side];
+  if
+  :: again -> do :: i > 0 -> q[(side) * N + i] = q[(side) * N + i - 1]; i-- :: else -> break od
+  :: else
+  fi;
+  q[(side) * N + i] = me; ql[side]++; out[me] = 0; asleep[me] = 1 + side; i = 0
+}
+inline remove_at(side) {
+  do :: i + 1 < ql[side] -> q[(side) * N + i] = q[(side) * N + i + 1]; i++ :: else -> break od;
+  ql[side]--; q[(side) * N + ql[side]] = 0; i = 0
+}
+inline wake_one(side) {
+  if
+  :: d_step { UNLOCKED(side) && ql[side] > 0 -> first = q[(side) * N]; remove_at(side) }
+     d_step { out[first] = 1; first = 0 }
+  :: UNLOCKED(side) && ql[side] == 0
+  fi
+}
+inline wake_all(side) {
+  d_step {
+    UNLOCKED(side) ->
+    do
+    :: ql[side] > 0 -> first = q[(side) * N]; remove_at(side); out[first] = 1; first = 0
+         if :: FAULT == 6 -> break :: else fi
+    :: else -> break
+    od }
+}
+/* the claim of k places or items, from `at` */
+inline claim(side, cursor) {
+  at = cursor; cursor = (cursor + k) % M; done = 1;
+  owes = waiting[1 - side] && FAULT != 2; waiting[1 - side] = 0
+}
+/* one attempt: `done` is 1 if it has claimed, 2 if it is closed */
+inline attempt() {
+  if
+  :: d_step { s == PUT && closed -> done = 2 }
+  :: d_step { s == PUT && !closed && n == 1 && (FREE(tail) || (FAULT == 9 && !FULL)) -> k = 1; claim(PUT, tail) }  /* proof: ring.exchange, ring.load */
+  :: d_step { s == PUT && !closed && n > 1 && !FULL -> k = (CAP - COUNT < n -> CAP - COUNT : n); claim(PUT, tail) }
+  :: d_step { s == PUT && FULL -> done = 0 }
+  :: d_step { s == GET && !EMPTY && n == 1 && (PUBLISHED(head) || FAULT == 11) -> k = 1; claim(GET, head) }  /* proof: ring.is_published */
+  :: d_step { s == GET && !EMPTY && n > 1 -> k = (COUNT < n -> COUNT : n); claim(GET, head) }
+  :: d_step { s == GET && EMPTY -> done = (closed -> 2 : 0) }
+  fi;
+  do /* the slots, one after the other, each when it is free, or published */
+  :: s == PUT && k > 0 ->
+     atomic { (FREE(at) || FAULT == 9) -> assert(!value[at % CAP]);
+       if
+       :: FAULT == 8 -> stamp[at % CAP] = (stamp[at % CAP] + 1) % 4; i = 1
+       :: else -> d_step { value[at % CAP] = 1; stamp[at % CAP] = (stamp[at % CAP] + 1) % 4 }  /* proof: ring.write */
+       fi }
+     d_step { if :: FAULT == 8 -> value[at % CAP] = 1; i = 0 :: else fi; k--; at = (k > 0 -> (at + 1) % M : 0) }
+  :: s == GET && k > 0 ->
+     atomic { (PUBLISHED(at) || FAULT == 11) -> assert(value[at % CAP]);
+       if
+       :: FAULT == 7 -> stamp[at % CAP] = (stamp[at % CAP] + 1) % 4; i = 1
+       :: else -> d_step { value[at % CAP] = 0; stamp[at % CAP] = (stamp[at % CAP] + 1) % 4 }
+       fi }
+     d_step { if :: FAULT == 7 -> value[at % CAP] = 0; i = 0 :: else fi; k--; at = (k > 0 -> (at + 1) % M : 0) }
+  :: k == 0 -> break
+  od
+}
+proctype T(byte me) {
+  byte i, first, n, k, at, done, seen;
+  bit s, timed, woken, again, owes, late;
+  do
+  :: break
+  :: d_step { !closed && (CLOSES > me) -> closed = 1 }
+     if :: FAULT != 6 -> wake_all(PUT) :: else fi;
+     wake_all(GET)
+  :: atomic {
+       if
+       :: ROLES == 0 || (ROLES == 1 && me > 0) || (ROLES == 2 && me == 0) -> s = GET
+       :: ROLES == 0 || (ROLES == 1 && me == 0) || (ROLES == 2 && me > 0) -> s = PUT
+       fi;
+       if :: timed = 0 :: TIMED > me -> timed = 1 fi;
+       if :: n = 1 :: BATCH > 1 -> n = BATCH fi }
+     attempt();
+     do
+     :: done > 0 || late || over -> break
+     :: done == 0 && !late && !over ->
+        if
+        :: d_step { UNLOCKED(s) && GOES_ON(s) -> again = again }
+        :: d_step { s == GET && !GOES_ON(GET) && FAULT != 10 -> waiting[GET] = 1; push(GET) }  /* proof: ring.exchange */
+        :: d_step { s == GET && !GOES_ON(GET) && FAULT == 10 -> waiting[GET] = 1 } d_step { push(GET) }
+        :: d_step { s == PUT && !guard && !GOES_ON(PUT) -> guard = 1; seen = head }
+           if
+           :: d_step { head == seen && (FULL || FAULT == 13) -> waiting[PUT] = 1; push(PUT); guard = 0; seen = 0 }
+           :: d_step { !(head == seen && (FULL || FAULT == 13)) -> guard = 0; seen = 0 }
+           fi
+        fi;
+        if
+        :: asleep[me] == 0
+        :: d_step { asleep[me] > 0 && out[me] -> out[me] = 0; asleep[me] = 0; woken = 1; again = 1 }
+        :: d_step { asleep[me] > 0 && timed && !out[me] && UNLOCKED(s) ->
+             i = 0; asleep[me] = 0; late = 1;
+             do :: i < ql[s] && q[s * N + i] != me -> i++ :: else -> break od;
+             if
+             :: i < ql[s] -> woken = 0; remove_at(s)
+             :: else -> woken = 1; i = 0    /* it is about to be woken */
+             fi }
+           if
+           :: woken -> d_step { out[me] -> out[me] = 0; again = 1; woken = (FAULT != 5) }
+           :: !woken
+           fi
+        :: asleep[me] > 0 && over -> asleep[me] = 0
+        fi;
+        if :: !over -> attempt() :: else fi
+     od;
+     if
+     :: woken && FAULT != 3 && !over && ql[s] > 0 -> /* hands on: announces, or wakes */
+        if
+        :: d_step { GOES_ON(s) -> again = 0 } if :: FAULT != 4 -> wake_one(s) :: else fi
+        :: d_step { s == GET && !GOES_ON(GET) -> waiting[GET] = 1 }
+        :: d_step { s == PUT && !GOES_ON(PUT) -> seen = head }
+           if
+           :: d_step { head == seen && FULL -> waiting[PUT] = 1; seen = 0 }
+           :: d_step { !(head == seen && FULL) -> seen = 0 } if :: FAULT != 4 -> wake_one(s) :: else fi
+           fi
+        fi
+     :: else
+     fi;
+     if :: owes -> wake_one((1 - s)) :: else fi;
+     d_step { s = 0; timed = 0; n = 0; done = 0; woken = 0; again = 0; late = 0; owes = 0; i = 0 }
+     if :: over -> break :: else fi
+  od
+}
+init {
+  byte t;
+  atomic { do :: t < N -> run T(t); t++ :: else -> break od }
+  do
+  :: _nr_pr == 1 -> break
+  :: timeout ->
+     d_step {
+       t = 0;
+       do
+       :: t < N ->
+            assert(asleep[t] == 0 || !closed);
+            assert(asleep[t] != 1 + GET || EMPTY);
+            assert(asleep[t] != 1 + PUT || FULL);
+            t++
+       :: else -> break
+       od;
+       assert(!guard);
+       over = 1; t = 0 }
+  od
+}

@@ -1,0 +1,208 @@
+//! A bounded queue of values, as small as it can be said: see `facade::spec`.
+//!
+//! Putting is one step, and getting is one. An item has what its putter did; a place that was used before has
+//! what the getter did that freed it.
+
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use crate::facade::spec::{Edge, Gate, Past};
+pub(crate) use crate::raw::ring::No;
+pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
+pub(crate) use crate::raw::sleepers::{RawSleepers as Sleepers, Slept};
+pub(crate) use crate::raw::{Place, SpinWait, Waiter};
+
+/// Returns whether a call owes the other side a wake-up.
+#[must_use]
+pub(crate) struct Wake(pub(crate) bool);
+
+pub(crate) struct Ring<T> {
+    gate: Gate<Fields<T>>,
+    /// From the thread that closes it to those that find it closed.
+    closing: Edge,
+    capacity: usize,
+    /// It has and gives values.
+    _values: PhantomData<*mut T>,
+}
+
+struct Fields<T> {
+    items: VecDeque<(T, Past)>,
+    /// Places that no item has been in yet.
+    unused: usize,
+    /// Those that items have left, and what the threads did that took them.
+    freed: VecDeque<Past>,
+    puts: u64,
+    closed: bool,
+    getter_waits: bool,
+    putter_waits: bool,
+}
+
+// SAFETY: values move between threads, and a get and a put are each one step.
+unsafe impl<T: Send> Send for Ring<T> {}
+// SAFETY: as above: no two threads have a reference to the same value.
+unsafe impl<T: Send> Sync for Ring<T> {}
+
+impl<T> UnwindSafe for Ring<T> {}
+impl<T> RefUnwindSafe for Ring<T> {}
+
+impl<T> Fields<T> {
+    fn room(&self) -> usize {
+        self.unused + self.freed.len()
+    }
+
+    /// There is room.
+    fn put(&mut self, item: T) {
+        match self.unused.checked_sub(1) {
+            Some(left) => self.unused = left,
+            None => self.freed.pop_front().expect("there is room").take(),
+        }
+        self.items.push_back((item, Past::new()));
+        self.puts += 1;
+    }
+
+    fn get(&mut self) -> Option<T> {
+        let (item, put) = self.items.pop_front()?;
+        put.take();
+        self.freed.push_back(Past::new());
+        Some(item)
+    }
+}
+
+impl<T> Ring<T> {
+    #[track_caller]
+    pub(crate) fn new(capacity: usize) -> Self {
+        let fields = Fields {
+            items: VecDeque::new(),
+            unused: capacity,
+            freed: VecDeque::new(),
+            puts: 0,
+            closed: false,
+            getter_waits: false,
+            putter_waits: false,
+        };
+        Self { gate: Gate::new(fields), closing: Edge::new(), capacity, _values: PhantomData }
+    }
+
+    pub(crate) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Why a call does not go on that has found nothing.
+    fn refusal(&self, fields: &Fields<T>) -> No {
+        if fields.closed {
+            self.closing.acquire();
+            No::Closed
+        } else {
+            No::NotNow
+        }
+    }
+
+    /// The same of a put, which a closed buffer refuses in any case.
+    fn refuses(&self, fields: &Fields<T>) -> Option<No> {
+        (fields.closed || fields.room() == 0).then(|| self.refusal(fields))
+    }
+
+    #[track_caller]
+    pub(crate) fn put(&self, item: T) -> Result<Wake, (No, T)> {
+        self.gate.step(|fields| {
+            if let Some(no) = self.refuses(fields) {
+                return Err((no, item));
+            }
+            fields.put(item);
+            Ok(Wake(std::mem::take(&mut fields.getter_waits)))
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self) -> Result<(T, Wake), No> {
+        self.gate.step(|fields| {
+            let item = fields.get().ok_or_else(|| self.refusal(fields))?;
+            Ok((item, Wake(std::mem::take(&mut fields.putter_waits))))
+        })
+    }
+
+    pub(crate) fn may_get(&self) -> bool {
+        self.gate.peek(|fields| !fields.items.is_empty())
+    }
+
+    pub(crate) fn may_put(&self) -> bool {
+        self.gate.peek(|fields| fields.room() > 0)
+    }
+
+    #[track_caller]
+    pub(crate) fn put_some(&self, items: &mut VecDeque<T>) -> Result<(usize, usize, Wake), No> {
+        self.gate.step(|fields| {
+            if let Some(no) = self.refuses(fields) {
+                return Err(no);
+            }
+            let count = items.len().min(fields.room());
+            items.drain(..count).for_each(|item| fields.put(item));
+            Ok((count, fields.room(), Wake(std::mem::take(&mut fields.getter_waits))))
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn get_some(&self, out: &mut Vec<T>, max: usize) -> Result<(usize, Wake), No> {
+        self.gate.step(|fields| {
+            if fields.items.is_empty() {
+                return Err(self.refusal(fields));
+            }
+            let count = max.min(fields.items.len());
+            out.extend((0..count).filter_map(|_| fields.get()));
+            Ok((count, Wake(std::mem::take(&mut fields.putter_waits))))
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn close(&self) -> bool {
+        self.gate.step(|fields| {
+            if !fields.closed {
+                self.closing.release();
+            }
+            !std::mem::replace(&mut fields.closed, true)
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.gate.step(|fields| {
+            if fields.closed {
+                self.closing.acquire();
+            }
+            fields.closed
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn len(&self) -> usize {
+        self.gate.step(|fields| fields.items.len())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[track_caller]
+    pub(crate) fn puts(&self) -> u64 {
+        self.gate.step(|fields| fields.puts)
+    }
+
+    #[track_caller]
+    pub(crate) fn announce_getter(&self) -> bool {
+        self.gate.step(|fields| {
+            let waits = fields.items.is_empty() && !fields.closed;
+            fields.getter_waits |= waits;
+            waits
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn announce_putter(&self) -> bool {
+        self.gate.step(|fields| {
+            let waits = fields.room() == 0 && !fields.closed;
+            fields.putter_waits |= waits;
+            waits
+        })
+    }
+}

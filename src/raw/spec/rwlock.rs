@@ -1,0 +1,423 @@
+//! What a reader-writer lock promises, as small as it can be said: see `facade::spec`.
+//!
+//! A waiting thread *may go* when the lock lets it in and no thread before it is in its way. It is asleep
+//! while it may not, and runs while it may: a thread that is faster takes the lock from it, and it sleeps on.
+//!
+//! | who comes | comes in unless |
+//! |---|---|
+//! | a reader | there is a writer, or one waits that may not go |
+//! | a recursive reader | there is a writer |
+//! | the upgradable reader | the same as a reader; or there is one, or a `try_write` looks |
+//! | a writer | there is any other, or a `try_write` looks |
+//! | the upgradable reader that becomes the writer | there is a reader |
+//!
+//! Those in the queue: a reader may go if no writer is before it, the upgradable reader if none of its like
+//! is either, a writer if it is the first.
+
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+
+use crate::facade::TimeLimit;
+use crate::facade::spec::{Edge, Gate, Sleep};
+
+#[cold]
+#[track_caller]
+pub(crate) fn too_many_readers(call: &str) -> ! {
+    panic!("{call}: too many readers at once")
+}
+
+/// Readers are all alike.
+#[derive(Debug)]
+pub(crate) struct Readers(());
+
+impl Readers {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(crate) struct ReadToken(());
+
+impl ReadToken {
+    pub(crate) const COUNTED: Self = Self(());
+}
+
+/// How a thread wants the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Read,
+    /// Reads as well, and may do so already: waiting writers do not stop it.
+    ReadAgain,
+    Upgradable,
+    Write,
+    /// Is the upgradable reader, and waits until the others have left.
+    Upgrade,
+}
+
+impl Role {
+    fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Upgrade)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct RawRwLock<V> {
+    gate: Gate<Fields>,
+    /// rwlock.write
+    write: Edge,
+    /// rwlock.read
+    read: Edge,
+    _visible: PhantomData<V>,
+}
+
+#[derive(Debug)]
+struct Fields {
+    writer: bool,
+    upgradable: bool,
+    readers: usize,
+    /// How many `try_write` look for readers, and are to fail.
+    looking: usize,
+    queue: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    role: Role,
+    sleep: Sleep,
+    /// Has a deadline, and does not sleep.
+    timed: bool,
+    may_go: bool,
+}
+
+impl Fields {
+    fn admits(&self, role: Role) -> bool {
+        match role {
+            Role::Read | Role::ReadAgain => !self.writer,
+            Role::Upgradable => !self.writer && !self.upgradable && self.looking == 0,
+            Role::Write => !self.writer && !self.upgradable && self.readers == 0 && self.looking == 0,
+            Role::Upgrade => self.readers == 0,
+        }
+    }
+
+    /// Returns whether a thread may come in that is not in the queue.
+    fn admits_newcomer(&self, role: Role) -> bool {
+        let waits = || !self.queue.iter().any(|other| other.role.writes() && !other.may_go);
+        self.admits(role) && (matches!(role, Role::ReadAgain | Role::Write | Role::Upgrade) || waits())
+    }
+
+    fn may_go(&self, place: usize) -> bool {
+        let role = self.queue[place].role;
+        let mut before = self.queue.iter().take(place).map(|other| other.role);
+        self.admits(role)
+            && !before.any(|other| match role {
+                Role::ReadAgain | Role::Upgrade => false,
+                Role::Read => other.writes(),
+                Role::Upgradable => other.writes() || other == Role::Upgradable,
+                Role::Write => true,
+            })
+    }
+
+    /// Wakes those that may go, and lets those sleep on that may not go any more.
+    fn settle(&mut self) {
+        for place in 0..self.queue.len() {
+            let may_go = self.may_go(place);
+            let waiting = &mut self.queue[place];
+            if may_go != std::mem::replace(&mut waiting.may_go, may_go) && !waiting.timed {
+                if may_go {
+                    waiting.sleep.end();
+                } else {
+                    waiting.sleep.sleep();
+                }
+            }
+        }
+    }
+
+    fn become_holder(&mut self, role: Role) {
+        match role {
+            Role::Read | Role::ReadAgain => self.readers += 1,
+            Role::Upgradable => self.upgradable = true,
+            Role::Write => self.writer = true,
+            Role::Upgrade => (self.upgradable, self.writer) = (false, true),
+        }
+    }
+
+    /// Lets those in on whom it is.
+    fn hand_over(&mut self) {
+        while !self.queue.is_empty() && self.may_go(0) {
+            let Some(first) = self.queue.pop_front() else { return };
+            self.become_holder(first.role);
+            if !first.timed && !first.may_go {
+                first.sleep.end();
+            }
+        }
+    }
+}
+
+enum Begun {
+    In,
+    TooLate,
+    Queued(Sleep),
+}
+
+impl<V> RawRwLock<V> {
+    #[track_caller]
+    pub(crate) fn new(_: V) -> Self {
+        let fields =
+            Fields { writer: false, upgradable: false, readers: 0, looking: 0, queue: VecDeque::new() };
+        Self { gate: Gate::new(fields), write: Edge::new(), read: Edge::new(), _visible: PhantomData }
+    }
+
+    #[track_caller]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.gate.step(|fields| fields.writer || fields.upgradable || fields.readers > 0)
+    }
+
+    #[track_caller]
+    pub(crate) fn is_write_locked(&self) -> bool {
+        self.gate.step(|fields| fields.writer)
+    }
+
+    /// Advice only: that one may be about to wait is always true.
+    #[allow(clippy::unused_self, reason = "the real one looks")]
+    pub(crate) const fn has_waiters(&self) -> bool {
+        true
+    }
+
+    #[track_caller]
+    pub(crate) fn has_waiters_now(&self) -> bool {
+        self.gate.step(|fields| !fields.queue.is_empty())
+    }
+
+    /// A writer comes behind all holders, every other behind writers.
+    fn take(&self, role: Role) {
+        self.write.acquire();
+        if role.writes() {
+            self.read.acquire();
+        }
+    }
+
+    fn enter(&self, fields: &mut Fields, role: Role) {
+        fields.become_holder(role);
+        self.take(role);
+        fields.settle();
+    }
+
+    #[track_caller]
+    fn try_acquire(&self, role: Role) -> bool {
+        self.gate.step(|fields| {
+            let admitted = fields.admits_newcomer(role);
+            if admitted {
+                self.enter(fields, role);
+            }
+            admitted
+        })
+    }
+
+    #[track_caller]
+    fn acquire(&self, role: Role, limit: TimeLimit<'_>) -> bool {
+        let deadline = limit.deadline();
+        let begun = self.gate.step(|fields| {
+            if fields.admits_newcomer(role) {
+                self.enter(fields, role);
+                return Begun::In;
+            }
+            if deadline.has_passed() {
+                return Begun::TooLate;
+            }
+            let sleep = Sleep::new();
+            let waiting = Waiting { role, sleep: sleep.clone(), timed: !deadline.is_never(), may_go: false };
+            match role {
+                Role::ReadAgain | Role::Upgrade => fields.queue.push_front(waiting),
+                _ => fields.queue.push_back(waiting),
+            }
+            fields.settle();
+            Begun::Queued(sleep)
+        });
+        match begun {
+            Begun::In => true,
+            Begun::TooLate => false,
+            Begun::Queued(own) if deadline.is_never() => {
+                own.sleep();
+                self.gate.also(|fields| self.end_wait(fields, role, &own))
+            }
+            Begun::Queued(own) => {
+                let entered = self.gate.step(|fields| self.end_wait(fields, role, &own));
+                if !entered {
+                    deadline.pass();
+                }
+                entered
+            }
+        }
+    }
+
+    /// Leaves the queue, and comes in if it may. A thread that is not there any more was let in.
+    fn end_wait(&self, fields: &mut Fields, role: Role, own: &Sleep) -> bool {
+        let Some(place) = fields.queue.iter().position(|other| other.sleep.is(own)) else {
+            self.take(role);
+            return true;
+        };
+        let may_go = fields.queue.remove(place).is_some_and(|waiting| waiting.may_go);
+        if may_go {
+            self.enter(fields, role);
+        } else {
+            fields.settle();
+        }
+        may_go
+    }
+
+    /// A holder's own change, after which others may come in.
+    #[track_caller]
+    fn change(&self, edge: &Edge, fair: bool, change: impl FnOnce(&mut Fields)) {
+        self.gate.step(|fields| {
+            edge.release();
+            change(fields);
+            if fair {
+                fields.hand_over();
+            }
+            fields.settle();
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn read(&self, role: Role, limit: TimeLimit<'_>) -> Option<ReadToken> {
+        self.acquire(role, limit).then_some(ReadToken(()))
+    }
+
+    #[track_caller]
+    pub(crate) fn try_read(&self, role: Role) -> Option<ReadToken> {
+        self.try_acquire(role).then_some(ReadToken(()))
+    }
+
+    /// # Safety
+    ///
+    /// The caller is a reader, and no longer is afterwards.
+    #[track_caller]
+    pub(crate) unsafe fn unlock_read(&self, _: ReadToken) {
+        self.change(&self.read, false, |fields| fields.readers -= 1);
+    }
+
+    /// # Safety
+    ///
+    /// As for [`unlock_read`](Self::unlock_read).
+    #[track_caller]
+    pub(crate) unsafe fn unlock_read_fair(&self, _: ReadToken) {
+        self.change(&self.read, true, |fields| fields.readers -= 1);
+    }
+
+    #[track_caller]
+    pub(crate) fn upgradable(&self, limit: TimeLimit<'_>) -> bool {
+        self.acquire(Role::Upgradable, limit)
+    }
+
+    #[track_caller]
+    pub(crate) fn try_upgradable(&self) -> bool {
+        self.try_acquire(Role::Upgradable)
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the upgradable reader, and no longer is afterwards.
+    #[track_caller]
+    pub(crate) unsafe fn unlock_upgradable(&self) {
+        self.change(&self.read, false, |fields| fields.upgradable = false);
+    }
+
+    /// # Safety
+    ///
+    /// As for [`unlock_upgradable`](Self::unlock_upgradable).
+    #[track_caller]
+    pub(crate) unsafe fn unlock_upgradable_fair(&self) {
+        self.change(&self.read, true, |fields| fields.upgradable = false);
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the upgradable reader, and a reader afterwards.
+    #[must_use]
+    #[track_caller]
+    pub(crate) unsafe fn downgrade_upgradable(&self) -> bool {
+        self.gate.step(|fields| {
+            fields.upgradable = false;
+            fields.readers += 1;
+            fields.settle();
+        });
+        true
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&self, limit: TimeLimit<'_>) -> bool {
+        self.acquire(Role::Write, limit)
+    }
+
+    /// One that fails because of readers looks for a while, and others of its kind fail meanwhile.
+    #[track_caller]
+    pub(crate) fn try_write(&self) -> bool {
+        let (entered, looks) = self.gate.step(|fields| {
+            let entered = fields.admits_newcomer(Role::Write);
+            let looks = !entered && !fields.writer && !fields.upgradable && fields.looking == 0;
+            if entered {
+                self.enter(fields, Role::Write);
+            }
+            fields.looking += usize::from(looks);
+            fields.settle();
+            (entered, looks)
+        });
+        if looks {
+            self.gate.step(|fields| {
+                fields.looking -= 1;
+                fields.settle();
+            });
+        }
+        entered
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the writer, and no longer is afterwards.
+    #[track_caller]
+    pub(crate) unsafe fn unlock_write(&self) {
+        self.change(&self.write, false, |fields| fields.writer = false);
+    }
+
+    /// # Safety
+    ///
+    /// As for [`unlock_write`](Self::unlock_write).
+    #[track_caller]
+    pub(crate) unsafe fn unlock_write_fair(&self) {
+        self.change(&self.write, true, |fields| fields.writer = false);
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the writer, and a reader afterwards.
+    #[track_caller]
+    pub(crate) unsafe fn downgrade(&self) {
+        self.change(&self.write, false, |fields| (fields.writer, fields.readers) = (false, 1));
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the writer, and the upgradable reader afterwards.
+    #[track_caller]
+    pub(crate) unsafe fn downgrade_to_upgradable(&self) {
+        self.change(&self.write, false, |fields| (fields.writer, fields.upgradable) = (false, true));
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the upgradable reader. If the result is true it is the writer instead.
+    #[track_caller]
+    pub(crate) unsafe fn upgrade(&self, limit: TimeLimit<'_>) -> bool {
+        self.acquire(Role::Upgrade, limit)
+    }
+
+    /// # Safety
+    ///
+    /// As for [`upgrade`](Self::upgrade).
+    #[track_caller]
+    pub(crate) unsafe fn try_upgrade(&self) -> bool {
+        self.try_acquire(Role::Upgrade)
+    }
+}
