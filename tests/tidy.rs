@@ -652,3 +652,35 @@ fn files_of_threads_have_no_circle() {
     }
     assert!(left.is_empty(), "these import from one another in a circle: {left:?}");
 }
+
+/// How many models are complete and how many are bounded stands in two documents, as the models say it.
+#[test]
+fn documents_count_the_models() {
+    let mut files = Vec::new();
+    rust_files(&root().join("loom-tests/src"), &mut files);
+    let mut bounds: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut complete = 0;
+    let is_own = |path: &&PathBuf| !path.ends_with("support.rs") && !path.iter().any(|part| part == "spec");
+    for path in files.iter().filter(is_own) {
+        let text = fs::read_to_string(path).unwrap();
+        for line in text.split("model").skip(1) {
+            if line.starts_with("(&") || line.starts_with("(\n") {
+                complete += 1;
+            } else if let Some(arguments) = line.strip_prefix("_bounded(") {
+                let bound = arguments.trim_start().split(',').next().unwrap();
+                let bound = bound.parse().unwrap_or_else(|_| panic!("{}: {bound}", path.display()));
+                *bounds.entry(bound).or_default() += 1;
+            }
+        }
+    }
+    let all = complete + bounds.values().sum::<usize>();
+    assert!(all > 200, "found only {all} models");
+    let mut table = format!("| complete | {complete} |\n");
+    for (bound, count) in bounds {
+        table += &format!("| up to {bound} preemptions | {count} |\n");
+    }
+    let verification = fs::read_to_string(root().join("docs/verification.md")).unwrap();
+    assert!(verification.contains(&format!("|--:|\n{table}")), "docs/verification.md is to have:\n{table}");
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("{complete} of {all} models")), "README.md: {complete} of {all} models");
+}

@@ -42,7 +42,7 @@ use crate::facade::atomic::{
     AtomicPtr,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::facade::{AbortOnUnwind, Deadline, Parker, reached};
+use crate::facade::{AbortOnUnwind, Data, Deadline, Parker, reached};
 
 const UNCLAIMED: *mut Waiter = ptr::null_mut();
 const OWN: *mut Waiter = ptr::without_provenance_mut(1);
@@ -53,6 +53,9 @@ pub(crate) struct Select {
     claim: AtomicPtr<Waiter>,
     /// In no queue: its outcome and its parker are those of all nodes.
     lead: Waiter,
+    /// In a model: whose `lead` is, so that an order that is missing is a race. The accesses to `lead` are
+    /// atomic, and loom never shows an exchange an older value than the last.
+    whose: Data<()>,
 }
 
 impl Select {
@@ -60,6 +63,7 @@ impl Select {
         Self {
             claim: AtomicPtr::new(UNCLAIMED),
             lead: Waiter::selecting(ptr::null(), ptr::null(), ptr::null(), Parker::new()),
+            whose: Data::new(()),
         }
     }
 
@@ -82,12 +86,17 @@ impl Select {
     fn claim(&self, party: *mut Waiter) -> bool {
         // Acquire (select.rearm): the outcome that follows comes after the thread has put `lead` back.
         // Relaxed on failure: the caller does nothing for this thread.
-        self.claim.compare_exchange(UNCLAIMED, party, Acquire, Relaxed).is_ok()
+        let claimed = self.claim.compare_exchange(UNCLAIMED, party, Acquire, Relaxed).is_ok();
+        if claimed {
+            self.whose.read().end();
+        }
+        claimed
     }
 
     /// Waits once more (invariant 5). No waker has anything of it.
     fn rearm(&self) {
         self.lead.reset();
+        self.whose.write().end();
         // Release (select.rearm): `lead` as it is now.
         self.claim.store(UNCLAIMED, Release);
     }
