@@ -76,6 +76,7 @@
 //! * [signal handlers](guide::limits#signal-handlers), in which nothing of this crate may be called,
 //!   [`fork`](guide::limits#fork), and [a lock in a global
 //!   allocator](guide::limits#a-lock-in-a-global-allocator);
+//! * waits [at a thread's very end](guide::limits#at-a-threads-very-end), in destructors of C libraries;
 //! * [who may free a primitive by raw pointer](guide::limits#who-may-free-a-primitive-by-raw-pointer);
 //! * whether time limits count [the time that a machine was
 //!   suspended](guide::limits#time-that-a-machine-was-suspended);

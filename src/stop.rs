@@ -18,9 +18,15 @@
 //!    source or a token for as long as it lasts, or the one that has dropped the last of them.
 //! 4. Guards do not keep the callbacks: when sources and tokens are gone nothing can stop, and what is
 //!    registered is dropped. So it is not lost with a guard that was forgotten.
+//! 5. A callback, or the drop of what it captured, may stop or drop another source. Up to [`DEEPEST`] such
+//!    calls are nested on a thread's stack. What is asked for from there is put off until the user's code of
+//!    the deepest has returned, and is done by that call, in order: however long the chain, in constant
+//!    stack. A source that is stopped from there is kept until then, so its callbacks run and are not
+//!    dropped.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroU64;
 use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
@@ -31,11 +37,99 @@ use crate::any::AnySource;
 use crate::any::sealed::{Raw, Sealed};
 use crate::condvar::Condvar;
 use crate::event::Event;
-use crate::facade::{TimeLimit, contain, this_thread};
+use crate::facade::{TimeLimit, contain, frame, per_thread, this_thread};
 use crate::mutex::{Mutex, MutexGuard};
 use crate::observe::{Call, Kind, Mode};
 
 type Callback = Box<dyn FnOnce() + Send>;
+
+/// So many runs or drops of callbacks are nested in each other on a thread, before they are put off.
+const DEEPEST: u32 = 32;
+
+/// What is put off until the deepest nested call is about to return.
+enum PutOff {
+    /// The callbacks of a source that was stopped.
+    Run(Arc<Shared>),
+    /// Those of a registry that no source has any more.
+    Drop(Arc<Registry>),
+    /// One that was taken back.
+    DropOne(Callback),
+}
+
+impl PutOff {
+    fn do_now(self) {
+        match self {
+            Self::Run(shared) => shared.registry.consume(shared.registry.state.lock(), |callback| callback()),
+            Self::Drop(registry) => registry.consume(registry.state.lock(), drop),
+            Self::DropOne(callback) => drop(callback),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Deepest(RefCell<VecDeque<PutOff>>);
+
+per_thread! {
+    /// How many calls that run or drop callbacks the thread is in.
+    const DEPTH: Cell<u32> = Cell::new(0); ends by nothing_to_do;
+}
+per_thread! {
+    /// In the frame of the deepest of them.
+    const PUT_OFF: Cell<*const Deepest> = Cell::new(std::ptr::null()); ends by nothing_to_do;
+}
+
+fn nothing_to_do<T>(_: &Cell<T>) {}
+
+/// Puts off what `make` makes, if the thread is as deep in such calls as it may be.
+fn put_off(make: impl FnOnce() -> PutOff) -> bool {
+    frame::with_current(&PUT_OFF, |deepest| deepest.0.borrow_mut().push_back(make())).is_some()
+}
+
+/// The first panic of several pieces of the user's code, all of which are run.
+#[derive(Default)]
+struct FirstPanic(Option<Box<dyn Any + Send>>);
+
+impl FirstPanic {
+    fn catch(&mut self, f: impl FnOnce()) {
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
+            match self.0 {
+                None => self.0 = Some(payload),
+                Some(_) => contain(|| drop(payload)),
+            }
+        }
+    }
+
+    /// Runs `f`, one call deeper, and what it has put off.
+    fn catch_nested(&mut self, f: impl FnOnce()) {
+        let depth = DEPTH.with(Cell::get).unwrap_or(0);
+        if depth == DEEPEST {
+            // In the call that does what was put off, one by one.
+            return self.catch(f);
+        }
+        DEPTH.with(|current| current.set(depth + 1));
+        if depth + 1 == DEEPEST {
+            let deepest = Deepest::default();
+            frame::enter(&PUT_OFF, Some(&deepest), || {
+                self.catch(f);
+                loop {
+                    // A statement of its own, which ends the borrow.
+                    let next = deepest.0.borrow_mut().pop_front();
+                    let Some(next) = next else { break };
+                    self.catch(|| next.do_now());
+                }
+            });
+        } else {
+            self.catch(f);
+        }
+        DEPTH.with(|current| current.set(depth));
+    }
+
+    fn resume(self) {
+        if let Some(payload) = self.0 {
+            panic::resume_unwind(payload);
+        }
+    }
+}
 
 /// What sources and tokens share.
 #[derive(Default)]
@@ -75,7 +169,7 @@ impl State {
 }
 
 impl Shared {
-    fn stop(&self) -> bool {
+    fn stop(self: &Arc<Self>) -> bool {
         if self.stopped.is_set() {
             return false;
         }
@@ -85,7 +179,9 @@ impl Shared {
         }
         // Invariant 1: under the lock.
         self.stopped.set();
-        self.registry.consume(state, |callback| callback());
+        if !put_off(|| PutOff::Run(Arc::clone(self))) {
+            self.registry.consume(state, |callback| callback());
+        }
         true
     }
 
@@ -107,31 +203,27 @@ impl Shared {
 impl Drop for Shared {
     /// Drops the callbacks that nothing can run any more (invariant 4).
     fn drop(&mut self) {
-        self.registry.consume(self.registry.state.lock(), drop);
+        let state = self.registry.state.lock();
+        if !state.callbacks.is_empty() && !put_off(|| PutOff::Drop(Arc::clone(&self.registry))) {
+            self.registry.consume(state, drop);
+        }
     }
 }
 
 impl Registry {
     /// Runs or drops all callbacks, in order, and resumes the first panic of one after the last of them.
     fn consume<'a>(&'a self, mut state: MutexGuard<'a, State>, end: impl Fn(Callback)) {
-        let mut first: Option<Box<dyn Any + Send>> = None;
+        let mut first = FirstPanic::default();
         while let Some((number, callback)) = state.callbacks.pop_first() {
             state.running = Some(Running { number, thread: this_thread() });
             drop(state);
-            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| end(callback))) {
-                match first {
-                    None => first = Some(payload),
-                    Some(_) => contain(|| drop(payload)),
-                }
-            }
+            first.catch_nested(|| end(callback));
             state = self.state.lock();
             state.running = None;
             self.over.notify_all();
         }
         drop(state);
-        if let Some(payload) = first {
-            panic::resume_unwind(payload);
-        }
+        first.resume();
     }
 
     /// Takes a callback back, or waits until it is over, unless the calling thread is running it.
@@ -142,7 +234,14 @@ impl Registry {
             self.over.wait_while(&mut state, |state| state.runner_of(number).is_some());
         }
         drop(state);
-        drop(callback);
+        let Some(callback) = callback else { return };
+        let mut callback = Some(callback);
+        frame::with_current(&PUT_OFF, |deepest| {
+            deepest.0.borrow_mut().extend(callback.take().map(PutOff::DropOne));
+        });
+        let mut first = FirstPanic::default();
+        first.catch_nested(|| drop(callback));
+        first.resume();
     }
 }
 
@@ -212,6 +311,11 @@ impl Registry {
 /// A callback may do anything to sources, tokens and guards: stop, register more, drop any guard. No lock is
 /// held while it runs. It runs with whatever its thread holds that called [`stop`](Self::stop), so stop
 /// without holding a lock.
+///
+/// Stops of other sources may be nested in callbacks. In a chain of more than 32 the rest is put off: then
+/// the inner `stop` returns before its callbacks have run, which they do, in the same thread and in order,
+/// before the outermost `stop` returns. So a chain of any length needs constant stack; and one of sources and
+/// guards that are dropped by what callbacks have captured, too.
 ///
 /// # Panics
 ///

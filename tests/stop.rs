@@ -672,3 +672,91 @@ fn callbacks_that_were_taken_back_leave_no_memory_behind() {
     });
     assert!(blocks <= 1, "{blocks} blocks are left");
 }
+
+/// A chain of sources, each with a callback that stops the next, up to `last`. Returns the first.
+fn chain(length: usize, last: StopSource, ran: &Arc<Mutex<Vec<usize>>>) -> StopSource {
+    let mut next = last;
+    for number in (0..length).rev() {
+        let (source, ran) = (StopSource::new(), Arc::clone(ran));
+        let callback = move || {
+            ran.lock().push(number);
+            // The only source: it is gone when the callback is over.
+            assert!(next.stop());
+        };
+        mem::forget(source.token().on_stop(callback));
+        next = source;
+    }
+    next
+}
+
+/// Runs `f` on a thread of a small stack.
+fn with_small_stack(f: impl FnOnce() + Send + 'static) {
+    watchdog(move || {
+        thread::Builder::new().stack_size(128 * 1024).spawn(f).unwrap().join().unwrap();
+    });
+}
+
+const LONG: usize = if cfg!(miri) { 100 } else { 100_000 };
+
+#[test]
+fn chain_of_stops_needs_constant_stack() {
+    with_small_stack(|| {
+        let ran = Arc::default();
+        assert!(chain(LONG, StopSource::new(), &ran).stop());
+        assert!(ran.lock().iter().copied().eq(0..LONG));
+        // Once more: the thread has left no trace of it.
+        ran.lock().clear();
+        assert!(chain(8, StopSource::new(), &ran).stop());
+        assert!(ran.lock().iter().copied().eq(0..8));
+    });
+}
+
+#[test]
+fn chain_that_is_dropped_needs_constant_stack() {
+    with_small_stack(|| {
+        let ran = Arc::default();
+        drop(chain(LONG, StopSource::new(), &ran));
+        assert_eq!((ran.lock().len(), Arc::strong_count(&ran)), (0, 1), "nothing ran, nothing is left");
+        let source = StopSource::new();
+        let mut guard = None;
+        for _ in 0..LONG {
+            let (before, ran) = (guard.take(), Arc::clone(&ran));
+            guard = Some(source.token().on_stop(move || drop((before, ran))));
+        }
+        assert_eq!(Arc::strong_count(&ran), LONG + 1);
+        drop(guard);
+        assert_eq!(Arc::strong_count(&ran), 1);
+    });
+}
+
+#[test]
+fn nested_stop_runs_its_callbacks_before_it_returns() {
+    watchdog(|| {
+        let (outer, inner, runs) = (StopSource::new(), StopSource::new(), Runs::default());
+        let inner_guard = inner.token().on_stop(runs.callback());
+        let outer_guard = outer.token().on_stop({
+            let runs = runs.clone();
+            move || {
+                assert!(inner.stop());
+                assert_eq!(runs.count(), 1);
+            }
+        });
+        assert!(outer.stop());
+        assert_eq!(runs.count(), 1);
+        drop((inner_guard, outer_guard));
+    });
+}
+
+#[test]
+fn panic_at_the_end_of_a_long_chain_comes_out_of_the_first_stop() {
+    with_small_stack(|| {
+        let (ran, last, runs) = (Arc::default(), StopSource::new(), Runs::default());
+        mem::forget(last.token().on_stop(|| panic!("of the last")));
+        mem::forget(last.token().on_stop(runs.callback()));
+        let first = chain(100, last, &ran);
+        mem::forget(first.token().on_stop(runs.callback()));
+        let payload = panic::catch_unwind(AssertUnwindSafe(|| first.stop())).unwrap_err();
+        assert_eq!(message(&*payload), "of the last");
+        assert_eq!((ran.lock().len(), runs.count()), (100, 2));
+    });
+}

@@ -52,6 +52,7 @@
 //! | `const_fn!` | `const fn` | `fn` | nothing |
 //! | `real_only!`, `model_only!` | items of the one | items of the other | the `lock_api` forms, which are made in constants: their locks are modelled as the crate's own |
 
+pub(crate) mod frame;
 mod limit;
 
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]

@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 use super::error::contain;
 use super::job::Job;
-use crate::facade::{PerThread, per_thread};
+use crate::facade::frame::{enter, with_current};
+use crate::facade::per_thread;
 
 pub(super) type Callback = Box<dyn FnOnce() + Send>;
 
@@ -48,34 +49,9 @@ per_thread! {
 
 fn nothing_to_do<T>(_: &Cell<*const T>) {}
 
-/// Makes `list` the thread's current one for the duration of `f`; or none, if it is null.
-fn enter<T, R>(current: &PerThread<Cell<*const T>>, list: *const T, f: impl FnOnce() -> R) -> R {
-    struct Restore<'a, T: 'static>(&'a PerThread<Cell<*const T>>, *const T);
-
-    impl<T> Drop for Restore<'_, T> {
-        fn drop(&mut self) {
-            self.0.with(|current| current.set(self.1));
-        }
-    }
-
-    // Null, too, where a model's thread has no variables any more: there nothing is put off.
-    let before = current.with(|current| current.replace(list)).unwrap_or(ptr::null());
-    let _restore = Restore(current, before);
-    f()
-}
-
-/// Runs `f` on the thread's current list, if there is one.
-fn with_current<T, R>(current: &PerThread<Cell<*const T>>, f: impl FnOnce(&T) -> R) -> Option<R> {
-    let list = current.with(Cell::get)?;
-    // SAFETY: null, or put there by a call of `enter` further down this thread's stack, whose caller has the
-    // list in its frame and which takes the pointer away before it returns or unwinds.
-    let list = unsafe { list.as_ref() }?;
-    Some(f(list))
-}
-
 /// Runs `f`, in which nothing is put off for a call that lies below this one.
 pub(super) fn separately<R>(f: impl FnOnce() -> R) -> R {
-    enter(&DROPS, ptr::null(), || enter(&CALLBACKS, ptr::null(), f))
+    enter(&DROPS, None, || enter(&CALLBACKS, None, f))
 }
 
 /// Returns whether the calling thread is in a [`drop_now`].
@@ -98,7 +74,7 @@ pub(super) fn put_off(job: Arc<dyn Job>) {
 /// Not to be called by a thread that [`is_dropping`].
 pub(super) fn drop_now(f: impl FnOnce()) -> Vec<Callback> {
     let drops = Drops::default();
-    enter(&DROPS, &raw const drops, || {
+    enter(&DROPS, Some(&drops), || {
         contain(f);
         loop {
             // A statement of its own, which ends the borrow.
@@ -129,7 +105,7 @@ pub(super) fn call(callbacks: Vec<Callback>) {
 fn call_now(callbacks: Vec<Callback>) {
     let fresh = Callbacks::default();
     let mut left = VecDeque::from(callbacks);
-    enter(&CALLBACKS, &raw const fresh, || {
+    enter(&CALLBACKS, Some(&fresh), || {
         while let Some(callback) = left.pop_front() {
             contain(callback);
             for callback in mem::take(&mut *fresh.0.borrow_mut()).into_iter().rev() {
