@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --workspace --locked
 cargo test --package lockwork --all-features --locked
+cargo diagnose --locked
 if command -v taskset >/dev/null; then
     taskset -c 0 cargo test --locked --test lockwork -- mutex condvar event buffer park_token poison threads
 fi

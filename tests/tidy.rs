@@ -170,7 +170,7 @@ fn file_that_orders_memory_has_a_model() {
 #[test]
 fn test_files_fit_one_sitting() {
     let mut files = Vec::new();
-    for folder in ["tests", "loom-tests/src", "shuttle-tests/src"] {
+    for folder in ["tests", "diagnose-tests/src", "loom-tests/src", "shuttle-tests/src"] {
         rust_files(&root().join(folder), &mut files);
     }
     files.retain(|path| !path.starts_with(root().join("tests/programs")));
@@ -185,7 +185,9 @@ fn test_files_fit_one_sitting() {
 fn comments_are_no_wider_than_code() {
     const WIDTH: usize = 110;
     let mut files = Vec::new();
-    for folder in ["src", "tests", "loom-tests/src", "shuttle-tests/src", "sim-tests/src"] {
+    for folder in
+        ["src", "tests", "diagnose-tests/src", "loom-tests/src", "shuttle-tests/src", "sim-tests/src"]
+    {
         rust_files(&root().join(folder), &mut files);
     }
     assert!(files.len() > 50, "found only {files:?}");

@@ -59,7 +59,9 @@
 //! is no such module.
 
 mod cycles;
+mod order;
 mod place;
+mod profile;
 mod report;
 mod session;
 mod settings;
@@ -70,12 +72,14 @@ mod view;
 mod serialise;
 
 pub use self::cycles::{Cycle, Link, deadlocks};
+pub use self::order::{Acquisition, Inversion, Opposite};
 pub use self::place::Place;
+pub use self::profile::{Contention, LockNumbers, Profile, profile};
 pub use self::report::{Holder, RelockReport, Report, Stall};
 pub use self::session::{Session, start};
 pub use self::settings::{Order, Relock, Settings, Sink};
 pub use self::view::{Hold, Snapshot, ThreadState, Wait, snapshot};
-use crate::observe::{Called, Holding, Observer};
+use crate::observe::{self, Called, Holding, Observer};
 pub use crate::observe::{Kind, Mode};
 
 /// What is told of all calls comes here.
@@ -87,18 +91,33 @@ impl Observer for Watch {
         session::first();
     }
 
-    fn acquiring(&self, _new: &Called, _timed: bool) {}
+    fn acquiring(&self, new: &Called, timed: bool) {
+        if let Err(inversion) = order::acquiring(new, timed) {
+            session::tell_inversion(inversion);
+        }
+    }
 
     fn contended(&self, new: &Called, timed: bool) -> u64 {
         if !timed {
             session::check_relock(new);
         }
-        0
+        if observe::level() & observe::PROFILE != 0 { profile::contended(new) } else { 0 }
     }
 
-    fn acquired(&self, _new: &Called, _token: u64, _parked: bool) {}
+    fn acquired(&self, new: &Called, token: u64, parked: bool) {
+        profile::acquired(new, token, parked);
+    }
 
-    fn releasing(&self, _holding: &Holding) {}
+    fn gave_up(&self, new: &Called, token: u64, parked: bool) {
+        profile::gave_up(new, token, parked);
+    }
 
-    fn gone(&self, _id: u64) {}
+    fn releasing(&self, holding: &Holding) {
+        profile::releasing(holding);
+    }
+
+    fn gone(&self, id: u64) {
+        order::forget(id);
+        profile::forget(id);
+    }
 }

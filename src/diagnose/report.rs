@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::cycles::Cycle;
+use super::order::Inversion;
 use super::view::{Age, Hold, Label, ThreadState, Wait};
 use crate::facade::{instant_of, nanos};
 use crate::observe::{Kind, Mode};
@@ -18,6 +19,8 @@ pub enum Report {
     Deadlock(Cycle),
     /// A thread is about to wait for a lock that it holds itself.
     Relock(RelockReport),
+    /// A lock is about to be taken against an order that was seen before, or against the ranks of classes.
+    Inversion(Box<Inversion>),
 }
 
 impl fmt::Display for Report {
@@ -26,6 +29,7 @@ impl fmt::Display for Report {
             Self::Stall(stall) => stall.fmt(f),
             Self::Deadlock(cycle) => cycle.fmt(f),
             Self::Relock(relock) => relock.fmt(f),
+            Self::Inversion(inversion) => inversion.fmt(f),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cycles::cycles;
+use super::order::{self, Inversion};
+use super::profile;
 use super::report::{RelockReport, Report, Stall};
 use super::settings::{Order, Relock, Settings};
 use super::tables::Shared;
@@ -41,10 +43,12 @@ impl Drop for Session {
     fn drop(&mut self) {
         // No report of this session comes after this. Not in `inside`: its thread may be in a report.
         self.watch = None;
+        let before = noted();
         SESSIONS.with(|sessions| {
             sessions.retain(|settings| !Arc::ptr_eq(settings, &self.settings));
             set_level(sessions);
         });
+        begin_anew(before);
     }
 }
 
@@ -55,6 +59,22 @@ fn set_level(sessions: &[Arc<Settings>]) {
         HOLDS | order | if settings.profile.is_some() { PROFILE } else { 0 }
     };
     observe::set_level(sessions.iter().map(level).fold(0, |all, level| all | level));
+}
+
+/// What is to be noted of the order and the waits.
+fn noted() -> (Order, bool, Option<NonZeroU32>) {
+    (order_mode(), timed_cycles(), profile_rate())
+}
+
+/// Begins the order and the profile anew, if they are to be noted otherwise than `before`.
+fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
+    let now = noted();
+    if now.0 != Order::Off && (now.0, now.1) != (before.0, before.1) {
+        order::configure(now.0 == Order::Report, now.1);
+    }
+    if let Some(one_in) = now.2.filter(|_| now.2 != before.2) {
+        profile::configure(one_in);
+    }
 }
 
 /// Begins to note what threads hold, and to report what `settings` says.
@@ -104,10 +124,10 @@ fn set_level(sessions: &[Arc<Settings>]) {
 /// ```
 pub fn start(settings: Settings) -> Session {
     let settings = Arc::new(settings);
-    SESSIONS.with(|sessions| {
-        sessions.push(Arc::clone(&settings));
-        set_level(sessions);
-    });
+    let before = noted();
+    SESSIONS.with(|sessions| sessions.push(Arc::clone(&settings)));
+    begin_anew(before);
+    SESSIONS.with(|sessions| set_level(sessions));
     let mut watch = Watching { settings: Arc::clone(&settings), due: BTreeMap::new(), told: BTreeSet::new() };
     let watch = Ticker::start(move || watch.step());
     Session { settings, watch }
@@ -224,6 +244,14 @@ pub(super) fn timed_cycles() -> bool {
 #[allow(dead_code, reason = "of the order and the profile")]
 pub(super) fn profile_rate() -> Option<NonZeroU32> {
     sessions().iter().filter_map(|settings| settings.profile).min()
+}
+
+/// Reports an inversion, or panics with it.
+#[cold]
+pub(super) fn tell_inversion(inversion: Box<Inversion>) {
+    let found = Report::Inversion(inversion);
+    report(&found, |settings| settings.order != Order::Off);
+    assert!(order_mode() != Order::Panic, "{found}");
 }
 
 /// Reports a thread that is about to wait for itself, or panics.

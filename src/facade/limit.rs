@@ -82,6 +82,15 @@ impl<'a> TimeLimit<'a> {
         }
         .of_call(&self.call)
     }
+
+    /// Passes on whether a call has got on its slow path what it wanted.
+    #[inline]
+    pub(crate) fn ended(&self, got: bool) -> bool {
+        if !got {
+            self.call.gave_up();
+        }
+        got
+    }
 }
 
 /// Out of the way of the fast path, into which [`TimeLimit::deadline`] is inlined.

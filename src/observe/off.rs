@@ -115,6 +115,9 @@ impl<'a> Call<'a> {
 
     #[inline]
     pub(crate) fn contended(&self, _timed: bool) {}
+
+    #[inline]
+    pub(crate) fn gave_up(&self) {}
 }
 
 /// A call by itself.

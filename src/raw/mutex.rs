@@ -105,7 +105,7 @@ impl RawMutex {
         // Acquire (mutex.unlock): what earlier holders did.
         match self.queue.try_change(Word::EMPTY, Word::of(LOCKED), Acquire) {
             Ok(()) => true,
-            Err(word) => self.lock_slow(word, 0, &limit.deadline(), Stamp::NONE),
+            Err(word) => limit.ended(self.lock_slow(word, 0, &limit.deadline(), Stamp::NONE)),
         }
     }
 

@@ -55,6 +55,8 @@ pub(crate) trait Observer {
     fn contended(&self, new: &Called, timed: bool) -> u64;
     /// A thread has locked; it has slept before or not.
     fn acquired(&self, new: &Called, token: u64, parked: bool);
+    /// Such a call got nothing before its time-out.
+    fn gave_up(&self, new: &Called, token: u64, parked: bool);
     /// A thread is about to unlock.
     fn releasing(&self, holding: &Holding);
     /// There will be no more calls about this object.
@@ -112,6 +114,22 @@ impl Call<'_> {
         let token = inside(|| OBSERVER.contended(&called, timed)).unwrap_or(0);
         set_contended(Contended { token, parked: false });
     }
+
+    /// Tells of such a call that got nothing before its time-out.
+    #[inline]
+    pub(crate) fn gave_up(&self) {
+        if level() & PROFILE != 0 && !self.is_unknown() {
+            self.tell_gave_up();
+        }
+    }
+
+    #[cold]
+    fn tell_gave_up(&self) {
+        let Contended { token, parked } = take_contended();
+        if let Some(called) = self.subject().0 {
+            inside(|| OBSERVER.gave_up(&called, token, parked));
+        }
+    }
 }
 
 fn acquired(called: &Called) {
@@ -125,7 +143,10 @@ fn releasing(holding: &Holding) {
 
 #[cold]
 fn gone(id: u64) {
-    inside(|| OBSERVER.gone(id));
+    // Also at the thread's end, and in code of diagnosis: what is kept of the object is to go with it.
+    if inside(|| OBSERVER.gone(id)).is_none() {
+        OBSERVER.gone(id);
+    }
 }
 
 /// Returns whether what threads hold is known.

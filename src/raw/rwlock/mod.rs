@@ -217,7 +217,7 @@ impl<V: Visible> RawRwLock<V> {
         // Acquire (rwlock.write): what the last writer did.
         match self.try_change(State::FREE, State(UPGRADABLE), Acquire) {
             Ok(()) => true,
-            Err(state) => self.acquire(Role::Upgradable, state, &limit.deadline()).is_some(),
+            Err(state) => limit.ended(self.acquire(Role::Upgradable, state, &limit.deadline()).is_some()),
         }
     }
 
@@ -376,7 +376,7 @@ impl RawRwLock<()> {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn read(&self, role: Role, limit: TimeLimit<'_>) -> bool {
-        self.try_read(role) || self.acquire(role, self.load(), &limit.deadline()).is_some()
+        self.try_read(role) || limit.ended(self.acquire(role, self.load(), &limit.deadline()).is_some())
     }
 
     #[inline]

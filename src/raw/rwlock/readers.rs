@@ -199,7 +199,10 @@ impl RawRwLock<Readers> {
     pub(crate) fn read(&self, role: Role, limit: TimeLimit<'_>) -> Option<ReadToken> {
         match self.read_at_once(role) {
             Ok(token) => Some(token),
-            Err(state) => self.read_slow(role, state, &limit.deadline()).then_some(ReadToken::COUNTED),
+            Err(state) => {
+                let locked = limit.ended(self.read_slow(role, state, &limit.deadline()));
+                locked.then_some(ReadToken::COUNTED)
+            }
         }
     }
 

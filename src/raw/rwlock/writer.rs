@@ -29,7 +29,7 @@ impl<V: Visible> RawRwLock<V> {
         {
             return true;
         }
-        self.write_slow(state, &limit.deadline())
+        limit.ended(self.write_slow(state, &limit.deadline()))
     }
 
     #[cold]
@@ -103,10 +103,11 @@ impl<V: Visible> RawRwLock<V> {
         }
         let deadline = limit.deadline();
         if deadline.has_passed() {
-            return self.try_take(self.load(), UPGRADABLE);
+            return limit.ended(self.try_take(self.load(), UPGRADABLE));
         }
         let state = self.claim_for_upgrade();
-        self.or_withdraw(Self::withdraw_upgrade, || !state.has(DRAINING) || self.drain(state, &deadline))
+        let drained = || !state.has(DRAINING) || self.drain(state, &deadline);
+        limit.ended(self.or_withdraw(Self::withdraw_upgrade, drained))
     }
 
     /// # Safety

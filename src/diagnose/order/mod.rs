@@ -1,0 +1,198 @@
+//! The order in which threads take locks: the first acquisition against an order that was seen before is
+//! found, although no thread hangs.
+//!
+//! A thread that holds locks and is about to wait for another has a *chain*: what it holds, and how, and what
+//! it wants, and how. A chain that was checked is [known](known) by its number, for which no lock is taken.
+//! One that was not puts an edge into the [graph] from *each* lock that is held, and a [cycle](graph::Found)
+//! that comes about is an [`Inversion`].
+//!
+//! | what a thread does | edges | held afterwards |
+//! |---|---|---|
+//! | locks, by a call that waits | from all that it holds to the lock | yes |
+//! | by a call with a time-out | the same, marked: a cycle of which they are a part ends by itself, and is reported on request | yes |
+//! | by `try_` | none | yes |
+//! | `read` | as `write`: it queues behind a writer that waits | yes, with other readers |
+//! | `read_recursive` | those that matter if a writer holds the lock | yes, with other readers |
+//! | upgrades | from all others: readers alone are waited for | yes, alone |
+//! | enters a reentrant mutex again | none | yes |
+//! | waits at a condition variable | to its mutex, which is let go and taken again, from all others | |
+//! | `lock_all` | to each of the set, from what was held before: none of the set is held while it waits | yes |
+//!
+//! Two locks with classes of different rank need no order that was seen before: the one of the lower rank
+//! comes first.
+
+mod graph;
+mod inversion;
+mod known;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
+
+use super::tables::Shared;
+use crate::facade::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::facade::{known_thread, per_process};
+use crate::observe::{Called, Kind, Label, Mode, own_chain, own_holds};
+use graph::{Found, Graph, Hold, Link, Rules, Step, Want};
+pub use inversion::{Acquisition, Inversion, Opposite};
+use known::Chain;
+
+/// What is remembered of an edge: where the one lock was taken and the other wanted, by which calls, in which
+/// thread.
+#[derive(Clone, Copy, Debug)]
+struct Sight {
+    held_at: &'static Location<'static>,
+    wanted_at: &'static Location<'static>,
+    held: Mode,
+    wanted: Mode,
+    thread: u64,
+}
+
+struct State {
+    graph: Graph<Sight>,
+    /// What the locks are that have come to be known here and are not gone.
+    labels: BTreeMap<u64, (Kind, Label)>,
+    /// Pairs of classes, by their addresses, that were reported.
+    ranks: BTreeSet<(usize, usize)>,
+    rules: Rules,
+}
+
+static STATE: Shared<State> = Shared::new(State {
+    graph: Graph::new(),
+    labels: BTreeMap::new(),
+    ranks: BTreeSet::new(),
+    rules: Rules { timed: false, keep: true },
+});
+
+per_process! {
+    /// Whether there may be anything to forget.
+    static USED: AtomicU32 = AtomicU32::new(0);
+}
+
+/// Begins anew: nothing was seen. `keep` says whether a thread that is told of an inversion goes on, and the
+/// inversion is to be reported once; `timed` whether cycles are reported that a time-out ends.
+pub(super) fn configure(keep: bool, timed: bool) {
+    let rules = Rules { timed, keep };
+    STATE.with(|state| {
+        *state = State { graph: Graph::new(), labels: BTreeMap::new(), ranks: BTreeSet::new(), rules };
+        known::forget_all();
+    });
+}
+
+/// A thread that holds something is about to lock by a call that may wait.
+#[inline]
+pub(super) fn acquiring(new: &Called, timed: bool) -> Result<(), Box<Inversion>> {
+    let chain = Chain::new(own_chain(), new.id, (new.mode as u64) << 1 | u64::from(timed));
+    if chain.is_known() { Ok(()) } else { check(new, timed, chain) }
+}
+
+/// A lock is gone.
+pub(super) fn forget(id: u64) {
+    // Relaxed: the thread that has used the lock last knows that it was used.
+    if USED.load(Relaxed) != 0 {
+        STATE.with(|state| {
+            if state.labels.remove(&id).is_some() {
+                state.graph.remove(id);
+            }
+        });
+    }
+}
+
+fn hold(mode: Mode) -> Hold {
+    match mode {
+        Mode::Read | Mode::ReadRecursive => Hold::Shared,
+        Mode::Upgradable => Hold::Upgradable,
+        _ => Hold::Exclusive,
+    }
+}
+
+fn want(mode: Mode) -> Want {
+    match mode {
+        Mode::ReadRecursive => Want::Recursive,
+        Mode::Upgrade => Want::Upgrade,
+        _ => Want::Queued,
+    }
+}
+
+/// What is wrong with taking `wanted` while `held` is.
+enum Wrong {
+    Ranks(u32, u32),
+    Cycle(Vec<Step<Sight>>, BTreeMap<u64, (Kind, Label)>),
+}
+
+#[cold]
+fn check(new: &Called, timed: bool, chain: Chain) -> Result<(), Box<Inversion>> {
+    // Before the lock of the tables, as it allocates.
+    let held: Vec<Called> = own_holds()
+        .map(|holding| holding.called)
+        .filter(|held| held.kind.is_lock() && !held.same(new))
+        .collect();
+    let thread = known_thread().map_or(0, std::num::NonZeroU64::get);
+    let wrong = STATE.with(|state| {
+        let wrong = state.check(&held, new, timed, thread);
+        if wrong.is_none() || state.rules.keep {
+            chain.learn();
+        }
+        wrong
+    });
+    match wrong.flatten() {
+        None => Ok(()),
+        Some((held, Wrong::Ranks(of_held, of_new))) => {
+            Err(Box::new(Inversion::of_ranks(&held, new, of_held, of_new, timed)))
+        }
+        Some((held, Wrong::Cycle(steps, labels))) => {
+            Err(Box::new(Inversion::of_cycle(&held, new, &steps, &labels, timed)))
+        }
+    }
+}
+
+impl State {
+    /// Adds what is seen for the first time. Returns the first lock that is held and should not be.
+    fn check(&mut self, held: &[Called], new: &Called, timed: bool, thread: u64) -> Option<(Called, Wrong)> {
+        let mut found = None;
+        for &held in held {
+            let wrong = self.check_ranks(&held, new, timed).or_else(|| self.check_order(&held, new, timed, thread));
+            if let Some(wrong) = wrong {
+                found.get_or_insert((held, wrong));
+                if !self.rules.keep {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    fn check_ranks(&mut self, held: &Called, new: &Called, timed: bool) -> Option<Wrong> {
+        let (of_held, of_new) = (held.class()?, new.class()?);
+        let wrong = of_held.rank() > of_new.rank() && (!timed || self.rules.timed);
+        if !wrong {
+            return None;
+        }
+        let pair = ((&raw const *of_held).addr(), (&raw const *of_new).addr());
+        let is_new = !self.rules.keep || self.ranks.insert(pair);
+        is_new.then_some(Wrong::Ranks(of_held.rank(), of_new.rank()))
+    }
+
+    fn check_order(&mut self, held: &Called, new: &Called, timed: bool, thread: u64) -> Option<Wrong> {
+        // Relaxed: read by a thread that drops a lock of which it knows this.
+        USED.store(1, Relaxed);
+        for called in [held, new] {
+            self.labels.insert(called.id, (called.kind, called.label));
+        }
+        let link = Link { hold: hold(held.mode), want: want(new.mode), timed };
+        let sight = Sight {
+            held_at: held.place,
+            wanted_at: new.place,
+            held: held.mode,
+            wanted: new.mode,
+            thread,
+        };
+        match self.graph.insert(held.id, new.id, link, sight, self.rules) {
+            Found::Nothing => None,
+            Found::Cycle(steps) => {
+                let ids = steps.iter().flat_map(|step| [step.from, step.to]);
+                let labels = ids.filter_map(|id| Some((id, *self.labels.get(&id)?))).collect();
+                Some(Wrong::Cycle(steps, labels))
+            }
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! The numbers of one lock, which threads change while they use it, and by which each wait is charged to those
+//! that held the lock meanwhile.
+//!
+//! The lock's time, as long as threads wait for it, is charged piece by piece to places in the source:
+//! whenever a thread begins to wait, is about to unlock, or has waited, the time since the last such event goes
+//! to the place where the lock was taken last. A thread that waits remembers what each place was charged when
+//! it began, and at its end the differences say how its own time is to be divided.
+//!
+//! All of it is Relaxed: each number is right by itself, and two that are read at about the same time may be
+//! an event apart.
+
+use std::panic::Location;
+use std::ptr;
+
+use super::super::Place;
+use super::data::{BUCKETS, LockNumbers, bucket};
+use crate::facade::array;
+use crate::facade::atomic::{
+    AtomicPtr, AtomicU64,
+    Ordering::Relaxed,
+};
+use crate::observe::{Called, Kind, Label};
+
+/// A place in the source.
+pub(super) type At = Location<'static>;
+
+/// The places that are told apart as those where one lock is taken; time of others is charged to none.
+pub(super) const HOLDERS: usize = 16;
+
+/// What each place was charged, and, last, what was charged to none.
+pub(super) type Charges = [u64; HOLDERS + 1];
+
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) kind: Kind,
+    pub(super) label: Label,
+    pub(super) first_used: &'static At,
+    acquisitions: AtomicU64,
+    contended: AtomicU64,
+    spun: AtomicU64,
+    parked: AtomicU64,
+    timed_out: AtomicU64,
+    total_wait: AtomicU64,
+    longest_wait: AtomicU64,
+    longest_hold: AtomicU64,
+    histogram: [AtomicU64; BUCKETS],
+    /// The calls that wait now.
+    waiting: AtomicU64,
+    /// Those of them that any holder keeps waiting, not a writer alone.
+    waiting_writers: AtomicU64,
+    /// Up to when time is charged.
+    charged: AtomicU64,
+    /// Where the lock was taken last.
+    holder: AtomicPtr<At>,
+    places: [AtomicPtr<At>; HOLDERS],
+    charges: [AtomicU64; HOLDERS + 1],
+}
+
+/// How a call ended that could not go on at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) nanos: u64,
+    pub(super) parked: bool,
+    pub(super) locked: bool,
+    /// As it was begun.
+    pub(super) exclusive: bool,
+}
+
+fn pointer(place: &'static At) -> *mut At {
+    (&raw const *place).cast_mut()
+}
+
+/// Changes a number, and returns what it was.
+fn change(number: &AtomicU64, to: impl Fn(u64) -> u64) -> u64 {
+    let mut current = number.load(Relaxed);
+    loop {
+        match number.compare_exchange_weak(current, to(current), Relaxed, Relaxed) {
+            Ok(before) => return before,
+            Err(actual) => current = actual,
+        }
+    }
+}
+
+fn add(number: &AtomicU64, more: u64) -> u64 {
+    change(number, |number| number.wrapping_add(more))
+}
+
+/// Raises a number to another, if it is less, and returns what it was.
+fn raise(number: &AtomicU64, to: u64) -> u64 {
+    let current = number.load(Relaxed);
+    if current >= to { current } else { change(number, |number| number.max(to)) }
+}
+
+impl Record {
+    pub(super) fn new(called: &Called) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            kind: called.kind,
+            label: called.label,
+            first_used: called.place,
+            acquisitions: zero(),
+            contended: zero(),
+            spun: zero(),
+            parked: zero(),
+            timed_out: zero(),
+            total_wait: zero(),
+            longest_wait: zero(),
+            longest_hold: zero(),
+            histogram: array![AtomicU64::new(0); BUCKETS],
+            waiting: zero(),
+            waiting_writers: zero(),
+            charged: zero(),
+            holder: AtomicPtr::new(ptr::null_mut()),
+            places: array![AtomicPtr::new(ptr::null_mut()); HOLDERS],
+            charges: array![AtomicU64::new(0); HOLDERS + 1],
+        }
+    }
+
+    /// A call cannot go on at once. Returns how many wait now, this one among them, and what was charged.
+    pub(super) fn begin(&self, now: u64, exclusive: bool) -> (u64, Charges) {
+        add(&self.contended, 1);
+        if self.waiting.load(Relaxed) == 0 {
+            // No thread waited, so the time up to now is no thread's to charge.
+            raise(&self.charged, now);
+        } else {
+            self.charge(now);
+        }
+        add(&self.waiting_writers, u64::from(exclusive));
+        let waiting = add(&self.waiting, 1) + 1;
+        (waiting, self.charges())
+    }
+
+    /// Such a call has ended.
+    pub(super) fn end(&self, now: u64, ending: Ending) {
+        self.charge(now);
+        let Ending { nanos, parked, locked, exclusive } = ending;
+        change(&self.waiting, |waiting| waiting - 1);
+        change(&self.waiting_writers, |waiting| waiting - u64::from(exclusive));
+        let counted = [(&self.parked, parked), (&self.timed_out, !locked), (&self.spun, locked && !parked)];
+        for (number, _) in counted.into_iter().filter(|&(_, counts)| counts) {
+            add(number, 1);
+        }
+        add(&self.total_wait, nanos);
+        raise(&self.longest_wait, nanos);
+        add(&self.histogram[bucket(nanos)], 1);
+    }
+
+    /// A thread has locked.
+    #[inline]
+    pub(super) fn locked(&self, at: &'static At, exclusive: bool) {
+        if exclusive {
+            // Not an exchange: the holder alone changes it, and readers are not there.
+            self.acquisitions.store(self.acquisitions.load(Relaxed) + 1, Relaxed);
+            self.holder.store(pointer(at), Relaxed);
+        } else {
+            add(&self.acquisitions, 1);
+            // Readers that wait, or are on their way still, wait for a writer.
+            if self.waiting.load(Relaxed) == 0 {
+                self.holder.store(pointer(at), Relaxed);
+            }
+        }
+    }
+
+    /// A thread is about to unlock that has held the lock for so long.
+    #[inline]
+    pub(super) fn unlocking(&self, at: &'static At, exclusive: bool, held: u64, now: impl FnOnce() -> u64) {
+        if self.longest_hold.load(Relaxed) < held {
+            raise(&self.longest_hold, held);
+        }
+        let kept = if exclusive { &self.waiting } else { &self.waiting_writers };
+        if kept.load(Relaxed) > 0 {
+            self.holder.store(pointer(at), Relaxed);
+            self.charge(now());
+        }
+    }
+
+    /// Charges the time since the last event to the place where the lock was taken last.
+    fn charge(&self, now: u64) {
+        let before = raise(&self.charged, now);
+        if before < now {
+            let holder = self.holder.load(Relaxed);
+            add(&self.charges[self.place(holder)], now - before);
+        }
+    }
+
+    /// The number of a holder's place; the last if it has none.
+    fn place(&self, holder: *mut At) -> usize {
+        if holder.is_null() {
+            return HOLDERS;
+        }
+        for (number, place) in self.places.iter().enumerate() {
+            let mut known = place.load(Relaxed);
+            if known.is_null() {
+                known = match place.compare_exchange(known, holder, Relaxed, Relaxed) {
+                    Ok(_) => holder,
+                    Err(actual) => actual,
+                };
+            }
+            if ptr::eq(known, holder) {
+                return number;
+            }
+        }
+        HOLDERS
+    }
+
+    fn charges(&self) -> Charges {
+        self.charges.each_ref().map(|charge| charge.load(Relaxed))
+    }
+
+    /// Divides a wait of so many nanoseconds that began with these charges: by place, the greatest part first.
+    pub(super) fn divide(&self, nanos: u64, before: &Charges) -> Vec<(Option<&'static At>, u64)> {
+        let now = self.charges();
+        let parts: Vec<(usize, u64)> = (0..=HOLDERS)
+            .map(|place| (place, now[place].saturating_sub(before[place])))
+            .filter(|&(_, part)| part > 0)
+            .collect();
+        let sum: u64 = parts.iter().map(|&(_, part)| part).sum();
+        let at = |number: usize| {
+            let place = self.places.get(number)?.load(Relaxed);
+            // SAFETY: null, or a place in the source, which lives for ever.
+            unsafe { place.as_ref() }
+        };
+        let mut divided: Vec<(Option<&'static At>, u64)> = parts
+            .into_iter()
+            .map(|(number, part)| {
+                let share = u128::from(nanos) * u128::from(part) / u128::from(sum);
+                (at(number), u64::try_from(share).unwrap_or(u64::MAX))
+            })
+            .collect();
+        divided.sort_by_key(|&(_, part)| std::cmp::Reverse(part));
+        // What rounding has left over, or all of it.
+        let rest = nanos - divided.iter().map(|&(_, part)| part).sum::<u64>();
+        match divided.first_mut() {
+            Some((_, part)) => *part += rest,
+            None => divided.push((None, nanos)),
+        }
+        divided
+    }
+
+    /// Begins anew.
+    pub(super) fn clear(&self) {
+        let numbers = [
+            &self.acquisitions,
+            &self.contended,
+            &self.spun,
+            &self.parked,
+            &self.timed_out,
+            &self.total_wait,
+            &self.longest_wait,
+            &self.longest_hold,
+        ];
+        numbers.into_iter().chain(&self.histogram).for_each(|number| number.store(0, Relaxed));
+    }
+
+    pub(super) fn numbers(&self, number: Option<u64>) -> LockNumbers {
+        let count = |number: &AtomicU64| number.load(Relaxed);
+        let time = |number: &AtomicU64| std::time::Duration::from_nanos(number.load(Relaxed));
+        LockNumbers {
+            kind: self.kind,
+            name: self.label.name(),
+            number,
+            first_used: Place(self.first_used),
+            acquisitions: count(&self.acquisitions),
+            contended: count(&self.contended),
+            spun: count(&self.spun),
+            parked: count(&self.parked),
+            timed_out: count(&self.timed_out),
+            total_wait: time(&self.total_wait),
+            longest_wait: time(&self.longest_wait),
+            longest_hold: time(&self.longest_hold),
+            histogram: self.histogram.each_ref().map(count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+    use std::time::Duration;
+
+    use super::super::data::bucket;
+    use super::{At, Ending, Record};
+    use crate::observe::{Called, Kind, Label, Mode};
+
+    #[track_caller]
+    fn here() -> &'static At {
+        Location::caller()
+    }
+
+    fn record() -> Record {
+        let (kind, mode, label) = (Kind::Mutex, Mode::Lock, Label::None);
+        Record::new(&Called { id: 1, kind, mode, count: 1, shared: false, label, place: here() })
+    }
+
+    fn slept(nanos: u64) -> Ending {
+        Ending { nanos, parked: true, locked: true, exclusive: true }
+    }
+
+    #[test]
+    fn wait_is_charged_to_the_holders_in_turn() {
+        let (record, first, second) = (record(), here(), here());
+        record.locked(first, true);
+        let (waiting, before) = record.begin(1_000, true);
+        assert_eq!(waiting, 1);
+        record.unlocking(first, true, 0, || 1_300);
+        record.locked(second, true);
+        record.unlocking(second, true, 0, || 2_000);
+        record.end(2_000, slept(1_000));
+        let parts = record.divide(1_000, &before);
+        assert_eq!(parts.iter().map(|&(_, part)| part).collect::<Vec<_>>(), [700, 300]);
+        assert_eq!(parts.iter().map(|&(at, _)| at.unwrap().line()).collect::<Vec<_>>(), [second.line(); 2]);
+        assert_eq!(parts[0].0.unwrap().column(), second.column());
+        assert_eq!(parts[1].0.unwrap().column(), first.column());
+    }
+
+    #[test]
+    fn each_waiter_is_charged_for_its_own_time() {
+        let (record, first, second) = (record(), here(), here());
+        record.locked(first, true);
+        let (_, early) = record.begin(1_000, true);
+        let (waiting, late) = record.begin(1_400, true);
+        assert_eq!(waiting, 2);
+        record.unlocking(first, true, 0, || 1_500);
+        record.end(1_500, slept(500));
+        record.locked(second, true);
+        assert_eq!(record.divide(500, &early), [(Some(first), 500)]);
+        record.unlocking(second, true, 0, || 2_500);
+        record.end(2_500, slept(1_100));
+        assert_eq!(record.divide(1_100, &late), [(Some(second), 1_000), (Some(first), 100)]);
+    }
+
+    #[test]
+    fn readers_are_charged_for_writers_alone() {
+        let (record, writer, reader) = (record(), here(), here());
+        record.locked(writer, true);
+        let (_, before) = record.begin(0, false);
+        record.unlocking(writer, true, 0, || 100);
+        // Another reader was faster.
+        record.locked(reader, false);
+        record.unlocking(reader, false, 0, || unreachable!("no writer waits"));
+        record.end(150, Ending { nanos: 150, parked: true, locked: true, exclusive: false });
+        assert_eq!(record.divide(150, &before), [(Some(writer), 150)]);
+        record.locked(reader, false);
+        let (_, before) = record.begin(200, true);
+        record.unlocking(reader, false, 0, || 300);
+        record.end(300, slept(100));
+        assert_eq!(record.divide(100, &before), [(Some(reader), 100)]);
+    }
+
+    #[test]
+    fn time_without_waiters_is_charged_to_none() {
+        let (record, at) = (record(), here());
+        record.locked(at, true);
+        record.unlocking(at, true, 0, || unreachable!("the clock is read for waiters alone"));
+        record.locked(at, true);
+        let (_, before) = record.begin(1_000_000, true);
+        record.end(1_000_010, slept(10));
+        assert_eq!(record.divide(10, &before), [(Some(at), 10)]);
+        assert_eq!(record.divide(10, &record.charges()), [(None, 10)], "no holder is known");
+    }
+
+    #[test]
+    fn numbers_say_how_calls_ended() {
+        let (record, at) = (record(), here());
+        for ending in [
+            Ending { nanos: 500, parked: false, locked: true, exclusive: true },
+            Ending { nanos: 3_000, parked: true, locked: true, exclusive: true },
+            Ending { nanos: 5_000_000, parked: true, locked: false, exclusive: true },
+        ] {
+            record.begin(0, true);
+            record.end(0, ending);
+        }
+        record.locked(at, true);
+        record.locked(at, false);
+        record.unlocking(at, true, 77, || 0);
+        let numbers = record.numbers(Some(1));
+        assert_eq!((numbers.acquisitions, numbers.contended), (2, 3));
+        assert_eq!((numbers.spun, numbers.parked, numbers.timed_out), (1, 2, 1));
+        assert_eq!(numbers.total_wait, Duration::from_nanos(5_003_500));
+        assert_eq!(numbers.longest_wait, Duration::from_millis(5));
+        assert_eq!(numbers.longest_hold, Duration::from_nanos(77));
+        let counted: Vec<_> = numbers.histogram().filter(|&(_, waits)| waits > 0).collect();
+        let micros = Duration::from_micros;
+        assert_eq!(counted, [(micros(1), 1), (micros(4), 1), (micros(8192), 1)]);
+    }
+
+    #[test]
+    fn buckets_are_powers_of_two() {
+        assert_eq!([0, 999, 1000, 1999, 2000, 4000].map(bucket), [0, 0, 1, 1, 2, 3]);
+        assert_eq!(bucket(u64::MAX), super::BUCKETS - 1);
+    }
+}
