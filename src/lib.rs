@@ -255,6 +255,11 @@ pub mod guide {
     pub mod choosing {}
     #[doc = include_str!("../docs/guide/deadlock.md")]
     pub mod deadlock {}
+    // Of limits, as above: here a page.
+    #[doc = "[limits]: crate::guide::limits"]
+    #[doc = ""]
+    #[doc = include_str!("../docs/guide/diagnose.md")]
+    pub mod diagnose {}
     #[doc = include_str!("../docs/guide/from-crossbeam.md")]
     pub mod from_crossbeam {}
     #[doc = include_str!("../docs/guide/from-once_cell.md")]
