@@ -52,9 +52,14 @@ impl Transfer {
     }
 }
 
+/// What the watch calls an account. Names last as long as the program, so there are none where none is kept.
+fn name(account: usize) -> &'static str {
+    if cfg!(feature = "diagnose") { format!("account {account}").leak() } else { "account" }
+}
+
 impl Accounts {
     pub(crate) fn new(number: usize, opening: u64) -> Self {
-        Self((0..number).map(|_| Mutex::new(opening)).collect())
+        Self((0..number).map(|account| Mutex::named(name(account), opening)).collect())
     }
 
     pub(crate) fn lock_of(&self, account: usize) -> &Mutex<u64> {

@@ -21,6 +21,7 @@
 //! cargo run --release --example bank
 //! cargo run --release --example bank -- --strategy time-out --accounts 2 --tellers 8
 //! cargo run --release --example bank -- --naive
+//! cargo run --release --features diagnose --example bank -- --naive    the watch names the circle, too
 //! cargo run --release --example bank -- --help
 //! ```
 //!
@@ -44,6 +45,7 @@ mod naive;
 mod options;
 mod random;
 mod tellers;
+mod watch;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -94,6 +96,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         (false, Some(strategy)) => vec![strategy],
         (false, None) => vec![Strategy::AllAtOnce, Strategy::Ordered, Strategy::TimeOut],
     };
+    let _watch = options.naive.then(watch::watch);
     let mut code = ExitCode::SUCCESS;
     for strategy in strategies {
         let day = tellers::work(options, strategy, &STOP)

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::debug::Page;
+
 /// What a client is allowed to send.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -168,6 +170,8 @@ pub(crate) enum Route<'a> {
     Stats,
     /// The same, for programs that collect such things.
     Metrics,
+    /// What threads and locks do, in a server that is built for it.
+    Debug(Page),
     /// Log what follows the question mark.
     LogQuery(&'a str),
     /// Log the body.
@@ -197,7 +201,11 @@ pub(crate) fn route(head: &Head) -> Result<Route<'_>, Refusal> {
         "/stats" if reading => Ok(Route::Stats),
         "/metrics" if reading => Ok(Route::Metrics),
         "/" | "/health" | "/stats" | "/metrics" => Err(not_allowed("GET, HEAD")),
-        _ => Err(Refusal::new(404, "there is nothing here")),
+        _ => match Page::of(path, query) {
+            Some(page) if reading => Ok(Route::Debug(page)),
+            Some(_) => Err(not_allowed("GET, HEAD")),
+            None => Err(Refusal::new(404, "there is nothing here")),
+        },
     }
 }
 
@@ -214,7 +222,7 @@ fn path_and_query(target: &str) -> (&str, &str) {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
     content_type: &'static str,
     allow: Option<&'static str>,
 }
@@ -224,8 +232,13 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 impl Reply {
-    pub(crate) fn ok(body: impl Into<String>) -> Self {
+    pub(crate) fn ok(body: impl Into<Vec<u8>>) -> Self {
         Self { status: 200, body: body.into(), content_type: TEXT, allow: None }
+    }
+
+    #[cfg(feature = "diagnose")]
+    pub(crate) fn bytes(body: Vec<u8>, content_type: &'static str) -> Self {
+        Self { content_type, ..Self::ok(body) }
     }
 
     pub(crate) fn metrics(body: String) -> Self {
@@ -247,10 +260,11 @@ impl Reply {
             self.content_type,
             self.body.len()
         );
+        let mut out = out.into_bytes();
         if !head_only {
-            out.push_str(&self.body);
+            out.extend_from_slice(&self.body);
         }
-        out.into_bytes()
+        out
     }
 }
 
@@ -258,7 +272,7 @@ impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         Self {
             status: refusal.status,
-            body: format!("{}\n", refusal.why),
+            body: format!("{}\n", refusal.why).into_bytes(),
             content_type: TEXT,
             allow: refusal.allow,
         }

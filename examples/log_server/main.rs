@@ -39,12 +39,18 @@
 //! lines' http://127.0.0.1:8080/log                                  one record, on one line
 //! curl http://127.0.0.1:8080/stats
 //! curl http://127.0.0.1:8080/metrics                                the same for Prometheus
+//!
+//! cargo run --release --features diagnose --example log_server -- --port 8080
+//! curl http://127.0.0.1:8080/debug/locks                            which thread holds and waits for what
+//! curl http://127.0.0.1:8080/debug/profile?text                     where waits for locks went
+//! go tool pprof -top http://127.0.0.1:8080/debug/profile            the same
 //! ```
 //!
 //! # What it answers
 //!
 //! `/log` takes GET (what follows the question mark is logged) and POST (the body is); `/`, `/health`,
-//! `/stats` and `/metrics` take GET. HEAD is answered like GET, without the body. Every answer, an error too,
+//! `/stats` and `/metrics` take GET, and so do `/debug/locks` and `/debug/profile` of a server that is built
+//! with the feature `diagnose`. HEAD is answered like GET, without the body. Every answer, an error too,
 //! has a record of its own:
 //!
 //! ```text
@@ -64,6 +70,7 @@
 
 mod connection;
 mod counts;
+mod debug;
 mod drive;
 mod http;
 mod log;
@@ -125,6 +132,7 @@ fn on_signal() {
 
 /// Serves as the options say. Says whether everything that was answered is in the log.
 fn run(options: &Options) -> Result<bool, Problem> {
+    let _watch = debug::watch();
     ctrlc::set_handler(on_signal).map_err(|error| Problem::new("cannot listen for Ctrl-C", error))?;
 
     // Only this machine can connect: the program has no business on a network.

@@ -98,17 +98,17 @@ impl<F: FnMut()> Drop for Finally<F> {
 impl Server {
     pub(crate) fn new(options: &Options, next_number: u64, stop: &'static Event) -> io::Result<Self> {
         Ok(Self {
-            connections: BoundedBuffer::new(options.queue),
-            records: BoundedBuffer::new(options.log_queue),
+            connections: BoundedBuffer::named("connections", options.queue),
+            records: BoundedBuffer::named("records", options.log_queue),
             counts: Counts::default(),
             watch: Watch::new()?,
-            places: Arc::new(Semaphore::new(options.connections)),
-            room: Arc::new(Semaphore::new(options.log_bytes)),
+            places: Arc::new(Semaphore::named("places", options.connections)),
+            room: Arc::new(Semaphore::named("room", options.log_bytes)),
             acceptor_gone: Event::new(),
             stop,
             start: Instant::now(),
-            last_deadline: Mutex::new(None),
-            next_number: Mutex::new(next_number),
+            last_deadline: Mutex::named("last deadline", None),
+            next_number: Mutex::named("next number", next_number),
             workers: options.workers,
             open_limit: options.connections,
             log_bytes: options.log_bytes,
@@ -327,6 +327,7 @@ impl Server {
             Ok(Route::Index) => (Some(Reply::ok(INDEX)), Vec::new()),
             Ok(Route::Health) => (Some(Reply::ok("ok\n")), Vec::new()),
             Ok(Route::Stats) => (Some(Reply::ok(self.counts.stats(self.gauges()))), Vec::new()),
+            Ok(Route::Debug(page)) => (Some(page.reply()), Vec::new()),
             Ok(Route::Metrics) => (Some(Reply::metrics(self.counts.metrics(self.gauges()))), Vec::new()),
             Err(refusal) => (Some(Reply::from(refusal)), refusal.why.into()),
         };

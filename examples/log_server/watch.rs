@@ -71,7 +71,8 @@ impl Watch {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = Waker::new(&registry, WAKE)?;
-        Ok(Self { poll: Mutex::new(poll), registry, waker, slots: Mutex::default(), over: Event::new() })
+        let (poll, slots) = (Mutex::named("poll", poll), Mutex::named("slots", Slots::default()));
+        Ok(Self { poll, registry, waker, slots, over: Event::new() })
     }
 
     /// A slot for a new connection.

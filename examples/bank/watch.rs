@@ -1,0 +1,14 @@
+//! The watch of this program's locks, if it is built with the feature `diagnose`.
+
+/// Has deadlocks told on standard error from now on, by what the threads hold and wait for. Tellers wait with
+/// a time-out, so to the watch their circle is a stall that will end; for that long it is one.
+#[cfg(feature = "diagnose")]
+pub(crate) fn watch() -> impl Sized {
+    use lockwork::diagnose::{self, Settings};
+
+    let sink = Box::new(|report: &diagnose::Report| crate::complain(format_args!("the watch: {report}")));
+    diagnose::start(Settings { stall_after: None, sink, ..Settings::default() })
+}
+
+#[cfg(not(feature = "diagnose"))]
+pub(crate) fn watch() {}
