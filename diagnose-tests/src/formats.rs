@@ -146,7 +146,7 @@ fn pprof_is_read_by_prost() {
         (string(function.name), string(function.filename), location.line[0].line)
     };
     for (sample, entry) in read.sample.iter().zip(profile.entries()) {
-        assert_eq!(sample.value, [entry.count.cast_signed(), entry.total.as_nanos() as i64]);
+        assert_eq!(sample.value, [entry.count as i64, entry.total.as_nanos() as i64]);
         let frames: Vec<_> = sample.location_id.iter().map(frame).collect();
         assert_eq!(frames.len(), 3);
         let held = entry.held_at.expect("the holder is known");
