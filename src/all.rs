@@ -210,6 +210,11 @@ pub trait AllSet: Sealed {
     #[doc(hidden)]
     fn none(&self) -> Self::Held;
 
+    /// Tells of the lock at `place`, which is about to be locked with the others.
+    #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn announce_at(&self, place: usize, timed: bool);
+
     #[doc(hidden)]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool;
@@ -230,6 +235,10 @@ pub trait AllLock: Sealed + Copy {
 
     #[doc(hidden)]
     fn all_address(self) -> usize;
+
+    #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn all_announce(self, timed: bool);
 
     #[doc(hidden)]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -296,6 +305,9 @@ fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Hel
     let Some(&(_, lowest)) = order.first() else {
         return Some(set.none());
     };
+    for &(_, place) in order {
+        set.announce_at(place, !deadline.is_never());
+    }
     let mut first = lowest;
     let mut wait = SHORTEST_WAIT;
     for attempt in 1_u64.. {
@@ -355,7 +367,10 @@ impl<G> Tried for Option<G> {
 
 /// A lock of a set: what it is, how it is reached, its guard, and how it is locked.
 macro_rules! all_lock {
-    ($a:lifetime, $lock:ty, |$this:ident| $place:expr, $guard:ty, $try_lock:ident, $lock_before:ident) => {
+    (
+        $a:lifetime, $lock:ty, |$this:ident| $place:expr, $guard:ty,
+        $announce:ident, $try_lock:ident, $lock_before:ident
+    ) => {
         impl<$a, T: ?Sized> Sealed for $lock {}
 
         impl<$a, T: ?Sized> AllLock for $lock {
@@ -364,6 +379,12 @@ macro_rules! all_lock {
             fn all_address(self) -> usize {
                 let $this = self;
                 $place.address()
+            }
+
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn all_announce(self, timed: bool) {
+                let $this = self;
+                $place.$announce(timed);
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -384,7 +405,10 @@ pub(crate) use all_lock;
 
 /// A way to lock an [`RwLock`], for [`lock_all`].
 macro_rules! side {
-    ($(#[$meta:meta])* $name:ident, $a:lifetime, $guard:ty, $try_lock:ident, $lock_before:ident) => {
+    (
+        $(#[$meta:meta])* $name:ident, $a:lifetime, $guard:ty,
+        $announce:ident, $try_lock:ident, $lock_before:ident
+    ) => {
         $(#[$meta])*
         #[must_use = "it locks nothing by itself: give it to `lock_all`"]
         pub struct $name<$a, T: ?Sized>(&$a RwLock<T>);
@@ -404,19 +428,19 @@ macro_rules! side {
             }
         }
 
-        $crate::all::all_lock!($a, $name<$a, T>, |side| side.0, $guard, $try_lock, $lock_before);
+        $crate::all::all_lock!($a, $name<$a, T>, |side| side.0, $guard, $announce, $try_lock, $lock_before);
     };
 }
 pub(crate) use side;
 
-all_lock!('a, &'a Mutex<T>, |mutex| mutex, MutexGuard<'a, T>, try_lock, lock_before);
+all_lock!('a, &'a Mutex<T>, |mutex| mutex, MutexGuard<'a, T>, announce, try_lock, lock_before);
 side! {
     /// An [`RwLock`] to be read, in a set for [`lock_all`]: made by [`RwLock::reading`].
-    Reading, 'a, RwLockReadGuard<'a, T>, try_read, read_before
+    Reading, 'a, RwLockReadGuard<'a, T>, announce_read, try_read, read_before
 }
 side! {
     /// An [`RwLock`] to be written, in a set for [`lock_all`]: made by [`RwLock::writing`].
-    Writing, 'a, RwLockWriteGuard<'a, T>, try_write, write_before
+    Writing, 'a, RwLockWriteGuard<'a, T>, announce_write, try_write, write_before
 }
 
 impl<T: ?Sized> RwLock<T> {
@@ -459,6 +483,14 @@ macro_rules! slices {
 
             fn none(&self) -> Self::Held {
                 self.iter().map(|_| None).collect()
+            }
+
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn announce_at(&self, place: usize, timed: bool) {
+                // No panic: without the feature there is nothing left of the loop around it.
+                if let Some(lock) = self.get(place) {
+                    lock.all_announce(timed);
+                }
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -507,6 +539,14 @@ macro_rules! tuples {
 
             fn none(&self) -> Self::Held {
                 ($(None::<$lock::Guard>,)+)
+            }
+
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn announce_at(&self, place: usize, timed: bool) {
+                match place {
+                    $($place => self.$place.all_announce(timed),)+
+                    _ => {}
+                }
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]

@@ -287,6 +287,12 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.lock_until(TimeLimit::until(deadline, call)).then(|| self.guard(call))
     }
 
+    /// Tells of a call of `lock_all` that is about to lock this, among others.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn announce(&self, timed: bool) {
+        self.call().acquiring(timed);
+    }
+
     /// The same for `lock_all`, which waits for several before one deadline.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn lock_before(&self, deadline: &Deadline) -> Option<MutexGuard<'_, T>> {

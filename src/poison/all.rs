@@ -21,14 +21,14 @@ impl<G> Tried for TryLockResult<G> {
     }
 }
 
-all_lock!('a, &'a Mutex<T>, |mutex| mutex, LockResult<MutexGuard<'a, T>>, try_lock, lock_before);
+all_lock!('a, &'a Mutex<T>, |mutex| mutex, LockResult<MutexGuard<'a, T>>, announce, try_lock, lock_before);
 side! {
     /// An [`RwLock`] to be read, in a set for [`lock_all`](crate::lock_all): made by [`RwLock::reading`].
-    Reading, 'a, LockResult<RwLockReadGuard<'a, T>>, try_read, read_before
+    Reading, 'a, LockResult<RwLockReadGuard<'a, T>>, announce_read, try_read, read_before
 }
 side! {
     /// An [`RwLock`] to be written, in a set for [`lock_all`](crate::lock_all): made by [`RwLock::writing`].
-    Writing, 'a, LockResult<RwLockWriteGuard<'a, T>>, try_write, write_before
+    Writing, 'a, LockResult<RwLockWriteGuard<'a, T>>, announce_write, try_write, write_before
 }
 
 impl<T: ?Sized> RwLock<T> {

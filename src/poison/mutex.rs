@@ -307,6 +307,11 @@ impl<T: ?Sized> Mutex<T> {
         self.inner.data_ptr()
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(super) fn announce(&self, timed: bool) {
+        self.inner.announce(timed);
+    }
+
     /// Locks for `lock_all`; `None` if the time is up.
     pub(super) fn lock_before(&self, deadline: &Deadline) -> Option<LockResult<MutexGuard<'_, T>>> {
         self.inner.lock_before(deadline).map(|inner| self.guard(inner))

@@ -302,6 +302,16 @@ impl<T: ?Sized> RwLock<T> {
         self.inner.data_ptr()
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(super) fn announce_read(&self, timed: bool) {
+        self.inner.announce_read(timed);
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(super) fn announce_write(&self, timed: bool) {
+        self.inner.announce_write(timed);
+    }
+
     /// Read-locks for `lock_all`; `None` if the time is up.
     pub(super) fn read_before(&self, deadline: &Deadline) -> Option<LockResult<RwLockReadGuard<'_, T>>> {
         self.inner.read_before(deadline).map(|inner| self.read_guard(inner))

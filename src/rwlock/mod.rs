@@ -467,6 +467,18 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.write(TimeLimit::until(deadline, call)).then(|| self.write_guard(call))
     }
 
+    /// Tells of a call of `lock_all` that is about to read this, among others.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn announce_read(&self, timed: bool) {
+        self.call(How::Read).acquiring(timed);
+    }
+
+    /// The same for one that is about to write.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn announce_write(&self, timed: bool) {
+        self.call(How::Write).acquiring(timed);
+    }
+
     /// [`read`](Self::read) for `lock_all`, which waits for several before one deadline.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn read_before(&self, deadline: &Deadline) -> Option<RwLockReadGuard<'_, T>> {
