@@ -9,6 +9,8 @@ if [ ${#targets[@]} -eq 0 ]; then
     targets=(
         i686-unknown-linux-gnu        # 32 bits
         powerpc64-unknown-linux-gnu   # big-endian
+        powerpc-unknown-linux-gnu     # both, and no 64-bit atomics
+        armv5te-unknown-linux-gnueabi # no 64-bit atomics either
         aarch64-linux-android
         x86_64-unknown-freebsd
         x86_64-pc-windows-gnu

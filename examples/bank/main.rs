@@ -30,7 +30,7 @@
 //! | | |
 //! |---|---|
 //! | 0 | every transfer asked for was done or refused for want of money; the money is all there |
-//! | 1 | money was lost or made, or the program could not run |
+//! | 1 | money was lost or made, or the program could not run or not write its report |
 //! | 2 | the command line was not understood |
 //! | 3 | the tellers are in a deadlock (`--naive` only) |
 //! | 130 | Ctrl-C came before the end; the money is all there |
@@ -60,6 +60,9 @@ use crate::tellers::{Day, Outcome};
 /// Set by Ctrl-C: tellers finish the transfer they are at.
 static STOP: Event = Event::new();
 
+/// Set if a line of the report could not be written, for another reason than that its reader is gone.
+static UNREPORTED: Event = Event::new();
+
 /// What a deadlock ends with, and what a shell says of a process that Ctrl-C has ended.
 const DEADLOCK: u8 = 3;
 const BY_CTRL_C: u8 = 130;
@@ -67,6 +70,10 @@ const BY_CTRL_C: u8 = 130;
 fn main() -> ExitCode {
     let options = Options::parse();
     match run(&options) {
+        Ok(_) if UNREPORTED.is_set() => {
+            complain(format_args!("cannot write the report"));
+            ExitCode::FAILURE
+        }
         Ok(code) => code,
         Err(problem) => {
             complain(format_args!("{problem}"));
@@ -149,7 +156,10 @@ fn report(strategy: Strategy, day: &Day, options: &Options) {
 
 /// Writes a line to standard output. Unlike `println!` it survives a reader that has gone away.
 fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => UNREPORTED.set(),
+        _ => {}
+    }
 }
 
 fn complain(line: fmt::Arguments<'_>) {

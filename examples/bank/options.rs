@@ -11,7 +11,7 @@ Examples:
   bank --transfers 1000000 --strategy all-at-once
   bank --naive
 
-Exit code: 0 if the money is all there, 1 if not, 2 for a bad command line, 3 after a deadlock, 130 after Ctrl-C.";
+Exit code: 0 if the money is all there, 1 if not or if the report could not be written, 2 for a bad command line, 3 after a deadlock, 130 after Ctrl-C.";
 
 /// Transfers between accounts, by many tellers at once: the total never changes.
 ///

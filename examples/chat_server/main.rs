@@ -129,7 +129,7 @@ fn run(options: &Options) -> Result<bool, String> {
         });
         // If the demo has no thread there is nothing to serve.
         let demo = demo.transpose().map_err(|error| format!("cannot start the demo: {error}"))?;
-        let served = server.serve(&listener, address).map_err(|error| format!("cannot serve: {error}"));
+        let served = server.serve(listener, address).map_err(|error| format!("cannot serve: {error}"));
         STOP.set();
         let report = demo.map(|demo| demo.join().map_err(|_| "the demo panicked".to_owned())).transpose()?;
         served.map(|()| report)

@@ -80,10 +80,12 @@ impl<'a> Server<'a> {
     /// 2. The room: each client gets a last line, and the outboxes are closed behind it. Writers write what
     ///    is in them, then end their side of the connection, and clients end theirs.
     /// 3. After the grace period, those who have not.
-    pub(crate) fn serve(&self, listener: &TcpListener, address: SocketAddr) -> io::Result<()> {
+    pub(crate) fn serve(&self, listener: TcpListener, address: SocketAddr) -> io::Result<()> {
         thread::scope(|scope| {
             let acceptor = thread::Builder::new().name("acceptor".into()).spawn_scoped(scope, move || {
-                self.accept(scope, listener);
+                self.accept(scope, &listener);
+                // Clients that are still in the backlog would wait for an answer until the process ends.
+                drop(listener);
                 self.acceptor_gone.set();
             })?;
             self.stop.wait();

@@ -33,11 +33,12 @@ fn each_strategy_keeps_the_total() {
 
 #[test]
 fn two_accounts_and_many_tellers_are_no_deadlock() {
-    let ended = run(&["--accounts", "2", "--tellers", "7", "--transfers", "2000"]).with_code(0);
+    let ended = run(&["--accounts", "2", "--tellers", "7", "--transfers", "500"]).with_code(0);
     assert_eq!(ended.stdout.matches("total 2000, as before").count(), 3, "{}", ended.stdout);
     // One teller may be through with a few transfers before the next has come: then there must be more of
     // them.
     let more_and_more = [
+        &["--strategy", "time-out", "--accounts", "2", "--tellers", "5", "--transfers", "200"],
         &["--strategy", "time-out", "--accounts", "2", "--tellers", "5", "--transfers", "2000"],
         &["--strategy", "time-out", "--accounts", "2", "--tellers", "5", "--transfers", "20000"],
         &["--strategy", "time-out", "--accounts", "2", "--tellers", "5", "--transfers", "200000"],
@@ -126,6 +127,17 @@ fn long_day_tells_how_far_it_is() {
         eventually(|| bank.has_complained(" of 1000000000000 transfers begun (0 %)"));
         bank.signal("INT");
         bank.end().with_code(130).complains("all-at-once: ");
+    });
+}
+
+/// A report that no reader gets is a failure; a reader that has seen enough is none.
+#[cfg(target_os = "linux")]
+#[test]
+fn report_that_cannot_be_written_is_a_failure() {
+    let options = &["--transfers", "100", "--strategy", "ordered"];
+    watchdog(|| {
+        let ended = Program::start_after("exec >/dev/full", "bank", options).end().with_code(1);
+        ended.complains("bank: cannot write the report");
     });
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::program::{Ended, LIMIT, Program};
-use crate::support::{eventually, watchdog};
+use crate::support::{eventually, repeat, watchdog};
 
 struct Server {
     program: Program,
@@ -255,7 +255,7 @@ fn slow_client_misses_lines_and_is_told_how_many() {
 #[test]
 fn flood_of_one_client_does_not_drop_the_others() {
     watchdog(|| {
-        let server = Server::start(&["--outbox", "64", "--patience-ms", "30000"]);
+        let server = Server::start(&["--outbox", "64", "--patience-ms", "200000"]);
         let mut listener = Client::enter(server.address, "listener");
         let flood = Client::enter(server.address, "flood");
         listener.expect("* flood is here");
@@ -510,6 +510,23 @@ fn interrupted_demo_ends_with_true_figures() {
         let (said, delivered) = (figure(" lines said"), figure(" delivered"));
         let heard = figure(" of 40000000");
         assert!(0 < heard && heard <= delivered && heard <= 20 * said, "{}", ended.stdout);
+    });
+}
+
+/// Also while they are coming in: those that no thread has let in yet must not wait for an answer.
+#[test]
+fn demo_that_is_interrupted_at_its_start_ends_soon() {
+    watchdog(|| {
+        for _ in repeat(5) {
+            let demo = Program::start("chat_server", &["--demo", "200"]);
+            demo.line();
+            demo.signal("INT");
+            let ended = demo.end();
+            let seconds =
+                ended.stdout.trim_end().rsplit(' ').nth(1).and_then(|word| word.parse::<f64>().ok());
+            // A client's patience is 30 seconds.
+            assert!(seconds.is_some_and(|seconds| seconds < 25.0), "{}", ended.stdout);
+        }
     });
 }
 
