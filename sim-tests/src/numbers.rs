@@ -7,11 +7,13 @@
 use std::time::Duration;
 
 use lockwork::sim::{self, Machine};
-use lockwork::{Condvar, Event, Latch, Mutex, RwLock, Semaphore};
+use lockwork::{BoundedBuffer, Condvar, Event, Latch, Mutex, RwLock, Semaphore};
 
-use crate::locks::{Line, futex};
+use crate::locks::{Line, futex, ring};
 use crate::machines;
-use crate::workloads::{Figures, Setting, broadcast, crowd, exclusive, meetings, permits, shared, turns};
+use crate::workloads::{
+    Figures, Setting, broadcast, crowd, exclusive, meetings, permits, queue, shared, turns,
+};
 
 const NS: u64 = Machine::NS;
 const US: u64 = Machine::US;
@@ -86,21 +88,21 @@ fn hand_over_wakes_one_thread_at_most() {
 
 /// What one thread uses of its processor while it waits for so long for the answer of another, which works
 /// meanwhile.
-fn cpu_of_a_wait(wait: u64, seed: u64) -> u64 {
+fn cpu_of_a_wait<A>(wait: u64, seed: u64, new: fn() -> A, get: fn(&A), set: fn(&A)) -> u64 {
     const ROUNDS: u64 = 50;
-    let make = || (0..ROUNDS).map(|_| Line(Event::new())).collect::<Vec<_>>();
+    let make = || (0..ROUNDS).map(|_| Line(new())).collect::<Vec<_>>();
     let outcome = sim::run(&machines::mesh(8), seed, 2, 0, make, |answers, number| {
         let mut waited = 0;
         for (round, answer) in (1..).zip(answers) {
             if number == 0 {
                 let before = sim::counts().cpu;
-                answer.0.wait();
+                get(&answer.0);
                 waited += sim::counts().cpu - before;
             } else {
                 while sim::time() < round * wait {
                     sim::work(US);
                 }
-                answer.0.set();
+                set(&answer.0);
             }
         }
         waited / ROUNDS
@@ -111,8 +113,40 @@ fn cpu_of_a_wait(wait: u64, seed: u64) -> u64 {
 #[test]
 fn waiting_for_an_answer_costs_little_processor_time() {
     for (wait, cpu) in [(100 * US, 6.36), (MS, 6.36), (10 * MS, 6.36)] {
-        let found = over_seeds(|seed| micros(cpu_of_a_wait(wait, seed)));
+        let found = over_seeds(|seed| micros(cpu_of_a_wait(wait, seed, Event::new, Event::wait, Event::set)));
         at_most(found, cpu, &format!("µs of CPU in a wait of {} µs", wait / US));
+    }
+}
+
+#[test]
+fn waiting_for_an_item_costs_little_processor_time() {
+    for (wait, cpu) in [(100 * US, 7.38), (MS, 7.38), (10 * MS, 7.38)] {
+        let cpu_of = |seed| {
+            let get = |buffer: &BoundedBuffer<u8>| drop(buffer.get());
+            let put = |buffer: &BoundedBuffer<u8>| drop(buffer.put(1));
+            micros(cpu_of_a_wait(wait, seed, || BoundedBuffer::new(1), get, put))
+        };
+        at_most(over_seeds(cpu_of), cpu, &format!("µs of CPU in a get after {} µs", wait / US));
+    }
+}
+
+/// Half of the threads put and half of them get: the rate over that of Vyukov's ring.
+#[test]
+fn buffer_keeps_up_with_a_ring_of_slots() {
+    for (places, cores, ratio) in [
+        (1, 2, 0.525),
+        (1, 8, 0.752),
+        (1, 64, 1.45),
+        (64, 2, 1.01),
+        (64, 8, 2.02),
+        (64, 64, 1.77),
+        (1024, 8, 2.17),
+    ] {
+        let rate = |run: fn(&Setting, usize) -> Figures| {
+            over_seeds(|seed| run(&Setting { seed, ..on(cores) }, places).rate())
+        };
+        let found = rate(queue::<Line<BoundedBuffer<u64>>>) / rate(queue::<ring::Ring>);
+        at_least(found, ratio, &format!("{places} places on {cores} cores, over a plain ring's rate"));
     }
 }
 
