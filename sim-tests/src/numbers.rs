@@ -122,8 +122,8 @@ fn waiting_for_an_answer_costs_little_processor_time() {
 fn waiting_for_an_item_costs_little_processor_time() {
     for (wait, cpu) in [(100 * US, 7.38), (MS, 7.38), (10 * MS, 7.38)] {
         let cpu_of = |seed| {
-            let get = |buffer: &BoundedBuffer<u8>| drop(buffer.get());
-            let put = |buffer: &BoundedBuffer<u8>| drop(buffer.put(1));
+            let get = |buffer: &BoundedBuffer<u8>| _ = buffer.get();
+            let put = |buffer: &BoundedBuffer<u8>| _ = buffer.put(1);
             micros(cpu_of_a_wait(wait, seed, || BoundedBuffer::new(1), get, put))
         };
         at_most(over_seeds(cpu_of), cpu, &format!("µs of CPU in a get after {} µs", wait / US));
