@@ -60,10 +60,6 @@ variance! {
     StackBufferTryIter<'a, T>           => invariant;
     Getting<'a, T>                      => invariant;
     Putting<'a, T>                      => invariant;
-    Getting<'a, T, PriorityBuffer<T>>   => invariant;
-    Putting<'a, T, PriorityBuffer<T>>   => invariant;
-    Getting<'a, T, StackBuffer<T>>      => invariant;
-    Putting<'a, T, StackBuffer<T>>      => invariant;
     channel::Sending<'a, T>             => invariant;
     First1<T>                           => covariant;
     First2<T, T>                        => covariant;
