@@ -611,7 +611,8 @@ mod tests {
         for _ in 0..threads {
             visit(&identity, false);
         }
-        assert!(slots() < 200, "{}", slots());
+        // The other test's are among them.
+        assert!(slots() <= ORPHANS + 200, "{}", slots());
     }
 
     /// Of what ended threads have left behind a number is kept.
