@@ -10,6 +10,8 @@ compile_error!(
 #[cfg(sim)]
 mod costs;
 #[cfg(sim)]
+mod goals;
+#[cfg(sim)]
 mod lines;
 #[cfg(sim)]
 mod locks;
@@ -28,6 +30,7 @@ pub fn print(what: &str) {
     match what {
         "report" => report::run(),
         "costs" => costs::print(),
+        "goals" => goals::print(),
         "study" => study::run(),
         "versus" => report::compare(),
         "ranges" => report::ranges(),

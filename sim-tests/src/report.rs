@@ -3,7 +3,8 @@
 //! --from target/sim/mesh.json --svg FOLDER`.
 //!
 //! `cargo sim report mutex` is about one of them; `MACHINE=chiplets` in the environment says where,
-//! `THREADS=4` how many threads each core has, `HOGS=2` how many busy loops run beside them.
+//! `THREADS=2` how many threads each core has, else one and then four, `HOGS=2` how many busy loops run beside
+//! them.
 
 use std::fmt::Write;
 use std::{env, fs};
@@ -79,6 +80,10 @@ fn all() -> Vec<Workload> {
             Blocks meeting::Blocking, Spins meeting::SenseReversing, Spins meeting::Tree),
         workload!("event", "event, set when all have parked", broadcast:
             Blocks Line<lockwork::Event>, Blocks futex::Event),
+        workload!("latch", "latch, counted down when all have parked", broadcast:
+            Blocks Line<lockwork::Latch>, Blocks futex::Event),
+        workload!("once", "once, completed when all have parked", broadcast:
+            Blocks Line<lockwork::Once>, Blocks futex::Event),
         room(1, "buffer, one place"),
         room(64, "buffer, 64 places"),
     ]
@@ -99,7 +104,7 @@ fn machine() -> fn(usize) -> Machine {
     }
 }
 
-fn row(cores: usize, figures: &Figures) -> String {
+fn row(cores: &str, figures: &Figures) -> String {
     let micros = |time: u64| time as f64 / (1000 * NS) as f64;
     format!(
         "| {cores} | {} | {:.3} | {:.2} | {:.3} | {:.3} | {:.0} | {:.2} | {} | {:.1} | {:.1} |",
@@ -122,6 +127,7 @@ const HEAD: &str = "| cores | | M/s | transfers | parks | wake-ups | CPU ns | le
 /// Threads that only spin are as many events as pauses fit into the time; a millisecond says as much of them.
 fn time(kind: Kind, cores: usize, threads: usize) -> u64 {
     match kind {
+        _ if threads > cores && cores > 8 => 8 * Machine::MS,
         _ if threads > cores => 40 * Machine::MS,
         Blocks => 4 * Machine::MS,
         Spins => Machine::MS,
@@ -158,13 +164,14 @@ fn is_own(figures: &Figures) -> bool {
 pub(crate) fn run() {
     let only = env::args().nth(2).unwrap_or_default();
     let most = number("CORES").unwrap_or(128);
-    let each = number("THREADS").unwrap_or(1);
+    let shares = number("THREADS").map_or(vec![1, 4], |each| vec![each]);
     let hogs = number("HOGS").unwrap_or(0);
     let machine = machine();
     let mut outcomes = Vec::new();
     for workload in all().iter().filter(|workload| workload.name.starts_with(&only)) {
         let mut text = format!("\n### {}\n\n{HEAD}\n", workload.title);
-        for cores in CORES.into_iter().filter(|&cores| cores <= most) {
+        let settings = shares.iter().flat_map(|&each| CORES.map(|cores| (each, cores)));
+        for (each, cores) in settings.filter(|&(_, cores)| cores <= most) {
             let fits = |kind: Kind| kind == Blocks || (each == 1 && hogs == 0);
             let contenders = workload.contenders.iter().filter(|(kind, _)| fits(*kind));
             let found = contenders.map(|(kind, contender)| {
@@ -173,8 +180,11 @@ pub(crate) fn run() {
                 contender(&Setting { threads, hogs, time, ..Setting::new(machine(cores)) })
             });
             let found: Vec<Figures> = found.collect();
-            found.iter().for_each(|figures| writeln!(text, "{}", row(cores, figures)).expect("a string"));
-            outcomes.push(outcome(workload, cores, &found));
+            let shown = if each == 1 { cores.to_string() } else { format!("{cores} × {each}") };
+            found.iter().for_each(|figures| writeln!(text, "{}", row(&shown, figures)).expect("a string"));
+            if each == shares[0] {
+                outcomes.push(outcome(workload, cores, &found));
+            }
         }
         println!("{text}");
     }

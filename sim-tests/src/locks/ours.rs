@@ -114,6 +114,38 @@ impl Signal for Line<lockwork::Event> {
     }
 }
 
+impl Signal for Line<lockwork::Latch> {
+    const NAME: &str = "lockwork, latch";
+
+    fn new() -> Self {
+        Self(lockwork::Latch::new(1))
+    }
+
+    fn wait(&self) {
+        self.0.wait();
+    }
+
+    fn set(&self) {
+        self.0.count_down();
+    }
+}
+
+impl Signal for Line<lockwork::Once> {
+    const NAME: &str = "lockwork, once";
+
+    fn new() -> Self {
+        Self(lockwork::Once::new())
+    }
+
+    fn wait(&self) {
+        self.0.wait();
+    }
+
+    fn set(&self) {
+        self.0.call_once(|| ());
+    }
+}
+
 impl Queue for Line<lockwork::BoundedBuffer<u64>> {
     const NAME: &str = "lockwork";
 
