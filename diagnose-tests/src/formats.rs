@@ -1,5 +1,5 @@
-//! What a profile writes is read by what others have written: the format of `pprof` by `prost`, folded stacks by
-//! `inferno`, a trace by `serde_json`.
+//! What a profile writes is read by what others have written: the format of `pprof` by `prost`, folded stacks
+//! by `inferno`, a trace by `serde_json`.
 
 use std::collections::BTreeSet;
 use std::thread;

@@ -1,5 +1,5 @@
-//! Planted inversions are found, at the first acquisition against the order and with the right places; what is
-//! none is left alone.
+//! Planted inversions are found, at the first acquisition against the order and with the right places; what
+//! is none is left alone.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};

@@ -119,7 +119,7 @@ fn slow() -> bool {
 
 static ROUTES: RwLock<()> = RwLock::named("routes", ());
 static TICKETS: Mutex<()> = Mutex::named("tickets", ());
-static SEATS: Mutex<()> = Mutex::named("seats", ());
+static CHAIRS: Mutex<()> = Mutex::named("chairs", ());
 
 fn hang() -> bool {
     let (_session, reports) =
@@ -135,10 +135,10 @@ fn hang() -> bool {
         start("seller", || {
             let _tickets = TICKETS.lock();
             ALL_HOLD.wait();
-            let _seats = SEATS.lock();
+            let _chairs = CHAIRS.lock();
         }),
         start("usher", || {
-            let _seats = SEATS.lock();
+            let _chairs = CHAIRS.lock();
             ALL_HOLD.wait();
             let _routes = ROUTES.write();
         }),

@@ -10,11 +10,11 @@ use crate::facade::thread_name;
 use crate::observe::{self, Called, Kind, Label, Mode};
 
 /// A lock that is taken against an order that was seen before, or against the ranks of classes: threads that
-/// do this at the same time, each in its order, may wait for each other for ever.
+/// do this at the same time, each in its order, may wait for each other without end.
 ///
 /// ```text
-/// inversion: thread "b" wants "accounts" in `Mutex::lock` at src/bank.rs:12, and holds "log", locked at src/bank.rs:11
-///   the opposite was seen first in thread "a": "accounts" was held, locked at src/bank.rs:5, and "log" wanted in `Mutex::lock` at src/bank.rs:6
+/// inversion: thread "b" wants "log" in `Mutex::lock` at src/b.rs:12, and holds "tax", locked at src/b.rs:11
+///   the opposite was seen first in thread "a": "log" was held, locked at src/b.rs:5, and "tax" wanted in ..
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -46,8 +46,8 @@ pub struct Profile {
 
 /// Waits for one lock in one place that were made by acquisitions in one other place.
 ///
-/// A wait is charged to all that held the lock meanwhile, to each for as long as it did. So the sum of `total`
-/// over all entries is the time that was waited, and the sum of `count` is the number of waits.
+/// A wait is charged to all that held the lock meanwhile, to each for as long as it did. So the sum of
+/// `total` over all entries is the time that was waited, and the sum of `count` is the number of waits.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Contention {

@@ -1,9 +1,9 @@
-//! The numbers of one lock, which threads change while they use it, and by which each wait is charged to those
-//! that held the lock meanwhile.
+//! The numbers of one lock, which threads change while they use it, and by which each wait is charged to
+//! those that held the lock meanwhile.
 //!
 //! The lock's time, as long as threads wait for it, is charged piece by piece to places in the source:
-//! whenever a thread begins to wait, is about to unlock, or has waited, the time since the last such event goes
-//! to the place where the lock was taken last. A thread that waits remembers what each place was charged when
+//! whenever a thread begins to wait, is about to unlock, or has waited, the time since the last such event
+//! goes to the place where the lock was taken last. A thread that waits remembers what each place was charged when
 //! it began, and at its end the differences say how its own time is to be divided.
 //!
 //! All of it is Relaxed: each number is right by itself, and two that are read at about the same time may be
@@ -207,7 +207,8 @@ impl Record {
         self.charges.each_ref().map(|charge| charge.load(Relaxed))
     }
 
-    /// Divides a wait of so many nanoseconds that began with these charges: by place, the greatest part first.
+    /// Divides a wait of so many nanoseconds that began with these charges: by place, the greatest part
+    /// first.
     pub(super) fn divide(&self, nanos: u64, before: &Charges) -> Vec<(Option<&'static At>, u64)> {
         let now = self.charges();
         let parts: Vec<(usize, u64)> = (0..=HOLDERS)
@@ -217,7 +218,7 @@ impl Record {
         let sum: u64 = parts.iter().map(|&(_, part)| part).sum();
         let at = |number: usize| {
             let place = self.places.get(number)?.load(Relaxed);
-            // SAFETY: null, or a place in the source, which lives for ever.
+            // SAFETY: null, or a place in the source, which lives as long as the process.
             unsafe { place.as_ref() }
         };
         let mut divided: Vec<(Option<&'static At>, u64)> = parts
