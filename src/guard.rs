@@ -10,8 +10,8 @@
 //! and variance stand in its file. Their methods are made by the macros at the end of this file, each of
 //! which calls a [`Guard`].
 //!
-//! Invariant: a [`Guard`] that is not inside [`Guard::unlocked`] or [`Guard::released`] has its lock, in its
-//! mode.
+//! Invariant: a [`Guard`] has its lock, in its mode, but for the time inside [`Guard::unlocked`] and its like
+//! and inside a condition variable's wait.
 //!
 //! [`Mutex`]: crate::Mutex
 //! [`RwLock`]: crate::RwLock

@@ -79,7 +79,12 @@ mod watched {
     use super::Page;
     use crate::http::Reply;
 
-    pub(crate) fn watch() {}
+    /// Nothing is watched in this build.
+    pub(crate) struct Unwatched;
+
+    pub(crate) fn watch() -> Unwatched {
+        Unwatched
+    }
 
     impl Page {
         pub(crate) fn reply(self) -> Reply {

@@ -2,7 +2,7 @@
 //! found, although no thread hangs.
 //!
 //! A thread that holds locks and is about to wait for another has a *chain*: what it holds, and how, and what
-//! it wants, and how. A chain that was checked is [known](known) by its number, for which no lock is taken.
+//! it wants, and how. A chain that was checked is [known] by its number, for which no lock is taken.
 //! One that was not puts an edge into the [graph] from *each* lock that is held, and a [cycle](graph::Found)
 //! that comes about is an [`Inversion`].
 //!

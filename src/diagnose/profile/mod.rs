@@ -2,7 +2,7 @@
 //!
 //! Each lock that is used while a profile is taken has a [`Record`] of its numbers. Every wait counts there;
 //! one in some, and each that is long, is also charged to the places where the lock was taken by those that
-//! held it meanwhile ([`record`]), and written down with its time.
+//! held it meanwhile ([`record`](mod@record)), and written down with its time.
 //!
 //! A thread finds a record by the lock's number in a small table of its own, so that it takes no lock but the
 //! first time. A record lives as long as its lock: it is freed when the lock is gone, when no thread can be in

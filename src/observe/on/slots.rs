@@ -134,7 +134,7 @@ struct Local {
     chain: Cell<u64>,
     /// The number that was published last.
     last: Cell<u64>,
-    /// What stands for the thread's contended call, see [`contended`].
+    /// What stands for the thread's contended call, see [`Contended`].
     contended: Cell<Contended>,
     /// Whether the thread's locals are being destroyed.
     over: Cell<bool>,
