@@ -5,9 +5,9 @@
 //! held it meanwhile ([`record`](mod@record)), and written down with its time.
 //!
 //! A thread finds a record by the lock's number in a small table of its own, so that it takes no lock but the
-//! first time. A record lives as long as its lock: it is freed when the lock is gone, when no thread can be in
-//! a call of that lock, and a number is never used again, so what is left in the tables of threads is never
-//! followed.
+//! first time. A record lives as long as its lock: it is freed when the lock is gone, when no thread can be
+//! in a call of that lock, and a number is never used again, so what is left in the tables of threads is
+//! never followed.
 
 mod data;
 mod folded;

@@ -3,8 +3,8 @@
 //!
 //! The lock's time, as long as threads wait for it, is charged piece by piece to places in the source:
 //! whenever a thread begins to wait, is about to unlock, or has waited, the time since the last such event
-//! goes to the place where the lock was taken last. A thread that waits remembers what each place was charged when
-//! it began, and at its end the differences say how its own time is to be divided.
+//! goes to the place where the lock was taken last. A thread that waits remembers what each place was
+//! charged when it began, and at its end the differences say how its own time is to be divided.
 //!
 //! All of it is Relaxed: each number is right by itself, and two that are read at about the same time may be
 //! an event apart.
