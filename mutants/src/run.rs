@@ -46,7 +46,7 @@ fn run(arm: Arm, root: &Path, test: &Test, seconds: u64, variables: &[(&str, &st
     let Ok(mut child) = child else { return (End::Hung, 0.0) };
     // Steps are counted, not time: this process and the test may both be stopped for a while.
     let (mut waited, mut step, mut took) = (Duration::ZERO, Duration::from_millis(1), None);
-    // A test of real threads may wait for ever without using a processor; a model's deadlock ends it.
+    // A test of real threads may wait without end, without using a processor; a model's deadlock ends it.
     let longest = Duration::from_secs(if arm == Arm::Test { 2 * seconds } else { 200 * seconds });
     loop {
         took = processor_time(child.id()).or(took);

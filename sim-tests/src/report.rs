@@ -3,8 +3,8 @@
 //! --from target/sim/mesh.json --svg FOLDER`.
 //!
 //! `cargo sim report mutex` is about one of them; `MACHINE=chiplets` in the environment says where,
-//! `THREADS=2` how many threads each core has, else one and then four, `HOGS=2` how many busy loops run beside
-//! them.
+//! `THREADS=2` how many threads each core has, else one and then four, `HOGS=2` how many busy loops run
+//! beside them.
 
 use std::fmt::Write;
 use std::{env, fs};
