@@ -8,7 +8,7 @@ use super::slots::Held;
 use super::{Kind, Mode};
 
 #[derive(Clone, Copy)]
-enum Which<'a> {
+pub(super) enum Which<'a> {
     Unknown,
     Object(&'a Identity),
     At(usize),
@@ -79,6 +79,26 @@ impl<'a> Call<'a> {
     #[inline]
     pub(crate) fn mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// As what goes by registers, so that no fast path writes it to memory.
+    #[inline]
+    pub(super) fn to_parts(self) -> (Which<'a>, u64, &'static Location<'static>) {
+        let Self { which, kind, mode, shared, count, place } = self;
+        let meta = kind as u64 | (mode as u64) << 8 | u64::from(shared) << 24 | u64::from(count) << 32;
+        (which, meta, place)
+    }
+
+    pub(super) fn from_parts(which: Which<'a>, meta: u64, place: &'static Location<'static>) -> Self {
+        let byte = |shift: u32| (meta >> shift) as u8;
+        Self {
+            which,
+            kind: Kind::ALL[usize::from(byte(0))],
+            mode: Mode::ALL[usize::from(byte(8))],
+            shared: byte(24) != 0,
+            count: (meta >> 32) as u32,
+            place,
+        }
     }
 
     #[inline]

@@ -4,6 +4,9 @@ mod call;
 mod label;
 mod slots;
 
+use std::panic::Location;
+
+use call::Which;
 pub(crate) use call::{Call, Called, Subject};
 pub use label::LockClass;
 pub(crate) use label::{Identity, Label};
@@ -75,19 +78,22 @@ impl Call<'_> {
     #[inline]
     pub(crate) fn acquiring(&self, timed: bool) {
         if level() & (ORDER | UNREAD) != 0 {
-            self.tell_acquiring(timed);
+            let (which, meta, place) = self.to_parts();
+            Self::tell_acquiring(which, meta, place, timed);
         }
     }
 
     #[cold]
-    fn tell_acquiring(&self, timed: bool) {
+    #[inline(never)]
+    fn tell_acquiring(which: Which<'_>, meta: u64, place: &'static Location<'static>, timed: bool) {
+        let call = Call::from_parts(which, meta, place);
         if level() & UNREAD != 0 {
             first();
         }
-        if level() & ORDER == 0 || !self.is_for_lock() || own_chain() == 0 {
+        if level() & ORDER == 0 || !call.is_for_lock() || own_chain() == 0 {
             return;
         }
-        let Some(called) = self.subject().0 else { return };
+        let Some(called) = call.subject().0 else { return };
         let again = called.kind == Kind::ReentrantMutex && own_holds().any(|hold| hold.called.same(&called));
         if !again {
             inside(|| OBSERVER.acquiring(&called, timed));
@@ -98,19 +104,21 @@ impl Call<'_> {
     #[inline]
     pub(crate) fn contended(&self, timed: bool) {
         if level() != 0 && !self.is_unknown() {
-            self.tell_contended(timed);
+            let (which, meta, place) = self.to_parts();
+            Self::tell_contended(which, meta, place, timed);
         }
     }
 
     #[cold]
-    fn tell_contended(&self, timed: bool) {
+    #[inline(never)]
+    fn tell_contended(which: Which<'_>, meta: u64, place: &'static Location<'static>, timed: bool) {
         if level() & UNREAD != 0 {
             first();
         }
         if level() & (HOLDS | PROFILE) == 0 {
             return;
         }
-        let Some(called) = self.subject().0 else { return };
+        let Some(called) = Call::from_parts(which, meta, place).subject().0 else { return };
         let token = inside(|| OBSERVER.contended(&called, timed)).unwrap_or(0);
         set_contended(Contended { token, parked: false });
     }
@@ -119,14 +127,16 @@ impl Call<'_> {
     #[inline]
     pub(crate) fn gave_up(&self) {
         if level() & PROFILE != 0 && !self.is_unknown() {
-            self.tell_gave_up();
+            let (which, meta, place) = self.to_parts();
+            Self::tell_gave_up(which, meta, place);
         }
     }
 
     #[cold]
-    fn tell_gave_up(&self) {
+    #[inline(never)]
+    fn tell_gave_up(which: Which<'_>, meta: u64, place: &'static Location<'static>) {
         let Contended { token, parked } = take_contended();
-        if let Some(called) = self.subject().0 {
+        if let Some(called) = Call::from_parts(which, meta, place).subject().0 {
             inside(|| OBSERVER.gave_up(&called, token, parked));
         }
     }

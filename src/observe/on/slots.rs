@@ -9,11 +9,12 @@
 //! Ordering: that of [`Members`] and [`Record`].
 
 use std::cell::Cell;
+use std::panic::Location;
 use std::ptr;
 
 use super::super::members::{Member, Members};
 use super::super::record::Record;
-use super::call::{Call, Called, Subject};
+use super::call::{Call, Called, Subject, Which};
 use crate::facade::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::facade::{
     Deadline, coarse_nanos, nanos, nanos_of, per_process, per_thread, this_thread, thread_name,
@@ -421,16 +422,21 @@ impl Held {
     /// For a thread that has just locked.
     #[inline]
     pub(crate) fn new(call: Call<'_>) -> Self {
-        if super::level() == 0 { Self::NONE } else { Self::enter(call) }
+        if super::level() == 0 {
+            return Self::NONE;
+        }
+        let (which, meta, place) = call.to_parts();
+        Self::enter(which, meta, place)
     }
 
     #[cold]
-    fn enter(call: Call<'_>) -> Self {
+    #[inline(never)]
+    fn enter(which: Which<'_>, meta: u64, place: &'static Location<'static>) -> Self {
         if super::level() & super::UNREAD != 0 {
             super::first();
         }
         let level = super::level();
-        let Some(called) = call.subject().0 else { return Self::NONE };
+        let Some(called) = Call::from_parts(which, meta, place).subject().0 else { return Self::NONE };
         if level & super::PROFILE != 0 {
             super::acquired(&called);
         }
@@ -509,6 +515,27 @@ pub(crate) fn release_forgotten(kind: super::Kind, identity: &super::Identity) {
     }
 }
 
+/// Clears an entry. What it is made of goes by registers, so that no fast path writes it to memory.
+#[inline(never)]
+fn leave(entry: &'static Entry, number: u64, term: u64, shared: bool) {
+    if super::level() & super::PROFILE != 0 {
+        if let Some(holding) = Holding::of(entry).filter(|holding| holding.number == number) {
+            super::releasing(&holding);
+        }
+    }
+    let own = LOCAL.with(|local| {
+        let own = local.slot.get().is_some_and(|own| ptr::from_ref(&own.value).addr() == entry.slot);
+        if own {
+            local.pop(HeldEntry { entry, number, term, shared });
+        }
+        own
+    });
+    if own != Some(true) && entry.record.clear_if(number) {
+        // Relaxed: read by the slot's thread when it asks what it holds.
+        entry.disturbed.store(1, Relaxed);
+    }
+}
+
 impl HeldEntry {
     fn recounted(self, n: usize) -> Option<Self> {
         let mut called = Holding::of(self.entry)?.called;
@@ -517,24 +544,10 @@ impl HeldEntry {
         Held::push(&called).0
     }
 
-    #[inline(never)]
+    #[inline]
     fn leave(self) {
-        if super::level() & super::PROFILE != 0 {
-            if let Some(holding) = Holding::of(self.entry).filter(|holding| holding.number == self.number) {
-                super::releasing(&holding);
-            }
-        }
-        let own = LOCAL.with(|local| {
-            let own = local.slot.get().is_some_and(|own| ptr::from_ref(&own.value).addr() == self.entry.slot);
-            if own {
-                local.pop(self);
-            }
-            own
-        });
-        if own != Some(true) && self.entry.record.clear_if(self.number) {
-            // Relaxed: read by the slot's thread when it asks what it holds.
-            self.entry.disturbed.store(1, Relaxed);
-        }
+        let Self { entry, number, term, shared } = self;
+        leave(entry, number, term, shared);
     }
 }
 
