@@ -48,6 +48,9 @@ struct Chunk(Box<[Entry]>);
 /// How many entries are in one.
 const CHUNK: u32 = 16;
 
+/// How many entries a thread has at most. What it holds beyond that is not noted.
+const MOST: u32 = 1024;
+
 impl Chunk {
     fn new(slot: &'static Slot, first: u32) -> Self {
         let (address, disturbed) = (ptr::from_ref(slot).addr(), &slot.disturbed);
@@ -243,7 +246,7 @@ impl Local {
         let top = self.top.get();
         let entry = match self.chunk.get().get(top as usize) {
             Some(entry) if entry.record.is_empty() => entry,
-            _ => Self::find(slot),
+            _ => Self::find(slot, top)?,
         };
         self.top.set(top.max(entry.index + 1));
         let number = self.next_number();
@@ -255,9 +258,12 @@ impl Local {
     }
 
     #[cold]
-    fn find(slot: &'static Slot) -> &'static Entry {
+    fn find(slot: &'static Slot, top: u32) -> Option<&'static Entry> {
+        if top >= MOST {
+            return None;
+        }
         let empty = slot.entries().find(|entry| entry.record.is_empty());
-        empty.unwrap_or_else(|| &slot.grow()[0])
+        Some(empty.unwrap_or_else(|| &slot.grow()[0]))
     }
 
     /// Clears an entry of the thread's own.
