@@ -51,8 +51,8 @@ fn run(run: impl Fn(&Setting) -> Figures + 'static) -> Run {
 pub(crate) fn all() -> Vec<Goal> {
     let mut goals = Vec::new();
     for (title, section, blocking, mcs) in [
-        ("0 ns", 0, [1.95, 2.29, 1.52, 1.20], [1.39, 1.14, 0.59, 0.46]),
-        ("20 ns", 20 * NS, [1.69, 1.24, 1.54, 1.93], [1.24, 0.66, 0.66, 0.50]),
+        ("0 ns", 0, [1.95, 0.96, 1.29, 1.17], [1.39, 0.48, 0.50, 0.45]),
+        ("20 ns", 20 * NS, [1.69, 1.45, 1.09, 1.63], [1.24, 0.77, 0.47, 0.43]),
         ("500 ns", 500 * NS, [1.20, 1.93, 1.93, 1.89], [1.01, 1.01, 1.02, 1.00]),
         ("10 µs", 10_000 * NS, [1.05, 1.05, 1.05, 1.05], [0.90, 0.90, 0.91, 0.91]),
     ] {
@@ -139,12 +139,17 @@ mod tests {
 
     #[test]
     fn ratios_to_the_best_reference_are_what_they_were() {
+        let mut worse = Vec::new();
         for goal in all() {
             for (&cores, &reached) in CORES.iter().zip(&goal.reached) {
                 let found = goal.ratio(cores);
-                println!("{} on {cores} cores: {found:.3}, was {reached}", goal.name);
-                assert!(found >= reached / 1.1, "{} on {cores} cores: {found:.3}, was {reached}", goal.name);
+                let line = format!("{} on {cores} cores: {found:.3}, was {reached}", goal.name);
+                println!("{line}");
+                if found < reached / 1.1 {
+                    worse.push(line);
+                }
             }
         }
+        assert_eq!(worse, [""; 0]);
     }
 }

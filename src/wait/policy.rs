@@ -20,8 +20,9 @@
 //! | `NONE` | that was woken for a lock and found it taken, or that finds others in the queue |
 //!
 //! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if
-//! each pause is twice as long as the one before; a yield that takes a time slice ends the budget. The
-//! numbers stand in [`numbers`]; `docs/numbers.md` says what each was measured to be worth.
+//! each pause is twice as long as the one before; a yield that takes a time slice ends the budget, unless it
+//! is for a lock. The numbers stand in [`numbers`]; `docs/numbers.md` says what each was measured to be
+//! worth.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -39,8 +40,8 @@ pub(crate) struct SpinWait {
     growing: bool,
     yields: u32,
     /// How long they may take together. A yield that takes a time slice ends them: it went to a thread that
-    /// could not have ended this wait.
-    yield_time: Duration,
+    /// could not have ended this wait. `None`: they are counted and not timed.
+    yield_time: Option<Duration>,
     /// What is learnt from how it ends.
     lesson: Lesson,
 }
@@ -63,19 +64,24 @@ impl SpinWait {
         hints: 0,
         growing: false,
         yields: 0,
-        yield_time: Duration::ZERO,
+        yield_time: None,
         lesson: Lesson::Nothing,
     };
 
     fn few() -> Self {
-        Self { iterations: numbers::lock_looks(), hints: numbers::lock_hints(), growing: true, ..Self::NONE }
-            .yielding(numbers::lock_yields(), numbers::long_yield())
+        Self {
+            iterations: numbers::lock_looks(),
+            hints: numbers::lock_hints(),
+            growing: true,
+            yields: numbers::lock_yields(),
+            ..Self::NONE
+        }
     }
 
     /// With so many yields that take so long together, if yields do not take time slices.
     fn yielding(self, yields: u32, yield_time: Duration) -> Self {
         let yields = if yields != 0 && may_yield() { yields } else { 0 };
-        Self { yields, yield_time, ..self }
+        Self { yields, yield_time: Some(yield_time), ..self }
     }
 
     /// Before a thread queues for a lock or for permits. It looks for a section that is about to end, many
@@ -87,6 +93,10 @@ impl SpinWait {
     /// section ends, and takes the cache line from a holder of short ones each time; one that lets longer
     /// pauses pass leaves such a holder several sections in peace. Which of the two sorts it meets a thread
     /// learns from its waits.
+    ///
+    /// Its yields are counted and not timed. Where more threads than processors want a lock, a yield takes as
+    /// long as those it goes to work with that lock, and says nothing of the others: threads that rested from
+    /// them had a third of the throughput, four on two processors.
     pub(crate) fn for_lock() -> Self {
         if numbers::learn_sections() != 0 && OWN.with(|own| Long::wants(&own.long_sections)) {
             let iterations = numbers::long_section_looks();
@@ -96,9 +106,11 @@ impl SpinWait {
         }
     }
 
-    /// The same, but for a lock that several may have at a time.
+    /// The same, but for a lock that several may have at a time. Those it waits for are many, and with one of
+    /// them interrupted while others are busy each yield may cost a time slice, during which no other thread
+    /// may come in.
     pub(crate) fn for_shared_lock() -> Self {
-        Self::few()
+        Self::few().yielding(numbers::lock_yields(), numbers::long_yield())
     }
 
     /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one
@@ -171,9 +183,12 @@ impl SpinWait {
         let left = self.yields > 0;
         if left {
             self.yields -= 1;
-            match yield_timed().and_then(|took| self.yield_time.checked_sub(took)) {
-                None => self.yields = 0,
-                Some(left) => self.yield_time = left,
+            match self.yield_time {
+                None => yield_now(),
+                Some(time) => match yield_timed().and_then(|took| time.checked_sub(took)) {
+                    None => self.yields = 0,
+                    left => self.yield_time = left,
+                },
             }
         }
         left
