@@ -61,8 +61,9 @@ lockable! {
 ///
 /// # Panics
 ///
-/// If it is checked, and the thread does not hold the lock. (A lock that was locked before the session began
-/// counts as held as long as any thread has it.)
+/// If it is checked, and the thread does not hold the lock. What cannot be known counts as held: a lock that
+/// was locked before the session began, as long as any thread has it; one that others read; one whose `Arc`
+/// guard is alive.
 ///
 /// # Examples
 ///

@@ -81,6 +81,7 @@ pub(crate) fn print_error(line: &dyn std::fmt::Display) {
 pub(crate) struct Ticker {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
+    process: u32,
 }
 
 impl Ticker {
@@ -95,7 +96,7 @@ impl Ticker {
                 thread::park_timeout(step());
             }
         });
-        Some(Self { stop, thread: Some(thread.ok()?) })
+        Some(Self { stop, thread: Some(thread.ok()?), process: process() })
     }
 
     /// Lets it run for as long as the process.
@@ -107,10 +108,17 @@ impl Ticker {
 impl Drop for Ticker {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
+        if process() != self.process {
+            // A child of a `fork` has no such thread: to wait for its end would not end.
+            std::mem::forget(thread);
+            return;
+        }
         // Relaxed: as above.
         self.stop.store(true, Relaxed);
         thread.thread().unpark();
-        if thread.thread().id() != thread::current().id() {
+        // It panics at the thread's end, and that of the watch does not come here there.
+        let current = std::panic::catch_unwind(|| thread::current().id());
+        if current.ok() != Some(thread.thread().id()) {
             let _ = thread.join();
         }
     }

@@ -1,5 +1,6 @@
 //! `assert_held` and `assert_nothing_held`.
 
+use std::sync::Arc;
 use std::thread;
 
 use lockwork::{Mutex, RwLock, Semaphore, assert_held, assert_nothing_held, poison};
@@ -39,5 +40,32 @@ fn assertions_say_what_is_wrong() {
         assert!(message_of(assert_nothing_held).contains("Semaphore::acquire"));
         drop(permit);
         assert_nothing_held();
+    });
+}
+
+/// The guard of another thread's lock may have come here.
+#[test]
+fn what_this_thread_may_hold_counts_as_held() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let (mutex, lock) = (Arc::new(Mutex::new(0)), Arc::new(RwLock::new(0)));
+        let guards = (mutex.lock_arc(), lock.read_arc());
+        // This thread reads as well.
+        let own = lock.read();
+        thread::scope(|s| {
+            s.spawn(|| {
+                let guards = guards;
+                assert_held(&*mutex);
+                assert_held(&*lock);
+                drop(guards);
+                assert!(message_of(|| assert_held(&*mutex)).contains("does not hold"));
+            });
+        });
+        drop(own);
+        let writer = lock.write();
+        thread::scope(|s| {
+            s.spawn(|| assert!(message_of(|| assert_held(&*lock)).contains("does not hold")));
+        });
+        drop(writer);
     });
 }

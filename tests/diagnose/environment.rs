@@ -2,8 +2,9 @@
 
 use std::env;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use lockwork::diagnose::{self, Settings};
 use lockwork::{Event, Mutex};
 
 const CHILD: &str = "LOCKWORK_TESTS_CHILD";
@@ -17,6 +18,21 @@ fn child() {
             let mutex = Mutex::named("twice", ());
             let _guard = mutex.lock();
             drop(mutex.lock());
+        }
+        Ok("session first") => {
+            drop(diagnose::start(Settings::default()));
+            assert!(!Event::named("never set").wait_for(Duration::from_millis(500)));
+        }
+        Ok("hold at once") => {
+            let before = Instant::now();
+            let session = diagnose::start(Settings::default());
+            let mutex = Mutex::named("locked at once", ());
+            let guard = mutex.lock();
+            let threads = diagnose::snapshot().threads;
+            let hold = threads.iter().flat_map(|thread| &thread.holds).find(|hold| hold.name.is_some());
+            let since = hold.expect("it is locked").since;
+            assert!(since >= before, "{:?} before the session", before - since);
+            drop((guard, session));
         }
         _ => {}
     }
@@ -46,4 +62,18 @@ fn environment_starts_a_session() {
     assert!(output.status.success() && !text.contains("never set"), "{text}");
     let (_, text) = run("stall", Some("stall=10s,nonsense"));
     assert!(text.contains("LOCKWORK_DIAGNOSE: \"nonsense\" is not understood"), "{text}");
+}
+
+#[test]
+fn environment_is_asked_by_a_session_too() {
+    let (output, text) = run("session first", Some("stall=50ms"));
+    assert!(output.status.success() && text.contains("for \"never set\""), "{text}");
+    let (output, text) = run("stall", Some(""));
+    assert!(output.status.success() && !text.contains("never set"), "{text}");
+}
+
+#[test]
+fn hold_is_no_older_than_the_session() {
+    let (output, text) = run("hold at once", None);
+    assert!(output.status.success(), "{text}");
 }

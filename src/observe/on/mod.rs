@@ -41,6 +41,11 @@ pub(crate) fn level() -> u32 {
     LEVEL.load(Relaxed)
 }
 
+/// Returns whether the environment was not asked yet, and no level was set.
+pub(crate) fn is_unread() -> bool {
+    level() & UNREAD != 0
+}
+
 /// For one caller at a time.
 pub(crate) fn set_level(level: u32) {
     // Relaxed: as above.
@@ -54,12 +59,11 @@ pub(crate) trait Observer {
     fn first(&self);
     /// A thread that holds something is about to lock by a call that may wait, for a limited time or not.
     fn acquiring(&self, new: &Called, timed: bool);
-    /// A call for a lock could not go on at once. The result comes back with the thread's next
-    /// [`acquired`](Self::acquired) or [`gave_up`](Self::gave_up), be that of the same call or of another.
+    /// A call could not go on at once. The result comes back with [`acquired`](Self::acquired).
     fn contended(&self, new: &Called, timed: bool) -> u64;
     /// A thread has locked; it has slept before or not.
     fn acquired(&self, new: &Called, token: u64, parked: bool);
-    /// A call got nothing before its time-out.
+    /// Such a call got nothing before its time-out.
     fn gave_up(&self, new: &Called, token: u64, parked: bool);
     /// A thread is about to unlock.
     fn releasing(&self, holding: &Holding);
@@ -69,9 +73,8 @@ pub(crate) trait Observer {
 
 #[cold]
 fn first() {
-    if inside(|| OBSERVER.first()).is_none() {
-        // At the thread's end: another thread may ask.
-    }
+    // None at the thread's end: another thread may ask.
+    let _ = inside(|| OBSERVER.first());
 }
 
 impl Call<'_> {
@@ -119,10 +122,7 @@ impl Call<'_> {
         if level() & (HOLDS | PROFILE) == 0 {
             return;
         }
-        let call = Call::from_parts(which, meta, place);
-        // Whatever the thread waited for before is over.
-        set_contended(Contended::NONE);
-        let Some(called) = call.subject().0.filter(|_| call.is_for_lock()) else { return };
+        let Some(called) = Call::from_parts(which, meta, place).subject().0 else { return };
         let token = inside(|| OBSERVER.contended(&called, timed)).unwrap_or(0);
         set_contended(Contended { token, parked: false });
     }
@@ -177,8 +177,10 @@ pub(crate) fn assert_held_by_caller(kind: Kind, identity: &Identity, is_locked: 
     if id != 0 && own_holds().any(|hold| is(&hold)) {
         return;
     }
-    let held_by_others = id != 0 && threads().iter().flat_map(|thread| &thread.holds).any(is);
-    // Else it was locked before anything was known, perhaps by this thread.
+    // Readers share it, and an `Arc` guard may have come here from the thread that locked.
+    let keeps_out = |hold: &Holding| is(hold) && hold.called.mode.is_exclusive() && !hold.called.shared;
+    let held_by_others = id != 0 && threads().iter().flat_map(|thread| &thread.holds).any(keeps_out);
+    // Else it may have been locked by this thread before anything was known.
     if !is_locked || held_by_others {
         let (kind, name) = (kind.name(), identity.label().name());
         let name = name.map_or_else(String::new, |name| format!(" \"{name}\""));
