@@ -404,6 +404,7 @@ impl<T: ?Sized> Mutex<T> {
     /// holder.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_guard_unchecked(&self) -> MutexGuard<'_, T> {
+        observe::release_forgotten(Kind::Mutex, &self.identity);
         self.guard(self.call())
     }
 

@@ -175,7 +175,7 @@ impl Drop for HeldHere {
     fn drop(&mut self) {}
 }
 
-/// For a guard that was forgotten, and whose lock is unlocked without it.
+/// For a guard that was forgotten, and whose lock is unlocked without it, or gets another guard.
 #[inline]
 pub(crate) fn release_forgotten(_kind: Kind, _identity: &Identity) {}
 
@@ -199,7 +199,9 @@ impl Parked {
     pub(crate) const NONE: Self = Self(());
 
     #[inline]
-    pub(crate) fn begin(&mut self, _deadline: &Deadline) {}
+    pub(crate) fn begin(&mut self, _deadline: &Deadline) -> bool {
+        false
+    }
 }
 
 const _: () = {

@@ -409,6 +409,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// [`hold_count`](Self::hold_count) says.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_guard_unchecked(&self) -> ReentrantMutexGuard<'_, T> {
+        observe::release_forgotten(Kind::ReentrantMutex, &self.identity);
         self.guard(self.call())
     }
 
@@ -420,6 +421,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// As for [`make_guard_unchecked`](Self::make_guard_unchecked).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_arc_guard_unchecked(self: &Arc<Self>) -> ArcReentrantMutexGuard<T> {
+        observe::release_forgotten(Kind::ReentrantMutex, &self.identity);
         self.guard_arc(self.call().shared())
     }
 

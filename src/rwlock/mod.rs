@@ -557,6 +557,7 @@ impl<T: ?Sized> RwLock<T> {
     /// for the writer.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_write_guard_unchecked(&self) -> RwLockWriteGuard<'_, T> {
+        observe::release_forgotten(Kind::RwLock, &self.identity);
         self.write_guard(self.call(How::Write))
     }
 
@@ -568,6 +569,7 @@ impl<T: ?Sized> RwLock<T> {
     /// it.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_upgradable_guard_unchecked(&self) -> RwLockUpgradableReadGuard<'_, T> {
+        observe::release_forgotten(Kind::RwLock, &self.identity);
         self.upgradable_guard(self.call(How::Upgradable))
     }
 

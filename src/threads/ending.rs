@@ -69,7 +69,7 @@ impl Ending {
         let Some(handles) = self.handles.lock().take() else { return false };
         // The one wait that no queue of this crate ends.
         let mut parked = Parked::NONE;
-        parked.begin(deadline);
+        let _ = parked.begin(deadline);
         handles.into_iter().for_each(Handle::join);
         self.gone.set();
         true

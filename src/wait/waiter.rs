@@ -255,7 +255,10 @@ impl Waiter {
                 return None;
             }
             reached!("waiter parks");
-            parked.begin(deadline);
+            if parked.begin(deadline) {
+                // What it has run may have slept and taken the wake-up: another look.
+                continue;
+            }
             self.parker.park(deadline);
         }
     }

@@ -48,8 +48,22 @@ fn guards_come_and_go() {
         // SAFETY: it is locked, and its guard is forgotten.
         unsafe { mutex.force_unlock() };
         assert_eq!(modes(OWN, "m"), []);
+        mem::forget(mutex.lock());
+        // SAFETY: as above, and the new guard stands in for it.
+        drop(unsafe { mutex.make_guard_unchecked() });
+        assert_eq!(modes(OWN, "m"), []);
 
         let lock = RwLock::named("rw", 0);
+        mem::forget(lock.write());
+        // SAFETY: as above.
+        drop(unsafe { lock.make_write_guard_unchecked() });
+        assert_eq!(modes(OWN, "rw"), []);
+        let reader = lock.read();
+        mem::forget(lock.upgradable_read());
+        // SAFETY: as above.
+        drop(unsafe { lock.make_upgradable_guard_unchecked() });
+        assert_eq!(modes(OWN, "rw"), [Mode::Read]);
+        drop(reader);
         let writer = lock.write();
         assert_eq!(modes(OWN, "rw"), [Mode::Write]);
         let mut upgradable = RwLockWriteGuard::downgrade_to_upgradable(writer);
@@ -68,6 +82,12 @@ fn guards_come_and_go() {
         let levels = (reentrant.lock(), reentrant.lock());
         assert_eq!(modes(OWN, "re").len(), 2);
         drop(levels);
+        let first = reentrant.lock();
+        mem::forget(reentrant.lock());
+        // SAFETY: as above.
+        drop(unsafe { reentrant.make_guard_unchecked() });
+        assert_eq!(modes(OWN, "re").len(), 1);
+        drop(first);
 
         let semaphore = Semaphore::named("s", 5);
         let mut permits = semaphore.acquire_many(3);

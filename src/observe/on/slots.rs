@@ -283,10 +283,10 @@ impl Local {
 }
 
 /// One term of a thread's chain: sums of such are as good as different for different sets of locks. What is
-/// no lock adds nothing, nor does one that another thread may have by now.
+/// no lock adds nothing.
 #[inline]
 fn mix(called: &Called) -> u64 {
-    if !called.kind.is_lock() || called.shared {
+    if !called.kind.is_lock() {
         return 0;
     }
     // The finishing steps of a common 64-bit hash.
@@ -370,7 +370,7 @@ pub(crate) fn own_holds() -> impl Iterator<Item = Holding> + Clone {
     slot.into_iter().flat_map(|member| member.value.entries()).filter_map(Holding::of)
 }
 
-/// A sum over what the calling thread holds for certain, and how it does. 0 if that is nothing.
+/// A sum over what the calling thread holds, and how it does. 0 if it holds nothing.
 pub(crate) fn own_chain() -> u64 {
     let chain = LOCAL.with(|local| {
         let slot = &local.slot.get()?.value;
@@ -503,19 +503,22 @@ impl Drop for HeldHere {
     }
 }
 
-/// For a guard that was forgotten, and whose lock is unlocked without it.
+/// For a guard that was forgotten, and whose lock is unlocked without it, or gets another guard. Readers have
+/// guards of their own.
 pub(crate) fn release_forgotten(kind: super::Kind, identity: &super::Identity) {
     let id = identity.known();
     if id == 0 {
         return;
     }
-    let is = |entry: &&'static Entry| {
-        Holding::of(entry).is_some_and(|hold| hold.called.kind == kind && hold.called.id == id)
+    let of_it = |entry: &'static Entry| {
+        let hold = Holding::of(entry)?;
+        let is = hold.called.kind == kind && hold.called.id == id;
+        (is && hold.called.mode.excludes(super::Mode::Upgradable)).then_some((entry, hold))
     };
     let own = LOCAL.with(|local| local.slot.get()).flatten();
-    let entry = own.and_then(|member| member.value.entries().filter(is).last());
-    let entry = entry.or_else(|| SLOTS.iter().flat_map(|member| member.value.entries()).find(is));
-    if let Some((entry, hold)) = entry.and_then(|entry| Some((entry, Holding::of(entry)?))) {
+    let found = own.and_then(|member| member.value.entries().filter_map(of_it).last());
+    let found = found.or_else(|| SLOTS.iter().flat_map(|member| member.value.entries()).find_map(of_it));
+    if let Some((entry, hold)) = found {
         let term = mix(&hold.called);
         HeldEntry { entry, number: hold.number, term, shared: false }.leave();
     }
@@ -544,7 +547,8 @@ fn leave(entry: &'static Entry, number: u64, term: u64, shared: bool) {
 
 impl HeldEntry {
     fn recounted(self, n: usize) -> Option<Self> {
-        let mut called = Holding::of(self.entry)?.called;
+        // The slot may have been taken over, and the entry be another thread's.
+        let mut called = Holding::of(self.entry).filter(|hold| hold.number == self.number)?.called;
         called.count = u32::try_from(n).unwrap_or(u32::MAX);
         self.leave();
         Held::push(&called).0
@@ -564,12 +568,15 @@ pub(crate) struct Parked(Option<&'static Slot>);
 impl Parked {
     pub(crate) const NONE: Self = Self(None);
 
-    /// Publishes what the calling thread is about to sleep for, unless it has already.
+    /// Publishes what the calling thread is about to sleep for, unless it has already. Returns whether it
+    /// did: that may have allocated, run the system's code and slept there.
     #[inline]
-    pub(crate) fn begin(&mut self, deadline: &Deadline) {
-        if self.0.is_none() {
-            self.publish(deadline.subject(), deadline);
+    pub(crate) fn begin(&mut self, deadline: &Deadline) -> bool {
+        if self.0.is_some() {
+            return false;
         }
+        self.publish(deadline.subject(), deadline);
+        self.0.is_some()
     }
 
     #[cold]
