@@ -17,7 +17,7 @@ reentrant  4 recipes, each of three made of one another, under one lock
 together   4 cooks took salt and sugar, or sugar and salt: no cook got stuck
 once       4 cooks wanted dough at the same time: it was made once
 local      4 cooks tasted 25 times, each with a spoon that no other ever had
-condition  the waiter slept until 4 dishes stood there; a second one gave up in time
+condition  the waiter slept until 4 dishes stood there; another gave up in time
 event      4 cooks waited for the doors to open: 0 began before, 4 after
 auto-reset the bell rang 4 times, and each time one of the waiting cooks came
 latch      the doors stayed shut until 4 tables were laid

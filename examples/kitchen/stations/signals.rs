@@ -34,7 +34,7 @@ pub(crate) fn condition(cooks: usize) -> Told {
     let mut dishes = pass.lock();
     let result = changed.wait_while_for(&mut dishes, |dishes| dishes.is_empty(), Duration::from_millis(1));
     check(result.timed_out(), || "a cook found a dish on the empty pass".into())?;
-    told([format!("the waiter slept until {cooks} dishes stood there; a second one gave up in time")])
+    told([format!("the waiter slept until {cooks} dishes stood there; another gave up in time")])
 }
 
 /// All threads wait for something that happens once.
