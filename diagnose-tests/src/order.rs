@@ -209,9 +209,8 @@ fn attempts_add_no_edge_but_hold() {
 
 #[test]
 fn cycle_that_a_time_out_ends_is_reported_on_request_only() {
-    for on_request in [false, true] {
-        let watched =
-            Watched::by(|settings| Settings { order: Order::Report, timed_cycles: on_request, ..settings });
+    for (order, on_request) in [(Order::Report, false), (Order::ReportTimed, true)] {
+        let watched = Watched::by(|settings| Settings { order, ..settings });
         let (a, b) = (Mutex::named("a", ()), Mutex::named("b", ()));
         drop((a.lock(), b.lock()));
         drop((b.lock(), a.try_lock_for(SOON).unwrap()));
@@ -354,8 +353,36 @@ fn guard_that_goes_to_another_thread_is_held_by_none_there() {
     in_thread("other", move || drop(guard));
     // This thread holds nothing any more.
     drop(b.lock());
+    let guard = a.lock_arc();
+    std::thread::scope(|s| {
+        let (done, end) = std::sync::mpsc::channel::<()>();
+        s.spawn(move || {
+            let _guard = guard;
+            end.recv().unwrap_err();
+        });
+        // While the guard is there.
+        drop(b.lock());
+        drop(done);
+    });
     drop((b.lock(), a.lock()));
     assert!(watched.inversions().is_empty());
-    drop((a.lock_arc(), b.lock()));
-    assert_eq!(names(&watched.inversion()), ("b", "a", vec![("b", "a")]));
+}
+
+#[test]
+fn thread_without_a_name_is_told_as_such() {
+    let watched = Watched::order();
+    let (a, b) = (Mutex::named("a", ()), Mutex::named("b", ()));
+    drop((a.lock(), b.lock()));
+    std::thread::scope(|s| s.spawn(|| drop((b.lock(), a.lock()))).join().unwrap());
+    let text = watched.inversion().to_string();
+    assert!(text.starts_with("inversion: a thread without a name wants \"a\""), "{text}");
+}
+
+#[test]
+fn arc_guard_is_taken_in_the_order_as_others_are() {
+    let watched = Watched::order();
+    let (a, b) = (std::sync::Arc::new(Mutex::named("a", ())), Mutex::named("b", ()));
+    drop((a.lock(), b.lock()));
+    drop((b.lock(), a.lock_arc()));
+    assert_eq!(names(&watched.inversion()), ("a", "b", vec![("a", "b")]));
 }

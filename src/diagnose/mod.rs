@@ -54,9 +54,10 @@
 //! # What it cannot see
 //!
 //! What was locked before a session began; locks of other crates, those of `lock_api` but for their waits,
-//! and locks by [`make_guard_unchecked`](crate::Mutex::make_guard_unchecked) but from then on; a thread whose
-//! thread-local data are gone; anything in a child of a `fork`. In models and on the simulated machine there
-//! is no such module.
+//! and locks by [`make_guard_unchecked`](crate::Mutex::make_guard_unchecked) but from then on; which thread
+//! has an `Arc` guard, as it may have gone from the one that locked: what it holds is part of no deadlock and
+//! comes before nothing in the order; a thread whose thread-local data are gone; anything in a child of a
+//! `fork`. In models and on the simulated machine there is no such module.
 
 mod cycles;
 mod order;

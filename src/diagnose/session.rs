@@ -63,14 +63,17 @@ fn set_level(sessions: &[Arc<Settings>]) {
 
 /// What is to be noted of the order and the waits.
 fn noted() -> (Order, bool, Option<NonZeroU32>) {
-    (order_mode(), timed_cycles(), profile_rate())
+    (order_mode(), is_any(Order::ReportTimed), profile_rate())
 }
 
 /// Begins the order and the profile anew, if they are to be noted otherwise than `before`.
 fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
     let now = noted();
-    if now.0 != Order::Off && (now.0, now.1) != (before.0, before.1) {
-        order::configure(now.0 == Order::Report, now.1);
+    if (now.0, now.1) != (before.0, before.1) {
+        match now.0 {
+            Order::Off => order::forget_all(),
+            _ => order::configure(now.0 != Order::Panic, now.1),
+        }
     }
     if let Some(one_in) = now.2.filter(|_| now.2 != before.2) {
         profile::configure(one_in);
@@ -90,8 +93,8 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
 /// panics. Several sessions may run; each gets all reports that its settings ask for.
 ///
 /// In a program that is not to be changed, `LOCKWORK_DIAGNOSE` in the environment starts a session at the
-/// first lock, wait or session. It lasts for as long as the process: `stall=10s`, `order` or `order=panic`,
-/// `relock=panic`, `profile=100`, with commas in between. Empty, it starts none.
+/// first lock, wait or session. It lasts for as long as the process: `stall=10s`, `order`, `order=timed` or
+/// `order=panic`, `relock=panic`, `profile=100`, with commas in between. Empty, it starts none.
 ///
 /// After a `fork` the child has no such thread, and is silent.
 ///
@@ -228,19 +231,13 @@ pub(super) fn report(report: &Report, want: impl Fn(&Settings) -> bool) {
 /// What the strictest of the sessions does about the order.
 #[allow(dead_code, reason = "of the order and the profile")]
 pub(super) fn order_mode() -> Order {
-    let sessions = sessions();
-    let any = |order| sessions.iter().any(|settings| settings.order == order);
-    match () {
-        () if any(Order::Panic) => Order::Panic,
-        () if any(Order::Report) => Order::Report,
-        () => Order::Off,
-    }
+    let strictest = [Order::Panic, Order::ReportTimed, Order::Report].into_iter().find(|&order| is_any(order));
+    strictest.unwrap_or(Order::Off)
 }
 
-/// Whether a session wants cycles reported that a time-out ends.
-#[allow(dead_code, reason = "of the order and the profile")]
-pub(super) fn timed_cycles() -> bool {
-    sessions().iter().any(|settings| settings.timed_cycles)
+/// Whether this is what a session does about the order.
+fn is_any(order: Order) -> bool {
+    sessions().iter().any(|settings| settings.order == order)
 }
 
 /// Of how many contended waits one is measured.
@@ -252,10 +249,15 @@ pub(super) fn profile_rate() -> Option<NonZeroU32> {
 /// Reports an inversion, or panics with it.
 #[cold]
 pub(super) fn tell_inversion(inversion: Box<Inversion>) {
+    let timed = inversion.timed;
     let found = Report::Inversion(inversion);
-    report(&found, |settings| settings.order != Order::Off);
+    report(&found, |settings| match settings.order {
+        Order::Off => false,
+        Order::ReportTimed => true,
+        Order::Report | Order::Panic => !timed,
+    });
     // A second panic would end the process, and hide the first.
-    assert!(panicking() || order_mode() != Order::Panic, "{found}");
+    assert!(timed || panicking() || order_mode() != Order::Panic, "{found}");
 }
 
 /// Reports a thread that is about to wait for itself, or panics.
@@ -309,10 +311,10 @@ fn apply(settings: &mut Settings, word: &str) -> bool {
             limit => settings.stall_after = limit,
         },
         ("order", "" | "report") => settings.order = Order::Report,
+        ("order", "timed") => settings.order = Order::ReportTimed,
         ("order", "panic") => settings.order = Order::Panic,
         ("relock", "report") => settings.relock = Relock::Report,
         ("relock", "panic") => settings.relock = Relock::Panic,
-        ("timed_cycles", "") => settings.timed_cycles = true,
         ("profile", value) => match value.parse() {
             Ok(rate) => settings.profile = Some(rate),
             Err(_) if value.is_empty() => settings.profile = NonZeroU32::new(100),
@@ -361,6 +363,8 @@ mod tests {
         assert_eq!(settings.stall_after, Some(Duration::from_millis(250)));
         assert_eq!((settings.order, settings.relock), (Order::Panic, Relock::Panic));
         assert_eq!(settings.profile.map(std::num::NonZero::get), Some(7));
+        assert!(apply(&mut settings, "order=timed"));
+        assert_eq!(settings.order, Order::ReportTimed);
         for word in ["stall=soon", "ordre", "order=maybe", "profile=0"] {
             assert!(!apply(&mut settings, word), "{word}");
         }

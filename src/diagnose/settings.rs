@@ -13,8 +13,11 @@ pub enum Order {
     /// The order is not watched.
     #[default]
     Off,
-    /// It is reported, once for each pair of places.
+    /// It is reported, once for each pair of locks and each way to lock them; not if a time-out would end the
+    /// deadlock that may come of it.
     Report,
+    /// It is reported, also if a time-out would end the deadlock.
+    ReportTimed,
     /// The thread panics with the report, before it waits: for tests.
     Panic,
 }
@@ -55,8 +58,6 @@ pub struct Settings {
     pub relock: Relock,
     /// Of how many contended waits one is measured for the [profile](super::profile()). `None`: none is.
     pub profile: Option<NonZeroU32>,
-    /// Whether a cycle in the order is reported that a time-out would end.
-    pub timed_cycles: bool,
     /// What is done with a report. It runs in the thread concerned or in the session's own, and may use this
     /// crate: what it does is not watched.
     pub sink: Sink,
@@ -71,7 +72,6 @@ impl Default for Settings {
             order: Order::Off,
             relock: Relock::Report,
             profile: None,
-            timed_cycles: false,
             sink: Box::new(|report| print_error(report)),
         }
     }
@@ -84,7 +84,6 @@ impl fmt::Debug for Settings {
             .field("order", &self.order)
             .field("relock", &self.relock)
             .field("profile", &self.profile)
-            .field("timed_cycles", &self.timed_cycles)
             .finish_non_exhaustive()
     }
 }

@@ -54,7 +54,7 @@ pub struct Acquisition {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Opposite {
-    /// The name of the thread in which this was seen first, unless it has ended.
+    /// The name of the thread in which this was seen first, empty if it has none. `None` if it has ended.
     pub thread: Option<String>,
     /// The lock that was held.
     pub held: Acquisition,
@@ -111,7 +111,7 @@ impl Inversion {
             let Sight { held_at, wanted_at, held, wanted, thread } = step.sight;
             let thread = threads.iter().find(|view| view.number == thread && !view.gone);
             Opposite {
-                thread: thread.and_then(|view| view.name.clone()),
+                thread: thread.map(|view| view.name.clone().unwrap_or_default()),
                 held: acquisition(step.from, held, held_at),
                 wanted: acquisition(step.to, wanted, wanted_at),
             }
@@ -121,10 +121,15 @@ impl Inversion {
     }
 }
 
+/// A thread by its name, which is empty if it has none.
+fn in_words(thread: &str) -> String {
+    if thread.is_empty() { "a thread without a name".to_owned() } else { format!("thread {thread:?}") }
+}
+
 impl fmt::Display for Inversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { thread, wanted, held, .. } = self;
-        write!(f, "inversion: thread {thread:?} wants {wanted}")?;
+        write!(f, "inversion: {} wants {wanted}", in_words(thread))?;
         write!(f, " in `{}::{}` at {}", wanted.kind.name(), wanted.mode.name(), wanted.place)?;
         write!(f, ", and holds {held}, locked at {}", held.place)?;
         if let Some((of_held, of_wanted)) = self.ranks {
@@ -137,7 +142,7 @@ impl fmt::Display for Inversion {
                 _ => "\n  and in ",
             })?;
             match thread {
-                Some(thread) => write!(f, "thread {thread:?}")?,
+                Some(thread) => f.write_str(&in_words(thread))?,
                 None => f.write_str("a thread that has ended")?,
             }
             write!(f, ": {held} was held, locked at {}, and {wanted} wanted", held.place)?;

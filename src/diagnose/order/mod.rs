@@ -16,6 +16,7 @@
 //! | upgrades | from all others: readers alone are waited for | yes, alone |
 //! | enters a reentrant mutex again | none | yes |
 //! | waits at a condition variable | to its mutex, which is let go and taken again, from all others | |
+//! | locks by an `Arc` guard | from all that it holds to the lock | no: the guard may have gone elsewhere |
 //! | `lock_all` | to each of the set, from what was held before: none of the set is held while it waits | yes |
 //!
 //! Two locks with classes of different rank need no order that was seen before: the one of the lower rank
@@ -78,6 +79,17 @@ pub(super) fn configure(keep: bool, timed: bool) {
     });
 }
 
+/// Forgets what was seen: the order is not watched any more.
+pub(super) fn forget_all() {
+    STATE.with(|state| {
+        let rules = Rules { ..state.rules };
+        *state = State { graph: Graph::new(), labels: BTreeMap::new(), ranks: BTreeSet::new(), rules };
+        known::forget_all();
+        // Relaxed: a thread that adds something just now stores it anew, and else nothing is left to forget.
+        USED.store(0, Relaxed);
+    });
+}
+
 /// A thread that holds something is about to lock by a call that may wait.
 #[inline]
 pub(super) fn acquiring(new: &Called, timed: bool) -> Result<(), Box<Inversion>> {
@@ -124,7 +136,7 @@ fn check(new: &Called, timed: bool, chain: Chain) -> Result<(), Box<Inversion>> 
     // Before the lock of the tables, as it allocates.
     let held: Vec<Called> = own_holds()
         .map(|holding| holding.called)
-        .filter(|held| held.kind.is_lock() && !held.same(new))
+        .filter(|held| held.kind.is_lock() && !held.shared && !held.same(new))
         .collect();
     let thread = known_thread().map_or(0, std::num::NonZeroU64::get);
     let wrong = STATE.with(|state| {

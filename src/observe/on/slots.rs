@@ -283,10 +283,10 @@ impl Local {
 }
 
 /// One term of a thread's chain: sums of such are as good as different for different sets of locks. What is
-/// no lock adds nothing.
+/// no lock adds nothing, nor does one that another thread may have by now.
 #[inline]
 fn mix(called: &Called) -> u64 {
-    if !called.kind.is_lock() {
+    if !called.kind.is_lock() || called.shared {
         return 0;
     }
     // The finishing steps of a common 64-bit hash.
@@ -370,7 +370,7 @@ pub(crate) fn own_holds() -> impl Iterator<Item = Holding> + Clone {
     slot.into_iter().flat_map(|member| member.value.entries()).filter_map(Holding::of)
 }
 
-/// A sum over what the calling thread holds, and how it does. 0 if it holds nothing.
+/// A sum over what the calling thread holds for certain, and how it does. 0 if that is nothing.
 pub(crate) fn own_chain() -> u64 {
     let chain = LOCAL.with(|local| {
         let slot = &local.slot.get()?.value;
