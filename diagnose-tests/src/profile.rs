@@ -186,6 +186,32 @@ fn locks_that_are_gone_keep_their_numbers_together() {
     assert_eq!((numbers.number, numbers.acquisitions), (None, 20));
 }
 
+/// What was counted in a profile that has ended is not taken off another.
+#[test]
+fn wait_that_outlasts_its_profile_counts_nowhere() {
+    let watched = Watched::profile();
+    let (first, second) = (Mutex::named("outlasting", ()), Mutex::named("after it", ()));
+    thread::scope(|s| {
+        let guard = first.lock();
+        let waiter = s.spawn(|| {
+            drop(first.lock());
+            let _watched = Watched::profile();
+            // Locked at once, both.
+            drop((second.lock(), first.lock()));
+            let profile = diagnose::profile();
+            ["outlasting", "after it"].map(|name| numbers(&profile, name))
+        });
+        while !is_waited_for("outlasting") {
+            thread::yield_now();
+        }
+        drop(watched);
+        drop(guard);
+        for numbers in waiter.join().unwrap() {
+            assert_eq!((numbers.acquisitions, numbers.contended, numbers.parked), (1, 0, 0));
+        }
+    });
+}
+
 #[test]
 fn profile_begins_anew_with_each_watch() {
     let lock = Mutex::named("again", ());

@@ -6,6 +6,7 @@ mod asserts;
 mod cycles;
 mod environment;
 mod holds;
+mod profile;
 mod relock;
 mod stalls;
 #[allow(dead_code, unused_imports, reason = "of the tests of the primitives")]
@@ -17,7 +18,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use lockwork::diagnose::{
-    self, Cycle, Hold, Place, Report, Session, Settings, Snapshot, Stall, ThreadState, Wait,
+    self, Cycle, Hold, Order, Place, Relock, Report, Session, Settings, Snapshot, Stall, ThreadState, Wait,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -36,10 +37,13 @@ assert_impl_all!(Place: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Copy, std:
 /// A session whose reports come out of the other half.
 fn session(stall_after: Option<Duration>, change: impl FnOnce(&mut Settings)) -> (Session, Receiver<Report>) {
     let (found, reports) = channel();
+    // All that it has: what is added to it breaks such a literal.
     let mut settings = Settings {
         stall_after,
+        order: Order::Off,
+        relock: Relock::Report,
+        profile: None,
         sink: Box::new(move |report| drop(found.send(report.clone()))),
-        ..Settings::default()
     };
     change(&mut settings);
     (diagnose::start(settings), reports)

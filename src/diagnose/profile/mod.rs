@@ -86,6 +86,9 @@ per_process! {
 pub(super) fn configure(one_in: NonZeroU32) {
     let began = (SystemTime::now(), nanos());
     STATE.with(|state| {
+        // Relaxed: a wait that begins just now may be counted in one of the two and end in the other, see
+        // `Record::end`.
+        NUMBER.store(NUMBER.load(Relaxed).wrapping_add(1), Relaxed);
         for alive in state.alive.values_mut() {
             // SAFETY: alive, as it is in the table.
             unsafe { alive.record.as_ref() }.clear();
@@ -105,9 +108,16 @@ const WAYS: usize = 4;
 
 type Way = Cell<(u64, *const Record)>;
 
+per_process! {
+    /// The number of the profile that is taken.
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+}
+
 /// A call that could not go on at once.
 #[derive(Clone, Copy)]
 struct Waiting {
+    /// The [`NUMBER`] of the profile that has counted it.
+    profile: u32,
     since: u64,
     waiting: u64,
     charges: Charges,
@@ -118,7 +128,8 @@ thread_own! {
 }
 
 thread_own! {
-    static WAITING: Cell<Waiting> = Cell::new(Waiting { since: 0, waiting: 0, charges: [0; HOLDERS + 1] });
+    static WAITING: Cell<Waiting> =
+        Cell::new(Waiting { profile: 0, since: 0, waiting: 0, charges: [0; HOLDERS + 1] });
 }
 
 thread_own! {
@@ -165,19 +176,21 @@ fn record_if_counted<'a>(called: &Called) -> Option<&'a Record> {
     if called.kind.is_lock() { record(called) } else { None }
 }
 
-/// A call cannot go on at once. The result is for [`acquired`] or [`gave_up`].
+/// A call cannot go on at once. The result is for [`acquired`] or [`gave_up`]: the number of the lock, as the
+/// thread may get there with another if what is told was changed meanwhile.
 pub(super) fn contended(new: &Called) -> u64 {
     let Some(record) = record_if_counted(new) else { return 0 };
     let now = nanos();
     let (waiting, charges) = record.begin(now, new.mode.is_exclusive());
-    WAITING.with(|own| own.set(Waiting { since: now, waiting, charges }));
-    1
+    let profile = NUMBER.load(Relaxed);
+    WAITING.with(|own| own.set(Waiting { profile, since: now, waiting, charges }));
+    new.id
 }
 
 /// A thread has locked. `token` is what [`contended`] has returned, or 0.
 pub(super) fn acquired(new: &Called, token: u64, parked: bool) {
     let Some(record) = record_if_counted(new) else { return };
-    if token != 0 {
+    if token == new.id {
         ended(record, new, parked, true);
     }
     record.locked(new.place, new.mode.is_exclusive());
@@ -185,7 +198,7 @@ pub(super) fn acquired(new: &Called, token: u64, parked: bool) {
 
 /// A call has got nothing before its time-out.
 pub(super) fn gave_up(new: &Called, token: u64, parked: bool) {
-    if let Some(record) = record_if_counted(new).filter(|_| token != 0) {
+    if let Some(record) = record_if_counted(new).filter(|_| token == new.id) {
         ended(record, new, parked, false);
     }
 }
@@ -201,7 +214,10 @@ pub(super) fn releasing(holding: &Holding) {
 
 #[cold]
 fn ended(record: &Record, new: &Called, parked: bool, locked: bool) {
-    let Waiting { since, waiting, charges } = WAITING.with(Cell::get);
+    let Waiting { profile, since, waiting, charges } = WAITING.with(Cell::get);
+    if profile != NUMBER.load(Relaxed) {
+        return;
+    }
     let now = nanos();
     let length = now.saturating_sub(since);
     record.end(now, Ending { nanos: length, parked, locked, exclusive: new.mode.is_exclusive() });

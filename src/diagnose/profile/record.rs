@@ -134,8 +134,9 @@ impl Record {
     pub(super) fn end(&self, now: u64, ending: Ending) {
         self.charge(now);
         let Ending { nanos, parked, locked, exclusive } = ending;
-        change(&self.waiting, |waiting| waiting - 1);
-        change(&self.waiting_writers, |waiting| waiting - u64::from(exclusive));
+        // Not below 0: it may have begun just before all began anew.
+        change(&self.waiting, |waiting| waiting.saturating_sub(1));
+        change(&self.waiting_writers, |waiting| waiting.saturating_sub(u64::from(exclusive)));
         let counted = [(&self.parked, parked), (&self.timed_out, !locked), (&self.spun, locked && !parked)];
         for (number, _) in counted.into_iter().filter(|&(_, counts)| counts) {
             add(number, 1);
@@ -238,7 +239,7 @@ impl Record {
         divided
     }
 
-    /// Begins anew.
+    /// Begins anew. What waits now is not counted any more.
     pub(super) fn clear(&self) {
         let numbers = [
             &self.acquisitions,
@@ -249,6 +250,8 @@ impl Record {
             &self.total_wait,
             &self.longest_wait,
             &self.longest_hold,
+            &self.waiting,
+            &self.waiting_writers,
         ];
         numbers.into_iter().chain(&self.histogram).for_each(|number| number.store(0, Relaxed));
     }

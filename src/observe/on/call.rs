@@ -101,9 +101,10 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Returns whether it is for a lock of which all is told. What goes by its address comes and goes untold.
     #[inline]
     pub(super) fn is_for_lock(&self) -> bool {
-        self.kind.is_lock() && !matches!(self.which, Which::Unknown)
+        self.kind.is_lock() && matches!(self.which, Which::Object(_))
     }
 
     #[inline]

@@ -59,11 +59,12 @@ pub(crate) trait Observer {
     fn first(&self);
     /// A thread that holds something is about to lock by a call that may wait, for a limited time or not.
     fn acquiring(&self, new: &Called, timed: bool);
-    /// A call could not go on at once. The result comes back with [`acquired`](Self::acquired).
+    /// A call for a lock could not go on at once. The result comes back with the thread's next
+    /// [`acquired`](Self::acquired) or [`gave_up`](Self::gave_up), be that of the same call or of another.
     fn contended(&self, new: &Called, timed: bool) -> u64;
     /// A thread has locked; it has slept before or not.
     fn acquired(&self, new: &Called, token: u64, parked: bool);
-    /// Such a call got nothing before its time-out.
+    /// A call got nothing before its time-out.
     fn gave_up(&self, new: &Called, token: u64, parked: bool);
     /// A thread is about to unlock.
     fn releasing(&self, holding: &Holding);
@@ -122,7 +123,10 @@ impl Call<'_> {
         if level() & (HOLDS | PROFILE) == 0 {
             return;
         }
-        let Some(called) = Call::from_parts(which, meta, place).subject().0 else { return };
+        let call = Call::from_parts(which, meta, place);
+        // Whatever the thread waited for before is over.
+        set_contended(Contended::NONE);
+        let Some(called) = call.subject().0.filter(|_| call.is_for_lock()) else { return };
         let token = inside(|| OBSERVER.contended(&called, timed)).unwrap_or(0);
         set_contended(Contended { token, parked: false });
     }
