@@ -97,8 +97,12 @@ impl fmt::Display for Holder {
             }
             _ => write!(f, "held for {age} by {label}, locked at {}", hold.place)?,
         }
+        if thread.gone && hold.shared {
+            let what = if hold.mode == Mode::Permits { "permits" } else { "`Arc` guard" };
+            return write!(f, ", which has ended: its {what} may have gone to another thread, or been forgotten");
+        }
         if thread.gone {
-            return f.write_str(", which has ended and will not unlock it: its guard was forgotten or sent away");
+            return f.write_str(", which has ended and will not unlock it: its guard was forgotten");
         }
         if hold.shared && hold.mode != Mode::Permits {
             f.write_str(" (by an `Arc` guard, which may have gone to another thread)")?;
