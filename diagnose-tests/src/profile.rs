@@ -1,12 +1,13 @@
 //! A profile says what a program measures by itself: how long it waited, and on whose account.
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Barrier, Mutex as StdMutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lockwork::diagnose::{self, Contention, LockNumbers, Profile, ThreadState};
+use lockwork::diagnose::{self, Contention, LockNumbers, Profile, Settings, ThreadState};
 use lockwork::{Event, Mutex, MutexGuard, RwLock};
 
 use crate::support::Watched;
@@ -195,7 +196,7 @@ fn wait_that_outlasts_its_profile_counts_nowhere() {
         let guard = first.lock();
         let waiter = s.spawn(|| {
             drop(first.lock());
-            let _watched = Watched::profile();
+            let _session = diagnose::start(Settings { profile: NonZero::new(1), ..Settings::default() });
             // Locked at once, both.
             drop((second.lock(), first.lock()));
             let profile = diagnose::profile();
@@ -204,7 +205,7 @@ fn wait_that_outlasts_its_profile_counts_nowhere() {
         while !is_waited_for("outlasting") {
             thread::yield_now();
         }
-        drop(watched);
+        let _turn = watched.end();
         drop(guard);
         for numbers in waiter.join().unwrap() {
             assert_eq!((numbers.acquisitions, numbers.contended, numbers.parked), (1, 0, 0));

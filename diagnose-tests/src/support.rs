@@ -42,6 +42,13 @@ impl Watched {
         Self::by(|settings| Settings { profile: NonZero::new(1), ..settings })
     }
 
+    /// Ends the watch. No other test begins one while what is returned is there.
+    pub(crate) fn end(self) -> MutexGuard<'static, ()> {
+        let Self { _session: session, _turn: turn, .. } = self;
+        drop(session);
+        turn
+    }
+
     pub(crate) fn reports(&self) -> Vec<Report> {
         lock(&self.reports).clone()
     }
