@@ -48,7 +48,7 @@ use crate::observe::{Call, Kind, Mode};
 ///     }
 /// }
 ///
-/// let (seen, group) = (Arc::new(Mutex::hidden(0)), WaitGroup::new());
+/// let (seen, group) = (Arc::new(Mutex::new(0)), WaitGroup::new());
 /// visit(3, Arc::clone(&seen), group.clone());
 /// while !group.wait_for(Duration::from_secs(10)) {
 ///     println!("still walking, {} seen", seen.lock());

@@ -35,7 +35,7 @@ struct Shared<T> {
 /// use lockwork::{Mutex, Worker};
 /// use std::{sync::Arc, time::Duration};
 ///
-/// let lines = Arc::new(Mutex::hidden(vec!["first"]));
+/// let lines = Arc::new(Mutex::new(vec!["first"]));
 /// let flusher = Worker::spawn("flusher", {
 ///     let lines = Arc::clone(&lines);
 ///     move |stop| {

@@ -107,7 +107,7 @@ impl ThreadPoolBuilder {
     /// use lockwork::{Mutex, ThreadPool};
     /// use std::sync::Arc;
     ///
-    /// let started = Arc::new(Mutex::hidden(0));
+    /// let started = Arc::new(Mutex::new(0));
     /// let hook = { let started = Arc::clone(&started); move || *started.lock() += 1 };
     /// let pool = ThreadPool::builder().threads(3).on_start(hook).build();
     /// pool.join();
