@@ -18,7 +18,8 @@ pub enum Order {
     Report,
     /// It is reported, also if a time-out would end the deadlock.
     ReportTimed,
-    /// The thread panics with the report, before it waits: for tests.
+    /// The thread panics with the report, before it waits: for tests. In a thread that panics already it is
+    /// only reported.
     Panic,
 }
 
@@ -28,7 +29,8 @@ pub enum Relock {
     /// It is reported at once.
     #[default]
     Report,
-    /// The thread panics with the report instead of waiting for itself.
+    /// The thread panics with the report instead of waiting for itself. The process aborts if that is in a
+    /// destructor during another panic, or when [`unlocked`](crate::MutexGuard::unlocked) locks again.
     Panic,
 }
 
