@@ -11,7 +11,7 @@
    Faults:
     1 a getter announces without looking                  2 a claim does not see WAITING
     3 a woken sleeper does not hand on                    4 handing on announces and wakes none
-    5 one that was woken at its deadline hands nothing on 6 closing wakes no putter
+    5 one woken at its deadline hands nothing on          6 closing wakes no putter
     7 a slot is freed before it is read                   8 a slot is published before it is written
     9 a put claims a place that is not free yet          10 a getter announces before it has the queue lock
    11 a get claims what is not published yet             12 a closed buffer puts to sleep

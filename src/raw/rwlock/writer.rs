@@ -17,6 +17,26 @@ use crate::facade::atomic::{
 use crate::facade::{Deadline, TimeLimit, reached};
 use crate::wait::{LockedQueue, Place, PollInterval, SpinWait, Waiter};
 
+/// Takes back what has been done for an attempt to become the writer, unless it succeeds: also if it panics,
+/// as waiting does in a thread that is so far into its end that it has no handle any more.
+struct Withdraw<'a, V: Visible>(&'a RawRwLock<V>, fn(&RawRwLock<V>));
+
+impl<V: Visible> Withdraw<'_, V> {
+    #[inline]
+    fn unless(self, done: bool) -> bool {
+        if done {
+            mem::forget(self);
+        }
+        done
+    }
+}
+
+impl<V: Visible> Drop for Withdraw<'_, V> {
+    fn drop(&mut self) {
+        (self.1)(self.0);
+    }
+}
+
 impl<V: Visible> RawRwLock<V> {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -42,7 +62,8 @@ impl<V: Visible> RawRwLock<V> {
             return false;
         }
         let state = self.load();
-        self.or_withdraw(Self::withdraw_write, || !state.has(DRAINING) || self.drain(state, deadline))
+        let withdraw = Withdraw(self, Self::withdraw_write);
+        withdraw.unless(!state.has(DRAINING) || self.drain(state, deadline))
     }
 
     pub(crate) fn try_write(&self) -> bool {
@@ -106,8 +127,8 @@ impl<V: Visible> RawRwLock<V> {
             return limit.ended(self.try_take(self.load(), UPGRADABLE));
         }
         let state = self.claim_for_upgrade();
-        let drained = || !state.has(DRAINING) || self.drain(state, &deadline);
-        limit.ended(self.or_withdraw(Self::withdraw_upgrade, drained))
+        let withdraw = Withdraw(self, Self::withdraw_upgrade);
+        limit.ended(withdraw.unless(!state.has(DRAINING) || self.drain(state, &deadline)))
     }
 
     /// # Safety
@@ -175,25 +196,6 @@ impl<V: Visible> RawRwLock<V> {
         reached!("rwlock try withdrawn");
         self.change(state, |state| state.without(DRAINING));
         false
-    }
-
-    /// Runs the rest of an attempt to become the writer, and takes back what has been done for it unless it
-    /// succeeds: also if it panics, as waiting does in a thread that is so far into its end that it has no
-    /// handle any more.
-    #[inline]
-    fn or_withdraw(&self, withdraw: fn(&Self), rest: impl FnOnce() -> bool) -> bool {
-        struct Withdraw<'a, V>(&'a RawRwLock<V>, fn(&RawRwLock<V>));
-        impl<V> Drop for Withdraw<'_, V> {
-            fn drop(&mut self) {
-                (self.1)(self.0);
-            }
-        }
-        let withdraw = Withdraw(self, withdraw);
-        let done = rest();
-        if done {
-            mem::forget(withdraw);
-        }
-        done
     }
 
     fn withdraw_write(&self) {
