@@ -22,7 +22,8 @@
      run: -DTIMED=0 -DCLOSES=0
      run: -DROLES=1 -DTIMED=0 -DCLOSES=1
      run: -DROLES=2 -DTIMED=0 -DCLOSES=1
-     find 1 2 5 6 7 8 9 10 11 12 13: -DN=2
+     find 1 2 6 7 8 9 10 11 12 13: -DN=2
+     find 5: -DROLES=1 -DCLOSES=0
      find 3 4: -DROLES=1 -DTIMED=0 -DCLOSES=1 */
 #ifndef N
 #define N 3
