@@ -34,7 +34,7 @@ macro_rules! two_queues {
             }
 
             fn get_many(&mut self, _: &mut Vec<u64>, _: usize) {
-                unimplemented!("one at a time");
+                unreachable!("the rows of `wait_any` get one at a time");
             }
         }
     };
@@ -86,7 +86,7 @@ impl Getter<u64> for One<Arc<BoundedBuffer<u64>>> {
     }
 
     fn get_many(&mut self, _: &mut Vec<u64>, _: usize) {
-        unimplemented!("one at a time");
+        unreachable!("the rows of `wait_any` get one at a time");
     }
 }
 
@@ -130,7 +130,7 @@ impl Getter<u64> for One<Receiver<u64>> {
     }
 
     fn get_many(&mut self, _: &mut Vec<u64>, _: usize) {
-        unimplemented!("one at a time");
+        unreachable!("the rows of `wait_any` get one at a time");
     }
 }
 
