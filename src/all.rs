@@ -365,11 +365,11 @@ impl<G> Tried for Option<G> {
     }
 }
 
-/// A lock of a set: what it is, how it is reached, its guard, and how it is locked.
+/// A lock of a set: what it is, its guard, and how it is locked; of what has the lock in a field, that field.
 macro_rules! all_lock {
     (
-        $a:lifetime, $lock:ty, |$this:ident| $place:expr, $guard:ty,
-        $announce:ident, $try_lock:ident, $lock_before:ident
+        $a:lifetime, $lock:ty, $guard:ty,
+        $announce:ident, $try_lock:ident, $lock_before:ident $(, $field:tt)?
     ) => {
         impl<$a, T: ?Sized> Sealed for $lock {}
 
@@ -377,26 +377,22 @@ macro_rules! all_lock {
             type Guard = $guard;
 
             fn all_address(self) -> usize {
-                let $this = self;
-                $place.address()
+                self$(.$field)?.address()
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn all_announce(self, timed: bool) {
-                let $this = self;
-                $place.$announce(timed);
+                self$(.$field)?.$announce(timed);
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
-                let $this = self;
-                $place.$lock_before(until.0)
+                self$(.$field)?.$lock_before(until.0)
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn all_try_lock(self) -> Option<Self::Guard> {
-                let $this = self;
-                $place.$try_lock().had()
+                self$(.$field)?.$try_lock().had()
             }
         }
     };
@@ -428,12 +424,12 @@ macro_rules! side {
             }
         }
 
-        $crate::all::all_lock!($a, $name<$a, T>, |side| side.0, $guard, $announce, $try_lock, $lock_before);
+        $crate::all::all_lock!($a, $name<$a, T>, $guard, $announce, $try_lock, $lock_before, 0);
     };
 }
 pub(crate) use side;
 
-all_lock!('a, &'a Mutex<T>, |mutex| mutex, MutexGuard<'a, T>, announce, try_lock, lock_before);
+all_lock!('a, &'a Mutex<T>, MutexGuard<'a, T>, announce, try_lock, lock_before);
 side! {
     /// An [`RwLock`] to be read, in a set for [`lock_all`]: made by [`RwLock::reading`].
     Reading, 'a, RwLockReadGuard<'a, T>, announce_read, try_read, read_before

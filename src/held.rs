@@ -33,12 +33,11 @@ use sealed::{Asked, Sealed};
 pub trait Lockable: Sealed {}
 
 macro_rules! lockable {
-    ($($lock:ty: $kind:ident, |$this:ident| $identity:expr;)+) => { $(
+    ($($lock:ty: $kind:ident;)+) => { $(
         impl<T: ?Sized> Sealed for $lock {
             #[inline]
             fn held_as(&self) -> Asked<'_> {
-                let $this = self;
-                Asked { kind: Kind::$kind, identity: $identity, is_locked: $this.is_locked() }
+                Asked { kind: Kind::$kind, identity: self.identity(), is_locked: self.is_locked() }
             }
         }
 
@@ -47,11 +46,11 @@ macro_rules! lockable {
 }
 
 lockable! {
-    Mutex<T>: Mutex, |lock| Lock::identity(lock);
-    RwLock<T>: RwLock, |lock| Lock::identity(lock);
-    ReentrantMutex<T>: ReentrantMutex, |lock| Lock::identity(lock);
-    poison::Mutex<T>: Mutex, |lock| lock.identity();
-    poison::RwLock<T>: RwLock, |lock| lock.identity();
+    Mutex<T>: Mutex;
+    RwLock<T>: RwLock;
+    ReentrantMutex<T>: ReentrantMutex;
+    poison::Mutex<T>: Mutex;
+    poison::RwLock<T>: RwLock;
 }
 
 /// States that the calling thread holds `lock`, in whatever mode.

@@ -9,13 +9,18 @@ use crate::poison;
 use crate::reentrant::ReentrantMutex;
 use crate::rwlock::RwLock;
 
+/// A lock, and the call that locks it for reading; of one that may be poisoned also its name.
 macro_rules! as_payload {
-    ($($lock:ty, $this:ident = $take:expr;)+) => { $(
+    ($($lock:ty: $read:ident $(, $name:literal)?;)+) => { $(
         /// With the feature `serde`: locks, and serialises the value.
         impl<T: ?Sized + Serialize> Serialize for $lock {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let $this = self;
-                $take.serialize(serializer)
+                let guard = self.$read();
+                $(
+                    let poisoned = |_| S::Error::custom(concat!("a poisoned ", $name, " is not serialised"));
+                    let guard = guard.map_err(poisoned)?;
+                )?
+                guard.serialize(serializer)
             }
         }
 
@@ -29,9 +34,9 @@ macro_rules! as_payload {
 }
 
 as_payload! {
-    Mutex<T>, mutex = mutex.lock();
-    RwLock<T>, lock = lock.read();
-    ReentrantMutex<T>, mutex = mutex.lock();
-    poison::Mutex<T>, mutex = mutex.lock().map_err(|_| S::Error::custom("a poisoned Mutex is not serialised"))?;
-    poison::RwLock<T>, lock = lock.read().map_err(|_| S::Error::custom("a poisoned RwLock is not serialised"))?;
+    Mutex<T>: lock;
+    RwLock<T>: read;
+    ReentrantMutex<T>: lock;
+    poison::Mutex<T>: lock, "Mutex";
+    poison::RwLock<T>: read, "RwLock";
 }

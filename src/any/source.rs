@@ -35,9 +35,9 @@ pub trait AnySource: Sealed {
     }
 }
 
-/// A source that stays as it is when it was taken.
-macro_rules! gates {
-    ($($type:ty: |$raw:ident| $is_ready:expr;)+) => { $(
+/// A signal, and the call that takes it without blocking.
+macro_rules! signals {
+    ($($type:ty: $try_take:ident;)+) => { $(
         impl Sealed for &$type {}
 
         impl AnySource for &$type {
@@ -49,17 +49,16 @@ macro_rules! gates {
 
             #[inline]
             fn any_attempt(&mut self, handed: bool) -> Option<()> {
-                let $raw = self.raw();
-                (handed || $is_ready).then_some(())
+                (handed || self.raw().$try_take()).then_some(())
             }
         }
     )+ };
 }
 
-gates! {
-    Event: |event| event.is_set();
-    Latch: |latch| latch.is_open();
-    AutoResetEvent: |event| event.try_wait();
+signals! {
+    Event: is_set;
+    Latch: is_open;
+    AutoResetEvent: try_wait;
 }
 
 impl fmt::Display for Misuse {

@@ -46,7 +46,7 @@ impl<T> BoundedBuffer<T> {
     }
 }
 
-/// A buffer, as its sides see it.
+/// What has a buffer, as its sides see it.
 pub(super) trait Buffer {
     type Item;
     type Store: Store<Item = Self::Item>;
@@ -146,33 +146,48 @@ impl<T> Buffer for BoundedBuffer<T> {
     }
 }
 
+impl<S: Store> Buffer for Core<S> {
+    type Item = S::Item;
+    type Store = S;
+
+    #[inline]
+    fn core(&self) -> &Self {
+        self
+    }
+}
+
+impl<T, B: Buffer<Item = T>> Buffer for Putting<'_, T, B> {
+    type Item = T;
+    type Store = B::Store;
+
+    #[inline]
+    fn core(&self) -> &Core<B::Store> {
+        self.buffer.core()
+    }
+}
+
 /// A side of a buffer as a source. It has no state of its own.
 macro_rules! sides {
-    ($([$($params:tt)*] $type:ty: $side:expr, |$this:ident| $core:expr;)+) => { $(
+    ($([$($params:tt)*] $type:ty: $side:expr;)+) => { $(
         impl<$($params)*> Source for $type {
             fn node(&self, select: &Select) -> Waiter {
-                let $this = self;
-                $core.sleepers($side).node(select)
+                self.core().sleepers($side).node(select)
             }
 
             fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued {
-                let $this = self;
-                $core.store().enqueue($side, $core.sleepers($side), node, place)
+                self.core().store().enqueue($side, self.core().sleepers($side), node, place)
             }
 
             fn leave(&self, node: Node<'_>) {
-                let $this = self;
-                $core.sleepers($side).leave(node);
+                self.core().sleepers($side).leave(node);
             }
 
             fn hand_on(&self) {
-                let $this = self;
-                $core.sleepers($side).hand_on(|| $core.store().announce($side));
+                self.core().sleepers($side).hand_on(|| self.core().store().announce($side));
             }
 
             fn spin(&self) -> Option<SpinWait> {
-                let $this = self;
-                Some($core.sleepers($side).spin_wait($core.store().capacity()))
+                Some(self.core().sleepers($side).spin_wait(self.core().store().capacity()))
             }
         }
     )+ };
@@ -180,8 +195,8 @@ macro_rules! sides {
 
 // The getters' side of a buffer is the buffer's own, because a receiver of a channel is a source, too.
 sides! {
-    [S: Store] Core<S>: Side::Getters, |this| this;
-    [T, B: Buffer<Item = T>] Putting<'_, T, B>: Side::Putters, |this| this.buffer.core();
+    [S: Store] Core<S>: Side::Getters;
+    [T, B: Buffer<Item = T>] Putting<'_, T, B>: Side::Putters;
 }
 
 impl<S: Store> Core<S> {
@@ -243,7 +258,7 @@ macro_rules! slices {
     ($([$($params:tt)*] $set:ty;)+) => { $(
         impl<T, B, $($params)*> Sealed for $set {}
 
-                impl<T, B: Buffer<Item = T>, $($params)*> AnySet for $set {
+        impl<T, B: Buffer<Item = T>, $($params)*> AnySet for $set {
             type First = (usize, Result<(), PutError<T>>);
 
             fn any_len(&self) -> usize {

@@ -21,7 +21,7 @@ impl<G> Tried for TryLockResult<G> {
     }
 }
 
-all_lock!('a, &'a Mutex<T>, |mutex| mutex, LockResult<MutexGuard<'a, T>>, announce, try_lock, lock_before);
+all_lock!('a, &'a Mutex<T>, LockResult<MutexGuard<'a, T>>, announce, try_lock, lock_before);
 side! {
     /// An [`RwLock`] to be read, in a set for [`lock_all`](crate::lock_all): made by [`RwLock::reading`].
     Reading, 'a, LockResult<RwLockReadGuard<'a, T>>, announce_read, try_read, read_before

@@ -38,6 +38,7 @@
 mod all;
 mod condvar;
 mod mutex;
+mod owned;
 mod rwlock;
 
 use std::ptr::NonNull;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use super::owned::owns_value;
 use super::{LockResult, PoisonError, TryLockError, TryLockResult, Watched, checked, tried};
 use crate::facade::{Deadline, const_fn};
 use crate::guard::{Guard, Lock, Part, gives_value, maps};
@@ -84,97 +85,35 @@ pub struct Mutex<T: ?Sized> {
     inner: mutex::Mutex<T>,
 }
 
-impl<T> Mutex<T> {
-    const_fn! {
-        /// Makes an unlocked mutex that guards `t`.
-        ///
-        /// ```
-        /// static READY: lockwork::poison::Mutex<bool> = lockwork::poison::Mutex::new(false);
-        /// assert!(!*READY.lock().unwrap());
-        /// ```
-        #[must_use]
-        #[inline]
-        pub fn new(t: T) -> Self {
-            Self { poison: Poison::new(), inner: mutex::Mutex::new(t) }
-        }
-    }
-
-    const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
-        /// `diagnose` the name is not kept.
-        #[must_use]
-        #[inline]
-        pub fn named(name: &'static str, t: T) -> Self {
-            Self { poison: Poison::new(), inner: mutex::Mutex::named(name, t) }
-        }
-    }
-
-    const_fn! {
-        /// Makes one of a [class](crate::LockClass): it has the class's name and rank.
-        #[must_use]
-        #[inline]
-        pub fn of(class: &'static crate::LockClass, t: T) -> Self {
-            Self { poison: Poison::new(), inner: mutex::Mutex::of(class, t) }
-        }
-    }
-
-    /// Returns a clone of the value. Not stable in `std` yet.
+owns_value! {
+    Mutex;
+    /// ```
+    /// static READY: lockwork::poison::Mutex<bool> = lockwork::poison::Mutex::new(false);
+    /// assert!(!*READY.lock().unwrap());
+    /// ```
+    new
+    /// ```
+    /// use lockwork::poison::Mutex;
+    /// use std::panic;
     ///
-    /// # Errors
-    ///
-    /// If the mutex is poisoned.
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn get_cloned(&self) -> Result<T, PoisonError<()>>
-    where
-        T: Clone,
-    {
-        match self.lock() {
-            Ok(guard) => Ok((*guard).clone()),
-            Err(_) => Err(PoisonError::new(())),
-        }
-    }
-
-    /// Sets the value and drops the old one, unlocked. Not stable in `std` yet.
-    ///
-    /// # Errors
-    ///
-    /// If the mutex is poisoned; gives `value` back.
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn set(&self, value: T) -> Result<(), PoisonError<T>> {
-        match self.lock() {
-            Ok(mut guard) => {
-                let old = std::mem::replace(&mut *guard, value);
-                drop(guard);
-                drop(old);
-                Ok(())
-            }
-            Err(_) => Err(PoisonError::new(value)),
-        }
-    }
-
-    /// Sets the value and returns the old one. Not stable in `std` yet.
-    ///
-    /// # Errors
-    ///
-    /// If the mutex is poisoned; gives `value` back.
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn replace(&self, value: T) -> LockResult<T> {
-        match self.lock() {
-            Ok(mut guard) => Ok(std::mem::replace(&mut *guard, value)),
-            Err(_) => Err(PoisonError::new(value)),
-        }
-    }
+    /// let mutex = Mutex::new(1);
+    /// let _ = panic::catch_unwind(|| {
+    ///     let _guard = mutex.lock();
+    ///     panic!("with the lock held");
+    /// });
+    /// let mut value = mutex.lock().unwrap_or_else(|mut poisoned| {
+    ///     **poisoned.get_mut() = 0;
+    ///     mutex.clear_poison();
+    ///     poisoned.into_inner()
+    /// });
+    /// *value += 1;
+    /// assert!(!mutex.is_poisoned());
+    /// ```
+    clear_poison
+    lock try_lock lock
 }
 
 impl<T: ?Sized> Mutex<T> {
-    pub(crate) fn identity(&self) -> &Identity {
-        Lock::identity(&self.inner)
-    }
-
-    pub(crate) fn is_locked(&self) -> bool {
-        self.inner.is_locked()
-    }
-
     /// Locks, blocking until the mutex is free.
     ///
     /// # Errors
@@ -246,67 +185,6 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock_until(deadline).map(|inner| self.guard(inner)))
     }
 
-    /// Returns whether the mutex is poisoned. Without the lock it may be otherwise by the time the answer is
-    /// looked at.
-    #[must_use]
-    #[inline]
-    pub fn is_poisoned(&self) -> bool {
-        self.poison.is_set()
-    }
-
-    /// Forgets the panic: later calls succeed, until another.
-    ///
-    /// ```
-    /// use lockwork::poison::Mutex;
-    /// use std::panic;
-    ///
-    /// let mutex = Mutex::new(1);
-    /// let _ = panic::catch_unwind(|| {
-    ///     let _guard = mutex.lock();
-    ///     panic!("with the lock held");
-    /// });
-    /// let mut value = mutex.lock().unwrap_or_else(|mut poisoned| {
-    ///     **poisoned.get_mut() = 0;
-    ///     mutex.clear_poison();
-    ///     poisoned.into_inner()
-    /// });
-    /// *value += 1;
-    /// assert!(!mutex.is_poisoned());
-    /// ```
-    #[inline]
-    pub fn clear_poison(&self) {
-        self.poison.clear();
-    }
-
-    /// Takes the value out. No locking: the mutex is owned.
-    ///
-    /// # Errors
-    ///
-    /// If the mutex is poisoned; the error has the value.
-    pub fn into_inner(self) -> LockResult<T>
-    where
-        T: Sized,
-    {
-        checked(self.poison.is_set(), self.inner.into_inner())
-    }
-
-    /// Returns the value. No locking: the mutex is borrowed exclusively.
-    ///
-    /// # Errors
-    ///
-    /// If the mutex is poisoned; the error has the reference.
-    pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        checked(self.poison.is_set(), self.inner.get_mut())
-    }
-
-    /// Returns where the value lives. The caller who dereferences it answers for holding the lock. Not stable
-    /// in `std` yet.
-    #[must_use]
-    #[inline]
-    pub const fn data_ptr(&self) -> *mut T {
-        self.inner.data_ptr()
-    }
-
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn announce(&self, timed: bool) {
         self.inner.announce(timed);
@@ -317,38 +195,9 @@ impl<T: ?Sized> Mutex<T> {
         self.inner.lock_before(deadline).map(|inner| self.guard(inner))
     }
 
-    pub(super) fn address(&self) -> usize {
-        self.inner.address()
-    }
-
     #[inline]
     fn guard<'a>(&'a self, inner: mutex::MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         MutexGuard { inner: inner.inner.map_place(|mutex| Watched::new(&self.poison, mutex)) }.checked()
-    }
-}
-
-impl<T> From<T> for Mutex<T> {
-    fn from(t: T) -> Self {
-        Self::new(t)
-    }
-}
-
-impl<T: Default> Default for Mutex<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
-    /// Shows the value, or `<locked>`, and whether it is poisoned: never blocks.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Mutex");
-        match self.try_lock() {
-            Ok(guard) => shown.field("data", &&*guard),
-            Err(TryLockError::Poisoned(poisoned)) => shown.field("data", &&**poisoned.get_ref()),
-            Err(TryLockError::WouldBlock) => shown.field("data", &format_args!("<locked>")),
-        };
-        shown.field("poisoned", &self.is_poisoned()).finish_non_exhaustive()
     }
 }
 

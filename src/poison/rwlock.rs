@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use super::owned::owns_value;
 use super::{LockResult, PoisonError, TryLockError, TryLockResult, Watched, checked, tried};
 use crate::facade::{Deadline, const_fn};
 use crate::guard::{Guard, Lock, Part, gives_value, maps};
@@ -60,97 +61,18 @@ pub struct RwLock<T: ?Sized> {
     inner: rwlock::RwLock<T>,
 }
 
-impl<T> RwLock<T> {
-    const_fn! {
-        /// Makes an unlocked lock that guards `t`.
-        ///
-        /// ```
-        /// static LIMIT: lockwork::poison::RwLock<u32> = lockwork::poison::RwLock::new(10);
-        /// assert_eq!(*LIMIT.read().unwrap(), 10);
-        /// ```
-        #[must_use]
-        #[inline]
-        pub fn new(t: T) -> Self {
-            Self { poison: Poison::new(), inner: rwlock::RwLock::new(t) }
-        }
-    }
-
-    const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
-        /// `diagnose` the name is not kept.
-        #[must_use]
-        #[inline]
-        pub fn named(name: &'static str, t: T) -> Self {
-            Self { poison: Poison::new(), inner: rwlock::RwLock::named(name, t) }
-        }
-    }
-
-    const_fn! {
-        /// Makes one of a [class](crate::LockClass): it has the class's name and rank.
-        #[must_use]
-        #[inline]
-        pub fn of(class: &'static crate::LockClass, t: T) -> Self {
-            Self { poison: Poison::new(), inner: rwlock::RwLock::of(class, t) }
-        }
-    }
-
-    /// Returns a clone of the value. Not stable in `std` yet.
-    ///
-    /// # Errors
-    ///
-    /// If the lock is poisoned.
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn get_cloned(&self) -> Result<T, PoisonError<()>>
-    where
-        T: Clone,
-    {
-        match self.read() {
-            Ok(guard) => Ok((*guard).clone()),
-            Err(_) => Err(PoisonError::new(())),
-        }
-    }
-
-    /// Sets the value and drops the old one, unlocked. Not stable in `std` yet.
-    ///
-    /// # Errors
-    ///
-    /// If the lock is poisoned; gives `value` back.
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn set(&self, value: T) -> Result<(), PoisonError<T>> {
-        match self.write() {
-            Ok(mut guard) => {
-                let old = std::mem::replace(&mut *guard, value);
-                drop(guard);
-                drop(old);
-                Ok(())
-            }
-            Err(_) => Err(PoisonError::new(value)),
-        }
-    }
-
-    /// Sets the value and returns the old one. Not stable in `std` yet.
-    ///
-    /// # Errors
-    ///
-    /// If the lock is poisoned; gives `value` back.
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn replace(&self, value: T) -> LockResult<T> {
-        match self.write() {
-            Ok(mut guard) => Ok(std::mem::replace(&mut *guard, value)),
-            Err(_) => Err(PoisonError::new(value)),
-        }
-    }
+owns_value! {
+    RwLock;
+    /// ```
+    /// static LIMIT: lockwork::poison::RwLock<u32> = lockwork::poison::RwLock::new(10);
+    /// assert_eq!(*LIMIT.read().unwrap(), 10);
+    /// ```
+    new
+    clear_poison
+    read try_read write
 }
 
 impl<T: ?Sized> RwLock<T> {
-    pub(crate) fn identity(&self) -> &Identity {
-        Lock::identity(&self.inner)
-    }
-
-    pub(crate) fn is_locked(&self) -> bool {
-        self.inner.is_locked()
-    }
-
     /// Locks for reading, waiting for as long as a writer has the lock or waits for it.
     ///
     /// # Errors
@@ -172,10 +94,6 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is
     /// poisoned.
-    ///
-    /// # Panics
-    ///
-    /// As [`lockwork::RwLock::read`](crate::RwLock::read).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
@@ -188,10 +106,6 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock
     /// is poisoned.
-    ///
-    /// # Panics
-    ///
-    /// As [`lockwork::RwLock::read`](crate::RwLock::read).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_for(&self, timeout: Duration) -> TryLockResult<RwLockReadGuard<'_, T>> {
@@ -203,10 +117,6 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     ///
     /// As [`try_read_for`](Self::try_read_for).
-    ///
-    /// # Panics
-    ///
-    /// As [`lockwork::RwLock::read`](crate::RwLock::read).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_until(&self, deadline: Instant) -> TryLockResult<RwLockReadGuard<'_, T>> {
@@ -259,49 +169,6 @@ impl<T: ?Sized> RwLock<T> {
         tried(self.inner.try_write_until(deadline).map(|inner| self.write_guard(inner)))
     }
 
-    /// Returns whether the lock is poisoned. Without the lock it may be otherwise by the time the answer is
-    /// looked at.
-    #[must_use]
-    #[inline]
-    pub fn is_poisoned(&self) -> bool {
-        self.poison.is_set()
-    }
-
-    /// Forgets the panic: later calls succeed, until another.
-    #[inline]
-    pub fn clear_poison(&self) {
-        self.poison.clear();
-    }
-
-    /// Takes the value out. No locking: the lock is owned.
-    ///
-    /// # Errors
-    ///
-    /// If the lock is poisoned; the error has the value.
-    pub fn into_inner(self) -> LockResult<T>
-    where
-        T: Sized,
-    {
-        checked(self.poison.is_set(), self.inner.into_inner())
-    }
-
-    /// Returns the value. No locking: the lock is borrowed exclusively.
-    ///
-    /// # Errors
-    ///
-    /// If the lock is poisoned; the error has the reference.
-    pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        checked(self.poison.is_set(), self.inner.get_mut())
-    }
-
-    /// Returns where the value lives. The caller who dereferences it answers for holding the lock. Not stable
-    /// in `std` yet.
-    #[must_use]
-    #[inline]
-    pub const fn data_ptr(&self) -> *mut T {
-        self.inner.data_ptr()
-    }
-
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn announce_read(&self, timed: bool) {
         self.inner.announce_read(timed);
@@ -322,10 +189,6 @@ impl<T: ?Sized> RwLock<T> {
         self.inner.write_before(deadline).map(|inner| self.write_guard(inner))
     }
 
-    pub(super) fn address(&self) -> usize {
-        self.inner.address()
-    }
-
     #[inline]
     fn read_guard<'a>(&'a self, inner: rwlock::RwLockReadGuard<'a, T>) -> LockResult<RwLockReadGuard<'a, T>> {
         checked(self.poison.is_set(), RwLockReadGuard::new(inner))
@@ -338,31 +201,6 @@ impl<T: ?Sized> RwLock<T> {
     ) -> LockResult<RwLockWriteGuard<'a, T>> {
         let inner = inner.inner.map_place(|lock| Watched::new(&self.poison, lock));
         checked(self.poison.is_set(), RwLockWriteGuard { inner })
-    }
-}
-
-impl<T> From<T> for RwLock<T> {
-    fn from(t: T) -> Self {
-        Self::new(t)
-    }
-}
-
-impl<T: Default> Default for RwLock<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
-    /// Shows the value, or `<locked>`, and whether it is poisoned: never blocks.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("RwLock");
-        match self.try_read() {
-            Ok(guard) => shown.field("data", &&*guard),
-            Err(TryLockError::Poisoned(poisoned)) => shown.field("data", &&**poisoned.get_ref()),
-            Err(TryLockError::WouldBlock) => shown.field("data", &format_args!("<locked>")),
-        };
-        shown.field("poisoned", &self.is_poisoned()).finish_non_exhaustive()
     }
 }
 

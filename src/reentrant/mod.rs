@@ -2,17 +2,15 @@
 
 mod guards;
 
-use std::fmt;
 #[cfg(doc)]
 use std::mem;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use self::guards::{ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutexGuard};
 use crate::facade::{Data, TimeLimit, const_fn};
-use crate::guard::{Guard, Lock};
-use crate::observe::{self, Call, Identity, Kind, LockClass, Mode as How};
+use crate::guard::{Guard, owns_value};
+use crate::observe::{self, Call, Identity, Kind, Mode as How};
 use crate::raw::reentrant::RawReentrantMutex;
 
 /// A mutual exclusion lock that the thread which holds it may lock again.
@@ -115,53 +113,29 @@ unsafe impl<T: ?Sized + Send> Send for ReentrantMutex<T> {}
 // is enough.
 unsafe impl<T: ?Sized + Send> Sync for ReentrantMutex<T> {}
 
-impl<T: ?Sized> UnwindSafe for ReentrantMutex<T> {}
-impl<T: ?Sized> RefUnwindSafe for ReentrantMutex<T> {}
+owns_value! {
+    ReentrantMutex over RawReentrantMutex;
+    /// ```
+    /// use lockwork::ReentrantMutex;
+    /// use std::cell::Cell;
+    ///
+    /// static CALLS: ReentrantMutex<Cell<u32>> = ReentrantMutex::new(Cell::new(0));
+    /// assert_eq!(CALLS.lock().get(), 0);
+    /// ```
+    new
+    named
+    /// Makes an unlocked lock: [`ReentrantMutex::new`] under the name that `parking_lot` has for it.
+    const_reentrant_mutex
+    /// Shows the value, or `<locked>` if another thread holds the lock: never blocks.
+    try_lock
+}
 
 impl<T> ReentrantMutex<T> {
     const_fn! {
-        /// Makes an unlocked mutex that guards `value`.
-        ///
-        /// ```
-        /// use lockwork::ReentrantMutex;
-        /// use std::cell::Cell;
-        ///
-        /// static CALLS: ReentrantMutex<Cell<u32>> = ReentrantMutex::new(Cell::new(0));
-        /// assert_eq!(CALLS.lock().get(), 0);
-        /// ```
-        #[must_use]
         #[inline]
-        pub fn new(value: T) -> Self {
-            Self { raw: RawReentrantMutex::new(), identity: Identity::NONE, value: Data::new(value) }
-        }
-    }
-
-    const_fn! {
-        /// Makes an unlocked mutex with a name, under which [diagnosis](crate#diagnosis) tells of it. Without
-        /// the feature `diagnose` the name is not kept.
-        #[must_use]
-        #[inline]
-        pub fn named(name: &'static str, value: T) -> Self {
-            let identity = Identity::named(name);
+        fn with(identity: Identity, value: T) -> Self {
             Self { raw: RawReentrantMutex::new(), identity, value: Data::new(value) }
         }
-    }
-
-    const_fn! {
-        /// Makes an unlocked mutex of a [class](LockClass): it has the class's name and rank.
-        #[must_use]
-        #[inline]
-        pub fn of(class: &'static LockClass, value: T) -> Self {
-            let identity = Identity::of(class);
-            Self { raw: RawReentrantMutex::new(), identity, value: Data::new(value) }
-        }
-    }
-
-    /// Takes the value out. No locking: the mutex is owned.
-    #[must_use]
-    #[inline]
-    pub fn into_inner(self) -> T {
-        self.value.into_inner()
     }
 }
 
@@ -323,20 +297,6 @@ impl<T: ?Sized> ReentrantMutex<T> {
             .then(|| self.guard_arc(call))
     }
 
-    /// Returns the value. No locking: the mutex is borrowed exclusively.
-    #[inline]
-    pub fn get_mut(&mut self) -> &mut T {
-        self.value.get_mut()
-    }
-
-    /// Returns where the value lives. The caller who dereferences it answers for holding the lock, and for
-    /// the guards' shared references to the value.
-    #[must_use]
-    #[inline]
-    pub const fn data_ptr(&self) -> *mut T {
-        self.value.as_ptr()
-    }
-
     /// Returns whether a thread held the lock just now, this thread included; for others it may be otherwise
     /// by the time the answer is looked at.
     #[must_use]
@@ -425,12 +385,6 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.guard_arc(self.call().shared())
     }
 
-    crate::facade::model_only! {
-        pub(crate) fn has_waiters_now(&self) -> bool {
-            self.raw.has_waiters_now()
-        }
-    }
-
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn call(&self) -> Call<'_> {
@@ -448,59 +402,6 @@ impl<T: ?Sized> ReentrantMutex<T> {
     fn guard_arc(self: &Arc<Self>, call: Call<'_>) -> ArcReentrantMutexGuard<T> {
         // SAFETY: as above.
         ArcReentrantMutexGuard { inner: unsafe { Guard::new(Arc::clone(self), (), call) } }
-    }
-}
-
-const_fn! {
-    /// Makes an unlocked mutex: [`ReentrantMutex::new`] under the name that `parking_lot` has for it.
-    #[must_use]
-    #[inline]
-    pub fn const_reentrant_mutex<T>(value: T) -> ReentrantMutex<T> {
-        ReentrantMutex::new(value)
-    }
-}
-
-impl<T: Default> Default for ReentrantMutex<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T> From<T> for ReentrantMutex<T> {
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantMutex<T> {
-    /// Shows the value, or `<locked>` if another thread holds the lock: never blocks.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("ReentrantMutex");
-        match self.try_lock() {
-            Some(guard) => shown.field("data", &&*guard),
-            None => shown.field("data", &format_args!("<locked>")),
-        }
-        .finish()
-    }
-}
-
-impl<T: ?Sized> Lock for ReentrantMutex<T> {
-    type Raw = RawReentrantMutex;
-    type Value = T;
-
-    #[inline]
-    fn raw(&self) -> &RawReentrantMutex {
-        &self.raw
-    }
-
-    #[inline]
-    fn data(&self) -> &Data<T> {
-        &self.value
-    }
-
-    #[inline]
-    fn identity(&self) -> &Identity {
-        &self.identity
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, RwLock};
 use crate::facade::TimeLimit;
 use crate::guard::Guard;
-use crate::observe::{Call, Mode as How};
+use crate::observe::{self, Call, Kind, Mode as How};
 use crate::raw::rwlock::{ReadToken, Role, too_many_readers};
 
 impl<T: ?Sized> RwLock<T> {
@@ -203,6 +203,7 @@ impl<T: ?Sized> RwLock<T> {
     /// As for [`make_write_guard_unchecked`](Self::make_write_guard_unchecked).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_arc_write_guard_unchecked(self: &Arc<Self>) -> ArcRwLockWriteGuard<T> {
+        observe::release_forgotten(Kind::RwLock, &self.identity);
         self.write_guard_arc(self.call(How::Write).shared())
     }
 
@@ -214,6 +215,7 @@ impl<T: ?Sized> RwLock<T> {
     /// As for [`make_upgradable_guard_unchecked`](Self::make_upgradable_guard_unchecked).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_upgradable_arc_guard_unchecked(self: &Arc<Self>) -> ArcRwLockUpgradableReadGuard<T> {
+        observe::release_forgotten(Kind::RwLock, &self.identity);
         self.upgradable_guard_arc(self.call(How::Upgradable).shared())
     }
 

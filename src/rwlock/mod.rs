@@ -1,11 +1,10 @@
 //! [`RwLock`] and its guards.
 
 mod arc;
+mod convert;
 mod guards;
 
-use std::fmt;
 use std::mem;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 pub use self::guards::{
@@ -14,8 +13,8 @@ pub use self::guards::{
 };
 pub(crate) use self::guards::{Reader, Writer};
 use crate::facade::{Data, Deadline, TimeLimit, const_fn};
-use crate::guard::{Guard, Lock};
-use crate::observe::{self, Call, Identity, Kind, LockClass, Mode as How};
+use crate::guard::{Guard, owns_value};
+use crate::observe::{self, Call, Identity, Kind, Mode as How};
 use crate::raw::rwlock::{self, ReadToken, Readers, Role, too_many_readers};
 
 pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
@@ -151,55 +150,30 @@ unsafe impl<T: ?Sized + Send> Send for RwLock<T> {}
 // Send`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 
-impl<T: ?Sized> UnwindSafe for RwLock<T> {}
-impl<T: ?Sized> RefUnwindSafe for RwLock<T> {}
+owns_value! {
+    RwLock over RawRwLock;
+    /// ```
+    /// static LIMIT: lockwork::RwLock<u32> = lockwork::RwLock::new(10);
+    /// assert_eq!(*LIMIT.read(), 10);
+    /// ```
+    new
+    /// ```
+    /// static PRICES: lockwork::RwLock<u32> = lockwork::RwLock::named("prices", 10);
+    /// assert_eq!(*PRICES.read(), 10);
+    /// ```
+    named
+    /// Makes an unlocked lock: [`RwLock::new`] under the name that `parking_lot` has for it.
+    const_rwlock
+    /// Shows the value, or `<locked>` if a writer has or waits for the lock: never blocks.
+    try_read
+}
 
 impl<T> RwLock<T> {
     const_fn! {
-        /// Makes an unlocked lock that guards `value`.
-        ///
-        /// ```
-        /// static LIMIT: lockwork::RwLock<u32> = lockwork::RwLock::new(10);
-        /// assert_eq!(*LIMIT.read(), 10);
-        /// ```
-        #[must_use]
         #[inline]
-        pub fn new(value: T) -> Self {
-            Self { raw: RawRwLock::new(Readers::new()), identity: Identity::NONE, value: Data::new(value) }
-        }
-    }
-
-    const_fn! {
-        /// Makes an unlocked lock with a name, under which [diagnosis](crate#diagnosis) tells of it. Without
-        /// the feature `diagnose` the name is not kept.
-        ///
-        /// ```
-        /// static PRICES: lockwork::RwLock<u32> = lockwork::RwLock::named("prices", 10);
-        /// assert_eq!(*PRICES.read(), 10);
-        /// ```
-        #[must_use]
-        #[inline]
-        pub fn named(name: &'static str, value: T) -> Self {
-            let identity = Identity::named(name);
+        fn with(identity: Identity, value: T) -> Self {
             Self { raw: RawRwLock::new(Readers::new()), identity, value: Data::new(value) }
         }
-    }
-
-    const_fn! {
-        /// Makes an unlocked lock of a [class](LockClass): it has the class's name and rank.
-        #[must_use]
-        #[inline]
-        pub fn of(class: &'static LockClass, value: T) -> Self {
-            let identity = Identity::of(class);
-            Self { raw: RawRwLock::new(Readers::new()), identity, value: Data::new(value) }
-        }
-    }
-
-    /// Takes the value out. No locking: the lock is owned.
-    #[must_use]
-    #[inline]
-    pub fn into_inner(self) -> T {
-        self.value.into_inner()
     }
 
     /// Returns a copy of the value, made while the lock is locked for reading.
@@ -499,19 +473,6 @@ impl<T: ?Sized> RwLock<T> {
         (&raw const self.raw).addr()
     }
 
-    /// Returns the value. No locking: the lock is borrowed exclusively.
-    #[inline]
-    pub fn get_mut(&mut self) -> &mut T {
-        self.value.get_mut()
-    }
-
-    /// Returns where the value lives. The caller who dereferences it answers for holding the lock.
-    #[must_use]
-    #[inline]
-    pub const fn data_ptr(&self) -> *mut T {
-        self.value.as_ptr()
-    }
-
     /// Returns whether a thread had the lock just now, for reading or for writing; the answer may be out of
     /// date when it is looked at.
     #[must_use]
@@ -573,12 +534,6 @@ impl<T: ?Sized> RwLock<T> {
         self.upgradable_guard(self.call(How::Upgradable))
     }
 
-    crate::facade::model_only! {
-        pub(crate) fn has_waiters_now(&self) -> bool {
-            self.raw.has_waiters_now()
-        }
-    }
-
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn call(&self, how: How) -> Call<'_> {
@@ -602,58 +557,5 @@ impl<T: ?Sized> RwLock<T> {
     fn write_guard(&self, call: Call<'_>) -> RwLockWriteGuard<'_, T> {
         // SAFETY: the callers have just locked for writing, or stand for the writer.
         RwLockWriteGuard { inner: unsafe { Guard::new(self, (), call) } }
-    }
-}
-
-const_fn! {
-    /// Makes an unlocked lock: [`RwLock::new`] under the name that `parking_lot` has for it.
-    #[must_use]
-    #[inline]
-    pub fn const_rwlock<T>(value: T) -> RwLock<T> {
-        RwLock::new(value)
-    }
-}
-
-impl<T: Default> Default for RwLock<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T> From<T> for RwLock<T> {
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
-    /// Shows the value, or `<locked>` if a writer has or waits for the lock: never blocks.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("RwLock");
-        match self.try_read() {
-            Some(guard) => shown.field("data", &&*guard),
-            None => shown.field("data", &format_args!("<locked>")),
-        }
-        .finish()
-    }
-}
-
-impl<T: ?Sized> Lock for RwLock<T> {
-    type Raw = RawRwLock;
-    type Value = T;
-
-    #[inline]
-    fn raw(&self) -> &RawRwLock {
-        &self.raw
-    }
-
-    #[inline]
-    fn data(&self) -> &Data<T> {
-        &self.value
-    }
-
-    #[inline]
-    fn identity(&self) -> &Identity {
-        &self.identity
     }
 }

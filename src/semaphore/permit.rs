@@ -188,15 +188,14 @@ impl Drop for ArcSemaphorePermit {
     }
 }
 
-/// Permits show how many they are.
-macro_rules! show_number {
-    ($($permit:ty => $name:literal),+) => { $(
-        impl fmt::Debug for $permit {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct($name).field("permits", &self.permits).finish_non_exhaustive()
-            }
-        }
-    )+ };
+impl fmt::Debug for SemaphorePermit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SemaphorePermit").field("permits", &self.permits).finish_non_exhaustive()
+    }
 }
 
-show_number!(SemaphorePermit<'_> => "SemaphorePermit", ArcSemaphorePermit => "ArcSemaphorePermit");
+impl fmt::Debug for ArcSemaphorePermit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArcSemaphorePermit").field("permits", &self.permits).finish_non_exhaustive()
+    }
+}

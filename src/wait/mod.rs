@@ -27,8 +27,10 @@ mod policy;
 mod queue;
 pub(crate) mod select;
 mod waiter;
+mod word;
 
 pub(crate) use backoff::{Backoff, PollInterval};
 pub(crate) use policy::{Adaptive, BarrierSpin, Collisions, SpinWait, is_turn, yield_at_intervals};
-pub(crate) use queue::{Dequeued, LockedQueue, Place, Queue, WakeList, Woken, Word};
+pub(crate) use queue::{Dequeued, LockedQueue, Place, Queue, WakeList, Woken};
 pub(crate) use waiter::{Stamp, Waiter, Wakeup};
+pub(crate) use word::Word;

@@ -69,7 +69,7 @@ impl Stamp {
     pub(crate) const NONE: Self = Self(None);
 }
 
-/// A waiting thread's node. Aligned so that a pointer to it leaves [`Word`](super::queue::Word) four bits.
+/// A waiting thread's node. Aligned so that a pointer to it leaves [`Word`](super::word::Word) four bits.
 #[repr(align(16))]
 pub(crate) struct Waiter {
     links: Links<Waiter>,

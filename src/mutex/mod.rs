@@ -1,15 +1,16 @@
 //! [`Mutex`] and its guards.
 
-use std::fmt;
-use std::marker::PhantomData;
+mod guards;
+
 use std::mem;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::facade::{Data, Deadline, TimeLimit, WriteAccess, const_fn};
-use crate::guard::{Guard, Lock, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
-use crate::observe::{self, Call, Identity, Kind, LockClass, Mode as How};
+pub(crate) use self::guards::Exclusive;
+pub use self::guards::{ArcMutexGuard, MappedMutexGuard, MutexGuard};
+use crate::facade::{Data, Deadline, TimeLimit, const_fn};
+use crate::guard::{Guard, owns_value};
+use crate::observe::{self, Call, Identity, Kind, Mode as How};
 use crate::raw::mutex::RawMutex;
 
 /// A mutual exclusion lock that owns the value it guards.
@@ -107,47 +108,31 @@ unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 // SAFETY: as above; it gives no shared access to the value.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
-impl<T: ?Sized> UnwindSafe for Mutex<T> {}
-impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
+owns_value! {
+    Mutex over RawMutex;
+    /// ```
+    /// static READY: lockwork::Mutex<bool> = lockwork::Mutex::new(false);
+    /// assert!(!*READY.lock());
+    /// ```
+    new
+    /// ```
+    /// use lockwork::Mutex;
+    ///
+    /// static SESSIONS: Mutex<Vec<u32>> = Mutex::named("sessions", Vec::new());
+    /// SESSIONS.lock().push(1);
+    /// ```
+    named
+    /// Makes an unlocked lock: [`Mutex::new`] under the name that `parking_lot` has for it.
+    const_mutex
+    /// Shows the value, or `<locked>`: never blocks.
+    try_lock
+}
 
 impl<T> Mutex<T> {
     const_fn! {
-        /// Makes an unlocked mutex that guards `value`.
-        ///
-        /// ```
-        /// static READY: lockwork::Mutex<bool> = lockwork::Mutex::new(false);
-        /// assert!(!*READY.lock());
-        /// ```
-        #[must_use]
         #[inline]
-        pub fn new(value: T) -> Self {
-            Self { raw: RawMutex::new(), identity: Identity::NONE, value: Data::new(value) }
-        }
-    }
-
-    const_fn! {
-        /// Makes an unlocked mutex with a name, under which [diagnosis](crate#diagnosis) tells of it. Without
-        /// the feature `diagnose` the name is not kept.
-        ///
-        /// ```
-        /// use lockwork::Mutex;
-        ///
-        /// static SESSIONS: Mutex<Vec<u32>> = Mutex::named("sessions", Vec::new());
-        /// SESSIONS.lock().push(1);
-        /// ```
-        #[must_use]
-        #[inline]
-        pub fn named(name: &'static str, value: T) -> Self {
-            Self { raw: RawMutex::new(), identity: Identity::named(name), value: Data::new(value) }
-        }
-    }
-
-    const_fn! {
-        /// Makes an unlocked mutex of a [class](LockClass): it has the class's name and rank.
-        #[must_use]
-        #[inline]
-        pub fn of(class: &'static LockClass, value: T) -> Self {
-            Self { raw: RawMutex::new(), identity: Identity::of(class), value: Data::new(value) }
+        fn with(identity: Identity, value: T) -> Self {
+            Self { raw: RawMutex::new(), identity, value: Data::new(value) }
         }
     }
 
@@ -155,15 +140,8 @@ impl<T> Mutex<T> {
         /// A mutex inside another object, of which nothing is told.
         #[inline]
         pub(crate) fn hidden(value: T) -> Self {
-            Self { raw: RawMutex::new(), identity: Identity::HIDDEN, value: Data::new(value) }
+            Self::with(Identity::HIDDEN, value)
         }
-    }
-
-    /// Takes the value out. No locking: the mutex is owned.
-    #[must_use]
-    #[inline]
-    pub fn into_inner(self) -> T {
-        self.value.into_inner()
     }
 
     /// Returns a copy of the value, made while the mutex is locked.
@@ -351,19 +329,6 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.lock_until(TimeLimit::until(deadline, call)).then(|| self.guard_arc(call))
     }
 
-    /// Returns the value. No locking: the mutex is borrowed exclusively.
-    #[inline]
-    pub fn get_mut(&mut self) -> &mut T {
-        self.value.get_mut()
-    }
-
-    /// Returns where the value lives. The caller who dereferences it answers for holding the lock.
-    #[must_use]
-    #[inline]
-    pub const fn data_ptr(&self) -> *mut T {
-        self.value.as_ptr()
-    }
-
     /// Returns whether a thread held the lock just now; it may be otherwise by the time the answer is looked
     /// at.
     #[must_use]
@@ -408,12 +373,6 @@ impl<T: ?Sized> Mutex<T> {
         self.guard(self.call())
     }
 
-    crate::facade::model_only! {
-        pub(crate) fn has_waiters_now(&self) -> bool {
-            self.raw.has_waiters_now()
-        }
-    }
-
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn call(&self) -> Call<'_> {
@@ -431,252 +390,5 @@ impl<T: ?Sized> Mutex<T> {
     fn guard_arc(self: &Arc<Self>, call: Call<'_>) -> ArcMutexGuard<T> {
         // SAFETY: the callers have just locked.
         ArcMutexGuard { inner: unsafe { Guard::new(Arc::clone(self), (), call) } }
-    }
-}
-
-const_fn! {
-    /// Makes an unlocked mutex: [`Mutex::new`] under the name that `parking_lot` has for it.
-    #[must_use]
-    #[inline]
-    pub fn const_mutex<T>(value: T) -> Mutex<T> {
-        Mutex::new(value)
-    }
-}
-
-impl<T: Default> Default for Mutex<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T> From<T> for Mutex<T> {
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
-    /// Shows the value, or `<locked>`: never blocks.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Mutex");
-        match self.try_lock() {
-            Some(guard) => shown.field("data", &&*guard),
-            None => shown.field("data", &format_args!("<locked>")),
-        }
-        .finish()
-    }
-}
-
-impl<T: ?Sized> Lock for Mutex<T> {
-    type Raw = RawMutex;
-    type Value = T;
-
-    #[inline]
-    fn raw(&self) -> &RawMutex {
-        &self.raw
-    }
-
-    #[inline]
-    fn data(&self) -> &Data<T> {
-        &self.value
-    }
-
-    #[inline]
-    fn identity(&self) -> &Identity {
-        &self.identity
-    }
-}
-
-/// How a mutex is held.
-pub(crate) struct Exclusive;
-
-impl Mode for Exclusive {
-    type Raw = RawMutex;
-    type Token = ();
-    type Access = WriteAccess;
-
-    const KIND: Kind = Kind::Mutex;
-    const HOW: How = How::Lock;
-
-    #[inline]
-    fn lock(raw: &RawMutex, _: &'static str, call: Call<'_>) {
-        raw.lock(call);
-    }
-
-    #[inline]
-    unsafe fn unlock(raw: &RawMutex, (): ()) {
-        // SAFETY: this function's contract.
-        unsafe { raw.unlock() };
-    }
-
-    unsafe fn unlock_fair(raw: &RawMutex, (): ()) {
-        // SAFETY: this function's contract.
-        unsafe { raw.unlock_fair() };
-    }
-
-    unsafe fn has_waiters(raw: &RawMutex) -> bool {
-        raw.has_waiters()
-    }
-}
-
-/// The right to use the value of a [`Mutex`], given by [`Mutex::lock`] and its variants. Dropping it unlocks.
-///
-/// Not [`Send`]; [`ArcMutexGuard`] is. Its methods are associated functions, called as
-/// `MutexGuard::map(guard, ..)`, so that they never hide one of the value's own.
-#[must_use = "the lock is released as soon as the guard is dropped"]
-#[clippy::has_significant_drop]
-pub struct MutexGuard<'a, T: ?Sized> {
-    pub(crate) inner: Guard<&'a Mutex<T>, Exclusive>,
-}
-
-/// The right to use a part of the value of a [`Mutex`], made by [`MutexGuard::map`]. Dropping it unlocks.
-#[must_use = "the lock is released as soon as the guard is dropped"]
-#[clippy::has_significant_drop]
-pub struct MappedMutexGuard<'a, T: ?Sized> {
-    inner: Guard<Part<'a, RawMutex, T>, Exclusive>,
-    /// Exclusive access to the part.
-    marker: PhantomData<&'a mut T>,
-}
-
-/// A guard that keeps its [`Mutex`] alive, given by [`Mutex::lock_arc`] and its variants. Dropping it
-/// unlocks.
-///
-/// It borrows nothing, so it can be stored and, if `T: Send`, be sent to and dropped in another thread.
-#[must_use = "the lock is released as soon as the guard is dropped"]
-#[clippy::has_significant_drop]
-pub struct ArcMutexGuard<T: ?Sized> {
-    inner: Guard<Arc<Mutex<T>>, Exclusive>,
-}
-
-// SAFETY: a shared guard gives shared access to the value, and `mutex`, which gives more, asks for `T: Send`
-// too.
-unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
-// SAFETY: a shared guard gives shared access to the part and nothing else.
-unsafe impl<T: ?Sized + Sync> Sync for MappedMutexGuard<'_, T> {}
-// SAFETY: any thread may unlock; exclusive access to the value moves along, so `T: Send`.
-unsafe impl<T: ?Sized + Send> Send for ArcMutexGuard<T> {}
-// SAFETY: a shared guard gives shared access to the value, so `T: Sync`; and clones of the `Arc`, which may
-// be locked after the guard is gone, so `T: Send`.
-unsafe impl<T: ?Sized + Send + Sync> Sync for ArcMutexGuard<T> {}
-
-gives_value!(MutexGuard<'_, T>, mut);
-gives_value!(MappedMutexGuard<'_, T>, mut);
-gives_value!(ArcMutexGuard<T>, mut);
-
-keeps_lock_alive!(ArcMutexGuard, Mutex, mutex);
-
-maps! {
-    MutexGuard => MappedMutexGuard { marker }, mut;
-    /// The result is of another type, which a condition variable does not take: it could not give the part
-    /// back unchanged after the wait.
-    ///
-    /// ```
-    /// use lockwork::{Mutex, MutexGuard};
-    ///
-    /// let pair = Mutex::new((1, "one"));
-    /// let mut number = MutexGuard::map(pair.lock(), |pair| &mut pair.0);
-    /// *number = 2;
-    /// drop(number);
-    /// assert_eq!(*pair.lock(), (2, "one"));
-    /// ```
-    map
-    /// ```
-    /// use lockwork::{Mutex, MutexGuard};
-    ///
-    /// let list = Mutex::new(vec![1, 2, 3]);
-    /// let last = MutexGuard::try_map(list.lock(), |list| list.last_mut());
-    /// assert_eq!(*last.unwrap(), 3);
-    /// assert!(MutexGuard::try_map(list.lock(), |list| list.get_mut(9)).is_err());
-    /// ```
-    try_map
-}
-maps! {
-    MappedMutexGuard { marker } => MappedMutexGuard { marker }, mut;
-    /// See [`MutexGuard::map`].
-    map
-    /// See [`MutexGuard::try_map`].
-    try_map
-}
-
-unlocks! {
-    ['a, T: ?Sized] MutexGuard<'a, T>;
-    /// (A thread that has been woken to try for the lock and has not got to it yet is not in the queue.)
-    ///
-    /// Costs that thread's time to wake up, during which no thread runs in the lock. For a lock that is held
-    /// for long and taken again at once; elsewhere the ordinary unlock is fair enough.
-    ///
-    /// ```
-    /// use lockwork::{Mutex, MutexGuard};
-    ///
-    /// let mutex = Mutex::new(1);
-    /// MutexGuard::unlock_fair(mutex.lock());
-    /// assert!(!mutex.is_locked());
-    /// ```
-    unlock_fair
-    ///
-    /// ```
-    /// use lockwork::{Mutex, MutexGuard};
-    ///
-    /// let mutex = Mutex::new(1);
-    /// let mut guard = mutex.lock();
-    /// MutexGuard::unlocked(&mut guard, || *mutex.lock() = 2);
-    /// assert_eq!(*guard, 2);
-    /// ```
-    unlocked
-    ///
-    /// For a long loop under one lock that is to let others in now and then.
-    ///
-    /// ```
-    /// use lockwork::{Mutex, MutexGuard};
-    ///
-    /// let mutex = Mutex::new(0);
-    /// let mut guard = mutex.lock();
-    /// for _ in 0..10 {
-    ///     *guard += 1;
-    ///     MutexGuard::bump(&mut guard);
-    /// }
-    /// assert_eq!(*guard, 10);
-    /// ```
-    bump
-}
-unlocks! {
-    [T: ?Sized] ArcMutexGuard<T>;
-    /// See [`MutexGuard::unlock_fair`].
-    unlock_fair
-    /// See [`MutexGuard::unlocked`].
-    unlocked
-    /// See [`MutexGuard::bump`].
-    bump
-}
-unlocks! {
-    ['a, T: ?Sized] MappedMutexGuard<'a, T>;
-    /// See [`MutexGuard::unlock_fair`].
-    unlock_fair
-}
-
-impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// Returns the mutex that this guard has locked.
-    #[must_use]
-    pub fn mutex(this: &Self) -> &'a Mutex<T>
-    where
-        T: Send,
-    {
-        this.inner.place()
-    }
-
-    /// Keeps the lock locked and gives the value for the mutex's life.
-    ///
-    /// ```
-    /// use lockwork::{Mutex, MutexGuard};
-    ///
-    /// static MUTEX: Mutex<u32> = Mutex::new(1);
-    /// let value: &'static mut u32 = MutexGuard::leak(MUTEX.lock());
-    /// *value = 2;
-    /// assert!(MUTEX.is_locked());
-    /// ```
-    #[must_use]
-    pub fn leak(this: Self) -> &'a mut T {
-        // SAFETY: no thread unlocks any more, so the exclusive access lasts as long as the mutex is borrowed.
-        unsafe { &mut *this.inner.leak().value.as_ptr() }
     }
 }
