@@ -6,7 +6,8 @@
 //! that no path can depend on it.
 //!
 //! `shuttle` is a third arm, chosen by `--cfg shuttle` and the feature `shuttle`: random schedules of
-//! programs that are too large for loom. It is as `model` but for the orderings, which are all one there; a
+//! programs that are too large for loom. What it has in common with `model` stands in `checked`; it is as
+//! `model` but for the orderings, which are all one there; a
 //! finite deadline passes, while its thread is parked, when a random choice says so; `Data` counts the
 //! accesses under way, and two that exclude each other are a panic; `new` is `const fn`, and the `lock_api`
 //! forms are there.
@@ -85,60 +86,93 @@ pub(crate) const fn number(_name: &'static str, value: u32) -> u32 {
 }
 
 /// Items that exist on the simulated machine only.
-#[cfg(all(sim, feature = "sim"))]
 macro_rules! sim_only {
-    ($($item:item)*) => { $($item)* };
-}
-#[cfg(not(all(sim, feature = "sim")))]
-macro_rules! sim_only {
-    ($($item:item)*) => {};
+    ($($item:item)*) => { $(#[cfg(all(sim, feature = "sim"))] $item)* };
 }
 pub(crate) use sim_only;
 
 /// Items that exist where calls are observed: with the feature `diagnose`, in the ordinary build.
-#[cfg(all(
-    feature = "diagnose",
-    not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
-))]
 macro_rules! observed {
-    ($($item:item)*) => { $($item)* };
-}
-#[cfg(not(all(
-    feature = "diagnose",
-    not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
-)))]
-macro_rules! observed {
-    ($($item:item)*) => {};
+    ($($item:item)*) => { $(
+        #[cfg(all(
+            feature = "diagnose",
+            not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
+        ))]
+        $item
+    )* };
 }
 pub(crate) use observed;
 
 /// Items that exist where they are not.
-#[cfg(not(all(
-    feature = "diagnose",
-    not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
-)))]
 macro_rules! unobserved {
-    ($($item:item)*) => { $($item)* };
-}
-#[cfg(all(
-    feature = "diagnose",
-    not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
-))]
-macro_rules! unobserved {
-    ($($item:item)*) => {};
+    ($($item:item)*) => { $(
+        #[cfg(any(
+            not(feature = "diagnose"),
+            all(loom, feature = "loom"),
+            all(shuttle, feature = "shuttle"),
+            all(sim, feature = "sim")
+        ))]
+        $item
+    )* };
 }
 pub(crate) use unobserved;
 
 /// Items that only the specifications use.
-#[cfg(all(loom, feature = "loom-spec"))]
 macro_rules! spec_only {
-    ($($item:item)*) => { $($item)* };
-}
-#[cfg(not(all(loom, feature = "loom-spec")))]
-macro_rules! spec_only {
-    ($($item:item)*) => {};
+    ($($item:item)*) => { $(#[cfg(all(loom, feature = "loom-spec"))] $item)* };
 }
 pub(crate) use spec_only;
+
+/// Items that exist for the models only.
+macro_rules! model_only {
+    ($($item:item)*) => { $(#[cfg(all(loom, feature = "loom"))] $item)* };
+}
+pub(crate) use model_only;
+
+/// Items that a model cannot have.
+macro_rules! real_only {
+    ($($item:item)*) => { $(#[cfg(not(all(loom, feature = "loom")))] $item)* };
+}
+pub(crate) use real_only;
+
+/// Tells a model that it has come to a state that some model must have come to.
+macro_rules! reached {
+    ($state:literal) => {{
+        #[cfg(all(loom, feature = "loom"))]
+        $crate::facade::note($state);
+    }};
+}
+pub(crate) use reached;
+
+/// `const fn`, but plain `fn` in a model, where no loom type can be made in a constant.
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
+        #[cfg(not(all(loom, feature = "loom")))]
+        $(#[$meta])* $vis const fn $($rest)*
+
+        #[cfg(all(loom, feature = "loom"))]
+        $(#[$meta])* $vis fn $($rest)*
+    };
+}
+pub(crate) use const_fn;
+
+/// An array of values that are made alike.
+macro_rules! array {
+    ($init:expr; $n:expr) => {{
+        #[cfg(not(all(loom, feature = "loom")))]
+        {
+            [const { $init }; $n]
+        }
+        #[cfg(all(loom, feature = "loom"))]
+        {
+            std::array::from_fn(|_| $init)
+        }
+    }};
+}
+pub(crate) use array;
+
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+mod checked;
 
 #[cfg(all(loom, feature = "loom"))]
 #[path = "model/mod.rs"]
@@ -152,7 +186,7 @@ pub(crate) mod spec;
 mod arm;
 
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
-pub(crate) use arm::AtEnd;
+pub(crate) use arm::{AtEnd, thread_local as checked_thread_local};
 #[cfg(all(loom, feature = "loom-spec"))]
 use arm::atomic::is_over;
 #[cfg(feature = "threads")]
@@ -162,7 +196,7 @@ pub(crate) use arm::{
     WriteAccess, atomic, budget, contain, draw, guess, known_thread, lines, nap, panicking, spin_hint,
     stand_by, this_thread, turn, unique_number, yield_now,
 };
-pub(crate) use arm::{array, const_fn, model_only, per_process, per_thread, reached, real_only, thread_own};
+pub(crate) use arm::{per_process, per_thread, thread_own};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, set_endless_rounds, set_lives, set_looks, set_turns, take_notes};
 pub(crate) use limit::TimeLimit;

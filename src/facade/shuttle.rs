@@ -10,7 +10,17 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use shuttle::rand::Rng;
+pub(crate) use shuttle::thread::LocalKey;
+#[cfg(feature = "threads")]
+pub(crate) use shuttle::thread;
+pub(crate) use shuttle::thread_local;
 use shuttle::sync::{Condvar, Mutex};
+
+pub(crate) use super::checked::*;
+
+/// As many threads as leave enough schedules to choose from.
+#[cfg(feature = "threads")]
+pub(crate) const PARALLELISM: usize = 3;
 
 pub(crate) mod atomic {
     pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -48,120 +58,6 @@ macro_rules! per_process {
 }
 pub(crate) use per_process;
 
-macro_rules! array {
-    ($init:expr; $n:expr) => {
-        [const { $init }; $n]
-    };
-}
-pub(crate) use array;
-
-macro_rules! const_fn {
-    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$meta])* $vis const fn $($rest)* };
-}
-pub(crate) use const_fn;
-
-macro_rules! model_only {
-    ($($item:item)*) => {};
-}
-pub(crate) use model_only;
-
-macro_rules! real_only {
-    ($($item:item)*) => { $($item)* };
-}
-pub(crate) use real_only;
-
-macro_rules! reached {
-    ($state:literal) => {};
-}
-pub(crate) use reached;
-
-macro_rules! per_thread {
-    ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
-        $(#[$meta])*
-        const $name: $crate::facade::PerThread<$type> = {
-            shuttle::thread_local! {
-                static VALUE: $crate::facade::AtEnd<$type> =
-                    $crate::facade::AtEnd { value: $init, armed: std::cell::Cell::new(false), end: $end };
-            }
-            $crate::facade::PerThread(&VALUE)
-        };
-    };
-}
-pub(crate) use per_thread;
-
-pub(crate) struct AtEnd<T: 'static> {
-    pub(crate) value: T,
-    pub(crate) armed: Cell<bool>,
-    pub(crate) end: fn(&T),
-}
-
-impl<T> Drop for AtEnd<T> {
-    fn drop(&mut self) {
-        if self.armed.get() {
-            (self.end)(&self.value);
-        }
-    }
-}
-
-/// As in a model: `with` and `arm` fail once a thread's variables are being destroyed.
-pub(crate) struct PerThread<T: 'static>(pub(crate) &'static shuttle::thread::LocalKey<AtEnd<T>>);
-
-impl<T> PerThread<T> {
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
-        self.0.try_with(|local| f(&local.value)).ok()
-    }
-
-    pub(crate) fn arm(&self) -> bool {
-        self.0.try_with(|local| local.armed.set(true)).is_ok()
-    }
-}
-
-/// A counter for each test: which number a thread gets decides nothing.
-pub(crate) fn unique_number() -> u64 {
-    std::thread_local! {
-        static LAST: Cell<u64> = const { Cell::new(0) };
-    }
-    LAST.set(LAST.get() + 1);
-    LAST.get()
-}
-
-/// Contains nothing: a panic is how shuttle reports what it found.
-pub(crate) fn contain(f: impl FnOnce()) {
-    f();
-}
-
-/// The small numbers of a model, so that every transition is near.
-/// Never changes: what is done on advice must be right whatever the advice.
-#[derive(Debug)]
-pub(crate) struct Advice(i8);
-
-impl Advice {
-    pub(crate) const fn new(value: i8) -> Self {
-        Self(value)
-    }
-
-    pub(crate) fn get(&self) -> i8 {
-        self.0
-    }
-
-    pub(crate) fn set(&self, _: i8) {}
-}
-
-/// One value for all threads of a model, which are coroutines on one: it may hold advice alone.
-macro_rules! thread_own {
-    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
-        std::thread_local! {
-            $(#[$meta])*
-            static $name: $type = const { $init };
-        }
-    };
-}
-pub(crate) use thread_own;
-
-pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
-    model
-}
-
 /// Returns whether a choice that has `ways` ways, each as likely as the others, went the first.
 fn one_in(ways: u32) -> bool {
     // shuttle's random schedules come from a generator of the same seed. Drawn as they are, the numbers would
@@ -186,18 +82,10 @@ pub(crate) fn turn(_came: bool) -> bool {
     one_in(2)
 }
 
-pub(crate) fn known_thread() -> Option<NonZeroU64> {
-    Some(this_thread())
-}
-
 /// shuttle's own number, which begins anew with each run and is not reused in it.
 pub(crate) fn this_thread() -> NonZeroU64 {
     let number = usize::from(shuttle::thread::current().id());
     NonZeroU64::MIN.saturating_add(number as u64)
-}
-
-pub(crate) fn panicking() -> bool {
-    std::thread::panicking()
 }
 
 pub(crate) fn spin_hint() {
@@ -208,9 +96,6 @@ pub(crate) fn spin_hint() {
 pub(crate) fn stand_by(_round: u32, _step: impl FnOnce()) {
     shuttle::thread::yield_now();
 }
-
-/// Nothing: no step of [`stand_by`] is taken.
-pub(crate) fn nap(_length: Duration) {}
 
 pub(crate) fn yield_now() {
     shuttle::thread::yield_now();
@@ -269,53 +154,49 @@ impl<T: ?Sized> Data<T> {
     pub(crate) fn write(&self) -> WriteAccess {
         assert_eq!(self.accesses.get(), 0, "a guarded value is written while another thread uses it");
         self.accesses.set(-1);
-        WriteAccess(Some(NonNull::from(&self.accesses)))
+        Access(Some(NonNull::from(&self.accesses)))
     }
 
     #[track_caller]
     pub(crate) fn read(&self) -> ReadAccess {
         assert!(self.accesses.get() >= 0, "a guarded value is read while another thread writes it");
         self.accesses.set(self.accesses.get() + 1);
-        ReadAccess(Some(NonNull::from(&self.accesses)))
+        Access(Some(NonNull::from(&self.accesses)))
     }
 }
 
-macro_rules! access {
-    ($name:ident, $left:expr) => {
-        #[derive(Debug)]
-        pub(crate) struct $name(Option<NonNull<Cell<i32>>>);
+/// An access under way.
+#[derive(Debug)]
+pub(crate) struct Access<const WRITES: bool>(Option<NonNull<Cell<i32>>>);
 
-        impl $name {
-            pub(crate) fn take(&mut self) -> Self {
-                Self(self.0.take())
-            }
+pub(crate) type WriteAccess = Access<true>;
+pub(crate) type ReadAccess = Access<false>;
 
-            pub(crate) fn end(&mut self) {
-                if let Some(accesses) = self.0.take() {
-                    // SAFETY: a guard ends its access before it unlocks, and so before the lock can go.
-                    let accesses = unsafe { accesses.as_ref() };
-                    let left: fn(i32) -> i32 = $left;
-                    accesses.set(left(accesses.get()));
-                }
-            }
+impl<const WRITES: bool> Access<WRITES> {
+    pub(crate) fn take(&mut self) -> Self {
+        Self(self.0.take())
+    }
+
+    pub(crate) fn end(&mut self) {
+        if let Some(accesses) = self.0.take() {
+            // SAFETY: a guard ends its access before it unlocks, and so before the lock can go.
+            let accesses = unsafe { accesses.as_ref() };
+            accesses.set(if WRITES { 0 } else { accesses.get() - 1 });
         }
-
-        impl Drop for $name {
-            fn drop(&mut self) {
-                self.end();
-            }
-        }
-
-        // SAFETY: it belongs to the guard and moves between threads only where the guard does, all of which
-        // are coroutines on one thread.
-        unsafe impl Send for $name {}
-        // SAFETY: as above, and `end` takes `&mut`.
-        unsafe impl Sync for $name {}
-    };
+    }
 }
 
-access!(WriteAccess, |_| 0);
-access!(ReadAccess, |accesses| accesses - 1);
+impl<const WRITES: bool> Drop for Access<WRITES> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+// SAFETY: it belongs to the guard and moves between threads only where the guard does, all of which are
+// coroutines on one thread.
+unsafe impl<const WRITES: bool> Send for Access<WRITES> {}
+// SAFETY: as above, and `end` takes `&mut`.
+unsafe impl<const WRITES: bool> Sync for Access<WRITES> {}
 
 #[derive(Clone, Debug)]
 pub(crate) enum Deadline {
@@ -365,20 +246,6 @@ impl Deadline {
     }
 }
 
-/// No time at all: see [`Age`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment(());
-
-impl Moment {
-    pub(crate) fn now() -> Self {
-        Self(())
-    }
-
-    pub(crate) fn since(self, _earlier: Self) -> Duration {
-        Duration::ZERO
-    }
-}
-
 /// Whether a waiter has waited for long, which a random choice says each time.
 #[derive(Debug)]
 pub(crate) struct Age;
@@ -392,16 +259,6 @@ impl Age {
 
     pub(crate) fn is_over(&self, _: Moment, _: Moment, _: Duration) -> bool {
         one_in(2)
-    }
-}
-
-/// Nothing: no thread sleeps.
-#[must_use]
-pub(crate) struct Releasing(());
-
-impl Releasing {
-    pub(crate) fn begin() -> Self {
-        Self(())
     }
 }
 
@@ -466,57 +323,4 @@ impl Unparker {
         *self.0.given.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.changed.notify_one();
     }
-}
-
-/// Threads that this crate starts.
-#[cfg(feature = "threads")]
-pub(crate) mod threads {
-    use std::fmt;
-    use std::io;
-
-    use shuttle::thread::{self, ThreadId};
-
-    pub(crate) type Id = ThreadId;
-
-    pub(crate) fn current_id() -> Id {
-        thread::current().id()
-    }
-
-    pub(crate) fn parallelism() -> usize {
-        3
-    }
-
-    pub(crate) struct Handle(thread::JoinHandle<()>);
-
-    impl fmt::Debug for Handle {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("Handle")
-        }
-    }
-
-    impl Handle {
-        /// shuttle gives all threads stacks of one size.
-        pub(crate) fn spawn(
-            name: String,
-            _: Option<usize>,
-            body: impl FnOnce() + Send + 'static,
-        ) -> io::Result<Self> {
-            thread::Builder::new().name(name).spawn(body).map(Self)
-        }
-
-        pub(crate) fn id(&self) -> Id {
-            self.0.thread().id()
-        }
-
-        pub(crate) fn join(self) {
-            let _ = self.0.join();
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct AbortOnUnwind;
-
-impl AbortOnUnwind {
-    pub(crate) fn disarm(self) {}
 }

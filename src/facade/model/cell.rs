@@ -58,42 +58,39 @@ impl<T: ?Sized> Data<T> {
 
     #[track_caller]
     pub(crate) fn write(&self) -> WriteAccess {
-        WriteAccess(Some(self.witness.get_mut()))
+        Access(Some(self.witness.get_mut()))
     }
 
     #[track_caller]
     pub(crate) fn read(&self) -> ReadAccess {
-        ReadAccess(Some(self.witness.get()))
+        Access(Some(self.witness.get()))
     }
 }
 
-macro_rules! access {
-    ($name:ident, $pointer:ty) => {
-        pub(crate) struct $name(Option<$pointer>);
+/// An access under way, which `P` stands for in loom.
+pub(crate) struct Access<P>(Option<P>);
 
-        impl $name {
-            pub(crate) fn take(&mut self) -> Self {
-                Self(self.0.take())
-            }
+pub(crate) type WriteAccess = Access<MutPtr<()>>;
+pub(crate) type ReadAccess = Access<ConstPtr<()>>;
 
-            pub(crate) fn end(&mut self) {
-                self.0 = None;
-            }
-        }
+impl<P> Access<P> {
+    pub(crate) fn take(&mut self) -> Self {
+        Self(self.0.take())
+    }
 
-        // SAFETY: the pointer in it is to a `()` and is never dereferenced; it stands for the access alone,
-        // which belongs to the guard and moves between threads only where the guard does.
-        unsafe impl Send for $name {}
-        // SAFETY: as above, and `end` takes `&mut`.
-        unsafe impl Sync for $name {}
-
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(stringify!($name))
-            }
-        }
-    };
+    pub(crate) fn end(&mut self) {
+        self.0 = None;
+    }
 }
 
-access!(WriteAccess, MutPtr<()>);
-access!(ReadAccess, ConstPtr<()>);
+// SAFETY: the pointer in it is to a `()` and is never dereferenced; it stands for the access alone, which
+// belongs to the guard and moves between threads only where the guard does.
+unsafe impl<P> Send for Access<P> {}
+// SAFETY: as above, and `end` takes `&mut`.
+unsafe impl<P> Sync for Access<P> {}
+
+impl<P> std::fmt::Debug for Access<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Access")
+    }
+}

@@ -11,7 +11,17 @@ mod cell;
 mod park;
 
 pub(crate) use cell::{Data, ReadAccess, UnsafeCell, WriteAccess};
+pub(crate) use loom::thread::LocalKey;
+#[cfg(feature = "threads")]
+pub(crate) use loom::thread;
+pub(crate) use loom::thread_local;
 pub(crate) use park::Parker;
+
+pub(crate) use super::checked::*;
+
+/// As many threads as a model can afford beside its main thread.
+#[cfg(feature = "threads")]
+pub(crate) const PARALLELISM: usize = 2;
 
 /// Two lines, by turns.
 pub(crate) mod lines {
@@ -45,35 +55,6 @@ macro_rules! per_process {
 }
 pub(crate) use per_process;
 
-macro_rules! array {
-    ($init:expr; $n:expr) => {
-        std::array::from_fn(|_| $init)
-    };
-}
-pub(crate) use array;
-
-macro_rules! const_fn {
-    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$meta])* $vis fn $($rest)* };
-}
-pub(crate) use const_fn;
-
-macro_rules! model_only {
-    ($($item:item)*) => { $($item)* };
-}
-pub(crate) use model_only;
-
-macro_rules! real_only {
-    ($($item:item)*) => {};
-}
-pub(crate) use real_only;
-
-macro_rules! reached {
-    ($state:literal) => {
-        $crate::facade::note($state)
-    };
-}
-pub(crate) use reached;
-
 std::thread_local! {
     /// loom runs all threads of a model as coroutines on the thread of its test, so this is one set for each
     /// test.
@@ -90,92 +71,6 @@ pub(crate) fn take_notes() -> BTreeSet<&'static str> {
     REACHED.take()
 }
 
-macro_rules! per_thread {
-    ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
-        $(#[$meta])*
-        const $name: $crate::facade::PerThread<$type> = {
-            loom::thread_local! {
-                static VALUE: $crate::facade::AtEnd<$type> =
-                    $crate::facade::AtEnd { value: $init, armed: std::cell::Cell::new(false), end: $end };
-            }
-            $crate::facade::PerThread(&VALUE)
-        };
-    };
-}
-pub(crate) use per_thread;
-
-pub(crate) struct AtEnd<T: 'static> {
-    pub(crate) value: T,
-    pub(crate) armed: Cell<bool>,
-    pub(crate) end: fn(&T),
-}
-
-impl<T> Drop for AtEnd<T> {
-    fn drop(&mut self) {
-        if self.armed.get() {
-            (self.end)(&self.value);
-        }
-    }
-}
-
-/// loom takes a thread's variables away from it before it destroys them: `with` and `arm` fail from then on.
-pub(crate) struct PerThread<T: 'static>(pub(crate) &'static loom::thread::LocalKey<AtEnd<T>>);
-
-impl<T> PerThread<T> {
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
-        self.0.try_with(|local| f(&local.value)).ok()
-    }
-
-    pub(crate) fn arm(&self) -> bool {
-        self.0.try_with(|local| local.armed.set(true)).is_ok()
-    }
-}
-
-/// A counter for each test, not modelled: which number a thread gets decides nothing.
-pub(crate) fn unique_number() -> u64 {
-    std::thread_local! {
-        static LAST: Cell<u64> = const { Cell::new(0) };
-    }
-    LAST.set(LAST.get() + 1);
-    LAST.get()
-}
-
-/// Contains nothing: a panic is how loom reports what it found.
-pub(crate) fn contain(f: impl FnOnce()) {
-    f();
-}
-
-/// Never changes: what is done on advice must be right whatever the advice.
-#[derive(Debug)]
-pub(crate) struct Advice(i8);
-
-impl Advice {
-    pub(crate) fn new(value: i8) -> Self {
-        Self(value)
-    }
-
-    pub(crate) fn get(&self) -> i8 {
-        self.0
-    }
-
-    pub(crate) fn set(&self, _: i8) {}
-}
-
-/// One value for all threads of a model, which are coroutines on one: it may hold advice alone.
-macro_rules! thread_own {
-    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
-        std::thread_local! {
-            $(#[$meta])*
-            static $name: $type = const { $init };
-        }
-    };
-}
-pub(crate) use thread_own;
-
-pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
-    model
-}
-
 /// What the caller supposes. A look just before the exchange would tell nothing that the exchange does not,
 /// and hide those of other threads. A model that is about the looks asks for them.
 pub(crate) fn guess<T>(look: impl FnOnce() -> T, supposed: T) -> T {
@@ -185,10 +80,6 @@ pub(crate) fn guess<T>(look: impl FnOnce() -> T, supposed: T) -> T {
 /// See [`guess`].
 pub(crate) fn set_looks(looks: bool) {
     LOOKS.set(looks);
-}
-
-pub(crate) fn known_thread() -> Option<NonZeroU64> {
-    Some(this_thread())
 }
 
 /// loom's own number, which begins anew with each interleaving and is not reused in it. It stands in the id's
@@ -226,11 +117,6 @@ pub(crate) fn set_turns(turns: bool) {
     TURNS.set(turns);
 }
 
-/// One answer for all threads of a model, which loom runs on one thread of the system.
-pub(crate) fn panicking() -> bool {
-    std::thread::panicking()
-}
-
 /// Gives the others their turn, whatever the step is. Two threads that wait for a third by yielding can yield
 /// to each other without end, and each number of times is an interleaving of its own. After some rounds in
 /// one place the interleaving is run to its end, with the thread preferred that yielded least, and no others
@@ -243,9 +129,6 @@ pub(crate) fn stand_by(round: u32, _step: impl FnOnce()) {
     }
     loom::thread::yield_now();
 }
-
-/// Nothing: no step of [`stand_by`] is taken.
-pub(crate) fn nap(_length: Duration) {}
 
 /// Returns whether a thread's rounds last until it is woken, in the model on this thread.
 pub(crate) fn set_endless_rounds(endless: bool) {
@@ -337,20 +220,6 @@ impl Deadline {
     }
 }
 
-/// No time at all: see [`Age`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment(());
-
-impl Moment {
-    pub(crate) fn now() -> Self {
-        Self(())
-    }
-
-    pub(crate) fn since(self, _earlier: Self) -> Duration {
-        Duration::ZERO
-    }
-}
-
 /// Whether a waiter has waited for long, which is a choice: its thread stores that it has as soon as it is
 /// queued, and as nothing orders that store before a load by another thread, the load finds it or not.
 #[derive(Debug)]
@@ -370,62 +239,4 @@ impl Age {
     pub(crate) fn is_over(&self, _: Moment, _: Moment, _: Duration) -> bool {
         self.0.load(atomic::Ordering::Relaxed) != 0
     }
-}
-
-/// Nothing: no thread of a model sleeps.
-#[must_use]
-pub(crate) struct Releasing(());
-
-impl Releasing {
-    pub(crate) fn begin() -> Self {
-        Self(())
-    }
-}
-
-#[cfg(feature = "threads")]
-pub(crate) mod threads {
-    use std::io;
-
-    use loom::thread::{self, ThreadId};
-
-    pub(crate) type Id = ThreadId;
-
-    pub(crate) fn current_id() -> Id {
-        thread::current().id()
-    }
-
-    /// As many as a model can afford beside its main thread.
-    pub(crate) fn parallelism() -> usize {
-        2
-    }
-
-    #[derive(Debug)]
-    pub(crate) struct Handle(thread::JoinHandle<()>);
-
-    impl Handle {
-        /// loom gives each thread a stack of its own size.
-        pub(crate) fn spawn(
-            name: String,
-            _: Option<usize>,
-            body: impl FnOnce() + Send + 'static,
-        ) -> io::Result<Self> {
-            thread::Builder::new().name(name).spawn(body).map(Self)
-        }
-
-        pub(crate) fn id(&self) -> Id {
-            self.0.thread().id()
-        }
-
-        #[track_caller]
-        pub(crate) fn join(self) {
-            let _ = self.0.join();
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct AbortOnUnwind;
-
-impl AbortOnUnwind {
-    pub(crate) fn disarm(self) {}
 }

@@ -17,38 +17,6 @@ mod park;
 
 pub(crate) use park::Parker;
 
-/// An array of values that are made alike.
-macro_rules! array {
-    ($init:expr; $n:expr) => {
-        [const { $init }; $n]
-    };
-}
-pub(crate) use array;
-
-/// `const fn` here, plain `fn` in a model, where no loom type can be made in a constant.
-macro_rules! const_fn {
-    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$meta])* $vis const fn $($rest)* };
-}
-pub(crate) use const_fn;
-
-/// Items that exist for the models only.
-macro_rules! model_only {
-    ($($item:item)*) => {};
-}
-pub(crate) use model_only;
-
-/// Items that a model cannot have.
-macro_rules! real_only {
-    ($($item:item)*) => { $($item)* };
-}
-pub(crate) use real_only;
-
-/// Tells a model that it has come to a state that some model must have come to.
-macro_rules! reached {
-    ($state:literal) => {};
-}
-pub(crate) use reached;
-
 /// A value of each thread, with something to do when the thread ends.
 ///
 /// `per_thread! { const NAME: Type = constant; ends by function; }`: `Type` has no destructor, so `NAME.with`
@@ -256,43 +224,35 @@ impl<T: ?Sized> Data<T> {
     /// Begins an exclusive access that lasts until the value it returns is ended or dropped.
     #[inline]
     pub(crate) fn write(&self) -> WriteAccess {
-        WriteAccess
+        Access
     }
 
     /// Begins a shared access that lasts until the value it returns is ended or dropped.
     #[inline]
     pub(crate) fn read(&self) -> ReadAccess {
-        ReadAccess
+        Access
     }
 }
 
-macro_rules! access {
-    ($(#[$meta:meta])* $name:ident) => {
-        $(#[$meta])*
-        #[derive(Debug)]
-        pub(crate) struct $name;
+/// An access to a [`Data`] under way. Nothing in this arm.
+#[derive(Debug)]
+pub(crate) struct Access<const WRITES: bool>;
 
-        impl $name {
-            /// Moves the access out of a guard that is being turned into another.
-            #[inline]
-            pub(crate) fn take(&mut self) -> Self {
-                Self
-            }
+/// An exclusive access to a [`Data`] under way.
+pub(crate) type WriteAccess = Access<true>;
+/// A shared access to a [`Data`] under way.
+pub(crate) type ReadAccess = Access<false>;
 
-            /// Ends the access: to be called before the lock is released.
-            #[inline]
-            pub(crate) fn end(&mut self) {}
-        }
-    };
-}
+impl<const WRITES: bool> Access<WRITES> {
+    /// Moves the access out of a guard that is being turned into another.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        Self
+    }
 
-access! {
-    /// An exclusive access to a [`Data`] under way. Nothing in this arm.
-    WriteAccess
-}
-access! {
-    /// A shared access to a [`Data`] under way. Nothing in this arm.
-    ReadAccess
+    /// Ends the access: to be called before the lock is released.
+    #[inline]
+    pub(crate) fn end(&mut self) {}
 }
 
 /// A moment after which a call no longer waits, or never; and the call.
