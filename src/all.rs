@@ -77,8 +77,8 @@ use sealed::{Sealed, Until};
 /// It waits for one lock at a time, and holds none of the set while it waits. So what another thread does
 /// with one lock of the set is not held up by this thread's wait for another. When it has that lock it tries
 /// the others; if one of them is taken, it lets go of what it has and waits for that one. Only after several
-/// such failures does it wait for the others with some of them held, for some milliseconds at most. A tuple
-/// does not allocate, a slice does.
+/// such failures does it wait for the others with some of them held, for a short time. A tuple does not
+/// allocate, a slice does.
 ///
 /// # Fairness
 ///
@@ -88,10 +88,6 @@ use sealed::{Sealed, Until};
 /// which order two threads cannot get into each other's way. After some more it queues for the others, too,
 /// for a short time. That keeps new readers out, of which one might otherwise always be in, and is handed a
 /// lock that is never free.
-///
-/// # Memory ordering
-///
-/// That of each lock.
 ///
 /// # Reentrancy and deadlock
 ///

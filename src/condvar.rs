@@ -15,7 +15,7 @@ use crate::raw::mutex::RawMutex;
 /// guards.
 ///
 /// Use it when a thread can go on only once the guarded value has become something: a queue non-empty, a
-/// counter zero. For a plain flag an [`Event`](crate::Event) is simpler.
+/// counter zero. For a flag that has no other data beside it an [`Event`](crate::Event) is simpler.
 ///
 /// # Examples
 ///
@@ -55,10 +55,10 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Blocking
 ///
-/// A wait queues, unlocks the mutex, spins and yields briefly if no other thread waits, and then
-/// [parks](crate#how-a-thread-waits). A notification moves the waiter to the queue of its mutex, so that it
-/// wakes up when it can lock, not before. If the mutex is free, a bounded number of them is woken at once; if
-/// the caller holds it, none is. So a `notify_all` does not send all waiters after one lock.
+/// A wait queues, unlocks the mutex, spins briefly and [parks](crate#how-a-thread-waits). A notification
+/// moves the waiter to the queue of its mutex, so that it wakes up when it can lock, not before. If the mutex
+/// is free, a bounded number of waiters is woken at once; if the caller holds it, none is. So a `notify_all`
+/// does not send all waiters after one lock.
 ///
 /// # Fairness
 ///
@@ -103,7 +103,7 @@ pub struct Condvar {
 impl UnwindSafe for Condvar {}
 impl RefUnwindSafe for Condvar {}
 
-/// Whether a timed wait ended because its time was up.
+/// Says whether a timed wait ended because its time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a wait that timed out was not notified"]
 pub struct WaitTimeoutResult(pub(crate) bool);

@@ -16,7 +16,7 @@ use crate::raw::latch::RawLatch;
 ///
 /// # Examples
 ///
-/// A server that says it is up when all its parts are, or why it does not:
+/// A server whose parts start in threads of their own, and which waits until all of them are up:
 ///
 /// ```
 /// use lockwork::Latch;
@@ -28,20 +28,20 @@ use crate::raw::latch::RawLatch;
 ///     for part in parts {
 ///         let ready = &ready;
 ///         s.spawn(move || {
-///             assert!(!part.is_empty(), "sets up the part");
+///             println!("the {part} is up");
 ///             ready.count_down();
 ///         });
 ///     }
 ///     if !ready.wait_for(Duration::from_secs(10)) {
-///         panic!("{} parts are not ready", ready.count());
+///         panic!("{} parts are not up", ready.count());
 ///     }
 /// });
 /// ```
 ///
 /// # Blocking
 ///
-/// A wait queues, spins briefly if no other thread waits, and then [parks](crate#how-a-thread-waits). It
-/// returns only when the latch is open or its time is up. Counting down never blocks.
+/// A wait queues, spins briefly and [parks](crate#how-a-thread-waits). It returns only when the latch is open
+/// or its time is up. Counting down never blocks.
 ///
 /// # Fairness
 ///

@@ -54,20 +54,30 @@
 //!   wake-ups.
 //! * `new` is a `const fn`, so everything can live in a static, but for what allocates when it is made: a
 //!   barrier's action, a [`WaitGroup`], a [`StopSource`], a pool.
-//! * There is no dependency, no background thread, and no global state but counters and a table of four
-//!   kilobytes in which readers of [`RwLock`]s are visible to writers.
+//! * Without the feature `diagnose` there is no background thread, and no global state but counters and a
+//!   table of four kilobytes in which readers of [`RwLock`]s are visible to writers. There is no dependency.
 //! * A call that releases other threads (an unlock, a `set`, permits given back) never sleeps.
 //!
 //! # How a thread waits
 //!
 //! A call that has to wait spins briefly, yields its processor a few times, and then parks: it sleeps until
-//! it is woken or its time is up. Its place in the queue is on its stack, so waiting allocates nothing (but
-//! for the handle that `std` makes once for a thread it has not made). Spinning and yielding are bounded, and
-//! their length is no part of a contract; `docs/numbers.md` in the repository has each number with what it is
-//! worth, and `docs/waiting.md` the protocol with the argument why no wake-up is lost.
+//! it is woken or its time is up. A call that queues behind others parks at once. A place in a queue is on
+//! the stack of the thread that waits, so waiting allocates nothing (but for the handle that `std` makes once
+//! for a thread it has not made). Spinning and yielding are bounded, and their length is no part of a
+//! contract; `docs/numbers.md` in the repository has each number with what it is worth, and `docs/waiting.md`
+//! the protocol with the argument why no wake-up is lost.
 //!
 //! A thread's own [`park`](std::thread::park) token is never lost to a call of this crate. It may be found
 //! set although no thread has set it, which `park` announces.
+//!
+//! # Barging with bounded hand-off
+//!
+//! How the locks choose the next holder: [`Mutex`], [`RwLock`], [`ReentrantMutex`], and those of [`poison`]. A
+//! free lock goes to the thread that comes first, even if others wait, because handing it to a thread that
+//! sleeps would leave it idle until that thread is awake. A waiter that has been the first of its queue for a
+//! while (`docs/numbers.md` says how long) is handed the lock by one of the next unlocks. So every waiter
+//! gets its turn, and a timed one succeeds if the lock is released often enough between then and its
+//! deadline. The `_fair` forms of unlocking, and `bump`, hand the lock over at once.
 //!
 //! # What the types cannot tell you
 //!

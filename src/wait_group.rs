@@ -58,8 +58,8 @@ use crate::observe::{Call, Kind, Mode};
 ///
 /// # Blocking
 ///
-/// A wait spins briefly if no other thread waits, and then [parks](crate#how-a-thread-waits). Making a group
-/// allocates, cloning a handle does not. Dropping a handle never blocks.
+/// A wait spins briefly and [parks](crate#how-a-thread-waits). Making a group allocates, cloning a handle
+/// does not. Dropping a handle never blocks.
 ///
 /// # Fairness
 ///

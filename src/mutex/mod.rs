@@ -60,16 +60,14 @@ use crate::raw::mutex::RawMutex;
 ///
 /// # Blocking
 ///
-/// A thread that finds the lock taken spins and yields briefly, then queues and
-/// [parks](crate#how-a-thread-waits). Unlocking never blocks.
+/// A thread that finds the lock taken spins briefly, then queues and [parks](crate#how-a-thread-waits).
+/// Unlocking never blocks.
 ///
 /// # Fairness
 ///
-/// Barging with bounded hand-off. A thread that finds the lock free takes it, even if others wait; that is
-/// what keeps a contended lock busy. A waiter that has been the first in the queue for about half a
-/// millisecond is handed the lock by one of the next unlocks, so every waiter gets its turn, and a timed one
-/// succeeds if the lock is released often enough between then and its deadline.
-/// [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand the lock over at once.
+/// [Barging with bounded hand-off](crate#barging-with-bounded-hand-off): a thread that finds the lock free
+/// takes it, even if others wait, and every waiter gets its turn. [`MutexGuard::unlock_fair`] and
+/// [`MutexGuard::bump`] hand the lock over at once.
 ///
 /// # Memory ordering
 ///

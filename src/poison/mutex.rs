@@ -135,7 +135,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if a thread does, [`TryLockError::Poisoned`] with the guard if the mutex
+    /// [`TryLockError::WouldBlock`] if the mutex is locked, [`TryLockError::Poisoned`] with the guard if it
     /// is poisoned.
     ///
     /// ```

@@ -92,8 +92,8 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is
-    /// poisoned.
+    /// [`TryLockError::WouldBlock`] if a writer has the lock or waits for it, [`TryLockError::Poisoned`] with
+    /// the guard if the lock is poisoned.
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
@@ -138,7 +138,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError::WouldBlock`] if it does, [`TryLockError::Poisoned`] with the guard if the lock is
+    /// [`TryLockError::WouldBlock`] if the lock is locked, [`TryLockError::Poisoned`] with the guard if it is
     /// poisoned.
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]

@@ -80,10 +80,10 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// # Blocking
 ///
-/// A thread that cannot come in spins and yields briefly, then queues and [parks](crate#how-a-thread-waits).
-/// A writer that waits for readers to leave yields for longer, then parks as well; if it waits for a visible
-/// reader (see the implementation notes) it wakes up now and then to look for itself, less often each time.
-/// No call that unlocks or downgrades blocks.
+/// A thread that cannot come in spins briefly, then queues and [parks](crate#how-a-thread-waits). A writer
+/// that waits for readers to leave yields for longer, then parks as well; if it waits for a visible reader
+/// (see the implementation notes) it wakes up now and then to look for itself, less often each time. No call
+/// that unlocks or downgrades blocks.
 ///
 /// # Fairness
 ///
@@ -95,10 +95,8 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// * When a writer unlocks, the readers that queued before the next writer go in together, before that
 ///   writer. A writer that comes while they go in queues behind them.
 /// * A writer that gives up at its deadline leaves nothing behind: the readers that it held back go in.
-/// * Barging with bounded hand-off: a free lock goes to the thread that comes first, even if others wait,
-///   because handing it to a sleeping thread would leave it idle until that thread is awake. The first waiter
-///   is handed the lock once it has been the first for about half a millisecond. So neither readers nor
-///   writers starve, and a timed call gets its turn before its deadline if the lock is released often enough.
+/// * [Barging with bounded hand-off](crate#barging-with-bounded-hand-off): a free lock goes to the thread that
+///   comes first, even if others wait. Neither readers nor writers starve.
 ///
 /// # Memory ordering
 ///

@@ -13,7 +13,7 @@ use crate::facade::{TimeLimit, const_fn};
 use crate::observe::{Call, Held, Identity, Kind, Mode as How};
 use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 
-/// A number of permits: a thread that is to do something takes some, and waits while there are too few.
+/// A number of permits: a thread takes some of them to do something, and waits while there are too few.
 ///
 /// Use it to limit how many threads do something at a time, how many requests are under way, or how much of
 /// something divisible is in use. It guards no value: for one thread at a time use a [`Mutex`](crate::Mutex).
@@ -72,7 +72,7 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// # Blocking
 ///
-/// An acquisition that finds too few permits spins and yields briefly, then queues and
+/// An acquisition that finds too few permits spins briefly, then queues and
 /// [parks](crate#how-a-thread-waits). It returns only when it has its permits or its time is up. Giving
 /// permits back and adding them never block.
 ///
