@@ -1,4 +1,5 @@
-//! When a waiting thread spins, yields and parks: the one policy of the crate, and all of its numbers.
+//! When a waiting thread spins, yields and parks: the one policy of the crate. Its numbers stand in
+//! [`numbers`], and in `docs/numbers.md` with what each was measured to be worth.
 //!
 //! A thread that waits asks a [`SpinWait`] what to do next. It pauses between two looks at what it waits for,
 //! then yields the processor between looks, then parks. The budget depends on what the thread waits for: that
@@ -21,8 +22,7 @@
 //!
 //! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if
 //! each pause is twice as long as the one before; a yield that takes a time slice ends the budget, unless it
-//! is for a lock. The numbers stand in [`numbers`]; `docs/numbers.md` says what each was measured to be
-//! worth.
+//! is for a lock.
 
 use std::cell::Cell;
 use std::time::Duration;
