@@ -1,6 +1,5 @@
 //! `Event` and `AutoResetEvent`.
 
-use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,25 +7,9 @@ use std::time::{Duration, Instant};
 use lockwork::{AutoResetEvent, Event, Mutex};
 
 use crate::support::{
-    LIMIT, SHORT, Sleeper, allocations_during, cases, eventually, parties, repeat, rounds, watchdog,
+    LIMIT, Plain, SHORT, Sleeper, allocations_during, cases, eventually, gives_up_in_time, parties, repeat,
+    rounds, watchdog,
 };
-
-/// What one thread writes and another reads, with nothing but an event between them.
-#[derive(Debug, Default)]
-struct Plain(UnsafeCell<usize>);
-
-/// Its users are ordered by events: that they are is what is tested.
-unsafe impl Sync for Plain {}
-
-impl Plain {
-    fn write(&self, value: usize) {
-        unsafe { *self.0.get() = value };
-    }
-
-    fn read(&self) -> usize {
-        unsafe { *self.0.get() }
-    }
-}
 
 /// The forms of a wait that ends by a `set`.
 const WAITS: [fn(&Event) -> bool; 4] = [
@@ -120,14 +103,7 @@ fn timed_wait_says_whether_it_was_set() {
     watchdog(|| {
         let event = Event::new();
         let past = Instant::now();
-        assert!(!event.wait_for(Duration::ZERO));
-        assert!(!event.wait_until(past));
-        let start = Instant::now();
-        assert!(!event.wait_for(SHORT));
-        assert!(start.elapsed() >= SHORT);
-        let deadline = Instant::now() + SHORT;
-        assert!(!event.wait_until(deadline));
-        assert!(Instant::now() >= deadline);
+        gives_up_in_time(|timeout| event.wait_for(timeout), |deadline| event.wait_until(deadline));
         assert!(!event.is_set());
 
         event.set();
@@ -361,14 +337,7 @@ fn auto_reset_timed_wait_says_whether_it_got_a_signal() {
     watchdog(|| {
         let event = AutoResetEvent::new();
         let past = Instant::now();
-        assert!(!event.wait_for(Duration::ZERO));
-        assert!(!event.wait_until(past));
-        let start = Instant::now();
-        assert!(!event.wait_for(SHORT));
-        assert!(start.elapsed() >= SHORT);
-        let deadline = Instant::now() + SHORT;
-        assert!(!event.wait_until(deadline));
-        assert!(Instant::now() >= deadline);
+        gives_up_in_time(|timeout| event.wait_for(timeout), |deadline| event.wait_until(deadline));
 
         event.set();
         assert!(event.wait_until(past));

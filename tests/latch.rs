@@ -1,6 +1,5 @@
 //! `Latch`.
 
-use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +8,9 @@ use lockwork::Latch;
 use proptest::prelude::*;
 
 use crate::random::programs;
-use crate::support::{LIMIT, SHORT, Sleeper, allocations_during, cases, parties, repeat, watchdog};
+use crate::support::{
+    LIMIT, Plain, Sleeper, allocations_during, cases, gives_up_in_time, parties, repeat, watchdog,
+};
 
 /// The forms of a wait whose time does not run out.
 const WAITS: [fn(&Latch) -> bool; 4] = [
@@ -21,13 +22,6 @@ const WAITS: [fn(&Latch) -> bool; 4] = [
     |latch| latch.wait_for(Duration::MAX),
     |latch| latch.wait_until(Instant::now() + LIMIT),
 ];
-
-/// What one thread writes and others read, with nothing but a latch between them.
-#[derive(Debug, Default)]
-struct Plain(UnsafeCell<usize>);
-
-/// Its users are ordered by latches: that they are is what is tested.
-unsafe impl Sync for Plain {}
 
 #[test]
 fn waiters_are_released_by_the_last_count() {
@@ -70,13 +64,13 @@ fn waiters_see_what_was_done_before_each_count() {
                     for written in &written {
                         let latch = &latch;
                         s.spawn(move || {
-                            unsafe { *written.0.get() = 1 };
+                            written.write(1);
                             latch.count_down();
                         });
                     }
                     latch.wait();
                     for written in &written {
-                        assert_eq!(unsafe { *written.0.get() }, 1);
+                        assert_eq!(written.read(), 1);
                     }
                 });
             }
@@ -121,14 +115,7 @@ fn timed_wait_says_whether_it_is_open() {
     watchdog(|| {
         let latch = Latch::new(1);
         let past = Instant::now();
-        assert!(!latch.wait_for(Duration::ZERO));
-        assert!(!latch.wait_until(past));
-        let start = Instant::now();
-        assert!(!latch.wait_for(SHORT));
-        assert!(start.elapsed() >= SHORT);
-        let deadline = Instant::now() + SHORT;
-        assert!(!latch.wait_until(deadline));
-        assert!(Instant::now() >= deadline);
+        gives_up_in_time(|timeout| latch.wait_for(timeout), |deadline| latch.wait_until(deadline));
         assert_eq!(latch.count(), 1, "a wait that gives up changes nothing");
         latch.count_down();
         assert!(latch.wait_for(Duration::ZERO));

@@ -8,8 +8,7 @@ use lockwork::{
     AutoResetEvent, BoundedBuffer, Event, First2, Semaphore, try_any, wait_any, wait_any_fair, wait_any_for,
 };
 
-use super::SHORT;
-use crate::support::{LIMIT, Sleeper, cases, eventually, repeat, rounds, watchdog};
+use crate::support::{LIMIT, SHORT, Sleeper, cases, eventually, repeat, rounds, watchdog};
 
 #[test]
 fn first_in_order_of_those_that_are_ready_is_taken() {

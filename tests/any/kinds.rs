@@ -11,8 +11,8 @@ use lockwork::{
     wait_any_for, wait_any_until,
 };
 
-use super::SHORT;
-use crate::support::{LIMIT, Sleeper, allocations_during, cases, watchdog};
+use super::wait_for;
+use crate::support::{LIMIT, SHORT, Sleeper, allocations_during, cases, watchdog};
 
 #[test]
 fn each_kind_is_taken_when_it_is_ready() {
@@ -126,22 +126,6 @@ fn item_that_was_not_put_may_be_offered_again() {
 /// The thread waits, another thread makes the source ready, for each kind.
 #[test]
 fn each_kind_ends_a_wait() {
-    /// Waits for the source and an event that is never set; `fire` runs when it sleeps.
-    fn wait_for<S: lockwork::AnySource + Send>(source: S, fire: impl FnOnce() + Send) -> S::Output {
-        let (never, sleeper) = (Event::new(), Sleeper::new());
-        thread::scope(|s| {
-            s.spawn(|| {
-                sleeper.until_asleep();
-                fire();
-            });
-            sleeper.about_to_block();
-            match wait_any((&never, source)) {
-                First2::First(()) => panic!("it is never set"),
-                First2::Second(output) => output,
-            }
-        })
-    }
-
     watchdog(|| {
         let (event, latch, auto, stop) =
             (Event::new(), Latch::new(1), AutoResetEvent::new(), StopSource::new());

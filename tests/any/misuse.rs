@@ -7,8 +7,8 @@ use lockwork::{
     wait_any_fair, wait_any_for, wait_any_until,
 };
 
-use super::{SHORT, assert_panics};
-use crate::support::watchdog;
+use super::assert_panics;
+use crate::support::{SHORT, watchdog};
 
 #[test]
 fn empty_slice_panics_without_a_time_limit_and_waits_with_one() {

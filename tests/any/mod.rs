@@ -7,10 +7,27 @@ mod queues;
 mod waiting;
 
 use std::panic::{self, AssertUnwindSafe};
-use std::time::Duration;
+use std::thread;
 
-/// Long enough to be measured, short enough to be waited for.
-const SHORT: Duration = Duration::from_millis(15);
+use lockwork::{AnySource, Event, First2, wait_any};
+
+use crate::support::Sleeper;
+
+/// Waits for the source and an event that is never set; `fire` runs when it sleeps.
+fn wait_for<S: AnySource + Send>(source: S, fire: impl FnOnce() + Send) -> S::Output {
+    let (never, sleeper) = (Event::new(), Sleeper::new());
+    thread::scope(|s| {
+        s.spawn(|| {
+            sleeper.until_asleep();
+            fire();
+        });
+        sleeper.about_to_block();
+        match wait_any((&never, source)) {
+            First2::First(()) => panic!("it is never set"),
+            First2::Second(output) => output,
+        }
+    })
+}
 
 /// Runs `f`, which panics with this message.
 #[track_caller]

@@ -13,24 +13,8 @@ use lockwork::{
     wait_any_fair, wait_any_for,
 };
 
-use super::SHORT;
-use crate::support::{Sleeper, parties, repeat, rounds, watchdog};
-
-/// Waits for the source and an event that is never set; `fire` runs when it sleeps.
-fn wait_for<S: lockwork::AnySource + Send>(source: S, fire: impl FnOnce() + Send) -> S::Output {
-    let (never, sleeper) = (Event::new(), Sleeper::new());
-    thread::scope(|s| {
-        s.spawn(|| {
-            sleeper.until_asleep();
-            fire();
-        });
-        sleeper.about_to_block();
-        match wait_any((&never, source)) {
-            First2::First(()) => panic!("it is never set"),
-            First2::Second(output) => output,
-        }
-    })
-}
+use super::wait_for;
+use crate::support::{SHORT, Sleeper, parties, repeat, rounds, watchdog};
 
 /// One body for both buffers.
 macro_rules! each_buffer {

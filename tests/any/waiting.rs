@@ -12,8 +12,7 @@ use lockwork::{
     wait_any_for, wait_any_until,
 };
 
-use super::SHORT;
-use crate::support::{LIMIT, parties, repeat, rounds, watchdog};
+use crate::support::{LIMIT, SHORT, parties, repeat, rounds, watchdog};
 
 #[test]
 fn time_out_ends_the_wait_and_leaves_nothing() {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use lockwork::{Barrier, Event, Mutex};
 
-use super::{Plain, WAITS, Waited, run, with_action_on_itself};
-use crate::support::{LIMIT, SHORT, Sleeper, cases, eventually, parties, rounds, shown, watchdog};
+use super::{WAITS, Waited, run, with_action_on_itself};
+use crate::support::{LIMIT, Plain, SHORT, Sleeper, cases, eventually, parties, rounds, shown, watchdog};
 
 // CPython: test_action.
 #[test]

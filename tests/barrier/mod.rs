@@ -5,7 +5,6 @@ mod breaking;
 mod programs;
 mod rounds;
 
-use std::cell::UnsafeCell;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,23 +23,6 @@ const WAITS: [fn(&Barrier) -> Waited; 5] = [
     |barrier| barrier.wait_for(Duration::MAX),
     |barrier| barrier.wait_until(Instant::now() + LIMIT),
 ];
-
-/// What one thread writes and others read, with nothing but a barrier between them.
-#[derive(Debug, Default)]
-struct Plain(UnsafeCell<usize>);
-
-/// Its users are ordered by barriers: that they are is what is tested.
-unsafe impl Sync for Plain {}
-
-impl Plain {
-    fn write(&self, value: usize) {
-        unsafe { *self.0.get() = value };
-    }
-
-    fn read(&self) -> usize {
-        unsafe { *self.0.get() }
-    }
-}
 
 /// `n` threads that each run `body` with their number.
 fn run(n: usize, body: impl Fn(usize) + Sync) {

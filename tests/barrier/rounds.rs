@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use lockwork::{Barrier, BarrierWaitResult, Mutex};
 
-use super::{Plain, WAITS, run};
-use crate::support::{Sleeper, cases, either, eventually, parties, rounds, watchdog};
+use super::{WAITS, run};
+use crate::support::{Plain, Sleeper, cases, either, eventually, parties, rounds, watchdog};
 
 // CPython: test_barrier, test_barrier_10.
 #[test]

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Held, Lock, Take, assert_free, have, new, obstruct, patient_ways, take, visit, ways};
+use super::{Held, Lock, Take, assert_free, have, new, obstruct, waiting_ways, take, visit, ways};
 use crate::support::{Sleeper, allocations_during, elsewhere, repeat};
 
 const BRIEF: Duration = Duration::from_micros(50);
 
 pub(super) fn waiting_never_allocates<L: Lock>() {
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         let (lock, sleeper) = (new::<L>(), Sleeper::new());
         thread::scope(|s| {
             let mut obstacle = obstruct::<L>(&lock);
@@ -57,7 +57,7 @@ fn has_token() -> bool {
 
 /// The token belongs to the code that calls `park`: it comes before the wait, during it, or all the time.
 pub(super) fn stray_tokens_end_no_wait_and_are_there_afterwards<L: Lock>() {
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         for round in repeat(3) {
             let (lock, sleeper, released) = (new::<L>(), Sleeper::new(), AtomicBool::new(false));
             thread::scope(|s| {
@@ -112,7 +112,7 @@ thread_local! {
 }
 
 pub(super) fn lock_in_a_thread_local_destructor<L: Lock>() {
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         let (lock, sleeper, told) = (new::<L>(), Arc::new(Sleeper::new()), Arc::new(AtomicUsize::new(0)));
         let obstacle = obstruct::<L>(&lock);
         let thread = {

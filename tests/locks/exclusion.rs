@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use super::{
-    Counter, Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, patient_ways, take, visit,
+    Counter, Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, waiting_ways, take, visit,
     visit_obstacle, ways,
 };
 use crate::support::{SHORT, Sleeper, cases, elsewhere, parties, repeat, unwind};
@@ -81,7 +81,7 @@ pub(super) fn every_way_in_goes_with_every_way_out<L: Lock>() {
 
 // CPython: test_acquire_destroy.
 pub(super) fn lock_goes_right_after_its_guard<L: Lock>() {
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         let lock = new::<L>();
         drop(have::<L>(&lock, way));
         L::into_inner(Arc::into_inner(lock).expect("no guard is left"));
@@ -90,7 +90,7 @@ pub(super) fn lock_goes_right_after_its_guard<L: Lock>() {
 
 // CPython: test_acquire_contended, test_try_acquire_contended.
 pub(super) fn held_lock_keeps_others_out<L: Lock>() {
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         for parties in parties() {
             let (lock, came) = (new::<L>(), AtomicUsize::new(0));
             let sleepers = Sleeper::several(parties);
@@ -135,7 +135,7 @@ pub(super) fn try_does_not_wait<L: Lock>() {
 
 /// The thread that has the lock may free it: an unlock must not touch it afterwards.
 pub(super) fn unlock_is_done_with_the_lock_at_once<L: Lock>() {
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         for _ in repeat(if way.owned { 20 } else { 100 }) {
             let lock = Arc::new(L::Of::from(Counter::default()));
             let other = {

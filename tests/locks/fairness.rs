@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, patient_ways, visit, ways};
+use super::{Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, waiting_ways, visit, ways};
 use crate::support::{LIMIT, SHORT, Sleeper, cases, elsewhere, eventually, repeat, rounds, spin_for};
 
 /// Has several threads take the lock `turns` times each, against hogs who are in its way for `section` at a
@@ -59,7 +59,7 @@ pub(super) fn waiter_is_passed_over_a_few_times_only<L: Lock>() {
     if !Sleeper::SURE {
         return;
     }
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         for _ in repeat(5) {
             let (lock, sleeper, came) = (new::<L>(), Sleeper::new(), AtomicBool::new(false));
             thread::scope(|s| {
@@ -93,7 +93,7 @@ pub(super) fn waiter_is_passed_over_a_few_times_only<L: Lock>() {
 /// A holder that locks again at once after each section lets a waiter in that has been the first for half a
 /// millisecond.
 pub(super) fn waiter_that_has_stood_first_for_long_is_handed_the_lock<L: Lock>() {
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         for _ in repeat(5) {
             let (lock, sleeper, came) = (new::<L>(), Sleeper::new(), AtomicBool::new(false));
             thread::scope(|s| {
@@ -129,7 +129,7 @@ pub(super) fn fair_unlock_hands_over<L: Lock>() {
     if !Sleeper::SURE {
         return;
     }
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         for how in cases([HandOver::Unlock, HandOver::Part, HandOver::Unlocked]) {
             for _ in repeat(3) {
                 let (lock, sleeper) = (new::<L>(), Sleeper::new());

@@ -202,8 +202,8 @@ fn ways<L: Lock, const N: usize>(takes: [Take; N]) -> impl Iterator<Item = Way> 
     cases(takes.into_iter().flat_map(way))
 }
 
-/// The ways that wait for as long as a test does.
-fn patient_ways<L: Lock>() -> impl Iterator<Item = Way> {
+/// The ways whose time does not run out.
+fn waiting_ways<L: Lock>() -> impl Iterator<Item = Way> {
     ways::<L, 3>([Take::Lock, Take::For(LIMIT), Take::Until(LIMIT)])
 }
 

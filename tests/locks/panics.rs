@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use super::{
-    Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, patient_ways, visit, visit_obstacle, ways,
+    Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, waiting_ways, visit, visit_obstacle, ways,
 };
 use crate::support::{Sleeper, cases, either, elsewhere, eventually, parties, repeat, unwind, unwinds};
 
 pub(super) fn panic_while_held_lets_waiters_in<L: Lock>() {
-    for way in patient_ways::<L>() {
+    for way in waiting_ways::<L>() {
         for parties in parties() {
             let (lock, came, sleepers) = (new::<L>(), AtomicUsize::new(0), Sleeper::several(parties));
             let counted = thread::scope(|s| {

@@ -8,27 +8,7 @@ use std::time::{Duration, Instant};
 
 use lockwork::{ArcMutexGuard, MappedMutexGuard, Mutex, MutexGuard};
 
-use crate::support::{Counted, Drops, SHORT, shown, watchdog};
-
-trait Animal: Send {
-    fn name(&self) -> &str;
-    fn rename(&mut self, name: &str);
-}
-
-struct Dog {
-    name: String,
-    _counted: Counted,
-}
-
-impl Animal for Dog {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn rename(&mut self, name: &str) {
-        self.name = name.to_owned();
-    }
-}
+use crate::support::{Animal, Dog, Drops, SHORT, shown, watchdog};
 
 #[test]
 fn unsized_payloads_behind_references() {

@@ -14,27 +14,7 @@ use lockwork::{
 
 use super::{Held, KINDS, MODES, take};
 use crate::locks::Take;
-use crate::support::{Counted, Drops, SHORT, cases, either, shown, unwind, unwinds, watchdog};
-
-trait Animal: Send + Sync {
-    fn name(&self) -> &str;
-    fn rename(&mut self, name: &str);
-}
-
-struct Dog {
-    name: String,
-    _counted: Counted,
-}
-
-impl Animal for Dog {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn rename(&mut self, name: &str) {
-        self.name = name.to_owned();
-    }
-}
+use crate::support::{Animal, Dog, Drops, SHORT, cases, either, shown, unwind, unwinds, watchdog};
 
 #[test]
 fn unsized_payloads_behind_references() {

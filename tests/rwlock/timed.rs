@@ -132,29 +132,33 @@ fn readers_held_back_by_a_writer_come_in_when_it_gives_up() {
     watchdog(|| {
         for mode in cases(MODES) {
             for parties in parties() {
-                let (lock, inside, gave_up) = (mode.lock(0), AtomicUsize::new(0), AtomicBool::new(false));
-                thread::scope(|s| {
-                    let reader = lock.read();
-                    let writer = s.spawn(|| {
-                        assert!(lock.try_write_for(LONGER).is_none());
-                        gave_up.store(true, Relaxed);
-                    });
-                    until_a_writer_waits_or(&lock, &gave_up);
-                    for _ in 0..parties {
-                        s.spawn(|| {
-                            let _reader = lock.read();
-                            inside.fetch_add(1, Relaxed);
-                            eventually(|| inside.load(Relaxed) == parties);
+                // A writer waits for a reader with the lock, and for the upgradable one in the queue.
+                for queued in either("queued ") {
+                    let (lock, inside, gave_up) = (mode.lock(0), AtomicUsize::new(0), AtomicBool::new(false));
+                    thread::scope(|s| {
+                        let reader = (!queued).then(|| lock.read());
+                        let upgradable = queued.then(|| lock.upgradable_read());
+                        let writer = s.spawn(|| {
+                            assert!(lock.try_write_for(LONGER).is_none());
+                            gave_up.store(true, Relaxed);
                         });
-                    }
-                    writer.join().unwrap();
-                    // The first reader is still in: nothing but the writer's giving up can have let the
-                    // others in.
-                    eventually(|| inside.load(Relaxed) == parties);
-                    drop(reader);
-                });
-                assert!(!lock.is_locked());
-                assert_eq!(open_to(&lock), [true; 3]);
+                        until_a_writer_waits_or(&lock, &gave_up);
+                        for _ in 0..parties {
+                            s.spawn(|| {
+                                let _reader = lock.read();
+                                inside.fetch_add(1, Relaxed);
+                                eventually(|| inside.load(Relaxed) == parties);
+                            });
+                        }
+                        writer.join().unwrap();
+                        // The first reader is still in: nothing but the writer's giving up can have let the
+                        // others in.
+                        eventually(|| inside.load(Relaxed) == parties);
+                        drop((reader, upgradable));
+                    });
+                    assert!(!lock.is_locked());
+                    assert_eq!(open_to(&lock), [true; 3]);
+                }
             }
         }
     });
@@ -197,37 +201,6 @@ fn readers_held_back_by_an_upgrade_come_in_when_it_gives_up() {
                     });
                     assert_eq!(open_to(&lock), [true; 3]);
                 }
-            }
-        }
-    });
-}
-
-#[test]
-fn queued_writer_that_gives_up_lets_readers_in() {
-    // Queued behind the upgradable reader, with readers behind it.
-    watchdog(|| {
-        for mode in cases(MODES) {
-            for parties in parties() {
-                let (lock, inside, gave_up) = (mode.lock(0), AtomicUsize::new(0), AtomicBool::new(false));
-                thread::scope(|s| {
-                    let upgradable = lock.upgradable_read();
-                    let writer = s.spawn(|| {
-                        assert!(lock.try_write_for(LONGER).is_none());
-                        gave_up.store(true, Relaxed);
-                    });
-                    until_a_writer_waits_or(&lock, &gave_up);
-                    for _ in 0..parties {
-                        s.spawn(|| {
-                            let _reader = lock.read();
-                            inside.fetch_add(1, Relaxed);
-                            eventually(|| inside.load(Relaxed) == parties);
-                        });
-                    }
-                    writer.join().unwrap();
-                    eventually(|| inside.load(Relaxed) == parties);
-                    drop(upgradable);
-                });
-                assert_eq!(open_to(&lock), [true; 3]);
             }
         }
     });

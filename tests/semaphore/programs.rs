@@ -1,6 +1,5 @@
 //! Random requests, of many threads and against a specification.
 
-use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{ACQUIRES, MAX};
 use crate::random::{Numbers, programs};
-use crate::support::{allocations_during, parties, repeat, rounds, shown, watchdog};
+use crate::support::{Plain, allocations_during, parties, repeat, rounds, shown, watchdog};
 
 #[test]
 fn random_requests_never_exceed_the_permits() {
@@ -65,26 +64,21 @@ fn random_requests_never_exceed_the_permits() {
 
 #[test]
 fn permit_hands_over_what_was_done_under_it() {
-    struct Plain(UnsafeCell<usize>);
-    /// Its users hold the one permit.
-    unsafe impl Sync for Plain {}
-
     watchdog(|| {
         for parties in parties() {
-            let shared = (Semaphore::bounded(1), Plain(UnsafeCell::new(0)));
+            let (semaphore, plain) = (Semaphore::bounded(1), Plain::default());
             thread::scope(|s| {
                 for acquire in ACQUIRES.iter().cycle().take(parties) {
-                    let shared = &shared;
+                    let (semaphore, plain) = (&semaphore, &plain);
                     s.spawn(move || {
                         for _ in repeat(500) {
-                            let _permit = acquire(&shared.0, 1);
-                            let shared = &shared.1;
-                            unsafe { *shared.0.get() += 1 };
+                            let _permit = acquire(semaphore, 1);
+                            plain.write(plain.read() + 1);
                         }
                     });
                 }
             });
-            assert_eq!(shared.1.0.into_inner(), parties * rounds(500));
+            assert_eq!(plain.read(), parties * rounds(500));
         }
     });
 }

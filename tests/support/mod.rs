@@ -4,17 +4,23 @@
 use std::time::Duration;
 
 mod allocations;
+mod animal;
 mod drops;
 mod panics;
+mod plain;
 mod sleeper;
 mod threads;
+mod timed;
 mod watch;
 
 pub(crate) use allocations::{allocations_during, blocks_during, bytes_during};
+pub(crate) use animal::{Animal, Dog};
 pub(crate) use drops::{Counted, Drops};
 pub(crate) use panics::{message_of, unwind, unwinds};
+pub(crate) use plain::Plain;
 pub(crate) use sleeper::Sleeper;
 pub(crate) use threads::{elsewhere, spin_for};
+pub(crate) use timed::gives_up_in_time;
 pub(crate) use watch::{LIMIT, cases, either, eventually, parties, repeat, shown, watchdog};
 
 /// Long enough to be measured, short enough to be waited for.
