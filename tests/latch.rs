@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::random::programs;
 use crate::support::{
-    LIMIT, Plain, Sleeper, allocations_during, cases, gives_up_in_time, parties, repeat, watchdog,
+    LIMIT, Plain, SHORT, Sleeper, allocations_during, cases, gives_up_in_time, parties, repeat, watchdog,
 };
 
 /// The forms of a wait whose time does not run out.

@@ -185,8 +185,6 @@ pub(crate) mod spec;
 #[path = "shuttle.rs"]
 mod arm;
 
-#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
-pub(crate) use arm::{AtEnd, thread_local as checked_thread_local};
 #[cfg(all(loom, feature = "loom-spec"))]
 use arm::atomic::is_over;
 #[cfg(feature = "threads")]
@@ -196,9 +194,11 @@ pub(crate) use arm::{
     WriteAccess, atomic, budget, contain, draw, guess, known_thread, lines, nap, panicking, spin_hint,
     stand_by, this_thread, turn, unique_number, yield_now,
 };
-pub(crate) use arm::{per_process, per_thread, thread_own};
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+pub(crate) use arm::{AtEnd, thread_local as checked_thread_local};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, set_endless_rounds, set_lives, set_looks, set_turns, take_notes};
+pub(crate) use arm::{per_process, per_thread, thread_own};
 pub(crate) use limit::TimeLimit;
 
 observed! {

@@ -10,11 +10,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use shuttle::rand::Rng;
-pub(crate) use shuttle::thread::LocalKey;
+use shuttle::sync::{Condvar, Mutex};
 #[cfg(feature = "threads")]
 pub(crate) use shuttle::thread;
+pub(crate) use shuttle::thread::LocalKey;
 pub(crate) use shuttle::thread_local;
-use shuttle::sync::{Condvar, Mutex};
 
 pub(crate) use super::checked::*;
 

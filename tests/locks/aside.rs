@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Held, Lock, Take, assert_free, have, new, obstruct, waiting_ways, take, visit, ways};
+use super::{Held, Lock, Take, assert_free, have, new, obstruct, take, visit, waiting_ways, ways};
 use crate::support::{Sleeper, allocations_during, elsewhere, repeat};
 
 const BRIEF: Duration = Duration::from_micros(50);

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use super::{
-    Counter, Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, waiting_ways, take, visit,
-    visit_obstacle, ways,
+    Counter, Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, take, visit, visit_obstacle,
+    waiting_ways, ways,
 };
 use crate::support::{SHORT, Sleeper, cases, elsewhere, parties, repeat, unwind};
 

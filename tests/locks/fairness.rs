@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, waiting_ways, visit, ways};
+use super::{Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, visit, waiting_ways, ways};
 use crate::support::{LIMIT, SHORT, Sleeper, cases, elsewhere, eventually, repeat, rounds, spin_for};
 
 /// Has several threads take the lock `turns` times each, against hogs who are in its way for `section` at a

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use super::{
-    Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, waiting_ways, visit, visit_obstacle, ways,
+    Held, Lock, Map, Take, Way, assert_free, have, new, obstruct, visit, visit_obstacle, waiting_ways, ways,
 };
 use crate::support::{Sleeper, cases, either, elsewhere, eventually, parties, repeat, unwind, unwinds};
 

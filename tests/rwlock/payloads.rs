@@ -14,7 +14,7 @@ use lockwork::{
 
 use super::{Held, KINDS, MODES, take};
 use crate::locks::Take;
-use crate::support::{Animal, Dog, Drops, SHORT, cases, either, shown, unwind, unwinds, watchdog};
+use crate::support::{Animal, Counted, Dog, Drops, SHORT, cases, either, shown, unwind, unwinds, watchdog};
 
 #[test]
 fn unsized_payloads_behind_references() {

@@ -11,9 +11,9 @@ mod cell;
 mod park;
 
 pub(crate) use cell::{Data, ReadAccess, UnsafeCell, WriteAccess};
-pub(crate) use loom::thread::LocalKey;
 #[cfg(feature = "threads")]
 pub(crate) use loom::thread;
+pub(crate) use loom::thread::LocalKey;
 pub(crate) use loom::thread_local;
 pub(crate) use park::Parker;
 
