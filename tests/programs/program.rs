@@ -50,7 +50,8 @@ impl Program {
         Self::start_command(name, shell)
     }
 
-    fn start_command(name: &'static str, mut command: Command) -> Self {
+    /// Starts it by a command that ends in it.
+    pub(crate) fn start_command(name: &'static str, mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -86,6 +87,10 @@ impl Program {
             }
         });
         Self { child, pid, ended, stdout: Some(stdout), stderr: Some(stderr), complaints, lines }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// The next line that it says.

@@ -185,7 +185,7 @@ fn second_server_on_the_same_log_is_refused() {
         let server = Server::start(&[]);
         let address = server.address();
         let ended =
-            Server::start_with_log(server.log.clone(), false, &["--requests", "3"]).end().with_code(1);
+            Server::start_with_log(server.log.path.clone(), false, &["--requests", "3"]).end().with_code(1);
         assert_eq!(ended.stdout, "");
         ended.complains("another process writes to it");
         assert_eq!(Client::connect(address).ask(get("/log?x")).status, 200);
@@ -235,7 +235,7 @@ fn records_that_wait_are_bounded_by_their_bytes() {
         });
         clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
         reader.join().expect("a reader");
-        let peak = peak(server.pid);
+        let peak = peak(server.program.pid());
         assert!(peak < 20_000, "{peak} kB, for {} kB of records", CLIENTS * body.len() / 1000);
         server.stop();
         fs::remove_file(pipe).expect("the pipe is there");

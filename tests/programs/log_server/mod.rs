@@ -7,25 +7,21 @@ mod slow;
 mod stop;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 use std::{env, fs, process};
 
 use lockwork::{Event, Mutex};
 
 use crate::built::path;
-use crate::program::Program;
+use crate::program::{self, LIMIT, Program};
 use crate::support::{eventually, watchdog};
-
-/// After this a server is killed, and the thread that waits for it learns why. Less than the limit of a test.
-const LIMIT: Duration = Duration::from_secs(240);
 
 /// A path in the temporary directory that no other test uses.
 fn fresh_path() -> PathBuf {
@@ -36,17 +32,15 @@ fn fresh_path() -> PathBuf {
 
 /// A running server. Killed when it is dropped, and when it runs for too long.
 struct Server {
-    child: Arc<Mutex<Child>>,
-    pid: u32,
-    ended: Arc<Event>,
-    stdout: Option<JoinHandle<String>>,
-    stderr: Option<JoinHandle<()>>,
-    /// What has come of standard error so far.
-    complaints: Arc<Mutex<Vec<u8>>>,
-    lines: mpsc::Receiver<String>,
-    log: PathBuf,
-    /// Whether the log is ours to remove.
-    own_log: bool,
+    program: Program,
+    log: Log,
+}
+
+/// The log of a server.
+struct Log {
+    path: PathBuf,
+    /// Whether it is ours to remove.
+    is_own: bool,
 }
 
 /// How a server ended.
@@ -68,95 +62,35 @@ impl Server {
 
     /// Starts it by a command that ends in it.
     fn spawn(mut command: Command, log: PathBuf, own_log: bool, options: &[&str]) -> Self {
-        let mut child = command
-            .arg("--log")
-            .arg(&log)
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the example starts");
-        let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-        let (send, lines) = mpsc::channel();
-        let stdout = thread::spawn(move || {
-            let mut all = String::new();
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                all.push_str(&line);
-                all.push('\n');
-                // The receiver is gone once the address is known.
-                let _ = send.send(line);
-            }
-            all
-        });
-        let complaints = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&complaints);
-        let stderr = thread::spawn(move || {
-            let (mut stderr, mut chunk) = (stderr, [0; 4096]);
-            while let Ok(n @ 1..) = stderr.read(&mut chunk) {
-                heard.lock().extend_from_slice(&chunk[..n]);
-            }
-        });
-
-        let (pid, child, ended) = (child.id(), Arc::new(Mutex::new(child)), Arc::new(Event::new()));
-        let (watched, over) = (Arc::clone(&child), Arc::clone(&ended));
-        thread::spawn(move || {
-            if !over.wait_for(LIMIT) {
-                eprintln!("log_server runs for more than {LIMIT:?}, so it hangs: it is killed");
-                let _ = watched.lock().kill();
-            }
-        });
-        Self {
-            child,
-            pid,
-            ended,
-            stdout: Some(stdout),
-            stderr: Some(stderr),
-            complaints,
-            lines,
-            log,
-            own_log,
-        }
+        command.arg("--log").arg(&log).args(options);
+        let program = Program::start_command("log_server", command);
+        Self { program, log: Log { path: log, is_own: own_log } }
     }
 
     /// Where it listens.
     #[track_caller]
     fn address(&self) -> SocketAddr {
-        let line = self.lines.recv_timeout(LIMIT).expect("a server that says where it listens");
+        let line = self.program.line();
         let address = line.strip_prefix("listening on http://").and_then(|address| address.parse().ok());
         address.unwrap_or_else(|| panic!("not an address: {line}"))
     }
 
-    /// Sends a signal, as a terminal or a service manager does.
     fn signal(&self, signal: &str) {
-        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.pid.to_string()).status();
-        assert!(status.expect("kill runs").success());
+        self.program.signal(signal);
     }
 
     fn has_complained(&self, part: &str) -> bool {
-        String::from_utf8_lossy(&self.complaints.lock()).contains(part)
+        self.program.has_complained(part)
     }
 
     /// Waits for its end.
     #[track_caller]
-    fn end(mut self) -> Ended {
-        let mut status = None;
-        // The watchdog ends this if nothing else does.
-        eventually(|| {
-            // The lock is not held while waiting: the watchdog needs it.
-            status = self.child.lock().try_wait().expect("a child that can be waited for");
-            status.is_some()
-        });
-        self.ended.set();
-        let stdout = self.stdout.take().expect("read once").join().expect("it is read");
-        self.stderr.take().expect("read once").join().expect("it is read");
-        let stderr = String::from_utf8_lossy(&self.complaints.lock()).into_owned();
-        let log =
-            if self.own_log { fs::read_to_string(&self.log).unwrap_or_default() } else { String::new() };
-        let killed = status.is_some_and(|status| status.code().is_none());
+    fn end(self) -> Ended {
+        let program::Ended { status, stdout, stderr } = self.program.end();
+        let log = self.log.read();
+        let killed = status.code().is_none();
         assert!(killed || log.is_empty() || log.ends_with('\n'), "the last record is torn");
-        let log = log.lines().map(str::to_owned).collect();
-        Ended { status: status.expect("it has ended"), stdout, stderr, log }
+        Ended { status, stdout, stderr, log: log.lines().map(str::to_owned).collect() }
     }
 
     /// Interrupts it and waits for its end, which must be a good one.
@@ -167,15 +101,16 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Log {
+    fn read(&self) -> String {
+        if self.is_own { fs::read_to_string(&self.path).unwrap_or_default() } else { String::new() }
+    }
+}
+
+impl Drop for Log {
     fn drop(&mut self) {
-        self.ended.set();
-        // If it has ended already, there is nothing to kill.
-        let mut child = self.child.lock();
-        let _ = child.kill();
-        let _ = child.wait();
-        if self.own_log {
-            let _ = fs::remove_file(&self.log);
+        if self.is_own {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }

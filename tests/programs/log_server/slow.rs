@@ -226,9 +226,9 @@ fn idle_clients_cost_nothing() {
         // progress is all that happens. To look at each connection every five milliseconds would be 200
         // wake-ups of each worker.
         eventually(|| {
-            let before = sleeps(server.pid);
+            let before = sleeps(server.program.pid());
             thread::sleep(Duration::from_secs(1));
-            sleeps(server.pid) - before <= 5
+            sleeps(server.program.pid()) - before <= 5
         });
         drop(idle);
         server.stop().counted(50);
