@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::ptr;
 use std::time::Duration;
 
-use crate::facade::{self, Deadline, Data, UnsafeCell, WriteAccess};
+use crate::facade::{self, Data, Deadline, UnsafeCell, WriteAccess};
 use crate::raw::mutex::RawMutex;
-use crate::wait::{LockedQueue, Wakeup, Place, Queue, SpinWait, Waiter, Word};
+use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, Wakeup, Word};
 
 /// Notes that a model has come to `state`.
 pub fn note(state: &'static str) {
@@ -83,7 +83,14 @@ impl Gate {
             return Pass::Open;
         };
         let deadline = if timed { Deadline::after(Duration::from_secs(1)) } else { Deadline::NEVER };
-        match locked.wait(waiter, Place::Back, LockedQueue::unlock, &deadline, SpinWait::NONE, LockedQueue::unlock) {
+        match locked.wait(
+            waiter,
+            Place::Back,
+            LockedQueue::unlock,
+            &deadline,
+            SpinWait::NONE,
+            LockedQueue::unlock,
+        ) {
             Some(_) => Pass::Released,
             None => Pass::TimedOut,
         }

@@ -3,8 +3,8 @@
 //! `lock_api` keeps no memory of how a reader came in, so its readers are all counted, and none is visible in
 //! a slot.
 
-use std::panic::UnwindSafe;
 use std::num::NonZeroUsize;
+use std::panic::UnwindSafe;
 use std::time::{Duration, Instant};
 
 use ::lock_api as traits;
@@ -356,7 +356,10 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_shared_recursive(&self) {
         or_abort(|| {
-            if !self.0.read(Role::ReadAgain, TimeLimit::never(Call::at(Kind::RwLock, Mode::ReadRecursive, self))) {
+            if !self
+                .0
+                .read(Role::ReadAgain, TimeLimit::never(Call::at(Kind::RwLock, Mode::ReadRecursive, self)))
+            {
                 rwlock::too_many_readers("RawRwLock::lock_shared_recursive");
             }
         });
@@ -373,13 +376,19 @@ unsafe impl traits::RawRwLockRecursiveTimed for RawRwLock {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_shared_recursive_for(&self, timeout: Duration) -> bool {
-        self.0.read(Role::ReadAgain, TimeLimit::within(timeout, Call::at(Kind::RwLock, Mode::ReadRecursive, self)))
+        self.0.read(
+            Role::ReadAgain,
+            TimeLimit::within(timeout, Call::at(Kind::RwLock, Mode::ReadRecursive, self)),
+        )
     }
 
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn try_lock_shared_recursive_until(&self, deadline: Instant) -> bool {
-        self.0.read(Role::ReadAgain, TimeLimit::until(deadline, Call::at(Kind::RwLock, Mode::ReadRecursive, self)))
+        self.0.read(
+            Role::ReadAgain,
+            TimeLimit::until(deadline, Call::at(Kind::RwLock, Mode::ReadRecursive, self)),
+        )
     }
 }
 
@@ -389,7 +398,8 @@ unsafe impl traits::RawRwLockUpgrade for RawRwLock {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_upgradable(&self) {
-        let locked = or_abort(|| self.0.upgradable(TimeLimit::never(Call::at(Kind::RwLock, Mode::Upgradable, self))));
+        let locked =
+            or_abort(|| self.0.upgradable(TimeLimit::never(Call::at(Kind::RwLock, Mode::Upgradable, self))));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -408,7 +418,8 @@ unsafe impl traits::RawRwLockUpgrade for RawRwLock {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     unsafe fn upgrade(&self) {
         // SAFETY: this function's contract: the upgradable reader is in.
-        let upgraded = unsafe { self.0.upgrade(TimeLimit::never(Call::at(Kind::RwLock, Mode::Upgrade, self))) };
+        let upgraded =
+            unsafe { self.0.upgrade(TimeLimit::never(Call::at(Kind::RwLock, Mode::Upgrade, self))) };
         debug_assert!(upgraded, "a wait without a deadline ends with the lock");
     }
 
