@@ -116,7 +116,7 @@ pub(super) fn bucket(nanos: u64) -> usize {
 }
 
 impl LockNumbers {
-    /// How many waits were how long: each number is of those that were shorter than the length and not
+    /// Counts the waits by length: each number is of those that were shorter than the length beside it and not
     /// shorter than the one before. The last length is [`Duration::MAX`].
     pub fn histogram(&self) -> impl Iterator<Item = (Duration, u64)> {
         self.histogram.iter().enumerate().map(|(bucket, &waits)| {
@@ -178,13 +178,13 @@ impl Contention {
 }
 
 impl Profile {
-    /// The waits by lock, place and what made them wait, those first that cost most.
+    /// Returns the waits by lock, place and what made them wait, those first that cost most.
     #[must_use]
     pub fn entries(&self) -> &[Contention] {
         &self.entries
     }
 
-    /// What has become of all calls by lock, those first that were waited for longest in sum.
+    /// Returns what has become of all calls by lock, those first that were waited for longest in sum.
     #[must_use]
     pub fn locks(&self) -> &[LockNumbers] {
         &self.locks
