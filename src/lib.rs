@@ -72,8 +72,8 @@
 //!
 //! # Barging with bounded hand-off
 //!
-//! How the locks choose the next holder: [`Mutex`], [`RwLock`], [`ReentrantMutex`], and those of [`poison`]. A
-//! free lock goes to the thread that comes first, even if others wait, because handing it to a thread that
+//! How the locks choose the next holder: [`Mutex`], [`RwLock`], [`ReentrantMutex`], and those of [`poison`].
+//! A free lock goes to the thread that comes first, even if others wait, because handing it to a thread that
 //! sleeps would leave it idle until that thread is awake. A waiter that has been the first of its queue for a
 //! while (`docs/numbers.md` says how long) is handed the lock by one of the next unlocks. So every waiter
 //! gets its turn, and a timed one succeeds if the lock is released often enough between then and its

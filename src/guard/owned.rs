@@ -60,8 +60,8 @@ macro_rules! owns_value {
                 self.value.get_mut()
             }
 
-            /// Returns where the value lives. The caller who dereferences it answers for holding the lock, and
-            /// for the references to the value that guards give.
+            /// Returns where the value lives. The caller who dereferences it answers for holding the lock,
+            /// and for the references to the value that guards give.
             #[must_use]
             #[inline]
             pub const fn data_ptr(&self) -> *mut T {

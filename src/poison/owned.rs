@@ -57,8 +57,8 @@ macro_rules! owns_value {
                 }
             }
 
-            /// Puts `value` in the place of the present value, which is dropped after unlocking. Not stable in
-            /// `std` yet.
+            /// Puts `value` in the place of the present value, which is dropped after unlocking. Not stable
+            /// in `std` yet.
             ///
             /// # Errors
             ///
@@ -120,8 +120,8 @@ macro_rules! owns_value {
                 checked(self.poison.is_set(), self.inner.get_mut())
             }
 
-            /// Returns where the value lives. The caller who dereferences it answers for holding the lock. Not
-            /// stable in `std` yet.
+            /// Returns where the value lives. The caller who dereferences it answers for holding the lock.
+            /// Not stable in `std` yet.
             #[must_use]
             #[inline]
             pub const fn data_ptr(&self) -> *mut T {

@@ -95,8 +95,8 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// * When a writer unlocks, the readers that queued before the next writer go in together, before that
 ///   writer. A writer that comes while they go in queues behind them.
 /// * A writer that gives up at its deadline leaves nothing behind: the readers that it held back go in.
-/// * [Barging with bounded hand-off](crate#barging-with-bounded-hand-off): a free lock goes to the thread that
-///   comes first, even if others wait. Neither readers nor writers starve.
+/// * [Barging with bounded hand-off](crate#barging-with-bounded-hand-off): a free lock goes to the thread
+///   that comes first, even if others wait. Neither readers nor writers starve.
 ///
 /// # Memory ordering
 ///

@@ -116,8 +116,8 @@ pub(super) fn bucket(nanos: u64) -> usize {
 }
 
 impl LockNumbers {
-    /// Counts the waits by length: each number is of those that were shorter than the length beside it and not
-    /// shorter than the one before. The last length is [`Duration::MAX`].
+    /// Counts the waits by length: each number is of those that were shorter than the length beside it, and
+    /// not shorter than the one before. The last length is [`Duration::MAX`].
     pub fn histogram(&self) -> impl Iterator<Item = (Duration, u64)> {
         self.histogram.iter().enumerate().map(|(bucket, &waits)| {
             let last = bucket == BUCKETS - 1;
