@@ -68,6 +68,9 @@ use crate::options::Options;
 const INTERRUPTED: u8 = 130;
 const NOT_UNDERSTOOD: u8 = 2;
 
+/// Set if a line of output could not be written, for another reason than that its reader is gone.
+static UNSAID: Event = Event::new();
+
 fn main() -> ExitCode {
     let options = Options::parse();
     // The second one is for the interruption that is a part of the demonstration.
@@ -88,6 +91,10 @@ fn main() -> ExitCode {
         Ok(()) => run(&options, &stop),
     };
     match result {
+        Ok(_) if UNSAID.is_set() => {
+            complain(format_args!("cannot write to standard output"));
+            ExitCode::FAILURE
+        }
         Ok(code) => code,
         Err(problem) => {
             complain(format_args!("{problem}"));
@@ -248,7 +255,10 @@ fn demonstrate(options: &Options, stop: &Event, halt: &Arc<Event>) -> Result<Exi
 
 /// Writes a line to standard output. Unlike `println!` it survives a reader that has gone away.
 fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => UNSAID.set(),
+        _ => {}
+    }
 }
 
 /// Writes a line to standard error.

@@ -279,14 +279,16 @@ impl<'a> Manager<'a> {
             None => self.bars.add(ProgressBar::no_length()),
         };
         // Not more than the terminal is wide, and only what is known.
-        let narrow = Term::stderr().size_checked().is_some_and(|(_, width)| width < 80);
-        let style = match (identity.size, narrow) {
-            (Some(_), false) => {
+        let width = Term::stderr().size_checked().map_or(80, |(_, width)| width);
+        let style = match (identity.size, width) {
+            (Some(_), 80..) => {
                 "{prefix:>16!} {wide_bar} {bytes:>10} of {total_bytes:10} {bytes_per_sec:>12} {eta:>4}"
             }
-            (Some(_), true) => "{prefix:10!} {percent:>3}% {wide_bar} {eta:>4}",
-            (None, false) => "{prefix:>16!} {spinner} {bytes:>10} of unknown {bytes_per_sec:>12}",
-            (None, true) => "{prefix:10!} {spinner} {bytes:>10}",
+            (None, 80..) => "{prefix:>16!} {spinner} {bytes:>10} of unknown {bytes_per_sec:>12}",
+            (Some(_), 30..) => "{prefix:10!} {percent:>3}% {wide_bar} {eta:>4}",
+            (None, 30..) => "{prefix:10!} {spinner} {bytes:>10}",
+            (Some(_), _) => "{percent:>3}%",
+            (None, _) => "{bytes}",
         };
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);

@@ -71,6 +71,13 @@ impl Program {
         Self::start_command(name, command)
     }
 
+    /// Starts it by a shell that runs `before`, such as a limit, and then becomes the program.
+    pub(crate) fn start_after(before: &str, name: &'static str, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{before}; exec \"$@\""), "sh"]).arg(path(name)).args(arguments);
+        Self::start_command(name, shell)
+    }
+
     /// Starts it by a command that ends in it.
     pub(crate) fn start_command(name: &'static str, mut command: Command) -> Self {
         let mut child = command
