@@ -11,7 +11,8 @@ Examples:
   bank --transfers 1000000 --strategy all-at-once
   bank --naive
 
-Exit code: 0 if the money is all there, 1 if not or if the report could not be written, 2 for a bad command line, 3 after a deadlock, 130 after Ctrl-C.";
+Exit code: 0 if the money is all there, 1 if not or if the report could not be written, 2 for a bad command line, 3 after
+a deadlock, 130 after Ctrl-C.";
 
 /// Transfers between accounts, by many tellers at once: the total never changes.
 ///
@@ -46,7 +47,7 @@ pub(crate) struct Options {
 
     /// In one of so many transfers another thread gets the processor between the two locks; 0 is never. Naive
     /// tellers are interrupted every time
-    #[arg(long, default_value_t = 64, value_name = "N")]
+    #[arg(long, default_value_t = 1024, value_name = "N")]
     pub(crate) interrupt: u64,
 
     /// Where the random numbers begin: the same seed gives each teller the same transfers

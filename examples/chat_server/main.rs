@@ -78,9 +78,16 @@ static INTERRUPTED: Event = Event::new();
 /// What a shell says of a process that Ctrl-C has ended.
 const BY_CTRL_C: u8 = 130;
 
+/// Set if a line of output could not be written, for another reason than that its reader is gone.
+static UNSAID: Event = Event::new();
+
 fn main() -> ExitCode {
     let options = Options::parse();
     match run(&options) {
+        Ok(_) if UNSAID.is_set() => {
+            complain(format_args!("cannot write to standard output"));
+            ExitCode::FAILURE
+        }
         Ok(_) if options.demo.is_some() && INTERRUPTED.is_set() => ExitCode::from(BY_CTRL_C),
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -175,7 +182,10 @@ fn open_files(_: u64) -> Option<u64> {
 
 /// Writes a line to standard output. Unlike `println!` it survives a reader that has gone away.
 fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => UNSAID.set(),
+        _ => {}
+    }
 }
 
 fn complain(line: fmt::Arguments<'_>) {

@@ -68,6 +68,9 @@ use crate::options::Options;
 
 const INTERRUPTED: u8 = 130;
 
+/// Set if a line of output could not be written, for another reason than that its reader is gone.
+static UNSAID: Event = Event::new();
+
 fn main() -> ExitCode {
     let options = Options::parse();
     let (stop, abort) = (Arc::new(Event::new()), Arc::new(Event::new()));
@@ -83,6 +86,10 @@ fn main() -> ExitCode {
         Err(error) => Err(format!("cannot listen for Ctrl-C: {error}").into()),
     };
     match result {
+        Ok(_) if UNSAID.is_set() => {
+            complain(format_args!("cannot write to standard output"));
+            ExitCode::FAILURE
+        }
         Ok(code) => code,
         Err(problem) => {
             complain(format_args!("{problem}"));
@@ -219,7 +226,10 @@ fn summary(report: &Report) {
 
 /// Writes a line to standard output. Unlike `println!` it survives a reader that has gone away.
 fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => UNSAID.set(),
+        _ => {}
+    }
 }
 
 /// Writes a line to standard error, where people look for trouble.

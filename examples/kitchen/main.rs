@@ -50,12 +50,13 @@ type Told = Result<Vec<String>, String>;
 type Station = fn(usize) -> Told;
 
 /// In the order of the page.
-const STATIONS: [(&str, Station); 21] = [
+const STATIONS: [(&str, Station); 22] = [
     ("mutex", locks::mutex),
     ("rwlock", locks::rwlock),
     ("reentrant", locks::reentrant),
     ("together", locks::together),
     ("once", locks::once),
+    ("poison", locks::poison),
     ("local", locks::local),
     ("condition", signals::condition),
     ("event", signals::event),

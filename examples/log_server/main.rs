@@ -109,9 +109,16 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// What a shell says of a process that Ctrl-C has ended.
 const BY_CTRL_C: u8 = 130;
 
+/// Set if a line of output could not be written, for another reason than that its reader is gone.
+static UNSAID: Event = Event::new();
+
 fn main() -> ExitCode {
     let options = Options::parse();
     match run(&options) {
+        Ok(_) if UNSAID.is_set() => {
+            complain(format_args!("cannot write to standard output"));
+            ExitCode::FAILURE
+        }
         Ok(_) if options.requests.is_some() && INTERRUPTED.load(Relaxed) => ExitCode::from(BY_CTRL_C),
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -358,7 +365,10 @@ fn spawn<'scope, T: Send + 'scope>(
 
 /// Writes a line to standard output. Unlike `println!` it survives a reader that has gone away.
 fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => UNSAID.set(),
+        _ => {}
+    }
 }
 
 /// Writes a line to standard error, where people look for trouble.

@@ -27,7 +27,7 @@ use lockwork::{Barrier, Mutex, RwLock};
 
 /// Programs with something wrong, and what diagnosis says of each.
 #[derive(Debug, Parser)]
-#[command(name = "watched", version)]
+#[command(name = "watched", version, after_help = EXAMPLES)]
 struct Options {
     /// What is wrong
     #[arg(value_enum)]
@@ -149,3 +149,9 @@ fn hang() -> bool {
     // The threads end with the process.
     report.is_ok()
 }
+
+const EXAMPLES: &str = "\
+Example:
+  watched inversion
+
+Exit code: 0 if what is wrong was found, 1 if not, 2 for a bad command line.";

@@ -551,3 +551,13 @@ fn too_few_open_files_are_told_at_the_start() {
         server.end().with_code(0).complains("fewer clients than --max-clients will come in");
     });
 }
+
+/// A report that no reader gets is a failure.
+#[cfg(target_os = "linux")]
+#[test]
+fn report_that_cannot_be_written_is_a_failure() {
+    watchdog(|| {
+        let demo = Program::start_after("exec >/dev/full", "chat_server", &["--demo", "2"]);
+        demo.end().with_code(1).complains("chat_server: cannot write to standard output");
+    });
+}

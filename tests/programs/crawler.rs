@@ -324,6 +324,16 @@ fn second_interrupt_drops_what_is_in_progress() {
     });
 }
 
+/// A table that no reader gets is a failure.
+#[cfg(target_os = "linux")]
+#[test]
+fn table_that_cannot_be_written_is_a_failure() {
+    watchdog(|| {
+        let ended = Program::start_after("exec >/dev/full", "crawler", &["--demo"]).end().expect(1);
+        ended.says("crawler: cannot write to standard output");
+    });
+}
+
 #[test]
 fn command_line_is_checked() {
     watchdog(|| {

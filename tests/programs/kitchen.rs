@@ -15,7 +15,8 @@ mutex      4 cooks put 100 plates each on one pile: 400 are there
 rwlock     4 cooks read the menu at once; one read and wrote it, alone
 reentrant  4 recipes, each of three made of one another, under one lock
 together   4 cooks took salt and sugar, or sugar and salt: no cook got stuck
-once       4 cooks wanted dough at the same time: it was made once
+once       4 cooks wanted fire, salt and dough at once: one of each came
+poison     a cook fainted with the knife: 4 others were told, and went on
 local      4 cooks tasted 25 times, each with a spoon that no other ever had
 condition  the waiter slept until 4 dishes stood there; another gave up in time
 event      4 cooks waited for the doors to open: 0 began before, 4 after
@@ -29,8 +30,7 @@ buffer     80 dishes went over a pass with room for 3, and none was dropped
 first      one helper took 4 orders and 4 ovens as they came, then went home
 order      tickets by urgency: [9, 4, 2]; plates from the top: [4, 9, 2]
 channel    4 cooks called a dish each; after the last the waiter went, too
-pool       12 orders on 4 threads: the dishes came in the order of the orders;
-           one burnt, which only its guest was told; one was cancelled in time
+pool       12 orders on 4 threads came in order; one burnt, one was cancelled
 completed  tea and toast came when they were ready, the eggs last
 worker     a timer ticked beside it all until it was told to stop
            every station is as it should be

@@ -1,10 +1,13 @@
-//! A value, and who may use it: `Mutex`, `RwLock`, `ReentrantMutex`, `lock_all`, `LazyLock`, and a value for
-//! each thread.
+//! A value, and who may use it: `Mutex`, `RwLock`, `ReentrantMutex`, `lock_all`, `Once` and its like,
+//! `poison::Mutex`, and a value for each thread.
 
 use std::cell::Cell;
-use std::thread;
+use std::{panic, thread};
 
-use lockwork::{Barrier, LazyLock, Mutex, ReentrantMutex, RwLock, ThreadCell, ThreadLocal, lock_all};
+use lockwork::{
+    Barrier, LazyLock, Mutex, Once, OnceLock, ReentrantMutex, RwLock, ThreadCell, ThreadLocal, lock_all,
+    poison,
+};
 
 use super::{check, told};
 use crate::Told;
@@ -100,20 +103,58 @@ pub(crate) fn together(cooks: usize) -> Told {
     told([format!("{cooks} cooks took salt and sugar, or sugar and salt: no cook got stuck")])
 }
 
-/// Something is made when it is first wanted, by one thread, for all.
+/// Something is done or made when it is first wanted, by one thread, for all.
 pub(crate) fn once(cooks: usize) -> Told {
     static MADE: Mutex<usize> = Mutex::new(0);
     static DOUGH: LazyLock<usize> = LazyLock::new(|| {
         *MADE.lock() += 1;
         *MADE.lock()
     });
-    let took: usize = thread::scope(|scope| {
-        let cooks: Vec<_> = (0..cooks).map(|_| scope.spawn(|| *DOUGH)).collect();
-        cooks.into_iter().map(|cook| cook.join().expect("a cook does not panic")).sum()
+    let (fire, lit, salt) = (Once::new(), Mutex::new(0), OnceLock::new());
+    let (bought, took) = thread::scope(|scope| {
+        let cook = |cook| {
+            fire.call_once(|| *lit.lock() += 1);
+            // The first comes back with it; the others bring theirs home again, and take that one's.
+            let bought = salt.set(cook).is_ok();
+            (usize::from(bought), if salt.wait() < &cooks { *DOUGH } else { 0 })
+        };
+        let cooks: Vec<_> = (0..cooks).map(|number| scope.spawn(move || cook(number))).collect();
+        let came = cooks.into_iter().map(|cook| cook.join().expect("a cook does not panic"));
+        came.fold((0, 0), |(bought, took), cook| (bought + cook.0, took + cook.1))
     });
-    let made = *MADE.lock();
-    check(made == 1 && took == cooks, || format!("the dough was made {made} times"))?;
-    told([format!("{cooks} cooks wanted dough at the same time: it was made once")])
+    let (lit, made) = (lit.into_inner(), *MADE.lock());
+    check((lit, bought, made, took) == (1, 1, 1, cooks), || {
+        format!("the fire was lit {lit} times, salt bought {bought} times, dough made {made} times")
+    })?;
+    told([format!("{cooks} cooks wanted fire, salt and dough at once: one of each came")])
+}
+
+/// A panic with the lock held is told to those who lock after it.
+pub(crate) fn poison(cooks: usize) -> Told {
+    let knife = poison::Mutex::new(0);
+    let told_of = thread::scope(|scope| {
+        let fainted = scope.spawn(|| {
+            let _knife = knife.lock();
+            // It panics, but says nothing of it on standard error.
+            panic::resume_unwind(Box::new("fainted"))
+        });
+        let fainted: thread::Result<()> = fainted.join();
+        assert!(fainted.is_err());
+        let cooks: Vec<_> = (0..cooks)
+            .map(|_| {
+                scope.spawn(|| {
+                    // Told that it may be half done, each looks, and takes it nevertheless.
+                    let told = knife.lock().unwrap_err();
+                    *told.into_inner() += 1;
+                })
+            })
+            .collect();
+        cooks.into_iter().filter_map(|cook| cook.join().ok()).count()
+    });
+    knife.clear_poison();
+    let cuts = knife.lock().map_err(|_| "the knife is still said to be dangerous")?;
+    check(told_of == cooks && *cuts == cooks, || format!("{told_of} cooks of {cooks} were told"))?;
+    told([format!("a cook fainted with the knife: {cooks} others were told, and went on")])
 }
 
 /// Each thread finds a value of its own under the same name.

@@ -43,10 +43,7 @@ pub(crate) fn pool(cooks: usize) -> Told {
     })?;
     let stirred = stirring.into_iter().filter_map(|task| task.join().ok()).count();
     check(stirred == cooks, || format!("{stirred} of {cooks} cooks came back: the burnt dish cost one"))?;
-    told([
-        format!("{ORDERS} orders on {cooks} threads: the dishes came in the order of the orders;"),
-        "one burnt, which only its guest was told; one was cancelled in time".into(),
-    ])
+    told([format!("{ORDERS} orders on {cooks} threads came in order; one burnt, one was cancelled")])
 }
 
 /// Results as they come, each with what it was for.

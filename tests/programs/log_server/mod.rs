@@ -385,3 +385,13 @@ fn log_without_a_name_is_removed_by_a_run_and_kept_by_a_server() {
         fs::remove_file(log).expect("the log is there");
     });
 }
+
+/// What no reader is told is a failure, although the log is complete.
+#[cfg(target_os = "linux")]
+#[test]
+fn report_that_cannot_be_written_is_a_failure() {
+    watchdog(|| {
+        let run = Program::start_after("exec >/dev/full", "log_server", &["--requests", "3"]);
+        run.end().with_code(1).complains("log_server: cannot write to standard output");
+    });
+}
