@@ -94,9 +94,10 @@ impl SpinWait {
     /// pauses pass leaves such a holder several sections in peace. Which of the two sorts it meets a thread
     /// learns from its waits.
     ///
-    /// Its yields are counted and not timed. Where more threads than processors want a lock, a yield takes as
-    /// long as those it goes to work with that lock, and says nothing of the others: threads that rested from
-    /// them had a third of the throughput, four on two processors.
+    /// Its yields are counted and not timed, as are those of [`for_shared_lock`](Self::for_shared_lock). Where
+    /// more threads than processors want a lock, a yield takes as long as those it goes to work with that
+    /// lock, and says nothing of the others: threads that rested from them had a third of the throughput, four
+    /// on two processors, and of readers and writers a seventh.
     pub(crate) fn for_lock() -> Self {
         if numbers::learn_sections() != 0 && OWN.with(|own| Long::wants(&own.long_sections)) {
             let iterations = numbers::long_section_looks();
@@ -106,11 +107,10 @@ impl SpinWait {
         }
     }
 
-    /// The same, but for a lock that several may have at a time. Those it waits for are many, and with one of
-    /// them interrupted while others are busy each yield may cost a time slice, during which no other thread
-    /// may come in.
+    /// The same, but for a lock that several may have at a time. Nothing is learnt of its sections: those of
+    /// readers and of writers differ.
     pub(crate) fn for_shared_lock() -> Self {
-        Self::few().yielding(numbers::lock_yields(), numbers::long_yield())
+        Self::few()
     }
 
     /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one
@@ -133,7 +133,10 @@ impl SpinWait {
 
     /// Then yields for as long as a wake-up takes.
     fn awaiting_answer(self) -> Self {
-        Self { lesson: Lesson::Answers, ..self }.yielding(budget(u32::MAX, 0), numbers::answer_yield_time())
+        let wait = self.yielding(budget(u32::MAX, 0), numbers::answer_yield_time());
+        // A wait without yields says nothing of what they are worth.
+        let lesson = if wait.yields != 0 { Lesson::Answers } else { Lesson::Nothing };
+        Self { lesson, ..wait }
     }
 
     /// Before a writer parks that waits for readers to leave. It keeps all others out, and the reader it
@@ -255,8 +258,6 @@ struct Own {
     long_yields: Cell<i8>,
     /// Since when it does not yield because of them.
     rest: Cell<Option<Moment>>,
-    /// How many of its yields since were brief.
-    brief_yields: Cell<u32>,
     /// How many unlocks of this thread have found a designated waker since its last turn.
     unlocks: Cell<u32>,
     /// How often this thread was asked to give way since it last looked at the clock, and when it last did.
@@ -270,7 +271,6 @@ impl Own {
             late_answers: Cell::new(-8),
             long_yields: Cell::new(0),
             rest: Cell::new(None),
-            brief_yields: Cell::new(0),
             barging: Cell::new((0, None)),
             unlocks: Cell::new(0),
         }
@@ -341,12 +341,10 @@ impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Adaptive<GA
 /// Yields in a wait for another thread's signal, and returns how long that took. `None` if it took so long
 /// that a thread must have had a time slice that has nothing to do with that signal: this thread had better
 /// sleep, because a thread that is woken up comes before one that is busy all the time, and one that yields
-/// comes behind it. It remembers that for some waits, and for twice as many if it is still so when it tries
-/// again; each yield that does not take long makes it one wait less.
+/// comes behind it. It rests from yielding then, and for twice as long if it is still so when it tries again;
+/// a yield that does not take long ends that.
 #[inline]
 fn yield_timed() -> Option<Duration> {
-    /// So many brief yields of a thread in a row halve the rest after the next long one.
-    const HALVES: u32 = 16;
     let start = Moment::now();
     yield_now();
     let now = Moment::now();
@@ -354,17 +352,15 @@ fn yield_timed() -> Option<Duration> {
     OWN.with(|own| {
         let rests: &LongYields = &LONG_YIELDS;
         if took >= numbers::long_yield() {
-            rests.doublings.set((rests.doublings.get() + 1).min(numbers::yield_rest_doublings() as i8));
-            rests.count.set(rests.count.get().wrapping_add(1));
+            // If another's long yield was counted since this one began, both tell of the same.
+            if rests.count.get() == own.long_yields.get() {
+                rests.doublings.set((rests.doublings.get() + 1).min(numbers::yield_rest_doublings() as i8));
+                rests.count.set(rests.count.get().wrapping_add(1));
+            }
             own.long_yields.set(rests.count.get());
             own.rest.set(Some(now));
-            own.brief_yields.set(0);
         } else if rests.doublings.get() > 0 {
-            let brief = own.brief_yields.get() + 1;
-            own.brief_yields.set(brief % HALVES);
-            if brief == HALVES {
-                rests.doublings.set((rests.doublings.get() - 1).max(0));
-            }
+            rests.doublings.set(0);
         }
     });
     (took < numbers::long_yield()).then_some(took)
