@@ -1,6 +1,8 @@
 //! How the crate stands to the best reference lock on 4, 16, 64 and 128 cores of the mesh: the table of
 //! `docs/scaling.md`, which `cargo sim goals` prints, and each of its ratios held with a tenth of slack.
 
+use std::env;
+
 use lockwork::sim::Machine;
 
 use crate::locks::{Line, barging, futex, meeting, ring, shared, spin};
@@ -125,9 +127,14 @@ pub(crate) fn all() -> Vec<Goal> {
     goals
 }
 
+/// Prints those whose name contains one of the words of the command line, or all.
 pub(crate) fn print() {
+    let words: Vec<String> = env::args().skip(3).collect();
     println!("| | goal | 4 cores | 16 | 64 | 128 |\n|---|--:|--:|--:|--:|--:|");
     for goal in all() {
+        if !words.is_empty() && !words.iter().any(|word| goal.name.contains(word)) {
+            continue;
+        }
         print!("| {} | {} |", goal.name, goal.wanted);
         CORES.iter().for_each(|&cores| print!(" {:.2} |", goal.ratio(cores)));
         println!();

@@ -177,11 +177,10 @@ impl RawMutex {
                 continue;
             }
             let another_comes = designated == 0 && word.has(DESIGNATED);
-            if designated == 0 && word.has_waiters() && numbers::queue_behind() != 0 {
-                // Those that run are enough to keep the lock busy.
-                spin = Some(SpinWait::NONE);
-            }
             let spin_now = spin.get_or_insert_with(SpinWait::for_lock);
+            if designated == 0 && word.has_waiters() && spin_now.leaves_to_others() {
+                *spin_now = SpinWait::NONE;
+            }
             let paused = if another_comes { spin_now.yield_only() } else { spin_now.spin() };
             if paused {
                 word = self.queue.load();

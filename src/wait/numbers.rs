@@ -56,7 +56,7 @@ numbers! {
     barrier_own_line = 1, in models 1;
     /// The longest pause after a failed exchange is 2 to the power of this many hints.
     collision_doublings = 6, in models 0;
-    /// Whether a thread that finds others in a lock's queue joins them at once.
+    /// Whether a thread that finds others in a lock's queue joins them at once, unless sections are long.
     queue_behind = 1, in models 0;
     /// Whether threads learn that sections are long.
     learn_sections = 1, in models 1;

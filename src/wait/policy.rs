@@ -161,6 +161,14 @@ impl SpinWait {
         }
     }
 
+    /// Returns whether a thread that finds others in the lock's queue joins them at once. Of a lock of short
+    /// sections those that run keep its line and their processors busy enough. Where sections are long, or
+    /// nothing is known of them, it looks and yields first: there is time for it, and a lock that is taken as
+    /// soon as it is free rests for no wake-up.
+    pub(crate) fn leaves_to_others(&self) -> bool {
+        numbers::queue_behind() != 0 && self.lesson != Lesson::Sections
+    }
+
     /// Returns whether only yields are left.
     pub(crate) fn is_yielding(&self) -> bool {
         self.iterations == 0
@@ -279,7 +287,7 @@ impl Own {
 
 /// Whether a thread should look often, because the sections it waits for are long. Of the waits for short
 /// ones 8 to 25 in a hundred end [soon](numbers::short_section_looks), of those for long ones one.
-type Long = Adaptive<1, 16, 32, 32>;
+type Long = Adaptive<1, 32, 32, 120>;
 
 /// Whether a thread should yield for as long as a wake-up takes, because the signals it waits for come in
 /// that time.
