@@ -54,10 +54,10 @@ fn run(run: impl Fn(&Setting) -> Figures + 'static) -> Run {
 pub(crate) fn all() -> Vec<Goal> {
     let mut goals = Vec::new();
     for (title, section, blocking, mcs) in [
-        ("0 ns", 0, [1.95, 0.96, 1.29, 1.17], [1.39, 0.48, 0.50, 0.45]),
-        ("20 ns", 20 * NS, [1.69, 1.45, 1.09, 1.63], [1.24, 0.77, 0.47, 0.43]),
-        ("500 ns", 500 * NS, [1.20, 1.93, 1.93, 1.89], [1.01, 1.01, 1.02, 1.00]),
-        ("10 µs", 10_000 * NS, [1.05, 1.05, 1.05, 1.05], [0.90, 0.90, 0.91, 0.91]),
+        ("0 ns", 0, [1.79, 1.07, 1.70, 1.28], [1.26, 0.53, 0.66, 0.50]),
+        ("20 ns", 20 * NS, [1.66, 1.57, 1.60, 1.17], [1.21, 0.83, 0.69, 0.43]),
+        ("500 ns", 500 * NS, [1.30, 1.88, 1.82, 1.73], [1.01, 1.00, 0.96, 0.92]),
+        ("10 µs", 10_000 * NS, [1.05, 1.04, 1.05, 1.05], [0.90, 0.90, 0.91, 0.91]),
     ] {
         let own = || run(move |on| exclusive::<Line<lockwork::Mutex<()>>>(on, section));
         let others = vec![
@@ -71,9 +71,9 @@ pub(crate) fn all() -> Vec<Goal> {
         goals.push(Goal::new(&name, 0.8, own(), others, mcs));
     }
     for (title, every, reached) in [
-        ("reads only", 0, [1.01, 3.07, 1.02, 0.60]),
-        ("one write in 100", 100, [0.63, 1.87, 1.76, 1.16]),
-        ("one write in 10", 10, [0.97, 0.83, 1.42, 2.14]),
+        ("reads only", 0, [1.01, 3.07, 1.03, 0.59]),
+        ("one write in 100", 100, [0.62, 1.92, 1.92, 1.85]),
+        ("one write in 10", 10, [0.98, 0.84, 1.17, 1.93]),
     ] {
         let own = run(move |on| readers::<Line<lockwork::RwLock<()>>>(on, every));
         let others = vec![
@@ -82,7 +82,7 @@ pub(crate) fn all() -> Vec<Goal> {
         ];
         goals.push(Goal::new(&format!("rwlock, {title}"), 1.0, own, others, reached));
     }
-    for (count, reached) in [(1, [0.10, 0.17, 0.60, 1.17]), (4, [0.67, 1.80, 4.31, 5.77])] {
+    for (count, reached) in [(1, [0.10, 0.17, 0.60, 1.17]), (4, [0.67, 1.83, 4.37, 6.58])] {
         let own = run(move |on| permits::<Line<lockwork::Semaphore>>(on, count));
         let others = vec![run(move |on| permits::<futex::Semaphore>(on, count))];
         goals.push(Goal::new(&format!("semaphore, permits: {count}"), 1.0, own, others, reached));
@@ -101,7 +101,7 @@ pub(crate) fn all() -> Vec<Goal> {
         1.0,
         run(crowd::<Condvar>),
         others,
-        [1.06, 2.79, 1.36, 1.02],
+        [1.06, 2.79, 1.37, 1.23],
     ));
     let others = vec![run(meetings::<meeting::Blocking>)];
     goals.push(Goal::new(
@@ -109,7 +109,7 @@ pub(crate) fn all() -> Vec<Goal> {
         1.0,
         run(meetings::<Line<lockwork::Barrier>>),
         others,
-        [0.86, 0.23, 0.04, 0.91],
+        [0.86, 0.23, 0.04, 0.89],
     ));
     let others = vec![run(broadcast::<futex::Event>)];
     goals.push(Goal::new(
@@ -119,7 +119,7 @@ pub(crate) fn all() -> Vec<Goal> {
         others,
         [1.00, 1.00, 1.00, 0.94],
     ));
-    for (places, reached) in [(1, [0.67, 1.09, 1.40, 1.22]), (64, [1.97, 1.93, 1.76, 1.26])] {
+    for (places, reached) in [(1, [0.67, 1.18, 1.44, 1.27]), (64, [1.97, 1.94, 1.76, 1.26])] {
         let own = run(move |on| queue::<Line<lockwork::BoundedBuffer<u64>>>(on, places));
         let others = vec![run(move |on| queue::<ring::Ring>(on, places))];
         goals.push(Goal::new(&format!("buffer, places: {places}"), 1.0, own, others, reached));

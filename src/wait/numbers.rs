@@ -90,7 +90,7 @@ pub(crate) fn yield_rest() -> Duration {
 /// How often at most that time is doubled.
 #[inline(always)]
 pub(crate) fn yield_rest_doublings() -> u32 {
-    number("yield_rest_doublings", 3)
+    number("yield_rest_doublings", 6)
 }
 
 /// Between two yields of a thread that barges.
