@@ -94,10 +94,10 @@ impl SpinWait {
     /// pauses pass leaves such a holder several sections in peace. Which of the two sorts it meets a thread
     /// learns from its waits.
     ///
-    /// Its yields are counted and not timed, as are those of [`for_shared_lock`](Self::for_shared_lock). Where
-    /// more threads than processors want a lock, a yield takes as long as those it goes to work with that
-    /// lock, and says nothing of the others: threads that rested from them had a third of the throughput, four
-    /// on two processors, and of readers and writers a seventh.
+    /// Its yields are counted and not timed, as are those of [`for_shared_lock`](Self::for_shared_lock).
+    /// Where more threads than processors want a lock, a yield takes as long as those it goes to work with
+    /// that lock, and says nothing of the others: threads that rested from them had a third of the
+    /// throughput, four on two processors, and of readers and writers a seventh.
     pub(crate) fn for_lock() -> Self {
         if numbers::learn_sections() != 0 && OWN.with(|own| Long::wants(&own.long_sections)) {
             let iterations = numbers::long_section_looks();
