@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
 # What a release would be: the package builds from what it contains, and says nothing that CONTRIBUTING.md does not list.
+# `cargo publish --dry-run` asks crates.io: on a developer's machine that cannot reach it this says so and checks nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [ -z "${CI:-}" ] && ! curl --fail --silent --max-time 20 --output /dev/null https://index.crates.io/config.json; then
+    echo "left out: crates.io cannot be reached"
+    exit 0
+fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-allowed='ignoring test `lockwork` as|manifest has no (documentation, homepage or )?repository|aborting upload due to dry run'
+allowed='ignoring test `(lockwork|diagnose)` as|manifest has no (documentation, homepage or )?repository|aborting upload due to dry run'
 for command in "package --list" "package" "publish --dry-run"; do
     echo "cargo $command"
     # shellcheck disable=SC2086
