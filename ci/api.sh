@@ -1,31 +1,31 @@
 #!/usr/bin/env bash
 # What has changed of the surface, and whether the version allows it: `ci/api.sh [REVISION]`. Compares with a revision of this
-# repository, or without one with the last release on crates.io; before the first release there is none, which is said.
-# Needs cargo-semver-checks and cargo-public-api, and the latter a nightly toolchain. They are installed if CI is set; on a
-# developer's machine without them this says so and checks nothing.
+# repository (from a clean checkout), or without one with the last release on crates.io; before the first release there is
+# none, and this counts what there is. Needs cargo-public-api with a nightly toolchain, and cargo-semver-checks. They are
+# installed if CI is set; on a developer's machine this says which is missing, and does without.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 features=diagnose,lock_api,serde,threads
 if [ -n "${CI:-}" ]; then
-    cargo install cargo-semver-checks cargo-public-api --locked
+    cargo install cargo-public-api cargo-semver-checks --locked
     rustup toolchain install nightly --profile minimal
 fi
-for tool in semver-checks public-api; do
-    if ! cargo "$tool" --version >/dev/null 2>&1; then
-        echo "left out: cargo-$tool is not installed (cargo install cargo-$tool --locked)"
-        exit 0
-    fi
-done
+has() {
+    cargo "$1" --version >/dev/null 2>&1 || {
+        echo "left out: cargo-$1 is not installed (cargo install cargo-$1 --locked)"
+        return 1
+    }
+}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/api
+public=(--package lockwork --features "$features" -sss)
+semver=(check-release --package lockwork --only-explicit-features --features "$features")
 if [ $# -ne 0 ]; then
-    semver="--baseline-rev $1" public="$1..HEAD"
-elif curl --fail --silent --output /dev/null https://index.crates.io/lo/ck/lockwork; then
-    semver="" public=latest
+    ! has public-api || cargo public-api "${public[@]}" diff "$1..HEAD"
+    ! has semver-checks || cargo semver-checks "${semver[@]}" --baseline-rev "$1"
+elif curl --fail --silent --max-time 20 --output /dev/null https://index.crates.io/lo/ck/lockwork; then
+    ! has public-api || cargo public-api "${public[@]}" diff latest
+    ! has semver-checks || cargo semver-checks "${semver[@]}"
 else
-    echo "not on crates.io yet: nothing to compare with; the surface has this many items:"
-    cargo public-api --package lockwork --features "$features" -sss | wc -l
-    exit 0
+    echo "not on crates.io yet: there is nothing to compare with"
+    ! has public-api || echo "items of the surface: $(cargo public-api "${public[@]}" | wc -l)"
 fi
-cargo public-api --package lockwork --features "$features" -sss diff $public
-# shellcheck disable=SC2086
-cargo semver-checks check-release --package lockwork --only-explicit-features --features "$features" $semver
