@@ -166,18 +166,20 @@ fn file_that_orders_memory_has_a_model() {
     assert_eq!(wrong, [""; 0], "no model in loom-tests");
 }
 
-/// A test file is what one takes in at one sitting. The programs' tests are files of their own packages.
+/// A file is what one takes in at one sitting: about 600 lines of the crate, where pages of public types make
+/// some longer, and 800 of its tests. The programs' tests are files of their own packages.
 #[test]
-fn test_files_fit_one_sitting() {
-    let mut files = Vec::new();
-    for folder in ["tests", "diagnose-tests/src", "loom-tests/src", "shuttle-tests/src"] {
-        rust_files(&root().join(folder), &mut files);
-    }
-    files.retain(|path| !path.starts_with(root().join("tests/programs")));
-    assert!(files.len() > 80, "found only {files:?}");
-    let lines = |path: &PathBuf| fs::read_to_string(path).unwrap().lines().count();
-    files.retain(|path| lines(path) > 800);
-    assert_eq!(files, [""; 0].map(PathBuf::from), "more than 800 lines");
+fn files_fit_one_sitting() {
+    let fit = |folders: &[&str], most: usize, seen: usize| {
+        let mut files = Vec::new();
+        folders.iter().for_each(|folder| rust_files(&root().join(folder), &mut files));
+        files.retain(|path| !path.starts_with(root().join("tests/programs")));
+        assert!(files.len() > seen, "found only {files:?}");
+        files.retain(|path| fs::read_to_string(path).unwrap().lines().count() > most);
+        assert_eq!(files, [""; 0].map(PathBuf::from), "more than {most} lines");
+    };
+    fit(&["src"], 700, 100);
+    fit(&["tests", "diagnose-tests/src", "loom-tests/src", "shuttle-tests/src"], 800, 80);
 }
 
 /// Comments are no wider than the code, but for tables, figures and links.

@@ -77,7 +77,8 @@ fn reader_that_waits_behind_a_writer_is_refused_at_the_limit() {
         thread::scope(|s| {
             // Holds back the readers that come after it.
             let writer = s.spawn(|| lock.try_write_for(Duration::from_millis(200)).is_none());
-            while lock.try_read().is_some() {
+            // Or it has given up before this thread saw it wait.
+            while lock.try_read().is_some() && !writer.is_finished() {
                 thread::yield_now();
             }
             let readers: Vec<_> = (0..3)
