@@ -11,17 +11,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread;
-use std::time::Duration;
 use std::{env, fs, process};
-
-use lockwork::{Event, Mutex};
 
 use crate::built::path;
 use crate::program::{self, LIMIT, Program};
-use crate::support::{eventually, watchdog};
+use crate::support::watchdog;
 
 /// A path in the temporary directory that no other test uses.
 fn fresh_path() -> PathBuf {
