@@ -140,3 +140,50 @@ fn two_putters_and_a_getter_over_the_end() {
         assert_eq!(first + buffer.try_get().unwrap(), 3);
     });
 }
+
+/// A getter goes on to a segment of which it has claimed a slot before the putter of a batch has made it.
+#[test]
+fn getter_goes_on_behind_a_batch() {
+    model(&["segment read to its end"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        buffer.try_put(0).unwrap();
+        assert_eq!(buffer.try_get(), Ok(0));
+        let other = Arc::clone(&buffer);
+        let putter = thread::spawn(move || other.put_all([1, 2]).unwrap());
+        let mut got = Vec::new();
+        while got.len() < 2 {
+            buffer.get_many(&mut got, 2).unwrap();
+        }
+        assert_eq!(got, [1, 2]);
+        assert_eq!(putter.join().unwrap(), 2);
+    });
+}
+
+/// A putter takes a segment into use again that a getter has just read to its end.
+#[test]
+fn segment_is_used_again_by_a_putter() {
+    model(&["segment read to its end", "segment used again"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        buffer.put_all(0..3).unwrap();
+        let other = Arc::clone(&buffer);
+        let putter = thread::spawn(move || other.try_put(3).unwrap());
+        assert!(buffer.iter().take(3).eq(0..3));
+        putter.join().unwrap();
+        assert_eq!(buffer.try_get(), Ok(3));
+    });
+}
+
+/// Both getters of a segment have read before it is taken into use again.
+#[test]
+fn segment_of_two_getters_is_used_again() {
+    model(&["segment used again"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        buffer.put_all(0..3).unwrap();
+        let other = Arc::clone(&buffer);
+        let getter = thread::spawn(move || other.try_get().unwrap());
+        let mine = buffer.try_get().unwrap();
+        buffer.try_put(3).unwrap();
+        assert_eq!(mine + getter.join().unwrap(), 1);
+        assert!(buffer.try_iter().eq([2, 3]));
+    });
+}

@@ -112,6 +112,27 @@ fn second_set_publishes_too() {
     });
 }
 
+/// A signal that comes as the only waiter leaves, and is kept, publishes as well.
+#[test]
+fn signal_that_meets_a_leaving_waiter_publishes() {
+    model(&["in time", "kept"], || {
+        let shared = Arc::new((AutoResetEvent::new(), Plain::new(0)));
+        let other = Arc::clone(&shared);
+        let setter = thread::spawn(move || {
+            other.1.set(1);
+            other.0.set();
+        });
+        if shared.0.wait_for(SOON) {
+            reach("in time");
+        } else {
+            shared.0.wait();
+            reach("kept");
+        }
+        assert_eq!(shared.1.get(), 1);
+        setter.join().unwrap();
+    });
+}
+
 /// Clearing and looking against changing and setting, of an event that is set: the change is seen, or the
 /// event is set.
 #[test]

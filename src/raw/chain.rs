@@ -16,8 +16,10 @@
 //!    not yet said so ([`has_read`](Chain::has_read)) may use it, and no other thread may.
 //! 3. `next` is set by the putter that claimed the segment's last slot, before it publishes that slot.
 //!
-//! Ordering: a segment is handed on with its pointer (`chain.segment`); the last reader has seen all others'
-//! reads before it lets the segment go (`chain.read`).
+//! Ordering: the first segment is handed on with its pointer, and each to the getter that goes on to it
+//! (`chain.segment`); all else with the cursors (`ring.cursor`). The last reader has seen all others' reads
+//! before it lets the segment go (`chain.read`). In a model `life` watches that: each use of a segment reads
+//! it, and it is written where one is made, read to its end, taken into use again, and freed.
 
 use std::ptr;
 
@@ -26,7 +28,7 @@ use crate::facade::atomic::{
     AtomicPtr, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use crate::facade::{const_fn, reached};
+use crate::facade::{Data, const_fn, reached};
 use crate::wait::Backoff;
 
 pub(crate) struct Segment<T> {
@@ -34,6 +36,8 @@ pub(crate) struct Segment<T> {
     /// Slots that have not been read.
     left: AtomicUsize,
     slots: Box<[Slot<T>]>,
+    /// Stands for the segment's memory, which loom does not see.
+    life: Data<()>,
 }
 
 pub(crate) struct Chain<T> {
@@ -69,9 +73,9 @@ impl<T> Chain<T> {
     #[cold]
     fn begin_slow(&self) {
         let new = Box::into_raw(self.spare_or_new().0);
-        // Release (chain.segment): its slots, to the thread that gets from it. Acquire (chain.segment): those
-        // of another's.
-        let first = match self.first.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
+        // Release (chain.segment): its slots, to the thread that loses. Acquire (chain.segment) on failure:
+        // those of another's.
+        let first = match self.first.compare_exchange(ptr::null_mut(), new, Release, Acquire) {
             Ok(_) => new,
             Err(actual) => {
                 reached!("two threads began a chain");
@@ -94,12 +98,16 @@ impl<T> Chain<T> {
             && self.spare.compare_exchange(spare, ptr::null_mut(), Acquire, Relaxed).is_ok()
         {
             // SAFETY: made from a box, and the exchange gave it to us alone.
-            return Detached(unsafe { Box::from_raw(spare) });
+            let segment = unsafe { Box::from_raw(spare) };
+            drop(segment.life.write());
+            reached!("segment used again");
+            return Detached(segment);
         }
         Detached(Box::new(Segment {
             next: AtomicPtr::new(ptr::null_mut()),
             left: AtomicUsize::new(Shape::SEGMENT),
             slots: (0..Shape::SEGMENT).map(|_| Slot::new()).collect(),
+            life: Data::new(()),
         }))
     }
 
@@ -116,15 +124,16 @@ impl<T> Chain<T> {
     /// Returns the segment of the head's position (invariant 1).
     #[inline]
     pub(crate) fn first(&self) -> *mut Segment<T> {
-        // Acquire (chain.segment): its slots.
-        self.first.load(Acquire)
+        // Relaxed: its slots were seen with the tail, which their maker has moved, and an older segment is
+        // ruled out by the head (`ring.cursor`).
+        self.first.load(Relaxed)
     }
 
     /// Returns the segment of the tail's position (invariant 1).
     #[inline]
     pub(crate) fn last(&self) -> *mut Segment<T> {
-        // Acquire (chain.segment): its slots.
-        self.last.load(Acquire)
+        // Relaxed: its slots were seen by `begin`, or with the tail that its maker moved (`ring.cursor`).
+        self.last.load(Relaxed)
     }
 
     /// Adds a segment behind `last`, and returns it.
@@ -134,18 +143,20 @@ impl<T> Chain<T> {
     /// The caller has claimed the last slot of `last`, not published it, and not ended the tail's move.
     pub(crate) unsafe fn append(&self, last: *mut Segment<T>, new: Detached<T>) -> *mut Segment<T> {
         let new = Box::into_raw(new.0);
-        // Release (chain.segment): its slots, to the thread that puts into it.
-        self.last.store(new, Release);
+        // Relaxed: its slots go to the next putter with the tail, whose move ends after this (`ring.cursor`).
+        self.last.store(new, Relaxed);
         // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
+        let last = unsafe { &*last };
+        drop(last.life.read());
         // Release (chain.segment): its slots, to the getter that goes on to it.
-        unsafe { &*last }.next.store(new, Release);
+        last.next.store(new, Release);
         new
     }
 
     /// Makes `first` the first.
     pub(crate) fn go_on(&self, first: *mut Segment<T>) {
-        // Release (chain.segment): its slots, to the next getter.
-        self.first.store(first, Release);
+        // Relaxed: the next getter sees this with the head, whose move ends after it (`ring.cursor`).
+        self.first.store(first, Relaxed);
     }
 
     /// Returns the one behind `segment`. Waits for the putter that is about to link it.
@@ -158,8 +169,10 @@ impl<T> Chain<T> {
         let mut backoff = Backoff::new();
         loop {
             // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
+            let segment = unsafe { &*segment };
+            drop(segment.life.read());
             // Acquire (chain.segment): the slots of the next.
-            let next = unsafe { &*segment }.next.load(Acquire);
+            let next = segment.next.load(Acquire);
             if !next.is_null() {
                 return next;
             }
@@ -178,7 +191,9 @@ impl<T> Chain<T> {
     pub(crate) unsafe fn slots<'a>(segment: *mut Segment<T>) -> &'a [Slot<T>] {
         debug_assert!(!segment.is_null(), "a claim sees the segment that it claims in");
         // SAFETY: alive by contract (invariant 2).
-        unsafe { &(*segment).slots }
+        let segment = unsafe { &*segment };
+        drop(segment.life.read());
+        &segment.slots
     }
 
     /// Ends the caller's use of `count` slots of a segment, which it has read.
@@ -189,12 +204,15 @@ impl<T> Chain<T> {
     #[inline]
     pub(crate) unsafe fn has_read(&self, segment: *mut Segment<T>, count: usize) {
         // SAFETY: alive, as these slots have not been counted yet (invariant 2).
+        drop(unsafe { &*segment }.life.read());
+        // SAFETY: as above.
         // Release (chain.read): this thread's reads, to the last reader. Acquire (chain.read): those of all
         // others.
         if unsafe { &*segment }.left.fetch_sub(count, AcqRel) == count {
             reached!("segment read to its end");
             // SAFETY: made from a box, and no thread may use it any more (invariant 2).
             let mut segment = unsafe { Box::from_raw(segment) };
+            drop(segment.life.write());
             segment.next = AtomicPtr::new(ptr::null_mut());
             segment.left = AtomicUsize::new(Shape::SEGMENT);
             self.keep(Detached(segment));
@@ -207,16 +225,18 @@ impl<T> Chain<T> {
     ///
     /// Nothing is done with the chain afterwards.
     pub(crate) unsafe fn end(&mut self) {
-        // Acquire (chain.segment): an exclusive reference has seen everything; so of the others here.
-        let (mut segment, spare) = (self.first.load(Acquire), self.spare.load(Acquire));
+        // Relaxed: an exclusive reference has seen everything; so of the others here.
+        let (mut segment, spare) = (self.first.load(Relaxed), self.spare.load(Relaxed));
         if !spare.is_null() {
             // SAFETY: made from a box, and in no chain.
-            drop(unsafe { Box::from_raw(spare) });
+            let spare = unsafe { Box::from_raw(spare) };
+            drop(spare.life.write());
         }
         while !segment.is_null() {
             // SAFETY: made from a box; no other thread uses the chain.
             let ended = unsafe { Box::from_raw(segment) };
-            segment = ended.next.load(Acquire);
+            drop(ended.life.write());
+            segment = ended.next.load(Relaxed);
         }
     }
 }

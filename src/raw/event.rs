@@ -76,6 +76,7 @@ impl RawEvent {
                 })
             } else {
                 // Release (event.set): what the setter did.
+                // proof: event.set
                 self.queue.try_change(word, word.with(SET), Release)
             };
             match done {
@@ -93,6 +94,7 @@ impl RawEvent {
         while word.has(SET) {
             // Acquire (event.set): what all setters did whose signals this takes back. A thread that clears
             // and then looks misses nothing.
+            // proof: event.clear
             match self.queue.try_change(word, word.without(SET), Acquire) {
                 Ok(()) => return,
                 Err(actual) => word = actual,
@@ -157,6 +159,7 @@ impl RawAutoResetEvent {
     fn take(&self, mut word: Word) -> bool {
         while word.has(SET) {
             // Acquire (event.set): what the setter did.
+            // proof: event.take
             match self.queue.try_change(word, word.without(SET), Acquire) {
                 Ok(()) => return true,
                 Err(actual) => word = actual,
@@ -229,6 +232,7 @@ fn set_at_once(queue: &Queue) -> Result<(), Word> {
     }
     // Release (event.set): what the setter did. Also where SET is set: a load would hand over nothing to a
     // thread that clears it next, and may come before what the setter did.
+    // proof: event.set_at_once
     queue.try_change(word, Word::of(SET), Release)
 }
 
@@ -243,6 +247,7 @@ fn set_unless_waited_for(queue: &Queue, mut word: Word) -> Option<LockedQueue<'_
             Err(actual) => word = actual,
         }
         // Release (event.set): what the setter did.
+        // proof: event.set_unless_waited_for
         match queue.try_change(word, word.with(SET), Release) {
             Ok(()) => return None,
             Err(actual) => word = actual,

@@ -43,6 +43,7 @@ impl RawLatch {
     #[inline]
     pub(crate) fn count(&self) -> usize {
         // Acquire (latch.count): a thread that finds it open sees what all did before they counted down.
+        // proof: latch.count
         self.count.load(Acquire)
     }
 
@@ -65,6 +66,7 @@ impl RawLatch {
             let left = count.saturating_sub(n);
             // Release (latch.count): what this thread did. Acquire (latch.count): what the others did, for
             // whom the event is to hand over. Relaxed on failure: nothing is taken.
+            // proof: latch.count_down
             match self.count.compare_exchange_weak(count, left, AcqRel, Relaxed) {
                 Ok(_) => {
                     if left == 0 {
@@ -86,6 +88,7 @@ impl RawLatch {
             let more = count.checked_add(1).expect("WaitGroup::clone: too many members");
             // Relaxed: nothing is handed over. Relaxed on failure: nothing is taken, and the caller is not
             // told.
+            // proof: latch.count_up
             match self.count.compare_exchange_weak(count, more, Relaxed, Relaxed) {
                 Ok(_) => return,
                 Err(actual) => count = actual,

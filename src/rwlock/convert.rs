@@ -74,18 +74,25 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
             .unwrap_or_else(|_| too_many_readers("RwLockUpgradableReadGuard::downgrade"))
     }
 
-    /// Becomes the writer by `upgrade`, runs `f`, and is the upgradable reader again, also if `f` panics.
-    /// `None` if `upgrade` fails.
+    /// Becomes the writer within the limit, or at once if there is none, runs `f`, and is the upgradable
+    /// reader again, also if `f` panics. `None` if it does not become the writer.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn with_upgraded<R>(
         &mut self,
-        upgrade: impl FnOnce(&RawRwLock, Call<'_>) -> bool,
+        limit: Option<TimeLimit<'_>>,
         f: impl FnOnce(&mut P::Value) -> R,
     ) -> Option<R> {
         let (access, place, held) = self.split();
         let call = Call::new(Kind::RwLock, How::Upgradable, place.identity()).like(held);
         access.end();
-        if !upgrade(place.raw(), call.mode(How::Upgrade)) {
+        // No closure, in which the caller's line would be lost.
+        let upgraded = match limit {
+            // SAFETY: the guard has the lock as the upgradable reader.
+            Some(limit) => unsafe { place.raw().upgrade(limit.of_call(call.mode(How::Upgrade))) },
+            // SAFETY: as above.
+            None => unsafe { place.raw().try_upgrade() },
+        };
+        if !upgraded {
             *access = ReadAccess::begin(place.data());
             return None;
         }
@@ -214,7 +221,8 @@ macro_rules! converts {
             where
                 F: FnOnce(&mut T) -> R,
             {
-                self.with_upgraded_by(TimeLimit::never(Call::none()), f)
+                self.inner
+                    .with_upgraded(Some(TimeLimit::never(Call::none())), f)
                     .unwrap_or_else(|| unreachable!("a wait without a deadline ends with the lock"))
             }
 
@@ -225,8 +233,7 @@ macro_rules! converts {
             where
                 F: FnOnce(&mut T) -> R,
             {
-                // SAFETY: the guard has the lock as the upgradable reader.
-                self.inner.with_upgraded(|raw, _| unsafe { raw.try_upgrade() }, f)
+                self.inner.with_upgraded(None, f)
             }
 
             /// Attempts what [`with_upgraded`](Self::with_upgraded) does, blocking for `timeout` at most,
@@ -236,7 +243,7 @@ macro_rules! converts {
             where
                 F: FnOnce(&mut T) -> R,
             {
-                self.with_upgraded_by(TimeLimit::within(timeout, Call::none()), f)
+                self.inner.with_upgraded(Some(TimeLimit::within(timeout, Call::none())), f)
             }
 
             /// Attempts what [`with_upgraded`](Self::with_upgraded) does, blocking until `deadline` at most,
@@ -246,17 +253,7 @@ macro_rules! converts {
             where
                 F: FnOnce(&mut T) -> R,
             {
-                self.with_upgraded_by(TimeLimit::until(deadline, Call::none()), f)
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn with_upgraded_by<R>(
-                &mut self,
-                limit: TimeLimit<'_>,
-                f: impl FnOnce(&mut T) -> R,
-            ) -> Option<R> {
-                // SAFETY: the guard has the lock as the upgradable reader.
-                self.inner.with_upgraded(|raw, call| unsafe { raw.upgrade(limit.of_call(call)) }, f)
+                self.inner.with_upgraded(Some(TimeLimit::until(deadline, Call::none())), f)
             }
         }
     };

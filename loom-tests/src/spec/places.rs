@@ -18,7 +18,7 @@ fn report(body: fn()) -> String {
 
 #[test]
 fn blocked_thread_is_shown_at_the_callers_line() {
-    let calls: [(&str, fn()); 19] = [
+    let calls: [(&str, fn()); 20] = [
         ("mutex", || {
             let mutex = Mutex::new(());
             std::mem::forget(mutex.lock());
@@ -58,6 +58,11 @@ fn blocked_thread_is_shown_at_the_callers_line() {
             let lock = RwLock::new(());
             std::mem::forget(lock.read());
             let _ = RwLockUpgradableReadGuard::upgrade(lock.upgradable_read());
+        }),
+        ("with upgraded", || {
+            let lock = RwLock::new(());
+            std::mem::forget(lock.read());
+            lock.upgradable_read().with_upgraded(|()| ());
         }),
         ("semaphore", || {
             let _ = Semaphore::new(0).acquire();
