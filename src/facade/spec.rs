@@ -14,7 +14,7 @@
 //! | [`Gate::step`] | one step of one object | its order among the other steps of this object |
 //! | [`Edge`] | an edge of the documentation | nothing: it belongs to a step |
 //! | [`Past`] | the same for one thread, of what was never there before | nothing: it belongs to a step |
-//! | [`Token`] | what a lock has once: taken by one thread, given back by one | which thread takes it next; a thread that waits for it is not woken to lose |
+//! | [`Token`] | what a lock has once, or some times: taken by one thread, given back by one | which thread takes it next; a thread that waits for it is not woken to lose |
 //! | [`Sleep`] | the end of one wait without a deadline | nothing but that the thread goes on later |
 //!
 //! A wait with a deadline does not sleep at all: between the step in which it begins and the one in which it
@@ -117,6 +117,12 @@ impl<T> Gate<T> {
     /// Looks without a step of its own. For advice only.
     pub(crate) fn peek<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut self.fields.0.borrow_mut())
+    }
+
+    /// Changes the fields as a part of a step, or of what makes the object.
+    #[track_caller]
+    pub(crate) fn part<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        atomically(|| f(&mut self.fields.0.borrow_mut()))
     }
 
     #[track_caller]

@@ -13,12 +13,19 @@
 //!
 //! Those in the queue: a reader may go if no writer is before it, the upgradable reader if none of its like
 //! is either, a writer if it is the first.
+//!
+//! Beside a writer nothing depends on who queues and when. So a thread without a deadline that finds one
+//! does not queue: it waits at the *entrance*, where there are tokens only while there is no writer, and takes
+//! one before it looks. Each writer that leaves puts some there, and the next takes the rest away. They are
+//! not given back, which would hand on what a reader did before it came in; where none is left a thread looks
+//! without one.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
+use std::mem;
 
-use crate::facade::TimeLimit;
-use crate::facade::spec::{Edge, Gate, Sleep};
+use crate::facade::spec::{Edge, Gate, Sleep, Token};
+use crate::facade::{Deadline, TimeLimit};
 
 #[cold]
 #[track_caller]
@@ -65,6 +72,7 @@ impl Role {
 #[derive(Debug)]
 pub(crate) struct RawRwLock<V> {
     gate: Gate<Fields>,
+    entrance: Token,
     /// rwlock.write
     write: Edge,
     /// rwlock.read
@@ -80,7 +88,14 @@ struct Fields {
     /// How many `try_write` look for readers, and are to fail.
     looking: usize,
     queue: VecDeque<Waiting>,
+    /// How many tokens are at the entrance.
+    tokens: usize,
+    /// How many threads are about to take one.
+    arriving: usize,
 }
+
+/// So many are put at the entrance beside those that threads wait for.
+const SPARE: usize = 3;
 
 #[derive(Debug)]
 struct Waiting {
@@ -124,32 +139,12 @@ impl Fields {
         for place in 0..self.queue.len() {
             let may_go = self.may_go(place);
             let waiting = &mut self.queue[place];
-            if may_go != std::mem::replace(&mut waiting.may_go, may_go) && !waiting.timed {
+            if may_go != mem::replace(&mut waiting.may_go, may_go) && !waiting.timed {
                 if may_go {
                     waiting.sleep.end();
                 } else {
                     waiting.sleep.sleep();
                 }
-            }
-        }
-    }
-
-    fn become_holder(&mut self, role: Role) {
-        match role {
-            Role::Read | Role::ReadAgain => self.readers += 1,
-            Role::Upgradable => self.upgradable = true,
-            Role::Write => self.writer = true,
-            Role::Upgrade => (self.upgradable, self.writer) = (false, true),
-        }
-    }
-
-    /// Lets those in on whom it is.
-    fn hand_over(&mut self) {
-        while !self.queue.is_empty() && self.may_go(0) {
-            let Some(first) = self.queue.pop_front() else { return };
-            self.become_holder(first.role);
-            if !first.timed && !first.may_go {
-                first.sleep.end();
             }
         }
     }
@@ -164,9 +159,24 @@ enum Begun {
 impl<V> RawRwLock<V> {
     #[track_caller]
     pub(crate) fn new(_: V) -> Self {
-        let fields =
-            Fields { writer: false, upgradable: false, readers: 0, looking: 0, queue: VecDeque::new() };
-        Self { gate: Gate::new(fields), write: Edge::new(), read: Edge::new(), _visible: PhantomData }
+        let fields = Fields {
+            writer: false,
+            upgradable: false,
+            readers: 0,
+            looking: 0,
+            queue: VecDeque::new(),
+            tokens: 0,
+            arriving: 0,
+        };
+        let own = Self {
+            gate: Gate::new(fields),
+            entrance: Token::taken(),
+            write: Edge::new(),
+            read: Edge::new(),
+            _visible: PhantomData,
+        };
+        own.gate.part(|fields| own.open(fields));
+        own
     }
 
     #[track_caller]
@@ -187,7 +197,7 @@ impl<V> RawRwLock<V> {
 
     #[track_caller]
     pub(crate) fn has_waiters_now(&self) -> bool {
-        self.gate.step(|fields| !fields.queue.is_empty())
+        self.gate.step(|fields| !fields.queue.is_empty() || (fields.writer && fields.arriving > 0))
     }
 
     /// A writer comes behind all holders, every other behind writers.
@@ -198,8 +208,39 @@ impl<V> RawRwLock<V> {
         }
     }
 
+    /// Puts tokens at the entrance: there is no writer any more.
+    fn open(&self, fields: &mut Fields) {
+        fields.writer = false;
+        fields.tokens = fields.arriving + SPARE;
+        (0..fields.tokens).for_each(|_| self.entrance.give());
+    }
+
+    fn become_holder(&self, fields: &mut Fields, role: Role) {
+        if role.writes() {
+            (0..mem::take(&mut fields.tokens)).for_each(|_| self.entrance.take());
+            fields.writer = true;
+        }
+        match role {
+            Role::Read | Role::ReadAgain => fields.readers += 1,
+            Role::Upgradable => fields.upgradable = true,
+            Role::Write => {}
+            Role::Upgrade => fields.upgradable = false,
+        }
+    }
+
+    /// Lets those in on whom it is.
+    fn hand_over(&self, fields: &mut Fields) {
+        while !fields.queue.is_empty() && fields.may_go(0) {
+            let Some(first) = fields.queue.pop_front() else { return };
+            self.become_holder(fields, first.role);
+            if !first.timed && !first.may_go {
+                first.sleep.end();
+            }
+        }
+    }
+
     fn enter(&self, fields: &mut Fields, role: Role) {
-        fields.become_holder(role);
+        self.become_holder(fields, role);
         self.take(role);
         fields.settle();
     }
@@ -218,23 +259,23 @@ impl<V> RawRwLock<V> {
     #[track_caller]
     fn acquire(&self, role: Role, limit: TimeLimit<'_>) -> bool {
         let deadline = limit.deadline();
-        let begun = self.gate.step(|fields| {
-            if fields.admits_newcomer(role) {
-                self.enter(fields, role);
-                return Begun::In;
-            }
-            if deadline.has_passed() {
-                return Begun::TooLate;
-            }
-            let sleep = Sleep::new();
-            let waiting = Waiting { role, sleep: sleep.clone(), timed: !deadline.is_never(), may_go: false };
-            match role {
-                Role::ReadAgain | Role::Upgrade => fields.queue.push_front(waiting),
-                _ => fields.queue.push_back(waiting),
-            }
-            fields.settle();
-            Begun::Queued(sleep)
-        });
+        let by_entrance = deadline.is_never()
+            && role != Role::Upgrade
+            && self.gate.peek(|fields| {
+                let by_entrance = fields.writer || fields.tokens > fields.arriving;
+                fields.arriving += usize::from(by_entrance);
+                by_entrance
+            });
+        let begun = if by_entrance {
+            self.entrance.take();
+            self.gate.also(|fields| {
+                fields.tokens -= 1;
+                fields.arriving -= 1;
+                self.begin(fields, role, &deadline)
+            })
+        } else {
+            self.gate.step(|fields| self.begin(fields, role, &deadline))
+        };
         match begun {
             Begun::In => true,
             Begun::TooLate => false,
@@ -250,6 +291,25 @@ impl<V> RawRwLock<V> {
                 entered
             }
         }
+    }
+
+    /// Comes in, or queues.
+    fn begin(&self, fields: &mut Fields, role: Role, deadline: &Deadline) -> Begun {
+        if fields.admits_newcomer(role) {
+            self.enter(fields, role);
+            return Begun::In;
+        }
+        if deadline.has_passed() {
+            return Begun::TooLate;
+        }
+        let sleep = Sleep::new();
+        let waiting = Waiting { role, sleep: sleep.clone(), timed: !deadline.is_never(), may_go: false };
+        match role {
+            Role::ReadAgain | Role::Upgrade => fields.queue.push_front(waiting),
+            _ => fields.queue.push_back(waiting),
+        }
+        fields.settle();
+        Begun::Queued(sleep)
     }
 
     /// Leaves the queue, and comes in if it may. A thread that is not there any more was let in.
@@ -274,7 +334,7 @@ impl<V> RawRwLock<V> {
             edge.release();
             change(fields);
             if fair {
-                fields.hand_over();
+                self.hand_over(fields);
             }
             fields.settle();
         });
@@ -378,7 +438,7 @@ impl<V> RawRwLock<V> {
     /// The caller is the writer, and no longer is afterwards.
     #[track_caller]
     pub(crate) unsafe fn unlock_write(&self) {
-        self.change(&self.write, false, |fields| fields.writer = false);
+        self.change(&self.write, false, |fields| self.open(fields));
     }
 
     /// # Safety
@@ -386,7 +446,7 @@ impl<V> RawRwLock<V> {
     /// As for [`unlock_write`](Self::unlock_write).
     #[track_caller]
     pub(crate) unsafe fn unlock_write_fair(&self) {
-        self.change(&self.write, true, |fields| fields.writer = false);
+        self.change(&self.write, true, |fields| self.open(fields));
     }
 
     /// # Safety
@@ -394,7 +454,10 @@ impl<V> RawRwLock<V> {
     /// The caller is the writer, and a reader afterwards.
     #[track_caller]
     pub(crate) unsafe fn downgrade(&self) {
-        self.change(&self.write, false, |fields| (fields.writer, fields.readers) = (false, 1));
+        self.change(&self.write, false, |fields| {
+            self.open(fields);
+            fields.readers = 1;
+        });
     }
 
     /// # Safety
@@ -402,7 +465,10 @@ impl<V> RawRwLock<V> {
     /// The caller is the writer, and the upgradable reader afterwards.
     #[track_caller]
     pub(crate) unsafe fn downgrade_to_upgradable(&self) {
-        self.change(&self.write, false, |fields| (fields.writer, fields.upgradable) = (false, true));
+        self.change(&self.write, false, |fields| {
+            self.open(fields);
+            fields.upgradable = true;
+        });
     }
 
     /// # Safety
