@@ -15,10 +15,10 @@
 //! is either, a writer if it is the first.
 //!
 //! Beside a writer nothing depends on who queues and when. So a thread without a deadline that finds one
-//! does not queue: it waits at the *entrance*, where there are tokens only while there is no writer, and takes
-//! one before it looks. Each writer that leaves puts some there, and the next takes the rest away. They are
-//! not given back, which would hand on what a reader did before it came in; where none is left a thread looks
-//! without one.
+//! does not queue: it waits at the *entrance*, where there are tokens only while there is no writer, and
+//! takes one before it looks. Each writer that leaves puts some there, and the next takes the rest away.
+//! They are not given back, which would hand on what a reader did before it came in; where none is left a
+//! thread looks without one.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
