@@ -141,26 +141,6 @@ fn two_putters_and_a_getter_over_the_end() {
     });
 }
 
-/// A getter comes to a segment behind another getter, while the putter of a batch over the end has linked it
-/// and has not yet said that the tail has moved.
-#[test]
-fn getter_follows_another_into_a_batch() {
-    model_bounded(3, THREE, &["both"], || {
-        let buffer = Arc::new(BoundedBuffer::new(PLACES));
-        buffer.try_put(0).unwrap();
-        assert_eq!(buffer.try_get(), Ok(0));
-        let other = Arc::clone(&buffer);
-        let putter = thread::spawn(move || other.put_all([1, 2]).unwrap());
-        let other = Arc::clone(&buffer);
-        let getter = thread::spawn(move || other.try_get().ok());
-        let got = [buffer.try_get().ok(), getter.join().unwrap()];
-        assert_eq!(putter.join().unwrap(), 2);
-        if got.iter().flatten().sum::<i32>() == 3 {
-            reach("both");
-        }
-    });
-}
-
 /// A putter takes a segment into use again that a getter has just read to its end.
 #[test]
 fn segment_is_used_again_by_a_putter() {
