@@ -99,7 +99,7 @@ impl<T> Chain<T> {
         {
             // SAFETY: made from a box, and the exchange gave it to us alone.
             let segment = unsafe { Box::from_raw(spare) };
-            drop(segment.life.write());
+            segment.life.write().end();
             reached!("segment used again");
             return Detached(segment);
         }
@@ -147,7 +147,7 @@ impl<T> Chain<T> {
         self.last.store(new, Relaxed);
         // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
         let last = unsafe { &*last };
-        drop(last.life.read());
+        last.life.read().end();
         // Release (chain.segment): its slots, to the getter that goes on to it.
         last.next.store(new, Release);
         new
@@ -170,7 +170,7 @@ impl<T> Chain<T> {
         loop {
             // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
             let segment = unsafe { &*segment };
-            drop(segment.life.read());
+            segment.life.read().end();
             // Acquire (chain.segment): the slots of the next.
             let next = segment.next.load(Acquire);
             if !next.is_null() {
@@ -192,7 +192,7 @@ impl<T> Chain<T> {
         debug_assert!(!segment.is_null(), "a claim sees the segment that it claims in");
         // SAFETY: alive by contract (invariant 2).
         let segment = unsafe { &*segment };
-        drop(segment.life.read());
+        segment.life.read().end();
         &segment.slots
     }
 
@@ -204,7 +204,7 @@ impl<T> Chain<T> {
     #[inline]
     pub(crate) unsafe fn has_read(&self, segment: *mut Segment<T>, count: usize) {
         // SAFETY: alive, as these slots have not been counted yet (invariant 2).
-        drop(unsafe { &*segment }.life.read());
+        unsafe { &*segment }.life.read().end();
         // SAFETY: as above.
         // Release (chain.read): this thread's reads, to the last reader. Acquire (chain.read): those of all
         // others.
@@ -212,7 +212,7 @@ impl<T> Chain<T> {
             reached!("segment read to its end");
             // SAFETY: made from a box, and no thread may use it any more (invariant 2).
             let mut segment = unsafe { Box::from_raw(segment) };
-            drop(segment.life.write());
+            segment.life.write().end();
             segment.next = AtomicPtr::new(ptr::null_mut());
             segment.left = AtomicUsize::new(Shape::SEGMENT);
             self.keep(Detached(segment));
@@ -230,12 +230,12 @@ impl<T> Chain<T> {
         if !spare.is_null() {
             // SAFETY: made from a box, and in no chain.
             let spare = unsafe { Box::from_raw(spare) };
-            drop(spare.life.write());
+            spare.life.write().end();
         }
         while !segment.is_null() {
             // SAFETY: made from a box; no other thread uses the chain.
             let ended = unsafe { Box::from_raw(segment) };
-            drop(ended.life.write());
+            ended.life.write().end();
             segment = ended.next.load(Relaxed);
         }
     }
