@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# The crate compiles with the oldest versions that its manifest allows of what it names itself. The lockfile is put back.
+# The crate compiles with the oldest versions that its manifest allows of what it names itself: a copy of it, whose lockfile
+# is made anew by crates.io.
 # The option is unstable; RUSTC_BOOTSTRAP lets the stable cargo have it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [ -z "${CI:-}" ] && ! curl --fail --silent --max-time 20 --output /dev/null https://index.crates.io/config.json; then
+    echo "left out: crates.io cannot be reached"
+    exit 0
+fi
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 # A workspace of the crate alone: what its members want must not raise what it asks for.
