@@ -280,9 +280,21 @@ impl Noted {
         empty
     }
 
+    /// Publishes `number` in the second word; the first stays as it was.
+    pub fn publish_second(&self, number: u64) {
+        self.0.write(1, number);
+        self.0.show(number);
+    }
+
     /// Clears what no other thread clears.
     pub fn clear(&self) {
         self.0.clear();
+    }
+
+    /// The number alone.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        self.0.number()
     }
 
     /// Clears it if it has that number.
@@ -294,6 +306,31 @@ impl Noted {
     #[must_use]
     pub fn read(&self) -> Option<(u64, [u64; 2])> {
         self.0.read()
+    }
+}
+
+/// Two records of one owner, which other threads clear, for its models.
+#[derive(Debug)]
+pub struct Cleared([crate::observe::record::Record<1>; 2], crate::observe::record::Disturbed);
+
+impl Default for Cleared {
+    fn default() -> Self {
+        let records = [crate::observe::record::Record::new(), crate::observe::record::Record::new()];
+        records.iter().for_each(|record| record.publish(1, [1]));
+        Self(records, crate::observe::record::Disturbed::new())
+    }
+}
+
+impl Cleared {
+    /// Clears one, for a thread that is not the owner.
+    pub fn clear(&self, place: usize) {
+        assert!(self.0[place].clear_if(1));
+        self.1.note();
+    }
+
+    /// How many the owner finds, if one was cleared since it looked last.
+    pub fn look(&self) -> Option<usize> {
+        self.1.take().then(|| self.0.iter().filter(|record| !record.is_empty()).count())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What diagnosis reads: records that one thread writes and others read, and the list of those who write.
 
-use lockwork::internals::{Noted, Places};
+use lockwork::internals::{Cleared, Noted, Places};
 
 use crate::models::support::{Arc, model, reach, thread};
 
@@ -40,6 +40,77 @@ fn record_that_another_clears_is_read_as_it_was_published() {
         }
         owner.join().unwrap();
         party.join().unwrap();
+    });
+}
+
+/// The same if the owner writes one word anew and leaves the other.
+#[test]
+fn word_that_stays_is_read_with_the_new_one() {
+    model(&["nothing", "first", "second"], || {
+        let record = Arc::new(Noted::default());
+        let other = Arc::clone(&record);
+        let reader = thread::spawn(move || match other.read() {
+            None => reach("nothing"),
+            Some((number, words)) => {
+                assert_eq!(words, [1, number]);
+                reach(if number == 1 { "first" } else { "second" });
+            }
+        });
+        assert!(record.publish(1));
+        record.clear();
+        record.publish_second(2);
+        reader.join().unwrap();
+    });
+}
+
+/// What a thread waits for is not taken for the wait of the thread that had the slot before.
+#[test]
+fn wait_of_a_later_thread_is_not_the_earlier_ones() {
+    model(&["no thread", "no wait", "the later one's", "changed meanwhile"], || {
+        let (thread, wait) = (Arc::new(Noted::default()), Arc::new(Noted::default()));
+        assert!(thread.publish(1));
+        let slot = (Arc::clone(&thread), Arc::clone(&wait));
+        let reader = thread::spawn(move || {
+            let (thread, wait) = slot;
+            let Some((number, _)) = thread.read() else { return reach("no thread") };
+            let Some((of, _)) = wait.read() else { return reach("no wait") };
+            if thread.number() == Some(number) {
+                assert_eq!(of, number);
+                reach("the later one's");
+            } else {
+                reach("changed meanwhile");
+            }
+        });
+        thread.clear();
+        assert!(thread.publish(2));
+        assert!(wait.publish(2));
+        reader.join().unwrap();
+    });
+}
+
+/// An owner that is told that others have cleared finds what they have cleared, and is told of each.
+#[test]
+fn owner_finds_what_others_have_cleared() {
+    model(&["both", "one", "later"], || {
+        let records = Arc::new(Cleared::default());
+        let others = [0, 1].map(|place| {
+            let records = Arc::clone(&records);
+            thread::spawn(move || records.clear(place))
+        });
+        let mut left = 2;
+        match records.look() {
+            Some(found) => {
+                assert!(found < 2);
+                reach(if found == 0 { "both" } else { "one" });
+                left = found;
+            }
+            None => reach("later"),
+        }
+        for other in others {
+            other.join().unwrap();
+        }
+        left = records.look().unwrap_or(left);
+        assert_eq!(left, 0);
     });
 }
 

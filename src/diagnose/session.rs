@@ -21,6 +21,10 @@ static SESSIONS: Shared<Vec<Arc<Settings>>> = Shared::new(Vec::new());
 
 /// Diagnosis that was [started](start). Dropping it ends it: nothing is noted any more but what threads wait
 /// for, unless another session runs.
+///
+/// Dropping it waits for a report that its thread is making, so the sink must not need what the dropping
+/// thread holds. A report that another thread began before, of an inversion or of a lock that it waits for
+/// itself, may still come afterwards.
 #[must_use = "it ends when it is dropped"]
 #[derive(Debug)]
 pub struct Session {
@@ -41,7 +45,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // No report of this session comes after this. Not in `inside`: its thread may be in a report.
+        // Its thread makes no report after this. Not in `inside`: it may be in one.
         self.watch = None;
         let before = noted();
         SESSIONS.with(|sessions| {
@@ -93,7 +97,7 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
 /// panics. Several sessions may run; each gets all reports that its settings ask for.
 ///
 /// In a program that is not to be changed, `LOCKWORK_DIAGNOSE` in the environment starts a session at the
-/// first lock, wait or session. It lasts for as long as the process: `stall=10s`, `order`, `order=timed` or
+/// first call that may wait, or the first session. It lasts for as long as the process: `stall=10s`, `order`, `order=timed` or
 /// `order=panic`, `relock=panic`, `profile=100`, with commas in between. Empty, it starts none.
 ///
 /// After a `fork` the child has no such thread, and is silent.

@@ -49,9 +49,16 @@ impl<'a> TimeLimit<'a> {
     }
 
     /// A deadline that several waits share, of a call of its own.
+    #[cfg(feature = "threads")]
     #[inline]
     pub(crate) fn before(deadline: &'a Deadline, call: Call<'a>) -> Self {
         call.acquiring(!deadline.is_never());
+        Self { bound: Bound::Before(deadline), call }
+    }
+
+    /// A deadline that several waits share, for a call that was told of.
+    #[inline]
+    pub(crate) fn again_before(deadline: &'a Deadline, call: Call<'a>) -> Self {
         Self { bound: Bound::Before(deadline), call }
     }
 

@@ -70,9 +70,19 @@ pub(crate) fn process() -> u32 {
     std::process::id()
 }
 
-/// A line for the standard error stream, which may be closed.
+/// A line for the standard error stream, which may be closed. Where a stream is a number it goes past the
+/// stream's lock, which may be that of a thread that hangs.
 pub(crate) fn print_error(line: &dyn std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let line = format!("{line}\n");
+    #[cfg(unix)]
+    let _ = {
+        use std::os::fd::FromRawFd;
+        // SAFETY: the standard error stream's, which is not closed by this.
+        let stream = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(2) });
+        (&*stream).write_all(line.as_bytes())
+    };
+    #[cfg(not(unix))]
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A thread that runs `step` again and again, with pauses in between that `step` gives, until it is dropped

@@ -273,7 +273,7 @@ impl<T: ?Sized> Mutex<T> {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn lock_before(&self, deadline: &Deadline) -> Option<MutexGuard<'_, T>> {
         let call = self.call();
-        self.raw.lock_until(TimeLimit::before(deadline, call)).then(|| self.guard(call))
+        self.raw.lock_until(TimeLimit::again_before(deadline, call)).then(|| self.guard(call))
     }
 
     /// What tells this lock from every other: the address of its word, which the value never shares.

@@ -17,7 +17,7 @@
 //! earlier number any more. Clearing orders nothing: the owner has seen it in the number itself.
 
 use crate::facade::atomic::{
-    AtomicU64,
+    AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::facade::{array, const_fn};
@@ -47,10 +47,29 @@ impl<const N: usize> Record<N> {
     /// For the owner, while it is empty.
     #[inline]
     pub(crate) fn publish(&self, number: u64, words: [u64; N]) {
-        for (place, word) in self.words.iter().zip(words) {
-            // Release (record.word): a thread that sees it comes after that was found empty.
-            place.store(word, Release);
+        for (place, word) in words.into_iter().enumerate() {
+            self.write(place, word);
         }
+        self.show(number);
+    }
+
+    /// For the owner, while it is empty: one of the words, of which those that are not written stay.
+    #[inline]
+    pub(crate) fn write(&self, place: usize, word: u64) {
+        // Release (record.word): a thread that sees it comes after that was found empty.
+        self.words[place].store(word, Release);
+    }
+
+    /// For the owner: one of the words as it was written last.
+    #[inline]
+    pub(crate) fn word(&self, place: usize) -> u64 {
+        // Relaxed: the owner's own store.
+        self.words[place].load(Relaxed)
+    }
+
+    /// For the owner, while it is empty: publishes the words as they are.
+    #[inline]
+    pub(crate) fn show(&self, number: u64) {
         // Release (record.publish): the words.
         self.number.store(number, Release);
     }
@@ -100,5 +119,36 @@ impl<const N: usize> Record<N> {
             }
         }
         None
+    }
+}
+
+/// Tells the owner of records that another party has cleared one of them, for it to look at all of them.
+///
+/// Ordering: `record.disturbed` is Release in the party and Acquire in the owner, which finds the record
+/// empty then.
+#[derive(Debug)]
+pub(crate) struct Disturbed(AtomicU32);
+
+impl Disturbed {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self(AtomicU32::new(0))
+        }
+    }
+
+    /// For a party that has cleared.
+    pub(crate) fn note(&self) {
+        // Release (record.disturbed): what was cleared.
+        self.0.store(1, Release);
+    }
+
+    /// For the owner: returns whether a party has cleared since the last call.
+    #[inline]
+    pub(crate) fn take(&self) -> bool {
+        // Relaxed: a hint, the exchange decides.
+        let noted = self.0.load(Relaxed) != 0;
+        // Acquire (record.disturbed): what was cleared. A plain store would lose what another party notes
+        // just then. Relaxed on failure: only the owner takes it back.
+        noted && self.0.compare_exchange(1, 0, Acquire, Relaxed).is_ok()
     }
 }

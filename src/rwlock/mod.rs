@@ -455,7 +455,7 @@ impl<T: ?Sized> RwLock<T> {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn read_before(&self, deadline: &Deadline) -> Option<RwLockReadGuard<'_, T>> {
         let call = self.call(How::Read);
-        let token = self.raw.read(Role::Read, TimeLimit::before(deadline, call));
+        let token = self.raw.read(Role::Read, TimeLimit::again_before(deadline, call));
         token.map(|token| self.read_guard(token, call))
     }
 
@@ -463,7 +463,7 @@ impl<T: ?Sized> RwLock<T> {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn write_before(&self, deadline: &Deadline) -> Option<RwLockWriteGuard<'_, T>> {
         let call = self.call(How::Write);
-        self.raw.write(TimeLimit::before(deadline, call)).then(|| self.write_guard(call))
+        self.raw.write(TimeLimit::again_before(deadline, call)).then(|| self.write_guard(call))
     }
 
     /// What tells this lock from every other: the address of its word, which the value never shares.

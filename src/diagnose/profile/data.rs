@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::super::Place;
@@ -41,7 +42,7 @@ pub struct Profile {
     pub(super) one_in: u32,
     pub(super) entries: Vec<Contention>,
     pub(super) locks: Vec<LockNumbers>,
-    pub(super) waits: Vec<TimedWait>,
+    pub(super) waits: Vec<Arc<TimedWait>>,
 }
 
 /// Waits for one lock in one place that were made by acquisitions in one other place.

@@ -20,11 +20,12 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Place;
 use super::tables::Shared;
-use crate::facade::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::facade::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::facade::{coarse_nanos, nanos, per_process, this_thread, thread_name, thread_own};
 use crate::observe::{self, Called, Holding, Kind, Mode};
 use data::TimedWait;
@@ -65,7 +66,7 @@ struct Gone {
 struct State {
     alive: BTreeMap<u64, Alive>,
     gone: BTreeMap<(Kind, Option<&'static str>, Place), Gone>,
-    waits: VecDeque<TimedWait>,
+    waits: VecDeque<Arc<TimedWait>>,
     /// When it began, by the clock on the wall and by [`nanos`].
     began: Option<(SystemTime, u64)>,
 }
@@ -78,8 +79,12 @@ static STATE: Shared<State> = Shared::new(State {
 });
 
 per_process! {
-    /// One in so many waits is looked at. 0: no profile was taken yet.
-    static ONE_IN: AtomicU32 = AtomicU32::new(0);
+    /// One in so many waits is looked at.
+    static ONE_IN: AtomicU32 = AtomicU32::new(1);
+}
+per_process! {
+    /// The greatest number of a lock that has had a record. Locks get their numbers in turn.
+    static NEWEST: AtomicU64 = AtomicU64::new(0);
 }
 
 /// Begins a profile.
@@ -156,6 +161,8 @@ fn find(called: &Called) -> Option<NonNull<Record>> {
     // Before the tables are locked, as it allocates.
     let new = Box::new(Record::new(called));
     let record = STATE.with(|state| {
+        // Relaxed: read by the thread that drops the lock, which comes after all its calls.
+        NEWEST.store(NEWEST.load(Relaxed).max(called.id), Relaxed);
         let alive = state.alive.entry(called.id).or_insert_with(|| Alive {
             record: NonNull::from(Box::leak(new)),
             sites: BTreeMap::new(),
@@ -229,7 +236,7 @@ fn ended(record: &Record, new: &Called, parked: bool, locked: bool) {
     let parts = record.divide(length, &charges);
     let thread = this_thread().get();
     let most_waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
-    let mut wait = TimedWait {
+    let mut wait = Arc::new(TimedWait {
         thread,
         thread_name: thread_name(usize::MAX),
         lock: data::lock_in_words(new.kind, new.name(), Some(new.id), Place(record.first_used)),
@@ -239,10 +246,12 @@ fn ended(record: &Record, new: &Called, parked: bool, locked: bool) {
         since: Duration::from_nanos(since),
         length: Duration::from_nanos(length),
         waiting: most_waiting,
-    };
+    });
     STATE.with(|state| {
         let Some((_, began)) = state.began else { return };
-        wait.since = wait.since.saturating_sub(Duration::from_nanos(began));
+        // No other has it, so it is not copied.
+        let own = Arc::make_mut(&mut wait);
+        own.since = own.since.saturating_sub(Duration::from_nanos(began));
         if state.waits.len() == WAITS {
             state.waits.pop_front();
         }
@@ -279,8 +288,9 @@ fn is_drawn(n: u32) -> bool {
 
 /// A lock is gone: its numbers are kept with those of its like.
 pub(super) fn forget(id: u64) {
-    // Relaxed: the thread that has used the lock last knows that it was used.
-    if ONE_IN.load(Relaxed) == 0 {
+    // Relaxed: as where it is stored. After the last profile locks that are newer have no record, and those
+    // that have are freed with their locks.
+    if id > NEWEST.load(Relaxed) {
         return;
     }
     STATE.with(|state| state.forget(id));
@@ -340,7 +350,7 @@ impl State {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.total));
         locks.sort_by_key(|lock| std::cmp::Reverse((lock.total_wait, lock.acquisitions)));
         // Relaxed: a number.
-        let one_in = ONE_IN.load(Relaxed).max(1);
+        let one_in = ONE_IN.load(Relaxed);
         Profile { began, length: Duration::from_nanos(now.saturating_sub(since)), one_in, entries, locks, waits }
     }
 }

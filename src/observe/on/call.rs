@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use super::label::{Identity, Label, LockClass};
-use super::slots::Held;
+use super::held::Held;
 use super::{Kind, Mode};
 
 #[derive(Clone, Copy)]
@@ -12,6 +12,64 @@ pub(super) enum Which<'a> {
     Unknown,
     Object(&'a Identity),
     At(usize),
+}
+
+impl Which<'_> {
+    /// The object's number. `None` if nothing is told of it.
+    #[inline(always)]
+    pub(super) fn id(self) -> Option<u64> {
+        match self {
+            Self::Object(identity) => (!identity.is_hidden()).then(|| identity.id()),
+            Self::At(address) => Some(address as u64),
+            Self::Unknown => None,
+        }
+    }
+
+    pub(super) fn label(self) -> Label {
+        match self {
+            Self::Object(identity) => identity.label(),
+            Self::At(_) | Self::Unknown => Label::None,
+        }
+    }
+}
+
+/// What a call does, as one word.
+#[inline(always)]
+const fn meta(kind: Kind, mode: Mode, shared: bool, count: u32) -> u64 {
+    kind as u64 | (mode as u64) << 8 | (shared as u64) << 24 | (count as u64) << 32
+}
+
+/// One term of a thread's chain: sums of such are as good as different for different sets of locks. What is
+/// no lock adds nothing, nor does one that another thread may have by now.
+pub(super) fn mix(id: u64, meta: u64) -> u64 {
+    let Parts { kind, mode, shared, .. } = Parts::of(meta);
+    if !kind.is_lock() || shared {
+        return 0;
+    }
+    // The finishing steps of a common 64-bit hash.
+    let mut x = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (mode as u64) << 56;
+    x = (x ^ (x >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    x ^ (x >> 32)
+}
+
+/// What [`meta`] says.
+struct Parts {
+    kind: Kind,
+    mode: Mode,
+    shared: bool,
+    count: u32,
+}
+
+impl Parts {
+    fn of(meta: u64) -> Self {
+        let byte = |shift: u32| (meta >> shift) as u8;
+        Self {
+            kind: Kind::ALL[usize::from(byte(0))],
+            mode: Mode::ALL[usize::from(byte(8))],
+            shared: byte(24) != 0,
+            count: (meta >> 32) as u32,
+        }
+    }
 }
 
 /// A public call: what it does with which object, and where in the caller's source. `NONE` is one of which
@@ -44,8 +102,7 @@ impl<'a> Call<'a> {
     #[inline]
     #[track_caller]
     pub(crate) const fn new(kind: Kind, mode: Mode, identity: &'a Identity) -> Self {
-        let which = if identity.is_hidden() { Which::Unknown } else { Which::Object(identity) };
-        Self { which, kind, mode, shared: false, count: 1, place: Location::caller() }
+        Self { which: Which::Object(identity), kind, mode, shared: false, count: 1, place: Location::caller() }
     }
 
     /// A call about an object without an [`Identity`]: it goes by its address.
@@ -85,20 +142,12 @@ impl<'a> Call<'a> {
     #[inline]
     pub(super) fn to_parts(self) -> (Which<'a>, u64, &'static Location<'static>) {
         let Self { which, kind, mode, shared, count, place } = self;
-        let meta = kind as u64 | (mode as u64) << 8 | u64::from(shared) << 24 | u64::from(count) << 32;
-        (which, meta, place)
+        (which, meta(kind, mode, shared, count), place)
     }
 
     pub(super) fn from_parts(which: Which<'a>, meta: u64, place: &'static Location<'static>) -> Self {
-        let byte = |shift: u32| (meta >> shift) as u8;
-        Self {
-            which,
-            kind: Kind::ALL[usize::from(byte(0))],
-            mode: Mode::ALL[usize::from(byte(8))],
-            shared: byte(24) != 0,
-            count: (meta >> 32) as u32,
-            place,
-        }
+        let Parts { kind, mode, shared, count } = Parts::of(meta);
+        Self { which, kind, mode, shared, count, place }
     }
 
     /// Returns whether it is for a lock of which all is told. What goes by its address comes and goes untold.
@@ -115,11 +164,8 @@ impl<'a> Call<'a> {
     /// The call by itself.
     #[inline]
     pub(crate) fn subject(&self) -> Subject {
-        let (id, label) = match self.which {
-            Which::Unknown => return Subject::NONE,
-            Which::Object(identity) => (identity.id(), identity.label()),
-            Which::At(address) => (address as u64, Label::None),
-        };
+        let Some(id) = self.which.id() else { return Subject::NONE };
+        let label = self.which.label();
         let Self { kind, mode, shared, count, place, .. } = *self;
         Subject(Some(Called { id, kind, mode, count, shared, label, place }))
     }
@@ -163,6 +209,10 @@ impl fmt::Display for Called {
 
 impl Called {
     pub(crate) const WORDS: usize = 5;
+    /// Which of the words is which.
+    pub(super) const ID: usize = 0;
+    pub(super) const META: usize = 1;
+    pub(super) const PLACE: usize = 4;
 
     pub(crate) fn name(&self) -> Option<&'static str> {
         self.label.name()
@@ -177,31 +227,44 @@ impl Called {
         self.id == other.id && self.kind == other.kind
     }
 
+    pub(super) fn meta(&self) -> u64 {
+        meta(self.kind, self.mode, self.shared, self.count)
+    }
+
     #[inline]
+    pub(super) fn word_of(place: &'static Location<'static>) -> u64 {
+        (&raw const *place).expose_provenance() as u64
+    }
+
+    #[inline]
+    pub(super) fn words(
+        id: u64,
+        meta: u64,
+        place: &'static Location<'static>,
+        label: Label,
+    ) -> [u64; Self::WORDS] {
+        let [first, second] = label.to_words();
+        [id, meta, first, second, Self::word_of(place)]
+    }
+
     pub(super) fn to_words(self) -> [u64; Self::WORDS] {
-        let (variant, [first, second]) = self.label.to_words();
-        let meta = self.kind as u64
-            | (self.mode as u64) << 8
-            | u64::from(variant) << 16
-            | u64::from(self.shared) << 24
-            | u64::from(self.count) << 32;
-        [self.id, meta, first, second, (&raw const *self.place).expose_provenance() as u64]
+        Self::words(self.id, self.meta(), self.place, self.label)
     }
 
     /// # Safety
     ///
     /// The words are those of one call.
     pub(super) unsafe fn from_words([id, meta, first, second, place]: [u64; Self::WORDS]) -> Self {
-        let byte = |shift: u32| (meta >> shift) as u8;
+        let Parts { kind, mode, shared, count } = Parts::of(meta);
         let place = std::ptr::with_exposed_provenance::<Location<'static>>(place as usize);
         Self {
             id,
-            kind: Kind::ALL[usize::from(byte(0))],
-            mode: Mode::ALL[usize::from(byte(8))],
-            count: (meta >> 32) as u32,
-            shared: byte(24) != 0,
+            kind,
+            mode,
+            count,
+            shared,
             // SAFETY: this function's contract.
-            label: unsafe { Label::from_words(byte(16), [first, second]) },
+            label: unsafe { Label::from_words([first, second]) },
             // SAFETY: by this function's contract the address of a location, which is `'static`.
             place: unsafe { &*place },
         }

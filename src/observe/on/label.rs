@@ -78,32 +78,32 @@ impl Label {
         }
     }
 
-    /// As words: which variant, and two more.
-    pub(super) fn to_words(self) -> (u8, [u64; 2]) {
+    /// As two words: of a name its address, and its length and one; of a class its address, and 0.
+    pub(super) fn to_words(self) -> [u64; 2] {
         match self {
-            Self::None | Self::Hidden => (0, [0; 2]),
-            Self::Name(name) => (1, [name.as_ptr().expose_provenance() as u64, name.len() as u64]),
-            Self::Class(class) => (2, [(&raw const *class).expose_provenance() as u64, 0]),
+            Self::None | Self::Hidden => [0; 2],
+            Self::Name(name) => [name.as_ptr().expose_provenance() as u64, name.len() as u64 + 1],
+            Self::Class(class) => [(&raw const *class).expose_provenance() as u64, 0],
         }
     }
 
     /// # Safety
     ///
     /// The words are those of one label.
-    pub(super) unsafe fn from_words(variant: u8, [first, second]: [u64; 2]) -> Self {
-        match variant {
-            0 => Self::None,
-            1 => {
-                let bytes = std::ptr::with_exposed_provenance::<u8>(first as usize);
-                // SAFETY: by this function's contract the address and the length of a `&'static str`.
-                let bytes = unsafe { std::slice::from_raw_parts(bytes, second as usize) };
-                // SAFETY: as above.
-                Self::Name(unsafe { std::str::from_utf8_unchecked(bytes) })
-            }
-            _ => {
-                let class = std::ptr::with_exposed_provenance::<LockClass>(first as usize);
+    pub(super) unsafe fn from_words(words: [u64; 2]) -> Self {
+        match words {
+            [0, _] => Self::None,
+            [class, 0] => {
+                let class = std::ptr::with_exposed_provenance::<LockClass>(class as usize);
                 // SAFETY: by this function's contract the address of a `&'static LockClass`.
                 Self::Class(unsafe { &*class })
+            }
+            [name, longer] => {
+                let bytes = std::ptr::with_exposed_provenance::<u8>(name as usize);
+                // SAFETY: by this function's contract the address and the length of a `&'static str`.
+                let bytes = unsafe { std::slice::from_raw_parts(bytes, longer as usize - 1) };
+                // SAFETY: as above.
+                Self::Name(unsafe { std::str::from_utf8_unchecked(bytes) })
             }
         }
     }

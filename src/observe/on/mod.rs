@@ -1,20 +1,23 @@
 //! What there is with the feature: see the [module's page](super).
 
 mod call;
+mod held;
 mod label;
+mod parked;
 mod slots;
+mod view;
 
 use std::panic::Location;
 
 use call::Which;
 pub(crate) use call::{Call, Called, Subject};
+pub(crate) use held::{Held, HeldHere, release_forgotten};
 pub use label::LockClass;
 pub(crate) use label::{Identity, Label};
-use slots::{Contended, set_contended, take_contended};
-pub(crate) use slots::{
-    Held, HeldHere, Holding, Parked, ThreadView, Waiting, inside, own_chain, own_holds, release_forgotten,
-    threads,
-};
+pub(crate) use parked::Parked;
+use slots::{Contended, may_hold, set_contended, take_contended};
+pub(crate) use slots::{inside, own_chain};
+pub(crate) use view::{Holding, ThreadView, Waiting, own_holds, threads};
 
 use super::{Kind, Mode};
 use crate::OBSERVER;
@@ -82,7 +85,8 @@ impl Call<'_> {
     /// Tells of a call that is about to lock. To be called before anything has changed: it may panic.
     #[inline]
     pub(crate) fn acquiring(&self, timed: bool) {
-        if level() & (ORDER | UNREAD) != 0 {
+        let level = level();
+        if level & (ORDER | UNREAD) != 0 && (level & UNREAD != 0 || may_hold()) {
             let (which, meta, place) = self.to_parts();
             Self::tell_acquiring(which, meta, place, timed);
         }
@@ -123,6 +127,9 @@ impl Call<'_> {
         if level() & (HOLDS | PROFILE) == 0 {
             return;
         }
+        if which.id().is_none() {
+            return;
+        }
         let call = Call::from_parts(which, meta, place);
         // Whatever the thread waited for before is over.
         set_contended(Contended::NONE);
@@ -150,9 +157,13 @@ impl Call<'_> {
     }
 }
 
-fn acquired(called: &Called) {
+#[cold]
+#[inline(never)]
+fn tell_acquired(which: Which<'_>, meta: u64, place: &'static Location<'static>) {
     let Contended { token, parked } = take_contended();
-    inside(|| OBSERVER.acquired(called, token, parked));
+    if let Some(called) = Call::from_parts(which, meta, place).subject().0 {
+        inside(|| OBSERVER.acquired(&called, token, parked));
+    }
 }
 
 fn releasing(holding: &Holding) {
