@@ -92,6 +92,10 @@ impl Observer for Watch {
         session::first();
     }
 
+    fn is_known(&self, held: u64, wanted: u64, mode: Mode, timed: bool) -> bool {
+        order::is_known(held, wanted, mode, timed)
+    }
+
     fn acquiring(&self, new: &Called, timed: bool) {
         if let Err(inversion) = order::acquiring(new, timed) {
             session::tell_inversion(inversion);

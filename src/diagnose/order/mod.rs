@@ -90,11 +90,19 @@ pub(super) fn forget_all() {
     });
 }
 
-/// A thread that holds something is about to lock by a call that may wait.
+fn chain(held: u64, wanted: u64, mode: Mode, timed: bool) -> Chain {
+    Chain::new(held, wanted, (mode as u64) << 1 | u64::from(timed))
+}
+
+/// Returns whether a chain was checked.
 #[inline]
+pub(super) fn is_known(held: u64, wanted: u64, mode: Mode, timed: bool) -> bool {
+    chain(held, wanted, mode, timed).is_known()
+}
+
+/// A thread that holds something is about to lock by a call that may wait, which is not known yet.
 pub(super) fn acquiring(new: &Called, timed: bool) -> Result<(), Box<Inversion>> {
-    let chain = Chain::new(own_chain(), new.id, (new.mode as u64) << 1 | u64::from(timed));
-    if chain.is_known() { Ok(()) } else { check(new, timed, chain) }
+    check(new, timed, chain(own_chain(), new.id, new.mode, timed))
 }
 
 /// A lock is gone.

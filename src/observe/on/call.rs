@@ -53,15 +53,16 @@ pub(super) fn mix(id: u64, meta: u64) -> u64 {
 }
 
 /// What [`meta`] says.
-struct Parts {
-    kind: Kind,
-    mode: Mode,
+pub(super) struct Parts {
+    pub(super) kind: Kind,
+    pub(super) mode: Mode,
     shared: bool,
     count: u32,
 }
 
 impl Parts {
-    fn of(meta: u64) -> Self {
+    #[inline]
+    pub(super) fn of(meta: u64) -> Self {
         let byte = |shift: u32| (meta >> shift) as u8;
         Self {
             kind: Kind::ALL[usize::from(byte(0))],

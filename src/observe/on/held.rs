@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use super::super::{Kind, Mode};
+use super::{HOLDS, PROFILE};
 use super::call::{Call, Called, Subject, Which};
 use super::label::{Identity, Label};
 use super::slots::{Entry, own_entries, slots, with_local};
@@ -39,15 +40,29 @@ impl Held {
         Self::enter(which, meta, place)
     }
 
-    /// Does not ask the environment: the lock is locked, and may be the allocator's.
+    /// The way of a thread that locks the lock again that it has locked last at this depth, in the same place:
+    /// no call, so no register is saved.
     #[cold]
     #[inline(never)]
     fn enter(which: Which<'_>, meta: u64, place: &'static Location<'static>) -> Self {
+        if let (Which::Object(identity), HOLDS) = (which, super::level() & (HOLDS | PROFILE)) {
+            let again = with_local(|local| local.push_again(identity.known(), meta, place)).flatten();
+            if let Some((entry, number)) = again {
+                return Self(Some(HeldEntry { entry, number }));
+            }
+        }
+        Self::enter_anew(which, meta, place)
+    }
+
+    /// Does not ask the environment: the lock is locked, and may be the allocator's.
+    #[cold]
+    #[inline(never)]
+    fn enter_anew(which: Which<'_>, meta: u64, place: &'static Location<'static>) -> Self {
         let level = super::level();
-        if level & super::PROFILE != 0 {
+        if level & PROFILE != 0 {
             super::tell_acquired(which, meta, place);
         }
-        if level & super::HOLDS == 0 {
+        if level & HOLDS == 0 {
             return Self::NONE;
         }
         match which.id() {
@@ -56,7 +71,6 @@ impl Held {
         }
     }
 
-    #[inline(always)]
     fn push(id: u64, meta: u64, place: &'static Location<'static>, label: impl FnOnce() -> Label) -> Self {
         let pushed = with_local(|local| local.push(id, meta, place, label)).flatten();
         Self(pushed.map(|(entry, number)| HeldEntry { entry, number }))
@@ -94,22 +108,27 @@ impl Held {
     }
 }
 
-/// Clears an entry.
+/// Clears an entry. Without a call, as above.
 #[cold]
 #[inline(never)]
 fn leave(entry: &'static Entry, number: u64) {
-    if super::level() & super::PROFILE != 0 {
-        tell_releasing(entry, number);
-    }
-    if with_local(|local| local.pop(entry, number)) != Some(true) {
-        entry.clear_from_outside(number);
+    let popped = super::level() & PROFILE == 0 && with_local(|local| local.pop(entry, number)) == Some(true);
+    if !popped {
+        leave_otherwise(entry, number);
     }
 }
 
+/// The same where it is told of, and where the entry is not the calling thread's.
 #[cold]
-fn tell_releasing(entry: &'static Entry, number: u64) {
-    if let Some(holding) = (HeldEntry { entry, number }).holding() {
-        super::releasing(&holding);
+#[inline(never)]
+fn leave_otherwise(entry: &'static Entry, number: u64) {
+    if super::level() & PROFILE != 0 {
+        if let Some(holding) = (HeldEntry { entry, number }).holding() {
+            super::releasing(&holding);
+        }
+    }
+    if with_local(|local| local.pop(entry, number)) != Some(true) {
+        entry.clear_from_outside(number);
     }
 }
 

@@ -9,7 +9,7 @@ mod view;
 
 use std::panic::Location;
 
-use call::Which;
+use call::{Parts, Which};
 pub(crate) use call::{Call, Called, Subject};
 pub(crate) use held::{Held, HeldHere, release_forgotten};
 pub use label::LockClass;
@@ -60,6 +60,9 @@ pub(crate) fn set_level(level: u32) {
 pub(crate) trait Observer {
     /// Before all others: asks the environment, and sets the level.
     fn first(&self);
+    /// Returns whether [`acquiring`](Self::acquiring) would find nothing new for a thread of this chain. Takes
+    /// no lock and allocates nothing.
+    fn is_known(&self, held: u64, wanted: u64, mode: Mode, timed: bool) -> bool;
     /// A thread that holds something is about to lock by a call that may wait, for a limited time or not.
     fn acquiring(&self, new: &Called, timed: bool);
     /// A call for a lock could not go on at once. The result comes back with the thread's next
@@ -85,8 +88,7 @@ impl Call<'_> {
     /// Tells of a call that is about to lock. To be called before anything has changed: it may panic.
     #[inline]
     pub(crate) fn acquiring(&self, timed: bool) {
-        let level = level();
-        if level & (ORDER | UNREAD) != 0 && (level & UNREAD != 0 || may_hold()) {
+        if level() & (ORDER | UNREAD) != 0 {
             let (which, meta, place) = self.to_parts();
             Self::tell_acquiring(which, meta, place, timed);
         }
@@ -95,14 +97,25 @@ impl Call<'_> {
     #[cold]
     #[inline(never)]
     fn tell_acquiring(which: Which<'_>, meta: u64, place: &'static Location<'static>, timed: bool) {
-        let call = Call::from_parts(which, meta, place);
+        if level() & UNREAD != 0 || may_hold() {
+            Self::tell_acquiring_more(which, meta, place, timed);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_acquiring_more(which: Which<'_>, meta: u64, place: &'static Location<'static>, timed: bool) {
         if level() & UNREAD != 0 {
             first();
         }
-        if level() & ORDER == 0 || !call.is_for_lock() || own_chain() == 0 {
+        let Which::Object(identity) = which else { return };
+        let held = own_chain();
+        let is_known = || OBSERVER.is_known(held, identity.known(), Parts::of(meta).mode, timed);
+        if level() & ORDER == 0 || held == 0 || is_known() {
             return;
         }
-        let Some(called) = call.subject().0 else { return };
+        let call = Call::from_parts(which, meta, place);
+        let Some(called) = call.subject().0.filter(|_| call.is_for_lock()) else { return };
         let again = called.kind == Kind::ReentrantMutex && own_holds().any(|hold| hold.called.same(&called));
         if !again {
             inside(|| OBSERVER.acquiring(&called, timed));

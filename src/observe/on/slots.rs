@@ -277,8 +277,32 @@ impl Local {
         number
     }
 
-    /// Enters what the thread holds from now on. Returns where, and under which number.
+    /// Enters what the thread holds from now on, if it is what was there before: returns where, and under which
+    /// number. No object has the number 0.
     #[inline(always)]
+    pub(super) fn push_again(
+        &self,
+        id: u64,
+        meta: u64,
+        place: &'static Location<'static>,
+    ) -> Option<(&'static Entry, u64)> {
+        let entry = self.next.get().filter(|entry| entry.record.is_empty() && entry.is_of(id, meta, place))?;
+        (!self.inside.get()).then(|| (entry, self.show(entry)))
+    }
+
+    /// Publishes what is written in an empty entry.
+    #[inline(always)]
+    fn show(&self, entry: &'static Entry) -> u64 {
+        self.next.set(entry.after());
+        entry.record.write(Called::WORDS, coarse_nanos());
+        let number = self.next_number();
+        entry.record.show(number);
+        // Relaxed: written by this thread.
+        self.chain.set(self.chain.get().wrapping_add(entry.term.load(Relaxed)));
+        number
+    }
+
+    /// Enters what the thread holds from now on.
     pub(super) fn push(
         &self,
         id: u64,
@@ -293,16 +317,10 @@ impl Local {
             Some(entry) if entry.record.is_empty() => entry,
             _ => self.find()?,
         };
-        self.next.set(entry.after());
         if !entry.is_of(id, meta, place) {
             entry.describe(id, meta, place, label());
         }
-        entry.record.write(Called::WORDS, coarse_nanos());
-        let number = self.next_number();
-        entry.record.show(number);
-        // Relaxed: written by this thread.
-        self.chain.set(self.chain.get().wrapping_add(entry.term.load(Relaxed)));
-        Some((entry, number))
+        Some((entry, self.show(entry)))
     }
 
     /// Another entry that is empty. After one call that has found none the next do not look, until one is
