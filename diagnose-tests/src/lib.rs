@@ -2,6 +2,8 @@
 //! written is what other tools read. `cargo diagnose` runs them, an ordinary build has nothing in it.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests use std to check this crate")]
 
+#[cfg(all(test, unix, feature = "watched"))]
+mod fork;
 #[cfg(all(test, feature = "watched"))]
 mod formats;
 #[cfg(all(test, feature = "watched"))]

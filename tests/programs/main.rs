@@ -13,3 +13,5 @@ mod samples;
 #[allow(dead_code, unused_imports, reason = "what these programs' tests do without")]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "diagnose")]
+mod watched;

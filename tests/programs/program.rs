@@ -18,6 +18,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 
 /// A running example. Killed when it is dropped, and when it runs for too long.
 pub(crate) struct Program {
+    #[cfg_attr(not(feature = "diagnose"), allow(dead_code, reason = "asked about reports"))]
+    name: &'static str,
     child: Arc<Mutex<Child>>,
     pid: u32,
     ended: Arc<Event>,
@@ -86,7 +88,7 @@ impl Program {
                 let _ = watched.lock().kill();
             }
         });
-        Self { child, pid, ended, stdout: Some(stdout), stderr: Some(stderr), complaints, lines }
+        Self { name, child, pid, ended, stdout: Some(stdout), stderr: Some(stderr), complaints, lines }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -123,6 +125,10 @@ impl Program {
             status.is_some()
         });
         self.ended.set();
+        #[cfg(feature = "diagnose")]
+        if self.name != "watched" {
+            crate::watched::assert_no_report(&stderr);
+        }
         let status = status.expect("it has ended");
         Ended { status, stdout, stderr }
     }

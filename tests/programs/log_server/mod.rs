@@ -1,6 +1,8 @@
 //! The example `log_server`, seen from outside: a process with a command line, a socket, a log and an exit
 //! code.
 
+#[cfg(feature = "diagnose")]
+mod debug;
 mod log;
 mod requests;
 mod slow;
