@@ -7,6 +7,10 @@ cargo test --workspace --locked
 cargo test --package lockwork --features lock_api,loom,loom-spec,serde,shuttle,sim,threads --locked
 cargo test --package lockwork --all-features --lib --test diagnose --locked
 cargo diagnose --locked
+# The programs as they are watched: their tests ask each whether it has reported something. Bare `--test` builds no examples.
+cargo build --package lockwork-examples --features diagnose --examples --locked
+LOCKWORK_DIAGNOSE=stall=60s,order cargo test --package lockwork-examples --features diagnose --test programs --locked
+cargo build --package lockwork-examples --examples --locked
 if command -v taskset >/dev/null; then
     taskset -c 0 cargo test --locked --test lockwork -- mutex condvar event buffer park_token poison threads
 fi

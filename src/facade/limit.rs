@@ -78,8 +78,16 @@ impl<'a> TimeLimit<'a> {
 
     /// The moment at which the limit is reached, counted from now. To be called on the slow path, once in
     /// each call.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn deadline(self) -> Deadline {
+        match self.bound {
+            Bound::Never => self.call.endless(),
+            Bound::For(_) | Bound::Until(_) | Bound::Before(_) => self.finite(),
+        }
+    }
+
+    #[inline]
+    fn finite(self) -> Deadline {
         self.call.contended(!matches!(self.bound, Bound::Never));
         match self.bound {
             Bound::Never => Deadline::NEVER,

@@ -118,6 +118,11 @@ impl<'a> Call<'a> {
 
     #[inline]
     pub(crate) fn gave_up(&self) {}
+
+    #[inline]
+    pub(crate) fn endless(self) -> Deadline {
+        Deadline::NEVER
+    }
 }
 
 /// A call by itself.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use lockwork::diagnose::{Relock, Report};
+use lockwork::diagnose::{Relock, Report, ThreadState, snapshot};
 use lockwork::{Mutex, MutexGuard, ReentrantMutex, RwLock, RwLockUpgradableReadGuard};
 
-use crate::support::{message_of, watchdog};
+use crate::support::{eventually, message_of, watchdog};
 use crate::{find, session};
 
 #[test]
@@ -68,7 +68,8 @@ fn what_goes_on_is_no_relock() {
         let shared = Arc::new(Mutex::named("fine", 0));
         let guard = shared.lock_arc();
         let other = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(5));
+            let waits = |thread: &ThreadState| thread.waits.as_ref().is_some_and(|wait| wait.name == Some("fine"));
+            eventually(|| snapshot().threads.iter().any(waits));
             drop(guard);
         });
         drop(shared.lock());

@@ -22,7 +22,7 @@ pub(crate) use view::{Holding, ThreadView, Waiting, own_holds, threads};
 use super::{Kind, Mode};
 use crate::OBSERVER;
 use crate::facade::atomic::{AtomicU32, Ordering::Relaxed};
-use crate::facade::per_process;
+use crate::facade::{Deadline, per_process};
 
 /// Guards have entries.
 pub(crate) const HOLDS: u32 = 1;
@@ -149,6 +149,22 @@ impl Call<'_> {
         let Some(called) = call.subject().0.filter(|_| call.is_for_lock()) else { return };
         let token = inside(|| OBSERVER.contended(&called, timed)).unwrap_or(0);
         set_contended(Contended { token, parked: false });
+    }
+
+    /// Tells of a call without a limit that could not go on at once, and returns its deadline. What it is made
+    /// of goes by registers.
+    #[inline]
+    pub(crate) fn endless(self) -> Deadline {
+        let (which, meta, place) = self.to_parts();
+        Self::endless_of(which, meta, place)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn endless_of(which: Which<'_>, meta: u64, place: &'static Location<'static>) -> Deadline {
+        let call = Call::from_parts(which, meta, place);
+        call.contended(false);
+        Deadline::NEVER.of_call(&call)
     }
 
     /// Tells of such a call that got nothing before its time-out.

@@ -19,100 +19,24 @@
 //!    along which the rank rises closes none, and nothing is searched.
 //! 3. A node has an edge; `into` and `out` say the same. So the graph is as large as what is in use.
 //!
+//! | file | what it has |
+//! |---|---|
+//! | `link` | in which ways a lock is held and wanted |
+//! | `search` | which cycle a new edge closes, if it may close one |
+//!
 //! Finding out whether the edges stay free of circles is the algorithm of Pearce and Kelly ("A dynamic
 //! topological sort algorithm for directed acyclic graphs", 2007): it looks at the nodes alone whose ranks
 //! lie between those of the edge's ends.
+
+mod link;
+mod search;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
-/// How a lock is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
-    /// With other readers.
-    Shared,
-    /// By the one reader that may become the writer.
-    Upgradable,
-    /// Alone.
-    Exclusive,
-}
-
-/// How a lock is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Want {
-    /// Alone, or as a reader that queues behind a waiting writer: it may have to wait for any holder.
-    Queued,
-    /// As a reader that passes waiting writers: it waits for a writer alone.
-    Recursive,
-    /// As the upgradable reader that wants to write: it waits for readers, and excludes the others already.
-    Upgrade,
-}
-
-impl Hold {
-    const ALL: [Self; 3] = [Self::Shared, Self::Upgradable, Self::Exclusive];
-}
-
-impl Want {
-    const ALL: [Self; 3] = [Self::Queued, Self::Recursive, Self::Upgrade];
-
-    /// Returns whether it may have to wait until a thread that holds the lock so has let it go.
-    pub(super) fn waits_for(self, hold: Hold) -> bool {
-        match self {
-            Self::Queued => true,
-            Self::Recursive => hold == Hold::Exclusive,
-            Self::Upgrade => hold == Hold::Shared,
-        }
-    }
-}
-
-/// In which way one lock was held and the other wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Link {
-    pub(super) hold: Hold,
-    pub(super) want: Want,
-    /// The wait for the other would have ended by itself.
-    pub(super) timed: bool,
-}
-
-/// A set of links.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Links(u32);
-
-impl Links {
-    const NONE: Self = Self(0);
-    const UNTIMED: Self = Self(0x1ff);
-    const ALL: Self = Self(0x3_ffff);
-
-    fn of(link: Link) -> Self {
-        Self(1 << (link.hold as u32 * 3 + link.want as u32 + if link.timed { 9 } else { 0 }))
-    }
-
-    fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    fn add(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    /// The links, untimed ones first.
-    fn iter(self) -> impl Iterator<Item = Link> {
-        [false, true]
-            .into_iter()
-            .flat_map(|timed| Hold::ALL.into_iter().map(move |hold| (timed, hold)))
-            .flat_map(|(timed, hold)| Want::ALL.into_iter().map(move |want| Link { hold, want, timed }))
-            .filter(move |&link| self.has(Self::of(link)))
-    }
-}
+use link::Links;
+pub(super) use link::{Hold, Link, Want};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Placement {
@@ -179,16 +103,6 @@ pub(super) struct Rules {
     /// An edge that closes a cycle is kept, and is not reported again. Otherwise it is as if it had not been.
     pub(super) keep: bool,
 }
-
-/// One that a search has come to: by which node's entry in the list of visits, and how it was wanted then.
-struct Visit {
-    node: u64,
-    link: Link,
-    by: usize,
-}
-
-/// So many edges are followed at most where the shortest way crosses itself.
-const PATIENCE: usize = 10_000;
 
 pub(super) struct Graph<S> {
     nodes: BTreeMap<u64, Node<S>>,
@@ -367,115 +281,6 @@ impl<S: Clone> Graph<S> {
             }
         }
         found.into_iter().collect()
-    }
-
-    /// Returns the shortest way from `to` to `from` that would be a cycle with the link.
-    fn search(&self, from: u64, to: u64, link: Link, timed: bool) -> Option<Vec<Step<S>>> {
-        let (visits, last) = self.visit(from, to, link, timed)?;
-        let mut way = Vec::new();
-        let mut at = last;
-        while at != 0 {
-            way.push(at);
-            at = visits[at].by;
-        }
-        way.push(0);
-        way.reverse();
-        let steps: Vec<(u64, u64, Link)> = way
-            .windows(2)
-            .map(|pair| (visits[pair[0]].node, visits[pair[1]].node, visits[pair[1]].link))
-            .collect();
-        let distinct: BTreeSet<u64> = steps.iter().map(|&(_, to, _)| to).collect();
-        let steps = if distinct.len() == steps.len() {
-            steps
-        } else {
-            // It crosses itself, which takes an upgrade, a recursive reader and a circle that is none: there
-            // may be another.
-            let (mut steps, mut patience) = (Vec::new(), PATIENCE);
-            if !self.walk(from, to, link, link, timed, &mut steps, &mut patience) {
-                return None;
-            }
-            steps
-        };
-        let step = |(from, to, link)| {
-            let sight = self.nodes[&from].out[&to].sight(link).clone();
-            Step { from, to, link, sight }
-        };
-        Some(steps.into_iter().map(step).collect())
-    }
-
-    /// Visits what can be reached from `to`, breadth first, until it comes to `from`. Returns all visits, of
-    /// which the first is `to` itself, and the last one's place.
-    fn visit(&self, from: u64, to: u64, link: Link, timed: bool) -> Option<(Vec<Visit>, usize)> {
-        let mut visits = vec![Visit { node: to, link, by: 0 }];
-        // How each was wanted when it was come to.
-        let mut wanted: BTreeMap<u64, u8> = BTreeMap::from([(to, u8::MAX)]);
-        let mut at = 0;
-        while at < visits.len() {
-            let (id, arrived) = (visits[at].node, visits[at].link);
-            for (&next, edge) in self.nodes.get(&id).into_iter().flat_map(|node| &node.out) {
-                for link_on in edge.followed(timed).iter() {
-                    if !arrived.want.waits_for(link_on.hold) {
-                        continue;
-                    }
-                    if next == from {
-                        if link_on.want.waits_for(link.hold) {
-                            visits.push(Visit { node: next, link: link_on, by: at });
-                            let last = visits.len() - 1;
-                            return Some((visits, last));
-                        }
-                        continue;
-                    }
-                    let bit = match link_on.want {
-                        Want::Queued => u8::MAX,
-                        want => 1 << want as u8,
-                    };
-                    let before = wanted.entry(next).or_default();
-                    if *before | bit != *before {
-                        *before |= bit;
-                        visits.push(Visit { node: next, link: link_on, by: at });
-                    }
-                }
-            }
-            at += 1;
-        }
-        None
-    }
-
-    /// Tries all ways from `at` to `from` that come to no node twice, for as long as `patience` lasts.
-    #[allow(clippy::too_many_arguments, reason = "recursive")]
-    fn walk(
-        &self,
-        from: u64,
-        at: u64,
-        link: Link,
-        arrived: Link,
-        timed: bool,
-        steps: &mut Vec<(u64, u64, Link)>,
-        patience: &mut usize,
-    ) -> bool {
-        for (&next, edge) in self.nodes.get(&at).into_iter().flat_map(|node| &node.out) {
-            for link_on in edge.followed(timed).iter() {
-                let crosses = steps.iter().any(|&(from, to, _)| from == next || to == next);
-                if crosses || !arrived.want.waits_for(link_on.hold) {
-                    continue;
-                }
-                if *patience == 0 {
-                    return false;
-                }
-                *patience -= 1;
-                steps.push((at, next, link_on));
-                let found = if next == from {
-                    link_on.want.waits_for(link.hold)
-                } else {
-                    self.walk(from, next, link, link_on, timed, steps, patience)
-                };
-                if found {
-                    return true;
-                }
-                steps.pop();
-            }
-        }
-        false
     }
 }
 
