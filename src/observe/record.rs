@@ -138,17 +138,18 @@ impl Disturbed {
 
     /// For a party that has cleared.
     pub(crate) fn note(&self) {
-        // Release (record.disturbed): what was cleared.
-        self.0.store(1, Release);
+        // Release (record.disturbed): what was cleared. Added, not stored: a store would end the release
+        // sequence of a party that was there before, and the owner would not find what that one has cleared.
+        self.0.fetch_add(1, Release);
     }
 
     /// For the owner: returns whether a party has cleared since the last call.
     #[inline]
     pub(crate) fn take(&self) -> bool {
         // Relaxed: a hint, the exchange decides.
-        let noted = self.0.load(Relaxed) != 0;
+        let noted = self.0.load(Relaxed);
         // Acquire (record.disturbed): what was cleared. A plain store would lose what another party notes
-        // just then. Relaxed on failure: only the owner takes it back.
-        noted && self.0.compare_exchange(1, 0, Acquire, Relaxed).is_ok()
+        // just then. Relaxed on failure: one more has come, and the next call finds both.
+        noted != 0 && self.0.compare_exchange(noted, 0, Acquire, Relaxed).is_ok()
     }
 }

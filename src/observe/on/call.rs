@@ -140,7 +140,7 @@ impl<'a> Call<'a> {
     }
 
     /// As what goes by registers, so that no fast path writes it to memory.
-    #[inline]
+    #[inline(always)]
     pub(super) fn to_parts(self) -> (Which<'a>, u64, &'static Location<'static>) {
         let Self { which, kind, mode, shared, count, place } = self;
         (which, meta(kind, mode, shared, count), place)

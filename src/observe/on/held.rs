@@ -31,7 +31,7 @@ impl Held {
     pub(crate) const NONE: Self = Self(None);
 
     /// For a thread that has just locked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(call: Call<'_>) -> Self {
         if super::level() == 0 {
             return Self::NONE;

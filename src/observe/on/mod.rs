@@ -86,7 +86,7 @@ fn first() {
 
 impl Call<'_> {
     /// Tells of a call that is about to lock. To be called before anything has changed: it may panic.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn acquiring(&self, timed: bool) {
         if level() & (ORDER | UNREAD) != 0 {
             let (which, meta, place) = self.to_parts();
@@ -123,7 +123,7 @@ impl Call<'_> {
     }
 
     /// Tells of a call that could not go on at once. To be called before the thread queues: it may panic.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn contended(&self, timed: bool) {
         if level() != 0 && !self.is_unknown() {
             let (which, meta, place) = self.to_parts();
@@ -153,7 +153,7 @@ impl Call<'_> {
 
     /// Tells of a call without a limit that could not go on at once, and returns its deadline. What it is made
     /// of goes by registers.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn endless(self) -> Deadline {
         let (which, meta, place) = self.to_parts();
         Self::endless_of(which, meta, place)
@@ -168,7 +168,7 @@ impl Call<'_> {
     }
 
     /// Tells of such a call that got nothing before its time-out.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn gave_up(&self) {
         if level() & PROFILE != 0 && !self.is_unknown() {
             let (which, meta, place) = self.to_parts();
