@@ -17,7 +17,7 @@
 //! earlier number any more. Clearing orders nothing: the owner has seen it in the number itself.
 
 use crate::facade::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicU64, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::facade::{array, const_fn};
@@ -127,12 +127,12 @@ impl<const N: usize> Record<N> {
 /// Ordering: `record.disturbed` is Release in the party and Acquire in the owner, which finds the record
 /// empty then.
 #[derive(Debug)]
-pub(crate) struct Disturbed(AtomicU32);
+pub(crate) struct Disturbed(AtomicUsize);
 
 impl Disturbed {
     const_fn! {
         pub(crate) fn new() -> Self {
-            Self(AtomicU32::new(0))
+            Self(AtomicUsize::new(0))
         }
     }
 

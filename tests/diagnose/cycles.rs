@@ -66,7 +66,9 @@ fn two_and_three_threads_are_found_and_reported() {
             let later = if n == 2 { "after two" } else { "after three" };
             let _locks = plant(2, later, None);
             let next = find(&reports, |report| match report {
-                Report::Deadlock(cycle) => cycle.links[0].wait.name.filter(|found| [name, later].contains(found)),
+                Report::Deadlock(cycle) => {
+                    cycle.links[0].wait.name.filter(|found| [name, later].contains(found))
+                }
                 _ => None,
             });
             assert_eq!(next, later);

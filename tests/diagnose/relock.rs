@@ -68,7 +68,8 @@ fn what_goes_on_is_no_relock() {
         let shared = Arc::new(Mutex::named("fine", 0));
         let guard = shared.lock_arc();
         let other = thread::spawn(move || {
-            let waits = |thread: &ThreadState| thread.waits.as_ref().is_some_and(|wait| wait.name == Some("fine"));
+            let waits =
+                |thread: &ThreadState| thread.waits.as_ref().is_some_and(|wait| wait.name == Some("fine"));
             eventually(|| snapshot().threads.iter().any(waits));
             drop(guard);
         });
