@@ -149,7 +149,7 @@ impl Disturbed {
         // Relaxed: a hint, the exchange decides.
         let noted = self.0.load(Relaxed);
         // Acquire (record.disturbed): what was cleared. A plain store would lose what another party notes
-        // just then. Relaxed on failure: one more has come, and the next call finds both.
-        noted != 0 && self.0.compare_exchange(noted, 0, Acquire, Relaxed).is_ok()
+        // just then. Relaxed on failure: one more has come, or not; the next call finds all.
+        noted != 0 && self.0.compare_exchange_weak(noted, 0, Acquire, Relaxed).is_ok()
     }
 }
