@@ -1,6 +1,7 @@
 //! `LOCKWORK_DIAGNOSE`, in a process that knows nothing of it.
 
 use std::env;
+use std::io::Write;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,11 @@ fn child() {
             let mutex = Mutex::named("twice", ());
             let _guard = mutex.lock();
             drop(mutex.lock());
+        }
+        Ok("error stream locked") => {
+            let mut stream = std::io::stderr().lock();
+            assert!(!Event::named("never set").wait_for(Duration::from_millis(500)));
+            writeln!(stream, "unlocked").unwrap();
         }
         Ok("session first") => {
             drop(diagnose::start(Settings::default()));
@@ -70,6 +76,16 @@ fn environment_is_asked_by_a_session_too() {
     assert!(output.status.success() && text.contains("for \"never set\""), "{text}");
     let (output, text) = run("stall", Some(""));
     assert!(output.status.success() && !text.contains("never set"), "{text}");
+}
+
+/// The thread that hangs may be about to print.
+#[cfg(unix)]
+#[test]
+fn report_does_not_wait_for_the_error_streams_lock() {
+    let (output, text) = run("error stream locked", Some("stall=50ms"));
+    assert!(output.status.success(), "{text}");
+    let (reported, unlocked) = (text.find("for \"never set\""), text.find("unlocked"));
+    assert!(reported.is_some() && reported < unlocked, "{text}");
 }
 
 #[test]
