@@ -64,10 +64,11 @@ fn slow_lock_is_charged_to_the_holder() {
     let mut lines =
         ended.stdout.lines().skip_while(|line| !line.starts_with("Mutex \"words\": locked 810 times"));
     assert!(lines.next().is_some_and(|line| line.contains(" contended (")), "{}", ended.stdout);
-    // The report is written ten times for ten milliseconds, everything else is short.
-    let (waited, held) = lines.next().expect("a cause").split_once(", held from ").expect("a holder");
-    let (waited, held) = (line_of(waited), line_of(held));
-    assert!(held > waited, "the call in the report stands below the other: {}", ended.stdout);
+    // Whatever else the machine does meanwhile: where the report is written others have waited for it, and the
+    // call in the report stands below the one that waits.
+    let causes = lines.filter_map(|line| line.split_once(", held from "));
+    let mut causes = causes.map(|(waited, held)| (line_of(waited), line_of(held)));
+    assert!(causes.any(|(waited, held)| held > waited), "{}", ended.stdout);
 }
 
 /// The number of the line in the program's source, of which text is the first place.
