@@ -97,8 +97,9 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
 /// panics. Several sessions may run; each gets all reports that its settings ask for.
 ///
 /// In a program that is not to be changed, `LOCKWORK_DIAGNOSE` in the environment starts a session at the
-/// first call that may wait, or the first session. It lasts for as long as the process: `stall=10s`, `order`, `order=timed` or
-/// `order=panic`, `relock=panic`, `profile=100`, with commas in between. Empty, it starts none.
+/// first call that may wait, or the first session. It lasts for as long as the process: `stall=10s`, `order`,
+/// `order=timed` or `order=panic`, `relock=panic`, `profile=100`, with commas in between. Empty, it starts
+/// none.
 ///
 /// After a `fork` the child has no such thread, and is silent.
 ///

@@ -60,16 +60,17 @@ pub struct Settings {
     pub relock: Relock,
     /// Of how many contended waits one is measured for the [profile](super::profile()). `None`: none is.
     pub profile: Option<NonZeroU32>,
-    /// What is done with a report. It runs in the session's own thread, or, for an inversion and a lock that a
-    /// thread waits for itself, in the thread concerned, with all that it holds. It may use this crate, and what
-    /// it does is not watched; but a sink that locks what the program locks may wait without end for the very
-    /// thread that it reports. One that only sends, writes or counts does not.
+    /// What is done with a report. It runs in the session's own thread, or, for an inversion and a lock that
+    /// a thread waits for itself, in the thread concerned, with all that it holds. It may use this crate, and
+    /// what it does is not watched; but a sink that locks what the program locks may wait without end for the
+    /// very thread that it reports. One that only sends, writes or counts does not.
     pub sink: Sink,
 }
 
 impl Default for Settings {
     /// Waits of ten seconds and more, deadlocks and locks that a thread waits for itself are reported to the
-    /// standard error stream; on Unix past the lock that `eprintln!` takes, which a thread that hangs may have.
+    /// standard error stream; on Unix past the lock that `eprintln!` takes, which a thread that hangs may
+    /// have.
     fn default() -> Self {
         Self {
             stall_after: Some(Duration::from_secs(10)),

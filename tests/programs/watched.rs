@@ -64,8 +64,8 @@ fn slow_lock_is_charged_to_the_holder() {
     let mut lines =
         ended.stdout.lines().skip_while(|line| !line.starts_with("Mutex \"words\": locked 810 times"));
     assert!(lines.next().is_some_and(|line| line.contains(" contended (")), "{}", ended.stdout);
-    // Whatever else the machine does meanwhile: where the report is written others have waited for it, and the
-    // call in the report stands below the one that waits.
+    // Whatever else the machine does meanwhile: where the report is written others have waited for it, and
+    // the call in the report stands below the one that waits.
     let causes = lines.filter_map(|line| line.split_once(", held from "));
     let mut causes = causes.map(|(waited, held)| (line_of(waited), line_of(held)));
     assert!(causes.any(|(waited, held)| held > waited), "{}", ended.stdout);

@@ -40,8 +40,8 @@ impl Held {
         Self::enter(which, meta, place)
     }
 
-    /// The way of a thread that locks the lock again that it has locked last at this depth, in the same place:
-    /// no call, so no register is saved.
+    /// The way of a thread that locks the lock again that it has locked last at this depth, in the same
+    /// place: no call, so no register is saved.
     #[cold]
     #[inline(never)]
     fn enter(which: Which<'_>, meta: u64, place: &'static Location<'static>) -> Self {

@@ -60,8 +60,8 @@ pub(crate) fn set_level(level: u32) {
 pub(crate) trait Observer {
     /// Before all others: asks the environment, and sets the level.
     fn first(&self);
-    /// Returns whether [`acquiring`](Self::acquiring) would find nothing new for a thread of this chain. Takes
-    /// no lock and allocates nothing.
+    /// Returns whether [`acquiring`](Self::acquiring) would find nothing new for a thread of this chain.
+    /// Takes no lock and allocates nothing.
     fn is_known(&self, held: u64, wanted: u64, mode: Mode, timed: bool) -> bool;
     /// A thread that holds something is about to lock by a call that may wait, for a limited time or not.
     fn acquiring(&self, new: &Called, timed: bool);
@@ -151,8 +151,8 @@ impl Call<'_> {
         set_contended(Contended { token, parked: false });
     }
 
-    /// Tells of a call without a limit that could not go on at once, and returns its deadline. What it is made
-    /// of goes by registers.
+    /// Tells of a call without a limit that could not go on at once, and returns its deadline. What it is
+    /// made of goes by registers.
     #[inline(always)]
     pub(crate) fn endless(self) -> Deadline {
         let (which, meta, place) = self.to_parts();

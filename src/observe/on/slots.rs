@@ -277,8 +277,8 @@ impl Local {
         number
     }
 
-    /// Enters what the thread holds from now on, if it is what was there before: returns where, and under which
-    /// number. No object has the number 0.
+    /// Enters what the thread holds from now on, if it is what was there before: returns where, and under
+    /// which number. No object has the number 0.
     #[inline(always)]
     pub(super) fn push_again(
         &self,
