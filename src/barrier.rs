@@ -122,7 +122,7 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// # Panics
 ///
 /// [`wait`](Self::wait) panics if the round breaks; the other forms return it. Any wait goes on with the
-/// panic of the action that it runs.
+/// panic of the action that it runs, and panics if 16,777,215 threads are in the round already.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

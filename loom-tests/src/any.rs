@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::panic::{self, AssertUnwindSafe};
 
-use lockwork::internals::event_has_waiters;
+use lockwork::internals::{event_has_waiters, semaphore_has_waiters};
 use lockwork::{
     AutoResetEvent, BoundedBuffer, Event, First1, First2, First3, Latch, PriorityBuffer, Semaphore,
     StackBuffer, try_any, wait_any, wait_any_for,
@@ -246,6 +246,95 @@ fn beaten_thread_keeps_its_deadline() {
             Some(First2::Second(())) => reach("signal"),
             None => reach("timed out"),
         }
+    });
+}
+
+/// A permit that comes while the thread tries for an item is its own if it tries in vain, and goes back if it
+/// does not.
+#[test]
+fn permit_that_comes_while_it_tries_is_its_own_or_goes_back() {
+    let states = ["beaten while it waits for a permit", "kept for a thread that tries", "given back"];
+    model_bounded(3, LONG, &states, || {
+        let shared = Arc::new((BoundedBuffer::new(1), Semaphore::new(0)));
+        let other = Arc::clone(&shared);
+        let beating = thread::spawn(move || {
+            let waits = semaphore_has_waiters(&other.1);
+            other.0.put(5).unwrap();
+            let beaten = other.0.try_get().is_ok();
+            other.1.add_permits(1);
+            let stolen = other.1.try_acquire().is_some();
+            if waits && beaten {
+                reach("beaten while it waits for a permit");
+                assert!(!stolen, "the permit is for the thread that waits");
+            }
+            beaten
+        });
+        let first = wait_any((shared.0.getting(), shared.1.acquiring()));
+        let beaten = beating.join().unwrap();
+        match first {
+            First2::First(item) => assert_eq!((item, beaten), (Ok(5), false)),
+            First2::Second(permit) => {
+                assert_eq!(shared.0.is_empty(), beaten);
+                assert_eq!(shared.1.available_permits(), 0);
+                drop(permit);
+            }
+        }
+        assert_eq!(shared.1.available_permits(), 1);
+    });
+}
+
+/// The same with a time-out and a signal: it is consumed, or kept.
+#[test]
+fn signal_that_comes_while_it_tries_against_a_time_out() {
+    let states = ["kept for a thread that tries", "given back", "signal", "item", "timed out"];
+    model_bounded(3, LONG, &states, || {
+        lives(2);
+        let shared = Arc::new((BoundedBuffer::new(1), AutoResetEvent::new(), Plain::new(0)));
+        let other = Arc::clone(&shared);
+        let beating = thread::spawn(move || {
+            other.0.put(5).unwrap();
+            let _ = other.0.try_get();
+            other.2.set(1);
+            other.1.set();
+        });
+        let first = wait_any_for((shared.0.getting(), &shared.1), SOON);
+        if matches!(first, Some(First2::Second(()))) {
+            assert_eq!(shared.2.get(), 1);
+        }
+        beating.join().unwrap();
+        assert_eq!(shared.1.is_set(), !matches!(first, Some(First2::Second(()))));
+        reach(match first {
+            Some(First2::First(_)) => "item",
+            Some(First2::Second(())) => "signal",
+            None => "timed out",
+        });
+    });
+}
+
+/// An event that is set and cleared at once while the thread tries in vain for an item ends its wait.
+#[test]
+fn pulse_ends_the_wait_of_a_thread_that_tries() {
+    model_bounded(3, LONG, &["beaten while it waits for the event", "kept for a thread that tries"], || {
+        let shared = Arc::new((BoundedBuffer::new(1), Event::new()));
+        let other = Arc::clone(&shared);
+        let beating = thread::spawn(move || {
+            let waits = event_has_waiters(&other.1);
+            other.0.put(5).unwrap();
+            let beaten = other.0.try_get().is_ok();
+            other.1.set();
+            other.1.clear();
+            if waits && beaten {
+                reach("beaten while it waits for the event");
+            } else {
+                // It may have come too late for the pulse, or found the item.
+                other.1.set();
+            }
+            beaten
+        });
+        let first = wait_any((shared.0.getting(), &shared.1));
+        let beaten = beating.join().unwrap();
+        assert!(first.index() == 1 || !beaten);
+        assert!(!event_has_waiters(&shared.1));
     });
 }
 

@@ -137,7 +137,9 @@ pub(crate) mod sealed {
 /// At each source it stands at the end of the queue, as a plain call would, and others keep their order.
 /// While it is the first in line for five permits, requests for one do not pass it; when it leaves, they go
 /// on at once. If a thread that did not wait was faster with an item or room, it waits on as the first of
-/// that queue, and where it was in the others.
+/// that queue, and where it was in the others. Permits or a signal that come while it tries for the item, and
+/// would have been its own, are kept for it: it has them if it tries in vain, and gives them back if not. But
+/// an item or room elsewhere that comes in that moment is for the next in that queue.
 ///
 /// A source that is always ready keeps those after it from ever being taken: put what must not be missed
 /// first, or use [`wait_any_fair`].
@@ -199,7 +201,8 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
 ///
 /// # Panics
 ///
-/// If a [`Putting`](crate::Putting) has no item any more; then nothing was done.
+/// If a [`Putting`](crate::Putting) has no item any more; then nothing was done. With [`Duration::MAX`], if it
+/// would wait for more permits than its semaphore can ever have.
 ///
 /// ```
 /// use lockwork::{Event, Semaphore, wait_any_for};
@@ -277,7 +280,11 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
 fn timed<S: AnySet>(mut set: S, deadline: impl FnOnce() -> Deadline, name: &'static str) -> Option<S::First> {
     check(&set, false, name);
     let call = observed();
-    set.any_attempt_all(0).or_else(|| Call { set, first: None }.wait(0, &deadline().of_call(&call)))
+    set.any_attempt_all(0).or_else(|| {
+        let deadline = deadline();
+        check(&set, deadline.is_never(), name);
+        Call { set, first: None }.wait(0, &deadline.of_call(&call))
+    })
 }
 
 #[inline]

@@ -253,7 +253,7 @@ macro_rules! face {
             }
 
             /// Closes the buffer: putting fails from now on, getting takes what is there and then fails. It
-            /// cannot be opened again.
+            /// cannot be opened again. Locks what the items stand behind, for which it may sleep.
             pub fn close(&self) {
                 self.core.close();
             }

@@ -265,8 +265,8 @@ impl<T> BoundedBuffer<T> {
     /// many there were.
     ///
     /// Items of other threads may come in between. If it promises more items (by the lower bound of its
-    /// [`size_hint`](Iterator::size_hint)), up to 64 for which there seems to be room are taken from it and
-    /// put together; one that promises nothing, such as another buffer's [`iter`](Self::iter), has every item
+    /// [`size_hint`](Iterator::size_hint)), up to 64 are taken from it and put together, though not more than
+    /// the buffer holds at the beginning, and later than there seems to be room for; one that promises nothing, such as another buffer's [`iter`](Self::iter), has every item
     /// put before it is asked for the next. It is not asked again once it has ended.
     ///
     /// There is no timed form, as nothing bounds the time that the iterator takes: use
@@ -497,7 +497,8 @@ impl<T> BoundedBuffer<T> {
     /// Closes the buffer: no more items come in. Putting fails from now on, also for threads that wait for
     /// room; getting takes what is there and then fails.
     ///
-    /// Closing it twice is closing it once; it cannot be opened again.
+    /// Closing it twice is closing it once; it cannot be opened again. It may spin and yield while another
+    /// thread queues or leaves, and never sleeps.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;
@@ -518,7 +519,8 @@ impl<T> BoundedBuffer<T> {
     ///
     /// The items returned count as done. Threads in [`join`](Self::join) are released if no others are
     /// unfinished; otherwise they wait for those that have been taken and not been reported done. May follow
-    /// `close`; the second time there is nothing left to return.
+    /// `close`; the second time there is nothing left to return. Unlike `close` it may sleep, for calls of
+    /// other threads that are putting an item or reporting one as done.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;

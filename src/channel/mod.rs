@@ -156,8 +156,8 @@ pub struct Sender<T> {
 }
 
 /// The half of a channel that receives. Clones receive from the same channel, each message once; the last one
-/// to be dropped disconnects it, and drops what is queued. If the destructor of a message panics then, those
-/// behind it are leaked.
+/// to be dropped disconnects it, and drops what is queued, for which it may sleep while another thread is
+/// sending. If the destructor of a message panics then, those behind it are leaked.
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
     side: Arc<Receivers<T>>,

@@ -70,7 +70,8 @@ pub use self::lock::OnceLock;
 ///
 /// From [`std::sync::Once`]: it has [`state`](Self::state) and timed waits, and a closure that calls its own
 /// [`Once`] panics, which `std` documents as a deadlock or a panic. [`OnceState`] is `parking_lot`'s enum,
-/// with `std`'s method. `parking_lot`'s `Once` has no waits.
+/// with `std`'s method too. `parking_lot`'s `Once` has no waits, and gives the closure of `call_once_force` the
+/// state itself and not a reference to it.
 ///
 /// # Implementation notes
 ///
@@ -280,6 +281,24 @@ impl OnceState {
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
         matches!(self, Self::Poisoned)
+    }
+
+    /// Returns the same as [`is_poisoned`](Self::is_poisoned), under `parking_lot`'s name.
+    #[must_use]
+    pub fn poisoned(self) -> bool {
+        self.is_poisoned()
+    }
+
+    /// Returns whether a closure has returned.
+    ///
+    /// ```
+    /// let once = lockwork::Once::new();
+    /// once.call_once_force(|state| assert!(!state.poisoned() && !state.done()));
+    /// assert!(once.state().done());
+    /// ```
+    #[must_use]
+    pub fn done(self) -> bool {
+        matches!(self, Self::Done)
     }
 
     fn of(stage: Stage) -> Self {

@@ -139,12 +139,10 @@ impl RawAutoResetEvent {
     fn set_slow(&self, word: Word) {
         let _releasing = Releasing::begin();
         if let Some(mut locked) = set_unless_waited_for(&self.queue, word) {
-            let first = locked.claim_first(|_| true);
-            let kept = if first.is_none() { SET } else { 0 };
+            let mut woken = WakeList::NONE;
+            let kept = if locked.hand_to_first(&mut woken, |_| true).is_none() { SET } else { 0 };
             locked.unlock_as(|word, _| word.with(kept));
-            if let Some(first) = first {
-                first.wake(Wakeup::HANDOFF);
-            }
+            woken.wake_all(Wakeup::HANDOFF);
         }
     }
 
@@ -208,6 +206,10 @@ impl Source for RawAutoResetEvent {
     fn leave(&self, node: Node<'_>) {
         self.queue.leave(node, |locked| locked.unlock());
     }
+
+    fn give_back(&self) {
+        self.set();
+    }
 }
 
 /// Queues a selecting thread while SET is clear.
@@ -261,9 +263,7 @@ fn release_all(locked: LockedQueue<'_>, bits: usize) {
     let mut woken = WakeList::NONE;
     locked.unlock_as(|word, locked| {
         if bits != 0 || word.is_recheck() {
-            while let Some(waiter) = locked.claim_first(|_| true) {
-                woken.push(waiter);
-            }
+            while locked.hand_to_first(&mut woken, |_| true).is_some() {}
         }
         word.with(bits)
     });

@@ -287,7 +287,8 @@ impl RawSemaphore {
     }
 
     /// Takes out those at the front of the queue for which there are permits, and takes those permits for
-    /// them. Returns also the state that this leaves, to which permits may have been added since.
+    /// them. Returns those to be woken, and the state that this leaves, to which permits may have been added
+    /// since.
     fn grant(&self, locked: &mut LockedQueue<'_>) -> (WakeList, State) {
         // Relaxed, in `load`: a lower bound (invariant 2). It has at least what the last holder of the queue
         // lock left and what this thread has added itself; a thread that adds more sees QUEUED and comes
@@ -298,9 +299,10 @@ impl RawSemaphore {
         }
         let before = left;
         let mut granted = WakeList::NONE;
-        while let Some(waiter) = locked.claim_first(|waiter| waiter.tag().addr() <= left.permits()) {
-            left = left.less(waiter.tag().addr());
-            granted.push(waiter);
+        while let Some(wanted) =
+            locked.hand_to_first(&mut granted, |waiter| waiter.tag().addr() <= left.permits())
+        {
+            left = left.less(wanted.addr());
         }
         if !locked.has_waiters() {
             left = left.unqueued();
@@ -375,7 +377,8 @@ impl RawSemaphore {
     /// the state and has forgotten nothing if no thread waits any more.
     #[cold]
     fn forget_free_queued(&self, n: usize) -> Result<usize, State> {
-        let (taken, left) = self.grant_and_forget(self.queue.lock(), n);
+        let _releasing = Releasing::begin();
+        let (taken, left) = self.grant_and_forget(self.queue.lock_sleepless(), n);
         if left.is_queued() {
             reached!("semaphore permits forgotten while a thread waits");
             self.forget(taken);
@@ -447,6 +450,10 @@ impl Source for Request<'_> {
         if self.n <= self.semaphore.limit {
             self.semaphore.queue.leave(node, |locked| self.semaphore.grant_and_release(locked));
         }
+    }
+
+    fn give_back(&self) {
+        self.semaphore.release(self.n);
     }
 
     fn spin(&self) -> Option<SpinWait> {

@@ -11,17 +11,19 @@
 //!
 //! 1. While the queue is not empty the owner's bit is set, or a wake-up is under way: a thread has cleared
 //!    the bit and is about to call [`wake_one`](RawSleepers::wake_one), or a woken thread has not called
-//!    [`hand_on`](RawSleepers::hand_on) yet, nor gone to sleep again.
+//!    [`hand_on`](RawSleepers::hand_on) yet, nor gone to sleep again. But for nodes of selecting threads that
+//!    do not sleep: they leave the queue, or announce themselves before they sleep.
 //! 2. `announce` is called with the queue lock held. A waker that has cleared the bit takes the queue lock
 //!    afterwards, so it finds the thread that has set it.
 //!
-//! A node of a thread that waits for several objects goes into the same queue by the same steps.
+//! A node of a thread that waits for several objects goes into the same queue by the same steps. While that
+//! thread tries elsewhere a wake-up passes it by: it comes here and looks when it has tried in vain.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::facade::{Advice, Deadline, Releasing, const_fn, reached};
 use crate::wait::select::{Enqueued, Node, Select};
-use crate::wait::{Adaptive, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup, Word};
+use crate::wait::{Adaptive, LockedQueue, Place, Queue, SpinWait, Waiter, Wakeup};
 
 pub(crate) struct RawSleepers {
     queue: Queue,
@@ -114,27 +116,28 @@ impl RawSleepers {
     #[cold]
     pub(crate) fn wake_one(&self) {
         let _releasing = Releasing::begin();
-        let Ok(mut locked) = self.queue.lock_if_sleepless(Word::EMPTY, |_| true) else {
-            unreachable!("the condition always holds");
-        };
-        let first = locked.claim_first(|_| true);
-        locked.unlock();
-        if let Some(waiter) = first {
+        if self.wake(1) {
             reached!("sleeper woken");
-            waiter.wake(Wakeup::WOKEN);
         }
     }
 
     /// Wakes all.
+    #[cold]
     pub(crate) fn wake_all(&self) {
-        let mut locked = self.queue.lock();
-        let mut woken = WakeList::NONE;
-        while let Some(waiter) = locked.claim_first(|_| true) {
+        let _releasing = Releasing::begin();
+        if self.wake(usize::MAX) {
             reached!("sleeper woken by closing");
-            woken.push(waiter);
         }
+    }
+
+    /// Wakes the first `n`, and returns whether there was one.
+    fn wake(&self, n: usize) -> bool {
+        let mut locked = self.queue.lock_sleepless();
+        let woken = locked.notify(n);
         locked.unlock();
+        let any = woken.tag().is_some();
         woken.wake_all(Wakeup::WOKEN);
+        any
     }
 
     /// For a thread that was woken and does not sleep again: sees to it that the next comes, now if

@@ -95,8 +95,9 @@ impl ThreadPool {
     ///
     /// # Panics
     ///
-    /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and was not joined, the
-    /// first such panic is resumed here.
+    /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and its [`ScopedTask`] was
+    /// dropped without a join, the first such panic is resumed here. (The panic of one
+    /// that was forgotten is lost.)
     pub fn scope<'env, F, R>(&'env self, f: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,

@@ -13,8 +13,8 @@
 //! leave       the deadline passes inside `wait`; `leave` unlocks, and may wake those that can go on now
 //! release     queue.lock_or_delegate(word)              takes the queue lock, or has its holder decide
 //!             queue.lock_if_sleepless(..)               again; where the caller must know the outcome
-//! select      wait_any(set, ..)                         one thread in several queues; a waker takes it out
-//!             locked.claim_first(..)                    by claiming it, so that one of them does
+//! select      wait_any(set, ..)                         one thread in several queues; a waker claims it, so
+//!             locked.hand_to_first(..), notify(n)       that one of them wakes it
 //! hand off    locked.first_is_starving(), and locked.stamp_first() at the end of each section
 //! ```
 //!

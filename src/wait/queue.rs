@@ -213,6 +213,14 @@ impl Queue {
         }
     }
 
+    /// The same for a releasing call, which may not sleep.
+    pub(crate) fn lock_sleepless(&self) -> LockedQueue<'_> {
+        match self.lock_if_sleepless(Word::EMPTY, |_| true) {
+            Ok(locked) => locked,
+            Err(_) => unreachable!("the condition always holds"),
+        }
+    }
+
     /// Takes the queue lock if the word is still `current`, which is not locked, else returns what it is.
     pub(crate) fn try_lock(&self, current: Word) -> Result<LockedQueue<'_>, Word> {
         debug_assert!(!current.is_queue_locked());

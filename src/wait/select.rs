@@ -5,47 +5,75 @@
 //!
 //! | claim | meaning | left by |
 //! |---|---|---|
-//! | `UNCLAIMED` | any of the objects may end the wait | a waker, to its node; the thread, to `OWN` |
-//! | the address of a node | the waker that took this node out ends the wait | the thread, once it is awake, to `UNCLAIMED` |
-//! | `OWN` | the thread has found an object ready, or its time is up | the thread, if it was beaten, to `UNCLAIMED` |
+//! | `UNCLAIMED` | any of the objects may end the wait | a waker, to its node, with TRYING if it has nothing to hand over; the thread, to `OWN`, with TRYING if it has found an object ready |
+//! | a node or `OWN`, with TRYING | the thread was notified, or has found an object ready. It tries, or is about to be awake and try | a waker that hands something over, to its node; the thread, to `UNCLAIMED` if it was beaten, to `OWN` if it was not or its time is up |
+//! | the address of a node | what is handed out at this node's object is the thread's | the thread, to `OWN`, if it has taken something else and gives this back |
+//! | `OWN` | the thread has taken something, or its time is up | none |
 //!
 //! Invariants:
 //!
-//! 1. The exchange from `UNCLAIMED` is made by one party, and only that party takes or spends anything for
-//!    this thread. It is *the one transition for which all wakers and the time-out compete*.
+//! 1. The exchange from `UNCLAIMED` is made by one party, and so is the one by which a waker hands something
+//!    over. Nothing is spent on this thread but by the latter, and by the thread itself while it tries; if
+//!    both come together the thread gives back what it was handed.
 //! 2. A waker reads the claim under the lock of the queue in which it has found the node. The thread takes
 //!    each node out of its queue, or finds under that queue's lock that it is out, before it returns; but not
-//!    the node that was claimed, of which the outcome says that it is out.
-//! 3. A waker that has taken a node out and could not claim it does not touch it again, and goes on to the
-//!    next waiter.
-//! 4. What a waker that has claimed touches last is the outcome, in the node [`Select::lead`].
-//! 5. While the claim is not `UNCLAIMED`, nothing that becomes ready is kept for this thread. So a thread
-//!    that makes it `UNCLAIMED` again looks at each object afterwards, under the lock of the queue, and
-//!    queues again where its node is out.
+//!    the node of which an outcome says that it is out.
+//! 3. A waker wakes the thread if it has made the exchange from `UNCLAIMED`. Otherwise it does not touch the
+//!    node after its last look at the claim.
+//! 4. What a waker that wakes the thread touches last is the outcome, in the node [`Select::lead`].
+//! 5. A thread that tries is notified of nothing: the notification is for the next waiter, and the node stays
+//!    where it is. So a thread that makes the claim `UNCLAIMED` again looks at each object afterwards, under
+//!    the lock of the queue, and queues again where its node is out: at the object where it was notified in
+//!    vain, before all others.
 //!
 //! Ordering: `select.rearm` is Release in the thread that waits once more and Acquire in the claim, so that a
 //! waker's outcome comes after the thread has put `lead` back. Otherwise the claim decides and hands nothing
-//! over: that is `waiter.outcome`.
+//! over: that is `waiter.outcome`, and for what is handed to a thread that tries the lock of that queue, which
+//! the thread takes afterwards (invariant 2).
 //!
-//! Promised upward: at most one object is spent; the others' wakers lose nothing by the thread; at each
-//! object it stands where a thread that waits for that one alone would stand, also while it tries in vain for
-//! another. Limits: the thread takes one queue lock after the other, so leaving is linear in the number of
-//! objects.
+//! Promised upward: at most one object is spent when the call is over, the others' wakers lose nothing by the
+//! thread, and at each object it stands where a thread that waits for that one alone would stand. What is
+//! handed over at an object, a permit or a signal, reaches it also while it tries in vain for another. Limits:
+//! a notification does not: it goes to the next waiter. The thread takes one queue lock after the other, so
+//! leaving is linear in the number of objects.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
 use super::policy::SpinWait;
-use super::queue::{Dequeued, LockedQueue, Place, Queue};
+use super::queue::{Dequeued, LockedQueue, Place, Queue, WakeList};
 use super::waiter::{Waiter, Wakeup};
 use crate::facade::atomic::{
-    AtomicPtr,
+    AtomicPtr, Ordering,
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::facade::{AbortOnUnwind, Data, Deadline, Parker, reached};
 
 const UNCLAIMED: *mut Waiter = ptr::null_mut();
 const OWN: *mut Waiter = ptr::without_provenance_mut(1);
+/// Beside a node or `OWN`.
+const TRYING: usize = 2;
+
+const _: () = assert!(align_of::<Waiter>() > TRYING | 1);
+
+fn trying(party: *mut Waiter) -> *mut Waiter {
+    party.map_addr(|addr| addr | TRYING)
+}
+
+fn is_trying(claim: *mut Waiter) -> bool {
+    claim.addr() & TRYING != 0
+}
+
+/// What a waker that has something to hand over may do with a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handing {
+    /// Wake its thread, which then has it.
+    Wake,
+    /// Nothing: the thread has it, and finds that out when it has tried elsewhere.
+    Kept,
+    /// Nothing: its wait is over.
+    Lost,
+}
 
 /// What the nodes of a selecting thread share.
 pub(crate) struct Select {
@@ -82,27 +110,59 @@ impl Select {
         NonNull::from(unsafe { &(*select).lead })
     }
 
-    /// Decides for one party, unless it is decided (invariant 1).
-    fn claim(&self, party: *mut Waiter) -> bool {
+    /// Decides for one party (invariant 1), unless it is decided: then returns how.
+    fn claim(&self, party: *mut Waiter) -> Result<(), *mut Waiter> {
         // Acquire (select.rearm): the outcome that follows comes after the thread has put `lead` back.
-        // Relaxed on failure: the caller does nothing for this thread.
-        let claimed = self.claim.compare_exchange(UNCLAIMED, party, Acquire, Relaxed).is_ok();
-        if claimed {
-            self.whose.read().end();
-        }
-        claimed
+        // Relaxed on failure: the caller does nothing for this thread, or exchanges again.
+        self.claim.compare_exchange(UNCLAIMED, party, Acquire, Relaxed)?;
+        self.whose.read().end();
+        Ok(())
     }
 
-    /// Waits once more (invariant 5). No waker has anything of it.
-    fn rearm(&self) {
+    /// Hands over what there is at the object of `node`, if the thread can still have it.
+    fn hand(&self, node: *mut Waiter) -> Handing {
+        loop {
+            let Err(claim) = self.claim(node) else { return Handing::Wake };
+            if !is_trying(claim) {
+                reached!("claimed by another");
+                return Handing::Lost;
+            }
+            // Relaxed: the thread takes the lock of this node's queue afterwards, which the caller has, and
+            // receives with it what the caller did. Relaxed on failure: tried again.
+            if self.claim.compare_exchange(claim, node, Relaxed, Relaxed).is_ok() {
+                reached!("handed to a thread that tries");
+                return Handing::Kept;
+            }
+        }
+    }
+
+    /// Waits once more (invariant 5), for a thread that has tried in vain. Returns the node of an object at
+    /// which it was handed something meanwhile, and does not wait then.
+    fn rearm(&self) -> Option<*mut Waiter> {
         self.lead.reset();
         self.whose.write().end();
         // Release (select.rearm): `lead` as it is now.
-        self.claim.store(UNCLAIMED, Release);
+        self.stop_trying(UNCLAIMED, Release)
+    }
+
+    /// Ends the wait of a thread that has tried. Returns as [`rearm`](Self::rearm).
+    fn end(&self) -> Option<*mut Waiter> {
+        // Relaxed: no waker has anything of it any more.
+        self.stop_trying(OWN, Relaxed)
+    }
+
+    fn stop_trying(&self, next: *mut Waiter, success: Ordering) -> Option<*mut Waiter> {
+        let claim = self.claimed();
+        if !is_trying(claim) {
+            return Some(claim);
+        }
+        // Ordering named by the caller. Relaxed on failure: as in `hand`.
+        self.claim.compare_exchange(claim, next, success, Relaxed).err()
     }
 
     fn claimed(&self) -> *mut Waiter {
-        // Relaxed: a hint, or read after the outcome, whose waker has made it.
+        // Relaxed: a hint; or read after the outcome, whose waker has made it; or the thread's own, which may
+        // have changed as in `hand`.
         self.claim.load(Relaxed)
     }
 }
@@ -150,6 +210,9 @@ pub(crate) trait Source {
 
     /// For a thread that was notified and does not queue again.
     fn hand_on(&self) {}
+
+    /// For a thread that was handed what there was and has taken something else.
+    fn give_back(&self) {}
 
     /// Returns how long to spin before the first wait.
     fn spin(&self) -> Option<SpinWait> {
@@ -216,9 +279,7 @@ pub(crate) fn wait_any(
         *branch = Some(Branch { waiter, notified: Cell::new(false), place: Cell::new(Place::Back) });
     }
     // Shared from here on: wakers reach the nodes.
-    let mut wait = Wait { select: &select, sources, branches, start };
-    let (taken, out) = wait.run(deadline);
-    wait.leave(out);
+    let taken = Wait { select: &select, sources, branches, start }.run(deadline);
     // The time is up, and no object had this thread any more. What has become ready is still there.
     taken || sources.attempt_all(start)
 }
@@ -235,28 +296,40 @@ struct Wait<'a> {
 struct Turn {
     place: usize,
     handed: bool,
-    /// The node of that object is out of its queue for sure.
+    /// The node of that object is out of its queue for sure, and no waker has that object's queue lock for
+    /// this thread.
     out: bool,
 }
 
 impl Wait<'_> {
-    /// Queues everywhere and waits. Returns whether it has taken something, and which node is out for sure.
+    /// Queues everywhere, waits, and leaves. Returns whether it has taken something.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn run(&mut self, deadline: &Deadline) -> (bool, Option<usize>) {
+    fn run(&mut self, deadline: &Deadline) -> bool {
         loop {
             // The nodes are reached from elsewhere: they must not be left by a panic of `park`.
             let abort = AbortOnUnwind;
             let turn = self.next_turn(deadline);
             abort.disarm();
-            let Some(Turn { place, handed, out }) = turn else { return (false, None) };
+            let Some(Turn { place, handed, out }) = turn else {
+                self.leave(None, None);
+                return false;
+            };
             let out = out.then_some(place);
             if self.attempt(place, handed, out) {
-                return (true, out);
+                return true;
             }
-            if deadline.has_passed() {
-                return (false, None);
+            let late = deadline.has_passed();
+            let handed = if late { self.select.end() } else { self.select.rearm() };
+            if let Some(node) = handed {
+                reached!("tries in vain and was handed something");
+                return self.attempt(self.place_of(node), true, out);
             }
-            self.select.rearm();
+            if late {
+                self.leave(out, None);
+                return false;
+            }
+            // Others come first now, so that each object is looked at again, however often it is beaten.
+            self.start = (place + 1) % self.sources.len();
         }
     }
 
@@ -284,14 +357,14 @@ impl Wait<'_> {
                 }
             }
         }
-        if let Some(place) = ready.filter(|_| self.select.claim(OWN)) {
+        if let Some(place) = ready.filter(|_| self.select.claim(trying(OWN)).is_ok()) {
             reached!("found ready while queueing");
             return Some(Turn { place, handed: false, out: false });
         }
         let lead = &self.select.lead;
         let spin = if first { SpinWait::for_answer() } else { SpinWait::NONE };
         let mut outcome = lead.wait(deadline, spin);
-        if outcome.is_none() && !self.select.claim(OWN) {
+        if outcome.is_none() && self.select.claim(OWN).is_err() {
             reached!("claimed at its deadline");
             outcome = lead.wait(&Deadline::NEVER, SpinWait::NONE);
         }
@@ -299,45 +372,67 @@ impl Wait<'_> {
             reached!("claims itself at its deadline");
         }
         let outcome = outcome?;
-        let claimed = self.select.claimed();
+        let claim = self.select.claimed();
+        let place = self.place_of(claim);
+        if outcome == Wakeup::HANDOFF {
+            return Some(Turn { place, handed: true, out: true });
+        }
+        if is_trying(claim) {
+            if let Some(branch) = &self.branches[place] {
+                branch.notified.set(true);
+                branch.place.set(Place::Front);
+            }
+            return Some(Turn { place, handed: false, out: true });
+        }
+        reached!("handed something before it has tried");
+        // Which object has notified it is not known any more. Handing on does no harm to the others.
+        self.branches.iter().flatten().for_each(|branch| branch.notified.set(true));
+        Some(Turn { place, handed: true, out: false })
+    }
+
+    /// Returns which object's node has claimed this thread.
+    fn place_of(&self, claim: *mut Waiter) -> usize {
+        let node = claim.addr() & !TRYING;
         let is_claimed = |branch: &Option<Branch>| {
-            branch.as_ref().is_some_and(|branch| ptr::eq(&raw const branch.waiter, claimed))
+            branch.as_ref().is_some_and(|branch| ptr::from_ref(&branch.waiter).addr() == node)
         };
         let Some(place) = self.branches.iter().position(is_claimed) else {
             unreachable!("claimed by one of the nodes")
         };
-        let handed = outcome == Wakeup::HANDOFF;
-        if let (false, Some(branch)) = (handed, &self.branches[place]) {
-            branch.notified.set(true);
-            branch.place.set(Place::Front);
-        }
-        Some(Turn { place, handed, out: true })
+        place
     }
 
-    /// Attempts to take what there is of an object. If the caller's code panics in there, as the comparison
-    /// of two items may, the thread leaves all queues first: no waker is about to touch a node, because this
-    /// thread has claimed itself or has the outcome.
+    /// Attempts to take what there is of an object, and leaves all queues if it succeeds. Also if the
+    /// caller's code panics in there, as the comparison of two items may: no waker is about to touch a node,
+    /// because this thread has claimed itself or has the outcome.
     fn attempt(&mut self, place: usize, handed: bool, out: Option<usize>) -> bool {
-        struct LeaveOnUnwind<'a, 'b>(&'a mut Wait<'b>, Option<usize>);
+        struct Leave<'a, 'b> {
+            wait: &'a mut Wait<'b>,
+            handed: bool,
+            out: Option<usize>,
+        }
 
-        impl Drop for LeaveOnUnwind<'_, '_> {
+        impl Drop for Leave<'_, '_> {
             fn drop(&mut self) {
-                self.0.leave(self.1);
+                let unwanted = if self.handed { None } else { self.wait.select.end() };
+                self.wait.leave(self.out, unwanted);
             }
         }
 
-        let guard = LeaveOnUnwind(self, out);
-        let taken = guard.0.sources.attempt(place, handed);
-        std::mem::forget(guard);
-        if !taken && out.is_some() {
-            reached!("notified in vain");
+        let leave = Leave { wait: self, handed, out };
+        let taken = leave.wait.sources.attempt(place, handed);
+        if !taken {
+            std::mem::forget(leave);
+            if out.is_some() {
+                reached!("notified in vain");
+            }
         }
         taken
     }
 
-    /// Takes each node out of its queue but the one that is `out` (invariant 2), and hands on what this
-    /// thread was notified of.
-    fn leave(&self, out: Option<usize>) {
+    /// Takes each node out of its queue but the one that is `out` (invariant 2), hands on what this thread
+    /// was notified of, and gives back what it was handed and does not want.
+    fn leave(&self, out: Option<usize>, unwanted: Option<*mut Waiter>) {
         let abort = AbortOnUnwind;
         let branches = || self.branches.iter().flatten().enumerate();
         for (place, branch) in branches() {
@@ -350,6 +445,10 @@ impl Wait<'_> {
             if branch.notified.get() {
                 self.sources.source(place).hand_on();
             }
+        }
+        if let Some(node) = unwanted {
+            reached!("given back");
+            self.sources.source(self.place_of(node)).give_back();
         }
     }
 }
@@ -378,19 +477,33 @@ impl LockedQueue<'_> {
         alone
     }
 
-    /// Takes out the first waiter if it is `wanted`, and claims its thread. A node whose thread cannot be
-    /// claimed any more is taken out and left alone (invariant 3), and then the next is the first.
-    pub(crate) fn claim_first(&mut self, wanted: impl Fn(&Waiter) -> bool) -> Option<Dequeued> {
+    /// Hands what the caller has to the first waiter, if it is `wanted`, and returns its tag. It is taken out,
+    /// and added to `woken` if it is to be woken. A node whose thread's wait is over is taken out and left
+    /// alone (invariant 3), and then the next is the first.
+    pub(crate) fn hand_to_first(
+        &mut self,
+        woken: &mut WakeList,
+        wanted: impl Fn(&Waiter) -> bool,
+    ) -> Option<*const ()> {
         loop {
             if !wanted(self.waiters().next()?) {
                 return None;
             }
             let first = self.pop()?;
-            if first.claim() {
-                return Some(first);
+            let tag = first.tag();
+            match first.hand() {
+                Handing::Wake => woken.push(first),
+                Handing::Kept => {}
+                Handing::Lost => continue,
             }
-            reached!("claimed by another");
+            return Some(tag);
         }
+    }
+
+    /// Takes out the first `n` waiters whose threads can be notified. Those of others stay where they are
+    /// (invariant 5).
+    pub(crate) fn notify(&mut self, n: usize) -> WakeList {
+        self.take_first(n, Waiter::notify)
     }
 }
 
@@ -406,15 +519,44 @@ impl Queue {
     }
 }
 
+impl Waiter {
+    fn selecting_by(&self) -> Option<(&Select, *mut Self)> {
+        // SAFETY: null, or alive as its nodes; and this one is, because the lock of its queue is held, or
+        // what it has in its place (invariant 2), and it is not woken.
+        let select = unsafe { self.select().as_ref() }?;
+        Some((select, ptr::from_ref(self).cast_mut()))
+    }
+
+    /// Returns whether its thread is the caller's to notify: one that waits in this queue alone is, a
+    /// selecting one if it waits.
+    pub(crate) fn notify(&self) -> bool {
+        self.selecting_by().is_none_or(|(select, node)| {
+            let claimed = select.claim(trying(node)).is_ok();
+            if !claimed {
+                reached!("not to be notified");
+            }
+            claimed
+        })
+    }
+}
+
+crate::facade::spec_only! {
+    impl Dequeued {
+        /// [`Waiter::notify`], for a specification, which has no [`Queue`].
+        pub(crate) fn claim_to_notify(&self) -> bool {
+            // SAFETY: alive: its thread takes it out of the specification's queue before it returns.
+            unsafe { self.0.as_ref() }.notify()
+        }
+    }
+}
+
 impl Dequeued {
-    /// Returns whether its thread is the caller's to wake: one that waits in this queue alone is, a selecting
-    /// one if no other party has claimed it.
+    /// Hands to its thread what the caller has for it: one that waits in this queue alone is to be woken.
     #[inline]
-    pub(crate) fn claim(&self) -> bool {
+    pub(crate) fn hand(&self) -> Handing {
         // SAFETY: alive: its queue's lock is held, or what it has in its place (invariant 2), and it is not
         // woken.
-        let select = unsafe { self.0.as_ref() }.select();
-        // SAFETY: null, or alive as its nodes.
-        unsafe { select.as_ref() }.is_none_or(|select| select.claim(self.0.as_ptr()))
+        let waiter = unsafe { self.0.as_ref() };
+        waiter.selecting_by().map_or(Handing::Wake, |(select, node)| select.hand(node))
     }
 }

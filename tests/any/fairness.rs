@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::{
-    AutoResetEvent, BoundedBuffer, Event, First2, Semaphore, try_any, wait_any, wait_any_fair, wait_any_for,
+    AutoResetEvent, BoundedBuffer, Event, First2, Mutex, Semaphore, try_any, wait_any, wait_any_fair, wait_any_for,
 };
 
 use crate::support::{LIMIT, SHORT, Sleeper, cases, eventually, repeat, rounds, watchdog};
@@ -148,13 +148,114 @@ fn beaten_thread_keeps_its_place_elsewhere() {
     });
 }
 
+/// Permits that are given back while a thread finds out that it was beaten to an item are its own, if it is the
+/// first in line for them: those behind it come after it.
+#[test]
+fn permits_that_come_while_it_tries_elsewhere_are_its_own() {
+    watchdog(|| {
+        for _ in repeat(50) {
+            let (semaphore, buffer) = (Semaphore::new(1), BoundedBuffer::new(1));
+            let (sleepers, order) = (Sleeper::several(3), Mutex::new(Vec::new()));
+            thread::scope(|s| {
+                let plain = |index: usize, n: usize| {
+                    let (sleeper, semaphore, order) = (&sleepers[index], &semaphore, &order);
+                    move || {
+                        sleeper.about_to_block();
+                        let permit = semaphore.acquire_many(n);
+                        order.lock().push(index);
+                        drop(permit);
+                    }
+                };
+                s.spawn(|| {
+                    sleepers[0].about_to_block();
+                    let first = wait_any((buffer.getting(), semaphore.acquiring_many(3)));
+                    order.lock().push(0);
+                    drop(first);
+                });
+                sleepers[0].until_asleep();
+                s.spawn(plain(1, 2));
+                sleepers[1].until_asleep();
+                s.spawn(plain(2, 1));
+                sleepers[2].until_asleep();
+                buffer.put(1).unwrap();
+                let beaten = buffer.try_get().is_ok();
+                semaphore.add_permits(2);
+                eventually(|| order.lock().len() == 3);
+                assert!(!beaten || order.lock()[0] == 0, "{:?}", order.lock());
+            });
+            assert_eq!(semaphore.available_permits(), 3);
+        }
+    });
+}
+
+/// A signal that comes while a thread finds out that it was beaten to an item is its own, if it is the first
+/// that waits for it.
+#[test]
+fn signal_that_comes_while_it_tries_elsewhere_is_its_own() {
+    watchdog(|| {
+        for _ in repeat(50) {
+            let (signal, buffer) = (AutoResetEvent::new(), BoundedBuffer::new(1));
+            let (selecting, behind) = (Sleeper::new(), Sleeper::new());
+            let order = Mutex::new(Vec::new());
+            thread::scope(|s| {
+                s.spawn(|| {
+                    selecting.about_to_block();
+                    let first = wait_any((buffer.getting(), &signal)).index();
+                    order.lock().push(first);
+                });
+                selecting.until_asleep();
+                s.spawn(|| {
+                    behind.about_to_block();
+                    signal.wait();
+                    order.lock().push(2);
+                });
+                behind.until_asleep();
+                buffer.put(1).unwrap();
+                let beaten = buffer.try_get().is_ok();
+                signal.set();
+                eventually(|| !order.lock().is_empty());
+                if beaten {
+                    assert_eq!(*order.lock(), [1], "the signal is for the first");
+                    signal.set();
+                }
+            });
+            assert!(!signal.is_set());
+        }
+    });
+}
+
+/// An event that is set and cleared at once while a thread finds out that it was beaten to an item ends its
+/// wait.
+#[test]
+fn pulse_that_comes_while_it_tries_elsewhere_ends_the_wait() {
+    watchdog(|| {
+        for _ in repeat(50) {
+            let (event, buffer, selecting) = (Event::new(), BoundedBuffer::new(1), Sleeper::new());
+            let beaten = thread::scope(|s| {
+                let first = s.spawn(|| {
+                    selecting.about_to_block();
+                    wait_any((buffer.getting(), &event)).index()
+                });
+                selecting.until_asleep();
+                buffer.put(1).unwrap();
+                let beaten = buffer.try_get().is_ok();
+                event.set();
+                event.clear();
+                assert_eq!(first.join().unwrap(), usize::from(beaten));
+                beaten
+            });
+            assert!(buffer.is_empty() && (beaten || !event.is_set()));
+        }
+    });
+}
+
 /// Plain waiters before and behind a selecting one are served in the order in which they came.
 #[test]
 fn plain_waiters_keep_their_order() {
     watchdog(|| {
         for _ in repeat(20) {
             let (semaphore, event, order) =
-                (Semaphore::new(0), Event::new(), lockwork::Mutex::new(Vec::new()));
+                (Semaphore::new(0), Event::new(), Mutex::new(Vec::new()));
             let sleepers = Sleeper::several(3);
             thread::scope(|s| {
                 let plain = |index: usize| {

@@ -12,6 +12,9 @@ mod of_parking_lot {
     #[allow(clippy::duplicate_mod, reason = "this is the point")]
     #[path = "with_condvar.rs"]
     mod with_condvar;
+    #[allow(clippy::duplicate_mod, reason = "this is the point")]
+    #[path = "with_once.rs"]
+    mod with_once;
 }
 
 /// The same with ours.
@@ -24,6 +27,9 @@ mod of_lockwork {
     #[allow(clippy::duplicate_mod, reason = "this is the point")]
     #[path = "with_condvar.rs"]
     mod with_condvar;
+    #[allow(clippy::duplicate_mod, reason = "this is the point")]
+    #[path = "with_once.rs"]
+    mod with_once;
 }
 
 /// The same with `lock_api`'s locks around ours.

@@ -53,10 +53,7 @@ impl Signal {
             let mut taken = false;
             while !(taken && self.auto_reset) {
                 let Some(turn) = fields.queue.pop_front() else { break };
-                if turn.claim(&self.nodes) {
-                    taken = true;
-                    turn.end();
-                }
+                taken |= turn.hand(&self.nodes, || ());
             }
             fields.set |= !taken || !self.auto_reset;
         });
@@ -195,6 +192,12 @@ macro_rules! event {
 
             fn leave(&self, node: Node<'_>) {
                 self.0.leave(node);
+            }
+
+            fn give_back(&self) {
+                if $auto_reset {
+                    self.0.set();
+                }
             }
         }
     };

@@ -141,11 +141,9 @@ impl RawSemaphore {
     fn grant(&self, fields: &mut Fields) {
         while fields.queue.front().is_some_and(|(wanted, _)| *wanted <= fields.permits) {
             let Some((wanted, turn)) = fields.queue.pop_front() else { return };
-            if turn.claim(&self.nodes) {
+            // What all did whose permits these are goes to the waiter with them.
+            if turn.hand(&self.nodes, || self.permits.acquire()) {
                 fields.permits -= wanted;
-                // What all did whose permits these are goes to the waiter with its wake-up.
-                self.permits.acquire();
-                turn.end();
             }
         }
     }
@@ -224,5 +222,9 @@ impl Source for Request<'_> {
             fields.queue.retain(|(_, turn)| !turn.is_of(node));
             self.semaphore.grant(fields);
         });
+    }
+
+    fn give_back(&self) {
+        self.semaphore.release(self.n);
     }
 }

@@ -104,14 +104,16 @@ impl RawSleepers {
         });
     }
 
-    /// Wakes those at the front whose threads can be claimed, `limit` of them at most.
+    /// Wakes the first whose threads can be claimed, `limit` of them at most.
     #[track_caller]
     fn wake(&self, limit: usize) {
         self.gate.step(|queue| {
-            let mut woken = 0;
-            while woken < limit {
-                let Some(turn) = queue.pop_front() else { break };
-                if turn.claim(&self.nodes) {
+            let (mut at, mut woken) = (0, 0);
+            while woken < limit && at < queue.len() {
+                if !queue[at].claim(&self.nodes) {
+                    // It looks for itself when it has tried elsewhere.
+                    at += 1;
+                } else if let Some(turn) = queue.remove(at) {
                     turn.notify();
                     woken += 1;
                 }

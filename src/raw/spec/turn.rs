@@ -1,7 +1,7 @@
 //! A thread in the queue of a specification.
 
 use crate::facade::spec::{Edge, Sleep};
-use crate::wait::select::Node;
+use crate::wait::select::{Handing, Node};
 use crate::wait::{Dequeued, Wakeup};
 
 pub(crate) enum Turn {
@@ -33,17 +33,42 @@ impl Turn {
         matches!(self, Self::Selecting(own) if node.is(own))
     }
 
-    /// Returns whether what its thread waits for may be given to it, by [`end`](Self::end).
+    /// Within a step, when it is out of the queue: gives its thread what it waits for, which `take` takes.
+    /// Returns whether the thread could still have it.
     ///
     /// `nodes` is what a real queue's lock is to the nodes in it: released by the thread that puts its node
     /// in, and acquired by the thread that takes its own out. It is touched for selecting threads only, of
     /// which alone it promises a little more than their pages.
+    #[track_caller]
+    pub(crate) fn hand(self, nodes: &Edge, take: impl FnOnce()) -> bool {
+        match self {
+            Self::Alone(sleep) => {
+                take();
+                sleep.end();
+                true
+            }
+            Self::Selecting(node) => {
+                nodes.acquire();
+                let handing = node.hand();
+                if handing != Handing::Lost {
+                    take();
+                }
+                nodes.release();
+                if handing == Handing::Wake {
+                    node.wake(Wakeup::HANDOFF);
+                }
+                handing != Handing::Lost
+            }
+        }
+    }
+
+    /// Returns whether its thread may be told to look, by [`notify`](Self::notify).
     pub(crate) fn claim(&self, nodes: &Edge) -> bool {
         match self {
             Self::Alone(_) => true,
             Self::Selecting(node) => {
                 nodes.acquire();
-                let claimed = node.claim();
+                let claimed = node.claim_to_notify();
                 nodes.release();
                 claimed
             }
@@ -51,15 +76,6 @@ impl Turn {
     }
 
     /// Within a step. It is out of the queue.
-    #[track_caller]
-    pub(crate) fn end(self) {
-        match self {
-            Self::Alone(sleep) => sleep.end(),
-            Self::Selecting(node) => node.wake(Wakeup::HANDOFF),
-        }
-    }
-
-    /// The same for a thread that is to look for itself.
     #[track_caller]
     pub(crate) fn notify(self) {
         match self {
