@@ -303,6 +303,8 @@ fn signal_that_comes_while_it_tries_against_a_time_out() {
         }
         beating.join().unwrap();
         assert_eq!(shared.1.is_set(), !matches!(first, Some(First2::Second(()))));
+        shared.1.set();
+        assert!(shared.1.is_set(), "no thread waits any more");
         reach(match first {
             Some(First2::First(_)) => "item",
             Some(First2::Second(())) => "signal",

@@ -21,7 +21,9 @@
 //! 3. A waker wakes the thread if it has made the exchange from `UNCLAIMED`. Otherwise it does not touch the
 //!    node after its last look at the claim.
 //! 4. What a waker that wakes the thread touches last is the outcome, in the node [`Select::lead`].
-//! 5. A thread that tries is notified of nothing: the notification is for the next waiter, and the node stays
+//! 5. A node is put into its queue only if the claim is `UNCLAIMED` under that queue's lock. So a node that
+//!    a waker has taken out for a wake-up stays out until the thread is awake.
+//! 6. A thread that tries is notified of nothing: the notification is for the next waiter, and the node stays
 //!    where it is. So a thread that makes the claim `UNCLAIMED` again looks at each object afterwards, under
 //!    the lock of the queue, and queues again where its node is out: at the object where it was notified in
 //!    vain, before all others.
@@ -136,7 +138,7 @@ impl Select {
         }
     }
 
-    /// Waits once more (invariant 5), for a thread that has tried in vain. Returns the node of an object at
+    /// Waits once more (invariant 6), for a thread that has tried in vain. Returns the node of an object at
     /// which it was handed something meanwhile, and does not wait then.
     fn rearm(&self) -> Option<*mut Waiter> {
         self.lead.reset();
@@ -182,6 +184,11 @@ crate::facade::spec_only! {
         pub(crate) fn is(self, other: &Dequeued) -> bool {
             ptr::eq(self.0, other.0.as_ptr())
         }
+
+        /// [`Waiter::is_claimed`].
+        pub(crate) fn is_claimed(self) -> bool {
+            self.0.is_claimed()
+        }
     }
 }
 
@@ -202,7 +209,7 @@ pub(crate) trait Source {
     fn node(&self, select: &Select) -> Waiter;
 
     /// Puts `node` into its queue, by the same step that finds nothing to take. Leaves it there if it is
-    /// there.
+    /// there, and out if its thread has been claimed.
     fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued;
 
     /// Takes `node` out of its queue if it is there. Ends a section under that queue's lock in any case.
@@ -454,11 +461,17 @@ impl Wait<'_> {
 }
 
 impl LockedQueue<'_> {
-    /// Puts a selecting thread's node in, unless it is there. Returns whether it is the first and only one.
+    /// Puts a selecting thread's node in, unless it is there or the thread has been claimed. Returns whether
+    /// it is the first and only one.
     pub(crate) fn put(&mut self, node: Node<'_>, place: Place) -> bool {
         let waiter = node.0;
         debug_assert!(waiter.is_for(self.queue));
         if waiter.is_queued() {
+            return false;
+        }
+        if waiter.is_claimed() {
+            // Perhaps by the waker that has just taken this very node out, and is about to wake it.
+            reached!("claimed before it has queued again");
             return false;
         }
         let alone = !self.has_waiters();
@@ -501,7 +514,7 @@ impl LockedQueue<'_> {
     }
 
     /// Takes out the first `n` waiters whose threads can be notified. Those of others stay where they are
-    /// (invariant 5).
+    /// (invariant 6).
     pub(crate) fn notify(&mut self, n: usize) -> WakeList {
         self.take_first(n, Waiter::notify)
     }
@@ -520,6 +533,12 @@ impl Queue {
 }
 
 impl Waiter {
+    /// For a selecting thread's own node, with the lock of its queue: a waker that has taken the node out has
+    /// claimed the thread under that lock, so that the claim is seen here.
+    fn is_claimed(&self) -> bool {
+        self.selecting_by().is_some_and(|(select, _)| select.claimed() != UNCLAIMED)
+    }
+
     fn selecting_by(&self) -> Option<(&Select, *mut Self)> {
         // SAFETY: null, or alive as its nodes; and this one is, because the lock of its queue is held, or
         // what it has in its place (invariant 2), and it is not woken.

@@ -122,7 +122,7 @@ impl Signal {
             if fields.set {
                 return Enqueued::Ready;
             }
-            if !fields.queue.iter().any(|turn| turn.is_of(node)) {
+            if Turn::is_to_be_put(node, &fields.queue) {
                 self.nodes.release();
                 fields.queue.push_back(Turn::selecting(node));
             }

@@ -208,7 +208,7 @@ impl Source for Request<'_> {
             if fields.queue.is_empty() && fields.leaving == 0 && fields.permits >= n {
                 return Enqueued::Ready;
             }
-            if !fields.queue.iter().any(|(_, turn)| turn.is_of(node)) {
+            if Turn::is_to_be_put(node, fields.queue.iter().map(|(_, turn)| turn)) {
                 semaphore.nodes.release();
                 fields.queue.push_back((n, Turn::selecting(node)));
             }

@@ -89,7 +89,7 @@ impl RawSleepers {
             if !announce() {
                 return Enqueued::Ready;
             }
-            if !queue.iter().any(|turn| turn.is_of(node)) {
+            if Turn::is_to_be_put(node, &*queue) {
                 self.nodes.release();
                 put(queue, Turn::selecting(node), place);
             }

@@ -25,6 +25,11 @@ impl Turn {
         Self::Selecting(node.queued())
     }
 
+    /// Returns whether a selecting thread's node is to be put into `queue`.
+    pub(crate) fn is_to_be_put<'a>(node: Node<'_>, queue: impl IntoIterator<Item = &'a Self>) -> bool {
+        !node.is_claimed() && !queue.into_iter().any(|turn| turn.is_of(node))
+    }
+
     pub(crate) fn is(&self, sleep: &Sleep) -> bool {
         matches!(self, Self::Alone(own) if own.is(sleep))
     }
