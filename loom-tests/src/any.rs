@@ -253,7 +253,7 @@ fn beaten_thread_keeps_its_deadline() {
 /// does not.
 #[test]
 fn permit_that_comes_while_it_tries_is_its_own_or_goes_back() {
-    let states = ["beaten while it waits for a permit", "kept for a thread that tries", "given back"];
+    let states = ["beaten while it waits for a permit", "handed to a thread that tries", "given back"];
     model_bounded(3, LONG, &states, || {
         let shared = Arc::new((BoundedBuffer::new(1), Semaphore::new(0)));
         let other = Arc::clone(&shared);
@@ -286,7 +286,7 @@ fn permit_that_comes_while_it_tries_is_its_own_or_goes_back() {
 /// The same with a time-out and a signal: it is consumed, or kept.
 #[test]
 fn signal_that_comes_while_it_tries_against_a_time_out() {
-    let states = ["kept for a thread that tries", "given back", "signal", "item", "timed out"];
+    let states = ["handed to a thread that tries", "given back", "signal", "item", "timed out"];
     model_bounded(3, LONG, &states, || {
         lives(2);
         let shared = Arc::new((BoundedBuffer::new(1), AutoResetEvent::new(), Plain::new(0)));
@@ -316,7 +316,7 @@ fn signal_that_comes_while_it_tries_against_a_time_out() {
 /// An event that is set and cleared at once while the thread tries in vain for an item ends its wait.
 #[test]
 fn pulse_ends_the_wait_of_a_thread_that_tries() {
-    model_bounded(3, LONG, &["beaten while it waits for the event", "kept for a thread that tries"], || {
+    model_bounded(3, LONG, &["beaten while it waits for the event", "handed to a thread that tries"], || {
         let shared = Arc::new((BoundedBuffer::new(1), Event::new()));
         let other = Arc::clone(&shared);
         let beating = thread::spawn(move || {
