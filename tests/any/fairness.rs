@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::{
-    AutoResetEvent, BoundedBuffer, Event, First2, Mutex, Semaphore, try_any, wait_any, wait_any_fair, wait_any_for,
+    AutoResetEvent, BoundedBuffer, Event, First2, Mutex, Semaphore, try_any, wait_any, wait_any_fair,
+    wait_any_for,
 };
 
 use crate::support::{LIMIT, SHORT, Sleeper, cases, eventually, repeat, rounds, watchdog};
@@ -254,8 +255,7 @@ fn pulse_that_comes_while_it_tries_elsewhere_ends_the_wait() {
 fn plain_waiters_keep_their_order() {
     watchdog(|| {
         for _ in repeat(20) {
-            let (semaphore, event, order) =
-                (Semaphore::new(0), Event::new(), Mutex::new(Vec::new()));
+            let (semaphore, event, order) = (Semaphore::new(0), Event::new(), Mutex::new(Vec::new()));
             let sleepers = Sleeper::several(3);
             thread::scope(|s| {
                 let plain = |index: usize| {
