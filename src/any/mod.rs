@@ -201,8 +201,8 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
 ///
 /// # Panics
 ///
-/// If a [`Putting`](crate::Putting) has no item any more; then nothing was done. With [`Duration::MAX`], if it
-/// would wait for more permits than its semaphore can ever have.
+/// If a [`Putting`](crate::Putting) has no item any more; then nothing was done. With [`Duration::MAX`], if
+/// it would wait for more permits than its semaphore can ever have.
 ///
 /// ```
 /// use lockwork::{Event, Semaphore, wait_any_for};

@@ -70,8 +70,8 @@ pub use self::lock::OnceLock;
 ///
 /// From [`std::sync::Once`]: it has [`state`](Self::state) and timed waits, and a closure that calls its own
 /// [`Once`] panics, which `std` documents as a deadlock or a panic. [`OnceState`] is `parking_lot`'s enum,
-/// with `std`'s method too. `parking_lot`'s `Once` has no waits, and gives the closure of `call_once_force` the
-/// state itself and not a reference to it.
+/// with `std`'s method too. `parking_lot`'s `Once` has no waits, and gives the closure of `call_once_force`
+/// the state itself and not a reference to it.
 ///
 /// # Implementation notes
 ///

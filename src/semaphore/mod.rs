@@ -444,8 +444,8 @@ impl Semaphore {
         if self.raw.add(n) { Ok(()) } else { Err(OverRelease) }
     }
 
-    /// Takes away up to `n` permits that are free, for good. Returns how many there were. Waits for no permit:
-    /// it may spin and yield while another thread queues or leaves, and never sleeps.
+    /// Takes away up to `n` permits that are free, for good. Returns how many there were. Waits for no
+    /// permit: it may spin and yield while another thread queues or leaves, and never sleeps.
     ///
     /// ```
     /// let semaphore = lockwork::Semaphore::new(3);

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `UNCLAIMED` | any of the objects may end the wait | a waker, to its node, with TRYING if it has nothing to hand over; the thread, to `OWN`, with TRYING if it has found an object ready |
 //! | a node or `OWN`, with TRYING | the thread was notified, or has found an object ready. It tries, or is about to be awake and try | a waker that hands something over, to its node; the thread, to `UNCLAIMED` if it was beaten, to `OWN` if it was not or its time is up |
-//! | the address of a node | what is handed out at this node's object is the thread's | the thread, to `OWN`, if it has taken something else and gives this back |
+//! | the address of a node | what is handed out at this node's object is the thread's: it takes that, or gives it back if it has taken something else | none |
 //! | `OWN` | the thread has taken something, or its time is up | none |
 //!
 //! Invariants:
@@ -30,14 +30,14 @@
 //!
 //! Ordering: `select.rearm` is Release in the thread that waits once more and Acquire in the claim, so that a
 //! waker's outcome comes after the thread has put `lead` back. Otherwise the claim decides and hands nothing
-//! over: that is `waiter.outcome`, and for what is handed to a thread that tries the lock of that queue, which
-//! the thread takes afterwards (invariant 2).
+//! over: that is `waiter.outcome`, and for what is handed to a thread that tries the lock of that queue,
+//! which the thread takes afterwards (invariant 2).
 //!
 //! Promised upward: at most one object is spent when the call is over, the others' wakers lose nothing by the
 //! thread, and at each object it stands where a thread that waits for that one alone would stand. What is
-//! handed over at an object, a permit or a signal, reaches it also while it tries in vain for another. Limits:
-//! a notification does not: it goes to the next waiter. The thread takes one queue lock after the other, so
-//! leaving is linear in the number of objects.
+//! handed over at an object, a permit or a signal, reaches it also while it tries in vain for another.
+//! Limits: a notification does not: it goes to the next waiter. The thread takes one queue lock after the
+//! other, so leaving is linear in the number of objects.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -490,9 +490,9 @@ impl LockedQueue<'_> {
         alone
     }
 
-    /// Hands what the caller has to the first waiter, if it is `wanted`, and returns its tag. It is taken out,
-    /// and added to `woken` if it is to be woken. A node whose thread's wait is over is taken out and left
-    /// alone (invariant 3), and then the next is the first.
+    /// Hands what the caller has to the first waiter, if it is `wanted`, and returns its tag. It is taken
+    /// out, and added to `woken` if it is to be woken. A node whose thread's wait is over is taken out and
+    /// left alone (invariant 3), and then the next is the first.
     pub(crate) fn hand_to_first(
         &mut self,
         woken: &mut WakeList,

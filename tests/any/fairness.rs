@@ -149,8 +149,8 @@ fn beaten_thread_keeps_its_place_elsewhere() {
     });
 }
 
-/// Permits that are given back while a thread finds out that it was beaten to an item are its own, if it is the
-/// first in line for them: those behind it come after it.
+/// Permits that are given back while a thread finds out that it was beaten to an item are its own, if it is
+/// the first in line for them: those behind it come after it.
 #[test]
 fn permits_that_come_while_it_tries_elsewhere_are_its_own() {
     watchdog(|| {
