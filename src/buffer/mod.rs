@@ -265,10 +265,10 @@ impl<T> BoundedBuffer<T> {
     /// many there were.
     ///
     /// Items of other threads may come in between. If it promises more items (by the lower bound of its
-    /// [`size_hint`](Iterator::size_hint)), up to 64 are taken from it and put together, at first no more than
-    /// the buffer can hold, then no more than there seems to be room for. One that promises nothing, such as
-    /// another buffer's [`iter`](Self::iter), has every item put before it is asked for the next. It is not
-    /// asked again once it has ended.
+    /// [`size_hint`](Iterator::size_hint)), up to 64 are taken from it and put together, at first no more
+    /// than the buffer can hold, then no more than there seems to be room for. One that promises nothing,
+    /// such as another buffer's [`iter`](Self::iter), has every item put before it is asked for the next. It
+    /// is not asked again once it has ended.
     ///
     /// There is no timed form, as nothing bounds the time that the iterator takes: use
     /// [`put_until`](Self::put_until) in a loop. An iterator whose next item waits for an answer to an
