@@ -57,6 +57,9 @@ fn more_permits_than_there_can_be_are_refused_when_they_would_be_waited_for() {
         let message = "wait_any: the source at index 1 of the set cannot be waited for: it wants 3 permits, and there are \
                        never more than 2";
         assert_panics(message, || wait_any((&event, semaphore.acquiring_many(3))));
+        assert_panics(&message.replace("wait_any", "wait_any_for"), || {
+            wait_any_for((&event, semaphore.acquiring_many(3)), Duration::MAX)
+        });
         assert!(wait_any_for((&event, semaphore.acquiring_many(3)), SHORT).is_none());
         let First3::Third(permit) =
             wait_any((&event, semaphore.acquiring_many(3), semaphore.acquiring_many(2)))
