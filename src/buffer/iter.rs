@@ -22,6 +22,7 @@ macro_rules! iterators {
         impl<T $(: $bound)?> Iterator for $iter<'_, T> {
             type Item = T;
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn next(&mut self) -> Option<T> {
                 self.buffer.get().ok()
             }
@@ -30,6 +31,7 @@ macro_rules! iterators {
         impl<T $(: $bound)?> Iterator for $try_iter<'_, T> {
             type Item = T;
 
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn next(&mut self) -> Option<T> {
                 self.buffer.try_get().ok()
             }

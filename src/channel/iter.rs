@@ -35,6 +35,7 @@ impl<'a, T> TryIter<'a, T> {
 impl<T> Iterator for Iter<'_, T> {
     type Item = T;
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn next(&mut self) -> Option<T> {
         self.receiver.recv().ok()
     }
@@ -43,6 +44,7 @@ impl<T> Iterator for Iter<'_, T> {
 impl<T> Iterator for TryIter<'_, T> {
     type Item = T;
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn next(&mut self) -> Option<T> {
         self.receiver.try_recv().ok()
     }
@@ -51,6 +53,7 @@ impl<T> Iterator for TryIter<'_, T> {
 impl<T> Iterator for IntoIter<T> {
     type Item = T;
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn next(&mut self) -> Option<T> {
         self.receiver.recv().ok()
     }

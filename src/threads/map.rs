@@ -130,6 +130,7 @@ impl<T> Map<T> {
     /// assert_eq!(quotients.next_result().unwrap().unwrap(), 5);
     /// assert!(quotients.next_result().is_none());
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_result(&mut self) -> Option<Result<T, TaskError>> {
         let task = self.tasks.pop_front();
         give_back(&mut self.tasks);
@@ -174,6 +175,7 @@ impl<T> Map<T> {
 impl<T> Iterator for Map<T> {
     type Item = T;
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn next(&mut self) -> Option<T> {
         match self.next_result()? {
             Ok(value) => Some(value),
@@ -252,6 +254,7 @@ where
     /// assert_eq!(quotients.next_result().unwrap().unwrap(), 5);
     /// assert!(quotients.next_result().is_none());
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_result(&mut self) -> Option<Result<T, TaskError>> {
         self.fill(&Deadline::NEVER.of_call(&observe::Call::at(
             observe::Kind::Several,
@@ -345,6 +348,7 @@ where
 {
     type Item = T;
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn next(&mut self) -> Option<T> {
         match self.next_result()? {
             Ok(value) => Some(value),

@@ -11,6 +11,8 @@ use lockwork::{
     poison, wait_any,
 };
 
+use lockwork::channel::Receiver;
+
 use crate::support::{eventually, watchdog};
 use crate::{find, session, spawn, state_of, until_asleep};
 
@@ -172,6 +174,12 @@ fn buffers_are_reported() {
             "BoundedBuffer::get",
             Some("jobs"),
         );
+        let next = || {
+            for _ in &buffer {
+                break;
+            }
+        };
+        check(&stall("iterator", next, || buffer.put(1).unwrap()), "BoundedBuffer::get", Some("jobs"));
         buffer.put(1).unwrap();
         let found = stall("putter", || buffer.put(2).unwrap(), || _ = buffer.get());
         check(&found, "BoundedBuffer::put", Some("jobs"));
@@ -189,11 +197,11 @@ fn buffers_are_reported() {
         let found = stall("urgent getter", || _ = urgent.get(), || urgent.put(1).unwrap());
         check(&found, "BoundedBuffer::get", Some("urgent"));
         let (sender, receiver) = lockwork::channel::bounded(1);
-        check(
-            &stall("receiver", || _ = receiver.recv(), || sender.send(1).unwrap()),
-            "BoundedBuffer::get",
-            None,
-        );
+        for receive in [|receiver: &Receiver<i32>| _ = receiver.recv(), |receiver| _ = receiver.iter().next()]
+        {
+            let found = stall("receiver", || receive(&receiver), || sender.send(1).unwrap());
+            check(&found, "BoundedBuffer::get", None);
+        }
     });
 }
 

@@ -45,6 +45,9 @@ fn locks_and_profile_are_served_under_load() {
             // What threads do at that moment is seen sooner or later.
             eventually(|| {
                 let locks = text(address, "/debug/locks");
+                // Iterators, too, tell the caller's place.
+                let buffers = locks.lines().filter(|line| line.contains("waits in `BoundedBuffer::"));
+                buffers.for_each(|line| assert!(line.contains(" at examples/log_server/"), "{line}"));
                 ["thread \"", " (number ", "  waits in `", " at examples/log_server/", "  holds "]
                     .iter()
                     .all(|part| locks.contains(part))
