@@ -88,7 +88,8 @@ impl Call<'_> {
     /// Tells of a call that is about to lock. To be called before anything has changed: it may panic.
     #[inline(always)]
     pub(crate) fn acquiring(&self, timed: bool) {
-        if level() & (ORDER | UNREAD) != 0 {
+        let level = level();
+        if level & (ORDER | UNREAD) != 0 && (level & UNREAD != 0 || may_hold()) {
             let (which, meta, place) = self.to_parts();
             Self::tell_acquiring(which, meta, place, timed);
         }
@@ -97,14 +98,6 @@ impl Call<'_> {
     #[cold]
     #[inline(never)]
     fn tell_acquiring(which: Which<'_>, meta: u64, place: &'static Location<'static>, timed: bool) {
-        if level() & UNREAD != 0 || may_hold() {
-            Self::tell_acquiring_more(which, meta, place, timed);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn tell_acquiring_more(which: Which<'_>, meta: u64, place: &'static Location<'static>, timed: bool) {
         if level() & UNREAD != 0 {
             first();
         }
