@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Without the feature `diagnose` there is nothing of it in a program: no name, no place in the caller's source, no
 # thread-local, and the instructions of a lock's fast path are those of the same lock written by hand. With the feature
-# the same program has all of that, so that each of these checks is seen to fail.
+# the same program has all of that, so that each of these checks is seen to fail. Then what sessions cost: locks without
+# contention, with what threads hold known and with their order watched, at most twice what they cost without the feature.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 probe=$PWD/target/diagnose-probe
@@ -54,12 +55,51 @@ use lockwork::{Condvar, Event, Mutex, RwLock, Semaphore, assert_held, assert_not
 #[unsafe(no_mangle)] pub fn probe_held(mutex: &Mutex<u32>) { assert_held(mutex); assert_nothing_held(); }
 END
 
+cat > "$probe/src/main.rs" <<'END'
+use lockwork::{Mutex, RwLock};
+use std::hint::black_box;
+use std::time::Instant;
+
+/// The shortest of many short runs: whatever else the machine does makes a run longer.
+fn measure(level: &str, row: &str, f: &dyn Fn()) {
+    const TIMES: u32 = 20_000;
+    let run = || { let began = Instant::now(); (0..TIMES).for_each(|_| f()); began.elapsed() };
+    let best = (0..100).map(|_| run()).min().unwrap();
+    println!("{level} {row} {}", best.as_nanos() as f64 / f64::from(TIMES));
+}
+
+fn rows(level: &str) {
+    let (outer, mutex, lock) = (Mutex::new(0_u64), Mutex::new(0_u64), RwLock::new(0_u64));
+    measure(level, "mutex", &|| *black_box(&mutex).lock() += 1);
+    measure(level, "read", &|| { black_box(*black_box(&lock).read()); });
+    measure(level, "write", &|| *black_box(&lock).write() += 1);
+    measure(level, "two", &|| { let outer = black_box(&outer).lock(); *black_box(&mutex).lock() += *outer; });
+    measure(level, "two,read", &|| { let _outer = black_box(&outer).lock(); black_box(*black_box(&lock).read()); });
+    measure(level, "in-turn", &|| { *black_box(&outer).lock() += 1; *black_box(&mutex).lock() += 1; });
+}
+
+#[cfg(not(feature = "diagnose"))]
+fn main() { rows("without"); }
+
+#[cfg(feature = "diagnose")]
+fn main() {
+    use lockwork::diagnose::{self, Order, Settings};
+    let quiet = || Settings { stall_after: None, sink: Box::new(|_| ()), ..Settings::default() };
+    rows("stopped");
+    for (level, order) in [("holders", Order::Off), ("order", Order::Report)] {
+        let session = diagnose::start(Settings { order, ..quiet() });
+        rows(level);
+        drop(session);
+    }
+}
+END
+
 # build WHERE FEATURES..: leaves the assembly of the probe in $assembly.
 build() {
     local where=$1
     shift
     rm -rf "target/$where/release/deps/"probe-*.s
-    cargo rustc --quiet --release --offline --manifest-path "$probe/Cargo.toml" --target-dir "target/$where" "$@" -- --emit asm
+    cargo rustc --quiet --lib --release --offline --manifest-path "$probe/Cargo.toml" --target-dir "target/$where" "$@" -- --emit asm
     assembly=$(ls "target/$where/release/deps/"probe-*.s)
 }
 
@@ -87,4 +127,21 @@ build probe-on --features diagnose
 if [ "$(uname -m)" = x86_64 ]; then
     ! diff <(fast_path probe_by_hand) <(fast_path probe_mutex) > /dev/null || { echo "the feature adds nothing"; exit 1; }
 fi
+
+for where in off on; do
+    features=$([ $where = off ] || echo --features diagnose)
+    cargo build --quiet --release --offline --manifest-path "$probe/Cargo.toml" --target-dir "target/probe-$where" $features
+done
+{ target/probe-off/release/probe; target/probe-on/release/probe; } | awk '
+    { nanos[$1, $2] = $3; levels[$1]; rows[$2] }
+    END {
+        for (level in levels) if (level != "without") {
+            sum = count = 0; text = ""
+            for (row in rows) { times = nanos[level, row] / nanos["without", row]; sum += log(times); count++; text = text sprintf(" %s %.2f", row, times) }
+            mean = exp(sum / count)
+            printf "%s costs %.2f times what it costs without:%s\n", level, mean, text
+            if (count != 6 || mean < 0.5 || mean > 2) wrong = 1
+        }
+        if (wrong) { print "more than twice, or nothing was measured"; exit 1 }
+    }'
 echo "without the feature there is nothing of it; with it, $(traces) traces"
