@@ -197,9 +197,10 @@ fn buffers_are_reported() {
         let found = stall("urgent getter", || _ = urgent.get(), || urgent.put(1).unwrap());
         check(&found, "BoundedBuffer::get", Some("urgent"));
         let (sender, receiver) = lockwork::channel::bounded(1);
-        for receive in [|receiver: &Receiver<i32>| _ = receiver.recv(), |receiver| _ = receiver.iter().next()]
-        {
-            let found = stall("receiver", || receive(&receiver), || sender.send(1).unwrap());
+        let ways: [fn(&Receiver<i32>) -> Option<i32>; 2] =
+            [|receiver| receiver.recv().ok(), |receiver| receiver.iter().next()];
+        for receive in ways {
+            let found = stall("receiver", || _ = receive(&receiver), || sender.send(1).unwrap());
             check(&found, "BoundedBuffer::get", None);
         }
     });
