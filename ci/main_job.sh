@@ -14,3 +14,7 @@ cargo run --release --locked --example chat_server -- --demo 200
 cargo run --release --locked --example crawler -- --demo
 cargo run --release --locked --example downloads -- --demo
 cargo run --release --locked --example samples -- --demo >/dev/null
+# What diagnosis finds in a program with something wrong.
+for fault in inversion slow hang; do
+    cargo run --release --locked --features diagnose --example watched -- "$fault"
+done

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::program::{Ended, LIMIT, Program};
-use crate::support::{eventually, repeat, watchdog};
+use crate::support::{cases, eventually, repeat, watchdog};
 
 struct Server {
     program: Program,
@@ -121,7 +121,7 @@ fn demo_with_two_hundred_clients_loses_nothing() {
 #[test]
 fn demo_takes_any_number_of_clients() {
     watchdog(|| {
-        for (clients, lines) in [(1, 1), (1, 50), (2, 30), (3, 0), (7, 20)] {
+        for (clients, lines) in cases([(1, 1), (1, 50), (2, 30), (3, 0), (7, 20)]) {
             demo(clients, lines);
         }
     });

@@ -34,7 +34,7 @@ use lockwork::{Condvar, Event, Mutex};
 use crate::client::{Client, Failure, back_off, may_pass};
 use crate::running::{Ended, Folder, Program};
 use crate::serve::Server;
-use crate::support::{LIMIT, PARTIES, eventually, watchdog};
+use crate::support::{LIMIT, eventually, parties, watchdog};
 use crate::url::Url;
 
 fn html(stream: &mut TcpStream, links: &[&str]) -> io::Result<()> {
@@ -114,7 +114,7 @@ fn crawl(arguments: &[&str]) -> Ended {
 #[test]
 fn demo_finds_exactly_what_is_there() {
     watchdog(|| {
-        for fetchers in PARTIES {
+        for fetchers in parties() {
             let fetchers = fetchers.to_string();
             let ended = crawl(&["--demo", "--fetchers", &fetchers, "--per-host", "3"]).expect(0);
             ended.says("exactly as planned").says("depth   visits");

@@ -36,7 +36,7 @@ use sha2::{Digest, Sha256};
 
 use crate::running::{Ended, Folder, Program};
 use crate::serve::{Request, Server};
-use crate::support::{LIMIT, eventually, watchdog};
+use crate::support::{LIMIT, cases, eventually, watchdog};
 
 use partial::{Identity, Part, Partial, divide};
 
@@ -155,12 +155,12 @@ fn names(folder: &Folder) -> Vec<String> {
 #[test]
 fn demo_gets_every_byte() {
     watchdog(|| {
-        for options in [
+        for options in cases([
             &[][..],
             &["--files", "1", "--connections", "1"],
             &["--files", "7", "--connections", "3", "--parts", "8"],
             &["--files", "30", "--connections", "30", "--parts", "16", "--min-part", "1000"],
-        ] {
+        ]) {
             download(&[&["--demo", "--backoff-ms", "1"], options].concat()).expect(0).says("byte by byte");
         }
     });
