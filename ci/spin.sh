@@ -39,7 +39,7 @@ name=$(basename "$model" .pml)
         grep -q PLANTED pan.c
     fi
     # A planted fault is found sooner than an optimised program is compiled.
-    gcc "$([ "$faults" = - ] && echo -O2 || echo -O1)" -DSAFETY -DMEMLIM=3000 -w -o pan pan.c
+    gcc "$([ "$faults" = - ] && echo -O2 || echo -O0)" -DSAFETY -DMEMLIM=3000 -w -o pan pan.c
 } >log 2>&1 || { cat log >&2; exit 1; }
 for fault in $faults; do
     start=$(date +%s%N)

@@ -141,6 +141,25 @@ fn two_putters_and_a_getter_over_the_end() {
     });
 }
 
+/// A getter comes to a segment behind another getter, while the putter of a batch over the end has linked it
+/// and has not yet said that the tail has moved.
+#[test]
+fn getter_follows_another_into_a_batch() {
+    model_bounded(3, THREE, &["both"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        buffer.try_put(0).unwrap();
+        assert_eq!(buffer.try_get(), Ok(0));
+        let getters = [0, 1].map(|_| {
+            let buffer = Arc::clone(&buffer);
+            thread::spawn(move || buffer.try_get().ok())
+        });
+        buffer.put_all([1, 2]).unwrap();
+        if getters.map(|getter| getter.join().unwrap()).iter().flatten().sum::<i32>() == 3 {
+            reach("both");
+        }
+    });
+}
+
 /// A putter takes a segment into use again that a getter has just read to its end.
 #[test]
 fn segment_is_used_again_by_a_putter() {

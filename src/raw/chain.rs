@@ -16,10 +16,11 @@
 //!    not yet said so ([`has_read`](Chain::has_read)) may use it, and no other thread may.
 //! 3. `next` is set by the putter that claimed the segment's last slot, before it publishes that slot.
 //!
-//! Ordering: the first segment is handed on with its pointer, and each to the getter that goes on to it
-//! (`chain.segment`); all else with the cursors (`ring.cursor`). The last reader has seen all others' reads
-//! before it lets the segment go (`chain.read`). In a model `life` watches that: each use of a segment reads
-//! it, and it is written where one is made, read to its end, taken into use again, and freed.
+//! Ordering: the first segment is handed on with its pointer, and so is one that is used again
+//! (`chain.segment`); each other with the claim before which it was made (`ring.cursor`). The last reader
+//! has seen all others' reads before it lets the segment go (`chain.read`). In a model `life` watches that:
+//! each use of a segment reads it, and it is written where one is made, read to its end, taken into use
+//! again, and freed.
 
 use std::ptr;
 
@@ -148,8 +149,9 @@ impl<T> Chain<T> {
         // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
         let last = unsafe { &*last };
         last.life.read().end();
-        // Release (chain.segment): its slots, to the getter that goes on to it.
-        last.next.store(new, Release);
+        // Relaxed: it was made before the claim, which each getter that uses it has seen with the tail
+        // (`ring.cursor`).
+        last.next.store(new, Relaxed);
         new
     }
 
@@ -171,8 +173,8 @@ impl<T> Chain<T> {
             // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
             let segment = unsafe { &*segment };
             segment.life.read().end();
-            // Acquire (chain.segment): the slots of the next.
-            let next = segment.next.load(Acquire);
+            // Relaxed: its slots were seen with the tail, see `append`.
+            let next = segment.next.load(Relaxed);
             if !next.is_null() {
                 return next;
             }
