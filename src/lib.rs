@@ -102,7 +102,9 @@
 //! * [what a `ThreadLocal` keeps](guide::limits#what-a-threadlocal-keeps) of threads that have ended;
 //! * [an iterator that waits for an
 //!   answer](guide::limits#an-iterator-that-waits-for-an-answer-inside-put_all) inside
-//!   [`BoundedBuffer::put_all`].
+//!   [`BoundedBuffer::put_all`];
+//! * [which chains and nests need stack](guide::limits#chains-and-nests-and-the-stack) for each of their
+//!   links.
 //!
 //! # Features
 //!

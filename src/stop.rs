@@ -468,7 +468,8 @@ impl StopToken {
     }
 
     /// Registers a callback, which runs at the stop. If that has been already, runs it before this call
-    /// returns.
+    /// returns: so a callback that registers another then is a [nested
+    /// call](crate::guide::limits#chains-and-nests-and-the-stack).
     ///
     /// At the stop it runs in the thread that calls [`stop`](Self::stop), after those registered before it.
     /// Dropping the guard takes it back; see [`StopGuard`]. Registering allocates.

@@ -109,7 +109,8 @@ use wait::Core;
 /// None of the caller's code runs in the middle of a call: neither destructors of items nor the iterator
 /// given to [`put_all`](Self::put_all). All of them may use the buffer. A thread that puts into a full buffer
 /// from which it alone would get waits indefinitely; so does one that gets from an empty buffer that no
-/// thread fills or closes.
+/// thread fills or closes. Buffers in buffers are dropped [as other values in
+/// values](crate::guide::limits#chains-and-nests-and-the-stack): each level needs stack.
 ///
 /// # Panics
 ///

@@ -65,7 +65,8 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 /// A closure that calls [`get_or_init`](Self::get_or_init), [`get_or_try_init`](Self::get_or_try_init),
 /// [`set`](Self::set) or a wait of the cell for which it makes the value would wait for itself. Every such
 /// call panics and names itself; if that panic is caught inside the closure, the outer call completes.
-/// [`get`](Self::get) returns `None` there.
+/// [`get`](Self::get) returns `None` there. Closures that ask the next cell are [nested
+/// calls](crate::guide::limits#chains-and-nests-and-the-stack), each of which needs stack.
 ///
 /// # Panics
 ///
