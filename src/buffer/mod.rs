@@ -95,7 +95,9 @@ use wait::Core;
 ///
 /// Items leave in the order in which they came in; those of one thread in the order in which it put them.
 /// Among threads that sleep, the one that has slept longest is woken first, at the next item or place.
-/// Another thread may take it first; then the one that was woken sleeps again, still before all others.
+/// Another thread may take it first; then the one that was woken sleeps again, still before all others. How
+/// often that can happen has no bound: beside threads that take each place as soon as it is free, or each
+/// item as soon as it is there, a timed call can end without its turn.
 ///
 /// # Memory ordering
 ///
