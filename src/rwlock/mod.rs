@@ -132,8 +132,8 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// Writing uncontended is one atomic exchange each way. When some reads have come in a row, readers stop
 /// counting themselves in the state, where they would take the cache line from each other, and publish
 /// themselves in slots of their own thread, in one table of four kilobytes for the process: an exchange to
-/// come in and a store to leave, on a line that no other thread writes as long as no more than 32 threads
-/// read. A writer looks at 32 slots at most then, and turns that off again. Code that shares a lock by raw
+/// come in and a store to leave, on a line that no other thread writes as long as no more than 128 threads
+/// read. A writer looks at 128 slots at most then, and turns that off again. Code that shares a lock by raw
 /// pointer must know [who may free it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,

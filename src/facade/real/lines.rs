@@ -4,17 +4,20 @@
 use std::cell::Cell;
 
 use crate::facade::platform::atomic::{
-    AtomicU32, AtomicUsize,
+    AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 use crate::facade::platform::{per_process, thread_local};
 
 /// Numbers are below this. More threads than that share some, which costs them speed and nothing else.
-pub(crate) const COUNT: usize = 32;
+pub(crate) const COUNT: usize = 128;
+
+const BITS: usize = usize::BITS as usize;
+const WORDS: usize = COUNT / BITS;
 
 per_process! {
     /// One bit for each number that a thread has to itself.
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    static TAKEN: [AtomicUsize; WORDS] = [const { AtomicUsize::new(0) }; WORDS];
 }
 per_process! {
     /// All numbers that a thread has or had are below this.
@@ -28,10 +31,8 @@ struct AtEnd;
 
 impl Drop for AtEnd {
     fn drop(&mut self) {
-        let line = LINE.replace(NONE);
-        // Relaxed: carries nothing. What the thread may have left in the table is there for the next,
-        // too.
-        TAKEN.fetch_and(!(1 << line), Relaxed);
+        // What the thread may have left in the table is there for the next, too.
+        give_back(LINE.replace(NONE));
     }
 }
 
@@ -41,12 +42,21 @@ thread_local! {
     static AT_END: AtEnd = const { AtEnd };
 }
 
-/// The lowest number that no thread has. Each bit of 32 is one.
+/// The lowest number that no thread has.
 fn take() -> Option<usize> {
-    // Relaxed: carries nothing.
-    let taken =
-        TAKEN.fetch_update(Relaxed, Relaxed, |taken| (taken != u32::MAX).then(|| taken | (taken + 1)));
-    taken.ok().map(|taken| taken.trailing_ones() as usize)
+    TAKEN.iter().zip(0..).find_map(|(word, at)| {
+        // Relaxed: carries nothing.
+        let taken =
+            word.fetch_update(Relaxed, Relaxed, |taken| (taken != usize::MAX).then(|| taken | (taken + 1)));
+        taken.ok().map(|taken| at * BITS + taken.trailing_ones() as usize)
+    })
+}
+
+fn give_back(line: usize) {
+    if let Some(word) = TAKEN.get(line / BITS) {
+        // Relaxed: carries nothing.
+        word.fetch_and(!(1 << (line % BITS)), Relaxed);
+    }
 }
 
 #[cold]
@@ -60,7 +70,7 @@ fn new_line() -> usize {
     USED.fetch_max(line + 1, SeqCst);
     // A thread that is at its end already, or whose number is another's, has none to give back.
     if own.is_some() && AT_END.try_with(|_| ()).is_err() {
-        TAKEN.fetch_and(!(1 << line), Relaxed);
+        give_back(line);
     }
     line
 }

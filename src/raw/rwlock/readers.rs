@@ -38,9 +38,9 @@
 //! thread that enables the bias to the writer that asks.
 //!
 //! Promised upward: an uncontended read is an exchange and a store of a line that no other thread wants.
-//! Limits: the table has a slot for 32 threads at a time; more share their lines, and a reader that finds its
-//! slot taken is counted. A reader that leaves may miss a writer that has just begun to wait: that one looks
-//! again by itself.
+//! Limits: the table has a slot for 128 threads at a time; more share their lines, and a reader that finds
+//! its slot taken is counted. A reader that leaves may miss a writer that has just begun to wait: that one
+//! looks again by itself.
 
 use super::state::{Role, State};
 use super::{RawRwLock, Visible};
