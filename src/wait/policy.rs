@@ -42,6 +42,8 @@ pub(crate) struct SpinWait {
     /// How long they may take together. A yield that takes a time slice ends them: it went to a thread that
     /// could not have ended this wait. `None`: they are counted and not timed.
     yield_time: Option<Duration>,
+    /// Whether such a yield keeps all threads of the process from yielding for a while.
+    rests: bool,
     /// What is learnt from how it ends.
     lesson: Lesson,
 }
@@ -65,6 +67,7 @@ impl SpinWait {
         growing: false,
         yields: 0,
         yield_time: None,
+        rests: false,
         lesson: Lesson::Nothing,
     };
 
@@ -81,7 +84,7 @@ impl SpinWait {
     /// With so many yields that take so long together, if yields do not take time slices.
     fn yielding(self, yields: u32, yield_time: Duration) -> Self {
         let yields = if yields != 0 && may_yield() { yields } else { 0 };
-        Self { yields, yield_time: Some(yield_time), ..self }
+        Self { yields, yield_time: Some(yield_time), rests: true, ..self }
     }
 
     /// Before a thread queues for a lock or for permits. It looks for a section that is about to end, many
@@ -94,10 +97,11 @@ impl SpinWait {
     /// pauses pass leaves such a holder several sections in peace. Which of the two sorts it meets a thread
     /// learns from its waits.
     ///
-    /// Its yields are counted and not timed, as are those of [`for_shared_lock`](Self::for_shared_lock).
-    /// Where more threads than processors want a lock, a yield takes as long as those it goes to work with
-    /// that lock, and says nothing of the others: threads that rested from them had a third of the
-    /// throughput, four on two processors, and of readers and writers a seventh.
+    /// Its yields are counted and not timed, and no thread rests from them, nor from those of
+    /// [`for_shared_lock`](Self::for_shared_lock). Where more threads than processors want a lock, a yield
+    /// takes as long as those it goes to work with that lock, and says nothing of the others: threads that
+    /// rested from them had a third of the throughput, four on two processors, and of readers and writers a
+    /// seventh.
     pub(crate) fn for_lock() -> Self {
         if numbers::learn_sections() != 0 && OWN.with(|own| Long::wants(&own.long_sections)) {
             let iterations = numbers::long_section_looks();
@@ -108,9 +112,11 @@ impl SpinWait {
     }
 
     /// The same, but for a lock that several may have at a time. Nothing is learnt of its sections: those of
-    /// readers and of writers differ.
+    /// readers and of writers differ. Its yields are timed: with one of the many that it waits for
+    /// interrupted while others are busy each may cost a time slice, and the time of a timed wait is over
+    /// before it has queued.
     pub(crate) fn for_shared_lock() -> Self {
-        Self::few()
+        Self { yield_time: Some(numbers::long_yield()), ..Self::few() }
     }
 
     /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one
@@ -196,7 +202,7 @@ impl SpinWait {
             self.yields -= 1;
             match self.yield_time {
                 None => yield_now(),
-                Some(time) => match yield_timed().and_then(|took| time.checked_sub(took)) {
+                Some(time) => match yield_timed(self.rests).and_then(|took| time.checked_sub(took)) {
                     None => self.yields = 0,
                     left => self.yield_time = left,
                 },
@@ -352,14 +358,18 @@ impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Adaptive<GA
 /// comes behind it. It rests from yielding then, and for twice as long if it is still so when it tries again;
 /// a yield that does not take long ends that.
 #[inline]
-fn yield_timed() -> Option<Duration> {
+fn yield_timed(rests: bool) -> Option<Duration> {
     let start = Moment::now();
     yield_now();
     let now = Moment::now();
     let took = now.since(start);
+    let is_brief = took < numbers::long_yield();
+    if !rests {
+        return is_brief.then_some(took);
+    }
     OWN.with(|own| {
         let rests: &LongYields = &LONG_YIELDS;
-        if took >= numbers::long_yield() {
+        if !is_brief {
             // If another's long yield was counted since this one began, both tell of the same.
             if rests.count.get() == own.long_yields.get() {
                 rests.doublings.set((rests.doublings.get() + 1).min(numbers::yield_rest_doublings() as i8));
@@ -371,7 +381,7 @@ fn yield_timed() -> Option<Duration> {
             rests.doublings.set(0);
         }
     });
-    (took < numbers::long_yield()).then_some(took)
+    is_brief.then_some(took)
 }
 
 per_process! {
@@ -429,7 +439,7 @@ pub(crate) fn yield_at_intervals() {
         } else {
             own.barging.set((0, Some(now)));
             if may_yield() {
-                let _ = yield_timed();
+                let _ = yield_timed(true);
             }
         }
     });
