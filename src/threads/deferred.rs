@@ -10,10 +10,6 @@
 //! | a callback | run when that callback returns, before those that were to come after it | dropped at once |
 //! | the drop of a closure or a result | run when the outermost drop is over | dropped when that drop returns |
 //!
-//! A [`Worker`](crate::Worker) that is dropped in the drop of a closure or a result, such as another
-//! worker's, is stopped and waited for at once, and its own result is dropped when the outermost drop is
-//! over.
-//!
 //! 1. What is put off is done by the same thread, before the outermost call returns that completed a task.
 //! 2. A task that runs, and a scope, are outermost calls again ([`separately`]), whatever lies below them on
 //!    the stack. So a scope never waits for what its own thread has put off, and what a task put off is done
@@ -32,31 +28,10 @@ use crate::facade::per_thread;
 
 pub(super) type Callback = Box<dyn FnOnce() + Send>;
 
-/// What has a value of the user's that is still to be dropped.
-enum PutOff {
-    Job(Arc<dyn Job>),
-    Worker(Arc<dyn HasResult>),
-}
-
-impl PutOff {
-    fn finish(self) {
-        match self {
-            Self::Job(job) => job.finish(),
-            Self::Worker(worker) => worker.drop_result(),
-        }
-    }
-}
-
-/// A worker whose handle is gone.
-pub(super) trait HasResult: Send + Sync {
-    /// Drops the result, if it is there.
-    fn drop_result(&self);
-}
-
 /// What waits for a drop to return.
 #[derive(Default)]
 struct Drops {
-    left: RefCell<VecDeque<PutOff>>,
+    jobs: RefCell<VecDeque<Arc<dyn Job>>>,
     /// Of the tasks that were completed meanwhile, in that order.
     callbacks: RefCell<Vec<Callback>>,
 }
@@ -86,23 +61,11 @@ pub(super) fn is_dropping() -> bool {
 
 /// Has [`Job::finish`] called when the drop that the calling thread is in returns.
 pub(super) fn put_off(job: Arc<dyn Job>) {
-    if let Some(job) = put_off_in_drop(PutOff::Job(job)) {
+    let mut job = Some(job);
+    with_current(&DROPS, |drops| drops.jobs.borrow_mut().extend(job.take()));
+    if let Some(job) = job {
         job.finish();
     }
-}
-
-/// Drops a worker's result, now or when the drop that the calling thread is in returns.
-pub(super) fn drop_result(worker: Arc<dyn HasResult>) {
-    if let Some(worker) = put_off_in_drop(PutOff::Worker(worker)) {
-        call(drop_now(|| worker.finish()));
-    }
-}
-
-/// Gives it back if the calling thread is in no drop.
-fn put_off_in_drop(rest: PutOff) -> Option<PutOff> {
-    let mut rest = Some(rest);
-    with_current(&DROPS, |drops| drops.left.borrow_mut().extend(rest.take()));
-    rest
 }
 
 /// Runs `f`, which drops something of the user's, and all drops that it puts off. Returns the callbacks of
@@ -115,9 +78,9 @@ pub(super) fn drop_now(f: impl FnOnce()) -> Vec<Callback> {
         contain(f);
         loop {
             // A statement of its own, which ends the borrow.
-            let next = drops.left.borrow_mut().pop_front();
-            let Some(rest) = next else { break };
-            rest.finish();
+            let next = drops.jobs.borrow_mut().pop_front();
+            let Some(job) = next else { break };
+            job.finish();
         }
     });
     drops.callbacks.into_inner()

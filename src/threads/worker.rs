@@ -6,7 +6,6 @@ use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::deferred::{self, HasResult};
 use super::ending::Ending;
 use super::error::{TaskError, contain, drop_quietly};
 use crate::any::AnySource;
@@ -21,13 +20,6 @@ use crate::stop::StopToken;
 struct Shared<T> {
     ended: Event,
     result: Mutex<Option<Result<T, TaskError>>>,
-}
-
-impl<T: Send> HasResult for Shared<T> {
-    fn drop_result(&self) {
-        let result = self.result.lock().take();
-        drop_quietly(result);
-    }
 }
 
 /// A thread that can be asked to stop, and that is asked to when its handle is dropped.
@@ -77,9 +69,7 @@ impl<T: Send> HasResult for Shared<T> {
 /// # Reentrancy and deadlock
 ///
 /// A thread that drops its own worker is stopped and detached: it does not wait for itself. One that joins
-/// its own waits indefinitely. A worker in the result of another is stopped and waited for when that result
-/// is dropped, and its own result is dropped after that one, so a chain of them needs [constant
-/// stack](crate::guide::limits#chains-and-nests-and-the-stack). A worker in a static is [cut off when `main`
+/// its own waits indefinitely. A worker in a static is [cut off when `main`
 /// returns](crate::guide::limits#a-process-ends-with-main).
 ///
 /// # Panics
@@ -94,8 +84,6 @@ impl<T: Send> HasResult for Shared<T> {
 /// end in the middle of something; [`detach`](Self::detach) comes closest.
 pub struct Worker<T = ()> {
     shared: Arc<Shared<T>>,
-    /// The same, to be kept by a thread that drops the result later.
-    for_drop: Arc<dyn HasResult>,
     stop: StopToken,
     /// Which thread it is.
     thread: threads::Id,
@@ -154,8 +142,7 @@ impl<T: Send + 'static> Worker<T> {
             *own.result.lock() = Some(result);
             own.ended.set();
         })?;
-        let for_drop = Arc::clone(&shared) as Arc<dyn HasResult>;
-        Ok(Self { shared, for_drop, stop, thread: handle.id(), ending: Some(Ending::of(vec![handle])) })
+        Ok(Self { shared, stop, thread: handle.id(), ending: Some(Ending::of(vec![handle])) })
     }
 }
 
@@ -266,9 +253,8 @@ impl<T> Drop for Worker<T> {
             contain(|| _ = self.stop.stop());
             self.join_thread(&Deadline::NEVER.of_call(&self.call()));
         }
-        if self.shared.result.lock().is_some() {
-            deferred::drop_result(Arc::clone(&self.for_drop));
-        }
+        let result = self.shared.result.lock().take();
+        drop_quietly(result);
     }
 }
 

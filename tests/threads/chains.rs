@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-use lockwork::{Event, Mutex, ScopedTask, Shutdown, Task, ThreadPool, Worker, as_completed, wait_all};
+use lockwork::{Event, Mutex, ScopedTask, Shutdown, Task, ThreadPool, as_completed, wait_all};
 
 use super::occupied;
-use crate::support::{Counted, Drops, LIMIT, either, eventually, rounds, watchdog};
+use crate::support::{Drops, either, eventually, rounds, watchdog};
 
 /// Runs `body` on a thread with a small stack.
 fn on_a_small_stack(body: impl FnOnce() + Send + 'static) {
@@ -131,34 +131,6 @@ fn chain_of_results_needs_no_stack() {
             pool.join();
             assert_eq!(drops.count(), chain());
         }
-    });
-}
-
-/// Workers whose results own workers: all end, and all results are dropped, before the outermost drop
-/// returns.
-#[test]
-fn chain_of_workers_needs_no_stack() {
-    struct Link(
-        #[expect(dead_code, reason = "is dropped")] Option<Worker<Link>>,
-        #[expect(dead_code)] Counted,
-    );
-
-    watchdog(|| {
-        // Each is a thread: there are fewer than in the other chains, and less stack.
-        let links = rounds(4000);
-        let body = move || {
-            let drops = Drops::new();
-            let mut last = None;
-            for _ in 0..links {
-                let link = Link(last, drops.value());
-                let worker = Worker::spawn("link", move |_| link);
-                assert!(worker.join_for(LIMIT));
-                last = Some(worker);
-            }
-            drop(last);
-            assert_eq!(drops.count(), links);
-        };
-        thread::Builder::new().stack_size(256 << 10).spawn(body).unwrap().join().unwrap();
     });
 }
 
