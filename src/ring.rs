@@ -8,7 +8,7 @@ use std::ptr;
 use crate::facade::const_fn;
 use crate::raw::chain::{Chain, Detached, Segment};
 pub(crate) use crate::raw::ring::No;
-use crate::raw::ring::{Claim, Cursors, Shape, Slot, Slots, settled, until};
+use crate::raw::ring::{At, Claim, Cursors, Shape, Slot, Slots, settled, until};
 pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
 pub(crate) use crate::raw::sleepers::{RawSleepers as Sleepers, Slept};
 pub(crate) use crate::raw::{Place, SpinWait, Waiter};
@@ -90,7 +90,9 @@ impl<T> Ring<T> {
             return self.put_to_chain(item);
         }
         let slots = self.ring();
-        let claim = match settled(|| self.cursors.put_one(|at| self.slot(slots, at.index).is_free(at.lap))) {
+        let claim = match settled(|| {
+            self.cursors.put_free(|at| usize::from(self.slot(slots, at.index).is_free(at.lap)))
+        }) {
             Ok(claim) => claim,
             Err(no) => return Err((no, item)),
         };
@@ -106,7 +108,9 @@ impl<T> Ring<T> {
             return self.get_from_chain();
         }
         let slots = self.ring_to_get_from()?;
-        let claim = settled(|| self.cursors.get_one(|at| self.slot(slots, at.index).is_published(at.lap)))?;
+        let claim = settled(|| {
+            self.cursors.get_published(|at| usize::from(self.slot(slots, at.index).is_published(at.lap)))
+        })?;
         // SAFETY: claimed, and seen published.
         let item = unsafe { self.slot(slots, claim.at.index).read(claim.at.lap) };
         Ok((item, Wake(claim.wake)))
@@ -142,14 +146,19 @@ impl<T> Ring<T> {
             return self.put_some_to_chain(items);
         }
         let slots = self.ring();
-        let (claim, room, ()) = settled(|| self.cursors.put_many(wanted, |_, _| ()))?;
-        for (index, lap) in self.positions(&claim) {
-            let slot = self.slot(slots, index);
-            until(|| slot.is_free(lap));
-            let item = items.pop_front().expect("no more were claimed than there are");
+        let free = |at| {
+            self.positions(at, wanted)
+                .take_while(|&(index, lap)| self.slot(slots, index).is_free(lap))
+                .count()
+        };
+        let claim = settled(|| self.cursors.put_free(free))?;
+        let places = self.positions(claim.at, claim.count);
+        // The first is published last: the thread that sees it there finds the others, too.
+        for ((index, lap), item) in places.zip(items.drain(..claim.count)).rev() {
             // SAFETY: claimed, and seen free.
-            unsafe { Slot::write(slot, lap, item) };
+            unsafe { Slot::write(self.slot(slots, index), lap, item) };
         }
+        let room = if claim.count < wanted { 0 } else { self.cursors.room(wanted) };
         Ok((claim.count, room, Wake(claim.wake)))
     }
 
@@ -160,21 +169,35 @@ impl<T> Ring<T> {
             return self.get_some_from_chain(out, max);
         }
         let slots = self.ring_to_get_from()?;
-        let (claim, ()) = settled(|| self.cursors.get_many(max, |_, _| ()))?;
-        for (index, lap) in self.positions(&claim) {
-            let slot = self.slot(slots, index);
-            until(|| slot.is_published(lap));
-            // SAFETY: claimed, and seen published.
-            out.push(unsafe { slot.read(lap) });
+        let published = |at| {
+            self.positions(at, max)
+                .take_while(|&(index, lap)| self.slot(slots, index).is_published(lap))
+                .count()
+        };
+        let claim = settled(|| self.cursors.get_published(published))?;
+        let places = self.positions(claim.at, claim.count);
+        for (index, _) in places.clone() {
+            // SAFETY: claimed, and seen published. Read once: nothing between this and the end of the call
+            // panics, as `out` has room.
+            out.push(unsafe { self.slot(slots, index).peek() });
+        }
+        // The first is freed last, as it is published last.
+        for (index, lap) in places.rev() {
+            // SAFETY: claimed, and read.
+            unsafe { self.slot(slots, index).free(lap) };
         }
         Ok((claim.count, Wake(claim.wake)))
     }
 
-    /// Returns the indices and laps of a claim in one ring.
+    /// Returns the indices and laps of `count` positions of one ring, as many as it has at most.
     #[inline]
-    fn positions(&self, claim: &Claim) -> impl Iterator<Item = (usize, u64)> + use<T> {
-        let (at, size) = (claim.at, self.capacity());
-        (at.index..at.index + claim.count)
+    fn positions(
+        &self,
+        at: At,
+        count: usize,
+    ) -> impl DoubleEndedIterator<Item = (usize, u64)> + ExactSizeIterator + Clone + use<T> {
+        let size = self.capacity();
+        (at.index..at.index + count.min(size))
             .map(move |index| if index < size { (index, at.lap) } else { (index - size, at.lap + 1) })
     }
 

@@ -25,10 +25,10 @@ fn completed_put_behind_an_interrupted_one_is_there() {
     });
 }
 
-/// The same of a batch: it takes what was put, and waits for what is being published.
+/// The same of a batch: it takes what was put, and waits for what is being published before that.
 #[test]
 fn batch_takes_what_is_claimed_before_it() {
-    model(&["one", "both", "step of another waited for"], || {
+    model(&["one", "both", "between two steps"], || {
         let buffer = Arc::new(BoundedBuffer::new(2));
         let other = Arc::clone(&buffer);
         let putter = thread::spawn(move || other.try_put(1).unwrap());
@@ -125,7 +125,7 @@ fn two_getters_and_a_putter_around_the_end() {
 /// A close decides about each put by one exchange: it is there, or it came back.
 #[test]
 fn close_against_a_put_under_way() {
-    model(&["in", "back", "step of another waited for"], || {
+    model(&["in", "back", "between two steps"], || {
         let buffer = Arc::new(BoundedBuffer::new(1));
         let other = Arc::clone(&buffer);
         let putter = thread::spawn(move || other.try_put(1).is_ok());
@@ -154,10 +154,11 @@ fn closed_is_told_when_all_is_out() {
     });
 }
 
-/// A batch of puts is one claim: the thread that gets a batch has all of it, published or not.
+/// A batch of puts is one claim, and its first item is published last: the thread that gets a batch has all
+/// of it.
 #[test]
 fn batches_keep_together() {
-    model(&["step of another waited for", "sleeper woken"], || {
+    model(&["between two steps", "sleeper woken"], || {
         let buffer = Arc::new(BoundedBuffer::new(2));
         let other = Arc::clone(&buffer);
         let putter = thread::spawn(move || assert_eq!(other.put_all([1, 2]), Ok(2)));

@@ -98,7 +98,7 @@ inline wake_all(side) {
 }
 /* the claim of k places or items, from `at` */
 inline claim(side, cursor) {
-  at = cursor; cursor = (cursor + k) % M; done = 1;
+  at = (cursor + k - 1) % M; cursor = (cursor + k) % M; done = 1;
   owes = waiting[1 - side] && FAULT != 2; waiting[1 - side] = 0
 }
 /* one attempt: `done` is 1 if it has claimed, 2 if it is closed */
@@ -106,27 +106,31 @@ inline attempt() {
   if
   :: d_step { s == PUT && closed -> done = 2 }
   :: d_step { s == PUT && !closed && n == 1 && (FREE(tail) || (FAULT == 9 && !FULL)) -> k = 1; claim(PUT, tail) }  /* proof: ring.exchange, ring.load */
-  :: d_step { s == PUT && !closed && n > 1 && !FULL -> k = (CAP - COUNT < n -> CAP - COUNT : n); claim(PUT, tail) }
+  :: d_step { s == PUT && !closed && n > 1 && FREE(tail) -> k = 1;
+       do :: k < n && k < CAP && FREE((tail + k) % M) -> k++ :: else -> break od;
+       claim(PUT, tail) }
   :: d_step { s == PUT && FULL -> done = 0 }
   :: d_step { s == GET && !EMPTY && n == 1 && (PUBLISHED(head) || FAULT == 11) -> k = 1; claim(GET, head) }  /* proof: ring.is_published */
-  :: d_step { s == GET && !EMPTY && n > 1 -> k = (COUNT < n -> COUNT : n); claim(GET, head) }
+  :: d_step { s == GET && !EMPTY && n > 1 && PUBLISHED(head) -> k = 1;
+       do :: k < n && k < CAP && PUBLISHED((head + k) % M) -> k++ :: else -> break od;
+       claim(GET, head) }
   :: d_step { s == GET && EMPTY -> done = (closed -> 2 : 0) }
   fi;
-  do /* the slots, one after the other, each when it is free, or published */
+  do /* the slots, the first of them last */
   :: s == PUT && k > 0 ->
      atomic { (FREE(at) || FAULT == 9) -> assert(!value[at % CAP]);
        if
        :: FAULT == 8 -> stamp[at % CAP] = (stamp[at % CAP] + 1) % 4; i = 1
        :: else -> d_step { value[at % CAP] = 1; stamp[at % CAP] = (stamp[at % CAP] + 1) % 4 }  /* proof: ring.write */
        fi }
-     d_step { if :: FAULT == 8 -> value[at % CAP] = 1; i = 0 :: else fi; k--; at = (k > 0 -> (at + 1) % M : 0) }
+     d_step { if :: FAULT == 8 -> value[at % CAP] = 1; i = 0 :: else fi; k--; at = (k > 0 -> (at + M - 1) % M : 0) }
   :: s == GET && k > 0 ->
      atomic { (PUBLISHED(at) || FAULT == 11) -> assert(value[at % CAP]);
        if
        :: FAULT == 7 -> stamp[at % CAP] = (stamp[at % CAP] + 1) % 4; i = 1
        :: else -> d_step { value[at % CAP] = 0; stamp[at % CAP] = (stamp[at % CAP] + 1) % 4 }
        fi }
-     d_step { if :: FAULT == 7 -> value[at % CAP] = 0; i = 0 :: else fi; k--; at = (k > 0 -> (at + 1) % M : 0) }
+     d_step { if :: FAULT == 7 -> value[at % CAP] = 0; i = 0 :: else fi; k--; at = (k > 0 -> (at + M - 1) % M : 0) }
   :: k == 0 -> break
   od
 }

@@ -39,6 +39,10 @@
 //! capacity. Values travel from put to get, and free slots back, by the stamp (`ring.published`,
 //! `ring.freed`).
 //!
+//! Of a ring a thread claims only what it has seen free, or published, so that none waits while it has a
+//! claim; of a batch the first slot is published, and freed, last. In a chain a get claims by count, and
+//! waits for what is not published yet.
+//!
 //! Limits: no thread waits here but for another that is between two steps ([`settled`], [`until`]). A
 //! position that is claimed and not yet published, or not yet freed, is [`Refusal::Busy`]: it is never taken
 //! for empty or full.
@@ -301,9 +305,9 @@ impl Cursors {
         self.shape.at(self.tail.load())
     }
 
-    /// Claims one place of a ring, whose slot tells `is_free`.
+    /// Claims the next places of a ring, of which `free` tells how many there are.
     #[inline(always)]
-    pub(crate) fn put_one(&self, is_free: impl Fn(At) -> bool) -> Result<Claim, Refusal> {
+    pub(crate) fn put_free(&self, free: impl Fn(At) -> usize) -> Result<Claim, Refusal> {
         let mut tail = self.tail.load();
         let mut collisions = Collisions::NONE;
         loop {
@@ -311,10 +315,11 @@ impl Cursors {
                 return Err(Refusal::Closed);
             }
             let at = self.shape.at(tail);
-            if is_free(at) {
-                let next = self.shape.advance(tail, 1).without(Cursor::WAITING);
+            let count = free(at);
+            if count != 0 {
+                let next = self.shape.advance(tail, count).without(Cursor::WAITING);
                 match self.tail.exchange(tail, next) {
-                    Ok(()) => return Ok(Claim::of(at, 1, tail, next)),
+                    Ok(()) => return Ok(Claim::of(at, count, tail, next)),
                     Err(actual) => {
                         tail = actual;
                         collisions.pause();
@@ -333,17 +338,18 @@ impl Cursors {
         }
     }
 
-    /// Claims the first item of a ring, whose slot tells `is_published`.
+    /// Claims the first items of a ring, of which `published` tells how many there are.
     #[inline(always)]
-    pub(crate) fn get_one(&self, is_published: impl Fn(At) -> bool) -> Result<Claim, Refusal> {
+    pub(crate) fn get_published(&self, published: impl Fn(At) -> usize) -> Result<Claim, Refusal> {
         let mut head = self.head.load();
         let mut collisions = Collisions::NONE;
         loop {
             let at = self.shape.at(head);
-            if is_published(at) {
-                let next = self.shape.advance(head, 1).without(Cursor::WAITING);
+            let count = published(at);
+            if count != 0 {
+                let next = self.shape.advance(head, count).without(Cursor::WAITING);
                 match self.head.exchange(head, next) {
-                    Ok(()) => return Ok(Claim::of(at, 1, head, next)),
+                    Ok(()) => return Ok(Claim::of(at, count, head, next)),
                     Err(actual) => {
                         head = actual;
                         collisions.pause();
@@ -363,8 +369,22 @@ impl Cursors {
         }
     }
 
-    /// Claims places by count: `wanted` of them, at least 1, or as many as there are. `look` is asked between
-    /// the load of the cursor and the exchange; its last answer comes with the claim.
+    /// Returns for how many more there is room behind the tail: the truth at some moment, or less, if that is
+    /// `enough`.
+    pub(crate) fn room(&self, enough: usize) -> usize {
+        let tail = self.tail.load();
+        let behind = |head| self.shape.capacity.saturating_sub(self.shape.between(head, tail));
+        let room = behind(self.tail.seen());
+        if room >= enough {
+            return room;
+        }
+        let head = self.head.load();
+        self.tail.see(head);
+        behind(head)
+    }
+
+    /// Claims places of a chain by count: `wanted` of them, at least 1, or as many as there are. `look` is
+    /// asked between the load of the cursor and the exchange; its last answer comes with the claim.
     #[inline(always)]
     pub(crate) fn put_many<X>(
         &self,
@@ -402,7 +422,7 @@ impl Cursors {
         }
     }
 
-    /// Claims items by count, as [`put_many`](Self::put_many) does places.
+    /// Claims items of a chain by count, as [`put_many`](Self::put_many) does places.
     #[inline(always)]
     pub(crate) fn get_many<X>(
         &self,
@@ -567,11 +587,33 @@ impl<T> Slot<T> {
     /// The caller has claimed this slot for a get in this lap, and has seen it published.
     #[inline]
     pub(crate) unsafe fn read(&self, lap: u64) -> T {
+        // SAFETY: this function's contract.
+        let value = unsafe { self.peek() };
+        // SAFETY: this function's contract.
+        unsafe { self.free(lap) };
+        value
+    }
+
+    /// Reads the value, once.
+    ///
+    /// # Safety
+    ///
+    /// As of [`read`](Self::read).
+    #[inline]
+    pub(crate) unsafe fn peek(&self) -> T {
         // SAFETY: the caller has the slot alone (invariant 2), and its value was written in this lap.
-        let value = self.value.with(|place| unsafe { place.cast::<T>().read() });
+        self.value.with(|place| unsafe { place.cast::<T>().read() })
+    }
+
+    /// Frees the slot.
+    ///
+    /// # Safety
+    ///
+    /// The caller has claimed this slot for a get in this lap, and has read its value.
+    #[inline]
+    pub(crate) unsafe fn free(&self, lap: u64) {
         // Release (ring.freed): the value has been read, and may be overwritten.
         self.stamp.store(2 * lap + 2, Release);
-        value
     }
 }
 
