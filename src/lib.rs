@@ -55,7 +55,7 @@
 //! * `new` is a `const fn`, so everything can live in a static, but for what allocates when it is made: a
 //!   barrier's action, a [`WaitGroup`], a [`StopSource`], a pool.
 //! * Without the features `diagnose` and `threads` there is no background thread, and no global state but
-//!   counters, two bytes by which all threads learn that yielding takes long just now, and a table of four
+//!   counters, two bytes by which all threads learn that yielding takes long just now, and a table of sixteen
 //!   kilobytes in which readers of [`RwLock`]s are visible to writers. There is no dependency.
 //! * A call that releases other threads (an unlock, a `set`, permits given back, a buffer's `close`) never
 //!   sleeps. Exceptions are calls that lock a mutex to do it: closing a [`PriorityBuffer`] or a

@@ -131,7 +131,7 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// Two words beside the value: the queue of waiters, whose nodes live on their stacks, and the lock's state.
 /// Writing uncontended is one atomic exchange each way. When some reads have come in a row, readers stop
 /// counting themselves in the state, where they would take the cache line from each other, and publish
-/// themselves in slots of their own thread, in one table of four kilobytes for the process: an exchange to
+/// themselves in slots of their own thread, in one table of sixteen kilobytes for the process: an exchange to
 /// come in and a store to leave, on a line that no other thread writes as long as no more than 128 threads
 /// read. A writer looks at 128 slots at most then, and turns that off again. Code that shares a lock by raw
 /// pointer must know [who may free it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
