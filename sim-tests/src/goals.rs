@@ -135,7 +135,7 @@ pub(crate) fn all() -> Vec<Goal> {
 
 /// Prints those whose name contains one of the words of the command line, or all.
 pub(crate) fn print() {
-    let words: Vec<String> = env::args().skip(3).collect();
+    let words: Vec<String> = env::args().skip(2).collect();
     println!("| | goal | 4 cores | 16 | 64 | 128 |\n|---|--:|--:|--:|--:|--:|");
     for goal in all() {
         if !words.is_empty() && !words.iter().any(|word| goal.name.contains(word)) {

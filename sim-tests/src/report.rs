@@ -2,7 +2,7 @@
 //! writes the same to `target/sim/MACHINE.json`, in the form of `cargo versus`, which draws it: `cargo versus
 //! --from target/sim/mesh.json --svg FOLDER`.
 //!
-//! `cargo sim report mutex` is about one of them; `MACHINE=chiplets` in the environment says where,
+//! `cargo sim report -- mutex` is about one of them; `MACHINE=chiplets` in the environment says where,
 //! `THREADS=2` how many threads each core has, else one and then four, `HOGS=2` how many busy loops run
 //! beside them.
 

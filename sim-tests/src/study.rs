@@ -1,6 +1,6 @@
 //! What each tuned number and each heuristic is worth. `cargo sim study` runs the workloads below with it and
 //! without, at 2, 8, 32 and 128 cores, quiet and beside busy loops, with two seeds, and prints a row of
-//! `docs/numbers.md` for each; `cargo sim study collision_doublings=8` runs one variant of your own.
+//! `docs/numbers.md` for each; `cargo sim study -- collision_doublings=8` runs one variant of your own.
 //!
 //! A mechanism stays if without it the geometric mean over all of them falls by 3 %, or one falls by a tenth
 //! and none rises by a tenth, with both seeds; or if it is there for something else than speed, which the
@@ -139,7 +139,7 @@ fn rates(cells: &[Cell], variant: &Variant) -> Vec<[f64; 2]> {
 }
 
 pub(crate) fn run() {
-    let own: Vec<Variant> = env::args().skip(3).map(parse).collect();
+    let own: Vec<Variant> = env::args().skip(2).map(parse).collect();
     let variants = if own.is_empty() { variants() } else { own };
     let cells = cells();
     let as_it_is = rates(&cells, &Vec::new());
