@@ -65,8 +65,12 @@ fn blockers(threads: &[ThreadState], at: usize) -> Vec<Because> {
         }
         // A reader waits behind a writer that waits for other readers.
         let Some(other) = thread.waits.as_ref().filter(|_| by != at) else { continue };
-        let behind = wait.kind == Kind::RwLock && wait.mode == Mode::Read && other.kind == wait.kind
-            && other.id == wait.id && other.mode.is_exclusive() && other.since < wait.since;
+        let behind = wait.kind == Kind::RwLock
+            && wait.mode == Mode::Read
+            && other.kind == wait.kind
+            && other.id == wait.id
+            && other.mode.is_exclusive()
+            && other.since < wait.since;
         if behind {
             let edge = (threads[at].id, wait.number, thread.id, u64::MAX - other.number);
             found.push(Because { by, hold: None, edge });
@@ -219,7 +223,12 @@ impl fmt::Display for Cycle {
             let next = &self.links[(turn + 1) % self.links.len()];
             let Link { name, id, wait, .. } = link;
             let age = Age(now.saturating_duration_since(wait.since));
-            write!(f, "\n  {} has waited {age} in `{}`", super::view::Label(name.as_deref(), *id), wait.call())?;
+            write!(
+                f,
+                "\n  {} has waited {age} in `{}`",
+                super::view::Label(name.as_deref(), *id),
+                wait.call()
+            )?;
             write!(f, " at {}", wait.place)?;
             if let Some(name) = wait.name {
                 write!(f, " for \"{name}\"")?;

@@ -69,7 +69,8 @@ impl Stall {
         for other in all {
             for hold in other.holds.iter().filter(|hold| hold.kind == wait.kind && hold.id == wait.id) {
                 let reads = matches!(hold.mode, Mode::Read | Mode::ReadRecursive);
-                let itself = other.id == thread.id && wait.mode == Mode::Upgrade && hold.mode == Mode::Upgradable;
+                let itself =
+                    other.id == thread.id && wait.mode == Mode::Upgrade && hold.mode == Mode::Upgradable;
                 if itself || hold.kind.is_lock() && reads && !hold.mode.excludes(wait.mode) {
                     continue;
                 }
@@ -93,13 +94,20 @@ impl fmt::Display for Holder {
             Mode::Init => write!(f, "initialised by {label} since {age}, at {}", hold.place)?,
             Mode::Permits => {
                 let permits = if hold.permits == 1 { "permit" } else { "permits" };
-                write!(f, "{} {permits} held for {age} by {label}, acquired at {}", hold.permits, hold.place)?;
+                write!(
+                    f,
+                    "{} {permits} held for {age} by {label}, acquired at {}",
+                    hold.permits, hold.place
+                )?;
             }
             _ => write!(f, "held for {age} by {label}, locked at {}", hold.place)?,
         }
         if thread.gone && hold.shared {
             let what = if hold.mode == Mode::Permits { "permits" } else { "`Arc` guard" };
-            return write!(f, ", which has ended: its {what} may have gone to another thread, or been forgotten");
+            return write!(
+                f,
+                ", which has ended: its {what} may have gone to another thread, or been forgotten"
+            );
         }
         if thread.gone {
             return f.write_str(", which has ended and will not unlock it: its guard was forgotten");
@@ -130,7 +138,11 @@ impl fmt::Display for Stall {
         }
         if wait.kind == Kind::Barrier {
             let parties = wait.count as usize;
-            write!(f, ": {arrived} of {parties} threads are there, {} missing", parties.saturating_sub(*arrived))?;
+            write!(
+                f,
+                ": {arrived} of {parties} threads are there, {} missing",
+                parties.saturating_sub(*arrived)
+            )?;
         }
         let (shown, rest) = holders.split_at(holders.len().min(8));
         for (place, holder) in shown.iter().enumerate() {

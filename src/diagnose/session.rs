@@ -236,7 +236,8 @@ pub(super) fn report(report: &Report, want: impl Fn(&Settings) -> bool) {
 /// What the strictest of the sessions does about the order.
 #[allow(dead_code, reason = "of the order and the profile")]
 pub(super) fn order_mode() -> Order {
-    let strictest = [Order::Panic, Order::ReportTimed, Order::Report].into_iter().find(|&order| is_any(order));
+    let strictest =
+        [Order::Panic, Order::ReportTimed, Order::Report].into_iter().find(|&order| is_any(order));
     strictest.unwrap_or(Order::Off)
 }
 
@@ -296,7 +297,9 @@ pub(super) fn first() {
     if asks != Some(true) {
         return;
     }
-    let Some(words) = environment("LOCKWORK_DIAGNOSE").filter(|words| !words.trim().is_empty()) else { return };
+    let Some(words) = environment("LOCKWORK_DIAGNOSE").filter(|words| !words.trim().is_empty()) else {
+        return;
+    };
     let mut settings = Settings { stall_after: None, ..Settings::default() };
     for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
         if !apply(&mut settings, word) {

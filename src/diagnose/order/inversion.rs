@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::super::Place;
-use super::graph::Step;
 use super::Sight;
+use super::graph::Step;
 use crate::facade::thread_name;
 use crate::observe::{self, Called, Kind, Label, Mode};
 

@@ -170,7 +170,8 @@ impl State {
     fn check(&mut self, held: &[Called], new: &Called, timed: bool, thread: u64) -> Option<(Called, Wrong)> {
         let mut found = None;
         for &held in held {
-            let wrong = self.check_ranks(&held, new, timed).or_else(|| self.check_order(&held, new, timed, thread));
+            let wrong =
+                self.check_ranks(&held, new, timed).or_else(|| self.check_order(&held, new, timed, thread));
             if let Some(wrong) = wrong {
                 found.get_or_insert((held, wrong));
                 if !self.rules.keep {
@@ -199,13 +200,8 @@ impl State {
             self.labels.insert(called.id, (called.kind, called.label));
         }
         let link = Link { hold: hold(held.mode), want: want(new.mode), timed };
-        let sight = Sight {
-            held_at: held.place,
-            wanted_at: new.place,
-            held: held.mode,
-            wanted: new.mode,
-            thread,
-        };
+        let sight =
+            Sight { held_at: held.place, wanted_at: new.place, held: held.mode, wanted: new.mode, thread };
         match self.graph.insert(held.id, new.id, link, sight, self.rules) {
             Found::Nothing => None,
             Found::Cycle(steps) => {

@@ -71,12 +71,8 @@ struct State {
     began: Option<(SystemTime, u64)>,
 }
 
-static STATE: Shared<State> = Shared::new(State {
-    alive: BTreeMap::new(),
-    gone: BTreeMap::new(),
-    waits: VecDeque::new(),
-    began: None,
-});
+static STATE: Shared<State> =
+    Shared::new(State { alive: BTreeMap::new(), gone: BTreeMap::new(), waits: VecDeque::new(), began: None });
 
 per_process! {
     /// One in so many waits is looked at.
@@ -163,10 +159,10 @@ fn find(called: &Called) -> Option<NonNull<Record>> {
     let record = STATE.with(|state| {
         // Relaxed: read by the thread that drops the lock, which comes after all its calls.
         NEWEST.store(NEWEST.load(Relaxed).max(called.id), Relaxed);
-        let alive = state.alive.entry(called.id).or_insert_with(|| Alive {
-            record: NonNull::from(Box::leak(new)),
-            sites: BTreeMap::new(),
-        });
+        let alive = state
+            .alive
+            .entry(called.id)
+            .or_insert_with(|| Alive { record: NonNull::from(Box::leak(new)), sites: BTreeMap::new() });
         alive.record
     })?;
     RECORDS.with(|sets| {
@@ -351,7 +347,14 @@ impl State {
         locks.sort_by_key(|lock| std::cmp::Reverse((lock.total_wait, lock.acquisitions)));
         // Relaxed: a number.
         let one_in = ONE_IN.load(Relaxed);
-        Profile { began, length: Duration::from_nanos(now.saturating_sub(since)), one_in, entries, locks, waits }
+        Profile {
+            began,
+            length: Duration::from_nanos(now.saturating_sub(since)),
+            one_in,
+            entries,
+            locks,
+            waits,
+        }
     }
 }
 

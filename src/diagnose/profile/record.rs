@@ -15,10 +15,7 @@ use std::ptr;
 use super::super::Place;
 use super::data::{BUCKETS, LockNumbers, bucket};
 use crate::facade::array;
-use crate::facade::atomic::{
-    AtomicPtr, AtomicU64,
-    Ordering::Relaxed,
-};
+use crate::facade::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 use crate::observe::{Called, Kind, Label};
 
 /// A place in the source.

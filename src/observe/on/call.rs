@@ -3,8 +3,8 @@
 use std::fmt;
 use std::panic::Location;
 
-use super::label::{Identity, Label, LockClass};
 use super::held::Held;
+use super::label::{Identity, Label, LockClass};
 use super::{Kind, Mode};
 
 #[derive(Clone, Copy)]
@@ -103,7 +103,14 @@ impl<'a> Call<'a> {
     #[inline]
     #[track_caller]
     pub(crate) const fn new(kind: Kind, mode: Mode, identity: &'a Identity) -> Self {
-        Self { which: Which::Object(identity), kind, mode, shared: false, count: 1, place: Location::caller() }
+        Self {
+            which: Which::Object(identity),
+            kind,
+            mode,
+            shared: false,
+            count: 1,
+            place: Location::caller(),
+        }
     }
 
     /// A call about an object without an [`Identity`]: it goes by its address.

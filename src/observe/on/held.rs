@@ -4,11 +4,11 @@ use std::fmt;
 use std::panic::Location;
 
 use super::super::{Kind, Mode};
-use super::{HOLDS, PROFILE};
 use super::call::{Call, Called, Subject, Which};
 use super::label::{Identity, Label};
 use super::slots::{Entry, own_entries, slots, with_local};
 use super::view::Holding;
+use super::{HOLDS, PROFILE};
 
 /// The entry of what a guard or a permit stands for, in the list of the thread that has locked it.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ mod view;
 
 use std::panic::Location;
 
-use call::{Parts, Which};
 pub(crate) use call::{Call, Called, Subject};
+use call::{Parts, Which};
 pub(crate) use held::{Held, HeldHere, release_forgotten};
 pub use label::LockClass;
 pub(crate) use label::{Identity, Label};

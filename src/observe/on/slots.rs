@@ -286,7 +286,8 @@ impl Local {
         meta: u64,
         place: &'static Location<'static>,
     ) -> Option<(&'static Entry, u64)> {
-        let entry = self.next.get().filter(|entry| entry.record.is_empty() && entry.is_of(id, meta, place))?;
+        let entry =
+            self.next.get().filter(|entry| entry.record.is_empty() && entry.is_of(id, meta, place))?;
         (!self.inside.get()).then(|| (entry, self.show(entry)))
     }
 
@@ -427,10 +428,10 @@ pub(super) fn take_contended() -> Contended {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use super::{ORPHANS, SLOTS};
     use crate::facade::platform::thread;
     use crate::observe::{Call, HeldHere, Identity, Kind, Mode};
+    use std::sync::Arc;
 
     fn slots() -> usize {
         SLOTS.iter().count()

@@ -338,14 +338,15 @@ mod tests {
 
         fn insert(&mut self, from: u64, to: u64, link: Link, rules: Rules) -> bool {
             let untimed = Link { timed: false, ..link };
-            if self.seen.iter().any(|seen| {
-                (seen.0, seen.1) == (from, to) && (seen.2 == link || seen.2 == untimed)
-            }) {
+            if self
+                .seen
+                .iter()
+                .any(|seen| (seen.0, seen.1) == (from, to) && (seen.2 == link || seen.2 == untimed))
+            {
                 return false;
             }
             let cycle = !link.timed && self.leads(&mut vec![to], link, from, link, false);
-            let timed_cycle =
-                !cycle && rules.timed && self.leads(&mut vec![to], link, from, link, true);
+            let timed_cycle = !cycle && rules.timed && self.leads(&mut vec![to], link, from, link, true);
             if rules.keep || !cycle && !timed_cycle {
                 self.seen.push((from, to, link, !cycle, !timed_cycle));
             }
@@ -464,8 +465,14 @@ mod tests {
         assert!(matches!(graph.insert(1, 2, recursive, (), KEEP), Found::Nothing));
         assert!(matches!(graph.insert(2, 1, recursive, (), KEEP), Found::Nothing));
         // But where one of the two is behind a writer, or is one, it is.
-        assert!(matches!(graph.insert(2, 1, link(Hold::Exclusive, Want::Recursive), (), KEEP), Found::Nothing));
-        assert!(matches!(graph.insert(1, 2, link(Hold::Exclusive, Want::Recursive), (), KEEP), Found::Cycle(_)));
+        assert!(matches!(
+            graph.insert(2, 1, link(Hold::Exclusive, Want::Recursive), (), KEEP),
+            Found::Nothing
+        ));
+        assert!(matches!(
+            graph.insert(1, 2, link(Hold::Exclusive, Want::Recursive), (), KEEP),
+            Found::Cycle(_)
+        ));
     }
 
     #[test]
