@@ -18,11 +18,11 @@
 //! | `for_drain` | that has to be let in by readers, and keeps all others out |
 //! | `for_other_side` | that waits for items, or for room for them |
 //! | `BarrierSpin` | of a barrier that is not complete |
-//! | `NONE` | that was woken for a lock and found it taken, or that finds others in the queue |
+//! | `NONE` | that was woken for a lock and found it taken, or that [leaves it to others](SpinWait::leaves_to_others) |
 //!
 //! *Iterations* are looks with a pause of so many *hints* (`std::hint::spin_loop`) before each, *growing* if
 //! each pause is twice as long as the one before; a yield that takes a time slice ends the budget, unless it
-//! is for a lock.
+//! is in `for_lock`.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -355,8 +355,8 @@ impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Adaptive<GA
 /// Yields in a wait for another thread's signal, and returns how long that took. `None` if it took so long
 /// that a thread must have had a time slice that has nothing to do with that signal: this thread had better
 /// sleep, because a thread that is woken up comes before one that is busy all the time, and one that yields
-/// comes behind it. It rests from yielding then, and for twice as long if it is still so when it tries again;
-/// a yield that does not take long ends that.
+/// comes behind it. If `rests`, all threads rest then, and for twice as long if it is still so when one tries
+/// again; after a yield that does not take long the next rest is a short one again.
 #[inline]
 fn yield_timed(rests: bool) -> Option<Duration> {
     let start = Moment::now();
@@ -390,8 +390,8 @@ per_process! {
 }
 
 /// Yields that took a time slice. They tell of what else the processors do, so all threads of the process
-/// learn from those of one: none of them yields for a while, and for twice as long if the next one after
-/// that is long, too.
+/// learn from those of one: none of them yields for a while but before a lock, and for twice as long if the
+/// next one after that is long, too.
 #[derive(Debug)]
 struct LongYields {
     count: Advice,

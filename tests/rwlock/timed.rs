@@ -127,6 +127,13 @@ fn timed_out_writer_leaves_no_trace() {
 }
 
 // parking_lot#465: readers stayed asleep behind a writer that had given up.
+/// Reads, beside as many others.
+fn stay_till_all_are_in(lock: &RwLock<i32>, inside: &AtomicUsize, parties: usize) {
+    let _reader = lock.read();
+    inside.fetch_add(1, Relaxed);
+    eventually(|| inside.load(Relaxed) == parties);
+}
+
 #[test]
 fn readers_held_back_by_a_writer_come_in_when_it_gives_up() {
     watchdog(|| {
@@ -143,13 +150,8 @@ fn readers_held_back_by_a_writer_come_in_when_it_gives_up() {
                             gave_up.store(true, Relaxed);
                         });
                         until_a_writer_waits_or(&lock, &gave_up);
-                        for _ in 0..parties {
-                            s.spawn(|| {
-                                let _reader = lock.read();
-                                inside.fetch_add(1, Relaxed);
-                                eventually(|| inside.load(Relaxed) == parties);
-                            });
-                        }
+                        (0..parties)
+                            .for_each(|_| drop(s.spawn(|| stay_till_all_are_in(&lock, &inside, parties))));
                         writer.join().unwrap();
                         // The first reader is still in: nothing but the writer's giving up can have let the
                         // others in.
@@ -189,13 +191,8 @@ fn readers_held_back_by_an_upgrade_come_in_when_it_gives_up() {
                             assert_eq!(*held.value(), 0);
                         });
                         until_a_writer_waits_or(&lock, &gave_up);
-                        for _ in 0..parties {
-                            s.spawn(|| {
-                                let _reader = lock.read();
-                                inside.fetch_add(1, Relaxed);
-                                eventually(|| inside.load(Relaxed) == parties);
-                            });
-                        }
+                        (0..parties)
+                            .for_each(|_| drop(s.spawn(|| stay_till_all_are_in(&lock, &inside, parties))));
                         upgrading.join().unwrap();
                         drop(reader);
                     });

@@ -83,8 +83,7 @@ use crate::facade::atomic::{
 };
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
 use crate::wait::{
-    Collisions, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, Wakeup, Woken, numbers,
-    yield_at_intervals,
+    Collisions, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, Wakeup, Woken, yield_at_intervals,
 };
 
 /// Panics for a call that has found as many readers in as can be counted. The page of `RwLock` names the
@@ -309,8 +308,7 @@ impl<V: Visible> RawRwLock<V> {
                 return None;
             }
             let another_comes = designated == 0 && state.has(DESIGNATED);
-            if designated == 0 && state.has(QUEUED) && numbers::queue_behind() != 0 {
-                // Those that run are enough to keep the lock busy.
+            if designated == 0 && state.has(QUEUED) && spin.leaves_to_others() {
                 spin = SpinWait::NONE;
             }
             let paused = if another_comes { spin.yield_only() } else { spin.spin() };
