@@ -38,7 +38,8 @@
 //!     DELIVERED.notify_one();
 //! });
 //! let mut stock = STOCK.lock();
-//! let result = DELIVERED.wait_while_for(&mut stock, |stock| *stock == 0, Duration::from_secs(10));
+//! let limit = Duration::from_secs(10);
+//! let result = DELIVERED.wait_while_for(&mut stock, |stock| *stock == 0, limit);
 //! assert!(!result.timed_out());
 //! *stock -= 1;
 //! ```
@@ -156,7 +157,20 @@
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawRwLock`]: #features")]
 #![cfg_attr(not(feature = "lock_api"), doc = " [`RawThreadId`]: #features")]
 #![cfg_attr(not(feature = "lock_api"), doc = " [`FairMutex`]: #features")]
-#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(doc, doctest))))]
+#![cfg_attr(
+    docsrs,
+    feature(doc_cfg),
+    doc(auto_cfg(hide(
+        doc,
+        doctest,
+        loom,
+        shuttle,
+        sim,
+        feature = "loom",
+        feature = "shuttle",
+        feature = "sim"
+    )))
+)]
 #![cfg_attr(
     all(loom, feature = "loom-spec"),
     allow(dead_code, unused_imports, unused_macros, reason = "what a specification has no use for")
@@ -271,7 +285,7 @@ pub mod guide {
     #[doc = include_str!("../docs/guide/deadlock.md")]
     pub mod deadlock {}
     // Of limits, as above: here a page.
-    #[doc = "[limits]: crate::guide::limits"]
+    #[doc = "[limits]: crate::guide::limits#a-lock-in-a-global-allocator"]
     #[doc = ""]
     #[doc = include_str!("../docs/guide/diagnose.md")]
     pub mod diagnose {}
