@@ -35,6 +35,7 @@ use loom::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use loom::sync::mpsc::{Receiver, Sender, channel};
+pub(crate) use loom::{MAX_THREADS, thread::ThreadId};
 
 use super::is_over;
 
@@ -86,6 +87,11 @@ impl<T> fmt::Debug for Fields<T> {
     }
 }
 
+/// The calling thread, if loom is there to be asked.
+pub(crate) fn this_thread() -> Option<ThreadId> {
+    is_running().then(|| loom::thread::current().id())
+}
+
 /// An object's own fields, and the order of the steps in which they change.
 #[derive(Debug)]
 pub(crate) struct Gate<T> {
@@ -126,7 +132,7 @@ impl<T> Gate<T> {
     }
 
     #[track_caller]
-    fn touch(&self) {
+    pub(crate) fn touch(&self) {
         if is_running() {
             // Relaxed: an order, and no edge. A read-modify-write, so that no two of them commute.
             self.order.fetch_add(0, Relaxed);
@@ -159,6 +165,14 @@ impl Edge {
     /// What all threads did before they released until here has happened.
     pub(crate) fn acquire(&self) {
         self.access(Acquire);
+    }
+
+    /// By itself a step, and no edge: what steps at this one alone commutes with all other steps of the object.
+    #[track_caller]
+    pub(crate) fn touch(&self) {
+        if is_running() {
+            self.0.fetch_add(0, Relaxed);
+        }
     }
 
     pub(crate) fn acquire_and_release(&self) {

@@ -17,14 +17,21 @@
 //! Beside a writer nothing depends on who queues and when. So a thread without a deadline that finds one
 //! does not queue: it waits at the *entrance*, where there are tokens only while there is no writer, and
 //! takes one before it looks. Each writer that leaves puts some there, and the next takes the rest away.
-//! They are not given back, which would hand on what a reader did before it came in; where none is left a
+//! They are not given back, which would hand on what a thread did before it came in; where none is left a
 //! thread looks without one.
+//!
+//! Readers that come and go while no thread waits do not see each other, and their steps commute. So a thread
+//! that has read before steps at a [`Slot`] of its own, with an entrance of its own; all else steps at the
+//! gate and all slots, and so does a reader when a thread is in the queue. The count of readers is what those
+//! at slots change in common, and only what steps at all slots looks at it.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::mem;
+use std::rc::Rc;
 
-use crate::facade::spec::{Edge, Gate, Sleep, Token};
+use crate::facade::spec::{Edge, Gate, MAX_THREADS, Sleep, ThreadId, Token, this_thread};
 use crate::facade::{Deadline, TimeLimit};
 
 #[cold]
@@ -67,6 +74,10 @@ impl Role {
     fn writes(self) -> bool {
         matches!(self, Self::Write | Self::Upgrade)
     }
+
+    fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::ReadAgain)
+    }
 }
 
 #[derive(Debug)]
@@ -78,6 +89,17 @@ pub(crate) struct RawRwLock<V> {
     /// rwlock.read
     read: Edge,
     _visible: PhantomData<V>,
+}
+
+/// What a thread that has read has for itself.
+#[derive(Debug)]
+struct Slot {
+    /// The thread, and a token that is there while there is no writer. The thread gives it back at once, for
+    /// none takes it but writers.
+    taken: OnceCell<(ThreadId, Token)>,
+    /// From the writers to this thread, and from this thread to the writers; and where its steps have their
+    /// order.
+    edge: Edge,
 }
 
 #[derive(Debug)]
@@ -92,6 +114,10 @@ struct Fields {
     tokens: usize,
     /// How many threads are about to take one.
     arriving: usize,
+    /// How many threads are about to take that of their slot.
+    arriving_readers: usize,
+    /// Made with the lock, as no thread can see what another makes later, and taken one by one.
+    slots: Rc<[Slot]>,
 }
 
 /// So many are put at the entrance beside those that threads wait for.
@@ -134,6 +160,24 @@ impl Fields {
             })
     }
 
+    /// Those that threads have.
+    fn slots(&self) -> impl Iterator<Item = (&Slot, ThreadId, &Token)> {
+        self.slots.iter().map_while(|slot| slot.taken.get().map(|(thread, token)| (slot, *thread, token)))
+    }
+
+    /// Gives the calling thread a slot, which is a reader.
+    fn take_slot(&self) {
+        let Some(thread) = this_thread() else { return };
+        let is_free_or_own = |slot: &&Slot| slot.taken.get().is_none_or(|(other, _)| *other == thread);
+        if let Some(slot) = self.slots.iter().find(is_free_or_own) {
+            slot.taken.get_or_init(|| (thread, Token::new()));
+        }
+    }
+
+    fn touch_slots(&self) {
+        self.slots().for_each(|(slot, ..)| slot.edge.touch());
+    }
+
     /// Wakes those that may go, and lets those sleep on that may not go any more.
     fn settle(&mut self) {
         for place in 0..self.queue.len() {
@@ -167,6 +211,8 @@ impl<V> RawRwLock<V> {
             queue: VecDeque::new(),
             tokens: 0,
             arriving: 0,
+            arriving_readers: 0,
+            slots: (0..MAX_THREADS).map(|_| Slot { taken: OnceCell::new(), edge: Edge::new() }).collect(),
         };
         let own = Self {
             gate: Gate::new(fields),
@@ -181,12 +227,12 @@ impl<V> RawRwLock<V> {
 
     #[track_caller]
     pub(crate) fn is_locked(&self) -> bool {
-        self.gate.step(|fields| fields.writer || fields.upgradable || fields.readers > 0)
+        self.step(|fields| fields.writer || fields.upgradable || fields.readers > 0)
     }
 
     #[track_caller]
     pub(crate) fn is_write_locked(&self) -> bool {
-        self.gate.step(|fields| fields.writer)
+        self.step(|fields| fields.writer)
     }
 
     /// Advice only: that one may be about to wait is always true.
@@ -197,14 +243,80 @@ impl<V> RawRwLock<V> {
 
     #[track_caller]
     pub(crate) fn has_waiters_now(&self) -> bool {
-        self.gate.step(|fields| !fields.queue.is_empty() || (fields.writer && fields.arriving > 0))
+        self.step(|fields| {
+            let arriving = fields.arriving + fields.arriving_readers;
+            !fields.queue.is_empty() || (fields.writer && arriving > 0)
+        })
+    }
+
+    /// A step that commutes with no other.
+    #[track_caller]
+    fn step<R>(&self, f: impl FnOnce(&mut Fields) -> R) -> R {
+        self.gate.step(|fields| {
+            fields.touch_slots();
+            f(fields)
+        })
+    }
+
+    /// The same, as a part of what began elsewhere.
+    #[track_caller]
+    fn also<R>(&self, f: impl FnOnce(&mut Fields) -> R) -> R {
+        self.gate.also(|fields| {
+            fields.touch_slots();
+            f(fields)
+        })
+    }
+
+    /// The calling thread's slot, if it has one.
+    fn slot(&self) -> Option<(Rc<[Slot]>, usize)> {
+        let thread = this_thread()?;
+        self.gate.peek(|fields| {
+            let own = fields.slots().position(|(_, other, _)| other == thread)?;
+            Some((Rc::clone(&fields.slots), own))
+        })
+    }
+
+    /// A step of a reader, which commutes with those of others unless a thread is in the queue before it or
+    /// after.
+    #[track_caller]
+    fn reader_step<R>(&self, f: impl FnOnce(&mut Fields, Option<&Slot>) -> R) -> R {
+        let Some((slots, own)) = self.slot() else { return self.step(|fields| f(fields, None)) };
+        slots[own].edge.touch();
+        self.gate.part(|fields| self.at_slot(fields, &slots[own], f))
+    }
+
+    /// Within a step.
+    fn at_slot<R>(
+        &self,
+        fields: &mut Fields,
+        slot: &Slot,
+        f: impl FnOnce(&mut Fields, Option<&Slot>) -> R,
+    ) -> R {
+        let touch_all = |fields: &Fields| {
+            self.gate.touch();
+            fields.touch_slots();
+        };
+        let alone = fields.queue.is_empty();
+        if !alone {
+            touch_all(fields);
+        }
+        let result = f(fields, Some(slot));
+        if alone && !fields.queue.is_empty() {
+            touch_all(fields);
+        }
+        result
     }
 
     /// A writer comes behind all holders, every other behind writers.
-    fn take(&self, role: Role) {
-        self.write.acquire();
-        if role.writes() {
-            self.read.acquire();
+    fn take(&self, fields: &Fields, role: Role, slot: Option<&Slot>) {
+        slot.map_or(&self.write, |slot| &slot.edge).acquire();
+        match role {
+            Role::Write | Role::Upgrade => {
+                self.read.acquire();
+                fields.slots().for_each(|(slot, ..)| slot.edge.acquire());
+            }
+            Role::Read | Role::ReadAgain => fields.take_slot(),
+            Role::Upgradable => {}
         }
     }
 
@@ -213,11 +325,13 @@ impl<V> RawRwLock<V> {
         fields.writer = false;
         fields.tokens = fields.arriving + SPARE;
         (0..fields.tokens).for_each(|_| self.entrance.give());
+        fields.slots().for_each(|(_, _, token)| token.give());
     }
 
     fn become_holder(&self, fields: &mut Fields, role: Role) {
         if role.writes() {
             (0..mem::take(&mut fields.tokens)).for_each(|_| self.entrance.take());
+            fields.slots().for_each(|(_, _, token)| token.take());
             fields.writer = true;
         }
         match role {
@@ -239,52 +353,38 @@ impl<V> RawRwLock<V> {
         }
     }
 
-    fn enter(&self, fields: &mut Fields, role: Role) {
+    fn enter(&self, fields: &mut Fields, role: Role, slot: Option<&Slot>) {
         self.become_holder(fields, role);
-        self.take(role);
+        self.take(fields, role, slot);
         fields.settle();
     }
 
-    #[track_caller]
-    fn try_acquire(&self, role: Role) -> bool {
-        self.gate.step(|fields| {
-            let admitted = fields.admits_newcomer(role);
-            if admitted {
-                self.enter(fields, role);
-            }
-            admitted
-        })
+    fn try_acquire(&self, fields: &mut Fields, role: Role, slot: Option<&Slot>) -> bool {
+        let admitted = fields.admits_newcomer(role);
+        if admitted {
+            self.enter(fields, role, slot);
+        }
+        admitted
     }
 
     #[track_caller]
     fn acquire(&self, role: Role, limit: TimeLimit<'_>) -> bool {
         let deadline = limit.deadline();
-        let by_entrance = deadline.is_never()
-            && role != Role::Upgrade
-            && self.gate.peek(|fields| {
-                let by_entrance = fields.writer || fields.tokens > fields.arriving;
-                fields.arriving += usize::from(by_entrance);
-                by_entrance
-            });
-        let begun = if by_entrance {
-            self.entrance.take();
-            self.gate.also(|fields| {
-                fields.tokens -= 1;
-                fields.arriving -= 1;
-                self.begin(fields, role, &deadline)
-            })
-        } else {
-            self.gate.step(|fields| self.begin(fields, role, &deadline))
+        let slot = if role.reads() { self.slot() } else { None };
+        let begun = match slot {
+            Some((slots, own)) => self.begin_at_slot(&slots[own], role, &deadline),
+            None if deadline.is_never() && role != Role::Upgrade => self.begin_at_entrance(role, &deadline),
+            None => self.step(|fields| self.begin(fields, role, &deadline, None)),
         };
         match begun {
             Begun::In => true,
             Begun::TooLate => false,
             Begun::Queued(own) if deadline.is_never() => {
                 own.sleep();
-                self.gate.also(|fields| self.end_wait(fields, role, &own))
+                self.also(|fields| self.end_wait(fields, role, &own))
             }
             Begun::Queued(own) => {
-                let entered = self.gate.step(|fields| self.end_wait(fields, role, &own));
+                let entered = self.step(|fields| self.end_wait(fields, role, &own));
                 if !entered {
                     deadline.pass();
                 }
@@ -293,10 +393,43 @@ impl<V> RawRwLock<V> {
         }
     }
 
+    #[track_caller]
+    fn begin_at_slot(&self, slot: &Slot, role: Role, deadline: &Deadline) -> Begun {
+        let begin = |fields: &mut Fields, slot: Option<&Slot>| self.begin(fields, role, deadline, slot);
+        let Some((_, entrance)) = slot.taken.get().filter(|_| deadline.is_never()) else {
+            return self.reader_step(begin);
+        };
+        self.gate.peek(|fields| fields.arriving_readers += 1);
+        entrance.take();
+        self.gate.part(|fields| {
+            entrance.give();
+            slot.edge.touch();
+            fields.arriving_readers -= 1;
+            self.at_slot(fields, slot, begin)
+        })
+    }
+
+    #[track_caller]
+    fn begin_at_entrance(&self, role: Role, deadline: &Deadline) -> Begun {
+        let by_entrance = self.gate.peek(|fields| {
+            let by_entrance = fields.writer || fields.tokens > fields.arriving;
+            fields.arriving += usize::from(by_entrance);
+            by_entrance
+        });
+        if !by_entrance {
+            return self.step(|fields| self.begin(fields, role, deadline, None));
+        }
+        self.entrance.take();
+        self.also(|fields| {
+            fields.tokens -= 1;
+            fields.arriving -= 1;
+            self.begin(fields, role, deadline, None)
+        })
+    }
+
     /// Comes in, or queues.
-    fn begin(&self, fields: &mut Fields, role: Role, deadline: &Deadline) -> Begun {
-        if fields.admits_newcomer(role) {
-            self.enter(fields, role);
+    fn begin(&self, fields: &mut Fields, role: Role, deadline: &Deadline, slot: Option<&Slot>) -> Begun {
+        if self.try_acquire(fields, role, slot) {
             return Begun::In;
         }
         if deadline.has_passed() {
@@ -315,12 +448,12 @@ impl<V> RawRwLock<V> {
     /// Leaves the queue, and comes in if it may. A thread that is not there any more was let in.
     fn end_wait(&self, fields: &mut Fields, role: Role, own: &Sleep) -> bool {
         let Some(place) = fields.queue.iter().position(|other| other.sleep.is(own)) else {
-            self.take(role);
+            self.take(fields, role, None);
             return true;
         };
         let may_go = fields.queue.remove(place).is_some_and(|waiting| waiting.may_go);
         if may_go {
-            self.enter(fields, role);
+            self.enter(fields, role, None);
         } else {
             fields.settle();
         }
@@ -328,15 +461,39 @@ impl<V> RawRwLock<V> {
     }
 
     /// A holder's own change, after which others may come in.
+    fn change(&self, fields: &mut Fields, fair: bool, change: impl FnOnce(&mut Fields)) {
+        change(fields);
+        if fair {
+            self.hand_over(fields);
+        }
+        fields.settle();
+    }
+
     #[track_caller]
-    fn change(&self, edge: &Edge, fair: bool, change: impl FnOnce(&mut Fields)) {
-        self.gate.step(|fields| {
-            edge.release();
-            change(fields);
-            if fair {
-                self.hand_over(fields);
-            }
-            fields.settle();
+    fn leave_reading(&self, fair: bool) {
+        self.reader_step(|fields, slot| {
+            slot.map_or(&self.read, |slot| &slot.edge).release();
+            self.change(fields, fair, |fields| fields.readers -= 1);
+        });
+    }
+
+    #[track_caller]
+    fn leave_upgradable(&self, fair: bool) {
+        self.step(|fields| {
+            self.read.release();
+            self.change(fields, fair, |fields| fields.upgradable = false);
+        });
+    }
+
+    #[track_caller]
+    fn leave_writing(&self, fair: bool, change: impl FnOnce(&mut Fields)) {
+        self.step(|fields| {
+            self.write.release();
+            fields.slots().for_each(|(slot, ..)| slot.edge.release());
+            self.change(fields, fair, |fields| {
+                self.open(fields);
+                change(fields);
+            });
         });
     }
 
@@ -347,7 +504,7 @@ impl<V> RawRwLock<V> {
 
     #[track_caller]
     pub(crate) fn try_read(&self, role: Role) -> Option<ReadToken> {
-        self.try_acquire(role).then_some(ReadToken(()))
+        self.reader_step(|fields, slot| self.try_acquire(fields, role, slot)).then_some(ReadToken(()))
     }
 
     /// # Safety
@@ -355,7 +512,7 @@ impl<V> RawRwLock<V> {
     /// The caller is a reader, and no longer is afterwards.
     #[track_caller]
     pub(crate) unsafe fn unlock_read(&self, _: ReadToken) {
-        self.change(&self.read, false, |fields| fields.readers -= 1);
+        self.leave_reading(false);
     }
 
     /// # Safety
@@ -363,7 +520,7 @@ impl<V> RawRwLock<V> {
     /// As for [`unlock_read`](Self::unlock_read).
     #[track_caller]
     pub(crate) unsafe fn unlock_read_fair(&self, _: ReadToken) {
-        self.change(&self.read, true, |fields| fields.readers -= 1);
+        self.leave_reading(true);
     }
 
     #[track_caller]
@@ -373,7 +530,7 @@ impl<V> RawRwLock<V> {
 
     #[track_caller]
     pub(crate) fn try_upgradable(&self) -> bool {
-        self.try_acquire(Role::Upgradable)
+        self.step(|fields| self.try_acquire(fields, Role::Upgradable, None))
     }
 
     /// # Safety
@@ -381,7 +538,7 @@ impl<V> RawRwLock<V> {
     /// The caller is the upgradable reader, and no longer is afterwards.
     #[track_caller]
     pub(crate) unsafe fn unlock_upgradable(&self) {
-        self.change(&self.read, false, |fields| fields.upgradable = false);
+        self.leave_upgradable(false);
     }
 
     /// # Safety
@@ -389,7 +546,7 @@ impl<V> RawRwLock<V> {
     /// As for [`unlock_upgradable`](Self::unlock_upgradable).
     #[track_caller]
     pub(crate) unsafe fn unlock_upgradable_fair(&self) {
-        self.change(&self.read, true, |fields| fields.upgradable = false);
+        self.leave_upgradable(true);
     }
 
     /// # Safety
@@ -398,7 +555,7 @@ impl<V> RawRwLock<V> {
     #[must_use]
     #[track_caller]
     pub(crate) unsafe fn downgrade_upgradable(&self) -> bool {
-        self.gate.step(|fields| {
+        self.step(|fields| {
             fields.upgradable = false;
             fields.readers += 1;
             fields.settle();
@@ -414,18 +571,15 @@ impl<V> RawRwLock<V> {
     /// One that fails because of readers looks for a while, and others of its kind fail meanwhile.
     #[track_caller]
     pub(crate) fn try_write(&self) -> bool {
-        let (entered, looks) = self.gate.step(|fields| {
-            let entered = fields.admits_newcomer(Role::Write);
+        let (entered, looks) = self.step(|fields| {
+            let entered = self.try_acquire(fields, Role::Write, None);
             let looks = !entered && !fields.writer && !fields.upgradable && fields.looking == 0;
-            if entered {
-                self.enter(fields, Role::Write);
-            }
             fields.looking += usize::from(looks);
             fields.settle();
             (entered, looks)
         });
         if looks {
-            self.gate.step(|fields| {
+            self.step(|fields| {
                 fields.looking -= 1;
                 fields.settle();
             });
@@ -438,7 +592,7 @@ impl<V> RawRwLock<V> {
     /// The caller is the writer, and no longer is afterwards.
     #[track_caller]
     pub(crate) unsafe fn unlock_write(&self) {
-        self.change(&self.write, false, |fields| self.open(fields));
+        self.leave_writing(false, |_| ());
     }
 
     /// # Safety
@@ -446,7 +600,7 @@ impl<V> RawRwLock<V> {
     /// As for [`unlock_write`](Self::unlock_write).
     #[track_caller]
     pub(crate) unsafe fn unlock_write_fair(&self) {
-        self.change(&self.write, true, |fields| self.open(fields));
+        self.leave_writing(true, |_| ());
     }
 
     /// # Safety
@@ -454,10 +608,7 @@ impl<V> RawRwLock<V> {
     /// The caller is the writer, and a reader afterwards.
     #[track_caller]
     pub(crate) unsafe fn downgrade(&self) {
-        self.change(&self.write, false, |fields| {
-            self.open(fields);
-            fields.readers = 1;
-        });
+        self.leave_writing(false, |fields| fields.readers = 1);
     }
 
     /// # Safety
@@ -465,10 +616,7 @@ impl<V> RawRwLock<V> {
     /// The caller is the writer, and the upgradable reader afterwards.
     #[track_caller]
     pub(crate) unsafe fn downgrade_to_upgradable(&self) {
-        self.change(&self.write, false, |fields| {
-            self.open(fields);
-            fields.upgradable = true;
-        });
+        self.leave_writing(false, |fields| fields.upgradable = true);
     }
 
     /// # Safety
@@ -484,6 +632,6 @@ impl<V> RawRwLock<V> {
     /// As for [`upgrade`](Self::upgrade).
     #[track_caller]
     pub(crate) unsafe fn try_upgrade(&self) -> bool {
-        self.try_acquire(Role::Upgrade)
+        self.step(|fields| self.try_acquire(fields, Role::Upgrade, None))
     }
 }
