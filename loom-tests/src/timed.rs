@@ -48,6 +48,33 @@ fn fair_unlock_against_a_timed_reentrant_lock() {
     });
 }
 
+/// A timed waiter that has waited for long is handed the lock by an ordinary unlock. No other thread waits here.
+#[test]
+fn impatient_timed_lock_is_handed_over() {
+    model(&["mutex handed over", "locked", "timed out"], || {
+        let mutex = Arc::new(Mutex::new(0));
+        let guard = mutex.lock();
+        let other = Arc::clone(&mutex);
+        let timed = thread::spawn(move || other.try_lock_for(SOON).map(|mut value| *value += 1).is_some());
+        drop(guard);
+        let locked = outcome(timed.join().unwrap());
+        assert_eq!(*mutex.try_lock().expect("no thread holds it"), usize::from(locked));
+    });
+}
+
+#[test]
+fn impatient_timed_write_is_handed_over() {
+    model(&["rwlock granted", "locked", "timed out"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let guard = lock.write();
+        let other = Arc::clone(&lock);
+        let timed = thread::spawn(move || other.try_write_for(SOON).map(|mut value| *value += 1).is_some());
+        drop(guard);
+        let locked = outcome(timed.join().unwrap());
+        assert_eq!(*lock.try_write().expect("no thread holds it"), usize::from(locked));
+    });
+}
+
 /// A timed waiter that is woken, loses and queues again, wants a hand-off by then. It gets one, or times out.
 #[test]
 fn timed_lock_that_lost_queues_again() {
