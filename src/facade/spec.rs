@@ -35,7 +35,7 @@ use loom::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use loom::sync::mpsc::{Receiver, Sender, channel};
-pub(crate) use loom::{MAX_THREADS, thread::ThreadId};
+pub(crate) use loom::thread::ThreadId;
 
 use super::is_over;
 

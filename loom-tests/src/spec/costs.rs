@@ -49,6 +49,21 @@ fn crowd<T: Send + Sync + 'static>(threads: usize, make: fn() -> T, each: fn(&T)
     })
 }
 
+/// This thread does `first`, and a number of others `each`.
+fn beside<T: Send + Sync + 'static>(others: usize, make: fn() -> T, first: fn(&T), each: fn(&T)) {
+    let shared = Arc::new(make());
+    let others: Vec<_> = (0..others)
+        .map(|_| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || each(&shared))
+        })
+        .collect();
+    first(&shared);
+    for other in others {
+        other.join().unwrap();
+    }
+}
+
 #[test]
 fn mutex_costs_about_what_looms_own_does() {
     type Looms = loom::sync::Mutex<usize>;
@@ -81,7 +96,7 @@ fn rwlock_costs_about_what_looms_own_does() {
     );
     // A writer that waits for readers keeps others out, so that it comes is a step of its own.
     compare_times(
-        7,
+        5,
         "rwlock, 2 threads read, then write",
         crowd(2, make, |lock| {
             let value = *lock.read();
@@ -92,6 +107,27 @@ fn rwlock_costs_about_what_looms_own_does() {
             *lock.write().unwrap() = value + 1;
         }),
     );
+    compare(
+        "rwlock, 2 threads read twice",
+        crowd(2, make, |lock| (0..2).for_each(|_| assert_eq!(*lock.read(), 0))),
+        crowd(2, looms, |lock| (0..2).for_each(|_| assert_eq!(*lock.read().unwrap(), 0))),
+    );
+    compare(
+        "rwlock, 3 threads read once",
+        crowd(3, make, |lock| assert_eq!(*lock.read(), 0)),
+        crowd(3, looms, |lock| assert_eq!(*lock.read().unwrap(), 0)),
+    );
+    for (most, name, readers) in
+        [(3, "rwlock, 1 thread writes, 1 reads", 1), (6, "rwlock, 1 thread writes, 2 read", 2)]
+    {
+        let own =
+            count(move || beside(readers, make, |lock| *lock.write() += 1, |lock| assert!(*lock.read() < 2)));
+        let looms = count(move || {
+            let read = |lock: &Looms| assert!(*lock.read().unwrap() < 2);
+            beside(readers, looms, |lock| *lock.write().unwrap() += 1, read);
+        });
+        compare_times(most, name, own, looms);
+    }
     compare(
         "rwlock, 3 threads write once",
         crowd(3, make, |lock| *lock.write() += 1),
@@ -306,6 +342,22 @@ fn submitting_with_a_deadline() {
         let pool = ThreadPool::builder().threads(1).queue_capacity(1).build();
         drop(pool.submit(|| ()).unwrap());
         pool.submit_for(|| (), Duration::from_secs(1)).is_ok()
+    });
+}
+
+/// Two threads of a pool, and two tasks, one of which waits for the other: a thread that takes the first and
+/// leaves the second wakes another for it.
+#[test]
+fn tasks_that_wait_for_each_other_have_a_thread_each() {
+    let _ = outcomes(Some(3), || {
+        let pool = ThreadPool::new(2);
+        let event = Arc::new(Event::new());
+        let other = Arc::clone(&event);
+        let waits = pool.submit(move || other.wait()).unwrap();
+        let sets = pool.submit(move || event.set()).unwrap();
+        waits.join().unwrap();
+        sets.join().unwrap();
+        String::new()
     });
 }
 

@@ -199,3 +199,74 @@ fn reader_unlocked_fairly() {
         },
     );
 }
+
+/// A third thread beside the two reads. In the specification readers do not see each other, and whatever the
+/// third does sees both of them, wherever it comes.
+#[cfg(feature = "spec")]
+fn three(allowed: &[&str], first: fn(&RwLock<i32>) -> String, own: fn(&RwLock<i32>) -> String) {
+    use std::sync::Arc;
+
+    super::program(allowed, move || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let first = loom::thread::spawn(move || first(&other));
+        let other = Arc::clone(&lock);
+        let reader = loom::thread::spawn(move || show(other.read()));
+        let own = own(&lock);
+        format!("{} {} {own}", first.join().unwrap(), reader.join().unwrap())
+    });
+}
+
+#[test]
+#[cfg(feature = "spec")]
+fn writing_beside_two_readers() {
+    three(&["0 0 1", "0 1 1", "1 0 1", "1 1 1"], |lock| show(lock.read()), |lock| add(lock.write()));
+}
+
+#[test]
+#[cfg(feature = "spec")]
+fn writing_tried_beside_two_readers() {
+    three(
+        &["0 0 -", "0 0 1", "0 1 1", "1 0 1", "1 1 1"],
+        |lock| show(lock.read()),
+        |lock| or_not(lock.try_write(), add),
+    );
+}
+
+#[test]
+#[cfg(feature = "spec")]
+fn writing_with_a_deadline_beside_two_readers() {
+    let allowed = ["- 0 -", "- 0 1", "- 1 1", "0 0 -", "0 0 1", "0 1 1", "1 0 1", "1 1 1"];
+    three(
+        &allowed,
+        |lock| or_not(lock.try_read_for(SOON), show),
+        |lock| or_not(lock.try_write_for(SOON), add),
+    );
+}
+
+#[test]
+#[cfg(feature = "spec")]
+fn second_reader_of_two_behind_a_writer() {
+    let twice = |lock: &RwLock<i32>| {
+        let first = lock.read();
+        let second = or_not(lock.try_read(), show);
+        format!("{}{second}", show(first))
+    };
+    three(&["0- 0 1", "0- 1 1", "00 0 1", "00 1 1", "11 0 1", "11 1 1"], twice, |lock| add(lock.write()));
+}
+
+#[test]
+#[cfg(feature = "spec")]
+fn upgrading_and_unlocking_fairly_beside_two_readers() {
+    let allowed = [
+        "0 0 2", "0 1 -", "0 1 2", "0 2 2", "1 0 -", "1 0 2", "1 1 -", "1 1 2", "1 2 2", "2 0 2", "2 1 2",
+        "2 2 2",
+    ];
+    let upgrade = |lock: &RwLock<i32>| {
+        let mut value = RwLockUpgradableReadGuard::upgrade(lock.upgradable_read());
+        *value += 1;
+        RwLockWriteGuard::unlock_fair(value);
+        or_not(lock.try_write(), add)
+    };
+    three(&allowed, |lock| show(lock.read()), upgrade);
+}

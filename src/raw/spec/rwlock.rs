@@ -21,7 +21,7 @@
 //! thread looks without one.
 //!
 //! Readers that come and go while no thread waits do not see each other, and their steps commute. So a thread
-//! that has read before steps at a [`Slot`] of its own, with an entrance of its own; all else steps at the
+//! that reads steps at a [`Slot`] of its own, with an entrance of its own; all else steps at the
 //! gate and all slots, and so does a reader when a thread is in the queue. The count of readers is what those
 //! at slots change in common, and only what steps at all slots looks at it.
 
@@ -31,7 +31,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::rc::Rc;
 
-use crate::facade::spec::{Edge, Gate, MAX_THREADS, Sleep, ThreadId, Token, this_thread};
+use crate::facade::spec::{Edge, Gate, Sleep, ThreadId, Token, this_thread};
 use crate::facade::{Deadline, TimeLimit};
 
 #[cold]
@@ -91,16 +91,20 @@ pub(crate) struct RawRwLock<V> {
     _visible: PhantomData<V>,
 }
 
-/// What a thread that has read has for itself.
+/// What a thread that reads has for itself. All are there from the beginning, so that a writer that comes
+/// before the thread steps at it, too.
 #[derive(Debug)]
 struct Slot {
-    /// The thread, and a token that is there while there is no writer. The thread gives it back at once, for
-    /// none takes it but writers.
-    taken: OnceCell<(ThreadId, Token)>,
+    thread: OnceCell<ThreadId>,
+    /// There while there is no writer. The thread gives it back at once, for none takes it but writers.
+    entrance: Token,
     /// From the writers to this thread, and from this thread to the writers; and where its steps have their
     /// order.
     edge: Edge,
 }
+
+/// Of so many threads, the most that models commonly have. Further ones read without a slot.
+const SLOTS: usize = 3;
 
 #[derive(Debug)]
 struct Fields {
@@ -121,7 +125,7 @@ struct Fields {
 }
 
 /// So many are put at the entrance beside those that threads wait for.
-const SPARE: usize = 3;
+const SPARE: usize = 4;
 
 #[derive(Debug)]
 struct Waiting {
@@ -160,22 +164,8 @@ impl Fields {
             })
     }
 
-    /// Those that threads have.
-    fn slots(&self) -> impl Iterator<Item = (&Slot, ThreadId, &Token)> {
-        self.slots.iter().map_while(|slot| slot.taken.get().map(|(thread, token)| (slot, *thread, token)))
-    }
-
-    /// Gives the calling thread a slot, which is a reader.
-    fn take_slot(&self) {
-        let Some(thread) = this_thread() else { return };
-        let is_free_or_own = |slot: &&Slot| slot.taken.get().is_none_or(|(other, _)| *other == thread);
-        if let Some(slot) = self.slots.iter().find(is_free_or_own) {
-            slot.taken.get_or_init(|| (thread, Token::new()));
-        }
-    }
-
     fn touch_slots(&self) {
-        self.slots().for_each(|(slot, ..)| slot.edge.touch());
+        self.slots.iter().for_each(|slot| slot.edge.touch());
     }
 
     /// Wakes those that may go, and lets those sleep on that may not go any more.
@@ -203,6 +193,7 @@ enum Begun {
 impl<V> RawRwLock<V> {
     #[track_caller]
     pub(crate) fn new(_: V) -> Self {
+        let slot = || Slot { thread: OnceCell::new(), entrance: Token::taken(), edge: Edge::new() };
         let fields = Fields {
             writer: false,
             upgradable: false,
@@ -212,7 +203,7 @@ impl<V> RawRwLock<V> {
             tokens: 0,
             arriving: 0,
             arriving_readers: 0,
-            slots: (0..MAX_THREADS).map(|_| Slot { taken: OnceCell::new(), edge: Edge::new() }).collect(),
+            slots: (0..SLOTS).map(|_| slot()).collect(),
         };
         let own = Self {
             gate: Gate::new(fields),
@@ -267,11 +258,12 @@ impl<V> RawRwLock<V> {
         })
     }
 
-    /// The calling thread's slot, if it has one.
+    /// The calling thread's slot, if there is one for it.
     fn slot(&self) -> Option<(Rc<[Slot]>, usize)> {
         let thread = this_thread()?;
         self.gate.peek(|fields| {
-            let own = fields.slots().position(|(_, other, _)| other == thread)?;
+            let is_free_or_own = |slot: &Slot| *slot.thread.get_or_init(|| thread) == thread;
+            let own = fields.slots.iter().position(is_free_or_own)?;
             Some((Rc::clone(&fields.slots), own))
         })
     }
@@ -310,13 +302,9 @@ impl<V> RawRwLock<V> {
     /// A writer comes behind all holders, every other behind writers.
     fn take(&self, fields: &Fields, role: Role, slot: Option<&Slot>) {
         slot.map_or(&self.write, |slot| &slot.edge).acquire();
-        match role {
-            Role::Write | Role::Upgrade => {
-                self.read.acquire();
-                fields.slots().for_each(|(slot, ..)| slot.edge.acquire());
-            }
-            Role::Read | Role::ReadAgain => fields.take_slot(),
-            Role::Upgradable => {}
+        if role.writes() {
+            self.read.acquire();
+            fields.slots.iter().for_each(|slot| slot.edge.acquire());
         }
     }
 
@@ -325,13 +313,13 @@ impl<V> RawRwLock<V> {
         fields.writer = false;
         fields.tokens = fields.arriving + SPARE;
         (0..fields.tokens).for_each(|_| self.entrance.give());
-        fields.slots().for_each(|(_, _, token)| token.give());
+        fields.slots.iter().for_each(|slot| slot.entrance.give());
     }
 
     fn become_holder(&self, fields: &mut Fields, role: Role) {
         if role.writes() {
             (0..mem::take(&mut fields.tokens)).for_each(|_| self.entrance.take());
-            fields.slots().for_each(|(_, _, token)| token.take());
+            fields.slots.iter().for_each(|slot| slot.entrance.take());
             fields.writer = true;
         }
         match role {
@@ -396,13 +384,13 @@ impl<V> RawRwLock<V> {
     #[track_caller]
     fn begin_at_slot(&self, slot: &Slot, role: Role, deadline: &Deadline) -> Begun {
         let begin = |fields: &mut Fields, slot: Option<&Slot>| self.begin(fields, role, deadline, slot);
-        let Some((_, entrance)) = slot.taken.get().filter(|_| deadline.is_never()) else {
+        if !deadline.is_never() {
             return self.reader_step(begin);
-        };
+        }
         self.gate.peek(|fields| fields.arriving_readers += 1);
-        entrance.take();
+        slot.entrance.take();
         self.gate.part(|fields| {
-            entrance.give();
+            slot.entrance.give();
             slot.edge.touch();
             fields.arriving_readers -= 1;
             self.at_slot(fields, slot, begin)
@@ -489,7 +477,7 @@ impl<V> RawRwLock<V> {
     fn leave_writing(&self, fair: bool, change: impl FnOnce(&mut Fields)) {
         self.step(|fields| {
             self.write.release();
-            fields.slots().for_each(|(slot, ..)| slot.edge.release());
+            fields.slots.iter().for_each(|slot| slot.edge.release());
             self.change(fields, fair, |fields| {
                 self.open(fields);
                 change(fields);
