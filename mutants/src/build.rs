@@ -73,7 +73,7 @@ impl Arm {
 pub(crate) struct Test {
     pub(crate) name: String,
     pub(crate) binary: PathBuf,
-    /// Seconds that it took without a mutant.
+    /// Seconds that it took without a mutant, if it has been run.
     pub(crate) took: f64,
     /// The mutants whose place it comes to.
     pub(crate) reached: BTreeSet<usize>,
@@ -202,7 +202,7 @@ impl Built {
                 // These are about the source, which is a changed one.
                 if let Some(name) = line.strip_suffix(": test").filter(|name| !is_about_source(name)) {
                     let (name, binary) = (name.to_owned(), binary.clone());
-                    tests.push(Test { name, binary, took: 0.0, reached: BTreeSet::new() });
+                    tests.push(Test { name, binary, took: f64::INFINITY, reached: BTreeSet::new() });
                 }
             }
         }

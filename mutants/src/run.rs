@@ -1,9 +1,11 @@
 //! Runs tests, with a mutant picked or none.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
+use std::env;
+use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -14,8 +16,8 @@ use crate::build::{Arm, Built, Test};
 pub(crate) enum End {
     Passed,
     Failed,
-    /// It took longer than it may.
-    Hung,
+    /// It took longer than it may, or more memory.
+    Stopped,
 }
 
 /// The processor time that a process has taken so far, where the system tells.
@@ -27,12 +29,24 @@ fn processor_time(process: u32) -> Option<f64> {
     Some((ticks()? + ticks()?) / TICKS)
 }
 
+/// Returns whether a test that failed says so of the memory that it may take, and nothing else.
+fn is_out_of_memory(said: &str) -> bool {
+    const SIGNS: [&str; 3] = ["memory allocation of", "Cannot allocate memory", "OutOfMemory"];
+    SIGNS.iter().any(|sign| said.contains(sign))
+}
+
 /// Runs one test in a process of its own, with at most so many seconds of processor time. Returns how many it
 /// took.
 fn run(arm: Arm, root: &Path, test: &Test, seconds: u64, variables: &[(&str, &str)]) -> (End, f64) {
     // A model that grows without end ends, too. Real threads take more room than they use.
     let memory = if arm == Arm::Test { "unlimited" } else { "6000000" };
     let limits = format!("ulimit -c 0; ulimit -t {seconds}; ulimit -v {memory}; exec \"$0\" \"$@\"");
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Relaxed);
+    let said = env::temp_dir().join(format!("lockwork-mutants-{}-{number}", process::id()));
+    let file = File::create(&said).and_then(|file| Ok((file.try_clone()?, file)));
+    let (output, errors) =
+        file.map_or_else(|_| (Stdio::null(), Stdio::null()), |(one, two)| (one.into(), two.into()));
     let child = Command::new("sh")
         .args(["-c", &limits])
         .arg(&test.binary)
@@ -40,10 +54,20 @@ fn run(arm: Arm, root: &Path, test: &Test, seconds: u64, variables: &[(&str, &st
         .current_dir(if arm == Arm::Test { root.to_owned() } else { root.join("loom-tests") })
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
         .spawn();
-    let Ok(mut child) = child else { return (End::Hung, 0.0) };
+    let ended = child.map_or((End::Stopped, 0.0), |child| watch(arm, child, seconds));
+    let said_what = fs::read(&said).unwrap_or_default();
+    let _ = fs::remove_file(&said);
+    if ended.0 == End::Failed && is_out_of_memory(&String::from_utf8_lossy(&said_what)) {
+        return (End::Stopped, ended.1);
+    }
+    ended
+}
+
+/// Waits until the process has ended, or ends it.
+fn watch(arm: Arm, mut child: Child, seconds: u64) -> (End, f64) {
     // Steps are counted, not time: this process and the test may both be stopped for a while.
     let (mut waited, mut step, mut took) = (Duration::ZERO, Duration::from_millis(1), None);
     // A test of real threads may wait without end, without using a processor; a model's deadlock ends it.
@@ -54,7 +78,7 @@ fn run(arm: Arm, root: &Path, test: &Test, seconds: u64, variables: &[(&str, &st
             let end = match status.code() {
                 Some(0) => End::Passed,
                 Some(_) => End::Failed,
-                None if ended_by_limit(status) => End::Hung,
+                None if ended_by_limit(status) => End::Stopped,
                 // Aborted, or worse.
                 None => End::Failed,
             };
@@ -63,7 +87,7 @@ fn run(arm: Arm, root: &Path, test: &Test, seconds: u64, variables: &[(&str, &st
         if waited > longest {
             let _ = child.kill();
             let _ = child.wait();
-            return (End::Hung, took.unwrap_or(waited.as_secs_f64()));
+            return (End::Stopped, took.unwrap_or(waited.as_secs_f64()));
         }
         thread::sleep(step);
         waited += step;
@@ -135,7 +159,7 @@ pub(crate) fn explore(
         test.reached = reached.lines().filter_map(|line| line.parse().ok()).collect();
         let _ = fs::remove_file(&file);
         // A test that is stopped has not failed: models are explored for longer than this takes.
-        let useful = end == End::Passed || (end == End::Hung && built.arm != Arm::Test);
+        let useful = end == End::Passed || (end == End::Stopped && built.arm != Arm::Test);
         if useful && !test.reached.is_empty() {
             explored.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(test);
         } else if !useful {
@@ -183,9 +207,9 @@ fn read_cache(cache: &Path, hash: &str) -> Option<Known> {
 pub(crate) enum Verdict {
     /// A test failed.
     Killed(String),
-    /// No test failed, but this one did not end in its time.
+    /// No test failed, but this one, of real threads, did not end in ten times the time that it takes.
     Hung(String),
-    /// So many tests passed. The rest, if any, were not run for want of time.
+    /// So many tests passed. The rest, if any, were not run, or not to their end, for want of time.
     Survived { ran: usize, of: usize },
     /// No test comes to its place.
     Unreached,
@@ -196,51 +220,47 @@ const QUICK: (&str, &str) = ("BOUND", "2");
 
 /// Runs those tests that come to the mutant's place, the likely and the fast first, until one fails: models
 /// with few preemptions first, then whole. `budget` is in seconds of processor time.
+///
+/// A model that is stopped says nothing: a changed one may have more interleavings, and one that loops
+/// without end comes to loom's limit of branches, and fails.
 pub(crate) fn judge(built: &Built, mutant: usize, tests: &[&Test], budget: f64) -> Verdict {
     if tests.is_empty() {
         return Verdict::Unreached;
     }
-    let (mut hung, mut spent) = (None, 0.0);
+    let (of, mut passed, mut spent) = (tests.len(), 0, 0.0);
     for test in tests.iter().filter(|_| built.arm != Arm::Test) {
         let (end, took) = attempt(built, mutant, test, built.arm.look() * 3, true);
         spent += took;
-        match end {
-            End::Failed => return Verdict::Killed(test.name.clone()),
-            // Many times as long as without the mutant. If another model fails, that says more.
-            End::Hung if test.took < built.arm.look() as f64 / 4.0 => {
-                hung.get_or_insert(test.name.clone());
-            }
-            End::Hung | End::Passed => {}
+        if end == End::Failed {
+            return Verdict::Killed(test.name.clone());
         }
         if spent > budget / 2.0 {
             break;
         }
     }
-    for (ran, test) in tests.iter().enumerate() {
+    for test in tests {
         if spent > budget {
-            return hung.map_or(Verdict::Survived { ran, of: tests.len() }, Verdict::Hung);
+            break;
         }
-        let limit = if built.arm == Arm::Test { 20 } else { (budget - spent).max(5.0) as u64 };
+        let limit = if built.arm == Arm::Test { TEST_LIMIT } else { (budget - spent).max(5.0) as u64 };
         let (end, took) = attempt(built, mutant, test, limit, false);
         spent += took;
+        // Real threads and clocks: once may be an accident, also one of a slow machine.
+        let twice = || built.arm != Arm::Test || attempt(built, mutant, test, limit, false).0 == end;
         match end {
-            End::Passed => {}
-            // Real threads and clocks: one failure may be an accident, also one of a slow machine.
-            End::Failed
-                if built.arm == Arm::Test && attempt(built, mutant, test, limit, false).0 == End::Passed => {}
-            End::Failed => return Verdict::Killed(test.name.clone()),
-            End::Hung if built.arm == Arm::Test => {
-                if attempt(built, mutant, test, limit, false).0 == End::Hung {
-                    hung.get_or_insert(test.name.clone());
-                    break;
-                }
+            End::Passed => passed += 1,
+            End::Failed if twice() => return Verdict::Killed(test.name.clone()),
+            End::Stopped if built.arm == Arm::Test && test.took * 10.0 < TEST_LIMIT as f64 && twice() => {
+                return Verdict::Hung(test.name.clone());
             }
-            // A whole model that takes long may take long without a mutant, too.
-            End::Hung => {}
+            End::Failed | End::Stopped => {}
         }
     }
-    hung.map_or(Verdict::Survived { ran: tests.len(), of: tests.len() }, Verdict::Hung)
+    Verdict::Survived { ran: passed, of }
 }
+
+/// Seconds of processor time for an ordinary test. Those that take more than a tenth of it cannot hang.
+const TEST_LIMIT: u64 = 20;
 
 fn attempt(built: &Built, mutant: usize, test: &Test, seconds: u64, quick: bool) -> (End, f64) {
     let number = mutant.to_string();
