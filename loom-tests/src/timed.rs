@@ -48,7 +48,8 @@ fn fair_unlock_against_a_timed_reentrant_lock() {
     });
 }
 
-/// A timed waiter that has waited for long is handed the lock by an ordinary unlock. No other thread waits here.
+/// A timed waiter that has waited for long is handed the lock by an ordinary unlock: no other thread waits
+/// here.
 #[test]
 fn impatient_timed_lock_is_handed_over() {
     model(&["mutex handed over", "locked", "timed out"], || {

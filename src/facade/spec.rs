@@ -167,7 +167,8 @@ impl Edge {
         self.access(Acquire);
     }
 
-    /// By itself a step, and no edge: what steps at this one alone commutes with all other steps of the object.
+    /// By itself a step, and no edge: what steps at this one alone commutes with the other steps of the
+    /// object.
     #[track_caller]
     pub(crate) fn touch(&self) {
         if is_running() {
