@@ -347,7 +347,9 @@ fn each_operation_has_its_models() {
                     if operations.get(&format!("{file}: {call}")) != Some(&8) {
                         wrong.push(format!("{file}: {call}"));
                     }
+                // Without a name it is a macro's, which is given where the macro is used.
                 } else if is_shared
+                    && !call.is_empty()
                     && !["_until", "_timeout", "_deadline"].iter().any(|end| call.ends_with(end))
                 {
                     all += 1;
