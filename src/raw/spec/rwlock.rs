@@ -122,10 +122,12 @@ struct Fields {
     arriving_readers: usize,
     /// Made with the lock, as no thread can see what another makes later, and taken one by one.
     slots: Rc<[Slot]>,
+    /// This step has touched all slots.
+    touched: bool,
 }
 
 /// So many are put at the entrance beside those that threads wait for.
-const SPARE: usize = 4;
+const SPARE: usize = 3;
 
 #[derive(Debug)]
 struct Waiting {
@@ -204,6 +206,7 @@ impl<V> RawRwLock<V> {
             arriving: 0,
             arriving_readers: 0,
             slots: (0..SLOTS).map(|_| slot()).collect(),
+            touched: false,
         };
         let own = Self {
             gate: Gate::new(fields),
@@ -243,19 +246,21 @@ impl<V> RawRwLock<V> {
     /// A step that commutes with no other.
     #[track_caller]
     fn step<R>(&self, f: impl FnOnce(&mut Fields) -> R) -> R {
-        self.gate.step(|fields| {
-            fields.touch_slots();
-            f(fields)
-        })
+        self.gate.step(|fields| Self::at_all_slots(fields, f))
     }
 
     /// The same, as a part of what began elsewhere.
     #[track_caller]
     fn also<R>(&self, f: impl FnOnce(&mut Fields) -> R) -> R {
-        self.gate.also(|fields| {
+        self.gate.also(|fields| Self::at_all_slots(fields, f))
+    }
+
+    fn at_all_slots<R>(fields: &mut Fields, f: impl FnOnce(&mut Fields) -> R) -> R {
+        let result = f(fields);
+        if !mem::take(&mut fields.touched) {
             fields.touch_slots();
-            f(fields)
-        })
+        }
+        result
     }
 
     /// The calling thread's slot, if there is one for it.
@@ -300,11 +305,12 @@ impl<V> RawRwLock<V> {
     }
 
     /// A writer comes behind all holders, every other behind writers.
-    fn take(&self, fields: &Fields, role: Role, slot: Option<&Slot>) {
+    fn take(&self, fields: &mut Fields, role: Role, slot: Option<&Slot>) {
         slot.map_or(&self.write, |slot| &slot.edge).acquire();
         if role.writes() {
             self.read.acquire();
             fields.slots.iter().for_each(|slot| slot.edge.acquire());
+            fields.touched = true;
         }
     }
 
@@ -478,6 +484,7 @@ impl<V> RawRwLock<V> {
         self.step(|fields| {
             self.write.release();
             fields.slots.iter().for_each(|slot| slot.edge.release());
+            fields.touched = true;
             self.change(fields, fair, |fields| {
                 self.open(fields);
                 change(fields);
