@@ -594,6 +594,11 @@ impl AnySource for &StopToken {
     }
 
     #[inline]
+    fn any_is_ready(&self) -> bool {
+        self.is_stopped()
+    }
+
+    #[inline]
     fn any_attempt(&mut self, handed: bool) -> Option<()> {
         (handed || self.is_stopped()).then_some(())
     }

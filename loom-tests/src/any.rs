@@ -44,6 +44,36 @@ fn one_of_two_signals_is_consumed() {
     });
 }
 
+/// Two things of one thread become ready one after the other: the first is taken, be it that the selecting
+/// thread has looked there before. Whatever the second is, to look at it says what came before.
+#[test]
+fn what_became_ready_first_is_taken() {
+    let handed = ["a later one was ready first", "notified before it was handed something"];
+    let notified = ["a later one was ready first"];
+    for (second, states) in [(0, &handed[..]), (1, &handed), (2, &notified)] {
+        model_bounded(3, LONG, states, move || {
+            let shared =
+                Arc::new((BoundedBuffer::new(1), Event::new(), Semaphore::new(0), BoundedBuffer::new(1)));
+            let other = Arc::clone(&shared);
+            let worker = thread::spawn(move || {
+                other.0.put(1).unwrap();
+                match second {
+                    0 => other.1.set(),
+                    1 => other.2.add_permits(1),
+                    _ => other.3.put(2).unwrap(),
+                }
+            });
+            let first = match second {
+                0 => wait_any((shared.0.getting(), &shared.1)).index(),
+                1 => wait_any((shared.0.getting(), shared.2.acquiring())).index(),
+                _ => wait_any((shared.0.getting(), shared.3.getting())).index(),
+            };
+            assert_eq!(first, 0, "second {second}");
+            worker.join().unwrap();
+        });
+    }
+}
+
 /// The same against a time-out: one is consumed, or both are kept.
 #[test]
 fn two_signals_against_a_time_out() {

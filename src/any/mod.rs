@@ -122,7 +122,8 @@ pub(crate) mod sealed {
 /// If sources are ready when it is called, it takes the first of them in the order of the set, and does not
 /// block. Otherwise the thread queues at all of them, as a thread does that waits for one, and
 /// [parks](crate#how-a-thread-waits). The first source that becomes ready is the one, unless the deadline
-/// came before. The others lose nothing: an event stays set; a signal, a permit or an item goes to the next
+/// came before; so of two that one thread makes ready in turn it is the former, if no thread takes what it
+/// has. The others lose nothing: an event stays set; a signal, a permit or an item goes to the next
 /// that waits for it, or stays. A tuple does not allocate, nor does a slice of up to eight.
 ///
 /// An [`Event`](crate::Event) that is set and cleared at once ends the wait.

@@ -68,6 +68,11 @@ impl<'a> AnySource for Acquiring<'a> {
     }
 
     #[inline]
+    fn any_is_ready(&self) -> bool {
+        self.request.semaphore.is_offered(self.request.n)
+    }
+
+    #[inline]
     fn any_attempt(&mut self, handed: bool) -> Option<SemaphorePermit<'a>> {
         let Request { semaphore, n } = self.request;
         (handed || semaphore.try_acquire(n)).then(|| self.semaphore.permit(n, self.call))

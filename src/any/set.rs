@@ -3,6 +3,7 @@
 use super::first::{First1, First2, First3, First4, First5, First6, First7, First8};
 use super::sealed::{Misuse, Raw, Sealed, Waiting};
 use super::source::AnySource;
+use crate::facade::reached;
 
 /// A set of sources for [`wait_any`](crate::wait_any) and its other forms: a tuple of one to eight, or a
 /// slice, an array or a `Vec` of one kind by reference. Sealed: it cannot be implemented elsewhere.
@@ -20,11 +21,32 @@ pub trait AnySet: Sealed {
     #[doc(hidden)]
     fn any_attempt(&mut self, place: usize, handed: bool) -> Option<Self::First>;
 
+    #[doc(hidden)]
+    fn any_is_ready(&self, place: usize) -> bool;
+
     /// Attempts all in order, from `start` on.
     #[doc(hidden)]
     #[inline]
     fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
-        (start..self.any_len()).chain(0..start).find_map(|place| self.any_attempt(place, false))
+        let mut order = (start..self.any_len()).chain(0..start);
+        order.find_map(|place| self.any_is_ready(place).then(|| self.any_attempt_through(start, place))?)
+    }
+
+    /// Attempts those from `start` to `end`, which seems to be ready. One that comes before it and became
+    /// ready before it is found, although it was not when this thread looked there last.
+    #[doc(hidden)]
+    fn any_attempt_through(&mut self, start: usize, end: usize) -> Option<Self::First> {
+        let mut order = (start..self.any_len()).chain(0..start);
+        loop {
+            let place = order.next()?;
+            let first = self.any_attempt(place, false);
+            if first.is_some() || place == end {
+                if first.is_some() && place != end {
+                    reached!("a later one was ready first");
+                }
+                return first;
+            }
+        }
     }
 
     #[doc(hidden)]
@@ -62,6 +84,14 @@ macro_rules! tuples {
             }
 
             #[inline]
+            fn any_is_ready(&self, place: usize) -> bool {
+                match place {
+                    $($place => self.$place.any_is_ready(),)+
+                    _ => unreachable!("no such place"),
+                }
+            }
+
+            #[inline]
             fn any_attempt(&mut self, place: usize, handed: bool) -> Option<Self::First> {
                 match place {
                     $($place => self.$place.any_attempt(handed).map($first::$variant),)+
@@ -69,14 +99,17 @@ macro_rules! tuples {
                 }
             }
 
-            /// Attempts one after the other, without asking for each which it is.
+            /// Looks at one after the other, without asking for each which it is.
             #[inline]
             fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
                 for from_start in [true, false] {
                     $(
                         if ($place >= start) == from_start {
-                            if let Some(output) = self.$place.any_attempt(false) {
-                                return Some($first::$variant(output));
+                            if self.$place.any_is_ready() {
+                                let first = self.any_attempt_through(start, $place);
+                                if first.is_some() {
+                                    return first;
+                                }
                             }
                         }
                     )+
@@ -138,6 +171,11 @@ macro_rules! slices {
 
             fn any_raw(&self, place: usize) -> Raw<'_> {
                 self[place].any_raw()
+            }
+
+            #[inline]
+            fn any_is_ready(&self, place: usize) -> bool {
+                self[place].any_is_ready()
             }
 
             #[inline]

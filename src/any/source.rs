@@ -17,6 +17,10 @@ pub trait AnySource: Sealed {
     #[doc(hidden)]
     fn any_raw(&self) -> Raw<'_>;
 
+    /// Returns whether there seems to be something to take. If so, what was done before that came is seen.
+    #[doc(hidden)]
+    fn any_is_ready(&self) -> bool;
+
     /// Takes what there is. If it was handed to this thread, there is.
     #[doc(hidden)]
     fn any_attempt(&mut self, handed: bool) -> Option<Self::Output>;
@@ -35,9 +39,9 @@ pub trait AnySource: Sealed {
     }
 }
 
-/// A signal, and the call that takes it without blocking.
+/// A signal, the call that asks for it, and the one that takes it without blocking.
 macro_rules! signals {
-    ($($type:ty: $try_take:ident;)+) => { $(
+    ($($type:ty: $is_ready:ident, $try_take:ident;)+) => { $(
         impl Sealed for &$type {}
 
         impl AnySource for &$type {
@@ -45,6 +49,11 @@ macro_rules! signals {
 
             fn any_raw(&self) -> Raw<'_> {
                 Raw(self.raw())
+            }
+
+            #[inline]
+            fn any_is_ready(&self) -> bool {
+                self.raw().$is_ready()
             }
 
             #[inline]
@@ -56,9 +65,9 @@ macro_rules! signals {
 }
 
 signals! {
-    Event: is_set;
-    Latch: is_open;
-    AutoResetEvent: try_wait;
+    Event: is_set, is_set;
+    Latch: is_open, is_open;
+    AutoResetEvent: is_set, try_wait;
 }
 
 impl fmt::Display for Misuse {

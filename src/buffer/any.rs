@@ -103,6 +103,19 @@ impl<'a, T, B> Putting<'a, T, B> {
 }
 
 #[inline]
+fn is_ready<T, B: Buffer<Item = T>>(putting: &Putting<'_, T, B>) -> bool {
+    putting.buffer.core().is_ready(Side::Putters)
+}
+
+impl<T> Putting<'_, T> {
+    /// Returns whether there seems to be room for it, or none ever again.
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        is_ready(self)
+    }
+}
+
+#[inline]
 fn attempt<T, B: Buffer<Item = T>>(putting: &mut Putting<'_, T, B>) -> Option<Result<(), PutError<T>>> {
     match putting.buffer.core().try_put(putting.item.take()?) {
         Ok(()) => Some(Ok(())),
@@ -200,6 +213,17 @@ sides! {
 }
 
 impl<S: Store> Core<S> {
+    /// Returns whether there is something to take or to be told, or may be.
+    fn is_ready(&self, side: Side) -> bool {
+        self.store().look().is_none_or(|(len, closed)| {
+            closed
+                || match side {
+                    Side::Getters => len != 0,
+                    Side::Putters => len < self.store().capacity(),
+                }
+        })
+    }
+
     /// The getters' side as a source.
     #[inline]
     fn attempt_get(&self) -> Option<Result<S::Item, GetError>> {
@@ -228,6 +252,11 @@ impl<T, B: Buffer<Item = T>> AnySource for Getting<'_, T, B> {
     }
 
     #[inline]
+    fn any_is_ready(&self) -> bool {
+        self.buffer.core().is_ready(Side::Getters)
+    }
+
+    #[inline]
     fn any_attempt(&mut self, _handed: bool) -> Option<Self::Output> {
         self.buffer.core().attempt_get()
     }
@@ -240,6 +269,11 @@ impl<T, B: Buffer<Item = T>> AnySource for &mut Putting<'_, T, B> {
 
     fn any_raw(&self) -> Raw<'_> {
         Raw(&**self)
+    }
+
+    #[inline]
+    fn any_is_ready(&self) -> bool {
+        is_ready(self)
     }
 
     #[inline]
@@ -267,6 +301,10 @@ macro_rules! slices {
 
             fn any_raw(&self, place: usize) -> Raw<'_> {
                 Raw(&self[place])
+            }
+
+            fn any_is_ready(&self, place: usize) -> bool {
+                is_ready(&self[place])
             }
 
             fn any_attempt(&mut self, place: usize, _handed: bool) -> Option<Self::First> {

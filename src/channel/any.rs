@@ -18,6 +18,11 @@ impl<T> AnySource for &Receiver<T> {
     }
 
     #[inline]
+    fn any_is_ready(&self) -> bool {
+        self.channel.buffer.getting().any_is_ready()
+    }
+
+    #[inline]
     fn any_attempt(&mut self, handed: bool) -> Option<Self::Output> {
         self.channel.buffer.getting().any_attempt(handed).map(|message| message.map_err(|_| RecvError))
     }
@@ -72,6 +77,11 @@ impl<T> AnySource for &mut Sending<'_, T> {
 
     fn any_raw(&self) -> Raw<'_> {
         Raw(&self.0)
+    }
+
+    #[inline]
+    fn any_is_ready(&self) -> bool {
+        self.0.is_ready()
     }
 
     #[inline]

@@ -142,6 +142,15 @@ impl RawSemaphore {
         self.load().permits()
     }
 
+    /// Returns whether `n` permits are there and no thread waits. If so, what was done before they came is
+    /// seen.
+    #[inline]
+    pub(crate) fn is_offered(&self, n: usize) -> bool {
+        // Acquire (semaphore.permits): what threads did before they gave permits back, such as another
+        // object of a set that they made ready.
+        n == 0 || State(self.state.load(Acquire)).offers(n)
+    }
+
     /// Takes `n` permits if they are there and no thread waits.
     #[inline]
     pub(crate) fn try_acquire(&self, n: usize) -> bool {

@@ -360,6 +360,11 @@ impl<T> AnySource for &Task<T> {
         Raw(self.0.completion.done().raw())
     }
 
+    #[inline]
+    fn any_is_ready(&self) -> bool {
+        self.is_finished()
+    }
+
     fn any_attempt(&mut self, handed: bool) -> Option<()> {
         (handed || self.is_finished()).then_some(())
     }

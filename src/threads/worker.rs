@@ -279,6 +279,11 @@ impl<T> AnySource for &Worker<T> {
         Raw(self.shared.ended.raw())
     }
 
+    #[inline]
+    fn any_is_ready(&self) -> bool {
+        !self.is_alive()
+    }
+
     fn any_attempt(&mut self, handed: bool) -> Option<()> {
         (handed || !self.is_alive()).then_some(())
     }

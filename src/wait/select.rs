@@ -321,7 +321,13 @@ impl Wait<'_> {
                 self.leave(None, None);
                 return false;
             };
+            let handed_before_it_tried = handed && !out;
             let out = out.then_some(place);
+            let mut before = order(self.start, self.sources.len()).take_while(|&other| other != place);
+            if handed_before_it_tried && before.any(|other| self.attempt(other, false, None)) {
+                reached!("notified before it was handed something");
+                return true;
+            }
             if self.attempt(place, handed, out) {
                 return true;
             }
@@ -392,7 +398,8 @@ impl Wait<'_> {
             return Some(Turn { place, handed: false, out: true });
         }
         reached!("handed something before it has tried");
-        // Which object has notified it is not known any more. Handing on does no harm to the others.
+        // Which object has notified it is not known any more: the caller tries those that come before the one
+        // at which it was handed something. Handing on does no harm to the others.
         self.branches.iter().flatten().for_each(|branch| branch.notified.set(true));
         Some(Turn { place, handed: true, out: false })
     }

@@ -333,20 +333,30 @@ fn shutdown_of_a_long_chain_needs_no_stack() {
     });
 }
 
-/// Tasks that own the pool, and whose callbacks cancel others: the last reference goes in one of the pool's
+/// Tasks that own the pool, and whose closures cancel others: the last reference goes in one of the pool's
 /// own threads.
 #[test]
 fn chain_in_a_pool_that_its_own_task_drops() {
     watchdog(|| {
-        let (pool, go) = occupied();
+        let pool = Arc::new(ThreadPool::new(1));
+        let (first, go) = (Arc::new(Mutex::new(Cancels(None))), Event::new());
+        let (cancels, go) = (Arc::clone(&first), Arc::new(go));
+        let own = Arc::clone(&go);
+        drop(pool.submit(move || {
+            own.wait();
+            drop(cancels.replace(Cancels(None)));
+        }));
         let drops = Drops::new();
         let mut next = None;
         for _ in 0..chain() {
             let owned = (Cancels(next), Arc::clone(&pool), drops.value());
-            next = Some(pool.submit(move || drop(owned)).unwrap());
+            let task = pool.submit(move || {
+                drop(owned);
+                unreachable!("cancelled before it runs")
+            });
+            next = Some(task.unwrap());
         }
-        let first = Cancels(next);
-        drop(pool.submit(move || drop(first)));
+        first.set(Cancels(next));
         drop(pool);
         go.set();
         eventually(|| drops.count() == chain());

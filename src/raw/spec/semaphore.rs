@@ -52,8 +52,18 @@ impl RawSemaphore {
         self.gate.step(|fields| fields.permits)
     }
 
+    /// Returns whether `n` permits are there and no thread waits. Publishes nothing: the order of
+    /// the steps is what its caller needs.
+    pub(crate) fn is_offered(&self, n: usize) -> bool {
+        n == 0 || self.gate.step(|fields| Self::offers(fields, n))
+    }
+
+    fn offers(fields: &Fields, n: usize) -> bool {
+        fields.queue.is_empty() && fields.leaving == 0 && fields.permits >= n
+    }
+
     fn take(&self, fields: &mut Fields, n: usize) -> bool {
-        let offered = fields.queue.is_empty() && fields.leaving == 0 && fields.permits >= n;
+        let offered = Self::offers(fields, n);
         if offered {
             fields.permits -= n;
             self.permits.acquire();
