@@ -22,10 +22,10 @@ fn one_of_two_signals_is_consumed() {
         let shared = Arc::new((AutoResetEvent::new(), AutoResetEvent::new(), Plain::new(0), Plain::new(0)));
         let other = Arc::clone(&shared);
         let setter = thread::spawn(move || {
-            other.2.set(1);
-            other.0.set();
             other.3.set(1);
             other.1.set();
+            other.2.set(1);
+            other.0.set();
         });
         let first = match wait_any((&shared.0, &shared.1)) {
             First2::First(()) => {
@@ -89,8 +89,8 @@ fn two_signals_against_a_time_out() {
         let shared = Arc::new((AutoResetEvent::new(), AutoResetEvent::new()));
         let other = Arc::clone(&shared);
         let setter = thread::spawn(move || {
-            other.0.set();
             other.1.set();
+            other.0.set();
         });
         let first = wait_any_for((&shared.0, &shared.1), SOON);
         setter.join().unwrap();
@@ -377,14 +377,14 @@ fn item_goes_on_to_a_plain_getter() {
         let shared = Arc::new((BoundedBuffer::new(2), Event::new()));
         let selecting = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || match wait_any((&shared.1, shared.0.getting())) {
-                First2::First(()) => {
-                    reach("event");
-                    0
-                }
-                First2::Second(item) => {
+            thread::spawn(move || match wait_any((shared.0.getting(), &shared.1)) {
+                First2::First(item) => {
                     reach("item");
                     item.unwrap()
+                }
+                First2::Second(()) => {
+                    reach("event");
+                    0
                 }
             })
         };
@@ -407,9 +407,8 @@ fn item_is_put_or_comes_back() {
         shared.0.put(1).unwrap();
         let other = Arc::clone(&shared);
         let getter = thread::spawn(move || {
-            let got = other.0.get().unwrap();
             other.1.set();
-            got
+            other.0.get().unwrap()
         });
         let mut item = shared.0.putting(2);
         let first = wait_any((&mut item, &shared.1)).index();

@@ -174,8 +174,8 @@ fn first_of_a_signal_and_a_permit() {
         let shared = Arc::new((AutoResetEvent::new(), Semaphore::new(0)));
         let other = Arc::clone(&shared);
         let waker = thread::spawn(move || {
-            other.0.set();
             other.1.add_permits(1);
+            other.0.set();
         });
         let first = match wait_any_for((&shared.0, shared.1.acquiring()), SOON) {
             Some(First2::First(())) => "signal",
