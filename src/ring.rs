@@ -7,8 +7,8 @@ use std::ptr;
 
 use crate::facade::const_fn;
 use crate::raw::chain::{Chain, Detached, Segment};
-pub(crate) use crate::raw::ring::No;
 use crate::raw::ring::{At, Claim, Cursors, Shape, Slot, Slots, settled, until};
+pub(crate) use crate::raw::ring::{Look, No};
 pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
 pub(crate) use crate::raw::sleepers::{RawSleepers as Sleepers, Slept};
 pub(crate) use crate::raw::{Place, SpinWait, Waiter};
@@ -85,13 +85,13 @@ impl<T> Ring<T> {
 
     /// Puts an item, or gives it back.
     #[inline]
-    pub(crate) fn put(&self, item: T) -> Result<Wake, (No, T)> {
+    pub(crate) fn put(&self, item: T, look: Look) -> Result<Wake, (No, T)> {
         if self.shape().chained {
             return self.put_to_chain(item);
         }
         let slots = self.ring();
         let claim = match settled(|| {
-            self.cursors.put_free(|at| usize::from(self.slot(slots, at.index).is_free(at.lap)))
+            self.cursors.put_free(look, |at| usize::from(self.slot(slots, at.index).is_free(at.lap)))
         }) {
             Ok(claim) => claim,
             Err(no) => return Err((no, item)),
@@ -103,13 +103,14 @@ impl<T> Ring<T> {
 
     /// Gets an item.
     #[inline]
-    pub(crate) fn get(&self) -> Result<(T, Wake), No> {
+    pub(crate) fn get(&self, look: Look) -> Result<(T, Wake), No> {
         if self.shape().chained {
             return self.get_from_chain();
         }
         let slots = self.ring_to_get_from()?;
         let claim = settled(|| {
-            self.cursors.get_published(|at| usize::from(self.slot(slots, at.index).is_published(at.lap)))
+            self.cursors
+                .get_published(look, |at| usize::from(self.slot(slots, at.index).is_published(at.lap)))
         })?;
         // SAFETY: claimed, and seen published.
         let item = unsafe { self.slot(slots, claim.at.index).read(claim.at.lap) };
@@ -151,7 +152,7 @@ impl<T> Ring<T> {
                 .take_while(|&(index, lap)| self.slot(slots, index).is_free(lap))
                 .count()
         };
-        let claim = settled(|| self.cursors.put_free(free))?;
+        let claim = settled(|| self.cursors.put_free(Look::Both, free))?;
         let places = self.positions(claim.at, claim.count);
         // The first is published last: the thread that sees it there finds the others, too.
         for ((index, lap), item) in places.zip(items.drain(..claim.count)).rev() {
@@ -174,7 +175,7 @@ impl<T> Ring<T> {
                 .take_while(|&(index, lap)| self.slot(slots, index).is_published(lap))
                 .count()
         };
-        let claim = settled(|| self.cursors.get_published(published))?;
+        let claim = settled(|| self.cursors.get_published(Look::Both, published))?;
         let places = self.positions(claim.at, claim.count);
         for (index, _) in places.clone() {
             // SAFETY: claimed, and seen published. Read once: nothing between this and the end of the call
@@ -363,7 +364,7 @@ impl<T> Drop for Ring<T> {
 
         impl<T> Remaining<'_, T> {
             fn drop_items(&self) {
-                while let Ok((item, _)) = self.0.get() {
+                while let Ok((item, _)) = self.0.get(Look::Both) {
                     drop(item);
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::wait::{Side, Store};
 use crate::facade::{Deadline, const_fn};
 use crate::mutex::{Mutex, MutexGuard};
-use crate::ring::{Enqueued, No, Node, Place, Sleepers, Slept, Wake};
+use crate::ring::{Enqueued, Look, No, Node, Place, Sleepers, Slept, Wake};
 
 /// A collection that decides which item leaves next.
 ///
@@ -125,7 +125,7 @@ impl<C: Collection> Store for Locked<C> {
         self.state.lock().puts
     }
 
-    fn put(&self, item: C::Item) -> Result<Wake, (No, C::Item)> {
+    fn put(&self, item: C::Item, _: Look) -> Result<Wake, (No, C::Item)> {
         match self.try_lock_for_put() {
             // If this panics, the lock is released before the item is dropped.
             Ok(mut state) => {
@@ -136,7 +136,7 @@ impl<C: Collection> Store for Locked<C> {
         }
     }
 
-    fn get(&self) -> Result<(C::Item, Wake), No> {
+    fn get(&self, _: Look) -> Result<(C::Item, Wake), No> {
         self.state.lock().get()
     }
 

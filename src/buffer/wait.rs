@@ -10,7 +10,7 @@ use crate::condvar::Condvar;
 use crate::facade::{Deadline, TimeLimit, const_fn};
 use crate::mutex::Mutex;
 use crate::observe::{Call, Identity, Kind, Mode};
-use crate::ring::{Enqueued, No, Node, Place, Ring, Sleepers, Slept, Wake};
+use crate::ring::{Enqueued, Look, No, Node, Place, Ring, Sleepers, Slept, Wake};
 
 /// What holds the items. Waits for nothing but other threads' calls that are under way.
 pub(super) trait Store {
@@ -32,9 +32,9 @@ pub(super) trait Store {
     fn puts(&self) -> u64;
     /// Puts an item, or gives it back.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn put(&self, item: Self::Item) -> Result<Wake, (No, Self::Item)>;
+    fn put(&self, item: Self::Item, look: Look) -> Result<Wake, (No, Self::Item)>;
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn get(&self) -> Result<(Self::Item, Wake), No>;
+    fn get(&self, look: Look) -> Result<(Self::Item, Wake), No>;
     /// Puts items from the front of `items`, which has some, as far as there is room. Returns how many were
     /// put, and for how many more there was room. If it panics, `wake` says what is owed for those put
     /// before.
@@ -90,14 +90,14 @@ impl<T> Store for Ring<T> {
 
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn put(&self, item: T) -> Result<Wake, (No, T)> {
-        self.put(item)
+    fn put(&self, item: T, look: Look) -> Result<Wake, (No, T)> {
+        self.put(item, look)
     }
 
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn get(&self) -> Result<(T, Wake), No> {
-        self.get()
+    fn get(&self, look: Look) -> Result<(T, Wake), No> {
+        self.get(look)
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -233,7 +233,12 @@ impl<S: Store> Core<S> {
 
     #[inline]
     pub(super) fn try_put(&self, item: S::Item) -> Result<(), TryPutError<S::Item>> {
-        match self.store.put(item) {
+        self.put_if(item, Look::Both)
+    }
+
+    #[inline]
+    fn put_if(&self, item: S::Item, look: Look) -> Result<(), TryPutError<S::Item>> {
+        match self.store.put(item, look) {
             Ok(wake) => {
                 self.wake(Side::Getters, wake);
                 Ok(())
@@ -246,7 +251,7 @@ impl<S: Store> Core<S> {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn put(&self, item: S::Item, limit: TimeLimit<'_>) -> Result<(), PutTimeoutError<S::Item>> {
-        match self.try_put(item) {
+        match self.put_if(item, Look::Own) {
             Ok(()) => Ok(()),
             Err(TryPutError::Full(item)) => self.put_slow(item, &limit.deadline()),
             Err(TryPutError::Closed(item)) => Err(PutTimeoutError::Closed(item)),
@@ -259,7 +264,7 @@ impl<S: Store> Core<S> {
         let mut left = Some(item);
         let put = self.wait(Side::Putters, deadline, || {
             let item = left.take().ok_or(No::Closed)?;
-            self.store.put(item).map_err(|(no, item)| {
+            self.store.put(item, Look::Both).map_err(|(no, item)| {
                 left = Some(item);
                 no
             })
@@ -325,7 +330,12 @@ impl<S: Store> Core<S> {
 
     #[inline]
     pub(super) fn try_get(&self) -> Result<S::Item, TryGetError> {
-        match self.store.get() {
+        self.get_if(Look::Both)
+    }
+
+    #[inline]
+    fn get_if(&self, look: Look) -> Result<S::Item, TryGetError> {
+        match self.store.get(look) {
             Ok((item, wake)) => {
                 self.wake(Side::Putters, wake);
                 Ok(item)
@@ -338,7 +348,7 @@ impl<S: Store> Core<S> {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn get(&self, limit: TimeLimit<'_>) -> Result<S::Item, GetTimeoutError> {
-        match self.try_get() {
+        match self.get_if(Look::Own) {
             Ok(item) => Ok(item),
             Err(TryGetError::Empty) => self.get_slow(&limit.deadline()),
             Err(TryGetError::Closed) => Err(GetTimeoutError::Closed),
@@ -348,7 +358,7 @@ impl<S: Store> Core<S> {
     #[cold]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn get_slow(&self, deadline: &Deadline) -> Result<S::Item, GetTimeoutError> {
-        let (item, wake) = self.wait(Side::Getters, deadline, || self.store.get())?;
+        let (item, wake) = self.wait(Side::Getters, deadline, || self.store.get(Look::Both))?;
         self.wake(Side::Putters, wake);
         Ok(item)
     }

@@ -114,6 +114,16 @@ pub(crate) enum Refusal {
     Closed,
 }
 
+/// How far a put or a get looks before it says that it cannot go on now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Not at the cursor of the other side, whose threads would have to fetch its line back: *not now* may
+    /// be *closed*, or be over by now.
+    Own,
+    /// At both, so that what it says was true at one moment.
+    Both,
+}
+
 /// Why a put or a get does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum No {
@@ -307,7 +317,7 @@ impl Cursors {
 
     /// Claims the next places of a ring, of which `free` tells how many there are.
     #[inline(always)]
-    pub(crate) fn put_free(&self, free: impl Fn(At) -> usize) -> Result<Claim, Refusal> {
+    pub(crate) fn put_free(&self, look: Look, free: impl Fn(At) -> usize) -> Result<Claim, Refusal> {
         let mut tail = self.tail.load();
         let mut collisions = Collisions::NONE;
         loop {
@@ -327,6 +337,9 @@ impl Cursors {
                 }
                 continue;
             }
+            if look == Look::Own {
+                return Err(Refusal::NotNow);
+            }
             let now = self.tail.load();
             if now != tail {
                 tail = now;
@@ -340,7 +353,11 @@ impl Cursors {
 
     /// Claims the first items of a ring, of which `published` tells how many there are.
     #[inline(always)]
-    pub(crate) fn get_published(&self, published: impl Fn(At) -> usize) -> Result<Claim, Refusal> {
+    pub(crate) fn get_published(
+        &self,
+        look: Look,
+        published: impl Fn(At) -> usize,
+    ) -> Result<Claim, Refusal> {
         let mut head = self.head.load();
         let mut collisions = Collisions::NONE;
         loop {
@@ -356,6 +373,9 @@ impl Cursors {
                     }
                 }
                 continue;
+            }
+            if look == Look::Own {
+                return Err(Refusal::NotNow);
             }
             let tail = self.tail.load();
             if self.shape.between(head, tail) == 0 {

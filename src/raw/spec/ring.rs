@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::facade::spec::{Edge, Gate, Past};
-pub(crate) use crate::raw::ring::No;
+pub(crate) use crate::raw::ring::{Look, No};
 pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
 pub(crate) use crate::raw::sleepers::{RawSleepers as Sleepers, Slept};
 pub(crate) use crate::raw::{Place, SpinWait, Waiter};
@@ -104,7 +104,7 @@ impl<T> Ring<T> {
     }
 
     #[track_caller]
-    pub(crate) fn put(&self, item: T) -> Result<Wake, (No, T)> {
+    pub(crate) fn put(&self, item: T, _: Look) -> Result<Wake, (No, T)> {
         self.gate.step(|fields| {
             if let Some(no) = self.refuses(fields) {
                 return Err((no, item));
@@ -115,7 +115,7 @@ impl<T> Ring<T> {
     }
 
     #[track_caller]
-    pub(crate) fn get(&self) -> Result<(T, Wake), No> {
+    pub(crate) fn get(&self, _: Look) -> Result<(T, Wake), No> {
         self.gate.step(|fields| {
             let item = fields.get().ok_or_else(|| self.refusal(fields))?;
             Ok((item, Wake(std::mem::take(&mut fields.putter_waits))))
