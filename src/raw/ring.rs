@@ -337,12 +337,11 @@ impl Cursors {
                 }
                 continue;
             }
-            if look == Look::Own {
-                return Err(Refusal::NotNow);
-            }
             let now = self.tail.load();
             if now != tail {
                 tail = now;
+            } else if look == Look::Own {
+                return Err(Refusal::NotNow);
             } else if self.shape.between(self.head.load(), tail) >= self.shape.capacity {
                 return Err(Refusal::NotNow);
             } else {
@@ -374,16 +373,15 @@ impl Cursors {
                 }
                 continue;
             }
-            if look == Look::Own {
-                return Err(Refusal::NotNow);
-            }
-            let tail = self.tail.load();
-            if self.shape.between(head, tail) == 0 {
-                return Err(if tail.is(Cursor::CLOSED) { Refusal::Closed } else { Refusal::NotNow });
+            if look == Look::Both {
+                let tail = self.tail.load();
+                if self.shape.between(head, tail) == 0 {
+                    return Err(if tail.is(Cursor::CLOSED) { Refusal::Closed } else { Refusal::NotNow });
+                }
             }
             let now = self.head.load();
             if now == head {
-                return Err(Refusal::Busy);
+                return Err(if look == Look::Own { Refusal::NotNow } else { Refusal::Busy });
             }
             head = now;
         }
