@@ -340,13 +340,10 @@ impl Cursors {
             let now = self.tail.load();
             if now != tail {
                 tail = now;
-            } else if look == Look::Own {
-                return Err(Refusal::NotNow);
-            } else if self.shape.between(self.head.load(), tail) >= self.shape.capacity {
-                return Err(Refusal::NotNow);
-            } else {
-                return Err(Refusal::Busy);
+                continue;
             }
+            let full = || self.shape.between(self.head.load(), tail) >= self.shape.capacity;
+            return Err(if look == Look::Own || full() { Refusal::NotNow } else { Refusal::Busy });
         }
     }
 
