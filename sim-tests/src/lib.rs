@@ -20,6 +20,8 @@ mod machines;
 #[cfg(sim)]
 mod report;
 #[cfg(sim)]
+mod select;
+#[cfg(sim)]
 mod study;
 #[cfg(sim)]
 mod workloads;
@@ -31,6 +33,7 @@ pub fn print(what: &str) {
         "report" => report::run(),
         "costs" => costs::print(),
         "goals" => goals::print(),
+        "selecting" => select::print(),
         "study" => study::run(),
         "versus" => report::compare(),
         "ranges" => report::ranges(),

@@ -12,29 +12,23 @@ use lockwork::{BoundedBuffer, Condvar, Event, Latch, Mutex, RwLock, Semaphore};
 use crate::locks::{Line, futex, ring};
 use crate::machines;
 use crate::workloads::{
-    Figures, Setting, broadcast, crowd, exclusive, meetings, permits, queue, shared, turns,
+    Figures, Setting, broadcast, crowd, exclusive, meetings, over_seeds, permits, queue, shared, turns,
 };
 
 const NS: u64 = Machine::NS;
 const US: u64 = Machine::US;
 const MS: u64 = Machine::MS;
 
-/// The mean over runs that begin differently: what one run's longest wait is depends on chance.
-fn over_seeds(run: impl Fn(u64) -> f64) -> f64 {
-    const SEEDS: u64 = 15;
-    (1..=SEEDS).map(run).sum::<f64>() / SEEDS as f64
-}
-
 /// Asserts that a number, of which less is better, has not grown by more than a tenth.
 #[track_caller]
-fn at_most(value: f64, measured: f64, what: &str) {
+pub(crate) fn at_most(value: f64, measured: f64, what: &str) {
     println!("{what}: {value:.3}, was {measured}");
     assert!(value <= measured * 1.1, "{what}: {value:.3}, was {measured}");
 }
 
 /// Asserts that a number, of which more is better, has not shrunk by more than a tenth.
 #[track_caller]
-fn at_least(value: f64, measured: f64, what: &str) {
+pub(crate) fn at_least(value: f64, measured: f64, what: &str) {
     println!("{what}: {value:.3}, was {measured}");
     assert!(value >= measured / 1.1, "{what}: {value:.3}, was {measured}");
 }

@@ -98,8 +98,14 @@ impl Figures {
     }
 }
 
+/// The mean over runs that begin differently: what one run's longest wait is depends on chance.
+pub(crate) fn over_seeds(run: impl Fn(u64) -> f64) -> f64 {
+    const SEEDS: u64 = 15;
+    (1..=SEEDS).map(run).sum::<f64>() / SEEDS as f64
+}
+
 /// Notes what is served, without costing anything.
-struct Observer {
+pub(crate) struct Observer {
     start: u64,
     end: u64,
     /// What had been done at the start, once that is over.
@@ -151,15 +157,20 @@ impl Observer {
         is_over
     }
 
-    fn begins(&self, number: usize) {
+    /// Whether what is done now counts.
+    pub(crate) fn is_measuring(&self) -> bool {
+        self.before.borrow().is_some() && self.after.borrow().is_none()
+    }
+
+    pub(crate) fn begins(&self, number: usize) {
         let pending = Pending { since: sim::time(), served: self.served.get() };
         self.pending.borrow_mut()[number] = Some(pending);
     }
 
-    fn is_served(&self, number: usize) {
+    pub(crate) fn is_served(&self, number: usize) {
         let now = sim::time();
         let pending = self.pending.borrow_mut()[number].take().expect("an operation that has begun");
-        if self.before.borrow().is_some() && self.after.borrow().is_none() {
+        if self.is_measuring() {
             self.each.borrow_mut()[number] += 1;
             self.note(pending, now);
         }
@@ -194,7 +205,7 @@ fn sum(counts: &[Counts]) -> Counts {
 }
 
 /// Runs `operation` in each thread, over and over.
-fn measure<S>(
+pub(crate) fn measure<S>(
     name: &'static str,
     setting: &Setting,
     make: impl FnOnce() -> S,

@@ -1,0 +1,163 @@
+//! A crowd of threads that wait for the first of several objects. The table of `docs/scaling.md`, which
+//! `cargo sim selecting` prints, and some of its numbers held with a tenth of slack.
+
+use std::cell::Cell;
+
+use lockwork::sim::{self, Machine};
+use lockwork::{AutoResetEvent, BoundedBuffer, First3, Semaphore, wait_any, wait_any_fair};
+
+use crate::locks::Line;
+use crate::machines;
+use crate::workloads::{Figures, Setting, measure, over_seeds};
+
+const US: u64 = Machine::US;
+
+/// What the crowd waits for.
+struct Objects {
+    permits: Line<Semaphore>,
+    items: Line<BoundedBuffer<u64>>,
+    signal: Line<AutoResetEvent>,
+}
+
+impl Objects {
+    const COUNT: usize = 3;
+
+    fn new(waiting: usize) -> Self {
+        Self {
+            permits: Line(Semaphore::new(0)),
+            items: Line(BoundedBuffer::new(waiting)),
+            signal: Line(AutoResetEvent::new()),
+        }
+    }
+
+    /// Gives one thread of `waiting` what it waits for at an object, unless there lies enough of it.
+    fn give(&self, object: u64, waiting: usize) {
+        match object {
+            0 if self.permits.0.available_permits() < waiting => self.permits.0.add_permits(1),
+            0 => {}
+            1 => _ = self.items.0.try_put(1),
+            _ => self.signal.0.set(),
+        }
+    }
+}
+
+/// How a thread of the crowd waits, by its number.
+pub(crate) struct Way {
+    name: &'static str,
+    wait: fn(&Objects, usize),
+}
+
+fn took(first: First3<lockwork::SemaphorePermit<'_>, Result<u64, lockwork::GetError>, ()>) {
+    match first {
+        First3::First(permit) => permit.forget(),
+        First3::Second(item) => assert!(item.is_ok(), "no thread closes it"),
+        First3::Third(()) => {}
+    }
+}
+
+const FIRST: Way = Way {
+    name: "wait_any",
+    wait: |on, _| took(wait_any((on.permits.0.acquiring(), on.items.0.getting(), &on.signal.0))),
+};
+const FAIR: Way = Way {
+    name: "wait_any_fair",
+    wait: |on, _| took(wait_any_fair((on.permits.0.acquiring(), on.items.0.getting(), &on.signal.0))),
+};
+/// Each thread has one object, which is what the other ways are to be compared with.
+const ALONE: Way = Way {
+    name: "each for one",
+    wait: |on, number| match number % Objects::COUNT {
+        0 => on.permits.0.acquire().forget(),
+        1 => assert!(on.items.0.get().is_ok(), "no thread closes it"),
+        _ => on.signal.0.wait(),
+    },
+};
+
+/// So many threads wait for a permit, an item or a signal, of which others give them one at a time, drawn by
+/// chance, with a pause between two. `setting.threads` are all of them. What those others do meanwhile is not
+/// counted.
+fn crowd(setting: &Setting, waiting: usize, way: &Way) -> Figures {
+    let paced = Cell::new(0);
+    let mut figures = measure(
+        way.name,
+        setting,
+        || Objects::new(waiting),
+        |objects, observer, number| {
+            if number < waiting {
+                observer.begins(number);
+                (way.wait)(objects, number);
+                observer.is_served(number);
+            } else {
+                let pause = sim::random(setting.pause + 1);
+                sim::work(pause);
+                if observer.is_measuring() {
+                    paced.set(paced.get() + pause);
+                }
+                objects.give(sim::random(Objects::COUNT as u64), waiting);
+            }
+        },
+    );
+    figures.each.truncate(waiting);
+    figures.counts.cpu -= paced.get();
+    figures
+}
+
+/// How many wait, and how many wake them.
+const CROWDS: [(usize, usize); 4] = [(2, 2), (8, 4), (64, 2), (64, 16)];
+
+/// The mean of fifteen runs, each waker with a pause of 0 to 10 µs.
+fn of_crowd(waiting: usize, waking: usize, way: &Way, number: impl Fn(&Figures) -> f64) -> f64 {
+    let machine = machines::mesh(waiting + waking);
+    over_seeds(|seed| {
+        let setting = Setting { seed, pause: 10 * US, ..Setting::new(machine.clone()) };
+        number(&crowd(&setting, waiting, way))
+    })
+}
+
+/// Prints the table.
+pub(crate) fn print() {
+    println!("| waiting | waking | | M/s | transfers | wake-ups | CPU ns | least/most | longest bypass |");
+    println!("|--:|--:|---|--:|--:|--:|--:|--:|--:|");
+    for (waiting, waking) in CROWDS {
+        for way in [&FIRST, &FAIR, &ALONE] {
+            let of = |number: fn(&Figures) -> f64| of_crowd(waiting, waking, way, number);
+            println!(
+                "| {waiting} | {waking} | {} | {:.3} | {:.1} | {:.2} | {:.0} | {:.2} | {:.0} |",
+                way.name,
+                of(Figures::rate),
+                of(Figures::transfers),
+                of(Figures::wakes),
+                of(Figures::cpu),
+                of(Figures::fairness),
+                of(|figures| figures.longest_bypass as f64),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FIRST, of_crowd};
+    use crate::numbers::{at_least, at_most};
+    use crate::workloads::Figures;
+
+    #[test]
+    fn crowd_is_served() {
+        // How fair it is to 64 is the chance of a few threads that find the lock of a queue taken: not held.
+        for (waiting, waking, rate, wakes, cpu, fair) in [
+            (2, 2, 0.345, 0.254, 4269.0, Some((0.97, 7.0))),
+            (8, 4, 0.606, 0.65, 6295.0, Some((0.87, 21.0))),
+            (64, 2, 0.298, 0.76, 6249.0, None),
+        ] {
+            let found = |number: fn(&Figures) -> f64| of_crowd(waiting, waking, &FIRST, number);
+            let what = |of: &str| format!("{of} of {waiting} that wait for three objects");
+            at_least(found(Figures::rate), rate, &what("M/s"));
+            at_most(found(Figures::wakes), wakes, &what("wake-ups for each operation"));
+            at_most(found(Figures::cpu), cpu, &what("ns of CPU for each operation"));
+            if let Some((fairness, bypass)) = fair {
+                at_least(found(Figures::fairness), fairness, &what("least over most served"));
+                at_most(found(|figures| figures.longest_bypass as f64), bypass, &what("longest bypass"));
+            }
+        }
+    }
+}
