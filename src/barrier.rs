@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::facade::{TimeLimit, const_fn};
 use crate::observe::{Call, Identity, Kind, Mode};
-use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
+use crate::raw::barrier::{Broken, Met, RawBarrier};
 
 /// A place where a given number of threads meet, round after round: no thread goes on before all have
 /// arrived.
@@ -92,9 +92,9 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// `reset` meanwhile.
 ///
 /// Each round has a state of its own: a thread that was released gets its [`BarrierWaitResult`], whatever
-/// happens to the barrier before it returns. A thread that comes while an action runs, or before all members
-/// of a broken round have noticed, waits to enter, for as long as its deadline allows. If it gives up it has
-/// not arrived, and breaks nothing.
+/// happens to the barrier before it returns. A thread that comes while an action runs, or before all threads
+/// have left a broken round, waits to enter, for as long as its deadline allows. If it gives up it has not
+/// arrived, and breaks nothing.
 ///
 /// # Blocking
 ///
@@ -122,7 +122,7 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// # Panics
 ///
 /// [`wait`](Self::wait) panics if the round breaks; the other forms return it. Any wait goes on with the
-/// panic of the action that it runs, and panics if 16,777,215 threads are in the round already.
+/// panic of the action that it runs, and panics if 8,388,608 threads are in the round already.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -134,14 +134,14 @@ use crate::raw::barrier::{Action, Broken, Met, RawBarrier};
 /// # Implementation notes
 ///
 /// One word with the number of the round and the count of those who have arrived, and a queue of waiters on
-/// their stacks. Arriving is one atomic exchange, which for the last to arrive releases those who still spin.
+/// their stacks. Arriving is one atomic addition, after which the last to arrive releases those that still
+/// spin by an exchange, or another thread that comes first does so for it.
 /// Code that shares a barrier by raw pointer must know [who may free
 /// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 #[doc(alias = "CyclicBarrier")]
 pub struct Barrier {
     raw: RawBarrier,
     identity: Identity,
-    action: Option<Box<Action>>,
 }
 
 impl Barrier {
@@ -157,7 +157,7 @@ impl Barrier {
         #[must_use]
         #[inline]
         pub fn new(parties: usize) -> Self {
-            Self { raw: RawBarrier::new(parties), identity: Identity::NONE, action: None }
+            Self { raw: RawBarrier::new(parties), identity: Identity::NONE }
         }
     }
 
@@ -167,7 +167,7 @@ impl Barrier {
         #[must_use]
         #[inline]
         pub fn named(name: &'static str, parties: usize) -> Self {
-            Self { raw: RawBarrier::new(parties), identity: Identity::named(name), action: None }
+            Self { raw: RawBarrier::new(parties), identity: Identity::named(name) }
         }
     }
 
@@ -193,7 +193,7 @@ impl Barrier {
     where
         F: Fn() + Send + Sync + 'static,
     {
-        Self { raw: RawBarrier::new(parties), identity: Identity::NONE, action: Some(Box::new(action)) }
+        Self { raw: RawBarrier::with_action(parties, Box::new(action)), identity: Identity::NONE }
     }
 
     /// Returns how many threads make up a round.
@@ -313,7 +313,7 @@ impl Barrier {
         limit: TimeLimit<'_>,
         call: &'static str,
     ) -> Result<BarrierWaitResult, BrokenBarrier> {
-        match self.raw.wait(limit, self.action.as_deref(), call) {
+        match self.raw.wait(limit, call) {
             Ok(Met { index, last }) => Ok(BarrierWaitResult { is_leader: last, index }),
             Err(Broken) => Err(BrokenBarrier),
         }
@@ -338,7 +338,9 @@ impl Barrier {
     }
 
     /// Makes the barrier as good as new: all threads that wait get [`BrokenBarrier`], and the next to come
-    /// begins a new round. Does nothing if no thread is inside and the barrier is not broken.
+    /// begins a new round. That is not before all threads that were inside have left: until then a thread
+    /// that comes waits to enter, and one that does not want to wait gets [`BrokenBarrier`]. Does nothing if
+    /// no thread is inside and the barrier is not broken.
     pub fn reset(&self) {
         self.raw.reset();
     }

@@ -551,3 +551,106 @@ fn sleepers_are_left_to_the_queue_locks_holder() {
         reach(if tripped { "tripped" } else { "broken" });
     });
 }
+
+/// A thread that comes, or whose time is up, between the last arrival and the trip takes the round for the
+/// tripped one that it is: of one party no wait fails, be it of no length, whatever is reset meanwhile.
+#[test]
+fn nothing_breaks_a_round_of_one() {
+    let states =
+        ["barrier visited while no thread may arrive", "barrier tripped for the last to arrive", "reset"];
+    model(&states, || {
+        let barrier = Arc::new(Barrier::new(1));
+        let other = Arc::clone(&barrier);
+        let thread = thread::spawn(move || {
+            assert!(other.wait_for(Duration::ZERO).is_ok());
+            assert!(other.wait_result().is_ok());
+        });
+        assert!(barrier.wait_for(Duration::ZERO).is_ok());
+        barrier.reset();
+        assert_eq!(barrier.waiting(), 0, "the last to arrive has tripped");
+        thread.join().unwrap();
+        reach("reset");
+    });
+}
+
+/// The same of an abort: it breaks no round in which all have arrived.
+#[test]
+fn abort_breaks_no_round_in_which_all_have_arrived() {
+    let states = ["barrier tripped for the last to arrive", "before", "after"];
+    model(&states, || {
+        let barrier = Arc::new(Barrier::new(1));
+        let other = Arc::clone(&barrier);
+        let thread = thread::spawn(move || other.wait_result().is_ok());
+        barrier.abort();
+        assert!(barrier.wait_for(Duration::ZERO).is_err());
+        reach(if thread.join().unwrap() { "before" } else { "after" });
+        barrier.reset();
+        assert!(barrier.wait_for(Duration::ZERO).is_ok());
+    });
+}
+
+/// More threads than parties: one that comes between the last arrival and the trip is the first of the next
+/// round, and takes nothing from the last.
+#[test]
+fn third_thread_comes_before_the_trip() {
+    let states = ["barrier tripped for the last to arrive", "met", "broken", "with the third"];
+    model_bounded(3, THREE, &states, || {
+        let barrier = Arc::new(Barrier::new(2));
+        let members = [(); 2].map(|()| {
+            let barrier = Arc::clone(&barrier);
+            thread::spawn(move || barrier.wait_result().is_ok())
+        });
+        let third = barrier.wait_for(Duration::ZERO).is_ok();
+        // One may be left that no other will come for.
+        barrier.abort();
+        match (members.map(|member| member.join().unwrap()), third) {
+            ([true, true], false) => reach("met"),
+            ([false, false], false) => reach("broken"),
+            ([true, false] | [false, true], true) => reach("with the third"),
+            (members, third) => panic!("{members:?} of the members have met, and {third} of the third"),
+        }
+    });
+}
+
+/// A third thread, which has nothing from the members but the count, trips the round for the last of them: each
+/// member still sees what the other did.
+#[test]
+fn members_see_each_other_by_way_of_a_helper() {
+    let states = ["barrier tripped for the last to arrive", "barrier member released in flight"];
+    model_bounded(3, THREE, &states, || {
+        let meeting = meeting(Barrier::new(2));
+        let members = [0, 1].map(|who| {
+            let meeting = Arc::clone(&meeting);
+            thread::spawn(move || {
+                meeting.written[who].set(1);
+                if meeting.barrier.wait_result().is_ok() {
+                    assert_eq!(meeting.written[1 - who].get(), 1);
+                }
+            })
+        });
+        meeting.barrier.reset();
+        // One may be left that no other will come for.
+        meeting.barrier.abort();
+        members.map(|member| member.join().unwrap());
+    });
+}
+
+/// A visitor of a broken round stays on its count until it has left: if it is the last, the round ends then.
+#[test]
+fn visitor_can_be_the_last_of_a_broken_round() {
+    let states = ["barrier visitor ends a broken round", "barrier entrant waits", "waiter parks"];
+    model_bounded(4, "two rounds with an action", &states, || {
+        let barrier = Arc::new_cyclic(|weak: &std::sync::Weak<Barrier>| {
+            let (weak, runs) = (weak.clone(), AtomicUsize::new(0));
+            Barrier::with_action(1, move || {
+                if runs.fetch_add(1, Relaxed) == 0 {
+                    weak.upgrade().expect("it runs our action").reset();
+                }
+            })
+        });
+        let other = Arc::clone(&barrier);
+        let thread = thread::spawn(move || other.wait_result().is_ok());
+        assert_ne!(barrier.wait_result().is_ok(), thread.join().unwrap(), "the first run breaks its round");
+        assert_eq!(barrier.waiting(), 0);
+    });
+}

@@ -1,7 +1,8 @@
 /* The barrier (src/raw/barrier/mod.rs): a word of generation, SLEEPERS, ABORTED, BROKEN and count, beside a queue to which the
    designated is delegated. N threads and PARTIES places, each thread any number of turns: it waits, with or without a deadline,
    which may pass at any point; aborts; or resets (BREAKERS, WAITERS and TIMED say how many may do which). With -DACTION the last to
-   arrive runs an action, which may panic.
+   arrive runs an action, which may panic. A thread arrives by adding one to the count; one that may not arrive just now takes
+   itself off again. Without an action any thread that finds all arrived trips the round.
 
    Of a generation only matters whether it is the present one, so a thread has a bit that says whether the one it knows is
    over. A member may wait indefinitely if the others have stopped; `timeout` then checks that it has nothing to wait for.
@@ -15,13 +16,19 @@
     9 sleepers of the round that has ended are left to those of the next
    10 a member that is due at its deadline leaves all the same
    11 SLEEPERS is not set                                12 a panic of the action breaks nothing
-   13 a thread arrives in a round that is broken
+   13 a thread arrives in a round that is broken         14 a visitor stays on the count
+   15 a trip leaves visitors on the count
+   16 without an action a thread whose time is up gives up where it could trip the round
+   17 an abort breaks such a round                       18 who finds its round tripped for it trips the next
 
      run: -DN=2 -DACTION
      run: -DBREAKERS=0
+     run: -DBREAKERS=1 -DWAITERS=2
      run: -DBREAKERS=1 -DWAITERS=2 -DACTION
      run: -DBREAKERS=0 -DPARTIES=3 -DTIMED=1
-     find 1 2 3 4 5 6 7 8 9 10 11 12 13: -DBREAKERS=1 -DWAITERS=2 -DACTION */
+     find 1 2 3 4 5 6 7 8 9 10 11 12 13 14: -DBREAKERS=1 -DWAITERS=2 -DACTION
+     find 15 16 18: -DBREAKERS=0
+     find 17: -DBREAKERS=1 -DWAITERS=2 */
 #include "queue.pml"
 #ifndef PARTIES
 #define PARTIES 2
@@ -53,6 +60,8 @@ bit over;
 #define ALL ((1 << N) - 1)
 #define PAST(t) ((past >> (t)) & 1)
 #define present(set) set = set & (ALL - (1 << me))
+#define CLOSED (broken || count >= PARTIES)
+#define OVER (!ACTION && !broken && count >= PARTIES)
 
 inline seal(value) {
   j = 0;
@@ -67,7 +76,17 @@ inline next_generation() {
   past = ALL; wpast = ALL; inround = 0;
   count = 0; broken = 0; aborted = 0; sleepers = 0
 }
-inline trip() { assert(count == PARTIES && !broken); seal(TRIPPED); next_generation() }
+inline trip() {
+  assert(count >= PARTIES && !broken);
+  assert((inround & 1) + ((inround >> 1) & 1) + ((inround >> 2) & 1) == PARTIES);
+  seal(TRIPPED);
+  j = count - PARTIES;
+  next_generation();
+  if :: FAULT == 15 -> count = j :: else fi;
+  j = 0
+}
+/* by the last to arrive, or for it */
+inline help() { saw = sleepers && FAULT != 1; trip() }
 /* takes members off the count, and breaks the round */
 inline leave(members) {
   saw = sleepers && !(broken && (count != members || aborted));
@@ -164,39 +183,49 @@ proctype T(byte me) {
   bit timed, passed, saw, work, some, notnow;
   do
   :: break
-  :: d_step { me < BREAKERS && !aborted -> aborted = 1; saw = sleepers; if :: !broken -> seal(EXPELLED) :: else fi; broken = 1 }
+  :: d_step { me < BREAKERS && !aborted && (!OVER || FAULT == 17) ->
+       assert(ACTION || broken || count < PARTIES);
+       aborted = 1; saw = sleepers; if :: !broken -> seal(EXPELLED) :: else fi; broken = 1 }
      wake_sleepers()
   :: me < BREAKERS -> /* reset */
      if
      :: !broken && count == 0
-     :: d_step { !broken && count > 0 -> saw = sleepers; seal(EXPELLED); broken = 1 } wake_sleepers()
+     :: d_step { !broken && count > 0 && !OVER -> saw = sleepers; seal(EXPELLED); broken = 1 } wake_sleepers()
      :: d_step { broken && count == 0 -> next_generation() }
      :: d_step { broken && count > 0 -> aborted = 0 }
+     :: d_step { OVER -> help() } wake_sleepers() /* so does an abort first */
      fi
   :: me >= N - WAITERS -> /* wait */
      if :: timed = 0 :: me < TIMED -> timed = 1 fi;
      do
-     :: aborted -> break  /* proof: barrier.load */
-     :: d_step { !aborted && (broken || count == PARTIES) && FAULT != 13 -> present(past) }
+     :: d_step { CLOSED && (FAULT != 13 || count >= PARTIES) -> count++; present(past) } /* a visitor; proof: barrier.arrive */
+        d_step {
+          if
+          :: !PAST(me) && broken && FAULT != 14 -> leave(1)
+          :: !PAST(me) && OVER && FAULT != 16 -> help()
+          :: !PAST(me) && !broken && (!OVER || FAULT == 16) && FAULT != 14 -> count--
+          :: else
+          fi }
+        wake_sleepers();
         if
-        :: timed -> break
-        :: sleep(0, (!PAST(me) && (broken || count == PARTIES) && !aborted));
+        :: aborted -> break  /* proof: barrier.load */
+        :: d_step { CLOSED && !aborted && timed && (!OVER || FAULT == 16) -> assert(!OVER) } break
+        :: d_step { OVER -> help() } wake_sleepers()
+        :: !CLOSED
+        :: d_step { CLOSED && !aborted && !OVER -> present(past) }
+           sleep(0, (!PAST(me) && CLOSED && !OVER && !aborted));
            if
            :: out[me] == 0 && !notnow -> break
            :: else -> d_step { out[me] = 0; notnow = 0; passed = 0 }
            fi
         fi
      :: d_step { (!broken || FAULT == 13) && count < PARTIES - 1 -> count++; present(past); inround = inround | (1 << me) } goto meet
-     :: d_step { (!broken || FAULT == 13) && count == PARTIES - 1 -> count++; present(past); inround = inround | (1 << me);
-          if :: !ACTION -> saw = sleepers && FAULT != 1; trip() :: else fi }
-        if
-        :: !ACTION -> wake_sleepers(); done(TRIPPED)
-        :: else -> /* the action */
-           if
-           :: d_step { !broken -> saw = sleepers && FAULT != 1; trip() } wake_sleepers(); done(TRIPPED)
-           :: atomic { FAULT != 12 -> d_step { leave(1) } } wake_sleepers(); done(EXPELLED) /* it panics, or was broken meanwhile */
-           :: FAULT == 12 -> d_step { fate[me] = 0 }
-           fi
+     :: d_step { (!broken || FAULT == 13) && count == PARTIES - 1 -> count++; present(past); inround = inround | (1 << me) }
+        if /* the action, if there is one */
+        :: d_step { (!PAST(me) || FAULT == 18) && !broken -> help() } wake_sleepers(); done(TRIPPED) /* proof: barrier.tell */
+        :: d_step { PAST(me) && FAULT != 18 -> assert(!ACTION) } done(TRIPPED) /* it was done for this thread */
+        :: atomic { !PAST(me) && ACTION && FAULT != 12 -> d_step { leave(1) } } wake_sleepers(); done(EXPELLED) /* it panics, or was broken meanwhile */
+        :: d_step { !PAST(me) && ACTION && FAULT == 12 -> fate[me] = 0 }
         fi;
         break
      od;
@@ -204,8 +233,9 @@ proctype T(byte me) {
 meet:
      do
      :: timed -> passed = 1; goto give_up
+     :: d_step { PAST(me) && !passed } done(TRIPPED); break /* it was told; proof: barrier.told */
      :: !passed ->
-        sleep(1, (!PAST(me) && !broken));
+        sleep(1, (!PAST(me) && !broken && !OVER));
         if
         :: out[me] == TRIPPED -> done(TRIPPED); break
         :: out[me] == EXPELLED -> done(EXPELLED); break
@@ -214,7 +244,8 @@ meet:
 give_up:
         if
         :: atomic { PAST(me) } -> if :: FAULT == 8 -> done(EXPELLED) :: else -> done(TRIPPED) fi; break
-        :: d_step { !PAST(me) && !broken && count == PARTIES && FAULT != 4 -> timed = 0; passed = 0; notnow = 0; out[me] = 0 }
+        :: d_step { !PAST(me) && OVER && FAULT != 4 -> help() } wake_sleepers(); goto give_up
+        :: d_step { !PAST(me) && !broken && count >= PARTIES && !OVER && FAULT != 4 -> timed = 0; passed = 0; notnow = 0; out[me] = 0 }
         :: d_step { !PAST(me) && (broken || count < PARTIES || FAULT == 4) -> assert(broken || count < PARTIES); leave(1) }
            wake_sleepers(); done(EXPELLED); break
         fi

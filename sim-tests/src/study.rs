@@ -49,7 +49,7 @@ type Variant = Vec<(&'static str, u32)>;
 
 /// Without a mechanism each, or with a number twice or half as large.
 fn variants() -> Vec<Variant> {
-    const WITHOUT: [(&str, u32); 29] = [
+    const WITHOUT: [(&str, u32); 28] = [
         ("queue_behind", 0),
         ("collision_doublings", 0),
         ("collision_doublings", 8),
@@ -74,7 +74,6 @@ fn variants() -> Vec<Variant> {
         ("barrier_hints", 2),
         ("barrier_yields", 0),
         ("barrier_yields", 40),
-        ("barrier_own_line", 0),
         ("barging_asks", u32::MAX),
         ("unlock_turn", u32::MAX),
         ("starving_after", 250),

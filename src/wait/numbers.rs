@@ -52,8 +52,6 @@ numbers! {
     barrier_hints = 4, in models 0;
     /// Its yields.
     barrier_yields = 100, in models 0;
-    /// Whether it looks at a line of its own for the end of the round.
-    barrier_own_line = 1, in models 1;
     /// The longest pause after a failed exchange is 2 to the power of this many hints.
     collision_doublings = 6, in models 0;
     /// Whether a thread that finds others in a lock's queue joins them at once, unless sections are long.

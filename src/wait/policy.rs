@@ -465,19 +465,15 @@ pub(crate) fn is_turn() -> bool {
 /// between two generations, so it is learnt: a thread that spun tells those after it whether that helped, and
 /// now and then one tries again. The last but one learns for itself: with two threads to each of two
 /// processors, the one before it has just run on this processor, and the one to come is running on the other.
+///
+/// On a line of its own: where some members spin long enough and others do not it is written in each round,
+/// and a thread that arrives would have to wait for that line first.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct BarrierSpin {
     helps: Advice,
     helps_last_but_one: Advice,
-    /// The generation that fills, as far as it fits, on a line of its own: those that spin look at this one,
-    /// and leave that of the state to those that arrive. Below zero, they look at the state.
-    filling: OwnLine,
 }
-
-/// So that it shares its line with nothing that is written more often.
-#[derive(Debug)]
-#[repr(align(128))]
-struct OwnLine(Advice);
 
 impl BarrierSpin {
     /// Every so many generations spinning is tried again.
@@ -485,25 +481,8 @@ impl BarrierSpin {
 
     const_fn! {
         pub(crate) fn new() -> Self {
-            Self { helps: Advice::new(1), helps_last_but_one: Advice::new(1), filling: OwnLine(Advice::new(-1)) }
+            Self { helps: Advice::new(1), helps_last_but_one: Advice::new(1) }
         }
-    }
-
-    /// Tells those that spin which generation fills now. `None` has them look at the state.
-    #[inline]
-    pub(crate) fn tell(&self, filling: Option<u64>) {
-        self.filling.0.set(filling.map_or(-1, Self::short));
-    }
-
-    /// Returns whether this generation still fills, by what was told last: which may be late, but not long.
-    #[inline]
-    pub(crate) fn is_filling(&self, generation: u64) -> bool {
-        numbers::barrier_own_line() != 0 && self.filling.0.get() == Self::short(generation)
-    }
-
-    /// A number that is most likely another one than that of a generation long ago.
-    fn short(generation: u64) -> i8 {
-        (generation % 128) as i8
     }
 
     fn helps(&self, last_but_one: bool) -> &Advice {
@@ -524,7 +503,11 @@ impl BarrierSpin {
     #[inline]
     pub(crate) fn learn(&self, spin: &SpinWait, last_but_one: bool) {
         if spin.lesson == Lesson::Barrier {
-            self.helps(last_but_one).set(i8::from(spin.iterations > 0));
+            let (place, helped) = (self.helps(last_but_one), i8::from(spin.iterations > 0));
+            // Most members learn what is known, and leave its line alone.
+            if place.get() != helped {
+                place.set(helped);
+            }
         }
     }
 }

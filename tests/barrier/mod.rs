@@ -2,6 +2,7 @@
 
 mod action;
 mod breaking;
+mod crowded;
 mod programs;
 mod rounds;
 

@@ -71,6 +71,11 @@ atomic!(AtomicU64, u64, {
     ) -> Result<u64, u64> {
         self.0.compare_exchange_weak(current, new, success, failure)
     }
+
+    #[inline]
+    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        self.0.fetch_add(value, order)
+    }
 });
 
 atomic!(AtomicUsize, usize, {

@@ -20,6 +20,8 @@ pub(super) struct State(pub(super) u64);
 
 impl State {
     pub(super) const COUNT: u64 = (1 << 24) - 1;
+    /// How many may be inside: so few that the additions of others cannot reach the bits above the count.
+    pub(super) const MOST: u64 = 1 << 23;
     pub(super) const BROKEN: u64 = 1 << 24;
     pub(super) const ABORTED: u64 = 1 << 25;
     pub(super) const SLEEPERS: u64 = 1 << 26;
@@ -27,9 +29,6 @@ impl State {
 
     /// No thread is inside, in the first generation.
     pub(super) const FRESH: Self = Self(0);
-
-    /// No state: see the table.
-    pub(super) const IMPOSSIBLE: Self = Self(Self::BROKEN);
 
     pub(super) const fn has(self, bits: u64) -> bool {
         self.0 & bits != 0
@@ -66,6 +65,11 @@ impl State {
     /// Adds one member. There is room for it.
     pub(super) const fn arrived(self) -> Self {
         Self(self.0 + 1)
+    }
+
+    /// Takes off one that has not arrived, of a round that is not broken.
+    pub(super) const fn without_visitor(self) -> Self {
+        Self(self.0 - 1)
     }
 
     /// Returns a state with no thread inside, one generation later (invariant 1).
@@ -112,6 +116,11 @@ pub(super) enum Role {
 }
 
 impl Generation {
+    /// Returns the one after it, as [`State::next_generation`] counts.
+    pub(super) const fn next(self) -> Self {
+        Self(State(self.0.wrapping_mul(State::GENERATION)).next_generation().0 / State::GENERATION)
+    }
+
     /// Where a tag has the generation: so high that the difference of two tags overflows as that of the
     /// numbers does.
     const SHIFT: u32 = if usize::BITS > u64::BITS - State::GENERATION.trailing_zeros() {

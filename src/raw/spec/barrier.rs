@@ -1,9 +1,11 @@
 //! What a barrier promises, as small as it can be said: see `facade::spec`.
 //!
 //! A round that breaks is over at once, and the next may begin: the real one lets no thread in until all
-//! members have noticed, which no thread can tell from one that comes later.
+//! threads inside have left, which no thread can tell from one that comes later, but for a wait of no
+//! length: that one fails there, and succeeds here if it is the only party.
 
 use std::cell::Cell;
+use std::fmt;
 use std::rc::Rc;
 
 use crate::facade::TimeLimit;
@@ -25,12 +27,21 @@ pub(crate) struct Met {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Broken;
 
-#[derive(Debug)]
 pub(crate) struct RawBarrier {
     gate: Gate<Fields>,
     /// barrier.break, for those that come later
     aborting: Edge,
     parties: usize,
+    action: Option<Box<Action>>,
+}
+
+impl fmt::Debug for RawBarrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawBarrier")
+            .field("gate", &self.gate)
+            .field("parties", &self.parties)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -104,7 +115,12 @@ impl RawBarrier {
     #[track_caller]
     pub(crate) fn new(parties: usize) -> Self {
         let fields = Fields { members: Vec::new(), act: Act::None, aborted: false, entrants: Vec::new() };
-        Self { gate: Gate::new(fields), aborting: Edge::new(), parties: parties.max(1) }
+        Self { gate: Gate::new(fields), aborting: Edge::new(), parties: parties.max(1), action: None }
+    }
+
+    #[track_caller]
+    pub(crate) fn with_action(parties: usize, action: Box<Action>) -> Self {
+        Self { action: Some(action), ..Self::new(parties) }
     }
 
     pub(crate) const fn parties(&self) -> usize {
@@ -126,12 +142,7 @@ impl RawBarrier {
     }
 
     #[track_caller]
-    pub(crate) fn wait(
-        &self,
-        limit: TimeLimit<'_>,
-        action: Option<&Action>,
-        _: &'static str,
-    ) -> Result<Met, Broken> {
+    pub(crate) fn wait(&self, limit: TimeLimit<'_>, _: &'static str) -> Result<Met, Broken> {
         let deadline = limit.deadline();
         loop {
             let arrived = self.gate.step(|fields| {
@@ -151,7 +162,7 @@ impl RawBarrier {
                     Arrived::Early(fields.members.len() - 1, own)
                 } else {
                     fields.members.iter_mut().filter_map(|member| member.arrived.take()).for_each(Past::take);
-                    if action.is_some() {
+                    if self.action.is_some() {
                         fields.act = Act::Runs;
                     } else {
                         fields.end(true);
@@ -188,7 +199,7 @@ impl RawBarrier {
                     return if stays && own.tripped.get() { Ok(met) } else { Err(Broken) };
                 }
                 Arrived::Last => {
-                    if let Some(action) = action {
+                    if let Some(action) = &self.action {
                         self.lead(action)?;
                     }
                     return Ok(Met { index: self.parties - 1, last: true });
