@@ -631,7 +631,9 @@ fn members_see_each_other_by_way_of_a_helper() {
         meeting.barrier.reset();
         // One may be left that no other will come for.
         meeting.barrier.abort();
-        members.map(|member| member.join().unwrap());
+        for member in members {
+            member.join().unwrap();
+        }
     });
 }
 

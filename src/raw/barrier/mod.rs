@@ -76,7 +76,7 @@ use crate::facade::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Release},
 };
-use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, guess, reached};
 use crate::wait::{BarrierSpin, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
 use state::{Role, State, is_member};
 
@@ -315,7 +315,7 @@ impl RawBarrier {
     fn arrive(&self, call: &'static str) -> Arrival {
         // Where no thread may arrive for a while those that come leave the count alone, else many of them
         // could keep a broken round from its end.
-        if self.told() == Seldom::LOOK {
+        if guess(|| self.told() == Seldom::LOOK, false) {
             let state = self.load();
             if self.is_closed(state) {
                 return Arrival::Closed(state);
