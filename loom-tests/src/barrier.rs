@@ -612,8 +612,8 @@ fn third_thread_comes_before_the_trip() {
     });
 }
 
-/// A third thread, which has nothing from the members but the count, trips the round for the last of them: each
-/// member still sees what the other did.
+/// A third thread, which has nothing from the members but the count, trips the round for the last of them:
+/// each member still sees what the other did.
 #[test]
 fn members_see_each_other_by_way_of_a_helper() {
     let states = ["barrier tripped for the last to arrive", "barrier member released in flight"];

@@ -68,6 +68,7 @@
 //! others, which takes more threads than parties and hours at full speed, mistakes them for none. Needs
 //! 64-bit atomics.
 
+mod parts;
 mod state;
 
 use std::fmt;
@@ -78,6 +79,7 @@ use crate::facade::atomic::{
 };
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, guess, reached};
 use crate::wait::{BarrierSpin, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup};
+use parts::{Arrival, Cause, Left, Seldom, Slept};
 use state::{Role, State, is_member};
 
 /// A member is told that its round has tripped. (An entrant is told to look again, by either.)
@@ -112,39 +114,11 @@ fn too_many(call: &str) -> ! {
     panic!("Barrier::{call}: more than {} threads in one barrier", State::MOST)
 }
 
-/// How a try to arrive ended.
-enum Arrival {
-    /// In the last place; the state is the one before.
-    Last(State),
-    /// In another place; the state is the one before.
-    Early(State),
-    /// Not at all: no thread could arrive in this state, which is the present one.
-    Closed(State),
-}
-
 pub(crate) struct RawBarrier {
     state: AtomicU64,
     queue: Queue,
     seldom: Seldom,
     spinning: BarrierSpin,
-}
-
-/// What changes once in a round, or never: apart from what changes with each arrival.
-#[repr(align(128))]
-struct Seldom {
-    /// The generation that fills, or [`LOOK`](Self::LOOK): those that spin look at this one. What is told
-    /// last may be late, but a generation is told only after the one before it has tripped, or has broken and
-    /// has no members any more.
-    told: AtomicU64,
-    /// With how many a generation is complete: none is that would need more than may be inside.
-    full: u64,
-    parties: usize,
-    action: Option<Box<Action>>,
-}
-
-impl Seldom {
-    /// The state says how it is: the round is broken, or an action runs.
-    const LOOK: u64 = u64::MAX;
 }
 
 impl fmt::Debug for RawBarrier {
@@ -633,37 +607,6 @@ impl RawBarrier {
             }
         }
     }
-}
-
-/// How a sleep ended.
-enum Slept {
-    /// By a waker, which took the node out.
-    Woken(Wakeup),
-    /// By the deadline: no thread has taken the node out.
-    TimedOut,
-    /// It did not begin, because there was nothing to wait for in this state.
-    NotNow(State),
-}
-
-/// Why members leave a round.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    /// The deadline of one has passed: that breaks no complete round (invariant 3).
-    Deadline,
-    /// The round is broken, or a panic breaks it.
-    Broken,
-    /// It has not arrived (invariant 7).
-    Visit,
-}
-
-/// What a member that wanted to leave has found.
-enum Left {
-    /// It is not counted any more, and its round is broken.
-    Gone,
-    /// Its round has tripped.
-    Tripped,
-    /// Its round is complete, so it is still a member.
-    Complete,
 }
 
 /// A member in flight. If it is dropped, be it by a panic, the member leaves: it breaks the round if it can.
