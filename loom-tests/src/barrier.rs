@@ -501,7 +501,7 @@ fn panic_of_the_action_breaks_the_round() {
 #[test]
 fn action_can_reset_its_own_round() {
     let states = ["barrier broken during the action", "waiter parks", "barrier entrant waits"];
-    model_bounded(4, "two rounds", &states, || {
+    model_bounded(3, "two rounds", &states, || {
         let runs = Arc::new(Plain::new(0));
         let barrier = Arc::new_cyclic(|weak: &std::sync::Weak<Barrier>| {
             let (weak, runs) = (weak.clone(), Arc::clone(&runs));

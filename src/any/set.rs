@@ -29,7 +29,10 @@ pub trait AnySet: Sealed {
     #[inline]
     fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
         let mut order = (start..self.any_len()).chain(0..start);
-        order.find_map(|place| self.any_is_ready(place).then(|| self.any_attempt_through(start, place))?)
+        order.find_map(|place| {
+            let ready = place == start || self.any_is_ready(place);
+            ready.then(|| self.any_attempt_through(start, place))?
+        })
     }
 
     /// Attempts those from `start` to `end`, which seems to be ready. One that comes before it and became
@@ -105,7 +108,8 @@ macro_rules! tuples {
                 for from_start in [true, false] {
                     $(
                         if ($place >= start) == from_start {
-                            if self.$place.any_is_ready() {
+                            // None comes before the first, so that one need not be looked at before.
+                            if $place == start || self.$place.any_is_ready() {
                                 let first = self.any_attempt_through(start, $place);
                                 if first.is_some() {
                                     return first;
