@@ -44,6 +44,12 @@ pub fn set_lives(lives: u32) {
     facade::set_lives(lives);
 }
 
+/// Says whether a waiter may be starving, in the model that calls this at the beginning of its body. It may
+/// otherwise.
+pub fn set_starves(starves: bool) {
+    facade::set_starves(starves);
+}
+
 /// Returns whether this crate's `debug_assert!`s are compiled in.
 #[must_use]
 pub const fn asserts() -> bool {

@@ -10,8 +10,8 @@ use crate::raw::chain::{Chain, Detached, Segment};
 use crate::raw::ring::{At, Claim, Cursors, Shape, Slot, Slots, settled, until};
 pub(crate) use crate::raw::ring::{Look, No};
 pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
-pub(crate) use crate::raw::sleepers::{RawSleepers as Sleepers, Slept};
-pub(crate) use crate::raw::{Place, SpinWait, Waiter};
+pub(crate) use crate::raw::sleepers::{Due, Owner, RawSleepers as Sleepers, Slept};
+pub(crate) use crate::raw::{Place, SpinWait, Stamp, Waiter};
 
 /// Whether a call owes the other side a wake-up.
 #[must_use]
@@ -83,11 +83,12 @@ impl<T> Ring<T> {
         unsafe { &*slot }
     }
 
-    /// Puts an item, or gives it back.
+    /// Puts an item, or gives it back. Here and below: what is kept is for a thread that was handed its
+    /// turn.
     #[inline]
     pub(crate) fn put(&self, item: T, look: Look) -> Result<Wake, (No, T)> {
         if self.shape().chained {
-            return self.put_to_chain(item);
+            return self.put_to_chain(item, look == Look::Handed);
         }
         let slots = self.ring();
         let claim = match settled(|| {
@@ -105,7 +106,7 @@ impl<T> Ring<T> {
     #[inline]
     pub(crate) fn get(&self, look: Look) -> Result<(T, Wake), No> {
         if self.shape().chained {
-            return self.get_from_chain();
+            return self.get_from_chain(look == Look::Handed);
         }
         let slots = self.ring_to_get_from()?;
         let claim = settled(|| {
@@ -141,10 +142,10 @@ impl<T> Ring<T> {
 
     /// Puts items from the front of `items`, which has some, as far as there is room. Returns how many were
     /// put, and for how many more there was room.
-    pub(crate) fn put_some(&self, items: &mut VecDeque<T>) -> Result<(usize, usize, Wake), No> {
+    pub(crate) fn put_some(&self, items: &mut VecDeque<T>, handed: bool) -> Result<(usize, usize, Wake), No> {
         let wanted = items.len();
         if self.shape().chained {
-            return self.put_some_to_chain(items);
+            return self.put_some_to_chain(items, handed);
         }
         let slots = self.ring();
         let free = |at| {
@@ -152,7 +153,7 @@ impl<T> Ring<T> {
                 .take_while(|&(index, lap)| self.slot(slots, index).is_free(lap))
                 .count()
         };
-        let claim = settled(|| self.cursors.put_free(Look::Both, free))?;
+        let claim = settled(|| self.cursors.put_free(Look::thorough(handed), free))?;
         let places = self.positions(claim.at, claim.count);
         // The first is published last: the thread that sees it there finds the others, too.
         for ((index, lap), item) in places.zip(items.drain(..claim.count)).rev() {
@@ -164,10 +165,10 @@ impl<T> Ring<T> {
     }
 
     /// Gets items, `max` at most and at least one, and appends them to `out`, which has room for so many.
-    pub(crate) fn get_some(&self, out: &mut Vec<T>, max: usize) -> Result<(usize, Wake), No> {
+    pub(crate) fn get_some(&self, out: &mut Vec<T>, max: usize, handed: bool) -> Result<(usize, Wake), No> {
         debug_assert!(max <= out.capacity() - out.len());
         if self.shape().chained {
-            return self.get_some_from_chain(out, max);
+            return self.get_some_from_chain(out, max, handed);
         }
         let slots = self.ring_to_get_from()?;
         let published = |at| {
@@ -175,7 +176,7 @@ impl<T> Ring<T> {
                 .take_while(|&(index, lap)| self.slot(slots, index).is_published(lap))
                 .count()
         };
-        let claim = settled(|| self.cursors.get_published(Look::Both, published))?;
+        let claim = settled(|| self.cursors.get_published(Look::thorough(handed), published))?;
         let places = self.positions(claim.at, claim.count);
         for (index, _) in places.clone() {
             // SAFETY: claimed, and seen published. Read once: nothing between this and the end of the call
@@ -205,11 +206,15 @@ impl<T> Ring<T> {
     /// Claims places of a chain. With the claim come how many more there was room for, the segment in which
     /// it begins, and the one behind that, if it reaches so far.
     #[inline(always)]
-    fn claim_in_chain(&self, wanted: usize) -> Result<(Claim, usize, [*mut Segment<T>; 2]), No> {
+    fn claim_in_chain(
+        &self,
+        wanted: usize,
+        handed: bool,
+    ) -> Result<(Claim, usize, [*mut Segment<T>; 2]), No> {
         self.chain.begin();
         let mut detached = None;
         let claimed = settled(|| {
-            self.cursors.put_many(wanted, |at, count| {
+            self.cursors.put_many(handed, wanted, |at, count| {
                 if at.index + count >= Shape::SEGMENT && detached.is_none() {
                     detached = Some(self.chain.spare_or_new());
                 }
@@ -236,8 +241,8 @@ impl<T> Ring<T> {
     }
 
     #[inline]
-    fn put_to_chain(&self, item: T) -> Result<Wake, (No, T)> {
-        let (claim, _, [segment, _]) = match self.claim_in_chain(1) {
+    fn put_to_chain(&self, item: T, handed: bool) -> Result<Wake, (No, T)> {
+        let (claim, _, [segment, _]) = match self.claim_in_chain(1, handed) {
             Ok(claimed) => claimed,
             Err(no) => return Err((no, item)),
         };
@@ -248,9 +253,9 @@ impl<T> Ring<T> {
         Ok(Wake(claim.wake))
     }
 
-    fn put_some_to_chain(&self, items: &mut VecDeque<T>) -> Result<(usize, usize, Wake), No> {
+    fn put_some_to_chain(&self, items: &mut VecDeque<T>, handed: bool) -> Result<(usize, usize, Wake), No> {
         let wanted = items.len().min(Shape::SEGMENT);
-        let (claim, room, [mut segment, next]) = self.claim_in_chain(wanted)?;
+        let (claim, room, [mut segment, next]) = self.claim_in_chain(wanted, handed)?;
         let (mut index, mut lap) = (claim.at.index, claim.at.lap);
         for item in items.drain(..claim.count) {
             if index == Shape::SEGMENT {
@@ -267,8 +272,8 @@ impl<T> Ring<T> {
 
     /// Claims items of a chain. With the claim comes the segment in which it begins.
     #[inline(always)]
-    fn claim_from_chain(&self, max: usize) -> Result<(Claim, *mut Segment<T>), No> {
-        let (claim, segment) = settled(|| self.cursors.get_many(max, |_, _| self.chain.first()))?;
+    fn claim_from_chain(&self, max: usize, handed: bool) -> Result<(Claim, *mut Segment<T>), No> {
+        let (claim, segment) = settled(|| self.cursors.get_many(handed, max, |_, _| self.chain.first()))?;
         if claim.moving {
             self.go_on_from(&claim, segment);
         }
@@ -287,8 +292,8 @@ impl<T> Ring<T> {
     }
 
     #[inline]
-    fn get_from_chain(&self) -> Result<(T, Wake), No> {
-        let (claim, segment) = self.claim_from_chain(1)?;
+    fn get_from_chain(&self, handed: bool) -> Result<(T, Wake), No> {
+        let (claim, segment) = self.claim_from_chain(1, handed)?;
         // SAFETY: claimed, and not said to be read before it is.
         let slots = unsafe { Chain::slots(segment) };
         let slot = &slots[claim.at.index];
@@ -300,8 +305,8 @@ impl<T> Ring<T> {
         Ok((item, Wake(claim.wake)))
     }
 
-    fn get_some_from_chain(&self, out: &mut Vec<T>, max: usize) -> Result<(usize, Wake), No> {
-        let (claim, mut segment) = self.claim_from_chain(max)?;
+    fn get_some_from_chain(&self, out: &mut Vec<T>, max: usize, handed: bool) -> Result<(usize, Wake), No> {
+        let (claim, mut segment) = self.claim_from_chain(max, handed)?;
         let (mut index, mut lap) = (claim.at.index, claim.at.lap);
         let mut left = claim.count;
         while left != 0 {
@@ -354,6 +359,26 @@ impl<T> Ring<T> {
     pub(crate) fn announce_putter(&self) -> bool {
         self.cursors.announce_putter()
     }
+
+    /// Returns whether what there is is kept from a getter that was not handed its turn.
+    pub(crate) fn keeps_item(&self) -> bool {
+        self.cursors.keeps_item()
+    }
+
+    /// The same of a putter and room.
+    pub(crate) fn keeps_place(&self) -> bool {
+        self.cursors.keeps_place()
+    }
+
+    /// Keeps an item for a getter that is handed its turn, or no longer.
+    pub(crate) fn keep_item(&self, kept: bool) {
+        self.cursors.keep_item(kept);
+    }
+
+    /// The same of a place and a putter.
+    pub(crate) fn keep_place(&self, kept: bool) {
+        self.cursors.keep_place(kept);
+    }
 }
 
 impl<T> Drop for Ring<T> {
@@ -364,7 +389,7 @@ impl<T> Drop for Ring<T> {
 
         impl<T> Remaining<'_, T> {
             fn drop_items(&self) {
-                while let Ok((item, _)) = self.0.get(Look::Both) {
+                while let Ok((item, _)) = self.0.get(Look::Handed) {
                     drop(item);
                 }
             }

@@ -2,7 +2,7 @@
 
 use lockwork::{BoundedBuffer, GetError, GetTimeoutError, PutError, PutTimeoutError, TryGetError};
 
-use crate::models::support::{Arc, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, SOON, model, model_bounded, patient, reach, thread};
 
 const THREE: &str = "three threads";
 const TIMED: &str = "two threads, but four critical sections and a wait";
@@ -12,6 +12,7 @@ const TIMED: &str = "two threads, but four critical sections and a wait";
 fn two_producers_and_a_consumer_through_one_place() {
     let states = ["first then second", "second then first", "sleeper woken"];
     model_bounded(3, THREE, &states, || {
+        patient();
         let buffer = Arc::new(BoundedBuffer::new(1));
         let producers = [1, 2].map(|item| {
             let buffer = Arc::clone(&buffer);
@@ -201,6 +202,7 @@ fn one_item_goes_to_one_of_two_getters() {
 #[test]
 fn batches_arrive_whole() {
     model_bounded(3, "two threads, but three rounds through one lock", &["sleeper woken"], || {
+        patient();
         let buffer = Arc::new(BoundedBuffer::new(2));
         let other = Arc::clone(&buffer);
         let producer = thread::spawn(move || assert_eq!(other.put_all(0..3), Ok(3)));
@@ -236,6 +238,7 @@ fn join_waits_for_task_done() {
 #[test]
 fn getter_that_takes_one_of_two_wakes_the_other() {
     model_bounded(3, THREE, &["sleeper woken"], || {
+        patient();
         let buffer = Arc::new(BoundedBuffer::new(2));
         let getters = [(); 2].map(|()| {
             let buffer = Arc::clone(&buffer);

@@ -31,6 +31,7 @@ mod models {
     mod ring;
     mod rwlock;
     mod semaphore;
+    mod sleepers;
     mod slots;
     mod stop;
     mod support;

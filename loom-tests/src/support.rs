@@ -57,6 +57,7 @@ fn run(bound: Option<usize>, must_reach: &[&str], body: impl Fn() + Sync + Send 
         internals::set_turns(false);
         internals::set_looks(false);
         internals::set_lives(1);
+        internals::set_starves(true);
         body();
     });
     eprintln!("{} interleavings", runs.load(Ordering::Relaxed));
@@ -78,6 +79,12 @@ pub(crate) fn reach(state: &'static str) {
 /// that was woken in vain may wait again before its time is up.
 pub(crate) fn lives(lives: u32) {
     internals::set_lives(lives);
+}
+
+/// No waiter is starving, in the model whose body begins with this: one of three threads that is about
+/// something else.
+pub(crate) fn patient() {
+    internals::set_starves(false);
 }
 
 /// Whether a writer that waits for a reader slot waits until it is woken, from here on in this run of the

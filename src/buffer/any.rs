@@ -196,7 +196,7 @@ macro_rules! sides {
             }
 
             fn hand_on(&self) {
-                self.core().sleepers($side).hand_on(|| self.core().store().announce($side));
+                self.core().hand_on($side);
             }
 
             fn spin(&self) -> Option<SpinWait> {

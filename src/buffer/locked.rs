@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::wait::{Side, Store};
 use crate::facade::{Deadline, const_fn};
 use crate::mutex::{Mutex, MutexGuard};
-use crate::ring::{Enqueued, Look, No, Node, Place, Sleepers, Slept, Wake};
+use crate::ring::{Due, Enqueued, Look, No, Node, Owner, Place, Sleepers, Slept, Stamp, Wake};
 
 /// A collection that decides which item leaves next.
 ///
@@ -37,16 +37,28 @@ struct State<C> {
     /// Items put since the beginning.
     puts: u64,
     closed: bool,
-    /// A getter sleeps, or did lately, and no wake-up is under way.
-    getter_waits: bool,
-    /// The same of a putter.
-    putter_waits: bool,
+    getters: Waiting,
+    putters: Waiting,
+}
+
+/// What is known of the threads that sleep on one side.
+#[derive(Clone, Copy)]
+struct Waiting {
+    /// One sleeps, or did lately, and no wake-up is under way.
+    announced: bool,
+    /// One item, or place, is for the thread that is handed its turn.
+    kept: bool,
+}
+
+impl Waiting {
+    const NONE: Self = Self { announced: false, kept: false };
 }
 
 impl<C> Locked<C> {
     const_fn! {
         pub(super) fn new(capacity: usize, items: C) -> Self {
-            let state = State { items, puts: 0, closed: false, getter_waits: false, putter_waits: false };
+            let none = Waiting::NONE;
+            let state = State { items, puts: 0, closed: false, getters: none, putters: none };
             Self { capacity, state: Mutex::hidden(state) }
         }
     }
@@ -57,11 +69,11 @@ impl<C> Locked<C> {
 }
 
 impl<C: Collection> Locked<C> {
-    fn try_lock_for_put(&self) -> Result<MutexGuard<'_, State<C>>, No> {
+    fn try_lock_for_put(&self, handed: bool) -> Result<MutexGuard<'_, State<C>>, No> {
         let state = self.state.lock();
         if state.closed {
             Err(No::Closed)
-        } else if state.items.len() == self.capacity {
+        } else if state.for_putters(self.capacity, handed) == 0 {
             Err(No::NotNow)
         } else {
             Ok(state)
@@ -70,29 +82,61 @@ impl<C: Collection> Locked<C> {
 }
 
 impl<C: Collection> State<C> {
-    fn put(&mut self, place: usize, item: C::Item) -> Wake {
+    fn put(&mut self, place: usize, item: C::Item, handed: bool) -> Wake {
         self.items.insert(place, item);
+        self.putters.kept &= !handed;
         self.puts += 1;
-        Wake(std::mem::take(&mut self.getter_waits))
+        Wake(std::mem::take(&mut self.getters.announced))
     }
 
-    fn get(&mut self) -> Result<(C::Item, Wake), No> {
-        if self.items.len() == 0 {
+    fn get(&mut self, handed: bool) -> Result<(C::Item, Wake), No> {
+        if self.for_getters(handed) == 0 {
             return Err(if self.closed { No::Closed } else { No::NotNow });
         }
         let plan = self.items.plan();
         let item = self.items.remove(plan);
-        Ok((item, Wake(std::mem::take(&mut self.putter_waits))))
+        self.getters.kept &= !handed;
+        Ok((item, Wake(std::mem::take(&mut self.putters.announced))))
+    }
+
+    /// Returns how much room there is for a putter that was `handed` its turn or not.
+    fn for_putters(&self, capacity: usize, handed: bool) -> usize {
+        let kept = self.putters.kept && !handed;
+        (capacity - self.items.len()).saturating_sub(usize::from(kept))
+    }
+
+    /// The same of items and a getter. None is kept once it is closed.
+    fn for_getters(&self, handed: bool) -> usize {
+        let kept = self.getters.kept && !handed && !self.closed;
+        self.items.len().saturating_sub(usize::from(kept))
+    }
+
+    fn waiting(&mut self, side: Side) -> &mut Waiting {
+        match side {
+            Side::Getters => &mut self.getters,
+            Side::Putters => &mut self.putters,
+        }
+    }
+
+    /// Returns whether there is nothing for a thread of this side that was `handed` its turn or not, and may
+    /// be later.
+    fn waits(&self, side: Side, capacity: usize, handed: bool) -> bool {
+        let there = match side {
+            Side::Getters => self.for_getters(handed),
+            Side::Putters => self.for_putters(capacity, handed),
+        };
+        there == 0 && !self.closed
     }
 
     fn announce(&mut self, side: Side, capacity: usize) -> bool {
-        let (waits, flag) = match side {
-            Side::Getters => (self.items.len() == 0, &mut self.getter_waits),
-            Side::Putters => (self.items.len() == capacity, &mut self.putter_waits),
-        };
-        let waits = waits && !self.closed;
-        *flag |= waits;
+        let waits = self.waits(side, capacity, true);
+        self.waiting(side).announced |= waits;
         waits
+    }
+
+    /// Returns whether a thread of this side goes to sleep: there is nothing, or nothing for it.
+    fn sleeps(&mut self, side: Side, capacity: usize) -> bool {
+        self.announce(side, capacity) || self.waits(side, capacity, false)
     }
 }
 
@@ -125,24 +169,30 @@ impl<C: Collection> Store for Locked<C> {
         self.state.lock().puts
     }
 
-    fn put(&self, item: C::Item, _: Look) -> Result<Wake, (No, C::Item)> {
-        match self.try_lock_for_put() {
+    fn put(&self, item: C::Item, look: Look) -> Result<Wake, (No, C::Item)> {
+        let handed = look == Look::Handed;
+        match self.try_lock_for_put(handed) {
             // If this panics, the lock is released before the item is dropped.
             Ok(mut state) => {
                 let place = state.items.place(&item);
-                Ok(state.put(place, item))
+                Ok(state.put(place, item, handed))
             }
             Err(no) => Err((no, item)),
         }
     }
 
-    fn get(&self, _: Look) -> Result<(C::Item, Wake), No> {
-        self.state.lock().get()
+    fn get(&self, look: Look) -> Result<(C::Item, Wake), No> {
+        self.state.lock().get(look == Look::Handed)
     }
 
-    fn put_some(&self, items: &mut VecDeque<C::Item>, wake: &mut Wake) -> Result<(usize, usize), No> {
+    fn put_some(
+        &self,
+        items: &mut VecDeque<C::Item>,
+        wake: &mut Wake,
+        handed: bool,
+    ) -> Result<(usize, usize), No> {
         let Some(mut item) = items.pop_front() else { return Ok((0, 0)) };
-        let mut state = match self.try_lock_for_put() {
+        let mut state = match self.try_lock_for_put(handed) {
             Ok(state) => state,
             Err(no) => {
                 items.push_front(item);
@@ -152,9 +202,9 @@ impl<C: Collection> Store for Locked<C> {
         let mut put = 0;
         loop {
             let place = state.items.place(&item);
-            wake.0 |= state.put(place, item).0;
+            wake.0 |= state.put(place, item, handed).0;
             put += 1;
-            let room = self.capacity - state.items.len();
+            let room = state.for_putters(self.capacity, handed);
             match items.pop_front() {
                 Some(next) if room != 0 => item = next,
                 Some(next) => {
@@ -166,11 +216,17 @@ impl<C: Collection> Store for Locked<C> {
         }
     }
 
-    fn get_some(&self, out: &mut Vec<C::Item>, max: usize, wake: &mut Wake) -> Result<usize, No> {
+    fn get_some(
+        &self,
+        out: &mut Vec<C::Item>,
+        max: usize,
+        wake: &mut Wake,
+        handed: bool,
+    ) -> Result<usize, No> {
         let mut state = self.state.lock();
         let mut got = 0;
         while got < max {
-            match state.get() {
+            match state.get(handed) {
                 Ok((item, woken)) => {
                     out.push(item);
                     wake.0 |= woken.0;
@@ -198,18 +254,42 @@ impl<C: Collection> Store for Locked<C> {
     fn enqueue(&self, side: Side, sleepers: &Sleepers, node: Node<'_>, place: Place) -> Enqueued {
         // The lock of the items comes before that of a queue, under which no thread waits for a lock.
         let mut state = self.state.lock();
-        if !state.announce(side, self.capacity) {
+        if !state.sleeps(side, self.capacity) {
             return Enqueued::Ready;
         }
         sleepers.enqueue(node, place, || true)
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept {
+    fn sleep(&self, side: Side, sleepers: &Sleepers, again: Option<Stamp>, deadline: &Deadline) -> Slept {
         let mut state = self.state.lock();
-        if !state.announce(side, self.capacity) {
+        if !state.sleeps(side, self.capacity) {
             return Slept::Not;
         }
         sleepers.sleep(again, || true, move || drop(state), deadline)
+    }
+    fn settle(&self, side: Side, sleepers: &Sleepers, due: Due) {
+        let mut state = self.state.lock();
+        let mut owner = LockedSide { state: &mut state, side, capacity: self.capacity };
+        let settled = sleepers.settle(due, &mut owner);
+        drop(state);
+        settled.wake();
+    }
+}
+
+/// A side of a locked store, as its sleepers see it.
+struct LockedSide<'a, C> {
+    state: &'a mut State<C>,
+    side: Side,
+    capacity: usize,
+}
+
+impl<C: Collection> Owner for LockedSide<'_, C> {
+    fn announce(&mut self) -> bool {
+        self.state.announce(self.side, self.capacity)
+    }
+
+    fn keep(&mut self, kept: bool) {
+        self.state.waiting(self.side).kept = kept;
     }
 }

@@ -6,6 +6,7 @@ mod face;
 mod iter;
 mod locked;
 mod priority;
+mod ring;
 mod stack;
 mod tasks;
 mod wait;
@@ -95,9 +96,12 @@ use wait::Core;
 ///
 /// Items leave in the order in which they came in; those of one thread in the order in which it put them.
 /// Among threads that sleep, the one that has slept longest is woken first, at the next item or place.
-/// Another thread may take it first; then the one that was woken sleeps again, still before all others. How
-/// often that can happen has no bound: beside threads that take each place as soon as it is free, or each
-/// item as soon as it is there, a timed call can end without its turn.
+/// Another thread may take it first; then the one that was woken sleeps again, still before all others. Once
+/// it has been the first for half a millisecond, the next item or place is kept for it, and other threads
+/// leave that one: until it has taken it a [`try_get`](Self::try_get) does not get the last item, and a
+/// [`try_put`](Self::try_put) does not fill the last place. So a timed call ends without its turn only if too
+/// little comes for those before it. A thread in [`wait_any`](crate::wait_any) is woken in its turn, too, and
+/// nothing is kept for it, nor for those behind it while it is the first.
 ///
 /// # Memory ordering
 ///

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::error::{GetTimeoutError, PutAllError, PutTimeoutError, TaskDoneError, TryGetError, TryPutError};
 use crate::condvar::Condvar;
-use crate::facade::{Deadline, TimeLimit, const_fn};
+use crate::facade::{Deadline, TimeLimit, const_fn, reached};
 use crate::mutex::Mutex;
 use crate::observe::{Call, Identity, Kind, Mode};
-use crate::ring::{Enqueued, Look, No, Node, Place, Ring, Sleepers, Slept, Wake};
+use crate::ring::{Due, Enqueued, Look, No, Node, Place, Sleepers, Slept, Stamp, Wake};
 
 /// What holds the items. Waits for nothing but other threads' calls that are under way.
 pub(super) trait Store {
@@ -30,7 +30,8 @@ pub(super) trait Store {
     fn close(&self) -> bool;
     /// Returns how many items were put since the beginning.
     fn puts(&self) -> u64;
-    /// Puts an item, or gives it back.
+    /// Puts an item, or gives it back. Here and below: what is kept is for a thread that was `handed` its
+    /// turn.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn put(&self, item: Self::Item, look: Look) -> Result<Wake, (No, Self::Item)>;
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -39,10 +40,21 @@ pub(super) trait Store {
     /// put, and for how many more there was room. If it panics, `wake` says what is owed for those put
     /// before.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn put_some(&self, items: &mut VecDeque<Self::Item>, wake: &mut Wake) -> Result<(usize, usize), No>;
+    fn put_some(
+        &self,
+        items: &mut VecDeque<Self::Item>,
+        wake: &mut Wake,
+        handed: bool,
+    ) -> Result<(usize, usize), No>;
     /// Gets items, `max` at most and at least one, and appends them to `out`, which has room for so many. If
     /// it panics, `wake` says what is owed for those got before.
-    fn get_some(&self, out: &mut Vec<Self::Item>, max: usize, wake: &mut Wake) -> Result<usize, No>;
+    fn get_some(
+        &self,
+        out: &mut Vec<Self::Item>,
+        max: usize,
+        wake: &mut Wake,
+        handed: bool,
+    ) -> Result<usize, No>;
     /// Takes everything out of a closed store, in the order in which gets would.
     fn take_all(&self) -> Vec<Self::Item>;
     /// Returns whether it seems that a call of this side would go on.
@@ -53,101 +65,15 @@ pub(super) trait Store {
     fn enqueue(&self, side: Side, sleepers: &Sleepers, node: Node<'_>, place: Place) -> Enqueued;
     /// Sleeps among `sleepers` until a call of this side may be able to go on.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept;
+    fn sleep(&self, side: Side, sleepers: &Sleepers, again: Option<Stamp>, deadline: &Deadline) -> Slept;
+    /// Decides which of the `sleepers` goes on.
+    fn settle(&self, side: Side, sleepers: &Sleepers, due: Due);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Putters,
     Getters,
-}
-
-impl<T> Store for Ring<T> {
-    type Item = T;
-
-    const CHUNK: usize = 64;
-
-    #[inline]
-    fn capacity(&self) -> usize {
-        self.capacity()
-    }
-
-    fn len(&self) -> usize {
-        self.len()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.is_closed()
-    }
-
-    fn close(&self) -> bool {
-        self.close()
-    }
-
-    fn puts(&self) -> u64 {
-        self.puts()
-    }
-
-    #[inline]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn put(&self, item: T, look: Look) -> Result<Wake, (No, T)> {
-        self.put(item, look)
-    }
-
-    #[inline]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn get(&self, look: Look) -> Result<(T, Wake), No> {
-        self.get(look)
-    }
-
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn put_some(&self, items: &mut VecDeque<T>, wake: &mut Wake) -> Result<(usize, usize), No> {
-        let (put, room, owed) = self.put_some(items)?;
-        *wake = owed;
-        Ok((put, room))
-    }
-
-    fn get_some(&self, out: &mut Vec<T>, max: usize, wake: &mut Wake) -> Result<usize, No> {
-        let (got, owed) = self.get_some(out, max)?;
-        *wake = owed;
-        Ok(got)
-    }
-
-    fn take_all(&self) -> Vec<T> {
-        let mut all = Vec::new();
-        // It does not become longer any more.
-        all.reserve_exact(self.len());
-        while all.len() < all.capacity() {
-            let spare = all.capacity() - all.len();
-            if self.get_some(&mut all, spare).is_err() {
-                break;
-            }
-        }
-        all
-    }
-
-    fn may_go_on(&self, side: Side) -> bool {
-        match side {
-            Side::Putters => self.may_put(),
-            Side::Getters => self.may_get(),
-        }
-    }
-
-    fn announce(&self, side: Side) -> bool {
-        match side {
-            Side::Putters => self.announce_putter(),
-            Side::Getters => self.announce_getter(),
-        }
-    }
-
-    fn enqueue(&self, side: Side, sleepers: &Sleepers, node: Node<'_>, place: Place) -> Enqueued {
-        sleepers.enqueue(node, place, || self.announce(side))
-    }
-
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn sleep(&self, side: Side, sleepers: &Sleepers, again: bool, deadline: &Deadline) -> Slept {
-        sleepers.sleep(again, || self.announce(side), || (), deadline)
-    }
 }
 
 /// Why a call does not go on.
@@ -222,13 +148,32 @@ impl<S: Store> Core<S> {
     #[inline]
     pub(super) fn wake(&self, side: Side, wake: Wake) {
         if wake.0 {
-            self.sleepers(side).wake_one();
+            self.wake_one(side);
+        }
+    }
+
+    #[cold]
+    fn wake_one(&self, side: Side) {
+        let sleepers = self.sleepers(side);
+        if !sleepers.wake_one() {
+            self.store.settle(side, sleepers, Due::WakeUp);
+        }
+    }
+
+    /// For a thread that was woken and does not sleep again: sees to it that the next comes, now if there is
+    /// something for it.
+    pub(super) fn hand_on(&self, side: Side) {
+        // The thread that comes into the queue meanwhile has announced itself, or has found what there is
+        // kept.
+        if self.sleepers(side).has_waiters() && !self.store.announce(side) {
+            reached!("wake-up handed on");
+            self.wake_one(side);
         }
     }
 
     /// Returns a wake-up that is owed to a thread of this side when the call is over, even by a panic.
-    fn owed(&self, side: Side) -> Owed<'_> {
-        Owed { sleepers: self.sleepers(side), wake: Wake(false) }
+    fn owed(&self, side: Side) -> Owed<'_, S> {
+        Owed { core: self, side, wake: Wake(false) }
     }
 
     #[inline]
@@ -262,9 +207,9 @@ impl<S: Store> Core<S> {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn put_slow(&self, item: S::Item, deadline: &Deadline) -> Result<(), PutTimeoutError<S::Item>> {
         let mut left = Some(item);
-        let put = self.wait(Side::Putters, deadline, || {
+        let put = self.wait(Side::Putters, deadline, |handed| {
             let item = left.take().ok_or(No::Closed)?;
-            self.store.put(item, Look::Both).map_err(|(no, item)| {
+            self.store.put(item, Look::thorough(handed)).map_err(|(no, item)| {
                 left = Some(item);
                 no
             })
@@ -319,12 +264,12 @@ impl<S: Store> Core<S> {
         limit: TimeLimit<'_>,
     ) -> Result<(usize, usize), Refused> {
         let mut owed = self.owed(Side::Getters);
-        match self.store.put_some(chunk, &mut owed.wake) {
+        match self.store.put_some(chunk, &mut owed.wake, false) {
             Ok(put) => Ok(put),
             Err(No::Closed) => Err(Refused::Closed),
-            Err(No::NotNow) => {
-                self.wait(Side::Putters, &limit.deadline(), || self.store.put_some(chunk, &mut owed.wake))
-            }
+            Err(No::NotNow) => self.wait(Side::Putters, &limit.deadline(), |handed| {
+                self.store.put_some(chunk, &mut owed.wake, handed)
+            }),
         }
     }
 
@@ -358,7 +303,8 @@ impl<S: Store> Core<S> {
     #[cold]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn get_slow(&self, deadline: &Deadline) -> Result<S::Item, GetTimeoutError> {
-        let (item, wake) = self.wait(Side::Getters, deadline, || self.store.get(Look::Both))?;
+        let (item, wake) =
+            self.wait(Side::Getters, deadline, |handed| self.store.get(Look::thorough(handed)))?;
         self.wake(Side::Putters, wake);
         Ok(item)
     }
@@ -397,14 +343,14 @@ impl<S: Store> Core<S> {
                 }
             }
             // If more have come than fit we make room first, and others may have them meanwhile, or if that
-            // panics. A call without time to wait takes what fits.
+            // panics. A call without time to wait takes what fits, and so does one that was handed its turn.
             let mut owed = self.owed(Side::Putters);
-            let mut take = || {
-                let fits = max <= spare || self.len() <= spare || deadline().has_passed();
-                let mut get = || self.store.get_some(out, max.min(spare), &mut owed.wake);
+            let mut take = |handed| {
+                let fits = max <= spare || handed || self.len() <= spare || deadline().has_passed();
+                let mut get = || self.store.get_some(out, max.min(spare), &mut owed.wake, handed);
                 if fits { get().map(Some) } else { Ok(None) }
             };
-            let taken = match take() {
+            let taken = match take(false) {
                 Err(No::NotNow) => self.wait(Side::Getters, deadline(), take)?,
                 Err(No::Closed) => return Err(GetTimeoutError::Closed),
                 Ok(taken) => taken,
@@ -490,10 +436,10 @@ impl<S: Store> Core<S> {
         &self,
         side: Side,
         deadline: &Deadline,
-        mut attempt: impl FnMut() -> Result<R, No>,
+        mut attempt: impl FnMut(bool) -> Result<R, No>,
     ) -> Result<R, Refused> {
         let mut refused = Refused::Timeout;
-        let mut attempt = || match attempt() {
+        let mut attempt = |handed| match attempt(handed) {
             Ok(result) => Some(Ok(result)),
             Err(No::Closed) => {
                 refused = Refused::Closed;
@@ -502,17 +448,17 @@ impl<S: Store> Core<S> {
             Err(No::NotNow) => None,
         };
         let sleepers = self.sleepers(side);
-        let mut turn = Turn { core: self, side, woken: false };
-        let mut again = false;
+        let mut turn = Turn { core: self, side, told: Told::Nothing };
+        let mut again = None;
         let mut look = true;
         let result = loop {
             if deadline.has_passed() {
-                break attempt();
+                break attempt(false);
             }
             if std::mem::take(&mut look) {
                 let places = self.store.capacity();
                 let found = sleepers.spin(places, deadline, |thoroughly| {
-                    if thoroughly || self.store.may_go_on(side) { attempt() } else { None }
+                    if thoroughly || self.store.may_go_on(side) { attempt(false) } else { None }
                 });
                 if found.is_some() {
                     break found;
@@ -520,10 +466,24 @@ impl<S: Store> Core<S> {
             }
             match self.store.sleep(side, sleepers, again, deadline) {
                 Slept::Not => {}
-                Slept::Woken => (turn.woken, again) = (true, true),
-                Slept::TimedOut => turn.woken = false,
+                Slept::Woken(stamp) => (turn.told, again, look) = (Told::ToLook, Some(stamp), true),
+                Slept::Handed => {
+                    turn.told = Told::ItsTurn;
+                    let found = attempt(true);
+                    debug_assert!(found.is_some(), "what was kept for it is there, or it is closed");
+                    if found.is_some() {
+                        break found;
+                    }
+                }
+                Slept::TimedOut => {
+                    turn.told = Told::Nothing;
+                    if sleepers.keeps() {
+                        // Perhaps for this thread, which was the first.
+                        self.store.settle(side, sleepers, Due::WakeUp);
+                    }
+                }
             }
-            if let Some(found) = attempt() {
+            if let Some(found) = attempt(false) {
                 break Some(found);
             }
         };
@@ -535,31 +495,43 @@ impl<S: Store> Core<S> {
 }
 
 /// A wake-up that is owed when this is dropped.
-struct Owed<'a> {
-    sleepers: &'a Sleepers,
+struct Owed<'a, S: Store> {
+    core: &'a Core<S>,
+    side: Side,
     wake: Wake,
 }
 
-impl Drop for Owed<'_> {
+impl<S: Store> Drop for Owed<'_, S> {
     fn drop(&mut self) {
         if self.wake.0 {
-            self.sleepers.wake_one();
+            self.core.wake_one(self.side);
         }
     }
 }
 
-/// The turn of a thread that waits. If it was woken and has not gone to sleep again since, it hands on when
-/// it is over.
+/// What a thread was told by its sleep.
+#[derive(Clone, Copy)]
+enum Told {
+    /// Nothing, or it has gone to sleep again since.
+    Nothing,
+    ToLook,
+    ItsTurn,
+}
+
+/// The turn of a thread that waits. If it was told something it sees to the next when it is over.
 struct Turn<'a, S: Store> {
     core: &'a Core<S>,
     side: Side,
-    woken: bool,
+    told: Told,
 }
 
 impl<S: Store> Drop for Turn<'_, S> {
     fn drop(&mut self) {
-        if self.woken {
-            self.core.sleepers(self.side).hand_on(|| self.core.store.announce(self.side));
+        let Self { core, side, told } = *self;
+        match told {
+            Told::Nothing => {}
+            Told::ToLook => core.hand_on(side),
+            Told::ItsTurn => core.store.settle(side, core.sleepers(side), Due::Turn),
         }
     }
 }

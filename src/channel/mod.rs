@@ -189,7 +189,8 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// Gives the message back: [`Disconnected`](TrySendError::Disconnected) if there is no receiver, else
-    /// [`Full`](TrySendError::Full) if the channel is full.
+    /// [`Full`](TrySendError::Full) if the channel is full, or has one place left that is [kept for a thread
+    /// that has waited for long](crate::BoundedBuffer#fairness).
     ///
     /// ```
     /// use lockwork::channel::{TrySendError, bounded};
@@ -275,7 +276,8 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`Empty`](TryRecvError::Empty) if there is none now, [`Disconnected`](TryRecvError::Disconnected) if
+    /// [`Empty`](TryRecvError::Empty) if there is none now, or one that is [kept for a thread that has waited for
+    /// long](crate::BoundedBuffer#fairness), [`Disconnected`](TryRecvError::Disconnected) if
     /// there will be none.
     ///
     /// ```

@@ -197,7 +197,7 @@ pub(crate) use arm::{
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 pub(crate) use arm::{AtEnd, thread_local as checked_thread_local};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, set_endless_rounds, set_lives, set_looks, set_turns, take_notes};
+pub(crate) use arm::{note, set_endless_rounds, set_lives, set_looks, set_starves, set_turns, take_notes};
 pub(crate) use arm::{per_process, per_thread, thread_own};
 pub(crate) use limit::TimeLimit;
 

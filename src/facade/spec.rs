@@ -16,6 +16,7 @@
 //! | [`Past`] | the same for one thread, of what was never there before | nothing: it belongs to a step |
 //! | [`Token`] | what a lock has once, or some times: taken by one thread, given back by one | which thread takes it next; a thread that waits for it is not woken to lose |
 //! | [`Sleep`] | the end of one wait without a deadline | nothing but that the thread goes on later |
+//! | [`Ages`] | whether a sleep is a long one | both answers, where one is asked for |
 //!
 //! A wait with a deadline does not sleep at all: between the step in which it begins and the one in which it
 //! ends, as many steps of others may come as loom likes, and the second finds out whether the time was up
@@ -283,5 +284,29 @@ impl Sleep {
 
     pub(crate) fn is(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Whether threads that sleep have done so for long. They have numbers, each a larger one than those before.
+#[derive(Debug)]
+pub(crate) struct Ages(AtomicUsize);
+
+impl Ages {
+    pub(crate) fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    /// Within a step: the calling thread sleeps from now on. What it does last, as a store that another
+    /// thread has to see is not one that it may miss.
+    pub(crate) fn pass(&self, number: usize) {
+        // Relaxed: an answer, and no edge.
+        atomically(|| self.0.store(number, Relaxed));
+    }
+
+    /// Not within a step: an access of its own.
+    #[track_caller]
+    pub(crate) fn is_over(&self, number: usize) -> bool {
+        // Relaxed: sees the store or does not, and loom explores both.
+        is_running() && self.0.load(Relaxed) >= number
     }
 }

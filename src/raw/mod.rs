@@ -9,6 +9,7 @@ pub(crate) mod barrier;
 pub(crate) mod chain;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/condvar.rs")]
 pub(crate) mod condvar;
+mod cursor;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/event.rs")]
 pub(crate) mod event;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/latch.rs")]
@@ -36,4 +37,4 @@ pub(crate) mod thread_id;
 pub(crate) mod thread_local;
 
 /// One thread in the queues of several objects: `wait/select.rs`, for the floor that does not reach it.
-pub(crate) use crate::wait::{Place, SpinWait, Waiter, select};
+pub(crate) use crate::wait::{Place, SpinWait, Stamp, Waiter, select};

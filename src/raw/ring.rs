@@ -1,10 +1,10 @@
 //! A bounded queue of slots with sequence numbers (Vyukov): two cursors, and slots of a stamp and a value.
 //!
 //! ```text
-//!   cursor   63                    3      2         1        0
-//!           ┌───────────┬───────────┬─────────┬─────────┬────────┐
-//!           │ lap       │ index     │ MOVING  │ WAITING │ CLOSED │
-//!           └───────────┴───────────┴─────────┴─────────┴────────┘
+//!   cursor   63                    4     3      2         1        0
+//!           ┌───────────┬───────────┬──────┬─────────┬─────────┬────────┐
+//!           │ lap       │ index     │ KEPT │ MOVING  │ WAITING │ CLOSED │
+//!           └───────────┴───────────┴──────┴─────────┴─────────┴────────┘
 //! ```
 //!
 //! A put claims positions by moving the tail, writes values into their slots, and publishes each by its
@@ -21,6 +21,7 @@
 //! | `CLOSED` | no more claims succeed; never cleared | never set |
 //! | `WAITING` | a getter sleeps, or did lately, and no wake-up is under way | the same of a putter |
 //! | `MOVING` | of a chain: the last claim reached the end of a segment, and its thread sets the pointer to the next | the same |
+//! | `KEPT` | one place is for the putter that is handed its turn (`raw::sleepers`) | one item is for such a getter, until it is closed |
 //!
 //! Invariants:
 //!
@@ -33,6 +34,10 @@
 //!    wait are decided by the order of two exchanges of one word, so no fence is needed.
 //! 4. Once `CLOSED` is set the tail's position does not change any more: a put and a close are decided by one
 //!    exchange.
+//! 5. While `KEPT` is set on the tail a put that was not handed its turn leaves one place free; so if there
+//!    was one it stays. The claim of the one that was clears the bit. The same of gets and items while it is
+//!    set on the head and the tail is not `CLOSED`. The exchange of the cursor decides: what its thread has
+//!    seen of the other one can only have become more.
 //!
 //! Ordering: exchanges of a cursor are AcqRel and its loads acquire, on the edge `ring.cursor`, so the thread
 //! that sees a position sees what made it possible, and the two cursors are never seen further apart than the
@@ -54,42 +59,11 @@ use crate::facade::atomic::{
     AtomicPtr, AtomicU64,
     Ordering::{AcqRel, Acquire, Release},
 };
-use crate::facade::{UnsafeCell, budget, const_fn, guess, reached};
+use crate::facade::{UnsafeCell, const_fn, guess, reached};
 use crate::wait::{Backoff, Collisions};
 
-/// A value of a cursor's word.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Cursor(u64);
-
-impl Cursor {
-    const CLOSED: u64 = 1;
-    const WAITING: u64 = 2;
-    const MOVING: u64 = 4;
-    const SHIFT: u32 = 3;
-
-    fn is(self, bit: u64) -> bool {
-        self.0 & bit != 0
-    }
-
-    fn with(self, bit: u64) -> Self {
-        Self(self.0 | bit)
-    }
-
-    fn without(self, bit: u64) -> Self {
-        Self(self.0 & !bit)
-    }
-
-    fn position(self) -> u64 {
-        self.0 >> Self::SHIFT
-    }
-}
-
-/// Where a claim begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct At {
-    pub(crate) lap: u64,
-    pub(crate) index: usize,
-}
+use super::cursor::Cursor;
+pub(crate) use super::cursor::{At, Shape};
 
 /// Positions that a thread has for itself.
 #[derive(Debug)]
@@ -114,14 +88,23 @@ pub(crate) enum Refusal {
     Closed,
 }
 
-/// How far a put or a get looks before it says that it cannot go on now.
+/// How far a put or a get looks before it says that it cannot go on now, and what is for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// Not at the cursor of the other side, whose threads would have to fetch its line back: *not now* may
-    /// be *closed*, or be over by now.
+    /// Not at the cursor of the other side, whose threads would have to fetch its line back, unless one is
+    /// kept: *not now* may be *closed*, or be over by now.
     Own,
     /// At both, so that what it says was true at one moment.
     Both,
+    /// At both, for a thread that was handed its turn: what is kept is for it.
+    Handed,
+}
+
+impl Look {
+    /// At both, for a thread that was handed its turn or not.
+    pub(crate) const fn thorough(handed: bool) -> Self {
+        if handed { Self::Handed } else { Self::Both }
+    }
 }
 
 /// Why a put or a get does nothing.
@@ -160,62 +143,6 @@ pub(crate) fn until(done: impl Fn() -> bool) {
             reached!("step of another waited for");
             backoff.wait();
         }
-    }
-}
-
-/// How positions are numbered: `size` of them in each lap, or in each segment of a chain.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    pub(crate) capacity: usize,
-    size: u32,
-    /// Of the index within a lap.
-    bits: u32,
-    pub(crate) chained: bool,
-}
-
-impl Shape {
-    /// The most places for which one ring is made; for more it is a chain of segments.
-    const LARGEST_RING: usize = budget(1024, 4) as usize;
-    /// Places of a segment: a power of two, and not fewer than a batch.
-    pub(crate) const SEGMENT: usize = budget(128, 2) as usize;
-
-    pub(crate) const fn new(capacity: usize) -> Self {
-        let chained = capacity > Self::LARGEST_RING;
-        let size = if chained { Self::SEGMENT } else { capacity };
-        Self { capacity, size: size as u32, bits: size.next_power_of_two().trailing_zeros(), chained }
-    }
-
-    #[inline]
-    fn at(&self, cursor: Cursor) -> At {
-        let position = cursor.position();
-        At { lap: position >> self.bits, index: (position & ((1 << self.bits) - 1)) as usize }
-    }
-
-    /// Returns how many positions there were before this one, since the beginning.
-    fn count(&self, cursor: Cursor) -> u64 {
-        let At { lap, index } = self.at(cursor);
-        lap * u64::from(self.size) + index as u64
-    }
-
-    /// Returns the length of a queue with these cursors. Those of two moments may have passed each other:
-    /// then it was empty.
-    fn between(&self, head: Cursor, tail: Cursor) -> usize {
-        usize::try_from(self.count(tail).saturating_sub(self.count(head))).unwrap_or(usize::MAX)
-    }
-
-    /// Returns the cursor `n` positions further, `n` being the capacity at most if it is not a chain.
-    #[inline]
-    fn advance(&self, cursor: Cursor, n: usize) -> Cursor {
-        let At { lap, index } = self.at(cursor);
-        let (index, size) = (index as u64 + n as u64, u64::from(self.size));
-        let position = if self.chained {
-            (lap << self.bits) + index
-        } else if index < size {
-            (lap << self.bits) | index
-        } else {
-            ((lap + 1) << self.bits) | (index - size)
-        };
-        Cursor(position << Cursor::SHIFT | cursor.0 & ((1 << Cursor::SHIFT) - 1))
     }
 }
 
@@ -315,9 +242,25 @@ impl Cursors {
         self.shape.at(self.tail.load())
     }
 
+    /// Returns how many places there are for putters that were not handed their turn, at a tail that keeps
+    /// one.
+    #[cold]
+    fn places_beside_kept(&self, tail: Cursor) -> usize {
+        self.shape.room(self.head.load(), tail).saturating_sub(1)
+    }
+
+    /// The same of items at a head that keeps one. None is kept once it is closed.
+    #[cold]
+    fn items_beside_kept(&self, head: Cursor) -> usize {
+        let tail = self.tail.load();
+        let len = self.shape.between(head, tail);
+        if tail.is(Cursor::CLOSED) { usize::MAX } else { len.saturating_sub(1) }
+    }
+
     /// Claims the next places of a ring, of which `free` tells how many there are.
     #[inline(always)]
     pub(crate) fn put_free(&self, look: Look, free: impl Fn(At) -> usize) -> Result<Claim, Refusal> {
+        let handed = look == Look::Handed;
         let mut tail = self.tail.load();
         let mut collisions = Collisions::NONE;
         loop {
@@ -325,9 +268,16 @@ impl Cursors {
                 return Err(Refusal::Closed);
             }
             let at = self.shape.at(tail);
-            let count = free(at);
+            let mut count = free(at);
+            if tail.keeps_from(handed) {
+                let others = self.places_beside_kept(tail);
+                if others == 0 {
+                    return Err(Refusal::NotNow);
+                }
+                count = count.min(others);
+            }
             if count != 0 {
-                let next = self.shape.advance(tail, count).without(Cursor::WAITING);
+                let next = self.shape.advance(tail, count).without(Cursor::ended_by(handed));
                 match self.tail.exchange(tail, next) {
                     Ok(()) => return Ok(Claim::of(at, count, tail, next)),
                     Err(actual) => {
@@ -342,25 +292,34 @@ impl Cursors {
                 tail = now;
                 continue;
             }
-            let full = || self.shape.between(self.head.load(), tail) >= self.shape.capacity;
+            let full = || self.shape.room(self.head.load(), tail) == 0;
             return Err(if look == Look::Own || full() { Refusal::NotNow } else { Refusal::Busy });
         }
     }
 
-    /// Claims the first items of a ring, of which `published` tells how many there are.
+    /// Claims the first items of a ring, of which `published` tells how many there are, as
+    /// [`put_free`](Self::put_free) does places.
     #[inline(always)]
     pub(crate) fn get_published(
         &self,
         look: Look,
         published: impl Fn(At) -> usize,
     ) -> Result<Claim, Refusal> {
+        let handed = look == Look::Handed;
         let mut head = self.head.load();
         let mut collisions = Collisions::NONE;
         loop {
             let at = self.shape.at(head);
-            let count = published(at);
+            let mut count = published(at);
+            if head.keeps_from(handed) {
+                let others = self.items_beside_kept(head);
+                if others == 0 {
+                    return Err(Refusal::NotNow);
+                }
+                count = count.min(others);
+            }
             if count != 0 {
-                let next = self.shape.advance(head, count).without(Cursor::WAITING);
+                let next = self.shape.advance(head, count).without(Cursor::ended_by(handed));
                 match self.head.exchange(head, next) {
                     Ok(()) => return Ok(Claim::of(at, count, head, next)),
                     Err(actual) => {
@@ -370,7 +329,7 @@ impl Cursors {
                 }
                 continue;
             }
-            if look == Look::Both {
+            if look != Look::Own {
                 let tail = self.tail.load();
                 if self.shape.between(head, tail) == 0 {
                     return Err(if tail.is(Cursor::CLOSED) { Refusal::Closed } else { Refusal::NotNow });
@@ -388,14 +347,13 @@ impl Cursors {
     /// `enough`.
     pub(crate) fn room(&self, enough: usize) -> usize {
         let tail = self.tail.load();
-        let behind = |head| self.shape.capacity.saturating_sub(self.shape.between(head, tail));
-        let room = behind(self.tail.seen());
+        let room = self.shape.room(self.tail.seen(), tail);
         if room >= enough {
             return room;
         }
         let head = self.head.load();
         self.tail.see(head);
-        behind(head)
+        self.shape.room(head, tail)
     }
 
     /// Claims places of a chain by count: `wanted` of them, at least 1, or as many as there are. `look` is
@@ -403,6 +361,7 @@ impl Cursors {
     #[inline(always)]
     pub(crate) fn put_many<X>(
         &self,
+        handed: bool,
         wanted: usize,
         mut look: impl FnMut(At, usize) -> X,
     ) -> Result<(Claim, usize, X), Refusal> {
@@ -412,11 +371,12 @@ impl Cursors {
             if tail.is(Cursor::CLOSED) {
                 return Err(Refusal::Closed);
             }
-            let mut room = self.shape.capacity.saturating_sub(self.shape.between(self.tail.seen(), tail));
+            let kept = usize::from(tail.keeps_from(handed));
+            let mut room = self.shape.room(self.tail.seen(), tail).saturating_sub(kept);
             if room < wanted {
                 let head = self.head.load();
                 self.tail.see(head);
-                room = self.shape.capacity.saturating_sub(self.shape.between(head, tail));
+                room = self.shape.room(head, tail).saturating_sub(kept);
                 if room == 0 {
                     return Err(Refusal::NotNow);
                 }
@@ -426,7 +386,7 @@ impl Cursors {
             }
             let (at, count) = (self.shape.at(tail), room.min(wanted));
             let looked = look(at, count);
-            let next = self.next(tail, count);
+            let next = self.next(tail, count, handed);
             match self.tail.exchange(tail, next) {
                 Ok(()) => return Ok((Claim::of(at, count, tail, next), room - count, looked)),
                 Err(actual) => {
@@ -441,17 +401,22 @@ impl Cursors {
     #[inline(always)]
     pub(crate) fn get_many<X>(
         &self,
+        handed: bool,
         wanted: usize,
         mut look: impl FnMut(At, usize) -> X,
     ) -> Result<(Claim, X), Refusal> {
         let mut head = self.head.load();
         let mut collisions = Collisions::NONE;
         loop {
-            let mut len = self.shape.between(head, self.head.seen());
+            let kept = usize::from(head.keeps_from(handed));
+            let mut len = self.shape.between(head, self.head.seen()).saturating_sub(kept);
             if len < wanted {
                 let tail = self.tail.load();
                 self.head.see(tail);
                 len = self.shape.between(head, tail);
+                if !tail.is(Cursor::CLOSED) {
+                    len = len.saturating_sub(kept);
+                }
                 if len == 0 {
                     return Err(if tail.is(Cursor::CLOSED) { Refusal::Closed } else { Refusal::NotNow });
                 }
@@ -461,7 +426,7 @@ impl Cursors {
             }
             let (at, count) = (self.shape.at(head), len.min(wanted));
             let looked = look(at, count);
-            let next = self.next(head, count);
+            let next = self.next(head, count, handed);
             match self.head.exchange(head, next) {
                 Ok(()) => return Ok((Claim::of(at, count, head, next), looked)),
                 Err(actual) => {
@@ -474,8 +439,8 @@ impl Cursors {
 
     /// Returns the cursor after a claim by count.
     #[inline]
-    fn next(&self, cursor: Cursor, count: usize) -> Cursor {
-        let next = self.shape.advance(cursor, count).without(Cursor::WAITING);
+    fn next(&self, cursor: Cursor, count: usize, handed: bool) -> Cursor {
+        let next = self.shape.advance(cursor, count).without(Cursor::ended_by(handed));
         if self.shape.chained && self.shape.at(next).lap != self.shape.at(cursor).lap {
             next.with(Cursor::MOVING)
         } else {
@@ -510,10 +475,33 @@ impl Cursors {
         self.head
             .update(|head| {
                 let tail = self.tail.load();
-                let waits = !tail.is(Cursor::CLOSED) && self.shape.between(head, tail) >= self.shape.capacity;
+                let waits = !tail.is(Cursor::CLOSED) && self.shape.room(head, tail) == 0;
                 waits.then_some(head.with(Cursor::WAITING))
             })
             .is_some()
+    }
+
+    /// Returns whether a getter that was not handed its turn finds what there is kept. With what decides of
+    /// that held still.
+    pub(crate) fn keeps_item(&self) -> bool {
+        let head = self.head.load();
+        head.is(Cursor::KEPT) && self.items_beside_kept(head) == 0
+    }
+
+    /// The same of a putter and room.
+    pub(crate) fn keeps_place(&self) -> bool {
+        let tail = self.tail.load();
+        tail.is(Cursor::KEPT) && !tail.is(Cursor::CLOSED) && self.places_beside_kept(tail) == 0
+    }
+
+    /// Keeps an item for a getter that is handed its turn, or no longer (invariant 5).
+    pub(crate) fn keep_item(&self, kept: bool) {
+        self.head.update(|head| (head.is(Cursor::KEPT) != kept).then(|| head.keeping(kept)));
+    }
+
+    /// The same of a place and a putter.
+    pub(crate) fn keep_place(&self, kept: bool) {
+        self.tail.update(|tail| (tail.is(Cursor::KEPT) != kept).then(|| tail.keeping(kept)));
     }
 
     /// Closes. Returns `false` if it was closed before.

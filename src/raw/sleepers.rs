@@ -7,23 +7,49 @@
 //! under way a thread that comes and finds nothing sets the bit again, and then a second may be under way at
 //! the same time; both find the queue in order, and one that finds it empty ends there.
 //!
+//! Threads that are awake may take what a sleeper was woken for before it has come. So if the first sleeper
+//! [is starving](LockedQueue::is_starving) the owner *keeps* one for it: of what there is, or of what comes
+//! next, the others leave one. As soon as there is something that sleeper is handed its turn. Two bits of the
+//! queue's word, of which one is set at most, say so:
+//!
+//! | bit | meaning | left by |
+//! |---|---|---|
+//! | none | nothing is kept | a waker that finds the first starving, to either of the next two |
+//! | `KEPT` | there is nothing, and one of what comes next is kept | the waker that this owes, to any of the others |
+//! | `HANDED` | one is kept for the thread that was handed its turn, until that has taken it | that thread, to any of the three |
+//!
 //! Invariants:
 //!
 //! 1. While the queue is not empty the owner's bit is set, or a wake-up is under way: a thread has cleared
-//!    the bit and is about to call [`wake_one`](RawSleepers::wake_one), or a woken thread has not called
-//!    [`hand_on`](RawSleepers::hand_on) yet, nor gone to sleep again. But for nodes of selecting threads that
-//!    do not sleep: they leave the queue, or announce themselves before they sleep.
+//!    the bit and is about to call [`wake_one`](RawSleepers::wake_one), or a woken thread has not handed on
+//!    yet, nor gone to sleep again; or `HANDED` is set. But for nodes of selecting threads that do not sleep:
+//!    they leave the queue, or announce themselves before they sleep.
 //! 2. `announce` is called with the queue lock held. A waker that has cleared the bit takes the queue lock
 //!    afterwards, so it finds the thread that has set it.
+//! 3. While `KEPT` is set the owner's bit is set, or a thread has cleared it and will
+//!    [settle](RawSleepers::settle). So nothing is kept for longer than there is nothing, also if the sleeper
+//!    for which it was kept has left; and one that leaves at its deadline settles itself.
+//! 4. While `HANDED` is set no thread is woken but by closing. The thread that was handed its turn settles
+//!    when it is over.
+//! 5. The owner begins to keep one, and ends it, with the queue lock held, and there it is decided who goes
+//!    on; or the thread ends it that was handed its turn, which settles afterwards. So a thread that finds
+//!    under the queue lock that what there is is kept may sleep without the owner's bit.
 //!
 //! A node of a thread that waits for several objects goes into the same queue by the same steps. While that
-//! thread tries elsewhere a wake-up passes it by: it comes here and looks when it has tried in vain.
+//! thread tries elsewhere a wake-up passes it by: it comes here and looks when it has tried in vain. It is
+//! never handed a turn, which it could not take while it tries elsewhere, and nothing is kept while it is the
+//! first.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::facade::{Advice, Deadline, Releasing, const_fn, reached};
 use crate::wait::select::{Enqueued, Node, Select};
-use crate::wait::{Adaptive, LockedQueue, Place, Queue, SpinWait, Waiter, Wakeup};
+use crate::wait::{
+    Adaptive, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word,
+};
+
+const KEPT: usize = Word::bit(0);
+const HANDED: usize = Word::bit(1);
 
 pub(crate) struct RawSleepers {
     queue: Queue,
@@ -39,14 +65,47 @@ impl RefUnwindSafe for RawSleepers {}
 type Eager = Adaptive<2, 1, 8, 8>;
 
 /// How a sleep went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Slept {
     /// Not at all: there is something.
     Not,
-    /// Until it was woken: it hands on when it has looked.
-    Woken,
+    /// Until it was woken: it hands on when it has looked. With the stamp of its wait, for the next.
+    Woken(Stamp),
+    /// Until it was handed its turn: there is something for it, unless the owner has been closed. It
+    /// [settles](RawSleepers::settle) when its turn is over.
+    Handed,
     /// Until the deadline.
     TimedOut,
+}
+
+/// What the sleepers need of their owner. Called with the queue lock held, so it does not wait.
+pub(crate) trait Owner {
+    /// Asks for a wake-up when there is something. False if there is, be it kept or not, or if it is closed.
+    fn announce(&mut self) -> bool;
+
+    /// Keeps one, of what there is or comes next, until the thread has taken it that is handed its turn; or
+    /// no longer.
+    fn keep(&mut self, kept: bool);
+}
+
+/// Why it is to be decided who goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// A wake-up is owed.
+    WakeUp,
+    /// The turn that the calling thread was handed is over.
+    Turn,
+}
+
+/// Ends a section under the queue lock that leaves `KEPT` and `HANDED` as they are.
+fn unlock(locked: LockedQueue<'_>) {
+    locked.stamp_first();
+    locked.unlock();
+}
+
+/// Returns whether the first is to be handed its turn.
+fn first_is_due(locked: &LockedQueue<'_>) -> bool {
+    locked.waiters().next().is_some_and(|first| first.waits_here_alone() && locked.is_starving(first))
 }
 
 impl RawSleepers {
@@ -56,32 +115,34 @@ impl RawSleepers {
         }
     }
 
-    /// Sleeps if `announce` agrees, until it is woken or the deadline passes. Before it sleeps it runs
-    /// `unlock`, of an owner that announces with a lock held. A thread `again` here, because others took what
-    /// it was woken for, stands before all others.
+    /// Sleeps if `sleeps` says so, which announces or finds what there is kept, until it is woken or the
+    /// deadline passes. Before it sleeps it runs `end`, of an owner that asks with a lock held. A thread that
+    /// slept here before, and found that others had taken what it was woken for, stands before all others,
+    /// with its stamp `again`.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn sleep(
         &self,
-        again: bool,
-        announce: impl FnOnce() -> bool,
-        unlock: impl FnOnce(),
+        again: Option<Stamp>,
+        sleeps: impl FnOnce() -> bool,
+        end: impl FnOnce(),
         deadline: &Deadline,
     ) -> Slept {
-        let waiter = Waiter::new(&self.queue, std::ptr::null());
+        let waiter = Waiter::new(&self.queue, std::ptr::null()).stamped(again.unwrap_or(Stamp::NONE));
         let locked = self.queue.lock();
-        if !announce() {
+        if !sleeps() {
             locked.unlock();
-            unlock();
+            end();
             return Slept::Not;
         }
         let publish = |locked: LockedQueue<'_>| {
-            locked.unlock();
-            unlock();
+            unlock(locked);
+            end();
         };
-        let place = if again { Place::Front } else { Place::Back };
+        let place = if again.is_some() { Place::Front } else { Place::Back };
         reached!("sleeper announced");
-        match locked.wait(waiter, place, publish, deadline, SpinWait::NONE, LockedQueue::unlock) {
-            Some(_) => Slept::Woken,
+        match locked.wait(waiter, place, publish, deadline, SpinWait::NONE, unlock) {
+            Some(Woken { outcome: Wakeup::HANDOFF, .. }) => Slept::Handed,
+            Some(woken) => Slept::Woken(woken.stamp),
             None => Slept::TimedOut,
         }
     }
@@ -92,19 +153,19 @@ impl RawSleepers {
     }
 
     /// [`sleep`](Self::sleep) up to the point where the thread sleeps.
-    pub(crate) fn enqueue(&self, node: Node<'_>, place: Place, announce: impl FnOnce() -> bool) -> Enqueued {
+    pub(crate) fn enqueue(&self, node: Node<'_>, place: Place, sleeps: impl FnOnce() -> bool) -> Enqueued {
         let mut locked = self.queue.lock();
-        let announced = announce();
-        if announced {
+        let sleeps = sleeps();
+        if sleeps {
             reached!("selecting sleeper announced");
             locked.put(node, place);
         }
-        locked.unlock();
-        if announced { Enqueued::Queued { first: false } } else { Enqueued::Ready }
+        unlock(locked);
+        if sleeps { Enqueued::Queued { first: false } } else { Enqueued::Ready }
     }
 
     pub(crate) fn leave(&self, node: Node<'_>) {
-        self.queue.leave(node, |locked| locked.unlock());
+        self.queue.leave(node, unlock);
     }
 
     /// Returns how long a thread spins that waits for several objects.
@@ -112,42 +173,93 @@ impl RawSleepers {
         SpinWait::for_other_side(places, Eager::wants(&self.eager))
     }
 
-    /// Wakes the one that has slept longest.
-    #[cold]
-    pub(crate) fn wake_one(&self) {
-        let _releasing = Releasing::begin();
-        if self.wake(1) {
-            reached!("sleeper woken");
-        }
+    /// Returns whether a thread sleeps: a hint.
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.queue.load().has_waiters()
     }
 
-    /// Wakes all.
+    /// Returns whether one is kept, of what comes next: a hint.
+    pub(crate) fn keeps(&self) -> bool {
+        self.queue.load().has(KEPT)
+    }
+
+    /// Wakes the one that has slept longest. False if that one is starving, or something is kept: then the
+    /// caller [settles](Self::settle).
+    #[cold]
+    pub(crate) fn wake_one(&self) -> bool {
+        let _releasing = Releasing::begin();
+        let mut locked = self.queue.lock_sleepless();
+        let word = locked.word();
+        if word.has(HANDED) {
+            reached!("wake-up left to the thread that was handed its turn");
+            locked.unlock();
+            return true;
+        }
+        if word.has(KEPT) || first_is_due(&locked) {
+            locked.unlock();
+            return false;
+        }
+        let woken = locked.notify(1);
+        unlock(locked);
+        if woken.tag().is_some() {
+            reached!("sleeper woken");
+        }
+        woken.wake_all(Wakeup::WOKEN);
+        true
+    }
+
+    /// Decides who goes on, and hands the first its turn if it is starving.
+    #[cold]
+    pub(crate) fn settle(&self, due: Due, owner: &mut impl Owner) -> Settled {
+        let releasing = Releasing::begin();
+        let mut locked = self.queue.lock_sleepless();
+        let word = locked.word();
+        if due == Due::WakeUp && word.has(HANDED) {
+            reached!("settled by the thread that was handed its turn");
+            locked.unlock();
+            return Settled { woken: WakeList::NONE, outcome: Wakeup::WOKEN };
+        }
+        let keeps = first_is_due(&locked);
+        if keeps || word.has(KEPT | HANDED) {
+            owner.keep(keeps);
+        }
+        // From here on what there is stays, if it is kept. If there is nothing the thread that brings
+        // something owes a wake-up, and finds it kept.
+        let goes = locked.has_waiters() && !owner.announce();
+        let woken = if goes { locked.notify(1) } else { WakeList::NONE };
+        let (bits, outcome) = match (keeps, goes) {
+            (true, true) => {
+                reached!("sleeper handed its turn");
+                (HANDED, Wakeup::HANDOFF)
+            }
+            (true, false) => {
+                reached!("kept until there is something");
+                (KEPT, Wakeup::WOKEN)
+            }
+            (false, _) => {
+                if word.has(KEPT) {
+                    reached!("kept for a sleeper that has left");
+                }
+                (0, Wakeup::WOKEN)
+            }
+        };
+        locked.stamp_first();
+        locked.unlock_as(|word, _| word.without(KEPT | HANDED).with(bits));
+        drop(releasing);
+        Settled { woken, outcome }
+    }
+
+    /// Wakes all. The owner is closed: what is kept is nothing to it.
     #[cold]
     pub(crate) fn wake_all(&self) {
         let _releasing = Releasing::begin();
-        if self.wake(usize::MAX) {
+        let mut locked = self.queue.lock_sleepless();
+        let woken = locked.notify(usize::MAX);
+        unlock(locked);
+        if woken.tag().is_some() {
             reached!("sleeper woken by closing");
         }
-    }
-
-    /// Wakes the first `n`, and returns whether there was one.
-    fn wake(&self, n: usize) -> bool {
-        let mut locked = self.queue.lock_sleepless();
-        let woken = locked.notify(n);
-        locked.unlock();
-        let any = woken.tag().is_some();
         woken.wake_all(Wakeup::WOKEN);
-        any
-    }
-
-    /// For a thread that was woken and does not sleep again: sees to it that the next comes, now if
-    /// `announce` says that there is something for it.
-    pub(crate) fn hand_on(&self, announce: impl FnOnce() -> bool) {
-        // The thread that comes into the queue meanwhile has announced itself.
-        if self.queue.load().has_waiters() && !announce() {
-            reached!("wake-up handed on");
-            self.wake_one();
-        }
     }
 
     /// Before a thread sleeps: looks again for a while, with pauses in which a batch comes together in so
@@ -180,5 +292,18 @@ impl RawSleepers {
         }
         spin.exhausted();
         None
+    }
+}
+
+/// A thread that goes on, if there is one.
+#[must_use = "it is out of the queue, and not woken"]
+pub(crate) struct Settled {
+    woken: WakeList,
+    outcome: Wakeup,
+}
+
+impl Settled {
+    pub(crate) fn wake(self) {
+        self.woken.wake_all(self.outcome);
     }
 }

@@ -250,6 +250,11 @@ pub(crate) struct LockedQueue<'a> {
 }
 
 impl<'a> LockedQueue<'a> {
+    /// Returns the word as it was last seen: for bits that change under the queue lock alone.
+    pub(crate) fn word(&self) -> Word {
+        self.word
+    }
+
     pub(crate) fn has_waiters(&self) -> bool {
         !self.list.is_empty()
     }

@@ -147,6 +147,11 @@ impl Waiter {
         ptr::eq(self.home, queue)
     }
 
+    /// Returns whether its thread waits in this queue alone.
+    pub(crate) fn waits_here_alone(&self) -> bool {
+        self.select.is_null()
+    }
+
     /// Null for a thread that waits in one queue.
     pub(super) fn select(&self) -> *const Select {
         self.select

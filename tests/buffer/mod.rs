@@ -13,6 +13,7 @@ mod queues;
 mod storage;
 mod stress;
 mod timed;
+mod turns;
 
 use std::iter::{self};
 use std::sync::Arc;

@@ -60,6 +60,46 @@ fn closed_while_one_puts_and_gets() {
     );
 }
 
+/// A place may be kept for the putter that waits: then it is full to others, and nothing is in it yet.
+#[test]
+fn room_made_beside_a_putter_that_waits() {
+    let allowed = ["true 1 true Ok(3)", "true 1 false Ok(2)", "true 1 false Err(Empty)"];
+    two(
+        &allowed,
+        || {
+            let buffer = one();
+            buffer.put(1).unwrap();
+            buffer
+        },
+        |buffer| buffer.put(2).is_ok().to_string(),
+        |buffer| {
+            let got = buffer.get().unwrap();
+            let put = buffer.try_put(3).is_ok();
+            format!("{got} {put} {:?}", buffer.try_get())
+        },
+    );
+}
+
+/// The same of an item and a getter.
+#[test]
+fn item_put_beside_a_getter_that_waits() {
+    let allowed = ["2 Ok(1) 0", "1 Err(Empty) 0", "1 Err(Empty) 1"];
+    two(
+        &allowed,
+        one,
+        |buffer| buffer.get().unwrap().to_string(),
+        |buffer| {
+            buffer.put(1).unwrap();
+            let got = buffer.try_get();
+            let len = buffer.len();
+            if got.is_ok() {
+                buffer.put(2).unwrap();
+            }
+            format!("{got:?} {len}")
+        },
+    );
+}
+
 #[test]
 fn closed_while_one_waits() {
     two(

@@ -105,6 +105,7 @@ std::thread_local! {
     static TURNS: Cell<bool> = const { Cell::new(false) };
     static LOOKS: Cell<bool> = const { Cell::new(false) };
     static LIVES: Cell<u32> = const { Cell::new(1) };
+    static STARVES: Cell<bool> = const { Cell::new(true) };
 }
 
 /// As the body of the model on this thread has said, else never.
@@ -140,6 +141,12 @@ pub(crate) fn set_endless_rounds(endless: bool) {
 /// out the timed waiter that is woken, loses, and waits again, and keeps models small.
 pub(crate) fn set_lives(lives: u32) {
     LIVES.set(lives);
+}
+
+/// Whether a waiter may be starving in the model on this thread: unless its body has said otherwise, which
+/// keeps models small that are about something else.
+pub(crate) fn set_starves(starves: bool) {
+    STARVES.set(starves);
 }
 
 /// Nothing: whatever the thread does next gives the others their turn.
@@ -237,6 +244,6 @@ impl Age {
 
     #[track_caller]
     pub(crate) fn is_over(&self, _: Moment, _: Moment, _: Duration) -> bool {
-        self.0.load(atomic::Ordering::Relaxed) != 0
+        STARVES.get() && self.0.load(atomic::Ordering::Relaxed) != 0
     }
 }

@@ -10,8 +10,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use crate::facade::spec::{Edge, Gate, Past};
 pub(crate) use crate::raw::ring::{Look, No};
 pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
-pub(crate) use crate::raw::sleepers::{RawSleepers as Sleepers, Slept};
-pub(crate) use crate::raw::{Place, SpinWait, Waiter};
+pub(crate) use crate::raw::sleepers::{Due, Owner, RawSleepers as Sleepers, Slept};
+pub(crate) use crate::raw::{Place, SpinWait, Stamp, Waiter};
 
 /// Returns whether a call owes the other side a wake-up.
 #[must_use]
@@ -36,6 +36,10 @@ struct Fields<T> {
     closed: bool,
     getter_waits: bool,
     putter_waits: bool,
+    /// One item is for the getter that is handed its turn, until it is closed.
+    item_kept: bool,
+    /// One place is for such a putter.
+    place_kept: bool,
 }
 
 // SAFETY: values move between threads, and a get and a put are each one step.
@@ -51,8 +55,19 @@ impl<T> Fields<T> {
         self.unused + self.freed.len()
     }
 
+    /// Returns how much room there is for a putter that was `handed` its turn or not.
+    fn for_putters(&self, handed: bool) -> usize {
+        self.room().saturating_sub(usize::from(self.place_kept && !handed))
+    }
+
+    /// The same of items and a getter.
+    fn for_getters(&self, handed: bool) -> usize {
+        self.items.len().saturating_sub(usize::from(self.item_kept && !handed && !self.closed))
+    }
+
     /// There is room.
-    fn put(&mut self, item: T) {
+    fn put(&mut self, item: T, handed: bool) {
+        self.place_kept &= !handed;
         match self.unused.checked_sub(1) {
             Some(left) => self.unused = left,
             None => self.freed.pop_front().expect("there is room").take(),
@@ -61,8 +76,9 @@ impl<T> Fields<T> {
         self.puts += 1;
     }
 
-    fn get(&mut self) -> Option<T> {
+    fn get(&mut self, handed: bool) -> Option<T> {
         let (item, put) = self.items.pop_front()?;
+        self.item_kept &= !handed;
         put.take();
         self.freed.push_back(Past::new());
         Some(item)
@@ -80,6 +96,8 @@ impl<T> Ring<T> {
             closed: false,
             getter_waits: false,
             putter_waits: false,
+            item_kept: false,
+            place_kept: false,
         };
         Self { gate: Gate::new(fields), closing: Edge::new(), capacity, _values: PhantomData }
     }
@@ -99,25 +117,30 @@ impl<T> Ring<T> {
     }
 
     /// The same of a put, which a closed buffer refuses in any case.
-    fn refuses(&self, fields: &Fields<T>) -> Option<No> {
-        (fields.closed || fields.room() == 0).then(|| self.refusal(fields))
+    fn refuses(&self, fields: &Fields<T>, handed: bool) -> Option<No> {
+        (fields.closed || fields.for_putters(handed) == 0).then(|| self.refusal(fields))
     }
 
     #[track_caller]
-    pub(crate) fn put(&self, item: T, _: Look) -> Result<Wake, (No, T)> {
+    pub(crate) fn put(&self, item: T, look: Look) -> Result<Wake, (No, T)> {
+        let handed = look == Look::Handed;
         self.gate.step(|fields| {
-            if let Some(no) = self.refuses(fields) {
+            if let Some(no) = self.refuses(fields, handed) {
                 return Err((no, item));
             }
-            fields.put(item);
+            fields.put(item, handed);
             Ok(Wake(std::mem::take(&mut fields.getter_waits)))
         })
     }
 
     #[track_caller]
-    pub(crate) fn get(&self, _: Look) -> Result<(T, Wake), No> {
+    pub(crate) fn get(&self, look: Look) -> Result<(T, Wake), No> {
+        let handed = look == Look::Handed;
         self.gate.step(|fields| {
-            let item = fields.get().ok_or_else(|| self.refusal(fields))?;
+            if fields.for_getters(handed) == 0 {
+                return Err(self.refusal(fields));
+            }
+            let item = fields.get(handed).ok_or_else(|| self.refusal(fields))?;
             Ok((item, Wake(std::mem::take(&mut fields.putter_waits))))
         })
     }
@@ -131,25 +154,25 @@ impl<T> Ring<T> {
     }
 
     #[track_caller]
-    pub(crate) fn put_some(&self, items: &mut VecDeque<T>) -> Result<(usize, usize, Wake), No> {
+    pub(crate) fn put_some(&self, items: &mut VecDeque<T>, handed: bool) -> Result<(usize, usize, Wake), No> {
         self.gate.step(|fields| {
-            if let Some(no) = self.refuses(fields) {
+            if let Some(no) = self.refuses(fields, handed) {
                 return Err(no);
             }
-            let count = items.len().min(fields.room());
-            items.drain(..count).for_each(|item| fields.put(item));
+            let count = items.len().min(fields.for_putters(handed));
+            items.drain(..count).for_each(|item| fields.put(item, handed));
             Ok((count, fields.room(), Wake(std::mem::take(&mut fields.getter_waits))))
         })
     }
 
     #[track_caller]
-    pub(crate) fn get_some(&self, out: &mut Vec<T>, max: usize) -> Result<(usize, Wake), No> {
+    pub(crate) fn get_some(&self, out: &mut Vec<T>, max: usize, handed: bool) -> Result<(usize, Wake), No> {
         self.gate.step(|fields| {
-            if fields.items.is_empty() {
+            let count = max.min(fields.for_getters(handed));
+            if count == 0 {
                 return Err(self.refusal(fields));
             }
-            let count = max.min(fields.items.len());
-            out.extend((0..count).filter_map(|_| fields.get()));
+            out.extend((0..count).filter_map(|_| fields.get(handed)));
             Ok((count, Wake(std::mem::take(&mut fields.putter_waits))))
         })
     }
@@ -204,5 +227,20 @@ impl<T> Ring<T> {
             fields.putter_waits |= waits;
             waits
         })
+    }
+    pub(crate) fn keeps_item(&self) -> bool {
+        self.gate.step(|fields| fields.item_kept && !fields.closed && fields.for_getters(false) == 0)
+    }
+
+    pub(crate) fn keeps_place(&self) -> bool {
+        self.gate.step(|fields| fields.place_kept && !fields.closed && fields.for_putters(false) == 0)
+    }
+
+    pub(crate) fn keep_item(&self, kept: bool) {
+        self.gate.step(|fields| fields.item_kept = kept);
+    }
+
+    pub(crate) fn keep_place(&self, kept: bool) {
+        self.gate.step(|fields| fields.place_kept = kept);
     }
 }
