@@ -276,9 +276,9 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`Empty`](TryRecvError::Empty) if there is none now, or one that is [kept for a thread that has waited for
-    /// long](crate::BoundedBuffer#fairness), [`Disconnected`](TryRecvError::Disconnected) if
-    /// there will be none.
+    /// [`Empty`](TryRecvError::Empty) if there is none now, or one that is [kept for a thread that has waited
+    /// for long](crate::BoundedBuffer#fairness), [`Disconnected`](TryRecvError::Disconnected) if there will
+    /// be none.
     ///
     /// ```
     /// use lockwork::channel::{TryRecvError, unbounded};
