@@ -266,7 +266,9 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
     let len = set.any_len();
     assert!(len != 0, "{name}: the set is empty");
     let start = start(len);
-    if let Some(first) = set.any_attempt_all(start) {
+    // A wait finds what there is as well, and before that leaves the lines alone that other threads need.
+    let attempts = set.any_seems_ready() || (0..len).any(|place| set.any_misuse(place, true).is_some());
+    if let Some(first) = attempts.then(|| set.any_attempt_all(start)).flatten() {
         return first;
     }
     check(&set, true, name);
@@ -350,6 +352,10 @@ impl<S: AnySet> Sources for Call<S> {
     fn attempt(&mut self, place: usize, handed: bool) -> bool {
         self.first = self.set.any_attempt(place, handed);
         self.first.is_some()
+    }
+
+    fn seem_ready(&self) -> bool {
+        self.set.any_seems_ready()
     }
 
     fn attempt_all(&mut self, start: usize) -> bool {

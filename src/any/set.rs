@@ -24,6 +24,10 @@ pub trait AnySet: Sealed {
     #[doc(hidden)]
     fn any_is_ready(&self, place: usize) -> bool;
 
+    /// Returns whether attempting all is worth its cost, for a thread that looks again and again: advice.
+    #[doc(hidden)]
+    fn any_seems_ready(&self) -> bool;
+
     /// Attempts all in order, from `start` on.
     #[doc(hidden)]
     #[inline]
@@ -84,6 +88,10 @@ macro_rules! tuples {
                     $($place => self.$place.any_raw(),)+
                     _ => unreachable!("no such place"),
                 }
+            }
+
+            fn any_seems_ready(&self) -> bool {
+                $(self.$place.any_seems_ready())||+
             }
 
             #[inline]
@@ -175,6 +183,10 @@ macro_rules! slices {
 
             fn any_raw(&self, place: usize) -> Raw<'_> {
                 self[place].any_raw()
+            }
+
+            fn any_seems_ready(&self) -> bool {
+                self.iter().any(S::any_seems_ready)
             }
 
             #[inline]

@@ -21,6 +21,12 @@ pub trait AnySource: Sealed {
     #[doc(hidden)]
     fn any_is_ready(&self) -> bool;
 
+    /// Returns whether an attempt is worth its cost, for a thread that looks again and again: advice.
+    #[doc(hidden)]
+    fn any_seems_ready(&self) -> bool {
+        self.any_is_ready()
+    }
+
     /// Takes what there is. If it was handed to this thread, there is.
     #[doc(hidden)]
     fn any_attempt(&mut self, handed: bool) -> Option<Self::Output>;

@@ -107,7 +107,17 @@ fn is_ready<T, B: Buffer<Item = T>>(putting: &Putting<'_, T, B>) -> bool {
     putting.buffer.core().is_ready(Side::Putters)
 }
 
+/// For a thread that looks again and again: advice.
+fn seems_ready<T, B: Buffer<Item = T>>(putting: &Putting<'_, T, B>) -> bool {
+    putting.buffer.core().store().may_go_on(Side::Putters)
+}
+
 impl<T> Putting<'_, T> {
+    /// As [`any_seems_ready`](AnySource::any_seems_ready).
+    pub(crate) fn seems_ready(&self) -> bool {
+        seems_ready(self)
+    }
+
     /// Returns whether there seems to be room for it, or none ever again.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
@@ -256,6 +266,10 @@ impl<T, B: Buffer<Item = T>> AnySource for Getting<'_, T, B> {
         self.buffer.core().is_ready(Side::Getters)
     }
 
+    fn any_seems_ready(&self) -> bool {
+        self.buffer.core().store().may_go_on(Side::Getters)
+    }
+
     #[inline]
     fn any_attempt(&mut self, _handed: bool) -> Option<Self::Output> {
         self.buffer.core().attempt_get()
@@ -274,6 +288,10 @@ impl<T, B: Buffer<Item = T>> AnySource for &mut Putting<'_, T, B> {
     #[inline]
     fn any_is_ready(&self) -> bool {
         is_ready(self)
+    }
+
+    fn any_seems_ready(&self) -> bool {
+        seems_ready(self)
     }
 
     #[inline]
@@ -301,6 +319,10 @@ macro_rules! slices {
 
             fn any_raw(&self, place: usize) -> Raw<'_> {
                 Raw(&self[place])
+            }
+
+            fn any_seems_ready(&self) -> bool {
+                self.iter().any(seems_ready)
             }
 
             fn any_is_ready(&self, place: usize) -> bool {

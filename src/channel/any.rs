@@ -22,6 +22,10 @@ impl<T> AnySource for &Receiver<T> {
         self.channel.buffer.getting().any_is_ready()
     }
 
+    fn any_seems_ready(&self) -> bool {
+        self.channel.buffer.getting().any_seems_ready()
+    }
+
     #[inline]
     fn any_attempt(&mut self, handed: bool) -> Option<Self::Output> {
         self.channel.buffer.getting().any_attempt(handed).map(|message| message.map_err(|_| RecvError))
@@ -82,6 +86,10 @@ impl<T> AnySource for &mut Sending<'_, T> {
     #[inline]
     fn any_is_ready(&self) -> bool {
         self.0.is_ready()
+    }
+
+    fn any_seems_ready(&self) -> bool {
+        self.0.seems_ready()
     }
 
     #[inline]

@@ -236,6 +236,9 @@ pub(crate) trait Sources {
     /// Takes what there is of one of them. If it was `handed` to this thread, there is.
     fn attempt(&mut self, place: usize, handed: bool) -> bool;
 
+    /// Returns whether to attempt all is worth its cost: advice.
+    fn seem_ready(&self) -> bool;
+
     /// Takes what there is of the first that has something, beginning with number `start`.
     fn attempt_all(&mut self, start: usize) -> bool;
 }
@@ -270,7 +273,7 @@ pub(crate) fn wait_any(
     }
     if let Some(mut spin) = order(start, len).find_map(|place| sources.source(place).spin()) {
         while spin.spin() {
-            if sources.attempt_all(start) {
+            if (spin.is_yielding() || sources.seem_ready()) && sources.attempt_all(start) {
                 spin.succeeded();
                 return true;
             }
