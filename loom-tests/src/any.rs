@@ -48,8 +48,8 @@ fn one_of_two_signals_is_consumed() {
 /// thread has looked there before. Whatever the second is, to look at it says what came before.
 #[test]
 fn what_became_ready_first_is_taken() {
-    let handed = ["a later one was ready first", "notified before it was handed something"];
-    let notified = ["a later one was ready first"];
+    let handed = ["waiter parks", "notified before it was handed something"];
+    let notified = ["waiter parks"];
     for (second, states) in [(0, &handed[..]), (1, &handed), (2, &notified)] {
         model_bounded(3, LONG, states, move || {
             let shared =
@@ -72,6 +72,25 @@ fn what_became_ready_first_is_taken() {
             worker.join().unwrap();
         });
     }
+}
+
+/// A call that looks at one after the other, while they become ready: it finds the first, or none.
+#[test]
+fn later_source_is_not_taken_before_the_first() {
+    model(&["a later one was ready first", "none"], || {
+        let shared = Arc::new((BoundedBuffer::new(1), Event::new()));
+        let other = Arc::clone(&shared);
+        let worker = thread::spawn(move || {
+            other.0.put(1).unwrap();
+            other.1.set();
+        });
+        match try_any((shared.0.getting(), &shared.1)) {
+            Some(First2::First(item)) => assert_eq!(item, Ok(1)),
+            Some(First2::Second(())) => panic!("the item was there before"),
+            None => reach("none"),
+        }
+        worker.join().unwrap();
+    });
 }
 
 /// The same against a time-out: one is consumed, or both are kept.
