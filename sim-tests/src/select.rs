@@ -143,8 +143,8 @@ mod tests {
 
     #[test]
     fn crowd_is_served() {
-        // How fair it is differs from build to build, as memory lies differently: the longest bypass of 8 was 41
-        // and 55. That of 64 is the chance of a few threads that find the lock of a queue taken: not held.
+        // How fair it is differs from build to build, as memory lies differently: the longest bypass of 8 was
+        // 41 and 55. That of 64 is the chance of a few that find the lock of a queue taken: not held.
         for (waiting, waking, rate, wakes, cpu, fair) in [
             (2, 2, 0.345, 0.232, 4520.0, Some((0.95, 7.4))),
             (8, 4, 0.62, 0.46, 9300.0, Some((0.79, 60.0))),
