@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lockwork::channel::{self, Receiver, Sender};
 use lockwork::{
@@ -180,6 +180,12 @@ const WAYS: [Way; 3] = [Way::Plain, Way::Timed, Way::Batch];
 /// Longer than a thread may sleep first until it is starving.
 const LONG: Duration = Duration::from_millis(1);
 
+/// Lets so much time pass that threads that sleep, which the caller has seen, have stood first for long.
+fn stand_first() {
+    let since = Instant::now();
+    eventually(|| since.elapsed() >= LONG);
+}
+
 fn put<B: Buffer>(buffer: &B, way: Way) {
     match way {
         Way::Plain => buffer.put(2).unwrap(),
@@ -208,7 +214,7 @@ fn place_is_kept_for_the_first<B: Buffer>() {
                     put(&buffer, way);
                 });
                 sleeper.until_asleep();
-                thread::sleep(LONG);
+                stand_first();
                 assert_eq!(buffer.get(), Ok(1));
                 assert!(!buffer.try_put(9), "the putter was passed over");
                 assert_eq!(buffer.get_for(LIMIT), Ok(2));
@@ -233,7 +239,7 @@ fn item_is_kept_for_the_first<B: Buffer>() {
                     get(&buffer, way)
                 });
                 sleeper.until_asleep();
-                thread::sleep(LONG);
+                stand_first();
                 buffer.put(1).unwrap();
                 assert_eq!(buffer.try_get(), None, "the getter was passed over");
                 assert_eq!(getter.join().unwrap(), 1);
@@ -258,7 +264,7 @@ fn all_but_one_place_are_for_others<B: Buffer>(capacity: usize) {
                 buffer.put(items).unwrap();
             });
             sleeper.until_asleep();
-            thread::sleep(LONG);
+            stand_first();
             for _ in 0..capacity {
                 buffer.get().unwrap();
             }
@@ -282,7 +288,7 @@ fn all_but_one_item_are_drained<B: Buffer>(capacity: usize) {
                 buffer.get().unwrap();
             });
             sleeper.until_asleep();
-            thread::sleep(LONG);
+            stand_first();
             for item in 0..items {
                 buffer.put(item).unwrap();
             }
@@ -320,7 +326,7 @@ fn turn_beside_a_selecting_thread<B: Buffer>() {
                         }
                     });
                     Sleeper::until_all_asleep(&sleepers);
-                    thread::sleep(LONG);
+                    stand_first();
                     let once = || {
                         if putting {
                             buffer.get().unwrap();
@@ -360,7 +366,7 @@ fn closing_keeps_nothing<B: Buffer>() {
                 })
                 .collect();
             Sleeper::until_all_asleep(&sleepers);
-            thread::sleep(LONG);
+            stand_first();
             buffer.put(1).unwrap();
             buffer.close();
             let own = buffer.try_get();
@@ -583,7 +589,7 @@ fn panic_of_a_comparison_ends_the_turn() {
                     panicked
                 });
                 sleeper.until_asleep();
-                thread::sleep(LONG);
+                stand_first();
                 buffer.get().unwrap();
                 assert!(putter.join().unwrap());
             });
