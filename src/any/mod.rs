@@ -266,8 +266,10 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
     let len = set.any_len();
     assert!(len != 0, "{name}: the set is empty");
     let start = start(len);
-    // A wait finds what there is as well, and before that leaves the lines alone that other threads need.
-    let attempts = set.any_seems_ready() || (0..len).any(|place| set.any_misuse(place, true).is_some());
+    // A wait finds what there is as well, and before that leaves the lines alone that other threads need. But
+    // it helps, or refuses a misuse, only where there is nothing.
+    let misused = |set: &S| (0..len).any(|place| set.any_misuse(place, true).is_some());
+    let attempts = S::ANY_HELPS || set.any_seems_ready() || misused(&set);
     if let Some(first) = attempts.then(|| set.any_attempt_all(start)).flatten() {
         return first;
     }

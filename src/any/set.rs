@@ -12,6 +12,10 @@ pub trait AnySet: Sealed {
     /// index and its output for a slice.
     type First;
 
+    /// Whether [`any_help`](Self::any_help) ever does something.
+    #[doc(hidden)]
+    const ANY_HELPS: bool;
+
     #[doc(hidden)]
     fn any_len(&self) -> usize;
 
@@ -78,6 +82,8 @@ macro_rules! tuples {
         impl<$($source: AnySource),+> AnySet for ($($source,)+) {
             type First = $first<$($source::Output),+>;
 
+            const ANY_HELPS: bool = $($source::ANY_HELPS)||+;
+
             #[inline]
             fn any_len(&self) -> usize {
                 $count
@@ -108,28 +114,6 @@ macro_rules! tuples {
                     $($place => self.$place.any_attempt(handed).map($first::$variant),)+
                     _ => unreachable!("no such place"),
                 }
-            }
-
-            /// Looks at one after the other, without asking for each which it is.
-            #[inline]
-            fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
-                for from_start in [true, false] {
-                    $(
-                        if ($place >= start) == from_start {
-                            // None comes before the first, so that one need not be looked at before.
-                            if $place == start || self.$place.any_is_ready() {
-                                let first = self.any_attempt_through(start, $place);
-                                if first.is_some() {
-                                    return first;
-                                }
-                            }
-                        }
-                    )+
-                    if start == 0 {
-                        break;
-                    }
-                }
-                None
             }
 
             #[inline]
@@ -175,6 +159,8 @@ macro_rules! slices {
     ($([$($params:tt)*] $set:ty;)+) => { $(
         impl<$($params)*> AnySet for $set {
             type First = (usize, S::Output);
+
+            const ANY_HELPS: bool = S::ANY_HELPS;
 
             #[inline]
             fn any_len(&self) -> usize {

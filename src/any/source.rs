@@ -14,6 +14,10 @@ pub trait AnySource: Sealed {
     /// What a call returns that has taken this one.
     type Output;
 
+    /// Whether [`any_help`](Self::any_help) ever does something.
+    #[doc(hidden)]
+    const ANY_HELPS: bool = false;
+
     #[doc(hidden)]
     fn any_raw(&self) -> Raw<'_>;
 

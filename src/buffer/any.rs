@@ -313,6 +313,8 @@ macro_rules! slices {
         impl<T, B: Buffer<Item = T>, $($params)*> AnySet for $set {
             type First = (usize, Result<(), PutError<T>>);
 
+            const ANY_HELPS: bool = false;
+
             fn any_len(&self) -> usize {
                 self.len()
             }

@@ -356,6 +356,8 @@ impl<T> Sealed for &Task<T> {}
 impl<T> AnySource for &Task<T> {
     type Output = ();
 
+    const ANY_HELPS: bool = true;
+
     fn any_raw(&self) -> Raw<'_> {
         Raw(self.0.completion.done().raw())
     }

@@ -73,6 +73,27 @@ fn threads_are_taken_when_they_have_ended_and_keep_their_results() {
     });
 }
 
+/// A closed buffer is ready, although no look at its items says so: nothing else is done, neither a task that
+/// could be run instead, nor a panic for a request that can never be met.
+#[test]
+fn closed_buffer_is_taken_before_a_task_is_run_and_a_misuse_told() {
+    watchdog(|| {
+        let pool = Arc::new(ThreadPool::new(1));
+        let own = Arc::clone(&pool);
+        let outer = pool.submit(move || {
+            let (closed, few) = (BoundedBuffer::<u8>::new(1), Semaphore::bounded(1));
+            closed.close();
+            let inner = own.submit(|| ()).unwrap();
+            let first = wait_any((closed.getting(), &inner, few.acquiring_many(2)));
+            assert!(matches!(first, First3::First(Err(GetError))));
+            assert!(inner.cancel(), "it has not been run");
+            let first = wait_any((closed.getting(), few.acquiring_many(2)));
+            assert!(matches!(first, First2::First(Err(GetError))));
+        });
+        outer.unwrap().join().unwrap();
+    });
+}
+
 /// A pool's only thread that waits for a task behind it runs that task.
 #[test]
 fn task_of_the_same_pool_is_run_by_the_thread_that_waits_for_it() {
