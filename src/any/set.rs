@@ -116,6 +116,28 @@ macro_rules! tuples {
                 }
             }
 
+            /// Looks at one after the other, without asking for each which it is.
+            #[inline]
+            fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
+                for from_start in [true, false] {
+                    $(
+                        if ($place >= start) == from_start {
+                            // None comes before the first, so that one need not be looked at before.
+                            if $place == start || self.$place.any_is_ready() {
+                                let first = self.any_attempt_through(start, $place);
+                                if first.is_some() {
+                                    return first;
+                                }
+                            }
+                        }
+                    )+
+                    if start == 0 {
+                        break;
+                    }
+                }
+                None
+            }
+
             #[inline]
             fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse> {
                 match place {
