@@ -4,7 +4,8 @@ use std::array;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, reached};
+use crate::facade::{Deadline, TimeLimit, reached};
+use crate::observe::Call;
 use crate::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What stands behind the two traits, which no other crate can implement or call.
@@ -84,10 +85,10 @@ use sealed::{Sealed, Until};
 ///
 /// At each lock it waits as [`Mutex::lock`], [`RwLock::read`] and [`RwLock::write`] do. The others are taken
 /// without queueing, so threads that lock a single one may come first, but they do not keep it out for good.
-/// After its first failures a thread begins with the lock of the lowest address and goes on by address, in
-/// which order two threads cannot get into each other's way. After some more it queues for the others, too,
-/// for a short time. That keeps new readers out, of which one might otherwise always be in, and is handed a
-/// lock that is never free.
+/// Most attempts begin with the lock of the lowest address and go on by address, in which order two threads
+/// cannot get into each other's way; one in three begins with the lock that was taken. After eight a thread
+/// queues for the others, too, for a short time. That keeps new readers out, of which one might otherwise
+/// always be in, and is handed a lock that is never free.
 ///
 /// # Reentrancy and deadlock
 ///
@@ -110,7 +111,7 @@ use sealed::{Sealed, Until};
 #[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
-    match acquire(&set, &Deadline::NEVER, "lock_all") {
+    match acquire(&set, TimeLimit::never(Call::none()), "lock_all") {
         Some(held) => S::guards(held),
         None => panic!("lock_all: more readers at once than a lock has room for"),
     }
@@ -139,7 +140,7 @@ pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
 #[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
-    acquire(&set, &Deadline::after(timeout), "lock_all_for").map(S::guards)
+    acquire(&set, TimeLimit::within(timeout, Call::none()), "lock_all_for").map(S::guards)
 }
 
 /// Locks all locks of a set, waiting until `deadline` at most. Returns `None` if the time is up; then none is
@@ -153,7 +154,7 @@ pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
 #[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards> {
-    acquire(&set, &Deadline::at(deadline), "lock_all_until").map(S::guards)
+    acquire(&set, TimeLimit::until(deadline, Call::none()), "lock_all_until").map(S::guards)
 }
 
 /// Attempts to lock all locks of a set without blocking. Returns `None` if one is taken; then none is locked.
@@ -176,14 +177,7 @@ pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards>
 #[track_caller]
 pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
     let order = order(&set, "try_lock_all");
-    let mut held = set.none();
-    // No closure: the locks are locked in the caller's name.
-    for &(_, place) in order.as_ref() {
-        if !set.try_lock_at(place, &mut held) {
-            return None;
-        }
-    }
-    Some(S::guards(held))
+    try_all(&set, order.as_ref()).ok().map(S::guards)
 }
 
 /// A set of locks for [`lock_all`] and its other forms: a tuple of one to eight, or a slice, an array or a
@@ -271,14 +265,40 @@ const SHORTEST_WAIT: Duration = Duration::from_micros(50);
 /// How long a later one waits at most.
 const LONGEST_WAIT: Duration = Duration::from_millis(10);
 
-/// Locks all, or none if the deadline passes.
+/// Tries all by address. Returns the guards, or the place of the lock that was taken.
+#[track_caller]
+fn try_all<S: AllSet>(set: &S, order: &[(usize, usize)]) -> Result<S::Held, usize> {
+    let mut held = set.none();
+    // No closure: the locks are locked in the caller's name.
+    for &(_, place) in order {
+        if !set.try_lock_at(place, &mut held) {
+            return Err(place);
+        }
+    }
+    Ok(held)
+}
+
+/// Locks all, or none if the limit is reached.
+#[track_caller]
+fn acquire<S: AllSet>(set: &S, limit: TimeLimit<'_>, call: &str) -> Option<S::Held> {
+    let order = order(set, call);
+    let order = order.as_ref();
+    for &(_, place) in order {
+        set.announce_at(place, limit.is_timed());
+    }
+    match try_all(set, order) {
+        Ok(held) => Some(held),
+        Err(taken) => acquire_slow(set, order, taken, &limit.deadline()),
+    }
+}
+
+/// After the first attempt, which found the lock at place `taken` locked.
 ///
 /// Each attempt waits for one lock, the first, and tries the others by address:
 ///
 /// | attempt | first |
 /// |---|---|
-/// | 1 | the one of the lowest address |
-/// | 2 | the one that was taken in attempt 1 |
+/// | 2 | the one that was taken in attempt 1, which tries all by address |
 /// | 3, 4 | the one of the lowest address |
 /// | 5 | the one that was taken in attempt 4 |
 /// | 6, 7, 8, ... | as 3, 4, 5, ... |
@@ -294,19 +314,19 @@ const LONGEST_WAIT: Duration = Duration::from_millis(10);
 /// or held by a thread that does not wait for them. A single attempt of that kind can meet the other thread
 /// at the lock that was taken, but of two in a row one does not, because the other thread must have failed in
 /// two of its own before it waits for that lock again.
+#[cold]
 #[track_caller]
-fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Held> {
-    let order = order(set, call);
-    let order = order.as_ref();
-    let Some(&(_, lowest)) = order.first() else {
-        return Some(set.none());
-    };
-    for &(_, place) in order {
-        set.announce_at(place, !deadline.is_never());
-    }
-    let mut first = lowest;
+fn acquire_slow<S: AllSet>(
+    set: &S,
+    order: &[(usize, usize)],
+    taken: usize,
+    deadline: &Deadline,
+) -> Option<S::Held> {
+    let (_, lowest) = order[0];
+    reached!("a lock of the set is taken");
+    let mut first = taken;
     let mut wait = SHORTEST_WAIT;
-    for attempt in 1_u64.. {
+    for attempt in 2_u64.. {
         let mut held = set.none();
         if !set.lock_at(first, &mut held, Until(deadline)) {
             return None;
@@ -315,7 +335,7 @@ fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Hel
         let trying = attempt <= TRYING_ATTEMPTS || first != lowest;
         let soon = (!trying).then(|| deadline.or_after(wait, 0));
         let mut taken = None;
-        // No closure: as above.
+        // No closure: as in `try_all`.
         for place in others {
             let locked = match &soon {
                 None => set.try_lock_at(place, &mut held),
@@ -333,7 +353,6 @@ fn acquire<S: AllSet>(set: &S, deadline: &Deadline, call: &str) -> Option<S::Hel
             return Some(held);
         };
         drop(held);
-        reached!("a lock of the set is taken");
         if deadline.has_passed() {
             return None;
         }

@@ -12,7 +12,7 @@ pub use permits::Acquiring;
 pub use set::AnySet;
 pub use source::AnySource;
 
-use crate::facade::{Deadline, draw};
+use crate::facade::{Deadline, TimeLimit, draw};
 use crate::observe;
 use crate::raw::select::{self, Branch, Source, Sources};
 use sealed::{Misuse, Waiting};
@@ -122,9 +122,9 @@ pub(crate) mod sealed {
 /// If sources are ready when it is called, it takes the first of them in the order of the set, and does not
 /// block. Otherwise the thread queues at all of them, as a thread does that waits for one, and
 /// [parks](crate#how-a-thread-waits). The first source that becomes ready is the one, unless the deadline
-/// came before; so of two that one thread makes ready in turn it is the former, if no thread takes what it
-/// has. The others lose nothing: an event stays set; a signal, a permit or an item goes to the next
-/// that waits for it, or stays. A tuple does not allocate, nor does a slice of up to eight.
+/// came before; so of two that one thread makes ready in turn the earlier is taken, unless another thread is
+/// faster. The others lose nothing: an event stays set; a signal, a permit or an item goes to the next that
+/// waits for it, or stays. A tuple does not allocate, nor does a slice of up to eight.
 ///
 /// An [`Event`](crate::Event) that is set and cleared at once ends the wait.
 #[cfg_attr(
@@ -217,7 +217,7 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
 #[track_caller]
 #[inline]
 pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
-    timed(set, || Deadline::after(timeout), "wait_any_for")
+    timed(set, TimeLimit::within(timeout, observed()), "wait_any_for")
 }
 
 /// Waits as [`wait_any`] does, until `deadline` at most. Returns `None` if nothing was done in time.
@@ -231,7 +231,7 @@ pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
 #[track_caller]
 #[inline]
 pub fn wait_any_until<S: AnySet>(set: S, deadline: Instant) -> Option<S::First> {
-    timed(set, || Deadline::at(deadline), "wait_any_until")
+    timed(set, TimeLimit::until(deadline, observed()), "wait_any_until")
 }
 
 /// Attempts [`wait_any`] without blocking. Returns `None` if nothing is ready, or the set is an empty slice.
@@ -274,21 +274,19 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
         return first;
     }
     check(&set, true, name);
-    let deadline = Deadline::NEVER.of_call(&observed());
+    let deadline = TimeLimit::never(observed()).deadline();
     let first = Call { set, first: None }.wait(start, &deadline);
     first.unwrap_or_else(|| unreachable!("an indefinite wait ends when something was done"))
 }
 
-/// Waits with a time limit, which is made only if it is needed.
+/// Waits with a time limit.
 #[track_caller]
 #[inline]
-fn timed<S: AnySet>(mut set: S, deadline: impl FnOnce() -> Deadline, name: &'static str) -> Option<S::First> {
+fn timed<S: AnySet>(mut set: S, limit: TimeLimit<'_>, name: &'static str) -> Option<S::First> {
     check(&set, false, name);
-    let call = observed();
     set.any_attempt_all(0).or_else(|| {
-        let deadline = deadline();
-        check(&set, deadline.is_never(), name);
-        Call { set, first: None }.wait(0, &deadline.of_call(&call))
+        check(&set, !limit.is_timed(), name);
+        Call { set, first: None }.wait(0, &limit.deadline())
     })
 }
 

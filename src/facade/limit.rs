@@ -30,7 +30,7 @@ impl<'a> TimeLimit<'a> {
         Self::again(call)
     }
 
-    /// None, for a call that was told of.
+    /// None, for a call that diagnosis knows of already.
     #[inline]
     pub(crate) fn again(call: Call<'a>) -> Self {
         Self { bound: Bound::Never, call }
@@ -56,7 +56,7 @@ impl<'a> TimeLimit<'a> {
         Self { bound: Bound::Before(deadline), call }
     }
 
-    /// A deadline that several waits share, for a call that was told of.
+    /// A deadline that several waits share, for a call that diagnosis knows of already.
     #[inline]
     pub(crate) fn again_before(deadline: &'a Deadline, call: Call<'a>) -> Self {
         Self { bound: Bound::Before(deadline), call }
@@ -74,6 +74,16 @@ impl<'a> TimeLimit<'a> {
     #[inline]
     pub(crate) fn of(deadline: &'a Deadline) -> Self {
         Self { bound: Bound::Before(deadline), call: Call::none() }
+    }
+
+    /// Returns whether there is a limit.
+    pub(crate) fn is_timed(&self) -> bool {
+        match self.bound {
+            Bound::Never => false,
+            Bound::For(timeout) => timeout != Duration::MAX,
+            Bound::Until(_) => true,
+            Bound::Before(deadline) => !deadline.is_never(),
+        }
     }
 
     /// The moment at which the limit is reached, counted from now. To be called on the slow path, once in
