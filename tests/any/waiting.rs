@@ -12,7 +12,7 @@ use lockwork::{
     wait_any_for, wait_any_until,
 };
 
-use crate::support::{LIMIT, SHORT, parties, repeat, rounds, watchdog};
+use crate::support::{LIMIT, SHORT, Sleeper, either, parties, repeat, rounds, watchdog};
 
 #[test]
 fn time_out_ends_the_wait_and_leaves_nothing() {
@@ -256,5 +256,50 @@ fn crowd_that_selects_and_gives_up_loses_no_signal() {
             });
             assert_eq!(taken.load(SeqCst), sent);
         }
+    });
+}
+
+/// A thread that is notified of an item, or of room, and takes what came next instead: the notification goes
+/// on to the thread behind it.
+#[test]
+fn unused_notification_goes_on_to_the_next() {
+    watchdog(|| {
+        let unused = AtomicUsize::new(0);
+        for is_putting in either("is_putting") {
+            for _ in repeat(50) {
+                let (event, buffer) = (Event::new(), BoundedBuffer::new(1));
+                let sleepers = Sleeper::several(2);
+                let get = || _ = buffer.get().unwrap();
+                let put = || buffer.put(0).unwrap();
+                if is_putting {
+                    put();
+                }
+                let make_ready = || if is_putting { get() } else { put() };
+                thread::scope(|s| {
+                    let selecting = s.spawn(|| {
+                        sleepers[0].about_to_block();
+                        if is_putting {
+                            wait_any((&event, &mut buffer.putting(1))).index() == 0
+                        } else {
+                            wait_any((&event, buffer.getting())).index() == 0
+                        }
+                    });
+                    sleepers[0].until_asleep();
+                    s.spawn(|| {
+                        sleepers[1].about_to_block();
+                        if is_putting { put() } else { get() }
+                    });
+                    sleepers[1].until_asleep();
+                    make_ready();
+                    event.set();
+                    if selecting.join().unwrap() {
+                        unused.fetch_add(1, SeqCst);
+                    } else {
+                        make_ready();
+                    }
+                });
+            }
+        }
+        assert_ne!(unused.into_inner(), 0, "a notification was unused");
     });
 }
