@@ -118,7 +118,7 @@ impl Event {
         Call::new(Kind::Event, Mode::Wait, &self.identity)
     }
 
-    /// Waits on behalf of another object's call, which the limit is of.
+    /// Waits on behalf of a call of another object; `limit` is that call's.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_within(&self, limit: TimeLimit<'_>) -> bool {
         self.raw.wait_until(limit)
@@ -314,7 +314,7 @@ impl AutoResetEvent {
         Call::new(Kind::AutoResetEvent, Mode::Wait, &self.identity)
     }
 
-    /// Waits on behalf of another object's call, which the limit is of.
+    /// Waits on behalf of a call of another object; `limit` is that call's.
     #[cfg(feature = "threads")]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_within(&self, limit: TimeLimit<'_>) -> bool {

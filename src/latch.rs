@@ -98,7 +98,7 @@ impl Latch {
         Call::new(Kind::Latch, Mode::Wait, &self.identity)
     }
 
-    /// Waits on behalf of another object's call, which the limit is of.
+    /// Waits on behalf of a call of another object; `limit` is that call's.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_within(&self, limit: TimeLimit<'_>) -> bool {
         self.raw.wait_until(limit)
@@ -110,7 +110,7 @@ impl Latch {
         self.raw.count_down(1);
     }
 
-    /// Takes `n` off the count, in one step. More than there is left is what is left.
+    /// Takes `n` off the count, in one step. A larger `n` counts as the whole rest.
     ///
     /// ```
     /// let latch = lockwork::Latch::new(5);

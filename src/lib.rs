@@ -60,7 +60,8 @@
 //!   kilobytes in which readers of [`RwLock`]s are visible to writers. There is no dependency.
 //! * A call that releases other threads (an unlock, a `set`, permits given back, a buffer's `close`) never
 //!   sleeps. Exceptions are calls that lock a mutex to do it: closing a [`PriorityBuffer`] or a
-//!   [`StackBuffer`], `close_now`, and the drop of a channel's last receiver.
+//!   [`StackBuffer`], `close_now`, `task_done`, the drop of a channel's last receiver, and
+//!   [`StopSource::stop`], which runs callbacks as well.
 //!
 //! # How a thread waits
 //!
@@ -128,7 +129,7 @@
 //!   [Python](guide::from_python).
 //! * [Choosing a primitive](guide::choosing), [avoiding deadlock](guide::deadlock), [stopping
 //!   threads](guide::stopping), [threads and pools][threads], [what the types cannot tell
-//!   you](guide::limits), [models of your own](guide::loom).
+//!   you](guide::limits), [finding a hang](guide::diagnose), [models of your own](guide::loom).
 //!
 //! # Diagnosis
 //!
@@ -144,7 +145,7 @@
 //! threads, so a crate that uses them can put its own code inside `loom::model`, locks and time-outs
 //! included. There `new` is no `const fn`, a finite time-out may pass at once or when all other threads have
 //! gone as far as they can, and an access to a guarded value without its lock is reported as a race. Without
-//! the feature a stray `--cfg loom` changes nothing.
+//! the feature a stray `--cfg loom` changes no more than the line that a panic names.
 //!
 #![cfg_attr(feature = "threads", doc = " [threads]: guide::threads")]
 #![cfg_attr(not(feature = "threads"), doc = " [threads]: #features")]

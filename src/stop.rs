@@ -298,7 +298,8 @@ impl Registry {
 ///
 /// # Blocking
 ///
-/// [`stop`](Self::stop) lasts as long as the callbacks that it runs. Nothing else of a source blocks.
+/// [`stop`](Self::stop) lasts as long as the callbacks that it runs, and the drop of the last handle as long
+/// as the destructors of those that were not run. Nothing else of a source blocks.
 ///
 /// # Memory ordering
 ///

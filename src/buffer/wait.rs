@@ -518,7 +518,8 @@ enum Told {
     ItsTurn,
 }
 
-/// The turn of a thread that waits. If it was told something it sees to the next when it is over.
+/// The turn of a thread that waits. On drop it passes a wake-up or a turn that the thread has received on to
+/// the next sleeper.
 struct Turn<'a, S: Store> {
     core: &'a Core<S>,
     side: Side,

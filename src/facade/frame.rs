@@ -1,9 +1,9 @@
 //! What a call further down the calling thread's stack has in its frame for those above it: a pointer in a
 //! variable of the thread, for as long as that call lasts.
 //!
-//! Code of the user's that is run by a call of this crate comes back into the crate from above. What it leads
-//! to can be left to the call below it, which sees to it when that code has returned: in constant stack,
-//! however long the chain.
+//! The user's code that a call runs, a callback or a destructor, may call this crate again. The inner call
+//! can leave its work to the outer one, which does it when that code has returned: in constant stack, however
+//! long the chain.
 
 use std::cell::Cell;
 use std::ptr;

@@ -1,9 +1,10 @@
 //! The ground: everything this crate takes from outside itself, in three arms with one shape.
 //!
 //! `real` is the ordinary build on `std`; `model` is the same names on loom, chosen by `--cfg loom` together
-//! with the feature `loom`. Nothing above this folder knows which arm it runs on. What loom cannot express
-//! (SeqCst accesses but for the `*_in_order` below, a clock, a thread's own park token) is not exported, so
-//! that no path can depend on it.
+//! with the feature `loom`. Nothing above this folder knows which arm it runs on, but for two attributes:
+//! with `loom` blocking calls name the caller's line, and with `loom-spec` some files of `raw` are replaced.
+//! What loom cannot express (SeqCst accesses but for the `*_in_order` below, a clock, a thread's own park
+//! token) is not exported, so that no path can depend on it.
 //!
 //! `shuttle` is a third arm, chosen by `--cfg shuttle` and the feature `shuttle`: random schedules of
 //! programs that are too large for loom. What it has in common with `model` stands in `checked`; it is as
@@ -27,7 +28,7 @@
 //! | spurious returns | whenever the platform likes, or for a token of another thread | one for each `Parker`, explored as a branch | a second one in the same wait: takes the same path as the first |
 //! | `Deadline` | `Instant`, read when asked | a finite deadline passes while its thread is parked, at the first return from `park`, whatever ended it; in a model that gives it more lives it may outlive a wake-up by one | a deadline that passes while the thread runs: the tests, with real clocks |
 //! | `exchange_in_order`, `load_in_order`, `fence_in_order` | a SeqCst exchange, load and fence | an exchange; a load behind a fence; a fence | that an exchange and a load do without fences: they are in one total order with the fence by the language's own rules |
-//! | `lines` | the lowest number that no thread has, given back at the thread's end; 32, then they are shared | two, by turns | that numbers come back, and that some are no thread's yet: they are counted in the order of the fence; `lines::tests` |
+//! | `lines` | the lowest number that no thread has, given back at the thread's end; 128, then they are shared | two, by turns | that numbers come back, and that some are no thread's yet: they are counted in the order of the fence; `lines::tests` |
 //! | `per_process!`, `array!` | a `static`; an array made in a constant | one for each run; one that is not | nothing |
 //! | `this_thread`, `known_thread` | a counter, once for each thread; none before it is asked for | loom's thread number, always known | a thread's first call: `tests/reentrant/` |
 //! | `Moment`, `Age` | `Instant`; nothing | no time; long or not, both explored, once the waiter has been queued | how long: `tests/mutex/` with real clocks |
@@ -134,6 +135,11 @@ macro_rules! real_only {
     ($($item:item)*) => { $(#[cfg(not(all(loom, feature = "loom")))] $item)* };
 }
 pub(crate) use real_only;
+
+/// Whether types have the sizes of the ordinary build.
+#[cfg_attr(not(target_pointer_width = "64"), allow(dead_code, reason = "sizes are checked for 64 bits"))]
+pub(crate) const ORDINARY_SIZES: bool =
+    cfg!(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))));
 
 /// Tells a model that it has come to a state that some model must have come to.
 macro_rules! reached {

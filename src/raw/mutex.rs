@@ -27,8 +27,9 @@
 //! does not wake it but hands the lock over. So there is at most one hand-off for each half millisecond, and
 //! a lock that is taken for long sections goes to its first waiter at each unlock.
 //!
-//! While there is a designated waker an unlock does not take the queue lock, except for one in some of each
-//! thread: a woken thread may have to wait for a processor, and the first waiter is not to wait with it.
+//! While there is a designated waker an unlock does not take the queue lock, except for one in `unlock_turn`
+//! of each thread: a woken thread may have to wait for a processor, and the first waiter is not to wait with
+//! it.
 //!
 //! No unlock waits for the queue lock. While another thread has it, an unlock clears LOCKED and leaves the
 //! waking to that thread, whose [`unlock_and_wake`](RawMutex::unlock_and_wake) sees a free lock; a fair
@@ -82,7 +83,7 @@ impl RawMutex {
         false
     }
 
-    /// Locks. `call` has been told of.
+    /// Locks. Diagnosis knows of `call` already.
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn lock(&self, call: Call<'_>) {

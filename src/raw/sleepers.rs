@@ -31,9 +31,9 @@
 //!    for which it was kept has left; and one that leaves at its deadline settles itself.
 //! 4. While `HANDED` is set no thread is woken but by closing. The thread that was handed its turn settles
 //!    when it is over.
-//! 5. The owner begins to keep one, and ends it, with the queue lock held, and there it is decided who goes
-//!    on; or the thread ends it that was handed its turn, which settles afterwards. So a thread that finds
-//!    under the queue lock that what there is is kept may sleep without the owner's bit.
+//! 5. The owner begins and ends to keep one with the queue lock held, and chooses the next sleeper there; or
+//!    the thread that was handed its turn ends it when it takes what was kept, and settles afterwards. So a
+//!    thread that finds under the queue lock that all there is is kept may sleep without the owner's bit.
 //!
 //! A node of a thread that waits for several objects goes into the same queue by the same steps. While that
 //! thread tries elsewhere a wake-up passes it by: it comes here and looks when it has tried in vain. It is
@@ -83,12 +83,12 @@ pub(crate) trait Owner {
     /// Asks for a wake-up when there is something. False if there is, be it kept or not, or if it is closed.
     fn announce(&mut self) -> bool;
 
-    /// Keeps one, of what there is or comes next, until the thread has taken it that is handed its turn; or
-    /// no longer.
+    /// Reserves one item or place, of those that are there or the next to come, for the thread that is handed
+    /// its turn; or ends the reservation.
     fn keep(&mut self, kept: bool);
 }
 
-/// Why it is to be decided who goes on.
+/// The reason for choosing the next sleeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// A wake-up is owed.
@@ -115,10 +115,10 @@ impl RawSleepers {
         }
     }
 
-    /// Sleeps if `sleeps` says so, which announces or finds what there is kept, until it is woken or the
-    /// deadline passes. Before it sleeps it runs `end`, of an owner that asks with a lock held. A thread that
-    /// slept here before, and found that others had taken what it was woken for, stands before all others,
-    /// with its stamp `again`.
+    /// Calls `sleeps`, which announces this thread or finds that all there is is kept. If it returns true,
+    /// blocks until the thread is woken or the deadline passes. Before it sleeps it runs `end`, of an owner
+    /// that asks with a lock held. A thread that slept here before, and found that others had taken what it
+    /// was woken for, stands before all others, with its stamp `again`.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn sleep(
         &self,

@@ -319,8 +319,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.is_owned_by_current_thread()
     }
 
-    /// Returns how often this thread holds the lock: as many guards of it has it to drop until others may
-    /// have it. 0 if it does not hold it, whatever other thread does.
+    /// Returns how many times this thread holds the lock: another thread can lock it once that many guards
+    /// are dropped. 0 if this thread does not hold it, whether or not another does.
     ///
     /// ```
     /// let mutex = lockwork::ReentrantMutex::new(1);

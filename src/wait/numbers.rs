@@ -25,8 +25,8 @@ numbers! {
     lock_hints = 4, in models 4;
     /// Looks, one hint each, where sections are long.
     long_section_looks = 40, in models 0;
-    /// A lock that is free again before so many of these is one of short sections, as a rule: a long one is
-    /// met somewhere in its midst.
+    /// A lock that is free before this many looks counts as one of short sections: an arriving thread meets a
+    /// long section somewhere in its midst.
     short_section_looks = 3, in models 3;
     /// Yields of a thread that is about to queue for a lock.
     lock_yields = 8, in models 0;
@@ -60,7 +60,7 @@ numbers! {
     learn_sections = 1, in models 1;
     /// Past how many designated wakers a thread barges before it asks whether to yield.
     barging_asks = 16, in models u32::MAX;
-    /// Of a thread's unlocks that find a designated waker, one in so many looks after the first waiter.
+    /// A thread looks after the first waiter in one of this many unlocks that find a designated waker.
     unlock_turn = 16, in models 16;
     /// How many notified threads may barge for a free lock at once.
     wake_batch = 16, in models 1;
@@ -79,7 +79,7 @@ pub(crate) fn answer_yield_time() -> Duration {
     micros(number("answer_yield_time", 50))
 }
 
-/// How long no thread yields after a yield that was long, if the one before it was not.
+/// Half of how long no thread yields after a yield that was long, if the one before it was not.
 #[inline(always)]
 pub(crate) fn yield_rest() -> Duration {
     micros(number("yield_rest", 8000))

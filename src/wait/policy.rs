@@ -81,7 +81,7 @@ impl SpinWait {
         }
     }
 
-    /// With so many yields that take so long together, if yields do not take time slices.
+    /// Adds so many yields, which take so long together at most, unless yields have lately cost time slices.
     fn yielding(self, yields: u32, yield_time: Duration) -> Self {
         let yields = if yields != 0 && may_yield() { yields } else { 0 };
         Self { yields, yield_time: Some(yield_time), rests: true, ..self }
@@ -370,7 +370,8 @@ fn yield_timed(rests: bool) -> Option<Duration> {
     OWN.with(|own| {
         let rests: &LongYields = &LONG_YIELDS;
         if !is_brief {
-            // If another's long yield was counted since this one began, both tell of the same.
+            // If another's long yield was counted since this one began, both have measured the same
+            // interruption.
             if rests.count.get() == own.long_yields.get() {
                 rests.doublings.set((rests.doublings.get() + 1).min(numbers::yield_rest_doublings() as i8));
                 rests.count.set(rests.count.get().wrapping_add(1));

@@ -17,7 +17,7 @@
 //!    both come together the thread gives back what it was handed.
 //! 2. A waker reads the claim under the lock of the queue in which it has found the node. The thread takes
 //!    each node out of its queue, or finds under that queue's lock that it is out, before it returns; but not
-//!    the node of which an outcome says that it is out.
+//!    the node whose outcome already says that it was taken out.
 //! 3. A waker wakes the thread if it has made the exchange from `UNCLAIMED`. Otherwise it does not touch the
 //!    node after its last look at the claim.
 //! 4. What a waker that wakes the thread touches last is the outcome, in the node [`Select::lead`].

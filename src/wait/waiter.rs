@@ -27,6 +27,8 @@ use super::numbers;
 use super::policy::SpinWait;
 use super::queue::Queue;
 use super::select::Select;
+#[cfg(target_pointer_width = "64")]
+use crate::facade::ORDINARY_SIZES;
 use crate::facade::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
@@ -92,7 +94,7 @@ pub(crate) struct Waiter {
 
 // An ordinary wait is not to cost more for those in several queues.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Waiter>() <= 80 || cfg!(any(loom, shuttle)));
+const _: () = assert!(size_of::<Waiter>() <= 80 || !ORDINARY_SIZES);
 
 // SAFETY: one field, which nothing but the list uses.
 unsafe impl Node for Waiter {

@@ -1,4 +1,4 @@
-//! A simulated machine in the place of `std`: the ordinary arm, `real.rs`, runs on it as it is.
+//! A simulated machine in the place of `std`: the ordinary arm, `real`, runs on it as it is.
 //!
 //! Its cores, caches and scheduler cost what a [`Machine`] says, in virtual time, so that what a program does
 //! on 64 cores is an exact number on any computer: the same binary and seed give the same numbers to the last

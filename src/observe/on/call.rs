@@ -158,7 +158,8 @@ impl<'a> Call<'a> {
         Self { which, kind, mode, shared, count, place }
     }
 
-    /// Returns whether it is for a lock of which all is told. What goes by its address comes and goes untold.
+    /// Returns whether it is for a lock with an [`Identity`]: of others diagnosis does not learn that they
+    /// are made and dropped.
     #[inline]
     pub(super) fn is_for_lock(&self) -> bool {
         self.kind.is_lock() && matches!(self.which, Which::Object(_))

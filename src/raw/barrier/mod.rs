@@ -65,14 +65,15 @@
 //! runs.
 //!
 //! Limits: 2^23 threads inside at a time. A thread that is stopped in flight for exactly 2^37 rounds of
-//! others, which takes more threads than parties and hours at full speed, mistakes them for none. Needs
-//! 64-bit atomics.
+//! others, which takes more threads than parties and hours at full speed, mistakes them for none.
 
 mod parts;
 mod state;
 
 use std::fmt;
 
+#[cfg(target_pointer_width = "64")]
+use crate::facade::ORDINARY_SIZES;
 use crate::facade::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Release},
@@ -93,7 +94,7 @@ pub(crate) type Action = dyn Fn() + Send + Sync;
 /// Three pairs of cache lines: what changes with each arrival, what those that spin or come look at, and what
 /// they have learnt.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<RawBarrier>() <= 384 || cfg!(any(loom, shuttle)));
+const _: () = assert!(size_of::<RawBarrier>() <= 384 || !ORDINARY_SIZES);
 
 /// A place in a round that has tripped.
 #[derive(Clone, Copy, Debug)]
@@ -441,7 +442,7 @@ impl RawBarrier {
         Ok(())
     }
 
-    /// Queues for as long as what is to be waited for in the generation of `state` is still to be waited for.
+    /// Queues, unless the generation of `state` has ended or requires no waiting in this role any more.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn sleep(&self, mut state: State, role: Role, deadline: &Deadline) -> Slept {
         let generation = state.generation();

@@ -12,7 +12,7 @@ pub(super) struct Seldom {
     /// last may be late, but a generation is told only after the one before it has tripped, or has broken and
     /// has no members any more.
     pub(super) told: AtomicU64,
-    /// With how many a generation is complete: none is that would need more than may be inside.
+    /// The count that completes a generation. More parties than fit inside never complete one.
     pub(super) full: u64,
     pub(super) parties: usize,
     pub(super) action: Option<Box<Action>>,
