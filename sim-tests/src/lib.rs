@@ -8,6 +8,8 @@ compile_error!(
 );
 
 #[cfg(sim)]
+mod all;
+#[cfg(sim)]
 mod costs;
 #[cfg(sim)]
 mod goals;
@@ -35,6 +37,7 @@ pub fn print(what: &str) {
         "goals" => goals::print(),
         "selecting" => select::print(),
         "study" => study::run(),
+        "together" => all::print(),
         "versus" => report::compare(),
         "ranges" => report::ranges(),
         _ => (),
