@@ -37,9 +37,9 @@ use crate::any::AnySource;
 use crate::any::sealed::{Raw, Sealed};
 use crate::condvar::Condvar;
 use crate::event::Event;
-use crate::facade::{TimeLimit, contain, frame, per_thread, this_thread};
+use crate::facade::{Deadline, TimeLimit, contain, frame, per_thread, this_thread};
 use crate::mutex::{Mutex, MutexGuard};
-use crate::observe::{Call, Kind, Mode};
+use crate::observe::{Call, HeldHere, Kind, Mode};
 
 type Callback = Box<dyn FnOnce() + Send>;
 
@@ -185,7 +185,10 @@ impl Shared {
         true
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn on_stop(&self, callback: Callback) -> StopGuard {
+        // A drop has no place in the caller's source: this is the guard's.
+        let call = Call::at(Kind::Stop, Mode::Join, Arc::as_ptr(&self.registry));
         let mut state = self.registry.state.lock();
         if self.stopped.is_set() {
             drop(state);
@@ -196,7 +199,7 @@ impl Shared {
         state.next += 1;
         state.callbacks.insert(number, callback);
         drop(state);
-        StopGuard(Some((Arc::clone(&self.registry), number)))
+        StopGuard(Some((Arc::clone(&self.registry), number, call)))
     }
 }
 
@@ -217,7 +220,9 @@ impl Registry {
         while let Some((number, callback)) = state.callbacks.pop_first() {
             state.running = Some(Running { number, thread: this_thread() });
             drop(state);
+            let running = HeldHere::new(Call::at(Kind::Stop, Mode::Run, self));
             first.catch_nested(|| end(callback));
+            drop(running);
             state = self.state.lock();
             state.running = None;
             self.over.notify_all();
@@ -227,11 +232,14 @@ impl Registry {
     }
 
     /// Takes a callback back, or waits until it is over, unless the calling thread is running it.
-    fn take_back(&self, number: u64) {
+    /// `call` says where it was registered.
+    fn take_back(&self, number: u64, call: Call<'_>) {
         let mut state = self.state.lock();
         let callback = state.callbacks.remove(&number);
         if state.runner_of(number).is_some_and(|thread| thread != this_thread()) {
-            self.over.wait_while(&mut state, |state| state.runner_of(number).is_some());
+            let never = Deadline::NEVER.of_call(&call);
+            let _ =
+                self.over.wait_while_deadline(&mut state, |state| state.runner_of(number).is_some(), &never);
         }
         drop(state);
         let Some(callback) = callback else { return };
@@ -508,6 +516,7 @@ impl StopToken {
     /// source.stop();
     /// assert_eq!(worker.join().unwrap(), None);
     /// ```
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn on_stop<F>(&self, f: F) -> StopGuard
     where
         F: FnOnce() + Send + 'static,
@@ -566,12 +575,12 @@ impl fmt::Debug for StopToken {
 /// mutex, drop the guard after that mutex is unlocked: a guard that is a variable of its own, made before the
 /// mutex is locked, is.
 #[must_use = "the callback is taken back when the guard is dropped"]
-pub struct StopGuard(Option<(Arc<Registry>, u64)>);
+pub struct StopGuard(Option<(Arc<Registry>, u64, Call<'static>)>);
 
 impl Drop for StopGuard {
     fn drop(&mut self) {
-        if let Some((registry, number)) = &self.0 {
-            registry.take_back(*number);
+        if let Some((registry, number, call)) = &self.0 {
+            registry.take_back(*number, *call);
         }
     }
 }

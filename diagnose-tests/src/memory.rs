@@ -83,6 +83,23 @@ fn locks_that_are_gone_leave_nothing_behind() {
     assert!(watched.reports().is_empty());
 }
 
+/// Locks of `lock_api` have no numbers, so nothing is kept of them, by whatever they end.
+#[test]
+fn locks_of_lock_api_leave_nothing_behind() {
+    type Untold = lockwork::lock_api::Mutex<lockwork::RawMutex, ()>;
+    let watched = Watched::profile();
+    let locks: Vec<Untold> = (0..1_000).map(|_| Untold::new(())).collect();
+    let before = ALIVE.load(Relaxed);
+    for lock in &locks {
+        let guard = lock.lock();
+        assert!(lock.try_lock_for(Duration::from_micros(1)).is_none());
+        drop(guard);
+    }
+    let more = ALIVE.load(Relaxed).saturating_sub(before);
+    assert!(more < 100_000, "{more} bytes for {} locks", locks.len());
+    assert!(watched.reports().is_empty());
+}
+
 /// What a thread tells before it sleeps is allocated once, and that may take the token by which it is woken.
 #[test]
 fn thread_that_was_woken_while_it_allocated_does_not_sleep() {

@@ -54,6 +54,20 @@ fn two_locks_in_both_orders_are_reported_with_all_four_places() {
     assert!(watched.inversions().is_empty());
 }
 
+/// A time-out that never comes ends nothing.
+#[test]
+fn wait_within_the_longest_time_is_no_timed_one() {
+    let watched = Watched::order();
+    let (a, b) = (Mutex::named("a", ()), Mutex::named("b", ()));
+    drop((a.lock(), b.try_lock_for(Duration::MAX)));
+    drop((b.lock(), a.try_lock_for(Duration::MAX)));
+    assert!(!watched.inversion().timed);
+    let (a, b) = (RwLock::named("a", ()), RwLock::named("b", ()));
+    drop((a.read(), b.try_write_for(Duration::MAX)));
+    drop((b.write(), a.try_read_for(Duration::MAX)));
+    assert!(!watched.inversion().timed);
+}
+
 #[test]
 fn thread_that_has_seen_the_order_and_lives_is_named() {
     let watched = Watched::order();

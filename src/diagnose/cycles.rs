@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::view::{Age, Hold, Named, ThreadState, Wait, states};
-use crate::facade::{instant_of, nanos};
+use super::view::{Age, Hold, ThreadState, Wait, states};
+use crate::facade::{instant_of, nanos, nap};
 use crate::observe::{Kind, Mode};
 
 /// One thread of a [`Cycle`].
@@ -54,7 +54,8 @@ fn blockers(threads: &[ThreadState], at: usize) -> Vec<Because> {
             let same = hold.kind == wait.kind && hold.id == wait.id && !hold.shared && !own(by, hold.mode);
             same && match wait.kind {
                 Kind::Mutex | Kind::RwLock | Kind::ReentrantMutex => hold.mode.excludes(wait.mode),
-                Kind::Task | Kind::Worker | Kind::Pool => wait.mode == Mode::Join && hold.mode == Mode::Run,
+                Kind::Task | Kind::Worker => wait.mode == Mode::Join && hold.mode == Mode::Run,
+                Kind::Pool => matches!(wait.mode, Mode::Join | Mode::Wait) && hold.mode == Mode::Run,
                 Kind::Once => hold.mode == Mode::Init,
                 _ => false,
             }
@@ -63,18 +64,11 @@ fn blockers(threads: &[ThreadState], at: usize) -> Vec<Because> {
             let edge = (threads[at].id, wait.number, thread.id, hold.number);
             found.push(Because { by, hold: Some(hold.clone()), edge });
         }
-        // A reader waits behind a writer that waits for other readers.
-        let Some(other) = thread.waits.as_ref().filter(|_| by != at) else { continue };
-        let behind = wait.kind == Kind::RwLock
-            && wait.mode == Mode::Read
-            && other.kind == wait.kind
-            && other.id == wait.id
-            && other.mode.is_exclusive()
-            && other.since < wait.since;
-        if behind {
-            let edge = (threads[at].id, wait.number, thread.id, u64::MAX - other.number);
-            found.push(Because { by, hold: None, edge });
-        }
+        let Some(other) = thread.waits.as_ref().filter(|other| by != at && wait.is_behind(other)) else {
+            continue;
+        };
+        let edge = (threads[at].id, wait.number, thread.id, u64::MAX - other.number);
+        found.push(Because { by, hold: None, edge });
     }
     found
 }
@@ -147,10 +141,14 @@ pub(super) fn cycles() -> Vec<Cycle> {
 /// waits had a limit.
 ///
 /// Certain ones alone. All threads are looked at, then all again, and a wait counts if it is the same wait,
-/// for the same holder's same hold, both times. Locks count, and joins of tasks, workers and pools, and
-/// initialisations that others wait for; semaphores, events and condition variables do not, because any
-/// thread may end such a wait; nor does what is held by an `Arc` guard, which may have gone to another
-/// thread. What threads hold is known of what they have locked while a session ran ([`start`](super::start)).
+/// for the same holder's same hold, both times. Where a reader waits behind a writer that waits, which holds
+/// nothing yet, that is not enough: the reader may have been let in, and not have run since. A cycle with
+/// such a wait counts if it is still the same a tenth of a second later, for which this call waits then.
+///
+/// Locks count, and joins of tasks, workers and pools, scopes, and initialisations that others wait for;
+/// semaphores, events and condition variables do not, because any thread may end such a wait; nor does what
+/// is held by an `Arc` guard, which may have gone to another thread. What threads hold is known of what they
+/// have locked while a session ran ([`start`](super::start)).
 ///
 /// # Examples
 ///
@@ -186,8 +184,22 @@ pub(super) fn cycles() -> Vec<Cycle> {
 /// ```
 #[must_use]
 pub fn deadlocks() -> Vec<Cycle> {
-    crate::observe::inside(cycles).unwrap_or_default()
+    crate::observe::inside(|| {
+        let found = cycles();
+        if found.iter().all(Cycle::is_certain) {
+            return found;
+        }
+        nap(APART);
+        let lasts =
+            |cycle: &Cycle| cycle.is_certain() || found.iter().any(|old| old.waits() == cycle.waits());
+        cycles().into_iter().filter(lasts).collect()
+    })
+    .unwrap_or_default()
 }
+
+/// So long a cycle has to last in which a thread waits behind another that holds nothing: much longer than a
+/// thread that was woken needs until it runs.
+pub(super) const APART: Duration = Duration::from_millis(100);
 
 impl Cycle {
     /// For how long all of its threads have waited.
@@ -196,7 +208,19 @@ impl Cycle {
         ages.min().unwrap_or_default()
     }
 
-    /// What tells it from other cycles: the numbers of its waits.
+    /// Returns whether each of its threads waits for what the next one holds.
+    pub(super) fn is_certain(&self) -> bool {
+        self.links.iter().all(|link| link.hold.is_some())
+    }
+
+    /// What tells it from other cycles, also if a thread of it is woken in vain: its calls.
+    pub(super) fn calls(&self) -> Vec<(u64, Instant)> {
+        let mut calls: Vec<_> = self.links.iter().map(|link| (link.id, link.wait.since)).collect();
+        calls.sort_unstable();
+        calls
+    }
+
+    /// The numbers of its waits.
     pub(super) fn waits(&self) -> Vec<(u64, u64)> {
         let mut waits: Vec<_> = self.links.iter().map(|link| (link.id, link.wait.number)).collect();
         waits.sort_unstable();
@@ -242,7 +266,7 @@ impl fmt::Display for Cycle {
                     let age = Age(now.saturating_duration_since(hold.since));
                     write!(f, ", held for {age} by {other}, locked at {}", hold.place)?;
                 }
-                None => write!(f, ", behind {other}, which waits to write{}", Named(None))?,
+                None => write!(f, ", behind {other}, which waits to write")?,
             }
         }
         Ok(())

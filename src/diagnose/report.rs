@@ -57,6 +57,9 @@ pub struct Stall {
     /// Those that hold it, if it is known: of a lock the threads that have locked it, of a semaphore those
     /// that have its permits, of a task or a worker the thread that runs it.
     pub holders: Vec<Holder>,
+    /// Of a reader: the threads that came before it and wait to write, which is what holds it back while
+    /// others read.
+    pub writers: Vec<ThreadState>,
     /// Of a barrier: how many threads are there.
     pub arrived: usize,
 }
@@ -65,13 +68,17 @@ impl Stall {
     /// What `thread` waits for, as `all` threads tell.
     pub(super) fn of(thread: &ThreadState, all: &[ThreadState]) -> Option<Self> {
         let wait = thread.waits.clone()?;
+        let before = |other: &&ThreadState| other.waits.as_ref().is_some_and(|other| wait.is_behind(other));
+        let writers: Vec<ThreadState> = all.iter().filter(before).cloned().collect();
         let mut holders = Vec::new();
         for other in all {
             for hold in other.holds.iter().filter(|hold| hold.kind == wait.kind && hold.id == wait.id) {
                 let reads = matches!(hold.mode, Mode::Read | Mode::ReadRecursive);
                 let itself =
                     other.id == thread.id && wait.mode == Mode::Upgrade && hold.mode == Mode::Upgradable;
-                if itself || hold.kind.is_lock() && reads && !hold.mode.excludes(wait.mode) {
+                // Other readers keep it waiting if a writer waits for them.
+                let beside = hold.kind.is_lock() && reads && !hold.mode.excludes(wait.mode);
+                if itself || beside && writers.is_empty() {
                     continue;
                 }
                 holders.push(Holder { thread: other.clone(), hold: hold.clone() });
@@ -80,7 +87,7 @@ impl Stall {
         let same = |other: &Wait| other.kind == wait.kind && other.id == wait.id;
         let arrived = all.iter().filter_map(|other| other.waits.as_ref()).filter(|other| same(other)).count();
         let age = instant_of(nanos()).saturating_duration_since(wait.since);
-        Some(Self { thread: thread.clone(), wait, age, holders, arrived })
+        Some(Self { thread: thread.clone(), wait, age, holders, writers, arrived })
     }
 }
 
@@ -127,7 +134,7 @@ impl fmt::Display for Holder {
 
 impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { thread, wait, age, holders, arrived } = self;
+        let Self { thread, wait, age, holders, writers, arrived } = self;
         let call = wait.call();
         write!(f, "{} has waited {} in `{call}` at {}", thread.label(), Age(*age), wait.place)?;
         if let Some(name) = wait.name {
@@ -143,6 +150,16 @@ impl fmt::Display for Stall {
                 ": {arrived} of {parties} threads are there, {} missing",
                 parties.saturating_sub(*arrived)
             )?;
+        }
+        let (shown, rest) = writers.split_at(writers.len().min(8));
+        for (place, writer) in shown.iter().enumerate() {
+            write!(f, "{}{}", if place == 0 { ", behind " } else { " and " }, writer.label())?;
+            if let Some(wait) = &writer.waits {
+                write!(f, ", which waits in `{}` at {}", wait.call(), wait.place)?;
+            }
+        }
+        if !rest.is_empty() {
+            write!(f, " and {} more", rest.len())?;
         }
         let (shown, rest) = holders.split_at(holders.len().min(8));
         for (place, holder) in shown.iter().enumerate() {

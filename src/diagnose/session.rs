@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
-use super::cycles::cycles;
+use super::cycles::{APART, Cycle, cycles};
 use super::order::{self, Inversion};
 use super::profile;
 use super::report::{RelockReport, Report, Stall};
@@ -98,8 +100,10 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
 ///
 /// In a program that is not to be changed, `LOCKWORK_DIAGNOSE` in the environment starts a session at the
 /// first call that may wait, or the first session. It lasts for as long as the process: `stall=10s`, `order`,
-/// `order=timed` or `order=panic`, `relock=panic`, `profile=100`, with commas in between. Empty, it starts
-/// none.
+/// `order=timed` or `order=panic`, `relock=panic`, `profile=100:waits.pb`, with commas in between. Empty, it
+/// starts none. The profile is written to that file as [`write_pprof`](super::Profile::write_pprof) does,
+/// once each second, so that of the last second is not in it when the process ends; without a file it is
+/// taken for [`profile`](super::profile()) alone.
 ///
 /// After a `fork` the child has no such thread, and is silent.
 ///
@@ -131,6 +135,11 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
 /// drop(session);
 /// ```
 pub fn start(settings: Settings) -> Session {
+    start_writing(settings, None)
+}
+
+/// The same, and writes the profile to a file now and then.
+fn start_writing(settings: Settings, file: Option<PathBuf>) -> Session {
     first();
     // From now on the coarse clock moves: let it be right when the first hold is noted.
     let _ = nanos();
@@ -139,7 +148,14 @@ pub fn start(settings: Settings) -> Session {
     SESSIONS.with(|sessions| sessions.push(Arc::clone(&settings)));
     begin_anew(before);
     SESSIONS.with(|sessions| set_level(sessions));
-    let mut watch = Watching { settings: Arc::clone(&settings), due: BTreeMap::new(), told: BTreeSet::new() };
+    let file = file.map(ProfileFile::new);
+    let mut watch = Watching {
+        settings: Arc::clone(&settings),
+        file,
+        due: BTreeMap::new(),
+        told: BTreeSet::new(),
+        suspected: BTreeMap::new(),
+    };
     let watch = Ticker::start(move || watch.step());
     Session { settings, watch }
 }
@@ -147,10 +163,13 @@ pub fn start(settings: Settings) -> Session {
 /// What the thread of a session remembers.
 struct Watching {
     settings: Arc<Settings>,
-    /// By thread and wait: at which age it is reported next.
-    due: BTreeMap<(u64, u64), Duration>,
-    /// The cycles that were reported, by their waits.
-    told: BTreeSet<Vec<(u64, u64)>>,
+    file: Option<ProfileFile>,
+    /// By thread and call: at which age it is reported next.
+    due: BTreeMap<(u64, Instant), Duration>,
+    /// The cycles that were reported, by their calls.
+    told: BTreeSet<Vec<(u64, Instant)>>,
+    /// Cycles that are not certain yet, by their waits: since when they have been seen.
+    suspected: BTreeMap<Vec<(u64, u64)>, Instant>,
 }
 
 impl Watching {
@@ -162,6 +181,9 @@ impl Watching {
         // Moves the coarse clock on, too.
         let now = instant_of(nanos());
         observe::inside(|| self.look(now));
+        if self.file.as_mut().is_some_and(|file| !file.write_if_due(now)) {
+            self.file = None;
+        }
         let stall = self.settings.stall_after.unwrap_or(Self::TICK);
         (stall / 8).clamp(Self::SHORTEST, Self::TICK)
     }
@@ -172,16 +194,28 @@ impl Watching {
         if waiting().next().is_none() {
             self.due.clear();
             self.told.clear();
+            self.suspected.clear();
             return;
         }
         let cycles = cycles();
-        self.told.retain(|told| cycles.iter().any(|cycle| &cycle.waits() == told));
+        self.told.retain(|told| cycles.iter().any(|cycle| &cycle.calls() == told));
+        let uncertain = cycles.iter().filter(|cycle| !cycle.is_certain()).map(Cycle::waits);
+        self.suspected = uncertain
+            .map(|waits| {
+                let since = self.suspected.get(&waits).copied().unwrap_or(now);
+                (waits, since)
+            })
+            .collect();
         for cycle in cycles {
+            let suspected = self.suspected.get(&cycle.waits());
+            if suspected.is_some_and(|since| now.saturating_duration_since(*since) < APART) {
+                continue;
+            }
             // One that a time-out ends is a matter of how long it lasts.
             if cycle.until.is_some() && self.settings.stall_after.is_none_or(|limit| cycle.age(now) < limit) {
                 continue;
             }
-            if self.told.insert(cycle.waits()) {
+            if self.told.insert(cycle.calls()) {
                 self.tell(&Report::Deadlock(cycle));
             }
         }
@@ -193,7 +227,7 @@ impl Watching {
             if (wait.kind, wait.mode) == (Kind::Pool, Mode::Get) {
                 continue;
             }
-            let key = (thread.id, wait.number);
+            let key = (thread.id, wait.since);
             let age = now.saturating_duration_since(wait.since);
             let mut next = self.due.get(&key).copied().unwrap_or(limit);
             if age >= next {
@@ -211,6 +245,47 @@ impl Watching {
 
     fn tell(&self, report: &Report) {
         tell(&self.settings, report);
+    }
+}
+
+/// Where the profile goes of a program that knows nothing of it.
+struct ProfileFile {
+    path: PathBuf,
+    due: Option<Instant>,
+}
+
+impl ProfileFile {
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    fn new(path: PathBuf) -> Self {
+        Self { path, due: None }
+    }
+
+    /// Returns whether there is any use in trying again.
+    fn write_if_due(&mut self, now: Instant) -> bool {
+        match self.due {
+            Some(due) if now < due => return true,
+            None => {}
+            Some(_) => {
+                if let Err(error) = self.write() {
+                    let path = self.path.display();
+                    print_error(&format_args!("lockwork: LOCKWORK_DIAGNOSE: {path}: {error}"));
+                    return false;
+                }
+            }
+        }
+        self.due = Some(now + Self::INTERVAL);
+        true
+    }
+
+    /// Another file takes its place, so that a program that reads it finds a whole one at any time.
+    fn write(&self) -> io::Result<()> {
+        let mut new = self.path.clone().into_os_string();
+        new.push(".new");
+        let mut bytes = Vec::new();
+        profile::profile().write_pprof(&mut bytes)?;
+        fs::write(&new, bytes)?;
+        fs::rename(&new, &self.path)
     }
 }
 
@@ -301,16 +376,17 @@ pub(super) fn first() {
         return;
     };
     let mut settings = Settings { stall_after: None, ..Settings::default() };
+    let mut file = None;
     for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-        if !apply(&mut settings, word) {
+        if !apply(&mut settings, &mut file, word) {
             print_error(&format_args!("lockwork: LOCKWORK_DIAGNOSE: \"{word}\" is not understood"));
         }
     }
-    start(settings).forever();
+    start_writing(settings, file).forever();
 }
 
 /// Changes the settings as one word of the environment says. False if it is not understood.
-fn apply(settings: &mut Settings, word: &str) -> bool {
+fn apply(settings: &mut Settings, file: &mut Option<PathBuf>, word: &str) -> bool {
     let (key, value) = word.split_once('=').unwrap_or((word, ""));
     match (key, value) {
         ("stall", "") => settings.stall_after = Some(Duration::from_secs(10)),
@@ -323,11 +399,15 @@ fn apply(settings: &mut Settings, word: &str) -> bool {
         ("order", "panic") => settings.order = Order::Panic,
         ("relock", "report") => settings.relock = Relock::Report,
         ("relock", "panic") => settings.relock = Relock::Panic,
-        ("profile", value) => match value.parse() {
-            Ok(rate) => settings.profile = Some(rate),
-            Err(_) if value.is_empty() => settings.profile = NonZeroU32::new(100),
-            Err(_) => return false,
-        },
+        ("profile", value) => {
+            let (rate, path) = value.split_once(':').unwrap_or((value, ""));
+            match rate.parse() {
+                Ok(rate) => settings.profile = Some(rate),
+                Err(_) if rate.is_empty() => settings.profile = NonZeroU32::new(100),
+                Err(_) => return false,
+            }
+            *file = (!path.is_empty()).then(|| PathBuf::from(path));
+        }
         _ => return false,
     }
     true
@@ -348,9 +428,10 @@ fn duration(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::time::Duration;
 
-    use super::{apply, duration};
+    use super::duration;
     use crate::diagnose::{Order, Relock, Settings};
 
     #[test]
@@ -364,17 +445,25 @@ mod tests {
 
     #[test]
     fn words_of_the_environment_are_read() {
-        let mut settings = Settings::default();
+        let (mut settings, mut file) = (Settings::default(), None);
+        let mut apply = |settings: &mut Settings, word| {
+            let known = super::apply(settings, &mut file, word);
+            (known, file.clone())
+        };
         for word in ["stall=250ms", "order=panic", "relock=panic", "profile=7"] {
-            assert!(apply(&mut settings, word), "{word}");
+            assert_eq!(apply(&mut settings, word), (true, None), "{word}");
         }
         assert_eq!(settings.stall_after, Some(Duration::from_millis(250)));
         assert_eq!((settings.order, settings.relock), (Order::Panic, Relock::Panic));
         assert_eq!(settings.profile.map(std::num::NonZero::get), Some(7));
-        assert!(apply(&mut settings, "order=timed"));
+        assert_eq!(apply(&mut settings, "profile=:a/b.pb"), (true, Some(PathBuf::from("a/b.pb"))));
+        assert_eq!(settings.profile.map(std::num::NonZero::get), Some(100));
+        assert_eq!(apply(&mut settings, "profile=9:c:\\d"), (true, Some(PathBuf::from("c:\\d"))));
+        assert_eq!(settings.profile.map(std::num::NonZero::get), Some(9));
+        assert!(apply(&mut settings, "order=timed").0);
         assert_eq!(settings.order, Order::ReportTimed);
         for word in ["stall=soon", "ordre", "order=maybe", "profile=0"] {
-            assert!(!apply(&mut settings, word), "{word}");
+            assert!(!apply(&mut settings, word).0, "{word}");
         }
     }
 }

@@ -41,7 +41,8 @@ pub struct Wait {
     pub mode: Mode,
     /// Where the call stands.
     pub place: Place,
-    /// Since when it sleeps.
+    /// Since when it has waited: since the call slept first, if it has slept several times because it was
+    /// woken in vain.
     pub since: Instant,
     /// When it gives up. `None`: it does not.
     pub until: Option<Instant>,
@@ -58,6 +59,16 @@ impl Wait {
     pub fn call(&self) -> String {
         call_name(self.kind, self.mode)
     }
+
+    /// Returns whether it is a reader's, and `other` that of a writer which came to the same lock before:
+    /// new readers are held back while a writer waits.
+    pub(super) fn is_behind(&self, other: &Self) -> bool {
+        self.kind == Kind::RwLock
+            && matches!(self.mode, Mode::Read | Mode::Upgradable)
+            && (other.kind, other.id) == (self.kind, self.id)
+            && other.mode.is_exclusive()
+            && other.since < self.since
+    }
 }
 
 /// The name by which a user calls it.
@@ -67,12 +78,14 @@ pub(super) fn call_name(kind: Kind, mode: Mode) -> String {
         (Kind::Several, _) => "wait_any".to_owned(),
         (Kind::RwLock, Mode::Upgrade) => "RwLockUpgradableReadGuard::upgrade".to_owned(),
         (Kind::Pool, Mode::Put) => "ThreadPool::submit".to_owned(),
+        (Kind::Pool, Mode::Wait) => "ThreadPool::scope".to_owned(),
+        (Kind::Stop, Mode::Join) => "StopGuard::drop".to_owned(),
         (Kind::Pool, Mode::Get) => "a pool's thread, for a task".to_owned(),
         _ => format!("{}::{}", kind.name(), mode.name()),
     }
 }
 
-/// A thread that holds or waits for something, or did.
+/// A thread, what it holds and what it waits for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ThreadState {
@@ -89,6 +102,11 @@ pub struct ThreadState {
 }
 
 impl ThreadState {
+    /// Returns whether it neither holds nor waits for anything.
+    fn is_idle(&self) -> bool {
+        self.waits.is_none() && self.holds.is_empty()
+    }
+
     /// The thread as a report names it.
     pub(super) fn label(&self) -> Label<'_> {
         Label(self.name.as_deref(), self.id)
@@ -114,7 +132,8 @@ impl fmt::Display for Label<'_> {
 pub struct Snapshot {
     /// When it was made.
     pub taken: Instant,
-    /// Those threads that hold or wait for something first.
+    /// All threads that have held or waited for something and have not ended, and those that have ended and
+    /// left something locked. Those that hold or wait for something now come first.
     pub threads: Vec<ThreadState>,
 }
 
@@ -177,16 +196,22 @@ pub(super) fn about_to_wait(called: &Called) -> Wait {
     wait(&Waiting { called: *called, since: nanos(), until: None, number: 0 })
 }
 
-/// The threads as they are, and those alone that hold or wait for something.
-pub(super) fn states() -> Vec<ThreadState> {
-    let all = observe::threads().into_iter().map(state);
-    let mut all: Vec<_> = all.filter(|thread| thread.waits.is_some() || !thread.holds.is_empty()).collect();
+/// The threads as they are, by their numbers.
+fn all_states() -> Vec<ThreadState> {
+    let mut all: Vec<_> = observe::threads().into_iter().map(state).collect();
     all.sort_by_key(|thread| thread.id);
     all
 }
 
-/// Returns what all threads hold and wait for: each thread that does, what it has locked where and since
-/// when, and what it sleeps for.
+/// The same, and those alone that hold or wait for something.
+pub(super) fn states() -> Vec<ThreadState> {
+    let mut all = all_states();
+    all.retain(|thread| !thread.is_idle());
+    all
+}
+
+/// Returns what all threads hold and wait for: of each thread what it has locked where and since when, and
+/// what it sleeps for. A thread is known from the first time on that it holds or waits for something.
 ///
 /// It takes no lock, and stops no thread. What each thread tells is right for one moment, but the moments
 /// differ: [`deadlocks`](super::deadlocks) is for what must be certain. What threads wait for is always
@@ -214,7 +239,10 @@ pub(super) fn states() -> Vec<ThreadState> {
 /// ```
 #[must_use]
 pub fn snapshot() -> Snapshot {
-    Snapshot { taken: instant_of(nanos()), threads: states() }
+    let taken = instant_of(nanos());
+    let mut threads = all_states();
+    threads.sort_by_key(ThreadState::is_idle);
+    Snapshot { taken, threads }
 }
 
 /// A time as a person would say it.
@@ -254,6 +282,9 @@ impl fmt::Display for Snapshot {
             let gap = if place == 0 { "" } else { "\n" };
             let gone = if thread.gone { ", which has ended" } else { "" };
             write!(f, "{gap}{} (number {}){gone}", thread.label(), thread.id)?;
+            if thread.is_idle() {
+                f.write_str(", holds and waits for nothing")?;
+            }
             for hold in &thread.holds {
                 let age = Age(self.taken.saturating_duration_since(hold.since));
                 let Hold { kind, name, mode, place, permits, .. } = hold;

@@ -38,7 +38,7 @@ impl<'a> TimeLimit<'a> {
 
     #[inline]
     pub(crate) fn within(timeout: Duration, call: Call<'a>) -> Self {
-        call.acquiring(true);
+        call.acquiring(ends(timeout));
         Self { bound: Bound::For(timeout), call }
     }
 
@@ -65,7 +65,7 @@ impl<'a> TimeLimit<'a> {
     /// The same limit for `call`.
     #[inline]
     pub(crate) fn of_call(self, call: Call<'a>) -> Self {
-        call.acquiring(!matches!(self.bound, Bound::Never));
+        call.acquiring(self.is_timed());
         Self { call, ..self }
     }
 
@@ -76,11 +76,12 @@ impl<'a> TimeLimit<'a> {
         Self { bound: Bound::Before(deadline), call: Call::none() }
     }
 
-    /// Returns whether there is a limit.
+    /// Returns whether there is a limit: the wait ends by itself.
+    #[inline]
     pub(crate) fn is_timed(&self) -> bool {
         match self.bound {
             Bound::Never => false,
-            Bound::For(timeout) => timeout != Duration::MAX,
+            Bound::For(timeout) => ends(timeout),
             Bound::Until(_) => true,
             Bound::Before(deadline) => !deadline.is_never(),
         }
@@ -98,12 +99,12 @@ impl<'a> TimeLimit<'a> {
 
     #[inline]
     fn finite(self) -> Deadline {
-        self.call.contended(!matches!(self.bound, Bound::Never));
+        self.call.contended(self.is_timed());
         match self.bound {
             Bound::Never => Deadline::NEVER,
             Bound::For(timeout) => deadline_after(timeout),
             Bound::Until(instant) => Deadline::at(instant),
-            Bound::Before(deadline) => deadline.clone(),
+            Bound::Before(deadline) => deadline.shared(),
         }
         .of_call(&self.call)
     }
@@ -116,6 +117,13 @@ impl<'a> TimeLimit<'a> {
         }
         got
     }
+}
+
+/// Returns whether a wait of this length ends by itself: no program is there after a century, and
+/// [`Duration::MAX`] says that it does not.
+#[inline]
+const fn ends(timeout: Duration) -> bool {
+    timeout.as_secs() < 100 * 365 * 24 * 60 * 60
 }
 
 /// Out of the way of the fast path, into which [`TimeLimit::deadline`] is inlined.

@@ -215,6 +215,14 @@ impl Deadline {
         self
     }
 
+    pub(crate) fn shared(&self) -> Self {
+        self.clone()
+    }
+
+    pub(crate) fn part_of(self, _whole: &Self) -> Self {
+        self
+    }
+
     pub(crate) fn after(timeout: Duration) -> Self {
         if timeout == Duration::MAX {
             Self::Never

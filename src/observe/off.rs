@@ -1,6 +1,7 @@
 //! Nothing: what stands in the place of `on` without the feature.
 
 use std::marker::PhantomData;
+use std::time::Instant;
 
 use super::{Kind, Mode};
 use crate::facade::{Deadline, const_fn};
@@ -138,6 +139,27 @@ impl Subject {
     }
 }
 
+/// Since when a call has waited.
+#[derive(Clone, Debug)]
+pub(crate) struct Waited(());
+
+impl Waited {
+    pub(crate) const NOT_YET: Self = Self(());
+
+    #[inline]
+    pub(crate) fn of_call(self) -> Self {
+        self
+    }
+
+    #[inline]
+    pub(crate) fn begin(&self) {}
+
+    #[inline]
+    pub(crate) fn until(self, _at: Option<Instant>) -> Self {
+        self
+    }
+}
+
 /// What a guard has of its lock's entry.
 #[derive(Debug)]
 pub(crate) struct Held(());
@@ -212,5 +234,5 @@ impl Parked {
 const _: () = {
     assert!(size_of::<Identity>() == 0 && size_of::<LockClass>() == 0);
     assert!(size_of::<Call<'_>>() == 0 && size_of::<Subject>() == 0);
-    assert!(size_of::<Held>() == 0 && size_of::<Parked>() == 0);
+    assert!(size_of::<Held>() == 0 && size_of::<Parked>() == 0 && size_of::<Waited>() == 0);
 };

@@ -199,7 +199,12 @@ impl<T, F> Completion<T, F> {
 impl<T: Send, F: FnOnce() -> T + Send> Job for Completion<T, F> {
     fn run(&self) -> bool {
         let Some(f) = self.claim() else { return false };
-        let running = HeldHere::new(Call::at(Kind::Task, Mode::Run, self));
+        let of_scope = |latch| HeldHere::new(Call::at(Kind::Pool, Mode::Run, Arc::as_ptr(latch)));
+        let running = (
+            HeldHere::new(Call::at(Kind::Task, Mode::Run, self)),
+            // What waits for the scope waits for this.
+            self.latch.as_ref().map(of_scope),
+        );
         deferred::separately(|| {
             let callbacks = self.execute(f);
             deferred::call(callbacks);

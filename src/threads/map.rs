@@ -261,7 +261,11 @@ where
             observe::Mode::Join,
             std::ptr::from_ref(self),
         )));
-        self.pop().map(Task::join)
+        #[allow(clippy::manual_map, reason = "a closure would be the caller")]
+        match self.pop() {
+            Some(task) => Some(task.join()),
+            None => None,
+        }
     }
 
     /// Returns what [`next_result`](Self::next_result) does, waiting `timeout` at most, for room in the

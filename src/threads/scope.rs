@@ -15,6 +15,7 @@ use super::pool::shared::Shared;
 use super::scope_latch::ScopeLatch;
 use super::task::Handle;
 use crate::facade::AbortOnUnwind;
+use crate::observe::{Call, Kind, Mode};
 
 /// Where tasks that borrow are spawned, see [`ThreadPool::scope`].
 ///
@@ -35,6 +36,7 @@ impl<'scope> Scope<'scope, '_> {
     /// otherwise the task is run here, before the call returns.
     ///
     /// A scope may be handed to its own tasks, which may spawn more.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn spawn<F, T>(&'scope self, f: F) -> ScopedTask<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
@@ -98,24 +100,26 @@ impl ThreadPool {
     /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and its [`ScopedTask`] was
     /// dropped without a join, the first such panic is resumed here. (The panic of one
     /// that was forgotten is lost.)
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn scope<'env, F, R>(&'env self, f: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {
-        deferred::separately(|| self.run_scope(f))
+        let latch = Arc::new(ScopeLatch::new(self.shared().is_worker()));
+        let call = Call::at(Kind::Pool, Mode::Wait, Arc::as_ptr(&latch));
+        deferred::separately(|| self.run_scope(latch, call, f))
     }
 
-    fn run_scope<'env, F, R>(&'env self, f: F) -> R
+    fn run_scope<'env, F, R>(&'env self, latch: Arc<ScopeLatch>, call: Call<'_>, f: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {
         let pool = Arc::clone(self.shared());
-        let latch = Arc::new(ScopeLatch::new(pool.is_worker()));
         let scope = Scope { pool, latch, scope: PhantomData, env: PhantomData };
         // Tasks borrow from frames that an unwinding wait would leave.
         let frames = AbortOnUnwind;
         let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
-        scope.latch.wait(&*scope.pool);
+        scope.latch.wait(&*scope.pool, call);
         frames.disarm();
         let unjoined = scope.latch.take_panic();
         match (result, unjoined) {

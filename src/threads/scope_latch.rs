@@ -6,7 +6,9 @@ use super::error::{Payload, drop_quietly};
 use super::job::{Executor, Place};
 use super::queue::give_back;
 use crate::condvar::Condvar;
+use crate::facade::Deadline;
 use crate::mutex::Mutex;
+use crate::observe::Call;
 
 /// Counts the tasks of a scope that have not left it, and opens when there are none.
 pub(super) struct ScopeLatch {
@@ -68,7 +70,8 @@ impl ScopeLatch {
     }
 
     /// Blocks until all have left. If the owner is a thread of the pool, runs those that have not begun.
-    pub(super) fn wait(&self, executor: &dyn Executor) {
+    pub(super) fn wait(&self, executor: &dyn Executor, call: Call<'_>) {
+        let never = Deadline::NEVER.of_call(&call);
         let mut state = self.state.lock();
         while state.left != 0 {
             match state.runnable.as_mut().and_then(VecDeque::pop_front) {
@@ -78,7 +81,7 @@ impl ScopeLatch {
                     executor.run_ahead(ticket);
                     state = self.state.lock();
                 }
-                None => self.changed.wait(&mut state),
+                None => _ = self.changed.wait_deadline(&mut state, &never),
             }
         }
     }

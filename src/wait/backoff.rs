@@ -71,7 +71,7 @@ impl PollInterval {
         let (round, length) = (self.round, self.next);
         self.round = round.saturating_add(1);
         self.next = length.saturating_mul(2);
-        deadline.or_after(length, round)
+        deadline.or_after(length, round).part_of(deadline)
     }
 }
 

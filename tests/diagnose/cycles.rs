@@ -163,12 +163,42 @@ fn reader_behind_a_writer_that_waits_for_it_is_found() {
     });
 }
 
-/// Two that each read one lock and write the other.
+/// The same, as the upgradable reader.
+#[test]
+fn upgradable_reader_behind_a_writer_that_waits_for_it_is_found() {
+    watchdog(|| {
+        let (_session, reports) = session(None, |_| ());
+        let lock = Arc::new(RwLock::named("read, then upgradable", ()));
+        let own = Arc::clone(&lock);
+        leave("reads, then upgradable", move || {
+            let _outer = own.read();
+            until_asleep("writes before upgradable");
+            drop(own.upgradable_read());
+        });
+        eventually(|| crate::state_of("reads, then upgradable").is_some());
+        leave("writes before upgradable", move || drop(lock.write()));
+        eventually(|| cycle_of("reads, then upgradable").is_some());
+        let reported = find(&reports, |report| match report {
+            Report::Deadlock(cycle) if cycle.links[0].wait.name == Some("read, then upgradable") => {
+                Some(cycle)
+            }
+            _ => None,
+        });
+        assert_eq!((reported.links.len(), reported.until), (2, None), "{reported}");
+        assert!(reported.to_string().contains("which waits to write"), "{reported}");
+    });
+}
+
+/// Two that each read one lock and write the other. Readers that are not counted are looked for now and then:
+/// that is no time-out.
 #[test]
 fn readers_and_writers_are_edges() {
     watchdog(|| {
         let (_session, _reports) = session(None, |_| ());
         let locks = [Arc::new(RwLock::new(())), Arc::new(RwLock::new(()))];
+        for lock in &locks {
+            (0..100).for_each(|_| drop(lock.read()));
+        }
         let both = Arc::new(Barrier::new(2));
         for (own, name) in [(0, "crossed 0"), (1, "crossed 1")] {
             let (own, other) = (Arc::clone(&locks[own]), Arc::clone(&locks[1 - own]));
@@ -180,5 +210,7 @@ fn readers_and_writers_are_edges() {
             });
         }
         eventually(|| cycle_of("crossed 0").is_some());
+        let cycle = cycle_of("crossed 1").expect("it lasts");
+        assert_eq!(cycle.until, None, "{cycle}");
     });
 }

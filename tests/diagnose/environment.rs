@@ -25,6 +25,20 @@ fn child() {
             assert!(!Event::named("never set").wait_for(Duration::from_millis(500)));
             writeln!(stream, "unlocked").unwrap();
         }
+        Ok("profile") => {
+            let lock = Mutex::named("in a file", ());
+            std::thread::scope(|s| {
+                let wait = || {
+                    let began = Instant::now();
+                    while began.elapsed() < Duration::from_millis(2_500) {
+                        let _guard = lock.lock();
+                        std::thread::sleep(Duration::from_millis(2));
+                    }
+                };
+                s.spawn(wait);
+                s.spawn(wait);
+            });
+        }
         Ok("session first") => {
             drop(diagnose::start(Settings::default()));
             assert!(!Event::named("never set").wait_for(Duration::from_millis(500)));
@@ -92,4 +106,18 @@ fn report_does_not_wait_for_the_error_streams_lock() {
 fn hold_is_no_older_than_the_session() {
     let (output, text) = run("hold at once", None);
     assert!(output.status.success(), "{text}");
+}
+
+/// For a binary that is not to be changed.
+#[test]
+fn profile_is_written_to_a_file() {
+    let path = env::temp_dir().join(format!("lockwork-profile-{}.pb", std::process::id()));
+    let (output, text) = run("profile", Some(&format!("profile=1:{}", path.display())));
+    assert!(output.status.success() && !text.contains("LOCKWORK_DIAGNOSE"), "{text}");
+    let profile = std::fs::read(&path).expect("it is written");
+    std::fs::remove_file(&path).unwrap();
+    assert!(String::from_utf8_lossy(&profile).contains("in a file"), "{} bytes", profile.len());
+    let (output, text) = run("profile", Some("profile=1:/no/such/folder/profile.pb"));
+    assert!(output.status.success(), "{text}");
+    assert_eq!(text.matches("LOCKWORK_DIAGNOSE: /no/such/folder/profile.pb").count(), 1, "{text}");
 }

@@ -4,6 +4,7 @@
 
 mod asserts;
 mod cycles;
+mod ends;
 mod environment;
 mod holds;
 mod profile;
@@ -12,6 +13,7 @@ mod stalls;
 #[allow(dead_code, unused_imports, reason = "of the tests of the primitives")]
 #[path = "../support/mod.rs"]
 mod support;
+mod tasks;
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::mpsc::{Receiver, channel};
@@ -58,9 +60,11 @@ fn find<R>(reports: &Receiver<Report>, mut wanted: impl FnMut(Report) -> Option<
     }
 }
 
-/// What the thread of this name holds and waits for.
+/// What the thread of this name holds and waits for. `None` if that is nothing.
 fn state_of(name: &str) -> Option<diagnose::ThreadState> {
-    let named = |thread: &diagnose::ThreadState| thread.name.as_deref() == Some(name);
+    let named = |thread: &diagnose::ThreadState| {
+        thread.name.as_deref() == Some(name) && (thread.waits.is_some() || !thread.holds.is_empty())
+    };
     diagnose::snapshot().threads.into_iter().find(named)
 }
 

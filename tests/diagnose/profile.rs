@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use lockwork::{Mutex, RawMutex, diagnose, lock_api};
 
@@ -33,5 +34,25 @@ fn wait_for_a_lock_of_lock_api_is_not_counted_elsewhere() {
         let place =
             |numbers: &&diagnose::LockNumbers| numbers.first_used.file().ends_with("diagnose/profile.rs");
         assert_eq!(profile.locks().iter().filter(place).count(), 1, "{:?}", profile.locks());
+    });
+}
+
+/// No hold seems longer than it was, however the clock ticks meanwhile.
+#[test]
+fn longest_hold_is_no_longer_than_it_was() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |settings| settings.profile = NonZero::new(1));
+        let lock = Mutex::named("held for moments", ());
+        let (began, mut longest) = (Instant::now(), Duration::ZERO);
+        while began.elapsed() < Duration::from_millis(100) {
+            let before = Instant::now();
+            drop(lock.lock());
+            longest = longest.max(before.elapsed());
+        }
+        let profile = diagnose::profile();
+        let numbers =
+            profile.locks().iter().find(|numbers| numbers.name == Some("held for moments")).unwrap();
+        assert!(numbers.longest_hold <= longest, "{:?}, in truth {longest:?}", numbers.longest_hold);
+        assert!(numbers.longest_hold > Duration::ZERO);
     });
 }

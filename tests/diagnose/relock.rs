@@ -30,6 +30,9 @@ fn relock_panics_where_it_is_to() {
         find(&reports, |report| {
             matches!(report, Report::Relock(found) if found.wait.name == Some("locked twice")).then_some(())
         });
+        // It has no end either.
+        let message = message_of(|| drop(mutex.try_lock_for(Duration::MAX)));
+        assert!(message.contains("waits for itself: `Mutex::lock` at "), "{message}");
         drop(guard);
         assert!(mutex.try_lock().is_some(), "nothing is left of the call");
 

@@ -1,23 +1,27 @@
 //! A planted hang for each primitive and mode is reported with the right place and names.
 
+use std::panic::Location;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
 use lockwork::diagnose::{Report, Stall, snapshot};
 use lockwork::{
-    AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, Latch, Mutex, OnceLock, PriorityBuffer,
-    ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore, StopSource, ThreadPool, WaitGroup, Worker,
-    poison, wait_any,
+    AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, Latch, LazyLock, Mutex, Once, OnceLock,
+    PriorityBuffer, RawMutex, RawRwLock, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore,
+    StackBuffer, StopSource, WaitGroup, lock_all, lock_api, poison, wait_any,
 };
 
 use crate::support::{eventually, watchdog};
 use crate::{find, session, spawn, state_of, until_asleep};
 
-const SOON: Duration = Duration::from_millis(20);
+/// Longer than any test.
+const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_millis(20);
 
 /// Has a thread run `wait`, which blocks until `release` was called, and returns the report about it.
-fn stall(name: &'static str, wait: impl FnOnce() + Send, release: impl FnOnce()) -> Stall {
+pub(crate) fn stall(name: &'static str, wait: impl FnOnce() + Send, release: impl FnOnce()) -> Stall {
     let (_session, reports) = session(Some(SOON), |_| ());
     thread::scope(|s| {
         let thread = spawn(s, name, wait);
@@ -31,13 +35,13 @@ fn stall(name: &'static str, wait: impl FnOnce() + Send, release: impl FnOnce())
     })
 }
 
-/// The report is about this call of this file, in this line or the next few, about an object of this name.
+/// The report is about this call of the caller's file, about an object of this name.
 #[track_caller]
-fn check(stall: &Stall, call: &str, name: Option<&str>) {
+pub(crate) fn check(stall: &Stall, call: &str, name: Option<&str>) {
     let text = stall.to_string();
     assert_eq!(stall.wait.call(), call, "{text}");
     assert_eq!(stall.wait.name, name, "{text}");
-    assert!(stall.wait.place.file().ends_with("stalls.rs"), "{text}");
+    assert_eq!(stall.wait.place.file(), Location::caller().file(), "{text}");
     assert!(stall.age >= SOON, "{text}");
     assert!(text.contains("has waited") && text.contains(&format!("in `{call}` at")), "{text}");
 }
@@ -81,11 +85,21 @@ macro_rules! locks {
 locks! {
     mutex_is_reported: Mutex::named("a mutex", 0), Some("a mutex"), |l| l.lock(), |l| l.lock(), "Mutex::lock", "lock";
     mutex_without_name_is_reported: Mutex::new(0), None, |l| l.lock(), |l| l.lock(), "Mutex::lock", "lock";
-    timed_mutex_is_reported: Mutex::named("timed", 0), Some("timed"), |l| l.lock(), |l| l.try_lock_for(Duration::from_secs(60)), "Mutex::lock", "lock";
+    timed_mutex_is_reported: Mutex::named("timed", 0), Some("timed"), |l| l.lock(), |l| l.try_lock_for(MINUTE), "Mutex::lock", "lock";
     arc_mutex_is_reported: Mutex::named("shared", 0), Some("shared"), |l| l.lock_arc(), |l| l.lock_arc(), "Mutex::lock", "lock";
     reentrant_mutex_is_reported: ReentrantMutex::named("reentrant", 0), Some("reentrant"), |l| l.lock(), |l| l.lock(), "ReentrantMutex::lock", "lock";
     reader_behind_writer_is_reported: RwLock::named("r/w", 0), Some("r/w"), |l| l.write(), |l| l.read(), "RwLock::read", "write";
     recursive_reader_is_reported: RwLock::named("r/r", 0), Some("r/r"), |l| l.write(), |l| l.read_recursive(), "RwLock::read_recursive", "write";
+    timed_reader_is_reported: RwLock::named("t r/w", 0), Some("t r/w"), |l| l.write(), |l| l.try_read_for(MINUTE), "RwLock::read", "write";
+    timed_writer_is_reported: RwLock::named("t w/r", 0), Some("t w/r"), |l| l.read(), |l| l.try_write_for(MINUTE), "RwLock::write", "read";
+    timed_upgradable_is_reported: RwLock::named("t u/w", 0), Some("t u/w"), |l| l.write(), |l| l.try_upgradable_read_for(MINUTE), "RwLock::upgradable_read", "write";
+    timed_reentrant_mutex_is_reported: ReentrantMutex::named("t re", 0), Some("t re"), |l| l.lock(), |l| l.try_lock_for(MINUTE), "ReentrantMutex::lock", "lock";
+    timed_permit_is_reported: Semaphore::named("t permit", 1), Some("t permit"), |l| l.acquire(), |l| l.try_acquire_for(MINUTE), "Semaphore::acquire", "acquire";
+    upgradable_behind_writer_is_reported: RwLock::named("u/w", 0), Some("u/w"), |l| l.write(), |l| l.upgradable_read(), "RwLock::upgradable_read", "write";
+    writer_behind_upgradable_is_reported: RwLock::named("w/u", 0), Some("w/u"), |l| l.upgradable_read(), |l| l.write(), "RwLock::write", "upgradable_read";
+    arc_permit_is_reported: Semaphore::named("arc permit", 1), Some("arc permit"), |l| l.acquire_arc(), |l| l.acquire_arc(), "Semaphore::acquire", "acquire";
+    arc_reentrant_mutex_is_reported: ReentrantMutex::named("arc re", 0), Some("arc re"), |l| l.lock_arc(), |l| l.lock_arc(), "ReentrantMutex::lock", "lock";
+    set_of_locks_is_reported: [Mutex::named("of a set", 0), Mutex::named("also of it", 0)], Some("of a set"), |l| l[0].lock(), |l| lock_all((&l[1], &l[0])), "Mutex::lock", "lock";
     upgradable_reader_is_reported: RwLock::named("u/u", 0), Some("u/u"), |l| l.upgradable_read(), |l| l.upgradable_read(), "RwLock::upgradable_read", "upgradable_read";
     writer_behind_reader_is_reported: RwLock::named("w/r", 0), Some("w/r"), |l| l.read(), |l| l.write(), "RwLock::write", "read";
     writer_behind_writer_is_reported: RwLock::named("w/w", 0), Some("w/w"), |l| l.write_arc(), |l| l.write_arc(), "RwLock::write", "write";
@@ -124,6 +138,85 @@ fn condvar_is_reported_and_holds_nothing_meanwhile() {
         );
         check(&found, "Condvar::wait", Some("changed"));
         assert!(found.thread.holds.is_empty(), "{found}");
+    });
+}
+
+/// A wait is as old as its call, however often its thread was woken in vain.
+#[test]
+fn wait_that_is_woken_in_vain_is_reported() {
+    watchdog(|| {
+        let (mutex, condvar) = (Mutex::named("woken", false), Condvar::named("in vain"));
+        let over = AtomicBool::new(false);
+        thread::scope(|s| {
+            s.spawn(|| {
+                while !over.load(Relaxed) {
+                    condvar.notify_all();
+                    thread::sleep(SOON / 10);
+                }
+            });
+            let found = stall(
+                "woken in vain",
+                || condvar.wait_while(&mut mutex.lock(), |ready| !*ready),
+                || {
+                    *mutex.lock() = true;
+                    condvar.notify_all();
+                },
+            );
+            over.store(true, Relaxed);
+            check(&found, "Condvar::wait", Some("in vain"));
+        });
+    });
+}
+
+/// A writer that waits for readers which are not counted looks for itself now and then: one wait all the
+/// same, which does not end by itself.
+#[test]
+fn writer_that_looks_for_readers_is_reported() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let lock = RwLock::named("often read", 0);
+        (0..100).for_each(|_| drop(lock.read()));
+        let reading = lock.read();
+        let found = stall("looks for readers", || drop(lock.write()), || drop(reading));
+        check(&found, "RwLock::write", Some("often read"));
+        assert_eq!(found.wait.until, None, "{found}");
+        assert_eq!(found.holders[0].hold.mode.name(), "read", "{found}");
+    });
+}
+
+/// What holds a reader back is the writer that came before it, and what that waits for.
+#[test]
+fn reader_behind_a_waiting_writer_names_both() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        for upgradable in [false, true] {
+            let lock = RwLock::named("queued", 0);
+            let (locked, go) = (Event::new(), Event::new());
+            thread::scope(|s| {
+                spawn(s, "reads on", || {
+                    let reading = lock.read();
+                    locked.set();
+                    go.wait();
+                    drop(reading);
+                });
+                locked.wait();
+                spawn(s, "writes next", || drop(lock.write()));
+                until_asleep("writes next");
+                let wait = || if upgradable { drop(lock.upgradable_read()) } else { drop(lock.read()) };
+                let found = stall("reads next", wait, || go.set());
+                let call = if upgradable { "RwLock::upgradable_read" } else { "RwLock::read" };
+                check(&found, call, Some("queued"));
+                assert_eq!(found.writers.len(), 1, "{found}");
+                assert_eq!(found.writers[0].name.as_deref(), Some("writes next"), "{found}");
+                assert_eq!(found.holders[0].thread.name.as_deref(), Some("reads on"), "{found}");
+                let text = found.to_string();
+                assert!(
+                    text.contains("behind thread \"writes next\", which waits in `RwLock::write`"),
+                    "{text}"
+                );
+                assert!(text.contains("held for") && text.contains("by thread \"reads on\""), "{text}");
+            });
+        }
     });
 }
 
@@ -195,6 +288,18 @@ fn buffers_are_reported() {
         check(&found, "BoundedBuffer::get", None);
         let found = stall("receiving", || _ = receiver.iter().next(), || sender.send(1).unwrap());
         check(&found, "BoundedBuffer::get", None);
+        sender.send(1).unwrap();
+        let found = stall("sender", || sender.send(2).unwrap(), || _ = receiver.recv());
+        check(&found, "BoundedBuffer::put", None);
+        let found =
+            stall("puts all", || _ = buffer.put_all([1, 2, 3]), || while buffer.try_get() != Ok(3) {});
+        check(&found, "BoundedBuffer::put", Some("jobs"));
+        let mut out = Vec::new();
+        let found = stall("gets many", || _ = buffer.get_many(&mut out, 2), || buffer.put(1).unwrap());
+        check(&found, "BoundedBuffer::get", Some("jobs"));
+        let stack = StackBuffer::named("a stack", 1);
+        let found = stall("pops", || _ = stack.get(), || stack.put(1).unwrap());
+        check(&found, "BoundedBuffer::get", Some("a stack"));
     });
 }
 
@@ -215,41 +320,52 @@ fn once_says_which_thread_initialises() {
             check(&found, "Once::call_once", None);
             assert_eq!(found.holders[0].thread.name.as_deref(), Some("initialiser"), "{found}");
         });
+        let (once, begun, go) = (Once::new(), Event::new(), Event::new());
+        thread::scope(|s| {
+            spawn(s, "caller", || once.call_once(|| (begun.set(), go.wait()).1));
+            begun.wait();
+            let found = stall("waits for once", || once.wait(), || go.set());
+            check(&found, "Once::call_once", None);
+            assert_eq!(found.holders[0].thread.name.as_deref(), Some("caller"), "{found}");
+        });
+        let (begun, go) = (Event::new(), Event::new());
+        let lazy = LazyLock::new(|| (begun.set(), go.wait()).1);
+        thread::scope(|s| {
+            spawn(s, "forces first", || LazyLock::force(&lazy));
+            begun.wait();
+            let found = stall("forces second", || _ = LazyLock::force(&lazy), || go.set());
+            check(&found, "Once::call_once", None);
+            assert_eq!(found.holders[0].thread.name.as_deref(), Some("forces first"), "{found}");
+        });
     });
 }
 
+/// The condition variable of `std`'s shape, and locks of `lock_api`, of which nothing but waits is known.
 #[test]
-fn joins_say_which_thread_runs() {
+fn adapters_are_reported() {
     watchdog(|| {
-        let (_session, _reports) = session(None, |_| ());
-        let go = Arc::new(Event::new());
-        let pool = ThreadPool::builder().threads(1).name("tasks").build();
-        let task = pool
-            .submit({
-                let go = Arc::clone(&go);
-                move || go.wait()
-            })
-            .unwrap();
-        let found = stall("task joiner", || task.join().unwrap(), || go.set());
-        check(&found, "Task::join", None);
-        assert!(
-            found.holders[0].thread.name.as_deref().is_some_and(|name| name.starts_with("tasks")),
-            "{found}"
+        let (mutex, condvar) = (poison::Mutex::new(false), poison::Condvar::new());
+        let found = stall(
+            "poison's waiter",
+            || drop(condvar.wait_while(mutex.lock().unwrap(), |ready| !*ready)),
+            || {
+                *mutex.lock().unwrap() = true;
+                condvar.notify_one();
+            },
         );
-        go.clear();
-        pool.submit({
-            let go = Arc::clone(&go);
-            move || go.wait()
-        })
-        .unwrap();
-        let found = stall("pool joiner", || pool.join(), || go.set());
-        check(&found, "ThreadPool::join", None);
-        assert!(!found.holders.is_empty(), "{found}");
-        let worker = Worker::spawn("a worker", |stop| stop.wait());
-        let stop = worker.stop_token().clone();
-        let found = stall("worker joiner", || worker.join().unwrap(), || _ = stop.stop());
-        check(&found, "Worker::join", None);
-        assert_eq!(found.holders[0].thread.name.as_deref(), Some("a worker"), "{found}");
+        check(&found, "Condvar::wait", None);
+        let (_session, _reports) = session(None, |_| ());
+        let mutex = lock_api::Mutex::<RawMutex, _>::new(());
+        let guard = mutex.lock();
+        let found = stall("lock_api locks", || drop(mutex.lock()), || drop(guard));
+        assert_eq!((found.wait.call().as_str(), found.holders.len()), ("Mutex::lock", 0), "{found}");
+        let lock = lock_api::RwLock::<RawRwLock, _>::new(());
+        let guard = lock.read();
+        let found = stall("lock_api writes", || drop(lock.write()), || drop(guard));
+        assert_eq!((found.wait.call().as_str(), found.holders.len()), ("RwLock::write", 0), "{found}");
+        let guard = lock.write();
+        let found = stall("lock_api reads", || drop(lock.try_read_for(MINUTE)), || drop(guard));
+        assert_eq!((found.wait.call().as_str(), found.holders.len()), ("RwLock::read", 0), "{found}");
     });
 }
 

@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use super::Place;
 use super::tables::Shared;
 use crate::facade::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use crate::facade::{coarse_nanos, nanos, per_process, this_thread, thread_name, thread_own};
+use crate::facade::{nanos, per_process, this_thread, thread_name, thread_own};
 use crate::observe::{self, Called, Holding, Kind, Mode};
 use data::TimedWait;
 pub use data::{Contention, LockNumbers, Profile};
@@ -98,6 +98,8 @@ pub(super) fn configure(one_in: NonZeroU32) {
         state.gone.clear();
         state.waits.clear();
         state.began = Some(began);
+        // Relaxed: read by threads that unlock at about that time, or later.
+        BEGAN.store(began.1, Relaxed);
     });
     // Relaxed: waits are looked at from about then.
     ONE_IN.store(one_in.get(), Relaxed);
@@ -112,6 +114,10 @@ type Way = Cell<(u64, *const Record)>;
 per_process! {
     /// The number of the profile that is taken.
     static NUMBER: AtomicU32 = AtomicU32::new(0);
+}
+per_process! {
+    /// When it began, by [`nanos`].
+    static BEGAN: AtomicU64 = AtomicU64::new(0);
 }
 
 /// A call that could not go on at once.
@@ -201,7 +207,10 @@ pub(super) fn acquired(new: &Called, token: u64, parked: bool) {
 
 /// A call has got nothing before its time-out.
 pub(super) fn gave_up(new: &Called, token: u64, parked: bool) {
-    if let Some(record) = record_if_counted(new).filter(|_| token == new.id) {
+    if token != new.id {
+        return;
+    }
+    if let Some(record) = record_if_counted(new) {
         ended(record, new, parked, false);
     }
 }
@@ -210,8 +219,10 @@ pub(super) fn gave_up(new: &Called, token: u64, parked: bool) {
 pub(super) fn releasing(holding: &Holding) {
     let Called { place, mode, .. } = holding.called;
     if let Some(record) = record_if_counted(&holding.called) {
-        let held = coarse_nanos().saturating_sub(holding.since);
-        record.unlocking(place, mode.is_exclusive(), held, nanos);
+        // Relaxed: of the profile that is taken. What was held before it began counts from there.
+        let since = holding.since.max(BEGAN.load(Relaxed));
+        let now = nanos();
+        record.unlocking(place, mode.is_exclusive(), now.saturating_sub(since), now);
     }
 }
 

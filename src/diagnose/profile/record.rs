@@ -161,14 +161,14 @@ impl Record {
 
     /// A thread is about to unlock that has held the lock for so long.
     #[inline]
-    pub(super) fn unlocking(&self, at: &'static At, exclusive: bool, held: u64, now: impl FnOnce() -> u64) {
+    pub(super) fn unlocking(&self, at: &'static At, exclusive: bool, held: u64, now: u64) {
         if self.longest_hold.load(Relaxed) < held {
             raise(&self.longest_hold, held);
         }
         let kept = if exclusive { &self.waiting } else { &self.waiting_writers };
         if kept.load(Relaxed) > 0 {
             self.holder.store(pointer(at), Relaxed);
-            self.charge(now());
+            self.charge(now);
         }
     }
 
@@ -303,9 +303,9 @@ mod tests {
         record.locked(first, true);
         let (waiting, before) = record.begin(1_000, true);
         assert_eq!(waiting, 1);
-        record.unlocking(first, true, 0, || 1_300);
+        record.unlocking(first, true, 0, 1_300);
         record.locked(second, true);
-        record.unlocking(second, true, 0, || 2_000);
+        record.unlocking(second, true, 0, 2_000);
         record.end(2_000, slept(1_000));
         let parts = record.divide(1_000, &before);
         assert_eq!(parts.iter().map(|&(_, part)| part).collect::<Vec<_>>(), [700, 300]);
@@ -321,11 +321,11 @@ mod tests {
         let (_, early) = record.begin(1_000, true);
         let (waiting, late) = record.begin(1_400, true);
         assert_eq!(waiting, 2);
-        record.unlocking(first, true, 0, || 1_500);
+        record.unlocking(first, true, 0, 1_500);
         record.end(1_500, slept(500));
         record.locked(second, true);
         assert_eq!(record.divide(500, &early), [(Some(first), 500)]);
-        record.unlocking(second, true, 0, || 2_500);
+        record.unlocking(second, true, 0, 2_500);
         record.end(2_500, slept(1_100));
         assert_eq!(record.divide(1_100, &late), [(Some(second), 1_000), (Some(first), 100)]);
     }
@@ -335,15 +335,15 @@ mod tests {
         let (record, writer, reader) = (record(), here(), here());
         record.locked(writer, true);
         let (_, before) = record.begin(0, false);
-        record.unlocking(writer, true, 0, || 100);
+        record.unlocking(writer, true, 0, 100);
         // Another reader was faster.
         record.locked(reader, false);
-        record.unlocking(reader, false, 0, || unreachable!("no writer waits"));
+        record.unlocking(reader, false, 0, 120);
         record.end(150, Ending { nanos: 150, parked: true, locked: true, exclusive: false });
         assert_eq!(record.divide(150, &before), [(Some(writer), 150)]);
         record.locked(reader, false);
         let (_, before) = record.begin(200, true);
-        record.unlocking(reader, false, 0, || 300);
+        record.unlocking(reader, false, 0, 300);
         record.end(300, slept(100));
         assert_eq!(record.divide(100, &before), [(Some(reader), 100)]);
     }
@@ -352,7 +352,7 @@ mod tests {
     fn time_without_waiters_is_charged_to_none() {
         let (record, at) = (record(), here());
         record.locked(at, true);
-        record.unlocking(at, true, 0, || unreachable!("the clock is read for waiters alone"));
+        record.unlocking(at, true, 0, 120);
         record.locked(at, true);
         let (_, before) = record.begin(1_000_000, true);
         record.end(1_000_010, slept(10));
@@ -373,7 +373,7 @@ mod tests {
         }
         record.locked(at, true);
         record.locked(at, false);
-        record.unlocking(at, true, 77, || 0);
+        record.unlocking(at, true, 77, 0);
         let numbers = record.numbers(Some(1));
         assert_eq!((numbers.acquisitions, numbers.contended), (2, 3));
         assert_eq!((numbers.spun, numbers.parked, numbers.timed_out), (1, 2, 1));

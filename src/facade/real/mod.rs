@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::platform::thread::{self, LocalKey};
 use super::platform::{self, thread_local};
 pub(crate) use super::platform::{draw, per_process};
-use crate::observe::{Call, Subject};
+use crate::observe::{Call, Subject, Waited};
 
 pub(crate) mod atomic;
 pub(crate) mod lines;
@@ -255,15 +255,16 @@ impl<const WRITES: bool> Access<WRITES> {
     pub(crate) fn end(&mut self) {}
 }
 
-/// A moment after which a call no longer waits, or never; and the call.
+/// A moment after which a call no longer waits, or never; the call, and since when it has waited.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
     subject: Subject,
+    waited: Waited,
 }
 
 impl Deadline {
-    pub(crate) const NEVER: Self = Self { at: None, subject: Subject::NONE };
+    pub(crate) const NEVER: Self = Self { at: None, subject: Subject::NONE, waited: Waited::NOT_YET };
 
     /// A deadline `timeout` from now. One too far away to be told is never.
     pub(crate) fn after(timeout: Duration) -> Self {
@@ -277,17 +278,29 @@ impl Deadline {
     /// Returns the same for `call`, unless nothing is told of that.
     #[inline]
     pub(crate) fn of_call(self, call: &Call<'_>) -> Self {
-        Self { subject: call.subject().or(self.subject), ..self }
+        Self { subject: call.subject().or(self.subject), waited: self.waited.of_call(), ..self }
     }
 
-    /// Returns the end of a poll interval of this length, or this deadline if that comes first.
+    /// Returns the same for one of several waits of one call, which has waited since the first of them.
+    pub(crate) fn shared(&self) -> Self {
+        self.waited.begin();
+        self.clone()
+    }
+
+    /// Returns the end of an interval of this length, or this deadline if that comes first.
     pub(crate) fn or_after(&self, length: Duration, _round: u32) -> Self {
         let end = platform::now().checked_add(length);
         let at = match (self.at, end) {
             (Some(at), Some(end)) => Some(at.min(end)),
             (at, end) => at.or(end),
         };
-        Self { at, ..*self }
+        Self { at, ..self.shared() }
+    }
+
+    /// Returns the same for an interval after which the wait goes on, until `whole` at most: what others see
+    /// of it is the whole.
+    pub(crate) fn part_of(self, whole: &Self) -> Self {
+        Self { waited: self.waited.until(whole.at), ..self }
     }
 
     /// Returns whether it has passed. Reads the clock unless it never does.
@@ -307,8 +320,14 @@ crate::facade::observed! {
             self.subject
         }
 
-        pub(crate) fn instant(&self) -> Option<Instant> {
-            self.at
+        /// When the call gives up.
+        pub(crate) fn call_ends(&self) -> Option<Instant> {
+            self.waited.ends(self.at)
+        }
+
+        /// Since when the call has waited: from its first sleep on.
+        pub(crate) fn waited(&self) -> &Waited {
+            &self.waited
         }
     }
 }

@@ -72,7 +72,8 @@ impl Held {
     }
 
     fn push(id: u64, meta: u64, place: &'static Location<'static>, label: impl FnOnce() -> Label) -> Self {
-        let pushed = with_local(|local| local.push(id, meta, place, label)).flatten();
+        let is_exact = super::level() & PROFILE != 0;
+        let pushed = with_local(|local| local.push(id, meta, place, label, is_exact)).flatten();
         Self(pushed.map(|(entry, number)| HeldEntry { entry, number }))
     }
 

@@ -14,7 +14,7 @@ use call::{Parts, Which};
 pub(crate) use held::{Held, HeldHere, release_forgotten};
 pub use label::LockClass;
 pub(crate) use label::{Identity, Label};
-pub(crate) use parked::Parked;
+pub(crate) use parked::{Parked, Waited};
 use slots::{Contended, may_hold, set_contended, take_contended};
 pub(crate) use slots::{inside, own_chain};
 pub(crate) use view::{Holding, ThreadView, Waiting, own_holds, threads};
@@ -173,7 +173,8 @@ impl Call<'_> {
     #[inline(never)]
     fn tell_gave_up(which: Which<'_>, meta: u64, place: &'static Location<'static>) {
         let Contended { token, parked } = take_contended();
-        if let Some(called) = Call::from_parts(which, meta, place).subject().0 {
+        let call = Call::from_parts(which, meta, place);
+        if let Some(called) = call.subject().0.filter(|_| call.is_for_lock()) {
             inside(|| OBSERVER.gave_up(&called, token, parked));
         }
     }
@@ -183,7 +184,8 @@ impl Call<'_> {
 #[inline(never)]
 fn tell_acquired(which: Which<'_>, meta: u64, place: &'static Location<'static>) {
     let Contended { token, parked } = take_contended();
-    if let Some(called) = Call::from_parts(which, meta, place).subject().0 {
+    let call = Call::from_parts(which, meta, place);
+    if let Some(called) = call.subject().0.filter(|_| call.is_for_lock()) {
         inside(|| OBSERVER.acquired(&called, token, parked));
     }
 }

@@ -17,7 +17,7 @@ use super::super::record::{Disturbed, Record};
 use super::call::{Called, mix};
 use super::label::Label;
 use crate::facade::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
-use crate::facade::{coarse_nanos, per_process, per_thread, this_thread, thread_name};
+use crate::facade::{coarse_nanos, nanos, per_process, per_thread, this_thread, thread_name};
 
 /// How many slots ended threads may leave behind.
 const ORPHANS: usize = 256;
@@ -288,14 +288,14 @@ impl Local {
     ) -> Option<(&'static Entry, u64)> {
         let entry =
             self.next.get().filter(|entry| entry.record.is_empty() && entry.is_of(id, meta, place))?;
-        (!self.inside.get()).then(|| (entry, self.show(entry)))
+        (!self.inside.get()).then(|| (entry, self.show(entry, coarse_nanos())))
     }
 
     /// Publishes what is written in an empty entry.
     #[inline(always)]
-    fn show(&self, entry: &'static Entry) -> u64 {
+    fn show(&self, entry: &'static Entry, since: u64) -> u64 {
         self.next.set(entry.after());
-        entry.record.write(Called::WORDS, coarse_nanos());
+        entry.record.write(Called::WORDS, since);
         let number = self.next_number();
         entry.record.show(number);
         // Relaxed: written by this thread.
@@ -303,13 +303,14 @@ impl Local {
         number
     }
 
-    /// Enters what the thread holds from now on.
+    /// Enters what the thread holds from now on. `is_exact` says whether it is to be known for how long.
     pub(super) fn push(
         &self,
         id: u64,
         meta: u64,
         place: &'static Location<'static>,
         label: impl FnOnce() -> Label,
+        is_exact: bool,
     ) -> Option<(&'static Entry, u64)> {
         if self.inside.get() {
             return None;
@@ -321,7 +322,7 @@ impl Local {
         if !entry.is_of(id, meta, place) {
             entry.describe(id, meta, place, label());
         }
-        Some((entry, self.show(entry)))
+        Some((entry, self.show(entry, if is_exact { nanos() } else { coarse_nanos() })))
     }
 
     /// Another entry that is empty. After one call that has found none the next do not look, until one is

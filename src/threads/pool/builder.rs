@@ -8,8 +8,9 @@ use super::ThreadPool;
 use super::shared::{Hook, Shared, State};
 use crate::condvar::Condvar;
 use crate::event::{AutoResetEvent, Event};
-use crate::facade::{threads, unique_number};
+use crate::facade::{TimeLimit, threads, unique_number};
 use crate::mutex::Mutex;
+use crate::observe::Call;
 use crate::threads::ending::Ending;
 use crate::threads::queue::Queue;
 
@@ -22,7 +23,7 @@ struct Start {
 
 impl Start {
     fn wait(&self) -> Option<Arc<Shared>> {
-        self.open.wait();
+        self.open.wait_within(TimeLimit::never(Call::none()));
         self.pool.lock().clone()
     }
 }

@@ -147,6 +147,7 @@ impl Shared {
     }
 
     /// Queues a task of a scope, waiting for room. Returns `None` if no thread is left that would run it.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(in crate::threads) fn enqueue_scoped(&self, job: Arc<dyn Job>) -> Option<Place> {
         let state = match self.admit(Full::Wait, TimeLimit::never(Call::at(Kind::Pool, Mode::Put, self))) {
             Ok(state) => state,
