@@ -12,6 +12,7 @@ RUSTFLAGS="--cfg shuttle -D warnings" cargo clippy --locked --package shuttle-te
     --target-dir target/shuttle
 RUSTFLAGS="--cfg sim -D warnings" cargo clippy --locked --package sim-tests --features model --all-targets \
     --target-dir target/sim
+ci/await.sh
 # The tests bring the crate's own features with them; this is without.
 cargo clippy --package lockwork --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
