@@ -5,7 +5,7 @@
 
    Choices, where the code goes by a clock, a count of reads or a hint: whether a waiter is starving, whose turn it is, whether readers take
    slots from now on, whether a reader that empties its slot sees a writer that has just begun to wait (a plain store and a
-   relaxed load), when a waiting writer looks again for itself. The slots are looked at one by one, except in a plan.
+   relaxed load), whether a waiting writer that such a reader has not seen looks again for itself. The slots are looked at one by one, except in a plan.
    There is no limit to the readers here. A thread stops between any two turns, so a wait that no thread ends is an
    invalid end state.
 
@@ -18,12 +18,15 @@
    11 a granted writer does not wait for readers         12 a try that fails leaves DRAINING set
    13 a reader may take a slot while a writer waits      14 a grant that meets a deadline is lost
    15 readers in slots are waited for without looking again from time to time
+   16 the last counted reader leaves the writer to readers in slots without looking for them
+   17 it looks for them before it leaves
 
      run: -DN=2 -DAGAIN=3 -DTRIES=3 -DUPGRADES=3
      run: -DREADS=3 -DWRITES=4 -DTIMED=4
      run: -DREADS=1 -DAGAIN=2 -DWRITES=4 -DTIMED=4
      find 1 2 4 5 6 9 10 11 12: -DN=2 -DAGAIN=2 -DTRIES=3 -DUPGRADES=3
-     find 3 7 8 13 14 15: -DREADS=3 -DWRITES=4 -DTIMED=4 */
+     find 3 7 8 13 14 15: -DREADS=3 -DWRITES=4 -DTIMED=4
+     find 16 17: -DREADS=1 -DAGAIN=2 -DWRITES=4 -DTIMED=0 */
 #include "queue.pml"
 #define EVERY ((1 << N) - 1)
 #ifndef READS
@@ -70,6 +73,7 @@
 #define PUBLISH 8
 
 bit writer, draining, upgradable, queued, writer_waiting, designated, bias;
+bit missed;        /* a reader that has emptied its slot did not see the writer that waits for it */
 byte readers;      /* counted */
 byte slots;        /* a bit for each thread */
 byte role[N];
@@ -266,20 +270,6 @@ inline leave_fairly() {
   :: d_step { !queued -> change() }
   fi
 }
-inline uncount() {
-  if
-  :: d_step { readers == 1 && queued && (is_draining || !(taken || designated)) && FAULT != 6 -> readers-- } look_after_queue()
-  :: d_step { !(readers == 1 && queued && (is_draining || !(taken || designated))) || FAULT == 6 -> readers-- }  /* proof: rwlock.uncount */
-  fi
-}
-inline empty_slot() {
-  slots = slots & (EVERY - (1 << me));  /* proof: rwlock.slots.leave */
-  if
-  :: is_draining -> look_after_queue()  /* proof: rwlock.load */
-  :: !is_draining || !saw      /* not, or not seen: but who has seen it once does not see what was before */
-  fi;
-  saw = 0
-}
 /* looks at the slots: found, if one holds the lock's number */
 inline scan() {
   k = 0;
@@ -289,7 +279,30 @@ inline scan() {
   :: d_step { k == N -> k = 0 } break
   od
 }
-
+inline uncount() {
+  if
+  :: FAULT == 17 && bias -> scan()
+  :: else
+  fi;
+  if
+  :: d_step { readers == 1 && queued && is_draining && FAULT != 6 -> readers-- }
+     if :: bias && FAULT != 16 && FAULT != 17 -> scan() :: else -> found = (found || FAULT == 16) fi;  /* proof: rwlock.left */
+     if
+     :: d_step { found -> found = 0 }
+     :: !found -> look_after_queue()
+     fi
+  :: d_step { readers == 1 && queued && !is_draining && !(taken || designated) && FAULT != 6 -> readers-- } look_after_queue()
+  :: d_step { !(readers == 1 && queued && (is_draining || !(taken || designated))) || FAULT == 6 -> readers--; found = 0 }  /* proof: rwlock.uncount */
+  fi
+}
+inline empty_slot() {
+  slots = slots & (EVERY - (1 << me));  /* proof: rwlock.slots.leave */
+  if
+  :: is_draining -> look_after_queue()  /* proof: rwlock.load */
+  :: d_step { !is_draining || !saw -> missed = is_draining }  /* not, or not seen: but who has seen it once does not see what was before */
+  fi;
+  saw = 0
+}
 proctype T(byte me) {
   byte i, w, one = NONE, oout, rd, cause, kind, want, k, as;
   bit star, writer_waiting2, queued2, concerned, lets, given, goes, h, stop, some, beside, no_more, woken, passed, timed, found, visible, held, saw;
@@ -408,7 +421,7 @@ drain: /* it has WRITER and DRAINING */
         unlock_and_wake();
         if
         :: out[me] != 0
-        :: (timed || visible) && out[me] == 0 ->
+        :: (timed || visible && missed) && out[me] == 0 ->   /* else it would look in vain */
            d_step { !queue_locked -> queue_locked = 1; cause = LEFT; want = R_DRAIN }
            if
            :: home[me] -> d_step { remove(me) } unlock_and_wake()

@@ -57,8 +57,10 @@ pub(crate) struct PollInterval {
 }
 
 impl PollInterval {
-    /// Each interval is twice as long as the one before. So what was missed is found late by about the time
-    /// that had passed when it came, and a wait of a minute looks twenty times.
+    /// Each interval is eight times as long as the one before. What can be missed was on its way when the
+    /// wait began, and is there by the first look on any processor of today; the others are for the language,
+    /// which sets no limit. A wait of half a second looks five times, one of a minute eight times.
+    const GROWTH: u32 = 8;
     const SHORTEST: Duration = Duration::from_micros(50);
 
     pub(crate) fn new() -> Self {
@@ -70,7 +72,7 @@ impl PollInterval {
     pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
         let (round, length) = (self.round, self.next);
         self.round = round.saturating_add(1);
-        self.next = length.saturating_mul(2);
+        self.next = length.saturating_mul(Self::GROWTH);
         deadline.or_after(length, round).part_of(deadline)
     }
 }

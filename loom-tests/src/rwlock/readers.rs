@@ -1,7 +1,7 @@
 //! `lockwork::RwLock`: readers that are visible in a slot instead of counted.
 
-use super::{VISIBLE, biased_lock};
-use crate::models::support::{Arc, endless_rounds, model_bounded, reach, thread};
+use super::{THREE, VISIBLE, biased_lock};
+use crate::models::support::{Arc, endless_rounds, model_bounded, patient, reach, thread};
 use lockwork::{RwLock, RwLockUpgradableReadGuard};
 
 /// The same where readers are visible: one of the two sees the other.
@@ -119,4 +119,44 @@ fn granted_writer_waits_for_visible_readers() {
             assert_eq!(*lock.try_read().expect("no writer is left"), 1);
         },
     );
+}
+
+/// A guard that another thread drops, as a guard of `lock_api` with its feature `send_guard` may be.
+struct Sent<G>(G);
+
+// SAFETY: a visible reader leaves by a store of its slot, which any thread may make for it, and a counted one
+// by an exchange of the state.
+unsafe impl<G> Send for Sent<G> {}
+
+/// The last counted reader that leaves a visible one behind leaves the writer to that, and the visible one
+/// that goes first leaves it to the counted one: of the two, one wakes it.
+#[test]
+fn last_of_a_visible_and_a_counted_reader_wakes_the_writer() {
+    let states = [
+        "counted reader leaves the writer to a visible one",
+        "rwlock looked after by the holder of the queue lock",
+        "waiter parks",
+    ];
+    model_bounded(3, THREE, &states, || {
+        patient();
+        endless_rounds(true);
+        let lock = biased_lock();
+        let visible = lock.read();
+        let counted = Sent(lock.read_recursive_arc());
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        // Lets it begin to wait.
+        thread::yield_now();
+        if lock.try_read().is_some() {
+            // It comes later, and the visible reader may then leave without knowing of it.
+            endless_rounds(false);
+            drop(counted);
+            drop(visible);
+        } else {
+            let reader = thread::spawn(move || drop(counted));
+            drop(visible);
+            reader.join().unwrap();
+        }
+        writer.join().unwrap();
+    });
 }

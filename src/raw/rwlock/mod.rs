@@ -59,8 +59,9 @@
 //! leaves its work to the thread that has it.
 //!
 //! Ordering: `rwlock.write` (a writer's release to the next holder) and `rwlock.read` (a reader's release to
-//! the next writer) are Release and Acquire on the state, or on a reader slot. All changes of the state are
-//! read-modify-writes, so each extends the release sequences of those before it.
+//! the next writer) are Release and Acquire on the state, or on a reader slot; `rwlock.left`, from a visible
+//! reader that has looked after the queue to the last counted reader, on the state. All changes of the state
+//! are read-modify-writes, so each extends the release sequences of those before it.
 //!
 //! Promised upward: exclusion; no lost wake-up; a waiting writer stops new readers; a timed-out one lets them
 //! in again; uncontended writing is one exchange each way, reading the same, or one exchange and a store.
@@ -192,11 +193,26 @@ impl<V: Visible> RawRwLock<V> {
 
     #[cold]
     fn last_reader_left(&self, before: State) {
+        if before.is_draining() && self.leaves_visible_readers() {
+            reached!("counted reader leaves the writer to a visible one");
+            return;
+        }
         // Else no waiter can go on for it, or the designated waker looks after the queue (invariant 2).
         if before.is_draining() || !before.has(TOKEN_TAKEN | DESIGNATED) {
             let _releasing = Releasing::begin();
             self.look_after_queue(before.without_reader());
         }
+    }
+
+    /// For the last counted reader that leaves while a writer waits: returns whether a visible one is still
+    /// in, which will find that the count is zero when it looks after the queue. Recursive readers that come
+    /// and go beside it would else take the queue lock each time, for nothing.
+    fn leaves_visible_readers(&self) -> bool {
+        // Acquire (rwlock.left): of a visible reader that looked while this one was counted, that it has
+        // left.
+        // proof: rwlock.left
+        let state = State(self.state.load(Acquire));
+        self.any_visible(state)
     }
 
     /// Gives up reading, in favour of the first in the queue.
