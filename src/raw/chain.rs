@@ -32,13 +32,16 @@ use crate::facade::atomic::{
 use crate::facade::{Data, const_fn, reached};
 use crate::wait::Backoff;
 
+#[repr(C)]
 pub(crate) struct Segment<T> {
     next: AtomicPtr<Segment<T>>,
-    /// Slots that have not been read.
-    left: AtomicUsize,
     slots: Box<[Slot<T>]>,
     /// Stands for the segment's memory, which loom does not see.
     life: Data<()>,
+    /// Each put reads what stands above, and each get writes what stands below.
+    _apart: [usize; 16],
+    /// Slots that have not been read.
+    left: AtomicUsize,
 }
 
 pub(crate) struct Chain<T> {
@@ -106,9 +109,10 @@ impl<T> Chain<T> {
         }
         Detached(Box::new(Segment {
             next: AtomicPtr::new(ptr::null_mut()),
-            left: AtomicUsize::new(Shape::SEGMENT),
             slots: (0..Shape::SEGMENT).map(|_| Slot::new()).collect(),
             life: Data::new(()),
+            _apart: [0; 16],
+            left: AtomicUsize::new(Shape::SEGMENT),
         }))
     }
 
