@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::ptr;
+use std::{ptr, slice};
 
 use crate::facade::const_fn;
 use crate::raw::chain::{Chain, Detached, Segment};
@@ -148,17 +148,21 @@ impl<T> Ring<T> {
             return self.put_some_to_chain(items, handed);
         }
         let slots = self.ring();
-        let free = |at| {
-            self.positions(at, wanted)
-                .take_while(|&(index, lap)| self.slot(slots, index).is_free(lap))
-                .count()
-        };
+        let free = |at| count_while(self.parts(slots, at, wanted), Slot::is_free);
         let claim = settled(|| self.cursors.put_free(Look::thorough(handed), free))?;
-        let places = self.positions(claim.at, claim.count);
+        let mut items = items.drain(..claim.count);
+        let first = items.next();
+        let [(here, lap), (after, next_lap)] = self.parts(slots, claim.at, claim.count);
+        for (slots, lap) in [(&here[1..], lap), (after, next_lap)] {
+            for (slot, item) in slots.iter().zip(&mut items) {
+                // SAFETY: claimed, and seen free.
+                unsafe { Slot::write(slot, lap, item) };
+            }
+        }
         // The first is published last: the thread that sees it there finds the others, too.
-        for ((index, lap), item) in places.zip(items.drain(..claim.count)).rev() {
+        if let Some(first) = first {
             // SAFETY: claimed, and seen free.
-            unsafe { Slot::write(self.slot(slots, index), lap, item) };
+            unsafe { Slot::write(&raw const here[0], lap, first) };
         }
         let room = if claim.count < wanted { 0 } else { self.cursors.room(wanted) };
         Ok((claim.count, room, Wake(claim.wake)))
@@ -171,36 +175,33 @@ impl<T> Ring<T> {
             return self.get_some_from_chain(out, max, handed);
         }
         let slots = self.ring_to_get_from()?;
-        let published = |at| {
-            self.positions(at, max)
-                .take_while(|&(index, lap)| self.slot(slots, index).is_published(lap))
-                .count()
-        };
+        let published = |at| count_while(self.parts(slots, at, max), Slot::is_published);
         let claim = settled(|| self.cursors.get_published(Look::thorough(handed), published))?;
-        let places = self.positions(claim.at, claim.count);
-        for (index, _) in places.clone() {
-            // SAFETY: claimed, and seen published. Read once: nothing between this and the end of the call
-            // panics, as `out` has room.
-            out.push(unsafe { self.slot(slots, index).peek() });
-        }
+        let [(here, lap), (after, next_lap)] = self.parts(slots, claim.at, claim.count);
+        let (first, here) = (&here[0], &here[1..]);
+        // SAFETY: claimed, and seen published. Read once: nothing between this and the end of the call
+        // panics, as `out` has room.
+        out.push(unsafe { first.peek() });
+        // SAFETY: as above.
+        out.extend(here.iter().map(|slot| unsafe { slot.read(lap) }));
+        // SAFETY: as above.
+        out.extend(after.iter().map(|slot| unsafe { slot.read(next_lap) }));
         // The first is freed last, as it is published last.
-        for (index, lap) in places.rev() {
-            // SAFETY: claimed, and read.
-            unsafe { self.slot(slots, index).free(lap) };
-        }
+        // SAFETY: claimed, and read.
+        unsafe { first.free(lap) };
         Ok((claim.count, Wake(claim.wake)))
     }
 
-    /// Returns the indices and laps of `count` positions of one ring, as many as it has at most.
+    /// Returns the slots of `count` positions of one ring, as many as it has at most: those up to its end and
+    /// those after it, with the lap of each.
     #[inline]
-    fn positions(
-        &self,
-        at: At,
-        count: usize,
-    ) -> impl DoubleEndedIterator<Item = (usize, u64)> + ExactSizeIterator + Clone + use<T> {
+    fn parts(&self, slots: *const Slot<T>, at: At, count: usize) -> [(&[Slot<T>], u64); 2] {
         let size = self.capacity();
-        (at.index..at.index + count.min(size))
-            .map(move |index| if index < size { (index, at.lap) } else { (index - size, at.lap + 1) })
+        // SAFETY: as many as the capacity were made, and they stay until `self` goes.
+        let slots = unsafe { slice::from_raw_parts(slots, size) };
+        let count = count.min(size);
+        let here = count.min(size - at.index);
+        [(&slots[at.index..at.index + here], at.lap), (&slots[..count - here], at.lap + 1)]
     }
 
     /// Claims places of a chain. With the claim come how many more there was room for, the segment in which
@@ -257,16 +258,17 @@ impl<T> Ring<T> {
         let wanted = items.len().min(Shape::SEGMENT);
         let (claim, room, [mut segment, next]) = self.claim_in_chain(wanted, handed)?;
         let (mut index, mut lap) = (claim.at.index, claim.at.lap);
-        for item in items.drain(..claim.count) {
-            if index == Shape::SEGMENT {
-                (segment, index, lap) = (next, 0, lap + 1);
-            }
-            // SAFETY: claimed, and not published, so not read either.
+        let mut items = items.drain(..claim.count);
+        while items.len() != 0 {
+            // SAFETY: claimed, and not published, so not read either. Not used once the last is published.
             let slots = unsafe { Chain::slots(segment) };
-            // SAFETY: claimed; each slot is written once in the life of its segment, or was read before it.
-            unsafe { Slot::write(&raw const slots[index], lap, item) };
-            index += 1;
+            for (slot, item) in slots[index..].iter().zip(&mut items) {
+                // SAFETY: claimed; each slot is written once in the life of its segment, or was read before it.
+                unsafe { Slot::write(slot, lap, item) };
+            }
+            (segment, index, lap) = (next, 0, lap + 1);
         }
+        drop(items);
         Ok((claim.count, room, Wake(claim.wake)))
     }
 
@@ -313,11 +315,11 @@ impl<T> Ring<T> {
             let here = left.min(Shape::SEGMENT - index);
             // SAFETY: claimed, and not said to be read before all of them are.
             let slots = unsafe { Chain::slots(segment) };
-            for slot in &slots[index..index + here] {
+            out.extend(slots[index..index + here].iter().map(|slot| {
                 until(|| slot.is_published(lap));
-                // SAFETY: claimed, and seen published.
-                out.push(unsafe { slot.read(lap) });
-            }
+                // SAFETY: claimed, and seen published. Its stamp stays as it is: no put of a chain looks at it.
+                unsafe { slot.peek() }
+            }));
             left -= here;
             // SAFETY: these slots are not said to be read before the next line.
             let next = if left == 0 { segment } else { unsafe { Chain::next(segment) } };
@@ -378,6 +380,18 @@ impl<T> Ring<T> {
     /// The same of a place and a putter.
     pub(crate) fn keep_place(&self, kept: bool) {
         self.cursors.keep_place(kept);
+    }
+}
+
+/// Returns how many slots from the first on are as `is` says, with the lap of each.
+#[inline]
+fn count_while<T>(parts: [(&[Slot<T>], u64); 2], is: impl Fn(&Slot<T>, u64) -> bool) -> usize {
+    let [(here, lap), (after, next_lap)] = parts;
+    let count = here.iter().take_while(|slot| is(slot, lap)).count();
+    if count < here.len() {
+        count
+    } else {
+        count + after.iter().take_while(|slot| is(slot, next_lap)).count()
     }
 }
 

@@ -237,6 +237,7 @@ impl<S: Store> Core<S> {
         let (mut put, mut room) = (0, self.store.capacity());
         loop {
             let limit = items.size_hint().0.min(room).clamp(1, S::CHUNK);
+            chunk.items.reserve(limit);
             // One by one: what was taken before a panic is in the chunk.
             items.by_ref().take(limit).for_each(|item| chunk.items.push_back(item));
             let ended = chunk.items.len() < limit;

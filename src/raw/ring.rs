@@ -14,7 +14,7 @@
 //! | stamp of a slot, in lap `n` | meaning | who leaves it |
 //! |---|---|---|
 //! | `2n` | free for lap `n`, or claimed by a put that has not published yet | that put, to `2n + 1` |
-//! | `2n + 1` | published, or claimed by a get that is reading it | that get, to `2n + 2` |
+//! | `2n + 1` | published, or claimed by a get that is reading it | that get, to `2n + 2`; a batch from a chain leaves it |
 //!
 //! | bit | on the tail | on the head |
 //! |---|---|---|
