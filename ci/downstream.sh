@@ -47,21 +47,24 @@ for arm in loom loom-spec; do
     cargo test --locked --release --manifest-path "$manifest" --features "lockwork/$arm"
 done
 
-# feature, the model that finds it, and what the model says.
-while read -r bug model message; do
-    log=$CARGO_TARGET_DIR/$bug.log
-    if cargo test --locked --release --manifest-path "$manifest" --features "$bug" -- "$model" >"$log" 2>&1; then
-        echo "$bug was not found by $model" >&2
+# In both arms: feature, the model that finds it, and what the model says.
+while read -r arm bug model message; do
+    log=$CARGO_TARGET_DIR/$arm-$bug.log
+    if cargo test --locked --release --manifest-path "$manifest" --features "lockwork/$arm,$bug" -- "$model" >"$log" 2>&1; then
+        echo "$bug was not found by $model with $arm" >&2
         exit 1
     fi
     if ! grep -q -- "$message" "$log"; then
-        echo "$model failed, but not because of $bug:" >&2
+        echo "$model failed with $arm, but not because of $bug:" >&2
         cat "$log" >&2
         exit 1
     fi
-    echo "$bug: found by $model"
+    echo "$bug: found by $model with $arm"
 done <<'END'
-bug-pointer window_shows_what_was_added Causality violation
-bug-order opposite_transfers_both_happen deadlock
-bug-if each_item_is_taken_once another thread took the item
+loom bug-pointer window_shows_what_was_added Causality violation
+loom bug-order opposite_transfers_both_happen deadlock
+loom bug-if each_item_is_taken_once another thread took the item
+loom-spec bug-pointer window_shows_what_was_added Causality violation
+loom-spec bug-order opposite_transfers_both_happen deadlock
+loom-spec bug-if each_item_is_taken_once another thread took the item
 END

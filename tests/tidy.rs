@@ -36,6 +36,13 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// All Rust of a folder.
+fn text_of(dir: &str) -> String {
+    let mut files = Vec::new();
+    rust_files(&root().join(dir), &mut files);
+    files.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
 /// Each source file: its path below `src`, its top module, and its code without comments.
 fn sources() -> Vec<(String, String, String)> {
     let src = root().join("src");
@@ -310,20 +317,34 @@ fn each_row_of_the_orderings_names_a_model_that_exists() {
 #[test]
 fn each_operation_has_its_models() {
     let table = fs::read_to_string(root().join("docs/models.md")).unwrap();
+    let shuttle = text_of("shuttle-tests/src");
+    let tests = text_of("tests");
     let mut operations = BTreeMap::new();
     let mut named = 0;
     for row in table.lines().filter(|line| line.starts_with("| `")) {
         for name in row.split('`').skip(1).step_by(2) {
             if let Some((file, test)) = name.rsplit_once("::") {
-                let path = root().join(format!("loom-tests/src/{}.rs", file.replace("::", "/")));
-                let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
-                assert!(text.contains(&format!("fn {test}(")), "{name} does not exist");
+                let text = match file {
+                    "tests" => &tests,
+                    "shuttle" => &shuttle,
+                    _ => {
+                        let path = root().join(format!("loom-tests/src/{}.rs", file.replace("::", "/")));
+                        &fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
+                    }
+                };
+                assert!(["(", "<"].iter().any(|next| text.contains(&format!("fn {test}{next}"))), "{name} does not exist");
                 named += 1;
             }
         }
-        let first = row.trim_start_matches('|').split('|').next().unwrap_or_default();
-        let cells = row.matches('|').count() - 1;
+        let mut all = row.trim().trim_matches('|').split('|').map(str::trim);
+        let first = all.next().unwrap_or_default();
+        let others: Vec<_> = all.collect();
+        let cells = 1 + others.len();
         assert!([3, 8].contains(&cells), "{first} has a cell too few or too many");
+        // Names, or the letter of a reason.
+        let says_why = |cell: &str| ["l", "b", "n", "own"].contains(&cell.split(':').next().unwrap_or_default());
+        let empty = others.iter().find(|cell| !cell.starts_with('`') && !says_why(cell));
+        assert_eq!(empty, None, "{first} has a cell that says nothing");
         for operation in first.split('`').skip(1).step_by(2) {
             assert!(operations.insert(operation.to_owned(), cells).is_none(), "{operation} stands twice");
         }
@@ -602,10 +623,7 @@ fn public_types_have_rows_for_auto_traits_and_variance() {
 /// What people type who come from elsewhere is found by the documentation's search.
 #[test]
 fn names_from_elsewhere_are_aliases() {
-    let src = root().join("src");
-    let mut files = Vec::new();
-    rust_files(&src, &mut files);
-    let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let text = text_of("src");
     let names = [
         "acquire_owned",
         "acquire_many_owned",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lockwork::{
     AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, First2, First3, GetTimeoutError, Latch, Mutex,
     OnceLock, PutTimeoutError, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown,
-    ThreadCell, ThreadLocal, ThreadPool, WaitGroup, lock_all, lock_all_for, poison, wait_any, wait_any_fair,
+    ThreadCell, ThreadLocal, ThreadPool, WaitGroup, as_completed, lock_all, lock_all_for, poison, wait_any, wait_any_fair,
     wait_any_for,
 };
 use shuttle::thread;
@@ -290,6 +290,22 @@ fn pool_runs_every_task_once_and_drains() {
         assert_eq!(squares, [0, 1, 4, 9]);
         pool.join();
         assert_eq!(*ran.lock(), 4);
+    });
+}
+
+/// Each result comes once: in the order in which the tasks end, or in that of the items.
+#[test]
+fn results_come_as_completed_and_in_order() {
+    run(|| {
+        let pool = ThreadPool::new(2);
+        let tasks: Vec<_> = (0..3).map(|n| pool.submit(move || n).expect("not shut down")).collect();
+        let mut ended: Vec<i32> = as_completed(tasks).map(|task| task.join().expect("ran")).collect();
+        ended.sort_unstable();
+        assert_eq!(ended, [0, 1, 2]);
+        assert!(pool.map([1, 2, 3], |n| n * n).eq([1, 4, 9]));
+        assert!(pool.map_ahead(1, [1, 2, 3], |n| n + 1).eq([2, 3, 4]));
+        pool.shutdown(Shutdown::Drain);
+        pool.join();
     });
 }
 
