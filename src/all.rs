@@ -178,7 +178,14 @@ pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards>
 #[track_caller]
 pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
     let order = order(&set, "try_lock_all");
-    try_all(&set, order.as_ref()).ok().map(S::guards)
+    let mut held = set.none();
+    // No closure: the locks are locked in the caller's name.
+    for &(_, place) in order.as_ref() {
+        if !set.try_lock_at(place, &mut held) {
+            return None;
+        }
+    }
+    Some(S::guards(held))
 }
 
 /// A set of locks for [`lock_all`] and its other forms: a tuple of one to eight, or a slice, an array or a
@@ -270,40 +277,14 @@ const LONGEST_WAIT: Duration = Duration::from_millis(10);
 // They begin with the lowest address.
 const _: () = assert!(WAITING_TURN % 3 == 0);
 
-/// Tries all by address. Returns the guards, or the place of the lock that was taken.
-#[track_caller]
-fn try_all<S: AllSet>(set: &S, order: &[(usize, usize)]) -> Result<S::Held, usize> {
-    let mut held = set.none();
-    // No closure: the locks are locked in the caller's name.
-    for &(_, place) in order {
-        if !set.try_lock_at(place, &mut held) {
-            return Err(place);
-        }
-    }
-    Ok(held)
-}
-
 /// Locks all, or none if the limit is reached.
-#[track_caller]
-fn acquire<S: AllSet>(set: &S, limit: TimeLimit<'_>, call: &str) -> Option<S::Held> {
-    let order = order(set, call);
-    let order = order.as_ref();
-    for &(_, place) in order {
-        set.announce_at(place, limit.is_timed());
-    }
-    match try_all(set, order) {
-        Ok(held) => Some(held),
-        Err(taken) => acquire_slow(set, order, taken, &limit.deadline()),
-    }
-}
-
-/// After the first attempt, which found the lock at place `taken` locked.
 ///
 /// Each attempt waits for one lock, the first, and tries the others by address:
 ///
 /// | attempt | first |
 /// |---|---|
-/// | 2 | the one that was taken in attempt 1, which tries all by address |
+/// | 1 | the one of the lowest address |
+/// | 2 | the one that was taken in attempt 1 |
 /// | 3, 4 | the one of the lowest address |
 /// | 5 | the one that was taken in attempt 4 |
 /// | 6, 7, 8, ... | as 3, 4, 5, ... |
@@ -320,19 +301,20 @@ fn acquire<S: AllSet>(set: &S, limit: TimeLimit<'_>, call: &str) -> Option<S::He
 /// or held by a thread that does not wait for them. A single attempt of that kind can meet the other thread
 /// at the lock that was taken, but of two in a row one does not, because the other thread must have failed in
 /// two of its own before it waits for that lock again.
-#[cold]
 #[track_caller]
-fn acquire_slow<S: AllSet>(
-    set: &S,
-    order: &[(usize, usize)],
-    taken: usize,
-    deadline: &Deadline,
-) -> Option<S::Held> {
-    let (_, lowest) = order[0];
-    reached!("a lock of the set is taken");
-    let mut first = taken;
+fn acquire<S: AllSet>(set: &S, limit: TimeLimit<'_>, call: &str) -> Option<S::Held> {
+    let order = order(set, call);
+    let order = order.as_ref();
+    let Some(&(_, lowest)) = order.first() else {
+        return Some(set.none());
+    };
+    for &(_, place) in order {
+        set.announce_at(place, limit.is_timed());
+    }
+    let deadline = &limit.deadline();
+    let mut first = lowest;
     let mut wait = SHORTEST_WAIT;
-    for attempt in 2_u64.. {
+    for attempt in 1_u64.. {
         let mut held = set.none();
         if !set.lock_at(first, &mut held, Until(deadline)) {
             return None;
@@ -341,7 +323,7 @@ fn acquire_slow<S: AllSet>(
         let trying = attempt < 2 * WAITING_TURN || attempt % WAITING_TURN != 0;
         let soon = (!trying).then(|| deadline.or_after(wait, 0));
         let mut taken = None;
-        // No closure: as in `try_all`.
+        // No closure: the locks are locked in the caller's name.
         for place in others {
             let locked = match &soon {
                 None => set.try_lock_at(place, &mut held),
@@ -359,6 +341,7 @@ fn acquire_slow<S: AllSet>(
             return Some(held);
         };
         drop(held);
+        reached!("a lock of the set is taken");
         if deadline.has_passed() {
             return None;
         }
