@@ -332,7 +332,10 @@ fn each_operation_has_its_models() {
                         &fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
                     }
                 };
-                assert!(["(", "<"].iter().any(|next| text.contains(&format!("fn {test}{next}"))), "{name} does not exist");
+                assert!(
+                    ["(", "<"].iter().any(|next| text.contains(&format!("fn {test}{next}"))),
+                    "{name} does not exist"
+                );
                 named += 1;
             }
         }
@@ -342,7 +345,8 @@ fn each_operation_has_its_models() {
         let cells = 1 + others.len();
         assert!([3, 8].contains(&cells), "{first} has a cell too few or too many");
         // Names, or the letter of a reason.
-        let says_why = |cell: &str| ["l", "b", "n", "own"].contains(&cell.split(':').next().unwrap_or_default());
+        let says_why =
+            |cell: &str| ["l", "b", "n", "own"].contains(&cell.split(':').next().unwrap_or_default());
         let empty = others.iter().find(|cell| !cell.starts_with('`') && !says_why(cell));
         assert_eq!(empty, None, "{first} has a cell that says nothing");
         for operation in first.split('`').skip(1).step_by(2) {

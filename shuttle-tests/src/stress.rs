@@ -6,8 +6,8 @@ use std::time::Duration;
 use lockwork::{
     AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, First2, First3, GetTimeoutError, Latch, Mutex,
     OnceLock, PutTimeoutError, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown,
-    ThreadCell, ThreadLocal, ThreadPool, WaitGroup, as_completed, lock_all, lock_all_for, poison, wait_any, wait_any_fair,
-    wait_any_for,
+    ThreadCell, ThreadLocal, ThreadPool, WaitGroup, as_completed, lock_all, lock_all_for, poison, wait_any,
+    wait_any_fair, wait_any_for,
 };
 use shuttle::thread;
 
