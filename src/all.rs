@@ -4,7 +4,7 @@ use std::array;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::facade::{Deadline, TimeLimit, reached};
+use crate::facade::{TimeLimit, reached};
 use crate::observe::Call;
 use crate::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
