@@ -249,7 +249,7 @@ impl<T> Ring<T> {
         };
         // SAFETY: claimed, and not published, so not read either.
         let slots = unsafe { Chain::slots(segment) };
-        // SAFETY: claimed; each slot is written once in the life of its segment, or was read before it.
+        // SAFETY: claimed; a slot is written once in the life of its segment, or was read before it.
         unsafe { Slot::write(&raw const slots[claim.at.index], claim.at.lap, item) };
         Ok(Wake(claim.wake))
     }
@@ -263,7 +263,7 @@ impl<T> Ring<T> {
             // SAFETY: claimed, and not published, so not read either. Not used once the last is published.
             let slots = unsafe { Chain::slots(segment) };
             for (slot, item) in slots[index..].iter().zip(&mut items) {
-                // SAFETY: claimed; each slot is written once in the life of its segment, or was read before it.
+                // SAFETY: claimed; a slot is written once in the life of its segment, or was read before it.
                 unsafe { Slot::write(slot, lap, item) };
             }
             (segment, index, lap) = (next, 0, lap + 1);
@@ -317,7 +317,7 @@ impl<T> Ring<T> {
             let slots = unsafe { Chain::slots(segment) };
             out.extend(slots[index..index + here].iter().map(|slot| {
                 until(|| slot.is_published(lap));
-                // SAFETY: claimed, and seen published. Its stamp stays as it is: no put of a chain looks at it.
+                // SAFETY: claimed, and seen published. Its stamp stays: no put of a chain looks at it.
                 unsafe { slot.peek() }
             }));
             left -= here;
