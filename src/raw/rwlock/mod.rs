@@ -193,7 +193,7 @@ impl<V: Visible> RawRwLock<V> {
 
     #[cold]
     fn last_reader_left(&self, before: State) {
-        if before.is_draining() && self.leaves_visible_readers() {
+        if before.is_draining() && before.is_reader_biased() && self.leaves_visible_readers() {
             reached!("counted reader leaves the writer to a visible one");
             return;
         }
