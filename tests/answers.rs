@@ -136,10 +136,11 @@ fn awaiting_costs_little<S: Signal>(name: &'static str) {
             if spent < limit {
                 continue;
             }
-            // Where sleeping itself costs that much, looking for so long before is no more than half of it.
+            // Where sleeping itself is dear, or much else runs: what a peer spends comes to it, twice because
+            // the two are not measured at the same moment.
             let peer = (0..3).map(|_| wait_costs::<Peer>(work)).min().unwrap();
             assert!(
-                spent < 2 * peer,
+                spent < limit + 2 * peer,
                 "{name}: a wait for an answer after {work:?} took {spent:?} of a processor, a peer's {peer:?}"
             );
         }
