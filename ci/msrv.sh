@@ -13,3 +13,4 @@ fi
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/msrv
 cargo "+$version" check --package lockwork --lib --locked
 cargo "+$version" check --package lockwork --lib --locked --features lock_api,serde,threads
+cargo "+$version" check --package lockwork --lib --locked --features diagnose,lock_api,serde,threads

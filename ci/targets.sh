@@ -28,7 +28,9 @@ for target in "${targets[@]}"; do
     fi
     echo "$target"
     cargo check --package lockwork --lib --locked --features lock_api,serde,threads --target "$target"
+    cargo check --package lockwork --lib --locked --features diagnose,lock_api,serde,threads --target "$target"
 done
 # Targets without 64-bit atomics, by hiding the host's.
 RUSTFLAGS="--cfg lockwork_without_atomic_u64" cargo test --package lockwork --locked --test lockwork -- \
     barrier buffer queues reentrant thread_cell thread_local
+RUSTFLAGS="--cfg lockwork_without_atomic_u64" cargo test --package lockwork --locked --features diagnose --test diagnose

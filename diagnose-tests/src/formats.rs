@@ -1,5 +1,7 @@
-//! What a profile writes is read by what others have written: the format of `pprof` by `prost`, folded stacks
-//! by `inferno`, a trace by `serde_json`.
+//! What a profile writes is read by what others have written: folded stacks by `inferno`, a trace by
+//! `serde_json`. Of the format of `pprof` only the encoding is another's, `prost`'s: the messages are written
+//! down below, after `profile.proto`, so a field that is misunderstood here and there is not found. The guide
+//! shows what `go tool pprof` has made of such a file.
 
 use std::collections::BTreeSet;
 use std::thread;

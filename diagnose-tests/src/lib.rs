@@ -15,4 +15,6 @@ mod profile;
 #[cfg(all(test, feature = "watched"))]
 mod programs;
 #[cfg(all(test, feature = "watched"))]
+mod recipes;
+#[cfg(all(test, feature = "watched"))]
 mod support;
