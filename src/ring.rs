@@ -260,9 +260,11 @@ impl<T> Ring<T> {
         let (mut index, mut lap) = (claim.at.index, claim.at.lap);
         let mut items = items.drain(..claim.count);
         while items.len() != 0 {
-            // SAFETY: claimed, and not published, so not read either. Not used once the last is published.
+            let end = Shape::SEGMENT.min(index + items.len());
+            // SAFETY: claimed, and not published, so not read either. When the last is published the segment
+            // may go, and no slot behind it is looked at.
             let slots = unsafe { Chain::slots(segment) };
-            for (slot, item) in slots[index..].iter().zip(&mut items) {
+            for (slot, item) in slots[index..end].iter().zip(&mut items) {
                 // SAFETY: claimed; a slot is written once in the life of its segment, or was read before it.
                 unsafe { Slot::write(slot, lap, item) };
             }
