@@ -266,8 +266,8 @@ fn same_lock_twice(call: &str, first: usize, second: usize) -> ! {
     panic!("{call}: places {first} and {second} of the set are the same lock")
 }
 
-/// Each attempt whose number divides by this, but for the first of them, waits for the locks that it does not
-/// begin with, where the others only try them.
+/// Every so manyth attempt, but for the first of these, waits for the locks that it does not begin with. The
+/// others only try those.
 const WAITING_TURN: u64 = 15;
 /// How long the first of these waits.
 const SHORTEST_WAIT: Duration = Duration::from_micros(50);

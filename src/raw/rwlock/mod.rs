@@ -38,8 +38,8 @@
 //! 2. Whenever the queue is not locked and a waiter could go on (see [`plan`]), DESIGNATED is set, and the
 //!    designated waker will look after the others: when it comes in, queues again or gives up; or a thread
 //!    that has made a change without the queue lock is about to take that, or to leave its work to the one
-//!    that has it. A thread that queues decides for itself alone: for those before it the
-//!    decision was made when they queued.
+//!    that has it. A thread that queues decides for itself alone: for those before it the decision was made
+//!    when they queued.
 //! 3. WRITER, UPGRADABLE and the count are changed by those who come and go, and by a holder of the queue
 //!    lock on behalf of a waiter.
 //! 4. DRAINING is cleared by the thread that set it, or, for a writer that is in the queue, under the queue
@@ -193,6 +193,7 @@ impl<V: Visible> RawRwLock<V> {
 
     #[cold]
     fn last_reader_left(&self, before: State) {
+        // The bias stays as it is while a writer drains the lock. Without it there is no visible reader.
         if before.is_draining() && before.is_reader_biased() && self.leaves_visible_readers() {
             reached!("counted reader leaves the writer to a visible one");
             return;
