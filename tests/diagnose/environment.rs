@@ -2,11 +2,14 @@
 
 use std::env;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use lockwork::diagnose::{self, Settings};
 use lockwork::{Event, Mutex};
+
+use crate::support::spin_for;
 
 const CHILD: &str = "LOCKWORK_TESTS_CHILD";
 
@@ -27,14 +30,19 @@ fn child() {
         }
         Ok("profile") => {
             let lock = Mutex::named("in a file", ());
+            // Where it cannot be written this is told after a second.
+            let (began, limit) = (Instant::now(), Duration::from_millis(2_500));
+            let setting = env::var("LOCKWORK_DIAGNOSE").unwrap();
+            let path = Path::new(setting.split_once(':').unwrap().1);
+            let is_over =
+                || if path.parent().unwrap().exists() { path.exists() } else { began.elapsed() > limit };
+            let wait = || {
+                while !is_over() {
+                    let _guard = lock.lock();
+                    spin_for(Duration::from_millis(2));
+                }
+            };
             std::thread::scope(|s| {
-                let wait = || {
-                    let began = Instant::now();
-                    while began.elapsed() < Duration::from_millis(2_500) {
-                        let _guard = lock.lock();
-                        std::thread::sleep(Duration::from_millis(2));
-                    }
-                };
                 s.spawn(wait);
                 s.spawn(wait);
             });

@@ -2,7 +2,6 @@
 
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -146,12 +145,11 @@ fn condvar_is_reported_and_holds_nothing_meanwhile() {
 fn wait_that_is_woken_in_vain_is_reported() {
     watchdog(|| {
         let (mutex, condvar) = (Mutex::named("woken", false), Condvar::named("in vain"));
-        let over = AtomicBool::new(false);
+        let over = Event::new();
         thread::scope(|s| {
             s.spawn(|| {
-                while !over.load(Relaxed) {
+                while !over.wait_for(SOON / 10) {
                     condvar.notify_all();
-                    thread::sleep(SOON / 10);
                 }
             });
             let found = stall(
@@ -162,7 +160,7 @@ fn wait_that_is_woken_in_vain_is_reported() {
                     condvar.notify_all();
                 },
             );
-            over.store(true, Relaxed);
+            over.set();
             check(&found, "Condvar::wait", Some("in vain"));
         });
     });
