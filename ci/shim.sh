@@ -7,21 +7,8 @@ cd "$(dirname "$0")/.."
 root=$PWD
 work=$root/target/shim
 rm -rf "$work/shim" "$work/program"
-mkdir -p "$work/shim/src" "$work/program/src"
-
-# block FIRST: the code block of the guide that begins with this line.
-block() {
-    awk -v first="$1" '
-        /^```/ { if (on) exit; fence = 1; next }
-        fence && $0 == first { on = 1 }
-        { fence = 0 }
-        on
-    ' docs/guide/from-parking_lot.md
-}
-block '# shim/Cargo.toml' | sed "s|\"../lockwork\"|\"$root\"|" > "$work/shim/Cargo.toml"
-block '// shim/src/lib.rs' > "$work/shim/src/lib.rs"
-grep -q '^name = "parking_lot"' "$work/shim/Cargo.toml"
-grep -q '^pub use lockwork' "$work/shim/src/lib.rs"
+mkdir -p "$work/program/src"
+ci/parking_lot-shim.sh "$work/shim"
 
 cat > "$work/program/Cargo.toml" <<END
 [package]
@@ -73,7 +60,6 @@ cd "$work/program"
 if ! cargo fetch --quiet; then
     echo "crates.io cannot be reached: the shim itself is built, and no program on it"
     cd "$work/shim"
-    echo '[workspace]' >> Cargo.toml
     cargo build --offline
     exit 0
 fi
