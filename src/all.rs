@@ -18,9 +18,38 @@ pub(crate) mod sealed {
     #[allow(unnameable_types, reason = "as above")]
     #[derive(Debug)]
     pub struct Until<'a>(pub(crate) &'a crate::facade::Deadline);
+
+    /// The locks of a set by place: a tuple of them, or a slice.
+    #[allow(unnameable_types, reason = "as above")]
+    pub trait Locks {
+        /// The guards: a tuple or a `Vec`.
+        type Guards;
+
+        /// The guards that are there so far, by place.
+        type Held;
+
+        /// Address and place of each lock.
+        type Order: AsRef<[(usize, usize)]> + AsMut<[(usize, usize)]>;
+
+        fn order(&self) -> Self::Order;
+
+        fn none(&self) -> Self::Held;
+
+        /// Tells of the lock at `place`, which is about to be locked with the others.
+        #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+        fn announce_at(&self, place: usize, timed: bool);
+
+        #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+        fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool;
+
+        #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+        fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool;
+
+        fn guards(held: Self::Held) -> Self::Guards;
+    }
 }
 
-use sealed::{Sealed, Until};
+use sealed::{Locks, Sealed, Until};
 
 /// Blocks until it has all locks of a set, and returns their guards. Threads that lock the same locks in any
 /// order, all at once or one inside the other, do not deadlock with it.
@@ -112,8 +141,8 @@ use sealed::{Sealed, Until};
 #[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
-    match acquire(&set, TimeLimit::never(Call::none()), "lock_all") {
-        Some(held) => S::guards(held),
+    match acquire(&set.locks(), TimeLimit::never(Call::none()), "lock_all") {
+        Some(held) => S::Locks::guards(held),
         None => panic!("lock_all: more readers at once than a lock has room for"),
     }
 }
@@ -141,7 +170,7 @@ pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
 #[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
-    acquire(&set, TimeLimit::within(timeout, Call::none()), "lock_all_for").map(S::guards)
+    acquire(&set.locks(), TimeLimit::within(timeout, Call::none()), "lock_all_for").map(S::Locks::guards)
 }
 
 /// Locks all locks of a set, waiting until `deadline` at most. Returns `None` if the time is up; then none is
@@ -155,7 +184,7 @@ pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
 #[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards> {
-    acquire(&set, TimeLimit::until(deadline, Call::none()), "lock_all_until").map(S::guards)
+    acquire(&set.locks(), TimeLimit::until(deadline, Call::none()), "lock_all_until").map(S::Locks::guards)
 }
 
 /// Attempts to lock all locks of a set without blocking. Returns `None` if one is taken; then none is locked.
@@ -177,6 +206,7 @@ pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards>
 #[must_use = "the locks are released as soon as the guards are dropped"]
 #[track_caller]
 pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
+    let set = set.locks();
     let order = order(&set, "try_lock_all");
     let mut held = set.none();
     // No closure: the locks are locked in the caller's name.
@@ -185,7 +215,7 @@ pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
             return None;
         }
     }
-    Some(S::guards(held))
+    Some(S::Locks::guards(held))
 }
 
 /// A set of locks for [`lock_all`] and its other forms: a tuple of one to eight, or a slice, an array or a
@@ -194,35 +224,11 @@ pub trait AllSet: Sealed {
     /// The guards: a tuple by place for a tuple, a `Vec` in order for a slice.
     type Guards;
 
-    /// The guards that are there so far, by place.
     #[doc(hidden)]
-    type Held;
-
-    /// Address and place of each lock.
-    #[doc(hidden)]
-    type Order: AsRef<[(usize, usize)]> + AsMut<[(usize, usize)]>;
+    type Locks: Locks<Guards = Self::Guards>;
 
     #[doc(hidden)]
-    fn order(&self) -> Self::Order;
-
-    #[doc(hidden)]
-    fn none(&self) -> Self::Held;
-
-    /// Tells of the lock at `place`, which is about to be locked with the others.
-    #[doc(hidden)]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn announce_at(&self, place: usize, timed: bool);
-
-    #[doc(hidden)]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool;
-
-    #[doc(hidden)]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool;
-
-    #[doc(hidden)]
-    fn guards(held: Self::Held) -> Self::Guards;
+    fn locks(self) -> Self::Locks;
 }
 
 /// A lock in a set for [`lock_all`]: `&mutex`, `rwlock.reading()` or `rwlock.writing()`, of the crate root or
@@ -249,7 +255,7 @@ pub trait AllLock: Sealed + Copy {
 
 /// Returns the locks by address, each with its place in the set.
 #[track_caller]
-fn order<S: AllSet>(set: &S, call: &str) -> S::Order {
+fn order<S: Locks>(set: &S, call: &str) -> S::Order {
     let mut order = set.order();
     let locks = order.as_mut();
     locks.sort_unstable();
@@ -302,7 +308,7 @@ const _: () = assert!(WAITING_TURN % 3 == 0);
 /// at the lock that was taken, but of two in a row one does not, because the other thread must have failed in
 /// two of its own before it waits for that lock again.
 #[track_caller]
-fn acquire<S: AllSet>(set: &S, limit: TimeLimit<'_>, call: &str) -> Option<S::Held> {
+fn acquire<S: Locks>(set: &S, limit: TimeLimit<'_>, call: &str) -> Option<S::Held> {
     let order = order(set, call);
     let order = order.as_ref();
     let Some(&(_, lowest)) = order.first() else {
@@ -469,53 +475,69 @@ impl<L> Sealed for &[L] {}
 impl<L, const N: usize> Sealed for &[L; N] {}
 impl<L> Sealed for &Vec<L> {}
 
-/// A set that is a slice, or derefs to one.
-macro_rules! slices {
-    ($([$($params:tt)*] $set:ty;)+) => { $(
-        impl<$($params)*> AllSet for $set {
-            type Guards = Vec<L::Guard>;
-            type Held = Vec<Option<L::Guard>>;
-            type Order = Vec<(usize, usize)>;
+impl<L: AllLock> AllSet for &[L] {
+    type Guards = Vec<L::Guard>;
+    type Locks = Self;
 
-            fn order(&self) -> Self::Order {
-                self.iter().enumerate().map(|(place, lock)| (lock.all_address(), place)).collect()
-            }
-
-            fn none(&self) -> Self::Held {
-                self.iter().map(|_| None).collect()
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn announce_at(&self, place: usize, timed: bool) {
-                // No panic: without the feature there is nothing left of the loop around it.
-                if let Some(lock) = self.get(place) {
-                    lock.all_announce(timed);
-                }
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool {
-                held[place] = self[place].all_lock(until);
-                held[place].is_some()
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool {
-                held[place] = self[place].all_try_lock();
-                held[place].is_some()
-            }
-
-            fn guards(held: Self::Held) -> Self::Guards {
-                held.into_iter().map(there).collect()
-            }
-        }
-    )+ };
+    fn locks(self) -> Self {
+        self
+    }
 }
 
-slices! {
-    [L: AllLock] &[L];
-    [L: AllLock, const N: usize] &[L; N];
-    [L: AllLock] &Vec<L>;
+impl<'a, L: AllLock, const N: usize> AllSet for &'a [L; N] {
+    type Guards = Vec<L::Guard>;
+    type Locks = &'a [L];
+
+    fn locks(self) -> &'a [L] {
+        self
+    }
+}
+
+impl<'a, L: AllLock> AllSet for &'a Vec<L> {
+    type Guards = Vec<L::Guard>;
+    type Locks = &'a [L];
+
+    fn locks(self) -> &'a [L] {
+        self
+    }
+}
+
+impl<L: AllLock> Locks for &[L] {
+    type Guards = Vec<L::Guard>;
+    type Held = Vec<Option<L::Guard>>;
+    type Order = Vec<(usize, usize)>;
+
+    fn order(&self) -> Self::Order {
+        self.iter().enumerate().map(|(place, lock)| (lock.all_address(), place)).collect()
+    }
+
+    fn none(&self) -> Self::Held {
+        self.iter().map(|_| None).collect()
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn announce_at(&self, place: usize, timed: bool) {
+        // No panic: without the feature there is nothing left of the loop around it.
+        if let Some(lock) = self.get(place) {
+            lock.all_announce(timed);
+        }
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool {
+        held[place] = self[place].all_lock(until);
+        held[place].is_some()
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool {
+        held[place] = self[place].all_try_lock();
+        held[place].is_some()
+    }
+
+    fn guards(held: Self::Held) -> Self::Guards {
+        held.into_iter().map(there).collect()
+    }
 }
 
 fn there<G>(guard: Option<G>) -> G {
@@ -528,6 +550,15 @@ macro_rules! tuples {
         impl<$($lock),+> Sealed for ($($lock,)+) {}
 
         impl<$($lock: AllLock),+> AllSet for ($($lock,)+) {
+            type Guards = ($($lock::Guard,)+);
+            type Locks = Self;
+
+            fn locks(self) -> Self {
+                self
+            }
+        }
+
+        impl<$($lock: AllLock),+> Locks for ($($lock,)+) {
             type Guards = ($($lock::Guard,)+);
             type Held = ($(Option<$lock::Guard>,)+);
             type Order = [(usize, usize); $count];

@@ -255,7 +255,7 @@ impl Condvar {
         self.raw.notify(usize::MAX)
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.raw.has_waiters_now()
         }

@@ -152,7 +152,7 @@ impl Event {
         self.raw.is_set()
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.raw.has_waiters_now()
         }

@@ -245,7 +245,7 @@ pub use threads::{
     TaskError, TaskId, ThreadPool, ThreadPoolBuilder, TrySubmitError, UnfinishedError, Worker, as_completed,
     wait_all, wait_all_for, wait_all_until, wait_first, wait_first_for, wait_first_until,
 };
-facade::real_only! {
+facade::only! { real:
     #[cfg(feature = "lock_api")]
     #[path = "lock_api.rs"]
     mod adapters;
@@ -261,19 +261,19 @@ facade::real_only! {
 #[cfg(feature = "serde")]
 mod serde;
 
-facade::observed! {
+facade::only! { observed:
     pub mod diagnose;
 
     /// What is told of all calls.
     static OBSERVER: diagnose::Watch = diagnose::Watch;
 }
 
-facade::model_only! {
+facade::only! { model:
     #[doc(hidden)]
     pub mod internals;
 }
 
-facade::sim_only! {
+facade::only! { sim:
     #[doc(hidden)]
     pub use facade::sim;
 }

@@ -1,5 +1,7 @@
 //! Programs that must not compile, and their twins that do: what `tests/variance.rs` says is invariant.
 
+/// A table of types. For each that is invariant, a program that must not compile and its twin, run under the
+/// name of the type.
 macro_rules! variance {
     ($($name:ident $(:: $sub:ident)? <$($arg:tt),+> => $variance:ident;)+) => {
         $( variance!(@$variance ($name $(:: $sub)? <$($arg),+>) $name $($sub)?); )+
@@ -7,39 +9,32 @@ macro_rules! variance {
     (@covariant $($rest:tt)+) => {};
     (@covariant_life $($rest:tt)+) => {};
     (@invariant ($($type:tt)+) $($name:ident)+) => {
-        programs!($($name)+, $($type)+, "<'a, T>", "'a, 'short", "<'a, &'static str>", "<'a, &'short str>");
+        variance!(@twins $($name)+, $($type)+, "<'a, T>", "'a, 'short", "<'a, &'static str>", "<'a, &'short str>");
     };
     // Without a life to shorten: a function that takes any life can be used where one that takes this life is
     // wanted.
     (@invariant_static ($($type:tt)+) $($name:ident)+) => {
-        programs!($($name)+, $($type)+, "<T>", "", "<for<'any> fn(&'any str)>", "<fn(&'static str)>");
+        variance!(@twins $($name)+, $($type)+, "<T>", "", "<for<'any> fn(&'any str)>", "<fn(&'static str)>");
     };
     (@invariant_life ($($type:tt)+) $($name:ident)+) => {
-        programs!($($name)+, $($type)+, "<'a, 'b>", "'short, 'b", "<'static, 'b>", "<'short, 'b>");
+        variance!(@twins $($name)+, $($type)+, "<'a, 'b>", "'short, 'b", "<'static, 'b>", "<'short, 'b>");
     };
-}
-
-/// One that must not compile and its twin, run under the name of the type.
-macro_rules! programs {
-    ($module:ident $name:ident, $($rest:tt)+) => {
+    (@twins $module:ident $name:ident, $($rest:tt)+) => {
         const _: () = {
             mod $module {
-                programs!($name, $($rest)+);
+                variance!(@twins $name, $($rest)+);
             }
         };
     };
-    ($name:ident, $type:ty, $parameters:literal, $lives:literal, $long:literal, $short:literal) => {
+    (@twins $name:ident, $type:ty, $parameters:literal, $lives:literal, $long:literal, $short:literal) => {
         const _: () = {
-            #[doc = concat!("```compile_fail\n", program!($type, $parameters, $lives, $long, $short), "\n```")]
-            #[doc = concat!("```\n", program!($type, $parameters, $lives, $short, $short), "\n```")]
+            #[doc = concat!("```compile_fail\n", variance!(@program $type, $parameters, $lives, $long, $short))]
+            #[doc = concat!("```\n", variance!(@program $type, $parameters, $lives, $short, $short))]
             #[allow(dead_code)]
             struct $name;
         };
     };
-}
-
-macro_rules! program {
-    ($type:ty, $parameters:literal, $lives:literal, $given:literal, $wanted:literal) => {
+    (@program $type:ty, $parameters:literal, $lives:literal, $given:literal, $wanted:literal) => {
         concat!(
             "#[allow(unused_imports)]\n",
             "use lockwork::*;\n",
@@ -54,7 +49,7 @@ macro_rules! program {
             $given,
             ") -> Of",
             $wanted,
-            " {\n    it\n}\n",
+            " {\n    it\n}\n```",
         )
     };
 }

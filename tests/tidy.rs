@@ -191,6 +191,28 @@ fn files_fit_one_sitting() {
     fit(&["tests", "diagnose-tests/src", "loom-tests/src", "shuttle-tests/src"], 800, 80);
 }
 
+/// A macro is for what functions, generics and traits cannot do: there are no more than these, and the
+/// documentation says of each why it is one.
+#[test]
+fn macros_are_few_and_have_reasons() {
+    const MOST: usize = 36;
+    let table = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let mut found = 0;
+    let mut wrong = Vec::new();
+    for (file, _, code) in sources() {
+        for (at, word) in code.match_indices("macro_rules! ") {
+            found += 1;
+            let name = code[at + word.len()..].split(' ').next().unwrap();
+            if !rows.iter().any(|row| row.contains(&format!("`{name}!`"))) {
+                wrong.push(format!("src/{file}: {name}"));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0], "no row in docs/architecture.md");
+    assert!(found > 10 && found <= MOST, "{found} macros");
+}
+
 /// Comments are no wider than the code, but for tables, figures and links.
 #[test]
 fn comments_are_no_wider_than_code() {

@@ -189,37 +189,40 @@ impl<T, B: Buffer<Item = T>> Buffer for Putting<'_, T, B> {
     }
 }
 
-/// A side of a buffer as a source. It has no state of its own.
-macro_rules! sides {
-    ($([$($params:tt)*] $type:ty: $side:expr;)+) => { $(
-        impl<$($params)*> Source for $type {
-            fn node(&self, select: &Select) -> Waiter {
-                self.core().sleepers($side).node(select)
-            }
-
-            fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued {
-                self.core().store().enqueue($side, self.core().sleepers($side), node, place)
-            }
-
-            fn leave(&self, node: Node<'_>) {
-                self.core().sleepers($side).leave(node);
-            }
-
-            fn hand_on(&self) {
-                self.core().hand_on($side);
-            }
-
-            fn spin(&self) -> Option<SpinWait> {
-                Some(self.core().sleepers($side).spin_wait(self.core().store().capacity()))
-            }
-        }
-    )+ };
+/// A side of a buffer, which is a source. It has no state of its own.
+trait Sided: Buffer {
+    const SIDE: Side;
 }
 
-// The getters' side of a buffer is the buffer's own, because a receiver of a channel is a source, too.
-sides! {
-    [S: Store] Core<S>: Side::Getters;
-    [T, B: Buffer<Item = T>] Putting<'_, T, B>: Side::Putters;
+/// The getters' side of a buffer is the buffer's own, because a receiver of a channel is a source, too.
+impl<S: Store> Sided for Core<S> {
+    const SIDE: Side = Side::Getters;
+}
+
+impl<T, B: Buffer<Item = T>> Sided for Putting<'_, T, B> {
+    const SIDE: Side = Side::Putters;
+}
+
+impl<B: Sided> Source for B {
+    fn node(&self, select: &Select) -> Waiter {
+        self.core().sleepers(B::SIDE).node(select)
+    }
+
+    fn enqueue(&self, node: Node<'_>, place: Place) -> Enqueued {
+        self.core().store().enqueue(B::SIDE, self.core().sleepers(B::SIDE), node, place)
+    }
+
+    fn leave(&self, node: Node<'_>) {
+        self.core().sleepers(B::SIDE).leave(node);
+    }
+
+    fn hand_on(&self) {
+        self.core().hand_on(B::SIDE);
+    }
+
+    fn spin(&self) -> Option<SpinWait> {
+        Some(self.core().sleepers(B::SIDE).spin_wait(self.core().store().capacity()))
+    }
 }
 
 impl<S: Store> Core<S> {

@@ -81,15 +81,21 @@ impl<T> IntoIterator for Receiver<T> {
     }
 }
 
-/// They show their names: the messages are the receivers'.
-macro_rules! shown {
-    ($($name:ident $(<$life:lifetime>)?),+) => { $(
-        impl<T> fmt::Debug for $name<$($life,)? T> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).finish_non_exhaustive()
-            }
-        }
-    )+ };
+// They show their names: the messages are the receivers'.
+impl<T> fmt::Debug for Iter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter").finish_non_exhaustive()
+    }
 }
 
-shown!(Iter<'_>, TryIter<'_>, IntoIter);
+impl<T> fmt::Debug for TryIter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryIter").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for IntoIter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntoIter").finish_non_exhaustive()
+    }
+}

@@ -3,29 +3,22 @@
 
 use std::cell::Cell;
 use std::num::NonZeroU64;
+pub(crate) use std::thread_local as own_thread_local;
 use std::time::Duration;
 
 use super::arm::{LocalKey, this_thread};
 
-/// See the real arm's.
-macro_rules! per_thread {
-    ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
-        $(#[$meta])*
-        const $name: $crate::facade::PerThread<$type> = {
-            $crate::facade::checked_thread_local! {
-                static VALUE: $crate::facade::AtEnd<$type> =
-                    $crate::facade::AtEnd { value: $init, armed: std::cell::Cell::new(false), end: $end };
-            }
-            $crate::facade::PerThread(&VALUE)
-        };
-    };
-}
-pub(crate) use per_thread;
-
+/// A value with what is to be done with it when its thread ends.
 pub(crate) struct AtEnd<T: 'static> {
-    pub(crate) value: T,
-    pub(crate) armed: Cell<bool>,
-    pub(crate) end: fn(&T),
+    value: T,
+    armed: Cell<bool>,
+    end: fn(&T),
+}
+
+impl<T> AtEnd<T> {
+    pub(crate) const fn new(value: T, end: fn(&T)) -> Self {
+        Self { value, armed: Cell::new(false), end }
+    }
 }
 
 impl<T> Drop for AtEnd<T> {
@@ -38,9 +31,13 @@ impl<T> Drop for AtEnd<T> {
 
 /// A checker takes a thread's variables away from it before it destroys them: `with` and `arm` fail from then
 /// on.
-pub(crate) struct PerThread<T: 'static>(pub(crate) &'static LocalKey<AtEnd<T>>);
+pub(crate) struct PerThread<T: 'static>(&'static LocalKey<AtEnd<T>>);
 
 impl<T> PerThread<T> {
+    pub(crate) const fn new(value: &'static LocalKey<AtEnd<T>>) -> Self {
+        Self(value)
+    }
+
     pub(crate) fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         self.0.try_with(|local| f(&local.value)).ok()
     }
@@ -49,17 +46,6 @@ impl<T> PerThread<T> {
         self.0.try_with(|local| local.armed.set(true)).is_ok()
     }
 }
-
-/// One value for all threads of a model: it may hold advice alone.
-macro_rules! thread_own {
-    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
-        std::thread_local! {
-            $(#[$meta])*
-            static $name: $type = const { $init };
-        }
-    };
-}
-pub(crate) use thread_own;
 
 /// A counter for each test, not modelled: which number a thread gets decides nothing.
 pub(crate) fn unique_number() -> u64 {

@@ -52,7 +52,7 @@
 //! | `contain` | `catch_unwind` | nothing: a panic is how loom reports | a destructor that panics: `tests/thread_cell.rs` |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
-//! | `real_only!`, `model_only!` | items of the one | items of the other | the `lock_api` forms, which are made in constants: their locks are modelled as the crate's own |
+//! | `only!` | items of the one | items of the other | the `lock_api` forms, which are made in constants: their locks are modelled as the crate's own |
 
 pub(crate) mod frame;
 mod limit;
@@ -86,55 +86,49 @@ pub(crate) const fn number(_name: &'static str, value: u32) -> u32 {
     value
 }
 
-/// Items that exist on the simulated machine only.
-macro_rules! sim_only {
-    ($($item:item)*) => { $(#[cfg(all(sim, feature = "sim"))] $item)* };
-}
-pub(crate) use sim_only;
-
-/// Items that exist where calls are observed: with the feature `diagnose`, in the ordinary build.
-macro_rules! observed {
-    ($($item:item)*) => { $(
+/// Items of one build: `only! { model: … }` are there for the models alone.
+///
+/// | word | where its items are |
+/// |---|---|
+/// | `model` | in the models on loom |
+/// | `spec` | in those that replace files of `raw` by their specifications |
+/// | `real` | everywhere but in the models on loom |
+/// | `sim` | on the simulated machine |
+/// | `observed` | where calls are observed: with the feature `diagnose`, in the ordinary build |
+/// | `unobserved` | where they are not |
+macro_rules! only {
+    (model: $($item:item)*) => { $(#[cfg(all(loom, feature = "loom"))] $item)* };
+    (spec: $($item:item)*) => { $(#[cfg(all(loom, feature = "loom-spec"))] $item)* };
+    (real: $($item:item)*) => { $(#[cfg(not(all(loom, feature = "loom")))] $item)* };
+    (sim: $($item:item)*) => { $(#[cfg(all(sim, feature = "sim"))] $item)* };
+    (observed: $($item:item)*) => { $(
         #[cfg(all(
             feature = "diagnose",
             not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
         ))]
         $item
     )* };
-}
-pub(crate) use observed;
-
-/// Items that exist where they are not.
-macro_rules! unobserved {
-    ($($item:item)*) => { $(
-        #[cfg(any(
-            not(feature = "diagnose"),
-            all(loom, feature = "loom"),
-            all(shuttle, feature = "shuttle"),
-            all(sim, feature = "sim")
-        ))]
+    (unobserved: $($item:item)*) => { $(
+        #[cfg(not(all(
+            feature = "diagnose",
+            not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim")))
+        )))]
         $item
     )* };
 }
-pub(crate) use unobserved;
+pub(crate) use only;
 
-/// Items that only the specifications use.
-macro_rules! spec_only {
-    ($($item:item)*) => { $(#[cfg(all(loom, feature = "loom-spec"))] $item)* };
-}
-pub(crate) use spec_only;
-
-/// Items that exist for the models only.
+/// `only! { model: … }`.
 macro_rules! model_only {
-    ($($item:item)*) => { $(#[cfg(all(loom, feature = "loom"))] $item)* };
+    ($($item:item)*) => { $crate::facade::only! { model: $($item)* } };
 }
 pub(crate) use model_only;
 
-/// Items that a model cannot have.
-macro_rules! real_only {
-    ($($item:item)*) => { $(#[cfg(not(all(loom, feature = "loom")))] $item)* };
+/// `only! { spec: … }`.
+macro_rules! spec_only {
+    ($($item:item)*) => { $crate::facade::only! { spec: $($item)* } };
 }
-pub(crate) use real_only;
+pub(crate) use spec_only;
 
 /// Whether types have the sizes of the ordinary build.
 #[cfg_attr(not(target_pointer_width = "64"), allow(dead_code, reason = "sizes are checked for 64 bits"))]
@@ -177,6 +171,73 @@ macro_rules! array {
 }
 pub(crate) use array;
 
+/// A static: one value for the process, or for each run of a model.
+macro_rules! per_process {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(sim, feature = "sim"))))]
+        $(#[$meta])* static $name: $type = $init;
+
+        #[cfg(all(sim, feature = "sim"))]
+        $(#[$meta])* static $name: $crate::facade::platform::PerRun<$type> =
+            $crate::facade::platform::PerRun::new(|| $init);
+
+        #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+        $crate::facade::lazy_static! { $(#[$meta])* static ref $name: $type = $init; }
+    };
+}
+pub(crate) use per_process;
+
+/// A value of each thread that is a constant at first and has no destructor: there until the very end of the
+/// thread. In a model it is one value for all threads, and may hold advice alone.
+macro_rules! thread_own {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        $crate::facade::own_thread_local! {
+            $(#[$meta])*
+            static $name: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
+        }
+    };
+}
+pub(crate) use thread_own;
+
+/// A value of each thread, with something to do when the thread ends.
+///
+/// `per_thread! { const NAME: Type = constant; ends by function; }`: `Type` has no destructor, so `NAME.with`
+/// is an address and nothing else, also while the thread's other variables are being destroyed and after
+/// that. Once a thread has called `NAME.arm`, the function gets its value when the thread ends. A checker
+/// takes a thread's variables away before it destroys them, so there the value stands with its end.
+macro_rules! per_thread {
+    ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
+        $(#[$meta])*
+        const $name: $crate::facade::PerThread<$type> = {
+            #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+            {
+                /// Its destructor is the end of a thread that has touched it.
+                struct AtEnd;
+
+                impl Drop for AtEnd {
+                    fn drop(&mut self) {
+                        $name.with($end);
+                    }
+                }
+
+                $crate::facade::own_thread_local! {
+                    static VALUE: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
+                    static AT_END: AtEnd = const { AtEnd };
+                }
+                $crate::facade::PerThread::new(&VALUE, || AT_END.try_with(|_| ()).is_ok())
+            }
+            #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+            {
+                $crate::facade::checked_thread_local! {
+                    static VALUE: $crate::facade::AtEnd<$type> = $crate::facade::AtEnd::new($init, $end);
+                }
+                $crate::facade::PerThread::new(&VALUE)
+            }
+        };
+    };
+}
+pub(crate) use per_thread;
+
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 mod checked;
 
@@ -193,6 +254,7 @@ mod arm;
 
 #[cfg(all(loom, feature = "loom-spec"))]
 use arm::atomic::is_over;
+pub(crate) use arm::own_thread_local;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{
@@ -201,13 +263,12 @@ pub(crate) use arm::{
     stand_by, this_thread, turn, unique_number, yield_now,
 };
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
-pub(crate) use arm::{AtEnd, thread_local as checked_thread_local};
+pub(crate) use arm::{AtEnd, lazy_static, thread_local as checked_thread_local};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{note, set_endless_rounds, set_lives, set_looks, set_starves, set_turns, take_notes};
-pub(crate) use arm::{per_process, per_thread, thread_own};
 pub(crate) use limit::TimeLimit;
 
-observed! {
+only! { observed:
     mod observing;
     pub(crate) use observing::{
         Ticker, coarse_nanos, environment, instant_of, nanos, nanos_of, print_error, process, thread_name,

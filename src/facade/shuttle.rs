@@ -14,7 +14,7 @@ use shuttle::sync::{Condvar, Mutex};
 #[cfg(feature = "threads")]
 pub(crate) use shuttle::thread;
 pub(crate) use shuttle::thread::LocalKey;
-pub(crate) use shuttle::thread_local;
+pub(crate) use shuttle::{lazy_static, thread_local};
 
 pub(crate) use super::checked::*;
 
@@ -50,13 +50,6 @@ pub(crate) mod lines {
         COUNT
     }
 }
-
-macro_rules! per_process {
-    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
-        shuttle::lazy_static! { $(#[$meta])* static ref $name: $type = $init; }
-    };
-}
-pub(crate) use per_process;
 
 /// Returns whether a choice that has `ways` ways, each as likely as the others, went the first.
 fn one_in(ways: u32) -> bool {

@@ -38,9 +38,3 @@ pub(crate) fn draw(n: usize) -> usize {
     let drawn = RandomState::new().hash_one(());
     (drawn % n as u64) as usize
 }
-
-/// One value for the process, or for a run of a model.
-macro_rules! per_process {
-    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => { $(#[$meta])* static $name: $type = $init; };
-}
-pub(crate) use per_process;

@@ -68,7 +68,7 @@ macro_rules! owns_value {
                 self.value.as_ptr()
             }
 
-            $crate::facade::model_only! {
+            $crate::facade::only! { model:
                 pub(crate) fn has_waiters_now(&self) -> bool {
                     self.raw.has_waiters_now()
                 }

@@ -15,7 +15,7 @@
 //!
 //! Without the feature, and in models, every type here has no size and every function no code.
 
-crate::facade::observed! {
+crate::facade::only! { observed:
     mod kind;
     mod members;
     #[allow(dead_code, unused_imports, reason = "what no build without `threads` needs")]
@@ -26,7 +26,7 @@ crate::facade::observed! {
     pub use on::LockClass;
     pub(crate) use on::*;
 }
-crate::facade::unobserved! {
+crate::facade::only! { unobserved:
     #[allow(dead_code, unreachable_pub, reason = "nothing is told")]
     mod kind;
     #[allow(dead_code, reason = "what no build without `threads` needs")]
@@ -35,7 +35,7 @@ crate::facade::unobserved! {
     pub use off::LockClass;
     pub(crate) use off::*;
 }
-crate::facade::model_only! {
+crate::facade::only! { model:
     #[allow(dead_code, reason = "its model is all that uses it")]
     pub(crate) mod record;
     #[allow(dead_code, reason = "as above")]

@@ -315,7 +315,7 @@ impl<T> OnceLock<T> {
         self.wait_deadline(TimeLimit::until(deadline, Call::none()), "OnceLock::wait_until")
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.once.has_waiters_now()
         }

@@ -234,7 +234,7 @@ impl Once {
         self.raw.is_done() || self.wait_slow(Kind::WAIT, &Deadline::at(deadline), "Once::wait_until")
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.raw.has_waiters_now()
         }

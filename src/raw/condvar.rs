@@ -57,7 +57,7 @@ impl RawCondvar {
         woken.is_some()
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.queue.has_waiters_now()
         }

@@ -50,7 +50,7 @@ impl RawEvent {
         self.queue.load_acquire().has(SET)
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.queue.has_waiters_now()
         }

@@ -28,7 +28,7 @@ pub(crate) mod semaphore;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/sleepers.rs")]
 pub(crate) mod sleepers;
 pub(crate) mod slots;
-crate::facade::spec_only! {
+crate::facade::only! { spec:
     #[path = "spec/turn.rs"]
     pub(crate) mod turn;
 }

@@ -374,7 +374,7 @@ impl RawMutex {
         }
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.queue.has_waiters_now()
         }

@@ -194,7 +194,7 @@ impl RawOnce {
         Stage::of(self.queue.load_acquire())
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.queue.has_waiters_now()
         }

@@ -213,7 +213,7 @@ impl RawReentrantMutex {
         depth == 1 && self.mutex.has_waiters()
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.mutex.has_waiters_now()
         }

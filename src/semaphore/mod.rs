@@ -466,7 +466,7 @@ impl Semaphore {
         self.raw.available()
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.raw.has_waiters_now()
         }

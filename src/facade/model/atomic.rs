@@ -44,7 +44,7 @@ pub(in crate::facade) fn is_over() -> bool {
 /// over](is_over), so that a guard can be dropped: an exchange claims to have succeeded, and everything
 /// else finds zero.
 macro_rules! atomic {
-    ($name:ident$(<$t:ident>)?, $value:ty, $zero:expr) => {
+    ($name:ident$(<$t:ident>)?, $value:ty, $zero:expr, $($operation:ident)*) => {
         #[derive(Debug)]
         pub(crate) struct $name$(<$t>)?(loom::sync::atomic::$name$(<$t>)?);
 
@@ -93,33 +93,21 @@ macro_rules! atomic {
             ) -> Result<$value, $value> {
                 self.compare_exchange(current, new, success, failure)
             }
+
+            $(
+                #[track_caller]
+                pub(crate) fn $operation(&self, value: $value, order: Ordering) -> $value {
+                    if is_over() { $zero } else { self.0.$operation(value, order) }
+                }
+            )*
         }
     };
 }
 
-macro_rules! number {
-    ($name:ident, $value:ty) => {
-        atomic!($name, $value, 0);
-
-        #[allow(dead_code, reason = "not every type needs every operation")]
-        impl $name {
-            #[track_caller]
-            pub(crate) fn fetch_add(&self, value: $value, order: Ordering) -> $value {
-                if is_over() { 0 } else { self.0.fetch_add(value, order) }
-            }
-
-            #[track_caller]
-            pub(crate) fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
-                if is_over() { 0 } else { self.0.fetch_sub(value, order) }
-            }
-        }
-    };
-}
-
-atomic!(AtomicPtr<T>, *mut T, std::ptr::null_mut());
-number!(AtomicU32, u32);
-number!(AtomicU64, u64);
-number!(AtomicUsize, usize);
+atomic!(AtomicPtr<T>, *mut T, std::ptr::null_mut(),);
+atomic!(AtomicU32, u32, 0, fetch_add fetch_sub);
+atomic!(AtomicU64, u64, 0, fetch_add fetch_sub);
+atomic!(AtomicUsize, usize, 0, fetch_add fetch_sub);
 
 #[track_caller]
 pub(crate) fn exchange_in_order(word: &AtomicU32, current: u32, new: u32) -> bool {

@@ -14,7 +14,7 @@ pub(crate) use cell::{Data, ReadAccess, UnsafeCell, WriteAccess};
 #[cfg(feature = "threads")]
 pub(crate) use loom::thread;
 pub(crate) use loom::thread::LocalKey;
-pub(crate) use loom::thread_local;
+pub(crate) use loom::{lazy_static, thread_local};
 pub(crate) use park::Parker;
 
 pub(crate) use super::checked::*;
@@ -47,13 +47,6 @@ pub(crate) mod lines {
         COUNT
     }
 }
-
-macro_rules! per_process {
-    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
-        loom::lazy_static! { $(#[$meta])* static ref $name: $type = $init; }
-    };
-}
-pub(crate) use per_process;
 
 std::thread_local! {
     /// loom runs all threads of a model as coroutines on the thread of its test, so this is one set for each

@@ -5,12 +5,12 @@ use crate::facade::platform;
 pub(crate) use crate::facade::platform::atomic::Ordering;
 
 macro_rules! atomic {
-    ($(#[$meta:meta])* $name:ident $(<$generic:ident>)?, $value:ty, { $($operations:tt)* }) => {
-        $(#[$meta])*
+    ($name:ident $(<$generic:ident>)?, $value:ty, $($operation:ident)*) => {
         #[derive(Debug)]
         #[repr(transparent)]
         pub(crate) struct $name $(<$generic>)? (platform::atomic::$name $(<$generic>)?);
 
+        #[allow(dead_code, reason = "not every type needs every operation")]
         impl $(<$generic>)? $name $(<$generic>)? {
             pub(crate) const fn new(value: $value) -> Self {
                 Self(platform::atomic::$name::new(value))
@@ -21,119 +21,47 @@ macro_rules! atomic {
                 self.0.load(order)
             }
 
-            $($operations)*
+            #[inline]
+            pub(crate) fn store(&self, value: $value, order: Ordering) {
+                self.0.store(value, order);
+            }
+
+            #[inline]
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.0.compare_exchange(current, new, success, failure)
+            }
+
+            #[inline]
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.0.compare_exchange_weak(current, new, success, failure)
+            }
+
+            $(
+                #[inline]
+                pub(crate) fn $operation(&self, value: $value, order: Ordering) -> $value {
+                    self.0.$operation(value, order)
+                }
+            )*
         }
     };
 }
 
-atomic!(AtomicPtr<T>, *mut T, {
-    #[inline]
-    pub(crate) fn compare_exchange_weak(
-        &self,
-        current: *mut T,
-        new: *mut T,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<*mut T, *mut T> {
-        self.0.compare_exchange_weak(current, new, success, failure)
-    }
-
-    #[inline]
-    pub(crate) fn compare_exchange(
-        &self,
-        current: *mut T,
-        new: *mut T,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<*mut T, *mut T> {
-        self.0.compare_exchange(current, new, success, failure)
-    }
-
-    #[inline]
-    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
-        self.0.store(value, order);
-    }
-});
-
-atomic!(AtomicU64, u64, {
-    #[inline]
-    pub(crate) fn store(&self, value: u64, order: Ordering) {
-        self.0.store(value, order);
-    }
-
-    #[inline]
-    pub(crate) fn compare_exchange_weak(
-        &self,
-        current: u64,
-        new: u64,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u64, u64> {
-        self.0.compare_exchange_weak(current, new, success, failure)
-    }
-
-    #[inline]
-    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
-        self.0.fetch_add(value, order)
-    }
-});
-
-atomic!(AtomicUsize, usize, {
-    #[inline]
-    pub(crate) fn compare_exchange_weak(
-        &self,
-        current: usize,
-        new: usize,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<usize, usize> {
-        self.0.compare_exchange_weak(current, new, success, failure)
-    }
-
-    #[inline]
-    pub(crate) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
-        self.0.fetch_add(value, order)
-    }
-
-    #[inline]
-    pub(crate) fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
-        self.0.fetch_sub(value, order)
-    }
-});
-
-atomic!(AtomicU32, u32, {
-    #[inline]
-    pub(crate) fn store(&self, value: u32, order: Ordering) {
-        self.0.store(value, order);
-    }
-
-    #[inline]
-    pub(crate) fn compare_exchange(
-        &self,
-        current: u32,
-        new: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32> {
-        self.0.compare_exchange(current, new, success, failure)
-    }
-
-    #[inline]
-    pub(crate) fn compare_exchange_weak(
-        &self,
-        current: u32,
-        new: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32> {
-        self.0.compare_exchange_weak(current, new, success, failure)
-    }
-
-    #[inline]
-    pub(crate) fn fetch_sub(&self, value: u32, order: Ordering) -> u32 {
-        self.0.fetch_sub(value, order)
-    }
-});
+atomic!(AtomicPtr<T>, *mut T,);
+atomic!(AtomicU32, u32, fetch_sub);
+atomic!(AtomicU64, u64, fetch_add);
+atomic!(AtomicUsize, usize, fetch_add fetch_sub);
 
 /// The first half of a handshake over two words: exchanges this one. The thread that then loads the other
 /// by [`load_in_order`] and the thread that changes the other and then this side of a [`fence_in_order`]

@@ -3,11 +3,12 @@
 
 use std::cell::Cell;
 
+use crate::facade::per_process;
 use crate::facade::platform::atomic::{
     AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
-use crate::facade::platform::{per_process, thread_local};
+use crate::facade::platform::thread_local;
 
 /// Numbers are below this. More threads than that share some, which costs them speed and nothing else.
 pub(crate) const COUNT: usize = 128;

@@ -6,9 +6,10 @@ use std::num::NonZeroU64;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
+use super::per_process;
 use super::platform::thread::{self, LocalKey};
 use super::platform::{self, thread_local};
-pub(crate) use super::platform::{draw, per_process};
+pub(crate) use super::platform::{draw, thread_local as own_thread_local};
 use crate::observe::{Call, Subject, Waited};
 
 pub(crate) mod atomic;
@@ -17,35 +18,7 @@ mod park;
 
 pub(crate) use park::Parker;
 
-/// A value of each thread, with something to do when the thread ends.
-///
-/// `per_thread! { const NAME: Type = constant; ends by function; }`: `Type` has no destructor, so `NAME.with`
-/// is an address and nothing else, also while the thread's other variables are being destroyed and after
-/// that. Once a thread has called `NAME.arm`, the function gets its value when the thread ends.
-macro_rules! per_thread {
-    ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
-        $(#[$meta])*
-        const $name: $crate::facade::PerThread<$type> = {
-            /// Its destructor is the end of a thread that has touched it.
-            struct AtEnd;
-
-            impl Drop for AtEnd {
-                fn drop(&mut self) {
-                    $name.with($end);
-                }
-            }
-
-            $crate::facade::platform::thread_local! {
-                static VALUE: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
-                static AT_END: AtEnd = const { AtEnd };
-            }
-            $crate::facade::PerThread::new(&VALUE, || AT_END.try_with(|_| ()).is_ok())
-        };
-    };
-}
-pub(crate) use per_thread;
-
-/// See [`per_thread`].
+/// See [`per_thread`](super::per_thread).
 pub(crate) struct PerThread<T: 'static> {
     value: &'static LocalKey<T>,
     arm: fn() -> bool,
@@ -113,18 +86,6 @@ impl Advice {
         }
     }
 }
-
-/// A value of each thread that is a constant at first and has no destructor: there until the very end of the
-/// thread.
-macro_rules! thread_own {
-    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
-        $crate::facade::platform::thread_local! {
-            $(#[$meta])*
-            static $name: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
-        }
-    };
-}
-pub(crate) use thread_own;
 
 /// A number that a model needs smaller: the first one here.
 pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
@@ -313,7 +274,7 @@ impl Deadline {
     }
 }
 
-crate::facade::observed! {
+crate::facade::only! { observed:
     impl Deadline {
         /// What the thread waits for.
         pub(crate) fn subject(&self) -> Subject {

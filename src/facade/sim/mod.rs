@@ -424,11 +424,3 @@ impl<T> Deref for PerRun<T> {
         self.get()
     }
 }
-
-macro_rules! per_process {
-    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
-        $(#[$meta])* static $name: $crate::facade::platform::PerRun<$type> =
-            $crate::facade::platform::PerRun::new(|| $init);
-    };
-}
-pub(crate) use per_process;

@@ -151,7 +151,7 @@ impl<V> RawRwLock<V> {
         self.load().has(QUEUED)
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         /// For models: whether a thread is in the queue at this point of the state's history (see the
         /// queue's).
         pub(crate) fn has_waiters_now(&self) -> bool {

@@ -14,30 +14,34 @@ struct Fields {
     queue: VecDeque<Turn>,
 }
 
+/// Stays set until it is cleared.
+pub(crate) type RawEvent = Signal<false>;
+
+/// Lets one thread through for each time it is set.
+pub(crate) type RawAutoResetEvent = Signal<true>;
+
 /// Both: `wait` takes the signal of the one and leaves that of the other.
 #[derive(Debug)]
-struct Signal {
+pub(crate) struct Signal<const AUTO_RESET: bool> {
     gate: Gate<Fields>,
     /// event.set
     edge: Edge,
     /// Of [`Turn::claim`].
     nodes: Edge,
-    auto_reset: bool,
 }
 
-impl Signal {
+impl<const AUTO_RESET: bool> Signal<AUTO_RESET> {
     #[track_caller]
-    fn new(auto_reset: bool) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             gate: Gate::new(Fields { set: false, queue: VecDeque::new() }),
             edge: Edge::new(),
             nodes: Edge::new(),
-            auto_reset,
         }
     }
 
     #[track_caller]
-    fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.gate.step(|fields| {
             if fields.set {
                 self.edge.acquire();
@@ -47,15 +51,15 @@ impl Signal {
     }
 
     #[track_caller]
-    fn set(&self) {
+    pub(crate) fn set(&self) {
         self.gate.step(|fields| {
             self.edge.release();
             let mut taken = false;
-            while !(taken && self.auto_reset) {
+            while !(taken && AUTO_RESET) {
                 let Some(turn) = fields.queue.pop_front() else { break };
                 taken |= turn.hand(&self.nodes, || ());
             }
-            fields.set |= !taken || !self.auto_reset;
+            fields.set |= !taken || !AUTO_RESET;
         });
     }
 
@@ -64,7 +68,7 @@ impl Signal {
         let found = fields.set;
         if found {
             self.edge.acquire();
-            fields.set = !self.auto_reset;
+            fields.set = !AUTO_RESET;
         }
         found
     }
@@ -79,7 +83,7 @@ impl Signal {
     }
 
     #[track_caller]
-    fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
+    pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
         let deadline = limit.deadline();
         let begun = self.gate.step(|fields| {
             if self.find(fields) {
@@ -116,8 +120,33 @@ impl Signal {
             }
         }
     }
+}
 
-    fn enqueue(&self, node: Node<'_>) -> Enqueued {
+impl RawEvent {
+    #[track_caller]
+    pub(crate) fn clear(&self) {
+        self.take_back();
+    }
+
+    #[track_caller]
+    pub(crate) fn has_waiters_now(&self) -> bool {
+        self.gate.step(|fields| !fields.queue.is_empty())
+    }
+}
+
+impl RawAutoResetEvent {
+    #[track_caller]
+    pub(crate) fn try_wait(&self) -> bool {
+        self.take_back()
+    }
+}
+
+impl<const AUTO_RESET: bool> Source for Signal<AUTO_RESET> {
+    fn node(&self, select: &Select) -> Waiter {
+        select.node(std::ptr::null(), std::ptr::null())
+    }
+
+    fn enqueue(&self, node: Node<'_>, _: Place) -> Enqueued {
         self.gate.step(|fields| {
             if fields.set {
                 return Enqueued::Ready;
@@ -137,9 +166,10 @@ impl Signal {
         });
     }
 
-    #[track_caller]
-    fn has_waiters_now(&self) -> bool {
-        self.gate.step(|fields| !fields.queue.is_empty())
+    fn give_back(&self) {
+        if AUTO_RESET {
+            self.set();
+        }
     }
 }
 
@@ -148,86 +178,3 @@ enum Begun {
     TooLate,
     Queued(Sleep),
 }
-
-macro_rules! event {
-    ($(#[$meta:meta])* $name:ident, $auto_reset:literal, { $($own:item)* }) => {
-        $(#[$meta])*
-        #[derive(Debug)]
-        pub(crate) struct $name(Signal);
-
-        impl $name {
-            #[track_caller]
-            pub(crate) fn new() -> Self {
-                Self(Signal::new($auto_reset))
-            }
-
-            #[track_caller]
-            pub(crate) fn is_set(&self) -> bool {
-                self.0.is_set()
-            }
-
-            #[track_caller]
-            pub(crate) fn set(&self) {
-                self.0.set();
-            }
-
-            #[track_caller]
-            pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
-                self.0.wait_until(limit)
-            }
-        }
-
-        impl $name {
-            $($own)*
-        }
-
-        impl Source for $name {
-            fn node(&self, select: &Select) -> Waiter {
-                select.node(std::ptr::null(), std::ptr::null())
-            }
-
-            fn enqueue(&self, node: Node<'_>, _: Place) -> Enqueued {
-                self.0.enqueue(node)
-            }
-
-            fn leave(&self, node: Node<'_>) {
-                self.0.leave(node);
-            }
-
-            fn give_back(&self) {
-                if $auto_reset {
-                    self.0.set();
-                }
-            }
-        }
-    };
-}
-
-event!(
-    /// Stays set until it is cleared.
-    RawEvent,
-    false,
-    {
-        #[track_caller]
-        pub(crate) fn clear(&self) {
-            self.0.take_back();
-        }
-
-        #[track_caller]
-        pub(crate) fn has_waiters_now(&self) -> bool {
-            self.0.has_waiters_now()
-        }
-    }
-);
-
-event!(
-    /// Lets one thread through for each time it is set.
-    RawAutoResetEvent,
-    true,
-    {
-        #[track_caller]
-        pub(crate) fn try_wait(&self) -> bool {
-            self.0.take_back()
-        }
-    }
-);
