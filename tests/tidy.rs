@@ -175,8 +175,8 @@ fn file_that_orders_memory_has_a_model() {
     assert_eq!(wrong, [""; 0], "no model in loom-tests");
 }
 
-/// A file is what one takes in at one sitting: about 600 lines of the crate, where pages of public types make
-/// some longer, and 800 of its tests. The programs' tests are files of their own packages.
+/// A file is what one takes in at one sitting: about 600 lines of the crate, and 800 of its tests. The
+/// programs' tests are files of their own packages.
 #[test]
 fn files_fit_one_sitting() {
     let fit = |folders: &[&str], most: usize, seen: usize| {
@@ -187,7 +187,7 @@ fn files_fit_one_sitting() {
         files.retain(|path| fs::read_to_string(path).unwrap().lines().count() > most);
         assert_eq!(files, [""; 0].map(PathBuf::from), "more than {most} lines");
     };
-    fit(&["src"], 700, 100);
+    fit(&["src"], 620, 100);
     fit(&["tests", "diagnose-tests/src", "loom-tests/src", "shuttle-tests/src"], 800, 80);
 }
 
@@ -383,7 +383,7 @@ fn each_operation_has_its_models() {
         // What the buffers share is one operation, whichever file declares it; and a lock in several files is
         // one lock.
         let folder = file.split('/').next().unwrap();
-        let file = if ["buffer", "rwlock"].contains(&folder) { folder } else { file };
+        let file = if ["all", "buffer", "rwlock"].contains(&folder) { folder } else { file };
         // Below the public types, or about no lock: what the models ask for, statements and errors.
         let others = ["facade", "observe", "wait", "raw", "diagnose", "lock_api", "held", "internals"];
         let is_shared = !others.contains(&module.as_str()) && !name.ends_with("error.rs");

@@ -1,4 +1,4 @@
-/* The buffer: a ring of CAP slots (src/raw/ring.rs), the threads that sleep for it (src/raw/sleepers.rs), and how a call waits
+/* The buffer: a ring of CAP slots (src/raw/ring/), the threads that sleep for it (src/raw/sleepers.rs), and how a call waits
    (src/buffer/wait.rs, Core::wait). N threads, each any number of turns: a put or a get, of up to BATCH items, with or
    without a deadline, which may pass at any point; or a close. A thread stops between any two turns. When no thread can go on,
    one that sleeps must have nothing to do: a getter of an empty buffer, a putter of a full one, and neither is closed.

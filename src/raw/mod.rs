@@ -9,7 +9,6 @@ pub(crate) mod barrier;
 pub(crate) mod chain;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/condvar.rs")]
 pub(crate) mod condvar;
-mod cursor;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/event.rs")]
 pub(crate) mod event;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/latch.rs")]
@@ -21,7 +20,7 @@ pub(crate) mod once;
 pub(crate) mod poison;
 pub(crate) mod reentrant;
 pub(crate) mod ring;
-#[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/rwlock.rs")]
+#[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/rwlock/mod.rs")]
 pub(crate) mod rwlock;
 #[cfg_attr(all(loom, feature = "loom-spec"), path = "spec/semaphore.rs")]
 pub(crate) mod semaphore;

@@ -1,5 +1,5 @@
 //! The values of a ring's cursors, and how positions are numbered. What each bit means stands at the head of
-//! [`ring`](super::ring).
+//! [`ring`](super).
 
 use crate::facade::budget;
 

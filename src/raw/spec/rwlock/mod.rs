@@ -25,14 +25,18 @@
 //! gate and all slots, and so does a reader when a thread is in the queue. The count of readers is what those
 //! at slots change in common, and only what steps at all slots looks at it.
 
+mod fields;
+
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::mem;
 use std::rc::Rc;
 
-use crate::facade::spec::{Edge, Gate, Sleep, ThreadId, Token, this_thread};
+use crate::facade::spec::{Edge, Gate, Sleep, Token, this_thread};
 use crate::facade::{Deadline, TimeLimit};
+pub(crate) use fields::Role;
+use fields::{Fields, SLOTS, SPARE, Slot, Waiting};
 
 #[cold]
 #[track_caller]
@@ -58,28 +62,6 @@ impl ReadToken {
     pub(crate) const COUNTED: Self = Self(());
 }
 
-/// How a thread wants the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Read,
-    /// Reads as well, and may do so already: waiting writers do not stop it.
-    ReadAgain,
-    Upgradable,
-    Write,
-    /// Is the upgradable reader, and waits until the others have left.
-    Upgrade,
-}
-
-impl Role {
-    fn writes(self) -> bool {
-        matches!(self, Self::Write | Self::Upgrade)
-    }
-
-    fn reads(self) -> bool {
-        matches!(self, Self::Read | Self::ReadAgain)
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct RawRwLock<V> {
     gate: Gate<Fields>,
@@ -89,101 +71,6 @@ pub(crate) struct RawRwLock<V> {
     /// rwlock.read
     read: Edge,
     _visible: PhantomData<V>,
-}
-
-/// What a thread that reads has for itself. All are there from the beginning, so that a writer that comes
-/// before the thread steps at it, too.
-#[derive(Debug)]
-struct Slot {
-    thread: OnceCell<ThreadId>,
-    /// There while there is no writer. The thread gives it back at once, for none takes it but writers.
-    entrance: Token,
-    /// From the writers to this thread, and from this thread to the writers; and where its steps have their
-    /// order.
-    edge: Edge,
-}
-
-/// Of so many threads, the most that models commonly have. Further ones read without a slot.
-const SLOTS: usize = 3;
-
-#[derive(Debug)]
-struct Fields {
-    writer: bool,
-    upgradable: bool,
-    readers: usize,
-    /// How many `try_write` look for readers, and are to fail.
-    looking: usize,
-    queue: VecDeque<Waiting>,
-    /// How many tokens are at the entrance.
-    tokens: usize,
-    /// How many threads are about to take one.
-    arriving: usize,
-    /// How many threads are about to take that of their slot.
-    arriving_readers: usize,
-    /// Made with the lock, as no thread can see what another makes later, and taken one by one.
-    slots: Rc<[Slot]>,
-    /// This step has touched all slots.
-    touched: bool,
-}
-
-/// So many are put at the entrance beside those that threads wait for.
-const SPARE: usize = 3;
-
-#[derive(Debug)]
-struct Waiting {
-    role: Role,
-    sleep: Sleep,
-    /// Has a deadline, and does not sleep.
-    timed: bool,
-    may_go: bool,
-}
-
-impl Fields {
-    fn admits(&self, role: Role) -> bool {
-        match role {
-            Role::Read | Role::ReadAgain => !self.writer,
-            Role::Upgradable => !self.writer && !self.upgradable && self.looking == 0,
-            Role::Write => !self.writer && !self.upgradable && self.readers == 0 && self.looking == 0,
-            Role::Upgrade => self.readers == 0,
-        }
-    }
-
-    /// Returns whether a thread may come in that is not in the queue.
-    fn admits_newcomer(&self, role: Role) -> bool {
-        let waits = || !self.queue.iter().any(|other| other.role.writes() && !other.may_go);
-        self.admits(role) && (matches!(role, Role::ReadAgain | Role::Write | Role::Upgrade) || waits())
-    }
-
-    fn may_go(&self, place: usize) -> bool {
-        let role = self.queue[place].role;
-        let mut before = self.queue.iter().take(place).map(|other| other.role);
-        self.admits(role)
-            && !before.any(|other| match role {
-                Role::ReadAgain | Role::Upgrade => false,
-                Role::Read => other.writes(),
-                Role::Upgradable => other.writes() || other == Role::Upgradable,
-                Role::Write => true,
-            })
-    }
-
-    fn touch_slots(&self) {
-        self.slots.iter().for_each(|slot| slot.edge.touch());
-    }
-
-    /// Wakes those that may go, and lets those sleep on that may not go any more.
-    fn settle(&mut self) {
-        for place in 0..self.queue.len() {
-            let may_go = self.may_go(place);
-            let waiting = &mut self.queue[place];
-            if may_go != mem::replace(&mut waiting.may_go, may_go) && !waiting.timed {
-                if may_go {
-                    waiting.sleep.end();
-                } else {
-                    waiting.sleep.sleep();
-                }
-            }
-        }
-    }
 }
 
 enum Begun {
