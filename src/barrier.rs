@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::facade::{TimeLimit, const_fn};
 use crate::observe::{Call, Identity, Kind, Mode};
-use crate::raw::barrier::{Broken, Met, RawBarrier};
+use crate::raw::barrier::{Broken, Completed, RawBarrier};
 
 /// A place where a given number of threads meet, round after round: no thread goes on before all have
 /// arrived.
@@ -162,8 +162,7 @@ impl Barrier {
     }
 
     const_fn! {
-        /// Makes a barrier with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the
-        /// feature `diagnose` the name is not kept.
+        /// Makes a barrier with a name, under which [diagnosis](crate#diagnosis) tells of it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str, parties: usize) -> Self {
@@ -314,7 +313,7 @@ impl Barrier {
         call: &'static str,
     ) -> Result<BarrierWaitResult, BrokenBarrier> {
         match self.raw.wait(limit, call) {
-            Ok(Met { index, last }) => Ok(BarrierWaitResult { is_leader: last, index }),
+            Ok(Completed { index, last }) => Ok(BarrierWaitResult { is_leader: last, index }),
             Err(Broken) => Err(BrokenBarrier),
         }
     }

@@ -128,8 +128,7 @@ impl Condvar {
     }
 
     const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
-        /// `diagnose` the name is not kept.
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str) -> Self {
@@ -267,7 +266,7 @@ impl Condvar {
         guard.condvar_wait(Waiting { condvar: self, deadline })
     }
 
-    /// The same with a guard of any kind that can give its mutex up.
+    /// Blocks as a wait until the deadline does, with a guard of any kind that can give its mutex up.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_with<P: Whole<Raw = RawMutex>>(
         &self,

@@ -103,8 +103,7 @@ impl Event {
     }
 
     const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
-        /// `diagnose` the name is not kept.
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str) -> Self {
@@ -167,7 +166,7 @@ impl Event {
 
     /// Blocks until the event is set, for `timeout` at most. Returns whether it was set.
     ///
-    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// ```
     /// use std::time::Duration;
@@ -299,8 +298,7 @@ impl AutoResetEvent {
     }
 
     const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
-        /// `diagnose` the name is not kept.
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str) -> Self {
@@ -353,8 +351,7 @@ impl AutoResetEvent {
 
     /// Blocks until a signal comes, for `timeout` at most. Returns whether it got one.
     ///
-    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely. A signal is never lost to a wait
-    /// that gives up.
+    /// See [time limits](crate#time-limits). A signal is never lost to a wait that gives up.
     ///
     /// ```
     /// use std::time::Duration;

@@ -14,7 +14,7 @@ pub fn note(state: &'static str) {
     facade::note(state);
 }
 
-/// What was noted since this was asked last, by the crate and by the model.
+/// Returns what was noted since this was asked last, by the crate and by the model.
 #[must_use]
 pub fn take_notes() -> BTreeSet<&'static str> {
     facade::take_notes()
@@ -74,7 +74,7 @@ pub enum Pass {
 }
 
 impl Gate {
-    /// A closed gate.
+    /// Makes a closed gate.
     #[must_use]
     pub fn new() -> Self {
         Self(Queue::new())
@@ -132,7 +132,7 @@ impl Gate {
         released
     }
 
-    /// The marks of those who wait, first to last.
+    /// Returns the marks of those who wait, first to last.
     #[must_use]
     pub fn waiters(&self) -> Vec<usize> {
         let mut locked = self.0.lock();
@@ -191,7 +191,7 @@ pub struct Held<'a> {
 }
 
 impl Lock {
-    /// An unlocked lock.
+    /// Makes an unlocked lock.
     #[must_use]
     pub fn new() -> Self {
         Self { raw: RawMutex::new(), data: Data::new(()) }
@@ -297,7 +297,7 @@ impl Noted {
         self.0.clear();
     }
 
-    /// The number alone.
+    /// Returns the number alone.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         self.0.number()
@@ -308,7 +308,7 @@ impl Noted {
         self.0.clear_if(number)
     }
 
-    /// The number and the words.
+    /// Returns the number and the words.
     #[must_use]
     pub fn read(&self) -> Option<(u64, [u64; 2])> {
         self.0.read()
@@ -334,7 +334,7 @@ impl Cleared {
         self.1.note();
     }
 
-    /// How many the owner finds, if one was cleared since it looked last.
+    /// Returns how many the owner finds, if one was cleared since it looked last.
     pub fn look(&self) -> Option<usize> {
         self.1.take().then(|| self.0.iter().filter(|record| !record.is_empty()).count())
     }
@@ -379,7 +379,7 @@ impl Places {
         let _ = self.0.add(UnsafeCell::new(number));
     }
 
-    /// The numbers in places that stay taken.
+    /// Returns the numbers in places that stay taken.
     pub fn numbers(&self) -> Vec<u32> {
         // SAFETY: written before it was put in, and not since.
         self.0.iter().map(|member| member.value.with(|number| unsafe { *number })).collect()

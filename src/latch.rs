@@ -83,8 +83,7 @@ impl Latch {
     }
 
     const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it. Without the feature
-        /// `diagnose` the name is not kept.
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str, count: usize) -> Self {
@@ -147,7 +146,7 @@ impl Latch {
 
     /// Blocks until the latch is open, for `timeout` at most. Returns whether it is.
     ///
-    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// ```
     /// use std::time::Duration;

@@ -46,10 +46,7 @@
 //!
 //! # Rules for everything
 //!
-//! * Each wait for one thing has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one
-//!   that ends at an [`Instant`](std::time::Instant) (`_until`). `Duration::MAX` means no limit, zero means
-//!   "try once". A call whose turn came before its deadline succeeds, and one that timed out leaves nothing
-//!   behind. (Iterators and `put_all`, which wait again and again, have no such form.)
+//! * Each wait for one thing has a form with a [time limit](#time-limits).
 //! * Locks never poison: a panic while a guard is alive unlocks. Those of [`poison`] do.
 //! * Waits return for the reason that their documentation gives and for no other: there are no spurious
 //!   wake-ups.
@@ -62,6 +59,17 @@
 //!   sleeps. Exceptions are calls that lock a mutex to do it: closing a [`PriorityBuffer`] or a
 //!   [`StackBuffer`], `close_now`, `task_done`, the drop of a channel's last receiver, and
 //!   [`StopSource::stop`], which runs callbacks as well.
+//!
+//! # Time limits
+//!
+//! Each wait for one thing has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one
+//! that ends at an [`Instant`](std::time::Instant) (`_until`). (Iterators and `put_all`, which wait again and
+//! again, have none.)
+//!
+//! * A duration of zero, or an instant in the past, does not block: the call does what the `try_` form does,
+//!   or looks once.
+//! * `Duration::MAX`, or any time of a century or more, is no limit.
+//! * A call whose turn came before its deadline succeeds, and one that timed out leaves nothing behind.
 //!
 //! # How a thread waits
 //!
@@ -136,8 +144,8 @@
 //! With the feature `diagnose` a program can say which thread waits for which lock at which place, since
 //! when, and which thread holds it: the module `diagnose`. A library that wants its locks to have names there
 //! gives them by `named`, as [`Mutex::named`], or a [`LockClass`] by [`Mutex::of`], and states with
-//! [`assert_held`] and [`assert_nothing_held`] what it relies on. Those are there without the feature as
-//! well, store nothing and do nothing.
+//! [`assert_held`] and [`assert_nothing_held`] what it relies on. All of these are there without the feature
+//! as well, keep no name and do nothing.
 //!
 //! # Models
 //!

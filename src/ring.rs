@@ -73,7 +73,7 @@ impl<T> Ring<T> {
         if slots.is_null() { Err(No::Closed) } else { Ok(slots) }
     }
 
-    /// One of them.
+    /// Returns one of the slots.
     #[inline]
     fn slot(&self, slots: *const Slot<T>, index: usize) -> &Slot<T> {
         debug_assert!(index < self.capacity());
@@ -129,7 +129,7 @@ impl<T> Ring<T> {
         self.slot(slots, at.index).is_published(at.lap)
     }
 
-    /// The same of a put and the getters' line.
+    /// Returns whether a put may go on, without a look at the getters' line.
     #[inline]
     pub(crate) fn may_put(&self) -> bool {
         let slots = self.slots.get();
@@ -369,7 +369,7 @@ impl<T> Ring<T> {
         self.cursors.keeps_item()
     }
 
-    /// The same of a putter and room.
+    /// Returns whether a putter that was not handed its turn finds what room there is kept.
     pub(crate) fn keeps_place(&self) -> bool {
         self.cursors.keeps_place()
     }
@@ -379,7 +379,7 @@ impl<T> Ring<T> {
         self.cursors.keep_item(kept);
     }
 
-    /// The same of a place and a putter.
+    /// Keeps a place for a putter that is handed its turn, or no longer.
     pub(crate) fn keep_place(&self, kept: bool) {
         self.cursors.keep_place(kept);
     }

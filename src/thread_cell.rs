@@ -368,7 +368,7 @@ impl<T> ThreadCell<T> {
         None
     }
 
-    /// The thread has no value yet. Gives this one back if it cannot be kept.
+    /// Inserts the value of a thread that has none yet. Gives it back if it cannot be kept.
     fn insert(&self, value: T) -> Result<(), T> {
         if self.slots.reserve().is_err() {
             return Err(value);

@@ -279,7 +279,7 @@ impl<T: Send> ThreadLocal<T> {
         Ok(self.insert(value))
     }
 
-    /// The thread has no value yet.
+    /// Inserts the value of a thread that has none yet.
     fn insert(&self, value: T) -> &T {
         let room = self.slots.reserve();
         let value = Value { link: Link::new(ThreadId::current()), value: Data::new(value) };

@@ -114,7 +114,7 @@ impl WaitGroup {
     /// still wait for it. If the answer is `true` the group is over for good: further waits return at once,
     /// with this handle and with its clones.
     ///
-    /// [`Duration::ZERO`] asks and does not wait, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// ```
     /// use lockwork::WaitGroup;

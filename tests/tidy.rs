@@ -1,6 +1,9 @@
 //! The house rules that a program can check: who may import what, and where `cfg(loom)` and atomics may
 //! stand.
 
+#[path = "tidy/prose.rs"]
+mod prose;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -211,110 +214,6 @@ fn macros_are_few_and_have_reasons() {
     }
     assert_eq!(wrong, [""; 0], "no row in docs/architecture.md");
     assert!(found > 10 && found <= MOST, "{found} macros");
-}
-
-/// Comments are no wider than the code, but for tables, figures and links.
-#[test]
-fn comments_are_no_wider_than_code() {
-    const WIDTH: usize = 110;
-    let mut files = Vec::new();
-    for folder in
-        ["src", "tests", "diagnose-tests/src", "loom-tests/src", "shuttle-tests/src", "sim-tests/src"]
-    {
-        rust_files(&root().join(folder), &mut files);
-    }
-    assert!(files.len() > 50, "found only {files:?}");
-    let mut wrong = Vec::new();
-    for path in files {
-        let text = fs::read_to_string(&path).unwrap();
-        for (number, line) in text.lines().enumerate() {
-            let comment = line.trim_start().starts_with("//");
-            let fixed = ["|", "\u{2502}", "\u{2500}", "://"].iter().any(|mark| line.contains(mark));
-            if comment && !fixed && line.chars().count() > WIDTH {
-                wrong.push(format!("{}:{}", path.display(), number + 1));
-            }
-        }
-    }
-    assert_eq!(wrong, [""; 0]);
-}
-
-/// Words that are no words of the field, or that leave open which thread, caller or crate is meant. What to
-/// say instead is a noun, or stands in `docs/glossary.md`.
-const BANNED: [&str; 25] = [
-    "somebody",
-    "nobody",
-    "whoever",
-    "whomever",
-    "everybody",
-    "anybody",
-    "someone",
-    "everyone",
-    "anyone",
-    "for ever",
-    "kin",
-    "come by",
-    "comes by",
-    "came by",
-    "limbo",
-    "loose",
-    "seat",
-    "seats",
-    "seated",
-    "sit",
-    "sits",
-    "sat",
-    "stands up",
-    "calm",
-    "news",
-];
-/// Where such a word means something else: what a chat server tells its room.
-const MEANT: [(&str, &str); 2] =
-    [("docs/guide/chat_server.md", "news"), ("examples/chat_server/main.rs", "news")];
-
-#[test]
-fn words_are_those_of_the_field() {
-    const TEXTS: [&str; 5] = ["rs", "md", "pml", "litmus", "sh"];
-    let mut files = Vec::new();
-    let mut folders = vec![root()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| TEXTS.iter().any(|text| end == *text)) {
-                files.push(path);
-            }
-        }
-    }
-    assert!(files.len() > 200, "found only {files:?}");
-    let mut wrong = Vec::new();
-    let mut meant = BTreeSet::new();
-    for path in files {
-        let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
-        if name == "tests/tidy.rs" {
-            continue;
-        }
-        // A name like `waits_for_nobody` consists of words as well, and a phrase may be broken by a line's
-        // end.
-        let text = fs::read_to_string(&path).unwrap().to_lowercase();
-        let words: Vec<&str> = text
-            .split(|character: char| !character.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .collect();
-        let text = format!(" {} ", words.join(" "));
-        for word in BANNED {
-            if !text.contains(&format!(" {word} ")) {
-                continue;
-            }
-            match MEANT.iter().find(|exception| **exception == (&*name, word)) {
-                Some(exception) => _ = meant.insert(exception),
-                None => wrong.push(format!("{name}: {word}")),
-            }
-        }
-    }
-    assert_eq!(wrong, [""; 0]);
-    assert_eq!(meant.len(), MEANT.len(), "an exception that is needed no more: {meant:?} are");
 }
 
 /// What the documentation says of an ordering names a model that exists.

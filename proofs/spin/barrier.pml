@@ -11,7 +11,7 @@
     1 a trip wakes no sleepers                            2 a break wakes no sleepers
     3 a node is queued without looking at the state again
     4 a deadline breaks a complete round
-    5 delegated designated is dropped                         6 a member that was expelled stays on the count
+    5 delegated designated is dropped                         6 a member that was cancelled stays on the count
     7 a broken round without members does not end         8 who finds its round over when it gives up says that it is broken
     9 sleepers of the round that has ended are left to those of the next
    10 a member that is due at its deadline leaves all the same
@@ -46,7 +46,7 @@
 #define TIMED N /* may give up */
 #endif
 #define TRIPPED 1
-#define EXPELLED 2
+#define CANCELLED 2
 bit broken, aborted, sleepers;
 byte count;
 byte past;        /* a bit for each thread: the generation that it came to, or queued in, is over */
@@ -90,7 +90,7 @@ inline help() { saw = sleepers && FAULT != 1; trip() }
 /* takes members off the count, and breaks the round */
 inline leave(members) {
   saw = sleepers && !(broken && (count != members || aborted));
-  if :: !broken -> seal(EXPELLED) :: else fi;
+  if :: !broken -> seal(CANCELLED) :: else fi;
   assert(count >= members);
   if
   :: count == members && !aborted && FAULT != 7 -> next_generation()
@@ -147,7 +147,7 @@ inline pick() {
   first = q[0]; i = 0; take_at(); home[first] = 0; due[first] = me + 1; some = 1;
   if
   :: PAST(first) -> how[first] = TRIPPED
-  :: else -> how[first] = EXPELLED; members = members + member[first]
+  :: else -> how[first] = CANCELLED; members = members + member[first]
   fi;
   first = 0
 }
@@ -185,12 +185,12 @@ proctype T(byte me) {
   :: break
   :: d_step { me < BREAKERS && !aborted && (!OVER || FAULT == 17) ->
        assert(ACTION || broken || count < PARTIES);
-       aborted = 1; saw = sleepers; if :: !broken -> seal(EXPELLED) :: else fi; broken = 1 }
+       aborted = 1; saw = sleepers; if :: !broken -> seal(CANCELLED) :: else fi; broken = 1 }
      wake_sleepers()
   :: me < BREAKERS -> /* reset */
      if
      :: !broken && count == 0
-     :: d_step { !broken && count > 0 && !OVER -> saw = sleepers; seal(EXPELLED); broken = 1 } wake_sleepers()
+     :: d_step { !broken && count > 0 && !OVER -> saw = sleepers; seal(CANCELLED); broken = 1 } wake_sleepers()
      :: d_step { broken && count == 0 -> next_generation() }
      :: d_step { broken && count > 0 -> aborted = 0 }
      :: d_step { OVER -> help() } wake_sleepers() /* so does an abort first */
@@ -224,7 +224,7 @@ proctype T(byte me) {
         if /* the action, if there is one */
         :: d_step { (!PAST(me) || FAULT == 18) && !broken -> help() } wake_sleepers(); done(TRIPPED) /* proof: barrier.tell */
         :: d_step { PAST(me) && FAULT != 18 -> assert(!ACTION) } done(TRIPPED) /* it was done for this thread */
-        :: atomic { !PAST(me) && ACTION && FAULT != 12 -> d_step { leave(1) } } wake_sleepers(); done(EXPELLED) /* it panics, or was broken meanwhile */
+        :: atomic { !PAST(me) && ACTION && FAULT != 12 -> d_step { leave(1) } } wake_sleepers(); done(CANCELLED) /* it panics, or was broken meanwhile */
         :: d_step { !PAST(me) && ACTION && FAULT == 12 -> fate[me] = 0 }
         fi;
         break
@@ -238,16 +238,16 @@ meet:
         sleep(1, (!PAST(me) && !broken && !OVER));
         if
         :: out[me] == TRIPPED -> done(TRIPPED); break
-        :: out[me] == EXPELLED -> done(EXPELLED); break
+        :: out[me] == CANCELLED -> done(CANCELLED); break
         :: else -> skip
         fi;
 give_up:
         if
-        :: atomic { PAST(me) } -> if :: FAULT == 8 -> done(EXPELLED) :: else -> done(TRIPPED) fi; break
+        :: atomic { PAST(me) } -> if :: FAULT == 8 -> done(CANCELLED) :: else -> done(TRIPPED) fi; break
         :: d_step { !PAST(me) && OVER && FAULT != 4 -> help() } wake_sleepers(); goto give_up
         :: d_step { !PAST(me) && !broken && count >= PARTIES && !OVER && FAULT != 4 -> timed = 0; passed = 0; notnow = 0; out[me] = 0 }
         :: d_step { !PAST(me) && (broken || count < PARTIES || FAULT == 4) -> assert(broken || count < PARTIES); leave(1) }
-           wake_sleepers(); done(EXPELLED); break
+           wake_sleepers(); done(CANCELLED); break
         fi
      od;
 next: atomic { timed = 0; passed = 0; notnow = 0; out[me] = 0; present(past); members = 0 }

@@ -111,7 +111,7 @@ pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
 /// Locks all locks of a set, waiting for at most `timeout` in total. Returns `None` if the time is up; then
 /// none is locked.
 ///
-/// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely. See [`lock_all`].
+/// See [time limits](crate#time-limits). See [`lock_all`].
 ///
 /// # Panics
 ///
@@ -137,7 +137,7 @@ pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
 /// Locks all locks of a set, waiting until `deadline` at most. Returns `None` if the time is up; then none is
 /// locked.
 ///
-/// A deadline in the past does not block. See [`lock_all`].
+/// See [time limits](crate#time-limits). See [`lock_all`].
 ///
 /// # Panics
 ///

@@ -89,7 +89,7 @@ pub trait AllLock: Sealed + Copy {
 pub(crate) trait Tried {
     type Guard;
 
-    /// The guard, if the lock was had; a poisoned lock was.
+    /// Returns the guard, if the lock was had; a poisoned lock was.
     fn had(self) -> Option<Self::Guard>;
 }
 

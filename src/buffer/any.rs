@@ -107,13 +107,13 @@ fn is_ready<T, B: Buffer<Item = T>>(putting: &Putting<'_, T, B>) -> bool {
     putting.buffer.core().is_ready(Side::Putters)
 }
 
-/// For a thread that looks again and again: advice.
+/// Returns whether there seems to be room for the item: advice, for a thread that looks again and again.
 fn seems_ready<T, B: Buffer<Item = T>>(putting: &Putting<'_, T, B>) -> bool {
     putting.buffer.core().store().may_go_on(Side::Putters)
 }
 
 impl<T> Putting<'_, T> {
-    /// As [`any_seems_ready`](AnySource::any_seems_ready).
+    /// Returns the same as [`any_seems_ready`](AnySource::any_seems_ready).
     pub(crate) fn seems_ready(&self) -> bool {
         seems_ready(self)
     }
@@ -237,7 +237,7 @@ impl<S: Store> Core<S> {
         })
     }
 
-    /// The getters' side as a source.
+    /// Takes the next item if there is one, for the getters' side as a source. Fails if there will be none.
     #[inline]
     fn attempt_get(&self) -> Option<Result<S::Item, GetError>> {
         match self.try_get() {
@@ -249,7 +249,7 @@ impl<S: Store> Core<S> {
 }
 
 impl<T> BoundedBuffer<T> {
-    /// The getters' side as a source.
+    /// Returns the getters' side as a source.
     pub(crate) fn getters(&self) -> Raw<'_> {
         Raw(&self.core)
     }

@@ -60,8 +60,7 @@ macro_rules! face {
 
             const_fn! {
                 /// Makes an empty, open buffer with room for `capacity` items and with a name, under which
-                /// [diagnosis](crate#diagnosis) tells of it. Without the feature `diagnose` the name is not
-                /// kept.
+                /// [diagnosis](crate#diagnosis) tells of it.
                 ///
                 /// # Panics
                 ///
@@ -94,8 +93,8 @@ macro_rules! face {
                 self.core.try_put(item)
             }
 
-            /// Puts an item, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] does not
-            /// wait, [`Duration::MAX`] waits indefinitely.
+            /// Puts an item, waiting `timeout` at most while the buffer is full. See [time
+            /// limits](crate#time-limits).
             ///
             /// # Errors
             ///
@@ -106,8 +105,8 @@ macro_rules! face {
                 self.core.put(item, TimeLimit::within(timeout, self.core.call(Mode::Put)))
             }
 
-            /// Puts an item, waiting until `deadline` at most while the buffer is full. A deadline in the
-            /// past does not wait.
+            /// Puts an item, waiting until `deadline` at most while the buffer is full. See [time
+            /// limits](crate#time-limits).
             ///
             /// # Errors
             ///
@@ -154,8 +153,8 @@ macro_rules! face {
                 self.core.try_get()
             }
 
-            /// Takes the next item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`]
-            /// does not wait, [`Duration::MAX`] waits indefinitely.
+            /// Takes the next item, waiting `timeout` at most while the buffer is empty. See [time
+            /// limits](crate#time-limits).
             ///
             /// # Errors
             ///
@@ -165,8 +164,8 @@ macro_rules! face {
                 self.core.get(TimeLimit::within(timeout, self.core.call(Mode::Get)))
             }
 
-            /// Takes the next item, waiting until `deadline` at most while the buffer is empty. A deadline in
-            /// the past does not wait.
+            /// Takes the next item, waiting until `deadline` at most while the buffer is empty. See [time
+            /// limits](crate#time-limits).
             ///
             /// # Errors
             ///
@@ -210,7 +209,7 @@ macro_rules! face {
             }
 
             /// Does the same as [`get_many`](Self::get_many), waiting `timeout` at most for the first item.
-            /// [`Duration::ZERO`] does not wait, [`Duration::MAX`] waits indefinitely.
+            /// See [time limits](crate#time-limits).
             ///
             /// # Errors
             ///

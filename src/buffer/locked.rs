@@ -105,7 +105,8 @@ impl<C: Collection> State<C> {
         (capacity - self.items.len()).saturating_sub(usize::from(kept))
     }
 
-    /// The same of items and a getter. None is kept once it is closed.
+    /// Returns the number of items for a getter that was handed its turn or not. None is kept once it is
+    /// closed.
     fn for_getters(&self, handed: bool) -> usize {
         let kept = self.getters.kept && !handed && !self.closed;
         self.items.len().saturating_sub(usize::from(kept))

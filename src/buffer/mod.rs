@@ -173,7 +173,7 @@ impl<T> BoundedBuffer<T> {
 
     const_fn! {
         /// Makes an empty, open buffer with room for `capacity` items and with a name, under which
-        /// [diagnosis](crate#diagnosis) tells of it. Without the feature `diagnose` the name is not kept.
+        /// [diagnosis](crate#diagnosis) tells of it.
         ///
         /// # Panics
         ///
@@ -227,8 +227,8 @@ impl<T> BoundedBuffer<T> {
         self.core.try_put(item)
     }
 
-    /// Puts an item at the end, waiting `timeout` at most while the buffer is full. [`Duration::ZERO`] tries
-    /// once, [`Duration::MAX`] waits indefinitely.
+    /// Puts an item at the end, waiting `timeout` at most while the buffer is full. See [time
+    /// limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -248,8 +248,8 @@ impl<T> BoundedBuffer<T> {
         self.core.put(item, TimeLimit::within(timeout, self.core.call(Mode::Put)))
     }
 
-    /// Puts an item at the end, waiting until `deadline` at most while the buffer is full. A deadline in the
-    /// past tries once.
+    /// Puts an item at the end, waiting until `deadline` at most while the buffer is full. See [time
+    /// limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -310,8 +310,8 @@ impl<T> BoundedBuffer<T> {
         self.core.try_get()
     }
 
-    /// Takes the first item, waiting `timeout` at most while the buffer is empty. [`Duration::ZERO`] tries
-    /// once, [`Duration::MAX`] waits indefinitely.
+    /// Takes the first item, waiting `timeout` at most while the buffer is empty. See [time
+    /// limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -329,8 +329,8 @@ impl<T> BoundedBuffer<T> {
         self.core.get(TimeLimit::within(timeout, self.core.call(Mode::Get)))
     }
 
-    /// Takes the first item, waiting until `deadline` at most while the buffer is empty. A deadline in the
-    /// past tries once.
+    /// Takes the first item, waiting until `deadline` at most while the buffer is empty. See [time
+    /// limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -160,8 +160,8 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// For a thread that was woken and does not sleep again: sees to it that the next comes, now if there is
-    /// something for it.
+    /// Sees to it that the next thread comes, now if there is something for it: for a thread that was woken
+    /// and does not sleep again.
     pub(super) fn hand_on(&self, side: Side) {
         // The thread that comes into the queue meanwhile has announced itself, or has found what there is
         // kept.
@@ -554,8 +554,8 @@ struct Chunk<'a, S: Store> {
 }
 
 impl<S: Store> Drop for Chunk<'_, S> {
-    /// Only an iterator that panics leaves items here. They came before the panic, and are put if they can be
-    /// now.
+    /// Puts the items that are left, if they can be put now. Only an iterator that panics leaves some, which
+    /// came before the panic.
     fn drop(&mut self) {
         if !self.items.is_empty() {
             let _ = self.core.put_some(&mut self.items, TimeLimit::within(Duration::ZERO, Call::none()));

@@ -210,7 +210,7 @@ impl<T> Sender<T> {
 
     /// Sends a message, blocking while the channel is full, for at most `timeout`.
     ///
-    /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -231,8 +231,8 @@ impl<T> Sender<T> {
         self.channel.buffer.put_for(msg, timeout).map_err(send_timeout_error)
     }
 
-    /// Sends a message, blocking while the channel is full, until `deadline` at most. A deadline in the past
-    /// does not block.
+    /// Sends a message, blocking while the channel is full, until `deadline` at most. See [time
+    /// limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -299,7 +299,7 @@ impl<T> Receiver<T> {
 
     /// Receives a message, blocking while the channel is empty, for at most `timeout`.
     ///
-    /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -319,8 +319,8 @@ impl<T> Receiver<T> {
         self.channel.buffer.get_for(timeout).map_err(recv_timeout_error)
     }
 
-    /// Receives a message, blocking while the channel is empty, until `deadline` at most. A deadline in the
-    /// past does not block.
+    /// Receives a message, blocking while the channel is empty, until `deadline` at most. See [time
+    /// limits](crate#time-limits).
     ///
     /// # Errors
     ///

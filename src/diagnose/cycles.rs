@@ -44,7 +44,7 @@ struct Because {
     edge: Edge,
 }
 
-/// Those for whom thread number `at` waits, each of whom must let it go before it goes on.
+/// Returns those for whom thread number `at` waits, each of whom must let it go before it goes on.
 fn blockers(threads: &[ThreadState], at: usize) -> Vec<Because> {
     let Some(wait) = &threads[at].waits else { return Vec::new() };
     let own = |by: usize, mode: Mode| by == at && wait.mode == Mode::Upgrade && mode == Mode::Upgradable;
@@ -99,7 +99,7 @@ fn shortest(edges: &[Vec<Because>], start: usize) -> Option<Vec<(usize, Because)
     None
 }
 
-/// The cycles that two looks agree on.
+/// Returns the cycles that two looks agree on.
 pub(super) fn cycles() -> Vec<Cycle> {
     let first = states();
     let edges = |threads: &[ThreadState]| -> Vec<Vec<Because>> {
@@ -202,7 +202,7 @@ pub fn deadlocks() -> Vec<Cycle> {
 pub(super) const APART: Duration = Duration::from_millis(100);
 
 impl Cycle {
-    /// For how long all of its threads have waited.
+    /// Returns for how long all of its threads have waited.
     pub(super) fn age(&self, now: Instant) -> Duration {
         let ages = self.links.iter().map(|link| now.saturating_duration_since(link.wait.since));
         ages.min().unwrap_or_default()
@@ -213,14 +213,14 @@ impl Cycle {
         self.links.iter().all(|link| link.hold.is_some())
     }
 
-    /// What tells it from other cycles, also if a thread of it is woken in vain: its calls.
+    /// Returns its calls, which tell it from other cycles, also if a thread of it is woken in vain.
     pub(super) fn calls(&self) -> Vec<(u64, Instant)> {
         let mut calls: Vec<_> = self.links.iter().map(|link| (link.id, link.wait.since)).collect();
         calls.sort_unstable();
         calls
     }
 
-    /// The numbers of its waits.
+    /// Returns the numbers of its waits.
     pub(super) fn waits(&self) -> Vec<(u64, u64)> {
         let mut waits: Vec<_> = self.links.iter().map(|link| (link.id, link.wait.number)).collect();
         waits.sort_unstable();

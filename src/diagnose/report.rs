@@ -65,7 +65,7 @@ pub struct Stall {
 }
 
 impl Stall {
-    /// What `thread` waits for, as `all` threads tell.
+    /// Returns what `thread` waits for, as `all` threads tell.
     pub(super) fn of(thread: &ThreadState, all: &[ThreadState]) -> Option<Self> {
         let wait = thread.waits.clone()?;
         let before = |other: &&ThreadState| other.waits.as_ref().is_some_and(|other| wait.is_behind(other));

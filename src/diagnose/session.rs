@@ -58,7 +58,7 @@ impl Drop for Session {
     }
 }
 
-/// What the sessions together want noted.
+/// Sets the level to what the sessions together want noted.
 fn set_level(sessions: &[Arc<Settings>]) {
     let level = |settings: &Arc<Settings>| {
         let order = if settings.order == Order::Off { 0 } else { ORDER };
@@ -67,7 +67,7 @@ fn set_level(sessions: &[Arc<Settings>]) {
     observe::set_level(sessions.iter().map(level).fold(0, |all, level| all | level));
 }
 
-/// What is to be noted of the order and the waits.
+/// Returns what is to be noted of the order and the waits.
 fn noted() -> (Order, bool, Option<NonZeroU32>) {
     (order_mode(), is_any(Order::ReportTimed), profile_rate())
 }
@@ -138,7 +138,7 @@ pub fn start(settings: Settings) -> Session {
     start_writing(settings, None)
 }
 
-/// The same, and writes the profile to a file now and then.
+/// Starts a session, which writes the profile to the file now and then if there is one.
 fn start_writing(settings: Settings, file: Option<PathBuf>) -> Session {
     first();
     // From now on the coarse clock moves: let it be right when the first hold is noted.
@@ -278,7 +278,8 @@ impl ProfileFile {
         true
     }
 
-    /// Another file takes its place, so that a program that reads it finds a whole one at any time.
+    /// Writes another file in the place of the last, so that a program that reads it finds a whole one at any
+    /// time.
     fn write(&self) -> io::Result<()> {
         let mut new = self.path.clone().into_os_string();
         new.push(".new");
@@ -296,7 +297,7 @@ fn tell(settings: &Settings, report: &Report) {
     }
 }
 
-/// The sessions that run now. None in a child of a fork.
+/// Returns the sessions that run now. None in a child of a fork.
 fn sessions() -> Vec<Arc<Settings>> {
     SESSIONS.with(|sessions| sessions.clone()).unwrap_or_default()
 }
@@ -308,7 +309,7 @@ pub(super) fn report(report: &Report, want: impl Fn(&Settings) -> bool) {
     }
 }
 
-/// What the strictest of the sessions does about the order.
+/// Returns what the strictest of the sessions does about the order.
 #[allow(dead_code, reason = "of the order and the profile")]
 pub(super) fn order_mode() -> Order {
     let strictest =
@@ -316,12 +317,12 @@ pub(super) fn order_mode() -> Order {
     strictest.unwrap_or(Order::Off)
 }
 
-/// Whether this is what a session does about the order.
+/// Returns whether this is what a session does about the order.
 fn is_any(order: Order) -> bool {
     sessions().iter().any(|settings| settings.order == order)
 }
 
-/// Of how many contended waits one is measured.
+/// Returns of how many contended waits one is measured.
 #[allow(dead_code, reason = "of the order and the profile")]
 pub(super) fn profile_rate() -> Option<NonZeroU32> {
     sessions().iter().filter_map(|settings| settings.profile).min()
@@ -413,7 +414,7 @@ fn apply(settings: &mut Settings, file: &mut Option<PathBuf>, word: &str) -> boo
     true
 }
 
-/// `10s`, `500ms`, `2m`, `1.5s`, or seconds without a unit.
+/// Reads `10s`, `500ms`, `2m`, `1.5s`, or seconds without a unit.
 fn duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);

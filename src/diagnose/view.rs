@@ -71,7 +71,7 @@ impl Wait {
     }
 }
 
-/// The name by which a user calls it.
+/// Returns the name by which a user calls it.
 pub(super) fn call_name(kind: Kind, mode: Mode) -> String {
     match (kind, mode) {
         (Kind::Several, Mode::Join) => "wait_all or wait_first".to_owned(),
@@ -107,7 +107,7 @@ impl ThreadState {
         self.waits.is_none() && self.holds.is_empty()
     }
 
-    /// The thread as a report names it.
+    /// Returns the thread as a report names it.
     pub(super) fn label(&self) -> Label<'_> {
         Label(self.name.as_deref(), self.id)
     }
@@ -178,7 +178,7 @@ fn state(view: ThreadView) -> ThreadState {
     }
 }
 
-/// The calling thread, with what it holds.
+/// Returns the state of the calling thread, with what it holds.
 pub(super) fn own_state(waits: Option<Wait>) -> ThreadState {
     let id = crate::facade::this_thread().get();
     let name = crate::facade::thread_name(usize::MAX);
@@ -191,19 +191,19 @@ pub(super) fn own_state(waits: Option<Wait>) -> ThreadState {
     }
 }
 
-/// What a call that is about to wait will wait for.
+/// Returns what a call that is about to wait will wait for.
 pub(super) fn about_to_wait(called: &Called) -> Wait {
     wait(&Waiting { called: *called, since: nanos(), until: None, number: 0 })
 }
 
-/// The threads as they are, by their numbers.
+/// Returns the threads as they are, by their numbers.
 fn all_states() -> Vec<ThreadState> {
     let mut all: Vec<_> = observe::threads().into_iter().map(state).collect();
     all.sort_by_key(|thread| thread.id);
     all
 }
 
-/// The same, and those alone that hold or wait for something.
+/// Returns those of the threads that hold or wait for something, by their numbers.
 pub(super) fn states() -> Vec<ThreadState> {
     let mut all = all_states();
     all.retain(|thread| !thread.is_idle());

@@ -47,7 +47,8 @@ impl<T> PerThread<T> {
     }
 }
 
-/// A counter for each test, not modelled: which number a thread gets decides nothing.
+/// Returns the next number of a counter for each test, not modelled: which number a thread gets decides
+/// nothing.
 pub(crate) fn unique_number() -> u64 {
     std::thread_local! {
         static LAST: Cell<u64> = const { Cell::new(0) };
@@ -77,7 +78,7 @@ impl Advice {
     pub(crate) fn set(&self, _: i8) {}
 }
 
-/// The small numbers of a model, so that every transition is near.
+/// Returns the small number of a model, so that every transition is near.
 pub(crate) const fn budget(_real: u32, model: u32) -> u32 {
     model
 }
@@ -86,12 +87,12 @@ pub(crate) fn known_thread() -> Option<NonZeroU64> {
     Some(this_thread())
 }
 
-/// One answer for all threads of a model.
+/// Returns one answer for all threads of a model.
 pub(crate) fn panicking() -> bool {
     std::thread::panicking()
 }
 
-/// Nothing: no step of `stand_by` is taken.
+/// Does nothing: no step of `stand_by` is taken.
 pub(crate) fn nap(_length: Duration) {}
 
 /// No time at all: see `Age`.
@@ -154,7 +155,7 @@ pub(crate) mod threads {
     }
 
     impl Handle {
-        /// A checker gives each thread a stack of its own size.
+        /// Starts a thread. The size of its stack is the checker's.
         pub(crate) fn spawn(
             name: String,
             _: Option<usize>,

@@ -23,14 +23,14 @@ enum Bound<'a> {
 }
 
 impl<'a> TimeLimit<'a> {
-    /// None.
+    /// Makes one without an end, for a call that begins.
     #[inline]
     pub(crate) fn never(call: Call<'a>) -> Self {
         call.acquiring(false);
         Self::again(call)
     }
 
-    /// None, for a call that diagnosis knows of already.
+    /// Makes one without an end, for a call that diagnosis knows of already.
     #[inline]
     pub(crate) fn again(call: Call<'a>) -> Self {
         Self { bound: Bound::Never, call }
@@ -48,7 +48,7 @@ impl<'a> TimeLimit<'a> {
         Self { bound: Bound::Until(instant), call }
     }
 
-    /// A deadline that several waits share, of a call of its own.
+    /// Makes the limit of a deadline that several waits share, of a call of its own.
     #[cfg(feature = "threads")]
     #[inline]
     pub(crate) fn before(deadline: &'a Deadline, call: Call<'a>) -> Self {
@@ -56,20 +56,20 @@ impl<'a> TimeLimit<'a> {
         Self { bound: Bound::Before(deadline), call }
     }
 
-    /// A deadline that several waits share, for a call that diagnosis knows of already.
+    /// Makes the limit of a deadline that several waits share, for a call that diagnosis knows of already.
     #[inline]
     pub(crate) fn again_before(deadline: &'a Deadline, call: Call<'a>) -> Self {
         Self { bound: Bound::Before(deadline), call }
     }
 
-    /// The same limit for `call`.
+    /// Returns the same limit for `call`.
     #[inline]
     pub(crate) fn of_call(self, call: Call<'a>) -> Self {
         call.acquiring(self.is_timed());
         Self { call, ..self }
     }
 
-    /// A deadline that several waits of one call share.
+    /// Makes the limit of a deadline that several waits of one call share.
     #[cfg(feature = "threads")]
     #[inline]
     pub(crate) fn of(deadline: &'a Deadline) -> Self {
@@ -87,8 +87,8 @@ impl<'a> TimeLimit<'a> {
         }
     }
 
-    /// The moment at which the limit is reached, counted from now. To be called on the slow path, once in
-    /// each call.
+    /// Returns the moment at which the limit is reached, counted from now. To be called on the slow path,
+    /// once in each call.
     #[inline(always)]
     pub(crate) fn deadline(self) -> Deadline {
         match self.bound {
@@ -126,7 +126,7 @@ const fn ends(timeout: Duration) -> bool {
     timeout.as_secs() < 100 * 365 * 24 * 60 * 60
 }
 
-/// Out of the way of the fast path, into which [`TimeLimit::deadline`] is inlined.
+/// Returns the deadline out of the way of the fast path, into which [`TimeLimit::deadline`] is inlined.
 #[cold]
 #[inline(never)]
 fn deadline_after(timeout: Duration) -> Deadline {

@@ -79,7 +79,7 @@ pub(crate) use sim as platform;
 /// A tuned number. On the simulated machine a run may have another of that name.
 #[cfg(all(sim, feature = "sim"))]
 pub(crate) use sim::number;
-/// A tuned number.
+/// Returns a tuned number.
 #[cfg(not(all(sim, feature = "sim")))]
 #[inline(always)]
 pub(crate) const fn number(_name: &'static str, value: u32) -> u32 {

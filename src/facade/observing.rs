@@ -15,25 +15,25 @@ fn base() -> Instant {
     *BASE.get_or_init(|| Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now))
 }
 
-/// A moment in nanoseconds since the process first asked; not 0.
+/// Returns a moment in nanoseconds since the process first asked; not 0.
 pub(crate) fn nanos_of(instant: Instant) -> u64 {
     let since = instant.saturating_duration_since(base()).as_nanos();
     u64::try_from(since).unwrap_or(u64::MAX).max(1)
 }
 
-/// The moment that [`nanos_of`] told.
+/// Returns the moment that [`nanos_of`] told.
 pub(crate) fn instant_of(nanos: u64) -> Instant {
     base() + Duration::from_nanos(nanos)
 }
 
-/// Now.
+/// Returns the present moment, as [`nanos_of`] tells it.
 pub(crate) fn nanos() -> u64 {
     let now = nanos_of(Instant::now());
     tick(now);
     now
 }
 
-/// Now, or up to one tick earlier.
+/// Returns the present moment, or one up to a tick earlier.
 #[inline]
 pub(crate) fn coarse_nanos() -> u64 {
     // Relaxed: about the time, and nothing else.
@@ -48,7 +48,8 @@ fn tick(now: u64) {
     }
 }
 
-/// The name of the calling thread, cut to what is kept of names. Empty if it has none, or is at its end.
+/// Returns the name of the calling thread, cut to what is kept of names. Empty if it has none, or is at its
+/// end.
 pub(crate) fn thread_name(most: usize) -> String {
     let name = std::panic::catch_unwind(|| thread::current().name().map(str::to_owned));
     let mut name = name.ok().flatten().unwrap_or_default();
@@ -65,13 +66,13 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The number of this process: another one after a `fork`.
+/// Returns the number of this process: another one after a `fork`.
 pub(crate) fn process() -> u32 {
     std::process::id()
 }
 
-/// A line for the standard error stream, which may be closed. Where a stream is a number it goes past the
-/// stream's lock, which may be that of a thread that hangs.
+/// Writes a line to the standard error stream, which may be closed. Where a stream is a number it goes past
+/// the stream's lock, which may be that of a thread that hangs.
 pub(crate) fn print_error(line: &dyn std::fmt::Display) {
     let line = format!("{line}\n");
     #[cfg(unix)]
@@ -95,7 +96,7 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    /// `None` if the system has no thread to give.
+    /// Starts the thread. `None` if the system has none to give.
     pub(crate) fn start(mut step: impl FnMut() -> Duration + Send + 'static) -> Option<Self> {
         let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let asked = std::sync::Arc::clone(&stop);

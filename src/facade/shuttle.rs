@@ -60,22 +60,22 @@ fn one_in(ways: u32) -> bool {
     (mixed >> 32) % u64::from(ways) == 0
 }
 
-/// A number below `n`, as random choices say.
+/// Returns a number below `n`, as random choices say.
 pub(crate) fn draw(n: usize) -> usize {
     (0..n).find(|&drawn| one_in((n - drawn) as u32)).unwrap_or(0)
 }
 
-/// What the caller supposes, as in the model.
+/// Returns what the caller supposes, as in the model.
 pub(crate) fn guess<T>(_look: impl FnOnce() -> T, supposed: T) -> T {
     supposed
 }
 
-/// As a random choice says.
+/// Returns what a random choice says.
 pub(crate) fn turn(_came: bool) -> bool {
     one_in(2)
 }
 
-/// shuttle's own number, which begins anew with each run and is not reused in it.
+/// Returns shuttle's own number, which begins anew with each run and is not reused in it.
 pub(crate) fn this_thread() -> NonZeroU64 {
     let number = usize::from(shuttle::thread::current().id());
     NonZeroU64::MIN.saturating_add(number as u64)
@@ -203,7 +203,7 @@ pub(crate) enum Deadline {
 impl Deadline {
     pub(crate) const NEVER: Self = Self::Never;
 
-    /// Nothing is told of calls.
+    /// Returns the deadline as it is: nothing is told of calls.
     pub(crate) fn of_call(self, _call: &crate::observe::Call<'_>) -> Self {
         self
     }
@@ -224,7 +224,7 @@ impl Deadline {
         }
     }
 
-    /// No clock: any instant is one that may pass while the thread is parked.
+    /// Makes a deadline that may pass while the thread is parked, whatever the instant: there is no clock.
     pub(crate) fn at(_: Instant) -> Self {
         Self::Finite { passed: Cell::new(false) }
     }
@@ -283,8 +283,8 @@ impl Parker {
         Self(Arc::clone(&self.0))
     }
 
-    /// Until the token is given, now and then for no reason, or until the deadline, which passes when a
-    /// random choice says so: a thread that no thread will ever wake times out.
+    /// Blocks until the token is given, now and then for no reason less long, or until the deadline, which
+    /// passes when a random choice says so: a thread that no thread will ever wake times out.
     pub(crate) fn park(&self, deadline: &Deadline) {
         let mut given = self.0.given.lock().unwrap_or_else(PoisonError::into_inner);
         match deadline {

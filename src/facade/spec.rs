@@ -88,7 +88,7 @@ impl<T> fmt::Debug for Fields<T> {
     }
 }
 
-/// The calling thread, if loom is there to be asked.
+/// Returns the calling thread, if loom is there to be asked.
 pub(crate) fn this_thread() -> Option<ThreadId> {
     is_running().then(|| loom::thread::current().id())
 }
@@ -105,7 +105,7 @@ impl<T> Gate<T> {
         Self { order: AtomicUsize::new(0), fields: Fields(RefCell::new(fields)) }
     }
 
-    /// One step: loom explores its place among the object's others, and `f` runs in one piece.
+    /// Takes one step: loom explores its place among the object's others, and `f` runs in one piece.
     #[track_caller]
     pub(crate) fn step<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         self.touch();
@@ -158,17 +158,17 @@ impl Edge {
         }
     }
 
-    /// What this thread did until here is for those who acquire.
+    /// Releases what this thread did until here to those who acquire.
     pub(crate) fn release(&self) {
         self.access(Release);
     }
 
-    /// What all threads did before they released until here has happened.
+    /// Acquires what all threads did before they released until here.
     pub(crate) fn acquire(&self) {
         self.access(Acquire);
     }
 
-    /// By itself a step, and no edge: what steps at this one alone commutes with the other steps of the
+    /// Takes a step that is no edge: what steps at this one alone commutes with the other steps of the
     /// object.
     #[track_caller]
     pub(crate) fn touch(&self) {
@@ -202,14 +202,14 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// One that has been taken.
+    /// Makes one that has been taken.
     #[track_caller]
     pub(crate) fn taken() -> Self {
         let (give, take) = channel();
         Self { give, take: ManuallyDrop::new(take) }
     }
 
-    /// One that is there.
+    /// Makes one that is there.
     #[track_caller]
     pub(crate) fn new() -> Self {
         let token = Self::taken();
@@ -248,7 +248,7 @@ impl Drop for Token {
 pub(crate) struct Past(Token);
 
 impl Past {
-    /// Of the calling thread. Within a step.
+    /// Makes the sleep of the calling thread. Within a step.
     #[track_caller]
     pub(crate) fn new() -> Self {
         Self(Token::new())
@@ -276,7 +276,7 @@ impl Sleep {
         self.0.take();
     }
 
-    /// Within a step.
+    /// Ends the sleep. Within a step.
     #[track_caller]
     pub(crate) fn end(&self) {
         atomically(|| self.0.give());
@@ -296,14 +296,14 @@ impl Ages {
         Self(AtomicUsize::new(0))
     }
 
-    /// Within a step: the calling thread sleeps from now on. What it does last, as a store that another
-    /// thread has to see is not one that it may miss.
+    /// Notes, within a step, that the calling thread sleeps from now on. What it does last, as a store that
+    /// another thread has to see is not one that it may miss.
     pub(crate) fn pass(&self, number: usize) {
         // Relaxed: an answer, and no edge.
         atomically(|| self.0.store(number, Relaxed));
     }
 
-    /// Not within a step: an access of its own.
+    /// Returns whether a number has passed. Not within a step: it is an access of its own.
     #[track_caller]
     pub(crate) fn is_over(&self, number: usize) -> bool {
         // Relaxed: sees the store or does not, and loom explores both.

@@ -21,15 +21,15 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Nothing here: a read of what other threads may write.
+/// Does nothing here: a read of what other threads may write.
 #[inline]
 pub(crate) fn reads<T>(_: *const T) {}
 
-/// Nothing here: a write of what other threads may read.
+/// Does nothing here: a write of what other threads may read.
 #[inline]
 pub(crate) fn writes<T>(_: *const T) {}
 
-/// A number below `n`, which is at least one, drawn anew each time.
+/// Returns a number below `n`, which is at least one, drawn anew each time.
 pub(crate) fn draw(n: usize) -> usize {
     use std::hash::{BuildHasher, RandomState};
 

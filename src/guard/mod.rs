@@ -49,7 +49,7 @@ pub(crate) trait Place {
     fn raw(&self) -> &Self::Raw;
     fn value(&self) -> *mut Self::Value;
 
-    /// Is called when the lock is about to be given up for good, and is still held.
+    /// Notes that the lock, which is still held, is about to be given up for good.
     #[inline]
     fn before_unlock(&self) {}
 }

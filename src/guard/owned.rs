@@ -26,7 +26,6 @@ macro_rules! owns_value {
 
             $crate::facade::const_fn! {
                 /// Makes an unlocked lock with a name, under which [diagnosis](crate#diagnosis) tells of it.
-                /// Without the feature `diagnose` the name is not kept.
                 ///
                 $(#[$named])*
                 #[must_use]

@@ -135,7 +135,7 @@ impl<T> Mutex<T> {
     }
 
     const_fn! {
-        /// A mutex inside another object, of which nothing is told.
+        /// Makes a mutex inside another object, of which nothing is told.
         #[inline]
         pub(crate) fn hidden(value: T) -> Self {
             Self::with(Identity::HIDDEN, value)
@@ -227,10 +227,7 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.try_lock().then(|| self.guard(call))
     }
 
-    /// Attempts to lock, blocking for `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
-    /// waits indefinitely.
-    ///
-    /// A call whose turn comes before the time is up succeeds, and one that gives up leaves nothing behind.
+    /// Attempts to lock, blocking for `timeout` at most. See [time limits](crate#time-limits).
     ///
     /// ```
     /// use std::time::Duration;
@@ -248,7 +245,7 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.lock_until(TimeLimit::within(timeout, call)).then(|| self.guard(call))
     }
 
-    /// Attempts to lock, blocking until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock, blocking until `deadline` at most. See [time limits](crate#time-limits).
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -269,14 +266,14 @@ impl<T: ?Sized> Mutex<T> {
         self.call().acquiring(timed);
     }
 
-    /// The same for `lock_all`, which waits for several before one deadline.
+    /// Locks for `lock_all`, which waits for several before one deadline. `None` if it has passed.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn lock_before(&self, deadline: &Deadline) -> Option<MutexGuard<'_, T>> {
         let call = self.call();
         self.raw.lock_until(TimeLimit::again_before(deadline, call)).then(|| self.guard(call))
     }
 
-    /// What tells this lock from every other: the address of its word, which the value never shares.
+    /// Returns what tells this lock from every other: the address of its word, which the value never shares.
     pub(crate) fn address(&self) -> usize {
         (&raw const self.raw).addr()
     }

@@ -41,7 +41,7 @@ impl<T> Members<T> {
         }
     }
 
-    /// All members, the newest first.
+    /// Returns an iterator over all members, the newest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'static Member<T>> + Clone + use<T> {
         // Acquire (members.list): the member, and those behind it.
         let mut next = self.first.load(Acquire);

@@ -202,11 +202,11 @@ impl Drop for HeldHere {
     fn drop(&mut self) {}
 }
 
-/// For a guard that was forgotten, and whose lock is unlocked without it, or gets another guard.
+/// Does nothing for a guard that was forgotten, and whose lock is unlocked without it, or gets another guard.
 #[inline]
 pub(crate) fn release_forgotten(_kind: Kind, _identity: &Identity) {}
 
-/// Nothing is.
+/// Returns `false`: nothing is checked.
 #[inline]
 pub(crate) const fn is_checked() -> bool {
     false

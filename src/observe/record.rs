@@ -36,7 +36,7 @@ impl<const N: usize> Record<N> {
         }
     }
 
-    /// For the owner: returns whether it may [`publish`](Self::publish).
+    /// Returns to the owner whether it may [`publish`](Self::publish).
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         // Relaxed: who sees a word that the owner writes next comes after this load, and does not find the
@@ -44,7 +44,7 @@ impl<const N: usize> Record<N> {
         self.number.load(Relaxed) == 0
     }
 
-    /// For the owner, while it is empty.
+    /// Publishes a number and its words. For the owner, while it is empty.
     #[inline]
     pub(crate) fn publish(&self, number: u64, words: [u64; N]) {
         for (place, word) in words.into_iter().enumerate() {
@@ -53,35 +53,36 @@ impl<const N: usize> Record<N> {
         self.show(number);
     }
 
-    /// For the owner, while it is empty: one of the words, of which those that are not written stay.
+    /// Writes one of the words; those that are not written stay. For the owner, while it is empty.
     #[inline]
     pub(crate) fn write(&self, place: usize, word: u64) {
         // Release (record.word): a thread that sees it comes after that was found empty.
         self.words[place].store(word, Release);
     }
 
-    /// For the owner: one of the words as it was written last.
+    /// Returns to the owner one of the words as it was written last.
     #[inline]
     pub(crate) fn word(&self, place: usize) -> u64 {
         // Relaxed: the owner's own store.
         self.words[place].load(Relaxed)
     }
 
-    /// For the owner, while it is empty: publishes the words as they are.
+    /// Publishes the words as they are. For the owner, while it is empty.
     #[inline]
     pub(crate) fn show(&self, number: u64) {
         // Release (record.publish): the words.
         self.number.store(number, Release);
     }
 
-    /// For the one party that clears what was published, if no other thread can have published since.
+    /// Clears what was published. For the one party that may, if no other thread can have published since.
     #[inline]
     pub(crate) fn clear(&self) {
         // Relaxed: nothing travels with it.
         self.number.store(0, Relaxed);
     }
 
-    /// The same if another thread may have cleared it on behalf of this party, and the owner published again.
+    /// Clears what was published under `number`, if another thread may have cleared it on behalf of this
+    /// party, and the owner published again. Returns whether it did.
     pub(crate) fn clear_if(&self, number: u64) -> bool {
         // Relaxed: a hint, the exchange decides.
         while self.number.load(Relaxed) == number {
@@ -136,14 +137,14 @@ impl Disturbed {
         }
     }
 
-    /// For a party that has cleared.
+    /// Notes that a party has cleared.
     pub(crate) fn note(&self) {
         // Release (record.disturbed): what was cleared. Added, not stored: a store would end the release
         // sequence of a party that was there before, and the owner would not find what that one has cleared.
         self.0.fetch_add(1, Release);
     }
 
-    /// For the owner: returns whether a party has cleared since the last call.
+    /// Returns to the owner whether a party has cleared since the last call.
     #[inline]
     pub(crate) fn take(&self) -> bool {
         // Relaxed: a hint, the exchange decides.

@@ -284,7 +284,7 @@ impl<T> OnceLock<T> {
 
     /// Blocks until the value is there, for at most `timeout`, and never makes it.
     ///
-    /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// # Panics
     ///

@@ -203,7 +203,7 @@ impl Once {
 
     /// Blocks until a closure has returned, for at most `timeout`. Returns whether one has.
     ///
-    /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// # Panics
     ///

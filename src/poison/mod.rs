@@ -112,13 +112,13 @@ impl<'a, P: Narrow> Narrow for Watched<'a, P> {
     }
 }
 
-/// A result that is an error if the value is poisoned.
+/// Makes a result that is an error if the value is poisoned.
 #[inline]
 fn checked<G>(poisoned: bool, guard: G) -> LockResult<G> {
     if poisoned { Err(PoisonError::new(guard)) } else { Ok(guard) }
 }
 
-/// The same for a lock that may not have been had.
+/// Makes a result for a lock that may not have been had.
 #[inline]
 fn tried<G>(guard: Option<LockResult<G>>) -> TryLockResult<G> {
     match guard {

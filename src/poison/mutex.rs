@@ -153,8 +153,7 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock().map(|inner| self.guard(inner)))
     }
 
-    /// Attempts to lock, blocking for `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
-    /// waits indefinitely.
+    /// Attempts to lock, blocking for `timeout` at most. See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -174,7 +173,7 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock_for(timeout).map(|inner| self.guard(inner)))
     }
 
-    /// Attempts to lock, blocking until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock, blocking until `deadline` at most. See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -24,7 +24,6 @@ macro_rules! owns_value {
 
             const_fn! {
                 /// Makes an unlocked lock with a name, under which [diagnosis](crate#diagnosis) tells of it.
-                /// Without the feature `diagnose` the name is not kept.
                 #[must_use]
                 #[inline]
                 pub fn named(name: &'static str, t: T) -> Self {

@@ -179,12 +179,12 @@ impl<T: ?Sized> RwLock<T> {
         self.inner.announce_write(timed);
     }
 
-    /// Read-locks for `lock_all`; `None` if the time is up.
+    /// Locks to read, for `lock_all`; `None` if the time is up.
     pub(super) fn read_before(&self, deadline: &Deadline) -> Option<LockResult<RwLockReadGuard<'_, T>>> {
         self.inner.read_before(deadline).map(|inner| self.read_guard(inner))
     }
 
-    /// Write-locks for `lock_all`; `None` if the time is up.
+    /// Locks to write, for `lock_all`; `None` if the time is up.
     pub(super) fn write_before(&self, deadline: &Deadline) -> Option<LockResult<RwLockWriteGuard<'_, T>>> {
         self.inner.write_before(deadline).map(|inner| self.write_guard(inner))
     }

@@ -123,9 +123,9 @@ impl RawMutex {
         }
     }
 
-    /// `word` is what the caller last saw, or supposes. `designated` is DESIGNATED for a thread that was
-    /// woken from the queue, which must clear that bit with its next exchange, and otherwise nothing. `stamp`
-    /// is that of its last wait.
+    /// Locks within the deadline, and returns whether it has. `word` is what the caller last saw, or
+    /// supposes. `designated` is DESIGNATED for a thread that was woken from the queue, which must clear that
+    /// bit with its next exchange, and otherwise nothing. `stamp` is that of its last wait.
     #[cold]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_slow(
@@ -329,7 +329,8 @@ impl RawMutex {
         self.unlock_and_wake_as(locked, LOCKED, true);
     }
 
-    /// The same as either, and a fair unlock that was delegated meanwhile is done as well.
+    /// Ends a section under the queue lock as either of the two does; a fair unlock that was delegated
+    /// meanwhile is done as well.
     fn unlock_and_wake_as(&self, locked: LockedQueue<'_>, mut spent: usize, mut fair: bool) {
         let mut first: Option<(Dequeued, Wakeup)> = None;
         locked.unlock_as(|word, locked| {

@@ -183,7 +183,7 @@ impl RawOnce {
         word == Word::of(DONE) || Stage::of(word) == Stage::Done
     }
 
-    /// The same for a call that tells no more than that.
+    /// Returns whether it is done, for a call that tells no more than that.
     #[inline]
     pub(crate) fn is_done_now(&self) -> bool {
         self.is_done()

@@ -44,7 +44,7 @@ impl Poison {
         self.0.store(CLEAN, Relaxed);
     }
 
-    /// To be called with the lock held, and asked before it is released.
+    /// Begins to watch for a panic. To be called with the lock held, and asked before it is released.
     #[inline]
     pub(crate) fn watch(&self) -> Watch<'_> {
         Watch { poison: self, was_panicking: panicking() }

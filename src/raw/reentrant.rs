@@ -92,7 +92,7 @@ impl RawReentrantMutex {
         }
     }
 
-    /// `name` is what the user called, for the panic.
+    /// Locks, once more if the calling thread has locked it. `name` is what the user called, for the panic.
     #[inline]
     #[track_caller]
     pub(crate) fn lock(&self, name: &'static str, call: Call<'_>) {

@@ -152,7 +152,7 @@ impl RawSleepers {
         select.node(&self.queue, std::ptr::null())
     }
 
-    /// [`sleep`](Self::sleep) up to the point where the thread sleeps.
+    /// Does what [`sleep`](Self::sleep) does up to the point where the thread sleeps.
     pub(crate) fn enqueue(&self, node: Node<'_>, place: Place, sleeps: impl FnOnce() -> bool) -> Enqueued {
         let mut locked = self.queue.lock();
         let sleeps = sleeps();
@@ -262,8 +262,8 @@ impl RawSleepers {
         woken.wake_all(Wakeup::WOKEN);
     }
 
-    /// Before a thread sleeps: looks again for a while, with pauses in which a batch comes together in so
-    /// many `places`.
+    /// Looks again for a while before a thread sleeps, with pauses in which a batch comes together in so many
+    /// `places`.
     pub(crate) fn spin<R>(
         &self,
         places: usize,

@@ -57,8 +57,8 @@ use crate::facade::{UnsafeCell, const_fn, contain, per_thread, reached, unique_n
 
 /// What lasts of an object for as long as a thread may still be telling it of that thread's end.
 pub(crate) trait Owner {
-    /// The calling thread, which has inserted `value` for this owner, ends. Called once for each value that
-    /// is in the table then; the object itself may be gone, or be going in another thread.
+    /// Tells the owner that the calling thread, which has inserted `value` for it, ends. Called once for each
+    /// value that is in the table then; the object itself may be gone, or be going in another thread.
     ///
     /// # Safety
     ///
@@ -286,8 +286,8 @@ impl<O: Owner + 'static> Drop for Slots<O> {
     }
 }
 
-/// What differs stays different, and is spread over the bits that choose the slot: the upper ones of the
-/// product.
+/// Spreads a number over the bits that choose the slot, the upper ones of the product. What differs stays
+/// different.
 const fn id_of(number: u64) -> u64 {
     number.wrapping_mul(SPREAD).reverse_bits().rotate_left(SLOT.trailing_zeros())
 }
@@ -475,7 +475,7 @@ impl Table {
         }
     }
 
-    /// There is room (invariant 4).
+    /// Inserts a value. There is room (invariant 4).
     fn insert(&self, id: u64, value: NonNull<()>, share: Share<dyn Owner>) {
         debug_assert!(self.search(id).is_none(), "one value for an object and a thread");
         self.place(Slot { id: Cell::new(id), value: Cell::new(value), share: Cell::new(Some(share)) });
@@ -498,7 +498,7 @@ impl Table {
         Some(removed)
     }
 
-    /// The slot is not empty.
+    /// Removes the slot, which is not empty, and closes the hole.
     fn remove_at(&self, mut hole: usize) -> Slot {
         let removed = Slot::empty();
         self.slot(hole).swap(&removed);
@@ -539,7 +539,7 @@ impl Table {
         self.slots.set(slots.cast());
     }
 
-    /// The thread ends: tells all owners.
+    /// Tells all owners that the thread ends.
     fn end(&self) {
         self.state.set(State::Ending);
         for _ in 0..ROUNDS {

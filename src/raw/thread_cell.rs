@@ -128,7 +128,7 @@ impl Registry {
         })
     }
 
-    /// The cell goes: drops all values that are left, also if some of them panic in doing so.
+    /// Drops all values that are left, as the cell goes, also if some of them panic in doing so.
     pub(crate) fn close(&self) {
         let first = self.locked(|list| {
             list.closed = true;

@@ -36,7 +36,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// For that thread.
+    /// Makes a link for that thread.
     pub(crate) const fn new(thread: ThreadId) -> Self {
         Self { next: Cell::new(ptr::null_mut()), thread }
     }
@@ -57,7 +57,7 @@ pub(crate) struct Pushed {
 }
 
 impl Pushed {
-    /// With this one value.
+    /// Makes a list of this one value.
     pub(crate) fn new(value: NonNull<Link>) -> Self {
         Self { last: AtomicPtr::new(value.as_ptr()) }
     }

@@ -184,10 +184,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.try_lock("try_lock").then(|| self.guard(call))
     }
 
-    /// Attempts to lock, blocking for `timeout` at most. [`Duration::ZERO`] tries once, [`Duration::MAX`]
-    /// waits indefinitely.
-    ///
-    /// A call whose turn comes before the time is up succeeds, and one that gives up leaves nothing behind.
+    /// Attempts to lock, blocking for `timeout` at most. See [time limits](crate#time-limits).
     /// The holder succeeds at once, whatever the timeout.
     ///
     /// # Panics
@@ -212,7 +209,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.lock_until(TimeLimit::within(timeout, call), "try_lock_for").then(|| self.guard(call))
     }
 
-    /// Attempts to lock, blocking until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock, blocking until `deadline` at most. See [time limits](crate#time-limits).
     ///
     /// # Panics
     ///

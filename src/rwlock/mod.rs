@@ -263,8 +263,8 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.try_read(Role::Read).map(|token| self.read_guard(token, call))
     }
 
-    /// Attempts to lock for reading, blocking for `timeout` at most. [`Duration::ZERO`] tries once,
-    /// [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds.
+    /// Attempts to lock for reading, blocking for `timeout` at most. See [time limits](crate#time-limits). A
+    /// call whose turn comes before the time is up succeeds.
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
@@ -273,7 +273,7 @@ impl<T: ?Sized> RwLock<T> {
         token.map(|token| self.read_guard(token, call))
     }
 
-    /// Attempts to lock for reading, blocking until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock for reading, blocking until `deadline` at most. See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
@@ -315,8 +315,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, blocking for `timeout`
-    /// at most. [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely. A call whose turn comes
-    /// before the time is up succeeds.
+    /// at most. See [time limits](crate#time-limits). A call whose turn comes before the time is up succeeds.
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
@@ -326,7 +325,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, blocking until
-    /// `deadline` at most. A deadline in the past tries once.
+    /// `deadline` at most. See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_recursive_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
@@ -364,9 +363,8 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.try_upgradable().then(|| self.upgradable_guard(call))
     }
 
-    /// Attempts to lock for upgradable reading, blocking for `timeout` at most. [`Duration::ZERO`] tries
-    /// once, [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds,
-    /// and one that gives up leaves nothing behind.
+    /// Attempts to lock for upgradable reading, blocking for `timeout` at most. See [time
+    /// limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_upgradable_read_for(&self, timeout: Duration) -> Option<RwLockUpgradableReadGuard<'_, T>> {
@@ -374,8 +372,8 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.upgradable(TimeLimit::within(timeout, call)).then(|| self.upgradable_guard(call))
     }
 
-    /// Attempts to lock for upgradable reading, blocking until `deadline` at most. A deadline in the past
-    /// tries once.
+    /// Attempts to lock for upgradable reading, blocking until `deadline` at most. See [time
+    /// limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_upgradable_read_until(&self, deadline: Instant) -> Option<RwLockUpgradableReadGuard<'_, T>> {
@@ -411,9 +409,7 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.try_write().then(|| self.write_guard(call))
     }
 
-    /// Attempts to lock for writing, blocking for `timeout` at most. [`Duration::ZERO`] tries once,
-    /// [`Duration::MAX`] waits indefinitely. A call whose turn comes before the time is up succeeds, and one
-    /// that gives up leaves nothing behind.
+    /// Attempts to lock for writing, blocking for `timeout` at most. See [time limits](crate#time-limits).
     ///
     /// ```
     /// use std::time::Duration;
@@ -431,7 +427,7 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.write(TimeLimit::within(timeout, call)).then(|| self.write_guard(call))
     }
 
-    /// Attempts to lock for writing, blocking until `deadline` at most. A deadline in the past tries once.
+    /// Attempts to lock for writing, blocking until `deadline` at most. See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write_until(&self, deadline: Instant) -> Option<RwLockWriteGuard<'_, T>> {
@@ -445,13 +441,13 @@ impl<T: ?Sized> RwLock<T> {
         self.call(How::Read).acquiring(timed);
     }
 
-    /// The same for one that is about to write.
+    /// Tells of a call of `lock_all` that is about to write this, among others.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn announce_write(&self, timed: bool) {
         self.call(How::Write).acquiring(timed);
     }
 
-    /// [`read`](Self::read) for `lock_all`, which waits for several before one deadline.
+    /// Locks as [`read`](Self::read) does, for `lock_all`, which waits for several before one deadline.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn read_before(&self, deadline: &Deadline) -> Option<RwLockReadGuard<'_, T>> {
         let call = self.call(How::Read);
@@ -459,14 +455,14 @@ impl<T: ?Sized> RwLock<T> {
         token.map(|token| self.read_guard(token, call))
     }
 
-    /// [`write`](Self::write) for `lock_all`.
+    /// Locks as [`write`](Self::write) does, for `lock_all`.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn write_before(&self, deadline: &Deadline) -> Option<RwLockWriteGuard<'_, T>> {
         let call = self.call(How::Write);
         self.raw.write(TimeLimit::again_before(deadline, call)).then(|| self.write_guard(call))
     }
 
-    /// What tells this lock from every other: the address of its word, which the value never shares.
+    /// Returns what tells this lock from every other: the address of its word, which the value never shares.
     pub(crate) fn address(&self) -> usize {
         (&raw const self.raw).addr()
     }

@@ -174,7 +174,7 @@ impl Semaphore {
 
     const_fn! {
         /// Makes a semaphore with this many permits and a name, under which [diagnosis](crate#diagnosis)
-        /// tells of it. Without the feature `diagnose` the name is not kept.
+        /// tells of it.
         ///
         /// # Panics
         ///
@@ -256,7 +256,7 @@ impl Semaphore {
 
     /// Takes a permit, waiting for `timeout` at most.
     ///
-    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// ```
     /// use std::time::Duration;
@@ -279,8 +279,7 @@ impl Semaphore {
 
     /// Takes `n` permits at once, waiting for `timeout` at most.
     ///
-    /// [`Duration::ZERO`] tries once, [`Duration::MAX`] waits indefinitely. Returns `None` at once if the
-    /// semaphore can never have so many.
+    /// See [time limits](crate#time-limits). Returns `None` at once if the semaphore can never have so many.
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_for(&self, n: usize, timeout: Duration) -> Option<SemaphorePermit<'_>> {

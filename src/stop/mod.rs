@@ -226,7 +226,7 @@ impl StopToken {
     /// Blocks until the thread is asked to stop, for `timeout` at most: a sleep that ends early. Returns
     /// whether it was.
     ///
-    /// [`Duration::ZERO`] does not block, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_for(&self, timeout: Duration) -> bool {
         self.0.stopped().wait_within(TimeLimit::within(timeout, self.call()))

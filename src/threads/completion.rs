@@ -50,7 +50,7 @@ pub(super) trait Outcome<T>: Job {
     /// Drops the result, now or when it is there.
     fn detach(&self);
 
-    /// [`detach`](Self::detach) that puts the drop off.
+    /// Detaches as [`detach`](Self::detach) does, and puts the drop off.
     fn detach_later(self: Arc<Self>);
 }
 

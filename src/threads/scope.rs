@@ -160,8 +160,7 @@ impl<T> ScopedTask<'_, T> {
         self.0.join()
     }
 
-    /// Blocks until the task is done, for `timeout` at most. [`Duration::ZERO`] does not block,
-    /// [`Duration::MAX`] waits indefinitely.
+    /// Blocks until the task is done, for `timeout` at most. See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -170,7 +169,7 @@ impl<T> ScopedTask<'_, T> {
         self.0.join_for(timeout).map_err(Self)
     }
 
-    /// Blocks until the task is done, until `deadline` at most. A deadline in the past does not block.
+    /// Blocks until the task is done, until `deadline` at most. See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -255,8 +255,7 @@ impl<T> Task<T> {
         self.0.join()
     }
 
-    /// Blocks until the task is done, for `timeout` at most. [`Duration::ZERO`] does not block,
-    /// [`Duration::MAX`] waits indefinitely.
+    /// Blocks until the task is done, for `timeout` at most. See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -266,7 +265,7 @@ impl<T> Task<T> {
         self.0.join_for(timeout).map_err(Self)
     }
 
-    /// Blocks until the task is done, until `deadline` at most. A deadline in the past does not block.
+    /// Blocks until the task is done, until `deadline` at most. See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -125,7 +125,7 @@ impl<T: Send + 'static> Worker<T> {
         Self::start("try_spawn", name.into(), f)
     }
 
-    /// `call` is what the user called, for the panic.
+    /// Starts the thread. `call` is what the user called, for the panic.
     #[track_caller]
     fn start<F>(call: &str, name: String, f: F) -> io::Result<Self>
     where
@@ -191,7 +191,7 @@ impl<T> Worker<T> {
     /// are, the result is `false`, and a later call may succeed. Where [`is_alive`](Self::is_alive) says
     /// `false` already, the first such call may be late by 5 ms.
     ///
-    /// [`Duration::ZERO`] does not wait for the thread, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// ```
     /// use lockwork::Worker;
@@ -236,7 +236,7 @@ impl<T> Worker<T> {
         self.shared.ended.wait_within(TimeLimit::of(deadline)) && self.join_thread(deadline)
     }
 
-    /// Of a thread that has nothing left to do but end: waits until the system has it back.
+    /// Waits until the system has a thread back that has nothing left to do but end.
     fn join_thread(&self, deadline: &Deadline) -> bool {
         // A thread's thread-local destructors are part of its end, and one of them may be here.
         let other = self.ending.as_ref().filter(|_| self.thread != threads::current_id());

@@ -154,7 +154,7 @@ impl Waiter {
         self.select.is_null()
     }
 
-    /// Null for a thread that waits in one queue.
+    /// Returns the selecting thread's, or null for a thread that waits in one queue.
     pub(super) fn select(&self) -> *const Select {
         self.select
     }

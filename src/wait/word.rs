@@ -53,8 +53,8 @@ impl Word {
         self.has(Self::QUEUE_LOCKED)
     }
 
-    /// In [`unlock_as`](super::queue::LockedQueue::unlock_as): whether work was delegated since the holder of
-    /// the queue lock decided last.
+    /// Returns, in [`unlock_as`](super::queue::LockedQueue::unlock_as), whether work was delegated since the
+    /// holder of the queue lock decided last.
     pub(crate) fn is_recheck(self) -> bool {
         self.has(Self::RECHECK)
     }

@@ -121,7 +121,7 @@ impl Inversion {
     }
 }
 
-/// A thread by its name, which is empty if it has none.
+/// Describes a thread by its name, which is empty if it has none.
 fn in_words(thread: &str) -> String {
     if thread.is_empty() { "a thread without a name".to_owned() } else { format!("thread {thread:?}") }
 }

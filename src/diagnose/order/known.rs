@@ -25,7 +25,8 @@ per_process! {
 pub(super) struct Chain(u64);
 
 impl Chain {
-    /// `held` says which locks are held and how, and `wanted` and `way` which lock is wanted and how.
+    /// Makes the chain of the locks that are `held`, with how they are held, and of the one that is `wanted`,
+    /// in the given `way`.
     #[inline]
     pub(super) fn new(held: u64, wanted: u64, way: u64) -> Self {
         // The finishing steps of a common hash, as each bit of each of the three must count in all bits.

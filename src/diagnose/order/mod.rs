@@ -100,12 +100,13 @@ pub(super) fn is_known(held: u64, wanted: u64, mode: Mode, timed: bool) -> bool 
     chain(held, wanted, mode, timed).is_known()
 }
 
-/// A thread that holds something is about to lock by a call that may wait, which is not known yet.
+/// Checks the order for a thread that holds something and is about to lock by a call that may wait, which is
+/// not known yet.
 pub(super) fn acquiring(new: &Called, timed: bool) -> Result<(), Box<Inversion>> {
     check(new, timed, chain(own_chain(), new.id, new.mode, timed))
 }
 
-/// A lock is gone.
+/// Forgets a lock that is gone.
 pub(super) fn forget(id: u64) {
     // Relaxed: the thread that has used the lock last knows that it was used.
     if USED.load(Relaxed) != 0 {

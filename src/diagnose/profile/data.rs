@@ -111,7 +111,7 @@ pub struct LockNumbers {
 /// The numbers of waits are counted by length: shorter than a microsecond, than two, than four, and so on.
 pub(super) const BUCKETS: usize = 27;
 
-/// The place in a histogram of a wait of so many nanoseconds.
+/// Returns the place in a histogram of a wait of so many nanoseconds.
 pub(super) fn bucket(nanos: u64) -> usize {
     ((u64::BITS - (nanos / 1000).leading_zeros()) as usize).min(BUCKETS - 1)
 }
@@ -154,7 +154,7 @@ pub(super) struct TimedWait {
     pub(super) waiting: u32,
 }
 
-/// A lock in words.
+/// Describes a lock.
 pub(super) fn lock_in_words(
     kind: Kind,
     name: Option<&'static str>,
@@ -169,7 +169,7 @@ pub(super) fn lock_in_words(
 }
 
 impl Contention {
-    /// The lock, the call that waited, and the acquisition that made it wait, in words.
+    /// Describes the lock, the call that waited, and the acquisition that made it wait.
     pub(super) fn frames(&self) -> [(String, Option<Place>); 3] {
         let lock = lock_in_words(self.kind, self.name, self.number, self.first_used);
         let call = format!("{}::{} at {}", self.kind.name(), self.mode.name(), self.waited_at);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::data::Profile;
 
-/// A frame without what separates frames and lines.
+/// Returns a frame without what separates frames and lines.
 fn clean(frame: &str) -> String {
     frame.replace([';', '\n', '\r'], ",")
 }

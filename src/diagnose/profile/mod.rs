@@ -143,7 +143,7 @@ thread_own! {
     static DRAWN: Cell<u32> = Cell::new(0);
 }
 
-/// The record of a lock, for a thread that is in a call of it. `None` in a child of a `fork`.
+/// Returns the record of a lock, for a thread that is in a call of it. `None` in a child of a `fork`.
 #[inline]
 fn record<'a>(called: &Called) -> Option<&'a Record> {
     let found = RECORDS.with(|sets| {
@@ -180,13 +180,13 @@ fn find(called: &Called) -> Option<NonNull<Record>> {
     Some(record)
 }
 
-/// The same, if it is a lock.
+/// Returns the record of an object as [`record`] does, if it is a lock.
 fn record_if_counted<'a>(called: &Called) -> Option<&'a Record> {
     if called.kind.is_lock() { record(called) } else { None }
 }
 
-/// A call cannot go on at once. The result is for [`acquired`] or [`gave_up`]: the number of the lock, as the
-/// thread may get there with another if what is told was changed meanwhile.
+/// Notes that a call cannot go on at once. Returns the number of the lock, for [`acquired`] or [`gave_up`],
+/// as the thread may get there with another if what is told was changed meanwhile.
 pub(super) fn contended(new: &Called) -> u64 {
     let Some(record) = record_if_counted(new) else { return 0 };
     let now = nanos();
@@ -196,7 +196,7 @@ pub(super) fn contended(new: &Called) -> u64 {
     new.id
 }
 
-/// A thread has locked. `token` is what [`contended`] has returned, or 0.
+/// Notes that a thread has locked. `token` is what [`contended`] has returned, or 0.
 pub(super) fn acquired(new: &Called, token: u64, parked: bool) {
     let Some(record) = record_if_counted(new) else { return };
     if token == new.id {
@@ -205,7 +205,7 @@ pub(super) fn acquired(new: &Called, token: u64, parked: bool) {
     record.locked(new.place, new.mode.is_exclusive());
 }
 
-/// A call has got nothing before its time-out.
+/// Notes that a call has got nothing before its time-out.
 pub(super) fn gave_up(new: &Called, token: u64, parked: bool) {
     if token != new.id {
         return;
@@ -215,7 +215,7 @@ pub(super) fn gave_up(new: &Called, token: u64, parked: bool) {
     }
 }
 
-/// A thread is about to unlock.
+/// Notes that a thread is about to unlock.
 pub(super) fn releasing(holding: &Holding) {
     let Called { place, mode, .. } = holding.called;
     if let Some(record) = record_if_counted(&holding.called) {
@@ -293,7 +293,7 @@ fn is_drawn(n: u32) -> bool {
     n <= 1 || (u64::from(drawn) * u64::from(n)) >> 32 == 0
 }
 
-/// A lock is gone: its numbers are kept with those of its like.
+/// Forgets a lock that is gone: its numbers are kept with those of its like.
 pub(super) fn forget(id: u64) {
     // Relaxed: as where it is stored. After the last profile locks that are newer have no record, and those
     // that have are freed with their locks.
@@ -322,7 +322,7 @@ impl State {
         }
     }
 
-    /// All that is known, at the time `now`.
+    /// Returns all that is known, at the time `now`.
     fn profile(&self, now: u64) -> Profile {
         let (began, since) = self.began.unwrap_or((SystemTime::UNIX_EPOCH, now));
         let (mut entries, mut locks) = (Vec::new(), Vec::new());

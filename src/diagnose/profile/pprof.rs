@@ -33,7 +33,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// `ValueType`.
+    /// Makes a `ValueType`.
     fn value_type(&mut self, name: &str, unit: &str) -> Message {
         let mut message = Message::default();
         message.number(1, self.strings.place(name));
@@ -41,7 +41,7 @@ impl Writer {
         message
     }
 
-    /// The number of a location, written with its function if it is new.
+    /// Returns the number of a location, written with its function if it is new.
     fn location(&mut self, frame: (String, Option<Place>)) -> u64 {
         if let Some(&id) = self.frames.get(&frame) {
             return id;
@@ -70,7 +70,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The whole message.
+/// Returns the whole message.
 pub(super) fn encode(profile: &Profile) -> Vec<u8> {
     let strings = Strings { places: BTreeMap::from([(String::new(), 0)]), all: vec![String::new()] };
     let mut writer = Writer { profile: Message::default(), strings, frames: BTreeMap::new() };
@@ -106,7 +106,7 @@ pub(super) fn encode(profile: &Profile) -> Vec<u8> {
     writer.profile.into_bytes()
 }
 
-/// `Label`, of a string.
+/// Adds a `Label`, of a string.
 fn label(writer: &mut Writer, sample: &mut Message, key: &str, value: &str) {
     let mut label = Message::default();
     label.number(1, writer.strings.place(key));

@@ -20,7 +20,7 @@ impl Message {
         self.0.push(number.to_le_bytes()[0]);
     }
 
-    /// A number; nothing if it is zero, which is what a reader takes a missing one for.
+    /// Adds a number; nothing if it is zero, which is what a reader takes a missing one for.
     pub(super) fn number(&mut self, field: u64, number: u64) {
         if number != 0 {
             self.varint(field << 3 | VARINT);
@@ -28,7 +28,7 @@ impl Message {
         }
     }
 
-    /// Several numbers, packed, zeros among them.
+    /// Adds several numbers, packed, zeros among them.
     pub(super) fn numbers(&mut self, field: u64, numbers: &[u64]) {
         let mut packed = Self::default();
         numbers.iter().for_each(|&number| packed.varint(number));

@@ -113,7 +113,8 @@ impl Record {
         }
     }
 
-    /// A call cannot go on at once. Returns how many wait now, this one among them, and what was charged.
+    /// Notes that a call cannot go on at once. Returns how many wait now, this one among them, and what was
+    /// charged.
     pub(super) fn begin(&self, now: u64, exclusive: bool) -> (u64, Charges) {
         add(&self.contended, 1);
         if self.waiting.load(Relaxed) == 0 {
@@ -127,7 +128,7 @@ impl Record {
         (waiting, self.charges())
     }
 
-    /// Such a call has ended.
+    /// Notes that such a call has ended.
     pub(super) fn end(&self, now: u64, ending: Ending) {
         self.charge(now);
         let Ending { nanos, parked, locked, exclusive } = ending;
@@ -143,7 +144,7 @@ impl Record {
         add(&self.histogram[bucket(nanos)], 1);
     }
 
-    /// A thread has locked.
+    /// Notes that a thread has locked.
     #[inline]
     pub(super) fn locked(&self, at: &'static At, exclusive: bool) {
         if exclusive {
@@ -159,7 +160,7 @@ impl Record {
         }
     }
 
-    /// A thread is about to unlock that has held the lock for so long.
+    /// Notes that a thread is about to unlock that has held the lock for so long.
     #[inline]
     pub(super) fn unlocking(&self, at: &'static At, exclusive: bool, held: u64, now: u64) {
         if self.longest_hold.load(Relaxed) < held {
@@ -181,7 +182,7 @@ impl Record {
         }
     }
 
-    /// The number of a holder's place; the last if it has none.
+    /// Returns the number of a holder's place; the last if it has none.
     fn place(&self, holder: *mut At) -> usize {
         if holder.is_null() {
             return HOLDERS;

@@ -59,24 +59,24 @@ pub(crate) fn note(state: &'static str) {
     REACHED.with_borrow_mut(|reached| reached.insert(state));
 }
 
-/// What was noted on this thread since this was asked last.
+/// Returns what was noted on this thread since this was asked last.
 pub(crate) fn take_notes() -> BTreeSet<&'static str> {
     REACHED.take()
 }
 
-/// What the caller supposes. A look just before the exchange would tell nothing that the exchange does not,
-/// and hide those of other threads. A model that is about the looks asks for them.
+/// Returns what the caller supposes. A look just before the exchange would tell nothing that the exchange
+/// does not, and hide those of other threads. A model that is about the looks asks for them.
 pub(crate) fn guess<T>(look: impl FnOnce() -> T, supposed: T) -> T {
     if LOOKS.get() { look() } else { supposed }
 }
 
-/// See [`guess`].
+/// Sets whether [`guess`] looks.
 pub(crate) fn set_looks(looks: bool) {
     LOOKS.set(looks);
 }
 
-/// loom's own number, which begins anew with each interleaving and is not reused in it. It stands in the id's
-/// `Debug` and nowhere else.
+/// Returns loom's own number, which begins anew with each interleaving and is not reused in it. It stands in
+/// the id's `Debug` and nowhere else.
 pub(crate) fn this_thread() -> NonZeroU64 {
     let id = format!("{:?}", loom::thread::current().id());
     let digits = id.trim_start_matches("ThreadId(").trim_end_matches(')');
@@ -84,7 +84,7 @@ pub(crate) fn this_thread() -> NonZeroU64 {
     NonZeroU64::MIN.saturating_add(number)
 }
 
-/// The first, in a model.
+/// Returns the first, in a model.
 pub(crate) const fn draw(_n: usize) -> usize {
     0
 }
@@ -101,12 +101,12 @@ std::thread_local! {
     static STARVES: Cell<bool> = const { Cell::new(true) };
 }
 
-/// As the body of the model on this thread has said, else never.
+/// Returns what the body of the model on this thread has said, else `false`.
 pub(crate) fn turn(_came: bool) -> bool {
     TURNS.get()
 }
 
-/// See [`turn`].
+/// Sets what [`turn`] returns.
 pub(crate) fn set_turns(turns: bool) {
     TURNS.set(turns);
 }
@@ -129,20 +129,20 @@ pub(crate) fn set_endless_rounds(endless: bool) {
     ENDLESS_ROUNDS.set(endless);
 }
 
-/// How often a thread with a deadline returns from `park` in the model on this thread, until the deadline has
-/// passed: it may outlive each wake-up but the last. One, unless the model's body has said more: that leaves
-/// out the timed waiter that is woken, loses, and waits again, and keeps models small.
+/// Sets how often a thread with a deadline returns from `park` in the model on this thread, until the
+/// deadline has passed: it may outlive each wake-up but the last. Once, unless the model's body has said
+/// more: that leaves out the timed waiter that is woken, loses, and waits again, and keeps models small.
 pub(crate) fn set_lives(lives: u32) {
     LIVES.set(lives);
 }
 
-/// Whether a waiter may be starving in the model on this thread: unless its body has said otherwise, which
-/// keeps models small that are about something else.
+/// Sets whether a waiter may be starving in the model on this thread: it may, unless the model's body has
+/// said otherwise, which keeps models small that are about something else.
 pub(crate) fn set_starves(starves: bool) {
     STARVES.set(starves);
 }
 
-/// Nothing: whatever the thread does next gives the others their turn.
+/// Does nothing: whatever the thread does next gives the others their turn.
 pub(crate) fn yield_now() {}
 
 #[derive(Clone, Debug)]
@@ -159,7 +159,7 @@ pub(crate) enum Deadline {
 impl Deadline {
     pub(crate) const NEVER: Self = Self::Never;
 
-    /// Nothing is told of calls.
+    /// Returns the deadline as it is: nothing is told of calls.
     pub(crate) fn of_call(self, _call: &crate::observe::Call<'_>) -> Self {
         self
     }
@@ -180,7 +180,7 @@ impl Deadline {
         Self::Finite { passed: Cell::new(passed), lives: Cell::new(lives) }
     }
 
-    /// Models have no clock: any instant is one that may pass while the thread is parked.
+    /// Makes a deadline that may pass while the thread is parked, whatever the instant: models have no clock.
     pub(crate) fn at(_: Instant) -> Self {
         Self::finite(false, LIVES.get())
     }

@@ -28,7 +28,7 @@ impl Parker {
         Self(Arc::clone(&self.0))
     }
 
-    /// Without an end in sight: until the notification, with loom's one spurious return. With a deadline:
+    /// Blocks, without a deadline until the notification, with loom's one spurious return; with a deadline
     /// until it passes, which is now or when the others have had their turn. The caller looks at its own
     /// state first, so a wake-up that came in that turn is found; a thread that no thread will ever wake
     /// times out and is no deadlock. A wake-up that came before the deadline passed leaves it unpassed if it

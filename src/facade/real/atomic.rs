@@ -63,23 +63,23 @@ atomic!(AtomicU32, u32, fetch_sub);
 atomic!(AtomicU64, u64, fetch_add);
 atomic!(AtomicUsize, usize, fetch_add fetch_sub);
 
-/// The first half of a handshake over two words: exchanges this one. The thread that then loads the other
-/// by [`load_in_order`] and the thread that changes the other and then this side of a [`fence_in_order`]
-/// loads this one cannot both miss what the other did: all three stand in one total order.
+/// Exchanges one of two words: the first half of a handshake. The thread that then loads the other by
+/// [`load_in_order`] and the thread that changes the other and then this side of a [`fence_in_order`] loads
+/// this one cannot both miss what the other did: all three stand in one total order.
 #[inline]
 pub(crate) fn exchange_in_order(word: &AtomicU32, current: u32, new: u32) -> bool {
     // proof: facade.exchange_in_order
     word.0.compare_exchange(current, new, Ordering::SeqCst, Ordering::Relaxed).is_ok()
 }
 
-/// The second half of the same.
+/// Loads the other of the two words: the second half of the same.
 #[inline]
 pub(crate) fn load_in_order(word: &AtomicU32) -> u32 {
     // proof: facade.load_in_order
     word.0.load(Ordering::SeqCst)
 }
 
-/// The other side of the same: stands between the change of the one word and the load of the other.
+/// Stands between the change of the one word and the load of the other: the other side of the same.
 #[inline]
 pub(crate) fn fence_in_order() {
     // proof: facade.fence_in_order

@@ -43,7 +43,7 @@ thread_local! {
     static AT_END: AtEnd = const { AtEnd };
 }
 
-/// The lowest number that no thread has.
+/// Takes the lowest number that no thread has.
 fn take() -> Option<usize> {
     TAKEN.iter().zip(0..).find_map(|(word, at)| {
         // Relaxed: carries nothing.
@@ -76,7 +76,7 @@ fn new_line() -> usize {
     line
 }
 
-/// The calling thread's number. No other thread has it until this one ends, if there are enough.
+/// Returns the calling thread's number. No other thread has it until this one ends, if there are enough.
 #[inline]
 pub(crate) fn mine() -> usize {
     match LINE.get() {
@@ -85,8 +85,8 @@ pub(crate) fn mine() -> usize {
     }
 }
 
-/// The first that no thread has had so far. Behind a [`fence_in_order`](super::atomic::fence_in_order),
-/// none is left out whose thread came first.
+/// Returns the first number that no thread has had so far. Behind a
+/// [`fence_in_order`](super::atomic::fence_in_order), none is left out whose thread came first.
 pub(crate) fn used() -> usize {
     // Relaxed: in order behind the caller's fence.
     // proof: lines.used

@@ -42,7 +42,7 @@ impl<T> PerThread<T> {
     }
 }
 
-/// A number that no thread in this process gets again. Not 0. Runs out after some centuries.
+/// Returns a number that no thread in this process gets again. Not 0. Runs out after some centuries.
 pub(crate) fn unique_number() -> u64 {
     per_process! {
         static LAST: platform::atomic::AtomicU64 = platform::atomic::AtomicU64::new(0);
@@ -87,7 +87,7 @@ impl Advice {
     }
 }
 
-/// A number that a model needs smaller: the first one here.
+/// Returns the first of two numbers, of which the second is a model's.
 pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
     real
 }
@@ -171,7 +171,7 @@ impl<T> Data<T> {
 }
 
 impl<T: ?Sized> Data<T> {
-    /// Where the data live. The thread that dereferences it answers for exclusion.
+    /// Returns where the data live. The thread that dereferences it answers for exclusion.
     #[inline]
     pub(crate) const fn as_ptr(&self) -> *mut T {
         self.0.get()
@@ -227,7 +227,7 @@ pub(crate) struct Deadline {
 impl Deadline {
     pub(crate) const NEVER: Self = Self { at: None, subject: Subject::NONE, waited: Waited::NOT_YET };
 
-    /// A deadline `timeout` from now. One too far away to be told is never.
+    /// Makes a deadline `timeout` from now. One too far away to be told is never.
     pub(crate) fn after(timeout: Duration) -> Self {
         Self { at: platform::now().checked_add(timeout), ..Self::NEVER }
     }
@@ -276,17 +276,17 @@ impl Deadline {
 
 crate::facade::only! { observed:
     impl Deadline {
-        /// What the thread waits for.
+        /// Returns what the thread waits for.
         pub(crate) fn subject(&self) -> Subject {
             self.subject
         }
 
-        /// When the call gives up.
+        /// Returns when the call gives up.
         pub(crate) fn call_ends(&self) -> Option<Instant> {
             self.waited.ends(self.at)
         }
 
-        /// Since when the call has waited: from its first sleep on.
+        /// Returns since when the call has waited: from its first sleep on.
         pub(crate) fn waited(&self) -> &Waited {
             &self.waited
         }
@@ -331,14 +331,15 @@ thread_local! {
     static THREAD: Cell<Option<NonZeroU64>> = const { Cell::new(None) };
 }
 
-/// The calling thread's number, if it has asked for one.
+/// Returns the calling thread's number, if it has asked for one.
 #[inline]
 pub(crate) fn known_thread() -> Option<NonZeroU64> {
     THREAD.get()
 }
 
-/// The calling thread's number, which no other thread has had or will have. (`std` numbers threads as well,
-/// but tells the number on no stable Rust, and a thread whose thread-local data are gone cannot ask it.)
+/// Returns the calling thread's number, which no other thread has had or will have. (`std` numbers threads as
+/// well, but tells the number on no stable Rust, and a thread whose thread-local data are gone cannot ask
+/// it.)
 #[inline]
 pub(crate) fn this_thread() -> NonZeroU64 {
     known_thread().unwrap_or_else(number_thread)
@@ -412,7 +413,7 @@ pub(crate) mod threads {
     }
 
     impl Handle {
-        /// A new thread for `body`, which is expected not to panic.
+        /// Starts a thread for `body`, which is expected not to panic.
         pub(crate) fn spawn(
             name: String,
             stack_size: Option<usize>,

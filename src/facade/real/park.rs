@@ -33,7 +33,7 @@ pub(crate) struct Parker {
 const LONGEST_PARK: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Parker {
-    /// For the calling thread, which is the only one that may call [`park`](Self::park).
+    /// Makes one for the calling thread, which is the only one that may call [`park`](Self::park).
     pub(crate) fn new() -> Self {
         Self { thread: own_handle(), parked: Cell::new(false), looks: Cell::new(0) }
     }
@@ -59,7 +59,7 @@ impl Parker {
         }
     }
 
-    /// [`park`](Self::park) of a thread without a handle.
+    /// Sleeps in the place of [`park`](Self::park), for a thread without a handle.
     #[cold]
     fn nap(&self, deadline: &Deadline) {
         const YIELDS: u32 = 16;
@@ -105,7 +105,7 @@ thread_local! {
     static HAS_NO_HANDLE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The calling thread's handle; none if the thread is so far into its end that it has none any more.
+/// Returns the calling thread's handle; none if the thread is so far into its end that it has none any more.
 ///
 /// `std` answers that question by a panic and in no other way. The panic is caught, and not provoked again by
 /// the same thread. The panic hook reports it all the same. To have a destructor tell instead would cost each

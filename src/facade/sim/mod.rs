@@ -188,22 +188,22 @@ pub fn work(time: Time) {
     machine::charge(time);
 }
 
-/// The time on the caller's core since the run began; 0 outside of one.
+/// Returns the time on the caller's core since the run began; 0 outside of one.
 pub fn time() -> Time {
     machine::now()
 }
 
-/// A number below `bound` that looks random, of a sequence that the seed begins.
+/// Returns a number below `bound` that looks random, of a sequence that the seed begins.
 pub fn random(bound: u64) -> u64 {
     machine::random(bound)
 }
 
-/// What the calling thread has done so far.
+/// Returns what the calling thread has done so far.
 pub fn counts() -> Counts {
     machine::counts()
 }
 
-/// What each thread of the run has done so far, but for the hogs.
+/// Returns what each thread of the run has done so far, but for the hogs.
 pub fn all_counts() -> Vec<Counts> {
     machine::all_counts()
 }
@@ -249,13 +249,14 @@ pub fn yield_now() {
     machine::yield_now();
 }
 
-/// The virtual time as an instant.
+/// Returns the virtual time as an instant.
 pub(crate) fn now() -> Instant {
     static START: OnceLock<Instant> = OnceLock::new();
     *START.get_or_init(Instant::now) + Duration::from_nanos(time() / Machine::NS)
 }
 
-/// A number below `n`, which is at least one: of the virtual time, so that a run is the same each time.
+/// Returns a number below `n`, which is at least one: of the virtual time, so that a run is the same each
+/// time.
 pub(crate) fn draw(n: usize) -> usize {
     let mixed = (time() ^ (time() >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 32) as usize % n
@@ -296,7 +297,7 @@ pub mod atomic {
                     Self(std::sync::atomic::$name::new(value))
                 }
 
-                /// The operation takes effect once no core is behind.
+                /// Pays for an operation, which takes effect once no core is behind.
                 #[inline]
                 fn access(&self, access: Access) -> &std::sync::atomic::$name $(<$generic>)? {
                     machine::sync();

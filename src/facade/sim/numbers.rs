@@ -24,7 +24,7 @@ pub fn with_numbers<R>(numbers: &[(&'static str, u32)], run: impl FnOnce() -> R)
     (result, unused)
 }
 
-/// The number of that name in this run.
+/// Returns the number of that name in this run.
 pub(crate) fn number(name: &'static str, value: u32) -> u32 {
     CHANGED.with(|all| {
         let all = all.borrow();

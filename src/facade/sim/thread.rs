@@ -37,7 +37,7 @@ impl Thread {
         Self(Arc::new(Shared { handles: new(), token: new(), ended: new() }))
     }
 
-    /// Another handle, without paying for it.
+    /// Returns another handle, without paying for it.
     pub(super) fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -93,12 +93,12 @@ pub(crate) fn sleep(time: Duration) {
     wait(&never, 0, Some(time));
 }
 
-/// Of the operating system's thread: one panic at a time.
+/// Returns whether the operating system's thread panics: one panic at a time.
 pub(crate) fn panicking() -> bool {
     std::thread::panicking()
 }
 
-/// As many as the machine has cores.
+/// Returns the number of the machine's cores.
 pub(crate) fn available_parallelism() -> io::Result<NonZero<usize>> {
     let cores = machine::with(|world| world.machine.cores).and_then(NonZero::new);
     cores.ok_or_else(|| io::ErrorKind::Unsupported.into())
@@ -128,7 +128,7 @@ impl Builder {
     }
 }
 
-/// A new thread. `background` if the run may end without it.
+/// Starts a thread. `background` if the run may end without it.
 pub(super) fn spawn<R: 'static>(body: Box<dyn FnOnce() -> R>, background: bool) -> JoinHandle<R> {
     let thread = Thread::new();
     let result = Arc::new(Mutex::new(None));
@@ -144,7 +144,7 @@ pub(super) fn spawn<R: 'static>(body: Box<dyn FnOnce() -> R>, background: bool) 
     handle
 }
 
-/// Called by a thread when its values are gone.
+/// Tells those that join a thread that its values are gone.
 pub(super) fn ended(thread: &Thread) {
     thread.0.ended.store(1, SeqCst);
     wake(&thread.0.ended, usize::MAX);
@@ -167,13 +167,13 @@ impl<R> JoinHandle<R> {
         Ok(self.result().expect("a thread that has ended"))
     }
 
-    /// What it returned, if it has ended.
+    /// Returns what the thread returned, if it has ended.
     pub(super) fn result(&self) -> Option<R> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// A time as the machine counts it.
+/// Returns a time as the machine counts it.
 pub(super) fn ticks(time: Duration) -> Time {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).saturating_mul(Machine::NS)
 }

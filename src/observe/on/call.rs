@@ -15,7 +15,7 @@ pub(super) enum Which<'a> {
 }
 
 impl Which<'_> {
-    /// The object's number. `None` if nothing is told of it.
+    /// Returns the object's number. `None` if nothing is told of it.
     #[inline(always)]
     pub(super) fn id(self) -> Option<u64> {
         match self {
@@ -33,14 +33,14 @@ impl Which<'_> {
     }
 }
 
-/// What a call does, as one word.
+/// Returns what a call does, as one word.
 #[inline(always)]
 const fn meta(kind: Kind, mode: Mode, shared: bool, count: u32) -> u64 {
     kind as u64 | (mode as u64) << 8 | (shared as u64) << 24 | (count as u64) << 32
 }
 
-/// One term of a thread's chain: sums of such are as good as different for different sets of locks. What is
-/// no lock adds nothing, nor does one that another thread may have by now.
+/// Returns one term of a thread's chain: sums of such are as good as different for different sets of locks.
+/// What is no lock adds nothing, nor does one that another thread may have by now.
 pub(super) fn mix(id: u64, meta: u64) -> u64 {
     let Parts { kind, mode, shared, .. } = Parts::of(meta);
     if !kind.is_lock() || shared {
@@ -99,7 +99,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A call of the caller's caller.
+    /// Makes a call of the caller's caller.
     #[inline]
     #[track_caller]
     pub(crate) const fn new(kind: Kind, mode: Mode, identity: &'a Identity) -> Self {
@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A call about an object without an [`Identity`]: it goes by its address.
+    /// Makes a call about an object without an [`Identity`], which goes by its address.
     #[inline]
     #[track_caller]
     pub(crate) fn at<T: ?Sized>(kind: Kind, mode: Mode, object: *const T) -> Self {
@@ -121,32 +121,32 @@ impl<'a> Call<'a> {
         Self { which: Which::At(address), kind, mode, shared: false, count: 1, place: Location::caller() }
     }
 
-    /// For so many permits.
+    /// Makes it a call for so many permits.
     #[inline]
     pub(crate) const fn count(self, n: usize) -> Self {
         let count = if n > u32::MAX as usize { u32::MAX } else { n as u32 };
         Self { count, ..self }
     }
 
-    /// Its guard may go to another thread.
+    /// Makes it one whose guard may go to another thread.
     #[inline]
     pub(crate) const fn shared(self) -> Self {
         Self { shared: true, ..self }
     }
 
-    /// Its guard may go to another thread, if that one may.
+    /// Makes it one whose guard may go to another thread, if that one may.
     #[inline]
     pub(crate) fn like(self, held: &Held) -> Self {
         Self { shared: held.is_shared(), ..self }
     }
 
-    /// The same in another mode.
+    /// Returns the same call in another mode.
     #[inline]
     pub(crate) fn mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
     }
 
-    /// As what goes by registers, so that no fast path writes it to memory.
+    /// Returns the call as what goes by registers, so that no fast path writes it to memory.
     #[inline(always)]
     pub(super) fn to_parts(self) -> (Which<'a>, u64, &'static Location<'static>) {
         let Self { which, kind, mode, shared, count, place } = self;
@@ -170,7 +170,7 @@ impl<'a> Call<'a> {
         matches!(self.which, Which::Unknown)
     }
 
-    /// The call by itself.
+    /// Returns the call by itself.
     #[inline]
     pub(crate) fn subject(&self) -> Subject {
         let Some(id) = self.which.id() else { return Subject::NONE };

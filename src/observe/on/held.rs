@@ -30,7 +30,7 @@ impl fmt::Debug for HeldEntry {
 impl Held {
     pub(crate) const NONE: Self = Self(None);
 
-    /// For a thread that has just locked.
+    /// Enters a lock that the calling thread has just locked, if anything is noted.
     #[inline(always)]
     pub(crate) fn new(call: Call<'_>) -> Self {
         if super::level() == 0 {
@@ -40,8 +40,8 @@ impl Held {
         Self::enter(which, meta, place)
     }
 
-    /// The way of a thread that locks the lock again that it has locked last at this depth, in the same
-    /// place: no call, so no register is saved.
+    /// Enters a lock. For a thread that locks the lock again that it has locked last at this depth, in the
+    /// same place, without a call, so no register is saved.
     #[cold]
     #[inline(never)]
     fn enter(which: Which<'_>, meta: u64, place: &'static Location<'static>) -> Self {
@@ -87,7 +87,7 @@ impl Held {
         self.0.is_some_and(|held| held.holding().is_none_or(|holding| holding.called.shared))
     }
 
-    /// Before the lock is given up.
+    /// Clears the entry, before the lock is given up.
     #[inline]
     pub(crate) fn release(&mut self) {
         if let Some(HeldEntry { entry, number }) = self.0.take() {
@@ -100,7 +100,7 @@ impl Held {
         Self(self.0.take())
     }
 
-    /// For permits that have become more or fewer.
+    /// Notes that permits have become more or fewer.
     #[inline]
     pub(crate) fn recount(&mut self, n: usize) {
         if let Some(held) = self.0.take() {
@@ -119,7 +119,7 @@ fn leave(entry: &'static Entry, number: u64) {
     }
 }
 
-/// The same where it is told of, and where the entry is not the calling thread's.
+/// Clears an entry where it is told of, and where the entry is not the calling thread's.
 #[cold]
 #[inline(never)]
 fn leave_otherwise(entry: &'static Entry, number: u64) {
@@ -134,7 +134,7 @@ fn leave_otherwise(entry: &'static Entry, number: u64) {
 }
 
 impl HeldEntry {
-    /// What is there, unless the slot was taken over and the entry is another thread's.
+    /// Returns what is there, unless the slot was taken over and the entry is another thread's.
     fn holding(self) -> Option<Holding> {
         Holding::of(self.entry).filter(|holding| holding.number == self.number)
     }
@@ -151,12 +151,12 @@ impl HeldEntry {
 pub(crate) struct HeldHere(Held);
 
 impl HeldHere {
-    /// Entered if anything is.
+    /// Enters a call, if anything is noted.
     pub(crate) fn new(call: Call<'_>) -> Self {
         Self(Held::new(call))
     }
 
-    /// Entered in any case.
+    /// Enters what is told of, in any case.
     pub(crate) fn always(subject: Subject) -> Self {
         Self(subject.0.map_or(Held::NONE, |called| Held::push_called(&called)))
     }
@@ -168,8 +168,8 @@ impl Drop for HeldHere {
     }
 }
 
-/// For a guard that was forgotten, and whose lock is unlocked without it, or gets another guard. Readers have
-/// guards of their own.
+/// Clears the entry of a guard that was forgotten, and whose lock is unlocked without it, or gets another
+/// guard. Readers have guards of their own.
 pub(crate) fn release_forgotten(kind: Kind, identity: &Identity) {
     let id = identity.known();
     if id == 0 {

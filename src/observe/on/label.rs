@@ -78,7 +78,7 @@ impl Label {
         }
     }
 
-    /// As two words: of a name its address, and its length and one; of a class its address, and 0.
+    /// Returns it as two words: of a name its address, and its length and one; of a class its address, and 0.
     pub(super) fn to_words(self) -> [u64; 2] {
         match self {
             Self::None | Self::Hidden => [0; 2],
@@ -144,7 +144,7 @@ impl Identity {
         self.label
     }
 
-    /// Its number, if it has one.
+    /// Returns its number, or 0 if it has none.
     #[inline]
     pub(crate) fn known(&self) -> u64 {
         // Relaxed: a number, with which nothing travels.

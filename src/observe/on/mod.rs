@@ -37,7 +37,7 @@ per_process! {
     static LEVEL: AtomicU32 = AtomicU32::new(UNREAD);
 }
 
-/// What is noted now: some of [`HOLDS`], [`ORDER`] and [`PROFILE`].
+/// Returns what is noted now: some of [`HOLDS`], [`ORDER`] and [`PROFILE`].
 #[inline]
 pub(crate) fn level() -> u32 {
     // Relaxed: what is noted begins and ends at about that time.
@@ -49,7 +49,7 @@ pub(crate) fn is_unread() -> bool {
     level() & UNREAD != 0
 }
 
-/// For one caller at a time.
+/// Sets what is noted. For one caller at a time.
 pub(crate) fn set_level(level: u32) {
     // Relaxed: as above.
     LEVEL.store(level, Relaxed);
@@ -58,23 +58,24 @@ pub(crate) fn set_level(level: u32) {
 /// What becomes of what is noted. Each is called in the thread concerned, as code of diagnosis
 /// ([`inside`]).
 pub(crate) trait Observer {
-    /// Before all others: asks the environment, and sets the level.
+    /// Asks the environment and sets the level, before all other calls.
     fn first(&self);
     /// Returns whether [`acquiring`](Self::acquiring) would find nothing new for a thread of this chain.
     /// Takes no lock and allocates nothing.
     fn is_known(&self, held: u64, wanted: u64, mode: Mode, timed: bool) -> bool;
-    /// A thread that holds something is about to lock by a call that may wait, for a limited time or not.
+    /// Tells that a thread that holds something is about to lock by a call that may wait, for a limited time
+    /// or not.
     fn acquiring(&self, new: &Called, timed: bool);
-    /// A call for a lock could not go on at once. The result comes back with the thread's next
+    /// Tells that a call for a lock could not go on at once. The result comes back with the thread's next
     /// [`acquired`](Self::acquired) or [`gave_up`](Self::gave_up), be that of the same call or of another.
     fn contended(&self, new: &Called, timed: bool) -> u64;
-    /// A thread has locked; it has slept before or not.
+    /// Tells that a thread has locked; it has slept before or not.
     fn acquired(&self, new: &Called, token: u64, parked: bool);
-    /// A call got nothing before its time-out.
+    /// Tells that a call got nothing before its time-out.
     fn gave_up(&self, new: &Called, token: u64, parked: bool);
-    /// A thread is about to unlock.
+    /// Tells that a thread is about to unlock.
     fn releasing(&self, holding: &Holding);
-    /// There will be no more calls about this object.
+    /// Tells that there will be no more calls about this object.
     fn gone(&self, id: u64);
 }
 
@@ -236,7 +237,7 @@ pub(crate) fn assert_no_lock_held() {
     }
 }
 
-/// All that hold the object: the thread, and how.
+/// Returns all that hold the object: the thread, and how.
 pub(crate) fn holders_of(kind: Kind, id: u64) -> Vec<(ThreadView, Holding)> {
     let mut found = Vec::new();
     for thread in threads() {

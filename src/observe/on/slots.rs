@@ -75,15 +75,15 @@ impl Entry {
         unsafe { self.after.load(Relaxed).as_ref() }
     }
 
-    /// For the slot's thread: returns whether this is what was written last. A number has one label, as long
-    /// as it is a call in the same place of the source.
+    /// Returns to the slot's thread whether this is what was written last. A number has one label, as long as
+    /// it is a call in the same place of the source.
     #[inline(always)]
     fn is_of(&self, id: u64, meta: u64, place: &'static Location<'static>) -> bool {
         let word = |at| self.record.word(at);
         word(Called::ID) == id && word(Called::META) == meta && word(Called::PLACE) == Called::word_of(place)
     }
 
-    /// For the slot's thread, while it is empty.
+    /// Writes the words of a call. For the slot's thread, while it is empty.
     #[inline]
     fn describe(&self, id: u64, meta: u64, place: &'static Location<'static>, label: Label) {
         for (at, word) in Called::words(id, meta, place, label).into_iter().enumerate() {
@@ -93,7 +93,7 @@ impl Entry {
         self.term.store(mix(id, meta), Relaxed);
     }
 
-    /// For a thread that is not the slot's, or may not be.
+    /// Clears the entry, for a thread that is not the slot's, or may not be.
     pub(super) fn clear_from_outside(&self, number: u64) {
         if self.record.clear_if(number) {
             self.slot.disturbed.note();
@@ -123,7 +123,7 @@ impl Slot {
         self.holds.iter().flat_map(|chunk| chunk.value.0)
     }
 
-    /// For its thread: one more chunk, if it may have one.
+    /// Adds one more chunk, if the slot may have one. For its thread.
     #[cold]
     fn grow(&'static self) -> Option<&'static Entry> {
         let may = self.holds.iter().count() < MOST / CHUNK;
@@ -135,7 +135,7 @@ impl Slot {
     }
 }
 
-/// A slot that no thread has, or a new one.
+/// Takes a slot that no thread has, or makes a new one.
 #[cold]
 fn claim() -> &'static Member<Slot> {
     let mut orphans = 0;
@@ -255,7 +255,7 @@ impl Local {
         slot
     }
 
-    /// At the thread's end.
+    /// Gives the slot back at the thread's end.
     fn end(&self) {
         self.over.set(true);
         self.next.set(None);
@@ -325,8 +325,8 @@ impl Local {
         Some((entry, self.show(entry, if is_exact { nanos() } else { coarse_nanos() })))
     }
 
-    /// Another entry that is empty. After one call that has found none the next do not look, until one is
-    /// released: `next` is the first of a chunk then, and not empty, which it is at no other time.
+    /// Finds another entry that is empty. After one call that has found none the next do not look, until one
+    /// is released: `next` is the first of a chunk then, and not empty, which it is at no other time.
     #[cold]
     fn find(&self) -> Option<&'static Entry> {
         let slot = self.slot()?;
@@ -388,17 +388,17 @@ pub(super) fn may_hold() -> bool {
     LOCAL.with(|local| local.chain.get() != 0) == Some(true)
 }
 
-/// The slots, those without a thread among them.
+/// Returns an iterator over the slots, those without a thread among them.
 pub(super) fn slots() -> impl Iterator<Item = &'static Member<Slot>> {
     SLOTS.iter()
 }
 
-/// A sum over what the calling thread holds for certain, and how it does. 0 if that is nothing.
+/// Returns a sum over what the calling thread holds for certain, and how it does. 0 if that is nothing.
 pub(crate) fn own_chain() -> u64 {
     LOCAL.with(Local::chain).unwrap_or(0)
 }
 
-/// The entries of the calling thread.
+/// Returns an iterator over the entries of the calling thread.
 pub(super) fn own_entries() -> impl Iterator<Item = &'static Entry> + Clone {
     LOCAL.with(|local| local.slot.get()).flatten().into_iter().flat_map(Slot::entries)
 }

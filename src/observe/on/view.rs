@@ -68,12 +68,12 @@ fn view(member: &Member<Slot>) -> Option<ThreadView> {
     })
 }
 
-/// All threads that have noted something.
+/// Returns all threads that have noted something.
 pub(crate) fn threads() -> Vec<ThreadView> {
     slots().filter_map(view).collect()
 }
 
-/// What the calling thread holds.
+/// Returns an iterator over what the calling thread holds.
 pub(crate) fn own_holds() -> impl Iterator<Item = Holding> + Clone {
     own_entries().filter_map(Holding::of)
 }

@@ -95,7 +95,7 @@ const _: () = assert!(size_of::<RawBarrier>() <= 384 || !ORDINARY_SIZES);
 
 /// A place in a round that has tripped.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Met {
+pub(crate) struct Completed {
     /// How many arrived before.
     pub(crate) index: usize,
     /// Whether it was the last.
@@ -221,7 +221,7 @@ impl RawBarrier {
     /// thread is released. `call` is what the user called, for the panic.
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub(crate) fn wait(&self, limit: TimeLimit<'_>, call: &'static str) -> Result<Met, Broken> {
+    pub(crate) fn wait(&self, limit: TimeLimit<'_>, call: &'static str) -> Result<Completed, Broken> {
         match self.arrive(call) {
             Arrival::Last(before) => self.lead(before),
             Arrival::Early(before) => self.meet(before, &limit.deadline()),
@@ -321,7 +321,7 @@ impl RawBarrier {
 
     /// Runs the action, trips the round and releases its sleepers: for the last to arrive.
     #[inline]
-    fn lead(&self, before: State) -> Result<Met, Broken> {
+    fn lead(&self, before: State) -> Result<Completed, Broken> {
         let mut state = before.arrived();
         let generation = state.generation();
         let inside = Inside { barrier: self, state };
@@ -345,16 +345,16 @@ impl RawBarrier {
             }
         }
         inside.released();
-        Ok(Met { index: self.seldom.parties - 1, last: true })
+        Ok(Completed { index: self.seldom.parties - 1, last: true })
     }
 
-    /// Not the last: waits until the round trips or breaks. This deadline breaks it unless it is complete by
-    /// then.
+    /// Waits until the round trips or breaks: for a member that is not the last to arrive. This deadline
+    /// breaks it unless it is complete by then.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn meet(&self, before: State, deadline: &Deadline) -> Result<Met, Broken> {
+    fn meet(&self, before: State, deadline: &Deadline) -> Result<Completed, Broken> {
         let generation = before.generation();
         let is_last_but_one = before.count() + 2 == self.seldom.parties as u64;
-        let met = Met { index: before.count() as usize, last: false };
+        let completed = Completed { index: before.count() as usize, last: false };
         let inside = Inside { barrier: self, state: before.arrived() };
         let mut spin = if deadline.has_passed() {
             SpinWait::NONE
@@ -376,7 +376,7 @@ impl RawBarrier {
                 reached!("barrier member released in flight");
                 self.spinning.learn(&spin, is_last_but_one);
                 inside.released();
-                return Ok(met);
+                return Ok(completed);
             }
             if deadline.has_passed() {
                 break;
@@ -390,10 +390,10 @@ impl RawBarrier {
                 match self.sleep(before.arrived(), Role::Member, deadline) {
                     Slept::Woken(TRIPPED) => {
                         inside.released();
-                        return Ok(met);
+                        return Ok(completed);
                     }
                     Slept::Woken(_) => {
-                        // Expelled, hence not counted any more (invariant 6).
+                        // Cancelled, hence not counted any more (invariant 6).
                         inside.released();
                         return Err(Broken);
                     }
@@ -407,7 +407,7 @@ impl RawBarrier {
                 }
                 Left::Tripped => {
                     inside.released();
-                    return Ok(met);
+                    return Ok(completed);
                 }
                 Left::Complete => {
                     reached!("barrier deadline passes during the action");
@@ -536,7 +536,7 @@ struct Inside<'a> {
 }
 
 impl Inside<'_> {
-    /// The member is not counted any more.
+    /// Ends the membership of a thread that is not counted any more.
     fn released(self) {
         std::mem::forget(self);
     }

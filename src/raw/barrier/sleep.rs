@@ -9,7 +9,7 @@ use crate::wait::{LockedQueue, Place, SpinWait, Waiter, WakeList, Wakeup};
 /// A member is told that its round has tripped. (An entrant is told to look again, by either.)
 pub(super) const TRIPPED: Wakeup = Wakeup::HANDOFF;
 /// A member is told that its round was broken, and that it is not counted any more.
-const EXPELLED: Wakeup = Wakeup::WOKEN;
+const CANCELLED: Wakeup = Wakeup::WOKEN;
 
 impl RawBarrier {
     /// Queues, unless the generation of `state` has ended or requires no waiting in this role any more.
@@ -57,7 +57,7 @@ impl RawBarrier {
     /// this one as well. (There are no members of an earlier one that was broken: those were taken out before
     /// it could end, by invariant 6.)
     fn end_section(&self, locked: LockedQueue<'_>, mut due: bool) {
-        let (mut tripped, mut expelled) = (WakeList::NONE, WakeList::NONE);
+        let (mut tripped, mut cancelled) = (WakeList::NONE, WakeList::NONE);
         let mut members = 0;
         let mut state = State::FRESH;
         locked.unlock_as(|word, locked| {
@@ -76,7 +76,7 @@ impl RawBarrier {
                 if ended.tag().is_some() {
                     reached!("barrier member woken by who breaks the next round");
                 }
-                expelled.append(locked.take_while(|waiter| {
+                cancelled.append(locked.take_while(|waiter| {
                     members += u64::from(is_member(waiter));
                     true
                 }));
@@ -88,6 +88,6 @@ impl RawBarrier {
             self.leave(state, members, Cause::Broken);
         }
         tripped.wake_all(TRIPPED);
-        expelled.wake_all(EXPELLED);
+        cancelled.wake_all(CANCELLED);
     }
 }

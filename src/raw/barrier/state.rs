@@ -77,7 +77,8 @@ impl State {
         Self((self.0 & !(Self::GENERATION - 1)).wrapping_add(Self::GENERATION))
     }
 
-    /// Broken if it was not, with so many members fewer; ended if there are none left, unless it is aborted.
+    /// Returns it broken if it was not, with so many members fewer; ended if there are none left, unless it
+    /// is aborted.
     pub(super) const fn broken_without(self, members: u64) -> Self {
         if self.count() == members && !self.is_aborted() {
             self.next_generation()

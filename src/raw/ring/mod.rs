@@ -102,7 +102,7 @@ pub(crate) enum Look {
 }
 
 impl Look {
-    /// At both, for a thread that was handed its turn or not.
+    /// Looks at both, for a thread that was handed its turn or not.
     pub(crate) const fn thorough(handed: bool) -> Self {
         if handed { Self::Handed } else { Self::Both }
     }
@@ -250,7 +250,8 @@ impl Cursors {
         self.shape.room(self.head.load(), tail).saturating_sub(1)
     }
 
-    /// The same of items at a head that keeps one. None is kept once it is closed.
+    /// Returns how many items there are for getters that were not handed their turn, at a head that keeps
+    /// one. None is kept once it is closed.
     #[cold]
     fn items_beside_kept(&self, head: Cursor) -> usize {
         let tail = self.tail.load();
@@ -489,7 +490,8 @@ impl Cursors {
         head.is(Cursor::KEPT) && self.items_beside_kept(head) == 0
     }
 
-    /// The same of a putter and room.
+    /// Returns whether a putter that was not handed its turn finds what room there is kept. With what decides
+    /// of that held still.
     pub(crate) fn keeps_place(&self) -> bool {
         let tail = self.tail.load();
         tail.is(Cursor::KEPT) && !tail.is(Cursor::CLOSED) && self.places_beside_kept(tail) == 0
@@ -500,7 +502,7 @@ impl Cursors {
         self.head.update(|head| (head.is(Cursor::KEPT) != kept).then(|| head.keeping(kept)));
     }
 
-    /// The same of a place and a putter.
+    /// Keeps a place for a putter that is handed its turn, or no longer (invariant 5).
     pub(crate) fn keep_place(&self, kept: bool) {
         self.tail.update(|tail| (tail.is(Cursor::KEPT) != kept).then(|| tail.keeping(kept)));
     }

@@ -152,8 +152,8 @@ impl<V> RawRwLock<V> {
     }
 
     crate::facade::only! { model:
-        /// For models: whether a thread is in the queue at this point of the state's history (see the
-        /// queue's).
+        /// Returns, for models, whether a thread is in the queue at this point of the state's history (see
+        /// the queue's).
         pub(crate) fn has_waiters_now(&self) -> bool {
             let mut state = self.load();
             while let Err(actual) = self.try_change(state, state, Relaxed) {
@@ -205,7 +205,7 @@ impl<V: Visible> RawRwLock<V> {
         }
     }
 
-    /// For the last counted reader that leaves while a writer waits: returns whether a visible one is still
+    /// Returns, for the last counted reader that leaves while a writer waits, whether a visible one is still
     /// in, which will find that the count is zero when it looks after the queue. Recursive readers that come
     /// and go beside it would else take the queue lock each time, for nothing.
     fn leaves_visible_readers(&self) -> bool {

@@ -58,7 +58,7 @@ impl Plan {
         self.readers <= MAX_READERS - state.readers()
     }
 
-    /// `is_drained` says whether the readers have left for which a writer waits.
+    /// Decides what is to be done. `is_drained` says whether the readers have left for which a writer waits.
     fn new(queue: &LockedQueue<'_>, state: State, cause: Cause, is_drained: impl Fn() -> bool) -> Self {
         let writer_waiting = match cause {
             Cause::Queued(Role::Write) => true,
@@ -322,7 +322,8 @@ impl<V: Visible> RawRwLock<V> {
         }
     }
 
-    /// The same, and hands the lock to the first that can have it then: for that it waits for the queue lock.
+    /// Changes the state likewise, and hands the lock to the first that can have it then: for that it waits
+    /// for the queue lock.
     pub(super) fn change_fairly(&self, change: impl Fn(State) -> State) {
         let _releasing = Releasing::begin();
         let state = self.load();

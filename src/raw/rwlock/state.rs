@@ -77,12 +77,12 @@ impl State {
         self.has(WRITER) && self.has(DRAINING)
     }
 
-    /// Readers are in, or may be, and no writer has the lock or waits for them to leave.
+    /// Returns whether readers are in, or may be, and no writer has the lock or waits for them to leave.
     pub(super) const fn is_read_locked(self) -> bool {
         !self.has(WRITER) && (self.has(UPGRADABLE | READER_BIASED) || self.has_readers())
     }
 
-    /// Readers may be in that are not counted.
+    /// Returns whether readers may be in that are not counted.
     pub(super) const fn is_reader_biased(self) -> bool {
         self.has(READER_BIASED)
     }

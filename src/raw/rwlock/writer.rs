@@ -175,8 +175,8 @@ impl<V: Visible> RawRwLock<V> {
         }
     }
 
-    /// The same for a thread that has set DRAINING. Until it has cleared it again readers are counted, so
-    /// they need not wait to learn how this ends.
+    /// Takes the lock if no reader is left, for a thread that has set DRAINING. Until it has cleared it again
+    /// readers are counted, so they need not wait to learn how this ends.
     #[cold]
     fn try_take_from_visible(&self, mut state: State, held: u32) -> bool {
         // In order after the exchange that set DRAINING, against a reader that publishes itself
@@ -215,8 +215,8 @@ impl<V: Visible> RawRwLock<V> {
         !(state.has_readers() || self.any_visible(state))
     }
 
-    /// For the writer that set DRAINING: clears it if all readers have left (invariant 4), and returns
-    /// whether they have.
+    /// Clears DRAINING if all readers have left (invariant 4), and returns whether they have: for the writer
+    /// that set it.
     fn try_finish_draining(&self, mut state: State) -> bool {
         // READER_BIASED is not set while WRITER is, so it is as the exchange that set WRITER found it.
         if self.any_visible(state) {
@@ -233,7 +233,7 @@ impl<V: Visible> RawRwLock<V> {
         false
     }
 
-    /// For the writer that set DRAINING: waits until all readers have left, or until the deadline.
+    /// Waits until all readers have left, or until the deadline: for the writer that set DRAINING.
     #[cold]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn drain(&self, mut state: State, deadline: &Deadline) -> bool {

@@ -16,7 +16,7 @@ pub(crate) type Action = dyn Fn() + Send + Sync;
 
 /// A place in a round that has tripped.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Met {
+pub(crate) struct Completed {
     /// How many arrived before.
     pub(crate) index: usize,
     /// Whether it was the last.
@@ -142,7 +142,7 @@ impl RawBarrier {
     }
 
     #[track_caller]
-    pub(crate) fn wait(&self, limit: TimeLimit<'_>, _: &'static str) -> Result<Met, Broken> {
+    pub(crate) fn wait(&self, limit: TimeLimit<'_>, _: &'static str) -> Result<Completed, Broken> {
         let deadline = limit.deadline();
         loop {
             let arrived = self.gate.step(|fields| {
@@ -195,21 +195,21 @@ impl RawBarrier {
                     } else {
                         deadline.pass();
                     }
-                    let met = Met { index, last: false };
-                    return if stays && own.tripped.get() { Ok(met) } else { Err(Broken) };
+                    let completed = Completed { index, last: false };
+                    return if stays && own.tripped.get() { Ok(completed) } else { Err(Broken) };
                 }
                 Arrived::Last => {
                     if let Some(action) = &self.action {
                         self.lead(action)?;
                     }
-                    return Ok(Met { index: self.parties - 1, last: true });
+                    return Ok(Completed { index: self.parties - 1, last: true });
                 }
             }
         }
     }
 
-    /// For a member whose time is up: breaks the round, unless it is over, or complete and its action runs.
-    /// Then the member stays until it is told.
+    /// Breaks the round for a member whose time is up, unless it is over, or complete and its action runs.
+    /// Then the member stays until it is told. Returns whether it stays.
     #[track_caller]
     fn stays(&self, own: &Own) -> bool {
         self.gate.step(|fields| {
@@ -223,7 +223,7 @@ impl RawBarrier {
         })
     }
 
-    /// The last to arrive runs the action, and then tells the others.
+    /// Runs the action, and then tells the others: for the last to arrive.
     #[track_caller]
     fn lead(&self, action: &Action) -> Result<(), Broken> {
         /// The panic of an action breaks the round.

@@ -113,7 +113,7 @@ impl RawMutex {
         });
     }
 
-    /// Advice only: that one may be about to wait is always true.
+    /// Returns `true`: advice only, and that one may be about to wait is always true.
     #[allow(clippy::unused_self, reason = "the real one looks")]
     pub(crate) const fn has_waiters(&self) -> bool {
         true

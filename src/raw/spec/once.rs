@@ -93,7 +93,7 @@ impl RawOnce {
         Self { gate: Gate::new(fields), done: Edge::new(), failed: Edge::new() }
     }
 
-    /// For a call that goes on to another step if it is not.
+    /// Returns whether it is done, for a call that goes on to another step if it is not.
     #[track_caller]
     pub(crate) fn is_done(&self) -> bool {
         self.gate.peek(|fields| fields.stage == Stage::Done) && self.is_done_now()

@@ -60,12 +60,12 @@ impl<T> Fields<T> {
         self.room().saturating_sub(usize::from(self.place_kept && !handed))
     }
 
-    /// The same of items and a getter.
+    /// Returns the number of items for a getter that was handed its turn or not.
     fn for_getters(&self, handed: bool) -> usize {
         self.items.len().saturating_sub(usize::from(self.item_kept && !handed && !self.closed))
     }
 
-    /// There is room.
+    /// Puts an item. There is room.
     fn put(&mut self, item: T, handed: bool) {
         self.place_kept &= !handed;
         match self.unused.checked_sub(1) {
@@ -106,7 +106,7 @@ impl<T> Ring<T> {
         self.capacity
     }
 
-    /// Why a call does not go on that has found nothing.
+    /// Returns why a call does not go on that has found nothing.
     fn refusal(&self, fields: &Fields<T>) -> No {
         if fields.closed {
             self.closing.acquire();
@@ -116,7 +116,7 @@ impl<T> Ring<T> {
         }
     }
 
-    /// The same of a put, which a closed buffer refuses in any case.
+    /// Returns why a put does not go on, if it does not: a closed buffer refuses in any case.
     fn refuses(&self, fields: &Fields<T>, handed: bool) -> Option<No> {
         (fields.closed || fields.for_putters(handed) == 0).then(|| self.refusal(fields))
     }

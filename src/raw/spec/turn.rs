@@ -38,7 +38,7 @@ impl Turn {
         matches!(self, Self::Selecting(own) if node.is(own))
     }
 
-    /// Within a step, when it is out of the queue: gives its thread what it waits for, which `take` takes.
+    /// Gives its thread what it waits for, which `take` takes: within a step, when it is out of the queue.
     /// Returns whether the thread could still have it.
     ///
     /// `nodes` is what a real queue's lock is to the nodes in it: released by the thread that puts its node
@@ -80,7 +80,7 @@ impl Turn {
         }
     }
 
-    /// Within a step. It is out of the queue.
+    /// Wakes its thread: within a step, when it is out of the queue.
     #[track_caller]
     pub(crate) fn notify(self) {
         match self {

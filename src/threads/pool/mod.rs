@@ -166,8 +166,8 @@ impl ThreadPool {
         )
     }
 
-    /// Queues `f`, waiting `timeout` at most while the queue is full. [`Duration::ZERO`] does not block,
-    /// [`Duration::MAX`] waits indefinitely. A thread of the pool does not wait, and exceeds the capacity.
+    /// Queues `f`, waiting `timeout` at most while the queue is full. See [time limits](crate#time-limits). A
+    /// thread of the pool does not wait, and exceeds the capacity.
     ///
     /// # Errors
     ///
@@ -261,7 +261,7 @@ impl ThreadPool {
     /// If the limit passes while the last thread-local values of a pool that was shut down are dropped, the
     /// result is `false`, and a later call may succeed; the first such call may be late by 5 ms.
     ///
-    /// [`Duration::ZERO`] does not wait for the pool, [`Duration::MAX`] waits indefinitely.
+    /// See [time limits](crate#time-limits).
     ///
     /// # Panics
     ///
@@ -333,8 +333,8 @@ impl ThreadPool {
 }
 
 impl Drop for ThreadPool {
-    /// [`Shutdown::Drain`], and waits until all tasks are done and the threads are gone; unless one of these
-    /// threads is the caller, in which case they see to it on their own.
+    /// Shuts down by [`Shutdown::Drain`], and waits until all tasks are done and the threads are gone; unless
+    /// one of these threads is the caller, in which case they see to it on their own.
     fn drop(&mut self) {
         self.shared.shut_down(Shutdown::Drain);
         if !self.shared.is_worker() {

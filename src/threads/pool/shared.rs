@@ -177,7 +177,7 @@ impl Shared {
         }
     }
 
-    /// Of a thread that cannot begin: shuts down, and leaves the first such panic to a joiner of the pool.
+    /// Shuts down for a thread that cannot begin, and leaves the first such panic to a joiner of the pool.
     fn break_down(&self, payload: Payload) {
         let mut state = self.state.lock();
         let spare = if state.broken.is_none() { state.broken.replace(payload) } else { Some(payload) };

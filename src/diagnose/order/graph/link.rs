@@ -77,7 +77,7 @@ impl Links {
         self.0 |= other.0;
     }
 
-    /// The links, untimed ones first.
+    /// Returns an iterator over the links, untimed ones first.
     pub(super) fn iter(self) -> impl Iterator<Item = Link> {
         [false, true]
             .into_iter()

@@ -58,7 +58,7 @@ struct Edge<S> {
 }
 
 impl<S> Edge<S> {
-    /// The links that a search follows.
+    /// Returns the links that a search follows.
     fn followed(&self, timed: bool) -> Links {
         let wanted = if timed { Links::ALL.without(self.reported_timed) } else { Links::UNTIMED };
         self.links.and(wanted).without(self.reported)
@@ -132,7 +132,7 @@ impl<S: Clone> Graph<S> {
         self.edge(from, to).is_some_and(|edge| edge.links.has(Links::of(link)) || edge.links.has(untimed))
     }
 
-    /// The number of nodes and of edges.
+    /// Returns the number of nodes and of edges.
     #[cfg(test)]
     fn size(&self) -> (usize, usize) {
         (self.nodes.len(), self.nodes.values().map(|node| node.out.len()).sum())
@@ -218,7 +218,7 @@ impl<S: Clone> Graph<S> {
         self.nodes.get(&from)?.out.get(&to)
     }
 
-    /// The node of that number; one that is new is ranked above all others.
+    /// Returns the node of that number. One that is new is ranked above all others.
     fn node_above(&mut self, id: u64) -> &mut Node<S> {
         self.nodes.entry(id).or_insert_with(|| {
             self.above += 1;
@@ -226,7 +226,7 @@ impl<S: Clone> Graph<S> {
         })
     }
 
-    /// The same, ranked below all others.
+    /// Returns the node of that number. One that is new is ranked below all others.
     fn node_below(&mut self, id: u64) -> &mut Node<S> {
         self.nodes.entry(id).or_insert_with(|| {
             self.below -= 1;
@@ -234,8 +234,8 @@ impl<S: Clone> Graph<S> {
         })
     }
 
-    /// Where an edge belongs that is to count from now on: it is ordered, for which ranks may be dealt out
-    /// anew, if it closes no circle with those that are.
+    /// Returns where an edge belongs that is to count from now on: it is ordered, for which ranks may be
+    /// dealt out anew, if it closes no circle with those that are.
     fn place(&mut self, from: u64, to: u64) -> Placement {
         // One that is new has no other edge.
         if !self.nodes.contains_key(&to) {
@@ -261,7 +261,8 @@ impl<S: Clone> Graph<S> {
         Placement::Ordered
     }
 
-    /// The nodes that ordered edges lead to, or come from, among those whose ranks are `within`, by rank.
+    /// Returns the nodes that ordered edges lead to, or come from, among those whose ranks are `within`, by
+    /// rank.
     fn reachable(&self, first: u64, back: bool, within: impl Fn(i64) -> bool) -> Vec<(i64, u64)> {
         let mut found = BTreeSet::from([(self.nodes[&first].rank, first)]);
         let mut left = vec![first];
@@ -358,7 +359,7 @@ mod tests {
         }
     }
 
-    /// Invariants 1 and 3, and that edges aside are counted.
+    /// Asserts invariants 1 and 3, and that edges aside are counted.
     fn check(graph: &Graph<(u64, u64)>) {
         let mut aside = 0;
         let mut ranks = Vec::new();
@@ -380,7 +381,7 @@ mod tests {
         assert_eq!(ranks.len(), all, "ranks are distinct");
     }
 
-    /// The steps lead from `to` to `from`, and each waits for the one before.
+    /// Asserts that the steps lead from `to` to `from`, and that each waits for the one before.
     fn check_cycle(steps: &[Step<(u64, u64)>], from: u64, to: u64, closing: Link) {
         let mut at = (to, closing);
         for step in steps {

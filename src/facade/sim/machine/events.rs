@@ -64,7 +64,7 @@ impl World {
         &mut self.threads[number]
     }
 
-    /// The values of the thread that executes.
+    /// Returns the values of the thread that executes.
     pub(in crate::facade::sim) fn locals(&mut self) -> Option<&mut Locals> {
         self.executing.map(|number| &mut self.threads[number].locals)
     }
@@ -78,7 +78,7 @@ impl World {
         is_first
     }
 
-    /// When a core has something to do next: its thread's next operation, or the end of a time slice.
+    /// Returns when a core has something to do next: its thread's next operation, or the end of a time slice.
     pub(super) fn due(&self, core: usize) -> Time {
         let core = &self.cores[core];
         if core.queue.is_empty() { core.clock } else { core.clock.min(core.slice_end.max(core.since)) }

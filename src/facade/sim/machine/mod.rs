@@ -125,7 +125,8 @@ std::thread_local! {
     static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The world that the caller is a thread of. `None` outside of a run, where operations cost nothing.
+/// Runs `f` on the world that the caller is a thread of. `None` outside of a run, where operations cost
+/// nothing.
 pub(super) fn with<R>(f: impl FnOnce(&mut World) -> R) -> Option<R> {
     WORLD.with(|world| world.borrow_mut().as_deref_mut().map(f))
 }
@@ -175,7 +176,7 @@ pub(super) fn drain() {
     });
 }
 
-/// What time it is on the caller's core. 0 outside of a run.
+/// Returns what time it is on the caller's core. 0 outside of a run.
 pub(super) fn now() -> Time {
     sync();
     with(|world| world.now()).unwrap_or(0)
@@ -227,12 +228,12 @@ pub(super) fn set_weight(weight: u64) {
     });
 }
 
-/// A number below `bound` that looks random, of a sequence that the seed begins. 0 outside of a run.
+/// Returns a number below `bound` that looks random, of a sequence that the seed begins. 0 outside of a run.
 pub(super) fn random(bound: u64) -> u64 {
     with(|world| world.random.below(bound)).unwrap_or(0)
 }
 
-/// What the calling thread has done so far.
+/// Returns what the calling thread has done so far.
 pub(super) fn counts() -> Counts {
     sync();
     with(|world| {
@@ -242,7 +243,7 @@ pub(super) fn counts() -> Counts {
     .unwrap_or_default()
 }
 
-/// What all threads of the run have done so far, but for the hogs.
+/// Returns what all threads of the run have done so far, but for the hogs.
 pub(super) fn all_counts() -> Vec<Counts> {
     sync();
     with(|world| {
@@ -259,12 +260,12 @@ pub(super) fn stop() {
     with(|world| world.is_stopped = true);
 }
 
-/// The calling thread's handle.
+/// Returns the calling thread's handle.
 pub(super) fn own_handle() -> Option<super::thread::Thread> {
     with(|world| world.executing.map(|number| world.threads[number].handle.share())).flatten()
 }
 
-/// A new thread, on one of the cores with the fewest.
+/// Starts a thread, on one of the cores with the fewest.
 pub(super) fn spawn(body: Box<dyn FnOnce()>, handle: super::thread::Thread, background: bool) {
     let stack = STACKS.with(|stacks| stacks.borrow_mut().pop());
     let stack = stack.unwrap_or_else(|| DefaultStack::new(Machine::STACK).expect("memory for a stack"));

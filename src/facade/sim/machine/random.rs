@@ -18,7 +18,7 @@ impl Random {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// `time`, an eighth more or less.
+    /// Returns `time`, an eighth more or less.
     pub(super) fn about(&mut self, time: Time) -> Time {
         time - time / 8 + self.below(time / 4 + 1)
     }

@@ -176,7 +176,7 @@ impl World {
         }
     }
 
-    /// A blocked thread's time is up.
+    /// Ends the wait of a blocked thread whose time is up.
     pub(super) fn expire(&mut self, wait: Wait, now: Time) {
         let State::Blocked(address) = self.threads[wait.thread].state else { return };
         if let Some(queue) = self.waiting.get_mut(&address) {
@@ -186,8 +186,8 @@ impl World {
         self.ready(wait.thread, now);
     }
 
-    /// A thread's wait is over: finds a core for it. That is its last one if it idles, or else the nearest
-    /// that does, or else its last one still.
+    /// Finds a core for a thread whose wait is over: its last one if it idles, or else the nearest that does,
+    /// or else its last one still.
     pub(super) fn ready(&mut self, number: Number, now: Time) {
         let thread = &mut self.threads[number];
         thread.state = State::Ready;
@@ -243,7 +243,7 @@ impl World {
         true
     }
 
-    /// Now and then: idle cores take threads, and queues become about equally long.
+    /// Gives threads to idle cores and makes queues about equally long, now and then.
     pub(super) fn balance(&mut self, now: Time) {
         if self.events.is_empty() {
             return;

@@ -116,7 +116,7 @@ impl<V> RawRwLock<V> {
         self.step(|fields| fields.writer)
     }
 
-    /// Advice only: that one may be about to wait is always true.
+    /// Returns `true`: advice only, and that one may be about to wait is always true.
     #[allow(clippy::unused_self, reason = "the real one looks")]
     pub(crate) const fn has_waiters(&self) -> bool {
         true
@@ -130,13 +130,13 @@ impl<V> RawRwLock<V> {
         })
     }
 
-    /// A step that commutes with no other.
+    /// Takes a step that commutes with no other.
     #[track_caller]
     fn step<R>(&self, f: impl FnOnce(&mut Fields) -> R) -> R {
         self.gate.step(|fields| Self::at_all_slots(fields, f))
     }
 
-    /// The same, as a part of what began elsewhere.
+    /// Takes such a step as a part of what began elsewhere.
     #[track_caller]
     fn also<R>(&self, f: impl FnOnce(&mut Fields) -> R) -> R {
         self.gate.also(|fields| Self::at_all_slots(fields, f))
@@ -150,7 +150,7 @@ impl<V> RawRwLock<V> {
         result
     }
 
-    /// The calling thread's slot, if there is one for it.
+    /// Returns the calling thread's slot, if there is one for it.
     fn slot(&self) -> Option<(Rc<[Slot]>, usize)> {
         let thread = this_thread()?;
         self.gate.peek(|fields| {
@@ -160,8 +160,8 @@ impl<V> RawRwLock<V> {
         })
     }
 
-    /// A step of a reader, which commutes with those of others unless a thread is in the queue before it or
-    /// after.
+    /// Takes a step of a reader, which commutes with those of others unless a thread is in the queue before
+    /// it or after.
     #[track_caller]
     fn reader_step<R>(&self, f: impl FnOnce(&mut Fields, Option<&Slot>) -> R) -> R {
         let Some((slots, own)) = self.slot() else { return self.step(|fields| f(fields, None)) };
@@ -169,7 +169,7 @@ impl<V> RawRwLock<V> {
         self.gate.part(|fields| self.at_slot(fields, &slots[own], f))
     }
 
-    /// Within a step.
+    /// Runs `f` at a reader's slot, and touches all if a thread is in the queue. Within a step.
     fn at_slot<R>(
         &self,
         fields: &mut Fields,
@@ -191,7 +191,7 @@ impl<V> RawRwLock<V> {
         result
     }
 
-    /// A writer comes behind all holders, every other behind writers.
+    /// Acquires what came before: a writer comes behind all holders, every other behind writers.
     fn take(&self, fields: &mut Fields, role: Role, slot: Option<&Slot>) {
         slot.map_or(&self.write, |slot| &slot.edge).acquire();
         if role.writes() {
@@ -341,7 +341,7 @@ impl<V> RawRwLock<V> {
         may_go
     }
 
-    /// A holder's own change, after which others may come in.
+    /// Makes a holder's own change, after which others may come in.
     fn change(&self, fields: &mut Fields, fair: bool, change: impl FnOnce(&mut Fields)) {
         change(fields);
         if fair {
@@ -450,7 +450,8 @@ impl<V> RawRwLock<V> {
         self.acquire(Role::Write, limit)
     }
 
-    /// One that fails because of readers looks for a while, and others of its kind fail meanwhile.
+    /// Attempts to write. A call that fails because of readers looks for a while, and others of its kind fail
+    /// meanwhile.
     #[track_caller]
     pub(crate) fn try_write(&self) -> bool {
         let (entered, looks) = self.step(|fields| {
