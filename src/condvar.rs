@@ -266,7 +266,7 @@ impl Condvar {
         guard.condvar_wait(Waiting { condvar: self, deadline })
     }
 
-    /// Blocks as a wait until the deadline does, with a guard of any kind that can give its mutex up.
+    /// Waits once, with a guard of any kind that can give its mutex up. Returns whether it was notified.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_with<P: Whole<Raw = RawMutex>>(
         &self,

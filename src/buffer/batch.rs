@@ -109,8 +109,9 @@ impl<T> BoundedBuffer<T> {
         self.core.try_get_many(out, max)
     }
 
-    /// Gets items as [`get_many`](Self::get_many) does, waiting `timeout` at most for the first. See [time
-    /// limits](crate#time-limits).
+    /// Gets items as [`get_many`](Self::get_many) does, waiting `timeout` at most for the first.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -139,8 +140,9 @@ impl<T> BoundedBuffer<T> {
         self.core.get_many(out, max, TimeLimit::within(timeout, self.core.call(Mode::Get)))
     }
 
-    /// Gets items as [`get_many`](Self::get_many) does, waiting until `deadline` at most for the first. See
-    /// [time limits](crate#time-limits).
+    /// Gets items as [`get_many`](Self::get_many) does, waiting until `deadline` at most for the first.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

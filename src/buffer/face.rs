@@ -93,8 +93,9 @@ macro_rules! face {
                 self.core.try_put(item)
             }
 
-            /// Puts an item, waiting `timeout` at most while the buffer is full. See [time
-            /// limits](crate#time-limits).
+            /// Puts an item, waiting `timeout` at most while the buffer is full.
+            ///
+            /// See [time limits](crate#time-limits).
             ///
             /// # Errors
             ///
@@ -105,8 +106,9 @@ macro_rules! face {
                 self.core.put(item, TimeLimit::within(timeout, self.core.call(Mode::Put)))
             }
 
-            /// Puts an item, waiting until `deadline` at most while the buffer is full. See [time
-            /// limits](crate#time-limits).
+            /// Puts an item, waiting until `deadline` at most while the buffer is full.
+            ///
+            /// See [time limits](crate#time-limits).
             ///
             /// # Errors
             ///
@@ -153,8 +155,9 @@ macro_rules! face {
                 self.core.try_get()
             }
 
-            /// Takes the next item, waiting `timeout` at most while the buffer is empty. See [time
-            /// limits](crate#time-limits).
+            /// Takes the next item, waiting `timeout` at most while the buffer is empty.
+            ///
+            /// See [time limits](crate#time-limits).
             ///
             /// # Errors
             ///
@@ -164,8 +167,9 @@ macro_rules! face {
                 self.core.get(TimeLimit::within(timeout, self.core.call(Mode::Get)))
             }
 
-            /// Takes the next item, waiting until `deadline` at most while the buffer is empty. See [time
-            /// limits](crate#time-limits).
+            /// Takes the next item, waiting until `deadline` at most while the buffer is empty.
+            ///
+            /// See [time limits](crate#time-limits).
             ///
             /// # Errors
             ///
@@ -209,6 +213,7 @@ macro_rules! face {
             }
 
             /// Does the same as [`get_many`](Self::get_many), waiting `timeout` at most for the first item.
+            ///
             /// See [time limits](crate#time-limits).
             ///
             /// # Errors

@@ -227,8 +227,9 @@ impl<T> BoundedBuffer<T> {
         self.core.try_put(item)
     }
 
-    /// Puts an item at the end, waiting `timeout` at most while the buffer is full. See [time
-    /// limits](crate#time-limits).
+    /// Puts an item at the end, waiting `timeout` at most while the buffer is full.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -248,8 +249,9 @@ impl<T> BoundedBuffer<T> {
         self.core.put(item, TimeLimit::within(timeout, self.core.call(Mode::Put)))
     }
 
-    /// Puts an item at the end, waiting until `deadline` at most while the buffer is full. See [time
-    /// limits](crate#time-limits).
+    /// Puts an item at the end, waiting until `deadline` at most while the buffer is full.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -310,8 +312,9 @@ impl<T> BoundedBuffer<T> {
         self.core.try_get()
     }
 
-    /// Takes the first item, waiting `timeout` at most while the buffer is empty. See [time
-    /// limits](crate#time-limits).
+    /// Takes the first item, waiting `timeout` at most while the buffer is empty.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -329,8 +332,9 @@ impl<T> BoundedBuffer<T> {
         self.core.get(TimeLimit::within(timeout, self.core.call(Mode::Get)))
     }
 
-    /// Takes the first item, waiting until `deadline` at most while the buffer is empty. See [time
-    /// limits](crate#time-limits).
+    /// Takes the first item, waiting until `deadline` at most while the buffer is empty.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -88,8 +88,9 @@ impl<T> BoundedBuffer<T> {
         self.core.join(TimeLimit::never(self.core.call(Mode::Join)));
     }
 
-    /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether everything was done. See
-    /// [time limits](crate#time-limits).
+    /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether everything was done.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// ```
     /// use lockwork::BoundedBuffer;
@@ -105,8 +106,9 @@ impl<T> BoundedBuffer<T> {
         self.core.join(TimeLimit::within(timeout, self.core.call(Mode::Join)))
     }
 
-    /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether everything was done. See
-    /// [time limits](crate#time-limits).
+    /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether everything was done.
+    ///
+    /// See [time limits](crate#time-limits).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_until(&self, deadline: Instant) -> bool {
         self.core.join(TimeLimit::until(deadline, self.core.call(Mode::Join)))

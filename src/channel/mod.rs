@@ -231,8 +231,9 @@ impl<T> Sender<T> {
         self.channel.buffer.put_for(msg, timeout).map_err(send_timeout_error)
     }
 
-    /// Sends a message, blocking while the channel is full, until `deadline` at most. See [time
-    /// limits](crate#time-limits).
+    /// Sends a message, blocking while the channel is full, until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -319,8 +320,9 @@ impl<T> Receiver<T> {
         self.channel.buffer.get_for(timeout).map_err(recv_timeout_error)
     }
 
-    /// Receives a message, blocking while the channel is empty, until `deadline` at most. See [time
-    /// limits](crate#time-limits).
+    /// Receives a message, blocking while the channel is empty, until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

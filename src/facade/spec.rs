@@ -2,9 +2,9 @@
 //!
 //! A specification is to allow at least what the real primitive allows, and to cost a model as little as it
 //! can. loom counts interleavings of accesses to its own objects. So each call of a specification is one
-//! access that loom explores, to the gate of its object, and everything else it does belongs to the same
-//! step: plain fields that no other thread sees half changed, because loom runs all threads of a model on one
-//! thread of the system and switches only at accesses that it explores.
+//! access that loom explores, to the gate of its object. Everything else that it does belongs to the same
+//! step: it changes plain fields, which no other thread sees half changed, because loom runs all threads of a
+//! model on one thread of the system and switches only at accesses that it explores.
 //!
 //! What happens before what is not a matter of the gate, which is Relaxed and publishes nothing, but of an
 //! [`Edge`] for each line of the type's page under "Memory ordering".

@@ -227,7 +227,9 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.try_lock().then(|| self.guard(call))
     }
 
-    /// Attempts to lock, blocking for `timeout` at most. See [time limits](crate#time-limits).
+    /// Attempts to lock, blocking for `timeout` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// ```
     /// use std::time::Duration;
@@ -245,7 +247,9 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.lock_until(TimeLimit::within(timeout, call)).then(|| self.guard(call))
     }
 
-    /// Attempts to lock, blocking until `deadline` at most. See [time limits](crate#time-limits).
+    /// Attempts to lock, blocking until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// ```
     /// use std::time::{Duration, Instant};

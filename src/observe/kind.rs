@@ -103,7 +103,7 @@ pub enum Mode {
     Lock,
     /// Locks a reader-writer lock for reading.
     Read,
-    /// The same, past writers that wait.
+    /// Locks a reader-writer lock for reading, past writers that wait.
     ReadRecursive,
     /// Locks a reader-writer lock as its upgradable reader.
     Upgradable,

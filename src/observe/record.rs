@@ -36,7 +36,7 @@ impl<const N: usize> Record<N> {
         }
     }
 
-    /// Returns to the owner whether it may [`publish`](Self::publish).
+    /// Returns whether the owner may [`publish`](Self::publish).
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         // Relaxed: who sees a word that the owner writes next comes after this load, and does not find the
@@ -60,7 +60,7 @@ impl<const N: usize> Record<N> {
         self.words[place].store(word, Release);
     }
 
-    /// Returns to the owner one of the words as it was written last.
+    /// Returns one of the words as the owner has written it last. For the owner.
     #[inline]
     pub(crate) fn word(&self, place: usize) -> u64 {
         // Relaxed: the owner's own store.
@@ -81,8 +81,8 @@ impl<const N: usize> Record<N> {
         self.number.store(0, Relaxed);
     }
 
-    /// Clears what was published under `number`, if another thread may have cleared it on behalf of this
-    /// party, and the owner published again. Returns whether it did.
+    /// Clears what was published under `number`, unless another thread has cleared it on behalf of this party
+    /// meanwhile. Returns whether it did.
     pub(crate) fn clear_if(&self, number: u64) -> bool {
         // Relaxed: a hint, the exchange decides.
         while self.number.load(Relaxed) == number {
@@ -144,7 +144,7 @@ impl Disturbed {
         self.0.fetch_add(1, Release);
     }
 
-    /// Returns to the owner whether a party has cleared since the last call.
+    /// Returns whether a party has cleared since the last call. For the owner.
     #[inline]
     pub(crate) fn take(&self) -> bool {
         // Relaxed: a hint, the exchange decides.

@@ -153,7 +153,9 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock().map(|inner| self.guard(inner)))
     }
 
-    /// Attempts to lock, blocking for `timeout` at most. See [time limits](crate#time-limits).
+    /// Attempts to lock, blocking for `timeout` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -173,7 +175,9 @@ impl<T: ?Sized> Mutex<T> {
         tried(self.inner.try_lock_for(timeout).map(|inner| self.guard(inner)))
     }
 
-    /// Attempts to lock, blocking until `deadline` at most. See [time limits](crate#time-limits).
+    /// Attempts to lock, blocking until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -47,7 +47,7 @@ pub(crate) struct Segment<T> {
 pub(crate) struct Chain<T> {
     first: AtomicPtr<Segment<T>>,
     last: AtomicPtr<Segment<T>>,
-    /// One that was read and may be used again.
+    /// A segment that was read and may be used again.
     spare: AtomicPtr<Segment<T>>,
 }
 

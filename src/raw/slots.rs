@@ -325,7 +325,7 @@ struct Table {
     state: Cell<State>,
 }
 
-/// As long on every platform, and in one cache line.
+/// A place of the table. As long on every platform, and in one cache line.
 #[repr(align(32))]
 struct Slot {
     id: Cell<u64>,

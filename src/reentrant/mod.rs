@@ -184,8 +184,9 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.try_lock("try_lock").then(|| self.guard(call))
     }
 
-    /// Attempts to lock, blocking for `timeout` at most. See [time limits](crate#time-limits).
-    /// The holder succeeds at once, whatever the timeout.
+    /// Attempts to lock, blocking for `timeout` at most. The holder succeeds at once, whatever the timeout.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Panics
     ///
@@ -209,7 +210,9 @@ impl<T: ?Sized> ReentrantMutex<T> {
         self.raw.lock_until(TimeLimit::within(timeout, call), "try_lock_for").then(|| self.guard(call))
     }
 
-    /// Attempts to lock, blocking until `deadline` at most. See [time limits](crate#time-limits).
+    /// Attempts to lock, blocking until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Panics
     ///

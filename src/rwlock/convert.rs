@@ -173,8 +173,9 @@ macro_rules! converts {
                 self.inner.try_upgrade().map(|inner| $write { inner }).map_err(|inner| Self { inner })
             }
 
-            /// Becomes the writer, waiting `timeout` at most for the other readers to leave. See [time
-            /// limits](crate#time-limits).
+            /// Becomes the writer, waiting `timeout` at most for the other readers to leave.
+            ///
+            /// See [time limits](crate#time-limits).
             ///
             /// # Errors
             ///

@@ -130,11 +130,12 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// Two words beside the value: the queue of waiters, whose nodes live on their stacks, and the lock's state.
 /// Writing uncontended is one atomic exchange each way. When some reads have come in a row, readers stop
-/// counting themselves in the state, where they would take the cache line from each other, and publish
-/// themselves in slots of their own thread, in one table of sixteen kilobytes for the process: an exchange to
-/// come in and a store to leave, on a line that no other thread writes as long as no more than 128 threads
-/// read. A writer looks at 128 slots at most then, and turns that off again. Code that shares a lock by raw
-/// pointer must know [who may free it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
+/// counting themselves in the state, where they would take the cache line from each other. They publish
+/// themselves in slots of their own thread instead, in one table of sixteen kilobytes for the process. That
+/// costs an exchange to come in and a store to leave, on a line that no other thread writes as long as no
+/// more than 128 threads read. A writer looks at 128 slots at most then, and turns that off again. Code that
+/// shares a lock by raw pointer must know [who may free
+/// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
     identity: Identity,
@@ -263,8 +264,9 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.try_read(Role::Read).map(|token| self.read_guard(token, call))
     }
 
-    /// Attempts to lock for reading, blocking for `timeout` at most. See [time limits](crate#time-limits). A
-    /// call whose turn comes before the time is up succeeds.
+    /// Attempts to lock for reading, blocking for `timeout` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
@@ -273,7 +275,9 @@ impl<T: ?Sized> RwLock<T> {
         token.map(|token| self.read_guard(token, call))
     }
 
-    /// Attempts to lock for reading, blocking until `deadline` at most. See [time limits](crate#time-limits).
+    /// Attempts to lock for reading, blocking until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
@@ -315,7 +319,9 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, blocking for `timeout`
-    /// at most. See [time limits](crate#time-limits). A call whose turn comes before the time is up succeeds.
+    /// at most.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_recursive_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
@@ -325,7 +331,9 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Attempts to lock for reading as [`read_recursive`](Self::read_recursive) does, blocking until
-    /// `deadline` at most. See [time limits](crate#time-limits).
+    /// `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_recursive_until(&self, deadline: Instant) -> Option<RwLockReadGuard<'_, T>> {
@@ -363,8 +371,9 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.try_upgradable().then(|| self.upgradable_guard(call))
     }
 
-    /// Attempts to lock for upgradable reading, blocking for `timeout` at most. See [time
-    /// limits](crate#time-limits).
+    /// Attempts to lock for upgradable reading, blocking for `timeout` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_upgradable_read_for(&self, timeout: Duration) -> Option<RwLockUpgradableReadGuard<'_, T>> {
@@ -372,8 +381,9 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.upgradable(TimeLimit::within(timeout, call)).then(|| self.upgradable_guard(call))
     }
 
-    /// Attempts to lock for upgradable reading, blocking until `deadline` at most. See [time
-    /// limits](crate#time-limits).
+    /// Attempts to lock for upgradable reading, blocking until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_upgradable_read_until(&self, deadline: Instant) -> Option<RwLockUpgradableReadGuard<'_, T>> {
@@ -409,7 +419,9 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.try_write().then(|| self.write_guard(call))
     }
 
-    /// Attempts to lock for writing, blocking for `timeout` at most. See [time limits](crate#time-limits).
+    /// Attempts to lock for writing, blocking for `timeout` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// ```
     /// use std::time::Duration;
@@ -427,7 +439,9 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.write(TimeLimit::within(timeout, call)).then(|| self.write_guard(call))
     }
 
-    /// Attempts to lock for writing, blocking until `deadline` at most. See [time limits](crate#time-limits).
+    /// Attempts to lock for writing, blocking until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write_until(&self, deadline: Instant) -> Option<RwLockWriteGuard<'_, T>> {

@@ -39,16 +39,16 @@ use crate::observe::{Call, HeldHere, Kind, Mode};
 
 type Callback = Box<dyn FnOnce() + Send>;
 
-/// So many runs or drops of callbacks are nested in each other on a thread, before they are put off.
+/// How many runs or drops of callbacks are nested in each other on a thread, before they are put off.
 const DEEPEST: u32 = 32;
 
 /// What is put off until the deepest nested call is about to return.
 enum PutOff {
     /// The callbacks of a source that was stopped.
     Run(Arc<Shared>),
-    /// Those of a registry that no source has any more.
+    /// The callbacks of a registry that no source has any more.
     Drop(Arc<Registry>),
-    /// One that was taken back.
+    /// A callback that was taken back.
     DropOne(Callback),
 }
 

@@ -160,7 +160,9 @@ impl<T> ScopedTask<'_, T> {
         self.0.join()
     }
 
-    /// Blocks until the task is done, for `timeout` at most. See [time limits](crate#time-limits).
+    /// Blocks until the task is done, for `timeout` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -169,7 +171,9 @@ impl<T> ScopedTask<'_, T> {
         self.0.join_for(timeout).map_err(Self)
     }
 
-    /// Blocks until the task is done, until `deadline` at most. See [time limits](crate#time-limits).
+    /// Blocks until the task is done, until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -255,7 +255,9 @@ impl<T> Task<T> {
         self.0.join()
     }
 
-    /// Blocks until the task is done, for `timeout` at most. See [time limits](crate#time-limits).
+    /// Blocks until the task is done, for `timeout` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -265,7 +267,9 @@ impl<T> Task<T> {
         self.0.join_for(timeout).map_err(Self)
     }
 
-    /// Blocks until the task is done, until `deadline` at most. See [time limits](crate#time-limits).
+    /// Blocks until the task is done, until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -180,7 +180,7 @@ fn find(called: &Called) -> Option<NonNull<Record>> {
     Some(record)
 }
 
-/// Returns the record of an object as [`record`] does, if it is a lock.
+/// Returns the record of an object as [`record()`] does, if it is a lock.
 fn record_if_counted<'a>(called: &Called) -> Option<&'a Record> {
     if called.kind.is_lock() { record(called) } else { None }
 }

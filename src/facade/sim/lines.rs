@@ -44,7 +44,7 @@ impl Cores {
 }
 
 struct Line {
-    /// Those that have a copy.
+    /// The cores that have a copy.
     sharers: Cores,
     /// Whether the one that has it may write to it.
     exclusive: bool,

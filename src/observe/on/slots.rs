@@ -75,8 +75,8 @@ impl Entry {
         unsafe { self.after.load(Relaxed).as_ref() }
     }
 
-    /// Returns to the slot's thread whether this is what was written last. A number has one label, as long as
-    /// it is a call in the same place of the source.
+    /// Returns whether this is what the slot's thread, which is the caller, has written last. A number has
+    /// one label, as long as it is a call in the same place of the source.
     #[inline(always)]
     fn is_of(&self, id: u64, meta: u64, place: &'static Location<'static>) -> bool {
         let word = |at| self.record.word(at);
@@ -168,7 +168,7 @@ fn claim() -> &'static Member<Slot> {
 /// What the calling thread knows of itself.
 pub(super) struct Local {
     slot: Cell<Option<&'static Slot>>,
-    /// The same, to be given back.
+    /// The slot as a member of the list of all, to be given back.
     member: Cell<Option<&'static Member<Slot>>>,
     /// Where what it holds next is entered, if that is empty: behind what it has locked last, or what it has
     /// released last.

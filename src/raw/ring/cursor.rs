@@ -59,7 +59,7 @@ pub(crate) struct At {
 pub(crate) struct Shape {
     pub(crate) capacity: usize,
     size: u32,
-    /// Of the index within a lap.
+    /// How many bits the index within a lap has.
     bits: u32,
     pub(crate) chained: bool,
 }

@@ -20,9 +20,9 @@ use crate::wait::{LockedQueue, Place, Waiter, WakeList, Wakeup, Word, is_turn};
 pub(super) enum Cause {
     /// Some of the waiters may be able to go on now.
     Change,
-    /// The same; and a first waiter that is starving is handed the lock although there is a designated waker.
+    /// As `Change`; and a first waiter that is starving is handed the lock, also beside a designated waker.
     Turn,
-    /// As `Change`, and the lock is handed to the first of them.
+    /// As `Change`; and the lock is handed to the first of the waiters.
     Fair,
     /// A thread has queued, which brought nothing about for the others.
     Queued(Role),
@@ -44,7 +44,7 @@ pub(super) enum Cause {
 ///
 /// While there is a designated waker no other waiter is woken, but for those that the lock is handed to.
 pub(super) struct Plan {
-    /// So many readers are counted in: the first in the queue.
+    /// How many readers, the first in the queue, are counted in.
     readers: u32,
     /// The other waiter that goes on.
     one: Option<(NonNull<Waiter>, Role, Wakeup)>,

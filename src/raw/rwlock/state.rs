@@ -22,10 +22,10 @@ pub(super) const QUEUED: u32 = UPGRADABLE << 1;
 pub(super) const WRITER_WAITING: u32 = QUEUED << 1;
 pub(super) const DESIGNATED: u32 = WRITER_WAITING << 1;
 pub(super) const READER_BIASED: u32 = DESIGNATED << 1;
-/// One read with no writer since the last.
+/// The unit of reads with no writer between them.
 const CONSECUTIVE_READ: u32 = READER_BIASED << 1;
 const CONSECUTIVE_READS: u32 = CONSECUTIVE_READ | CONSECUTIVE_READ << 1;
-/// One counted reader.
+/// The unit of counted readers.
 pub(super) const READER: u32 = CONSECUTIVE_READ << 2;
 
 /// The most readers that can be counted. Visible readers come on top.

@@ -1,8 +1,8 @@
 //! What a barrier promises, as small as it can be said: see `facade::spec`.
 //!
-//! A round that breaks is over at once, and the next may begin: the real one lets no thread in until all
-//! threads inside have left, which no thread can tell from one that comes later, but for a wait of no
-//! length: that one fails there, and succeeds here if it is the only party.
+//! A round that breaks is over at once, and the next may begin. The real one lets no thread in until all
+//! threads inside have left. No thread can tell that from threads that come later, but by a wait of no
+//! length: it fails there, and succeeds here if it is the only party.
 
 use std::cell::Cell;
 use std::fmt;
@@ -51,7 +51,7 @@ struct Fields {
     /// What the last to arrive does.
     act: Act,
     aborted: bool,
-    /// Those that wait for the end of the action.
+    /// The threads that came while the action runs, and wait for its end.
     entrants: Vec<Sleep>,
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Signal<const AUTO_RESET: bool> {
     gate: Gate<Fields>,
     /// event.set
     edge: Edge,
-    /// Of [`Turn::claim`].
+    /// The edge of [`Turn::claim`].
     nodes: Edge,
 }
 

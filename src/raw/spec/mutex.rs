@@ -22,7 +22,7 @@ struct Fields {
     waiting: usize,
     /// Unlocked for those that wait: `locked`, but by none yet.
     handed_over: bool,
-    /// Those that came after that, and queue behind it.
+    /// The threads that came after the hand-over, and queue behind it.
     behind: Vec<Sleep>,
 }
 

@@ -30,7 +30,7 @@ struct Fields<T> {
     items: VecDeque<(T, Past)>,
     /// Places that no item has been in yet.
     unused: usize,
-    /// Those that items have left, and what the threads did that took them.
+    /// Places that items have left, and what the threads did that took the items.
     freed: VecDeque<Past>,
     puts: u64,
     closed: bool,
@@ -38,7 +38,7 @@ struct Fields<T> {
     putter_waits: bool,
     /// One item is for the getter that is handed its turn, until it is closed.
     item_kept: bool,
-    /// One place is for such a putter.
+    /// One place is for the putter that is handed its turn, until it is closed.
     place_kept: bool,
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct RawSemaphore {
     permits: Edge,
     /// semaphore.room
     room: Edge,
-    /// Of [`Turn::claim`].
+    /// The edge of [`Turn::claim`].
     nodes: Edge,
     limit: usize,
 }
@@ -197,7 +197,7 @@ impl RawSemaphore {
     }
 }
 
-/// So many permits of a semaphore, for a selecting thread.
+/// What a selecting thread asks of a semaphore: `n` permits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) semaphore: &'a RawSemaphore,

@@ -14,7 +14,7 @@ use crate::wait::{Place, SpinWait, Stamp, Waiter};
 
 pub(crate) struct RawSleepers {
     gate: Gate<Queue>,
-    /// Of [`Turn::claim`].
+    /// The edge of [`Turn::claim`].
     nodes: Edge,
     ages: Ages,
 }

@@ -166,8 +166,10 @@ impl ThreadPool {
         )
     }
 
-    /// Queues `f`, waiting `timeout` at most while the queue is full. See [time limits](crate#time-limits). A
-    /// thread of the pool does not wait, and exceeds the capacity.
+    /// Queues `f`, waiting `timeout` at most while the queue is full. A thread of the pool does not wait, and
+    /// exceeds the capacity.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -35,11 +35,11 @@ pub(in crate::threads) struct Shared {
 
 /// What the lock guards.
 ///
-/// No wake-up is lost, because whenever the lock is free, tasks are queued and threads idle, a wake-up is
-/// pending: a thread that queues a task wakes one, a thread that takes a task and leaves others wakes the
-/// next, and a thread becomes idle only if the queue is empty. So a burst of tasks wakes threads one after
-/// the other for as long as there is something for them to do, and while a wake-up is pending, submitting
-/// costs none.
+/// No wake-up is lost, because one is pending whenever the lock is free while tasks are queued and threads
+/// idle: a thread that queues a task wakes one; a thread that takes a task and leaves others wakes the next;
+/// and a thread becomes idle only if the queue is empty. So a burst of tasks wakes threads one after the
+/// other for as long as there is something for them to do, and while a wake-up is pending, submitting costs
+/// none.
 ///
 /// For room: each task that leaves the queue notifies one submitter; one that reports a time-out was not
 /// notified.

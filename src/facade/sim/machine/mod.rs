@@ -44,7 +44,7 @@ struct Core {
     /// Up to when what its thread does is accounted for.
     clock: Time,
     running: Option<Number>,
-    /// Those that want it, too.
+    /// The other threads that are ready to run on it.
     queue: Vec<Number>,
     /// When the running thread came, or was last accounted for.
     since: Time,
@@ -53,7 +53,7 @@ struct Core {
     floor: u64,
     /// When all its stores have arrived.
     drained: Time,
-    /// Of its one valid event.
+    /// The number of its one valid event.
     stamp: u64,
 }
 
@@ -110,7 +110,7 @@ pub(super) struct World {
     sequence: u64,
     /// The core whose thread executes.
     current: usize,
-    /// That thread. None while there is none yet, and between two.
+    /// The thread that executes. None while there is none yet, and between two.
     executing: Option<Number>,
     /// How many threads are left that the run waits for.
     left: usize,

@@ -41,7 +41,7 @@ pub(super) struct Slot {
     pub(super) edge: Edge,
 }
 
-/// Of so many threads, the most that models commonly have. Further ones read without a slot.
+/// How many threads have slots: as many as models commonly have. Further ones read without a slot.
 pub(super) const SLOTS: usize = 3;
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub(super) struct Fields {
     pub(super) touched: bool,
 }
 
-/// So many are put at the entrance beside those that threads wait for.
+/// How many tokens are put at the entrance beside those that threads wait for.
 pub(super) const SPARE: usize = 3;
 
 #[derive(Debug)]
