@@ -41,7 +41,7 @@ pub trait AnySource: Sealed {
         None
     }
 
-    /// Before an indefinite wait: lets the calling thread do what it would wait for. Returns whether it did
+    /// Lets the calling thread do what it would wait for, before an indefinite wait. Returns whether it did
     /// something.
     #[doc(hidden)]
     fn any_help(&self) -> bool {

@@ -112,7 +112,8 @@ pub(crate) struct RawSemaphore {
 
 impl RawSemaphore {
     const_fn! {
-        /// Neither number is above [`MAX_PERMITS`], nor the first above the second.
+        /// Makes one with so many permits. Neither number is above [`MAX_PERMITS`], nor the first above the
+        /// second.
         pub(crate) fn new(permits: usize, limit: usize) -> Self {
             Self {
                 state: AtomicUsize::new(permits),
@@ -382,8 +383,8 @@ impl RawSemaphore {
         }
     }
 
-    /// The same while a thread waits. A waiter for which there are permits already gets them first. Returns
-    /// the state and has forgotten nothing if no thread waits any more.
+    /// Forgets free permits while a thread waits. A waiter for which there are permits already gets them
+    /// first. Returns the state and has forgotten nothing if no thread waits any more.
     #[cold]
     fn forget_free_queued(&self, n: usize) -> Result<usize, State> {
         let _releasing = Releasing::begin();

@@ -87,10 +87,10 @@ impl SpinWait {
         Self { yields, yield_time: Some(yield_time), rests: true, ..self }
     }
 
-    /// Before a thread queues for a lock or for permits. It looks for a section that is about to end, many
-    /// times at short intervals or twice at longer ones, then yields, among others to threads that were
-    /// interrupted in theirs. Spinning longer while all processors are busy keeps another thread from
-    /// running; yielding where no other thread wants to run costs about as much as a look.
+    /// Makes the wait of a thread before it queues for a lock or for permits. It looks for a section that is
+    /// about to end, many times at short intervals or twice at longer ones, then yields, among others to
+    /// threads that were interrupted in theirs. Spinning longer while all processors are busy keeps another
+    /// thread from running; yielding where no other thread wants to run costs about as much as a look.
     ///
     /// The pause between two looks is what matters. A thread that looks all the time is there when a long
     /// section ends, and takes the cache line from a holder of short ones each time; one that lets longer
@@ -111,26 +111,26 @@ impl SpinWait {
         }
     }
 
-    /// The same, but for a lock that several may have at a time. Nothing is learnt of its sections: those of
-    /// readers and of writers differ. Its yields are timed: with one of the many that it waits for
-    /// interrupted while others are busy each may cost a time slice, and the time of a timed wait is over
-    /// before it has queued.
+    /// Makes the wait of a thread before it queues for a lock that several may have at a time: as
+    /// [`for_lock`](Self::for_lock), but nothing is learnt of the lock's sections, because those of readers
+    /// and of writers differ. Its yields are timed: with one of the many that it waits for interrupted while
+    /// others are busy each may cost a time slice, and the time of a timed wait is over before it has queued.
     pub(crate) fn for_shared_lock() -> Self {
         Self { yield_time: Some(numbers::long_yield()), ..Self::few() }
     }
 
-    /// At the head of a lock's queue, for a thread that was woken and has lost: the next unlock is one
-    /// section away, and wakes it or hands it the lock. If the thread is awake by then that costs no system
-    /// call, and the lock does not rest.
+    /// Makes the wait of a thread at the head of a lock's queue that was woken and has lost: the next unlock
+    /// is one section away, and wakes it or hands it the lock. If the thread is awake by then that costs no
+    /// system call, and the lock does not rest.
     pub(crate) fn for_handoff() -> Self {
         Self { iterations: numbers::handoff_looks(), hints: 4, ..Self::NONE }
     }
 
-    /// Before the first thread of a queue parks for a signal: no other thread wants that line, so it looks
-    /// more often. Where signals come about as soon as a woken thread can send them, it yields for as long as
-    /// a wake-up takes: two threads that answer each other stay awake, instead of waking each other each
-    /// time. Whether they do a thread learns from its waits; a hundred waits after it was wrong it tries
-    /// again, which is a microsecond for each wait.
+    /// Makes the wait of the first thread of a queue before it parks for a signal: no other thread wants that
+    /// line, so it looks more often. Where signals come about as soon as a woken thread can send them, it
+    /// yields for as long as a wake-up takes: two threads that answer each other stay awake, instead of
+    /// waking each other each time. Whether they do a thread learns from its waits; a hundred waits after it
+    /// was wrong it tries again, which is a microsecond for each wait.
     pub(crate) fn for_answer() -> Self {
         let looks =
             Self { iterations: numbers::answer_looks(), hints: numbers::answer_hints(), ..Self::NONE };
@@ -145,17 +145,17 @@ impl SpinWait {
         Self { lesson, ..wait }
     }
 
-    /// Before a writer parks that waits for readers to leave. It keeps all others out, and the reader it
-    /// waits for may have been interrupted, so it yields for longer.
+    /// Makes the wait of a writer before it parks until readers have left. It keeps all others out, and the
+    /// reader it waits for may have been interrupted, so it yields for longer.
     pub(crate) fn for_drain() -> Self {
         Self { iterations: numbers::drain_looks(), hints: 4, ..Self::NONE }
             .yielding(numbers::drain_yields(), numbers::long_yield())
     }
 
-    /// Before a thread sleeps that waits for the other side of a queue of so many `places`. The pause between
-    /// two looks is what lets a batch come together, so it is as long as a quarter of the places takes, and
-    /// of a queue with few places no thread waits for batches. Where answers come soon it yields for as long
-    /// as a wake-up takes, as for a signal.
+    /// Makes the wait of a thread before it sleeps for the other side of a queue of so many `places`. The
+    /// pause between two looks is what lets a batch come together, so it is as long as a quarter of the
+    /// places takes, and of a queue with few places no thread waits for batches. Where answers come soon it
+    /// yields for as long as a wake-up takes, as for a signal.
     pub(crate) fn for_other_side(places: usize, eager: bool) -> Self {
         let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).clamp(1, numbers::side_pause());
         let iterations = if eager { numbers::side_hints() / hints } else { 0 };
@@ -194,7 +194,8 @@ impl SpinWait {
         self.yield_only()
     }
 
-    /// The same without keeping the processor: a thread was woken that may be waiting for this very one.
+    /// Takes the next step without keeping the processor: another thread was woken, which may be waiting for
+    /// this very processor. Returns whether a yield was left.
     #[inline]
     pub(crate) fn yield_only(&mut self) -> bool {
         let left = self.yields > 0;
@@ -490,7 +491,7 @@ impl BarrierSpin {
         if last_but_one { &self.helps_last_but_one } else { &self.helps }
     }
 
-    /// For a thread that waits in this generation, for all that are missing or for the last.
+    /// Makes the wait of a thread in this generation, for all that are missing or for the last.
     #[inline]
     pub(crate) fn spin(&self, generation: u64, last_but_one: bool) -> SpinWait {
         let spins = self.helps(last_but_one).get() != 0 || generation % Self::TRIAL == 0;

@@ -99,9 +99,9 @@ impl Queue {
     }
 
     crate::facade::model_only! {
-        /// For models: whether a thread waits at this point of the word's history. An exchange of the word
-        /// with itself, because loom forgets a load when the same thread accesses the word again, and then
-        /// misses interleavings.
+        /// Returns, for models, whether a thread waits at this point of the word's history. It exchanges the
+        /// word with itself, because loom forgets a load when the same thread accesses the word again, and
+        /// then misses interleavings.
         pub(crate) fn has_waiters_now(&self) -> bool {
             let mut word = self.load();
             while let Err(actual) = self.try_change(word, word, Relaxed) {
@@ -136,7 +136,8 @@ impl Queue {
         self.lock_if_by(word, condition, Backoff::new())
     }
 
-    /// The same for a releasing call, which may not sleep: it spins, then yields for as long as it takes.
+    /// Takes the queue lock as [`lock_if`](Self::lock_if) does, for a releasing call, which may not sleep: it
+    /// spins, then yields for as long as it takes.
     pub(crate) fn lock_if_sleepless(
         &self,
         word: Word,
@@ -213,7 +214,7 @@ impl Queue {
         }
     }
 
-    /// The same for a releasing call, which may not sleep.
+    /// Takes the queue lock for a releasing call, which may not sleep.
     pub(crate) fn lock_sleepless(&self) -> LockedQueue<'_> {
         match self.lock_if_sleepless(Word::EMPTY, |_| true) {
             Ok(locked) => locked,

@@ -176,7 +176,7 @@ pub(crate) struct Node<'a>(&'a Waiter);
 
 crate::facade::spec_only! {
     impl Node<'_> {
-        /// For a specification, which has no [`Queue`]: the node as its own list has it.
+        /// Returns the node as the list of a specification has it, which has no [`Queue`].
         pub(crate) fn queued(self) -> Dequeued {
             Dequeued(NonNull::from(self.0))
         }
@@ -185,7 +185,7 @@ crate::facade::spec_only! {
             ptr::eq(self.0, other.0.as_ptr())
         }
 
-        /// [`Waiter::is_claimed`].
+        /// Returns what [`Waiter::is_claimed`] does.
         pub(crate) fn is_claimed(self) -> bool {
             self.0.is_claimed()
         }
@@ -215,10 +215,10 @@ pub(crate) trait Source {
     /// Takes `node` out of its queue if it is there. Ends a section under that queue's lock in any case.
     fn leave(&self, node: Node<'_>);
 
-    /// For a thread that was notified and does not queue again.
+    /// Hands on what there was for a thread that was notified and does not queue again.
     fn hand_on(&self) {}
 
-    /// For a thread that was handed what there was and has taken something else.
+    /// Gives back what a thread was handed that has taken something else.
     fn give_back(&self) {}
 
     /// Returns how long to spin before the first wait.
@@ -543,8 +543,9 @@ impl Queue {
 }
 
 impl Waiter {
-    /// For a selecting thread's own node, with the lock of its queue: a waker that has taken the node out has
-    /// claimed the thread under that lock, so that the claim is seen here.
+    /// Returns whether the thread of this node is claimed. For a selecting thread's own node, with the lock
+    /// of its queue: a waker that has taken the node out has claimed the thread under that lock, so that the
+    /// claim is seen here.
     fn is_claimed(&self) -> bool {
         self.selecting_by().is_some_and(|(select, _)| select.claimed() != UNCLAIMED)
     }
@@ -571,7 +572,7 @@ impl Waiter {
 
 crate::facade::spec_only! {
     impl Dequeued {
-        /// [`Waiter::notify`], for a specification, which has no [`Queue`].
+        /// Claims the thread as [`Waiter::notify`] does, for a specification, which has no [`Queue`].
         pub(crate) fn claim_to_notify(&self) -> bool {
             // SAFETY: alive: its thread takes it out of the specification's queue before it returns.
             unsafe { self.0.as_ref() }.notify()
