@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every model, and the specifications: `ci/models.sh [SHARD/SHARDS]`. A few models to a process, and as many processes as
-# processors: two models in one process hold each other up. With an argument only every so manyth model, for a job of its
-# own. The environment's RUSTFLAGS would take the place of the alias's, and with them the models.
+# Every model, and the specifications: `ci/models.sh [SHARD/SHARDS]`. Each model in a process of its own, and as many
+# processes as processors: two models in one process hold each other up. With an argument only every so manyth model, for a
+# job of its own. The environment's RUSTFLAGS would take the place of the alias's, and with them the models.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset RUSTFLAGS
@@ -10,9 +10,16 @@ names=$(mktemp)
 trap 'rm -f "$names"' EXIT
 for arm in loom loom-spec; do
     cargo "$arm" --no-run
-    cargo "$arm" -- --list --format terse 2>/dev/null | sed -n 's/: test$//p' |
+    program=$(cargo "$arm" --no-run --message-format json 2>/dev/null | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+    "$program" --list --format terse | sed -n 's/: test$//p' |
         awk -v k="${shard%/*}" -v n="${shard#*/}" 'NR % n == k % n' >"$names"
     [ -s "$names" ]
     # xargs fails if one of them does.
-    xargs --max-procs="$(nproc)" --max-args=4 cargo "$arm" --quiet -- --exact <"$names"
+    (cd loom-tests && xargs --max-procs="$(nproc)" --max-args=1 "$program" --quiet --exact <"$names") |
+        awk -v all="$(wc -l <"$names")" '
+            /^test result: ok\. 1 passed/ { passed++; next }
+            /^$|^running 1 test$|^\.$/ { next }
+            { print }
+            END { print passed + 0, "of", all, "passed"; exit passed != all }
+        '
 done

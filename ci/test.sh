@@ -3,8 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --workspace --locked
-# Every feature but `diagnose`, with which locks are larger and a thread's first wait allocates.
-cargo test --package lockwork --features lock_api,loom,loom-spec,serde,shuttle,sim,threads --locked
 cargo test --package lockwork --all-features --lib --test diagnose --locked
 cargo diagnose --locked
 # The programs as they are watched: their tests ask each whether it has reported something. Bare `--test` builds no examples.
