@@ -385,3 +385,40 @@ impl Places {
         self.0.iter().map(|member| member.value.with(|number| unsafe { *number })).collect()
     }
 }
+
+/// Places in which ended threads leave something, for their models.
+pub struct Left(crate::observe::members::Members<crate::observe::record::Record<1>>);
+
+impl std::fmt::Debug for Left {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Left")
+    }
+}
+
+impl Default for Left {
+    fn default() -> Self {
+        Self(crate::observe::members::Members::new())
+    }
+}
+
+impl Left {
+    /// Publishes something in a place of the calling thread's own, and leaves it.
+    pub fn end(&self) {
+        let member = self.0.add(crate::observe::record::Record::new());
+        member.value.publish(1, [1]);
+        member.leave(true);
+    }
+
+    /// Takes over a place in which nothing is left. Returns whether it looked into one, and what was left in
+    /// the one that it took over.
+    #[must_use]
+    pub fn take_over(&self) -> (bool, Option<u64>) {
+        let looked = std::cell::Cell::new(false);
+        let may = |record: &crate::observe::record::Record<1>| {
+            looked.set(true);
+            record.is_empty()
+        };
+        let found = self.0.iter().find(|member| member.claim(may)).and_then(|member| member.value.number());
+        (looked.get(), found)
+    }
+}

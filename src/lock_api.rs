@@ -231,8 +231,9 @@ unsafe impl traits::RawRwLock for RawRwLock {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_shared(&self) {
+        let call = Call::at(Kind::RwLock, Mode::Read, self);
         or_abort(|| {
-            if !self.0.read(Role::Read, TimeLimit::never(Call::at(Kind::RwLock, Mode::Read, self))) {
+            if !self.0.read(Role::Read, TimeLimit::never(call)) {
                 rwlock::too_many_readers("RawRwLock::lock_shared");
             }
         });
@@ -252,7 +253,8 @@ unsafe impl traits::RawRwLock for RawRwLock {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_exclusive(&self) {
-        let locked = or_abort(|| self.0.write(TimeLimit::never(Call::at(Kind::RwLock, Mode::Write, self))));
+        let call = Call::at(Kind::RwLock, Mode::Write, self);
+        let locked = or_abort(|| self.0.write(TimeLimit::never(call)));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -293,6 +295,7 @@ unsafe impl traits::RawRwLockFair for RawRwLock {
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     unsafe fn bump_shared(&self) {
         if self.0.has_waiters() {
             // SAFETY: this function's contract: a reader is in, counted.
@@ -302,6 +305,7 @@ unsafe impl traits::RawRwLockFair for RawRwLock {
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     unsafe fn bump_exclusive(&self) {
         if self.0.has_waiters() {
             // SAFETY: this function's contract: the writer is in.
@@ -355,11 +359,9 @@ unsafe impl traits::RawRwLockRecursive for RawRwLock {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_shared_recursive(&self) {
+        let call = Call::at(Kind::RwLock, Mode::ReadRecursive, self);
         or_abort(|| {
-            if !self
-                .0
-                .read(Role::ReadAgain, TimeLimit::never(Call::at(Kind::RwLock, Mode::ReadRecursive, self)))
-            {
+            if !self.0.read(Role::ReadAgain, TimeLimit::never(call)) {
                 rwlock::too_many_readers("RawRwLock::lock_shared_recursive");
             }
         });
@@ -398,8 +400,8 @@ unsafe impl traits::RawRwLockUpgrade for RawRwLock {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn lock_upgradable(&self) {
-        let locked =
-            or_abort(|| self.0.upgradable(TimeLimit::never(Call::at(Kind::RwLock, Mode::Upgradable, self))));
+        let call = Call::at(Kind::RwLock, Mode::Upgradable, self);
+        let locked = or_abort(|| self.0.upgradable(TimeLimit::never(call)));
         debug_assert!(locked, "a wait without a deadline ends with the lock");
     }
 
@@ -439,6 +441,7 @@ unsafe impl traits::RawRwLockUpgradeFair for RawRwLock {
     }
 
     #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     unsafe fn bump_upgradable(&self) {
         if self.0.has_waiters() {
             // SAFETY: this function's contract: the upgradable reader is in.

@@ -1,6 +1,6 @@
 //! What diagnosis reads: records that one thread writes and others read, and the list of those who write.
 
-use lockwork::internals::{Cleared, Noted, Places};
+use lockwork::internals::{Cleared, Left, Noted, Places};
 
 use crate::models::support::{Arc, model, reach, thread};
 
@@ -162,5 +162,19 @@ fn new_place_is_seen_as_it_was_made() {
         places.add(1);
         places.add(2);
         visitor.join().unwrap();
+    });
+}
+
+/// What an ended thread has left is not taken for nothing.
+#[test]
+fn what_was_left_is_not_taken_for_nothing() {
+    model(&["looked", "not left yet"], || {
+        let left = Arc::new(Left::default());
+        let other = Arc::clone(&left);
+        let ends = thread::spawn(move || other.end());
+        let (looked, found) = left.take_over();
+        assert_eq!(found, None, "it is still there");
+        reach(if looked { "looked" } else { "not left yet" });
+        ends.join().unwrap();
     });
 }

@@ -56,6 +56,7 @@ fn blockers(threads: &[ThreadState], at: usize) -> Vec<Because> {
                 Kind::Mutex | Kind::RwLock | Kind::ReentrantMutex => hold.mode.excludes(wait.mode),
                 Kind::Task | Kind::Worker => wait.mode == Mode::Join && hold.mode == Mode::Run,
                 Kind::Pool => matches!(wait.mode, Mode::Join | Mode::Wait) && hold.mode == Mode::Run,
+                Kind::Stop => wait.mode == Mode::Join && hold.mode == Mode::Run,
                 Kind::Once => hold.mode == Mode::Init,
                 _ => false,
             }
@@ -142,13 +143,14 @@ pub(super) fn cycles() -> Vec<Cycle> {
 ///
 /// Certain ones alone. All threads are looked at, then all again, and a wait counts if it is the same wait,
 /// for the same holder's same hold, both times. Where a reader waits behind a writer that waits, which holds
-/// nothing yet, that is not enough: the reader may have been let in, and not have run since. A cycle with
+/// nothing yet, that is not enough: the reader may have been let in, and not have run since. Nor is it where
+/// a thread waits for a pool's tasks or a source's callbacks, of which there are many in turn. A cycle with
 /// such a wait counts if it is still the same a tenth of a second later, for which this call waits then.
 ///
-/// Locks count, and joins of tasks, workers and pools, scopes, and initialisations that others wait for;
-/// semaphores, events and condition variables do not, because any thread may end such a wait; nor does what
-/// is held by an `Arc` guard, which may have gone to another thread. What threads hold is known of what they
-/// have locked while a session ran ([`start`](super::start)).
+/// Locks count, and joins of tasks, workers and pools, scopes, callbacks of a stop, and initialisations that
+/// others wait for; semaphores, events and condition variables do not, because any thread may end such a
+/// wait; nor does what is held by an `Arc` guard, which may have gone to another thread. What threads hold is
+/// known of what they have locked while a session ran ([`start`](super::start)).
 ///
 /// # Examples
 ///
@@ -208,9 +210,13 @@ impl Cycle {
         ages.min().unwrap_or_default()
     }
 
-    /// Returns whether each of its threads waits for what the next one holds.
+    /// Returns whether each of its threads waits for what the next one holds, and for nothing that the next
+    /// one may since have let go and taken anew: a join of a pool ends with the tasks that were there, and
+    /// what a guard waits for is one callback of several.
     pub(super) fn is_certain(&self) -> bool {
-        self.links.iter().all(|link| link.hold.is_some())
+        let anew =
+            |link: &Link| matches!((link.wait.kind, link.wait.mode), (Kind::Pool | Kind::Stop, Mode::Join));
+        self.links.iter().all(|link| link.hold.is_some() && !anew(link))
     }
 
     /// Returns its calls, which tell it from other cycles, also if a thread of it is woken in vain.
@@ -270,5 +276,54 @@ impl fmt::Display for Cycle {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::Place;
+    use super::{Hold, ThreadState, Wait, blockers};
+    use crate::facade::{instant_of, nanos};
+    use crate::observe::{Kind, Mode};
+    use std::panic::Location;
+    use std::time::Duration;
+
+    fn thread(id: u64, holds: Vec<Hold>, mode: Mode, slept_after: Duration) -> ThreadState {
+        let wait = Wait {
+            kind: Kind::RwLock,
+            name: None,
+            mode,
+            place: Place(Location::caller()),
+            since: instant_of(nanos()) + slept_after,
+            until: None,
+            count: 1,
+            id: 7,
+            number: id,
+        };
+        ThreadState { name: None, id, gone: false, holds, waits: Some(wait) }
+    }
+
+    /// A writer that has come first looks for longer before it sleeps.
+    #[test]
+    fn reader_waits_for_a_writer_that_slept_later() {
+        let read = Hold {
+            kind: Kind::RwLock,
+            name: None,
+            mode: Mode::Read,
+            place: Place(Location::caller()),
+            since: instant_of(nanos()),
+            permits: 1,
+            shared: false,
+            id: 7,
+            number: 1,
+        };
+        let writer = || thread(2, Vec::new(), Mode::Write, Duration::from_secs(1));
+        for (mode, blocked_by) in [(Mode::Read, vec![1]), (Mode::Upgradable, vec![])] {
+            let threads = [thread(1, vec![read.clone()], mode, Duration::ZERO), writer()];
+            let found: Vec<usize> = blockers(&threads, 0).iter().map(|because| because.by).collect();
+            assert_eq!(found, blocked_by, "{mode:?}");
+            let found: Vec<usize> = blockers(&threads, 1).iter().map(|because| because.by).collect();
+            assert_eq!(found, [0], "{mode:?}");
+        }
     }
 }

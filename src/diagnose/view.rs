@@ -60,14 +60,16 @@ impl Wait {
         call_name(self.kind, self.mode)
     }
 
-    /// Returns whether it is a reader's, and `other` that of a writer which came to the same lock before:
-    /// new readers are held back while a writer waits.
+    /// Returns whether it is a reader's, and `other` that of a writer which holds it back: new readers wait
+    /// while a writer does. An upgradable reader may wait for another one alone, so for it the writer must
+    /// have slept first. A reader waits for any of the writers: what the writer waits for lets neither in.
+    /// When it slept says nothing there: the writer that came first looks for longer.
     pub(super) fn is_behind(&self, other: &Self) -> bool {
         self.kind == Kind::RwLock
             && matches!(self.mode, Mode::Read | Mode::Upgradable)
             && (other.kind, other.id) == (self.kind, self.id)
             && other.mode.is_exclusive()
-            && other.since < self.since
+            && (self.mode == Mode::Read || other.since < self.since)
     }
 }
 
@@ -241,6 +243,8 @@ pub(super) fn states() -> Vec<ThreadState> {
 pub fn snapshot() -> Snapshot {
     let taken = instant_of(nanos());
     let mut threads = all_states();
+    // What an ended thread had left is gone, too.
+    threads.retain(|thread| !(thread.gone && thread.is_idle()));
     threads.sort_by_key(ThreadState::is_idle);
     Snapshot { taken, threads }
 }

@@ -194,6 +194,7 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// Locks for `lock_all`; `None` if the time is up.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn lock_before(&self, deadline: &Deadline) -> Option<LockResult<MutexGuard<'_, T>>> {
         self.inner.lock_before(deadline).map(|inner| self.guard(inner))
     }

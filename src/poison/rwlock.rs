@@ -180,11 +180,13 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Locks to read, for `lock_all`; `None` if the time is up.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn read_before(&self, deadline: &Deadline) -> Option<LockResult<RwLockReadGuard<'_, T>>> {
         self.inner.read_before(deadline).map(|inner| self.read_guard(inner))
     }
 
     /// Locks to write, for `lock_all`; `None` if the time is up.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn write_before(&self, deadline: &Deadline) -> Option<LockResult<RwLockWriteGuard<'_, T>>> {
         self.inner.write_before(deadline).map(|inner| self.write_guard(inner))
     }

@@ -242,7 +242,9 @@ impl RawOnce {
 
     #[track_caller]
     fn enter(&self, kind: Kind, deadline: &Deadline, call: &'static str) -> Entered {
-        let deadline = &deadline.clone().of_call(&Call::at(observe::Kind::Once, Mode::Init, self));
+        let call_at = Call::at(observe::Kind::Once, Mode::Init, self);
+        call_at.acquiring(!deadline.is_never());
+        let deadline = &deadline.clone().of_call(&call_at);
         loop {
             // Acquire (once.done): in `load_acquire`.
             let word = self.queue.load_acquire();
@@ -286,12 +288,13 @@ impl RawOnce {
     /// Runs an initialiser in the thread that has RUNNING.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn run(&self, poisons: bool, before: Stage, init: &mut dyn FnMut(Stage) -> bool) -> Passed {
-        let _held = HeldHere::new(Call::at(observe::Kind::Once, Mode::Init, self));
         let outer = INNERMOST.with(Cell::get).unwrap_or(ptr::null());
         let frame = Frame { once: self, outer };
         INNERMOST.with(|innermost| innermost.set(&raw const frame));
         let end = if poisons { End::Poisoned } else { End::Failed };
         let mut running = Running { once: self, outer, end };
+        // Ends before the others are woken.
+        let _held = HeldHere::new(Call::at(observe::Kind::Once, Mode::Init, self));
         let completed = init(before);
         running.end = if completed { End::Completed } else { End::Failed };
         if completed { Passed::Done } else { Passed::Failed }

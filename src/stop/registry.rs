@@ -149,11 +149,16 @@ impl Registered {
 }
 
 /// The callbacks, which guards reach, too.
-#[derive(Default)]
 struct Registry {
     state: Mutex<State>,
     /// Notified when a callback is over.
     over: Condvar,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self { state: Mutex::hidden(State::default()), over: Condvar::new() }
+    }
 }
 
 #[derive(Default)]

@@ -50,6 +50,7 @@ impl Collector {
         next
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn next(&self, deadline: &Deadline) -> Option<usize> {
         let mut done = self.done.lock();
         if done.is_empty() && !deadline.has_passed() {

@@ -111,7 +111,10 @@ impl<T, F: FnOnce() -> T> Completion<T, F> {
 
     /// Runs it and stores the result, or drops it if the handle is gone. Returns the callbacks.
     fn execute(&self, f: F) -> Vec<Callback> {
+        let running = HeldHere::new(Call::at(Kind::Task, Mode::Run, self));
         let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(TaskError::Panicked);
+        // Before it is done: what waits for it does not wait for its callbacks.
+        drop(running);
         let mut state = self.state.lock();
         if state.detached {
             state.stage = Stage::Taken;
@@ -200,11 +203,8 @@ impl<T: Send, F: FnOnce() -> T + Send> Job for Completion<T, F> {
     fn run(&self) -> bool {
         let Some(f) = self.claim() else { return false };
         let of_scope = |latch| HeldHere::new(Call::at(Kind::Pool, Mode::Run, Arc::as_ptr(latch)));
-        let running = (
-            HeldHere::new(Call::at(Kind::Task, Mode::Run, self)),
-            // What waits for the scope waits for this.
-            self.latch.as_ref().map(of_scope),
-        );
+        // What waits for the scope waits for this.
+        let running = self.latch.as_ref().map(of_scope);
         deferred::separately(|| {
             let callbacks = self.execute(f);
             deferred::call(callbacks);

@@ -32,6 +32,7 @@ impl ThreadPool {
     /// ```
     ///
     /// If the pool is shut down before everything was submitted, what was not is cancelled.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn map<I, F, T>(&self, items: I, f: F) -> Map<T>
     where
         I: IntoIterator,
@@ -147,7 +148,11 @@ impl<T> Map<T> {
     /// Fails if the result is not there in time. It is still the next.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        self.next_by(|task| task.0.wait_for(timeout))
+        let in_time = match self.tasks.front() {
+            Some(task) => task.0.wait_for(timeout),
+            None => true,
+        };
+        self.next_if(in_time)
     }
 
     /// Returns what [`next_result`](Self::next_result) does, waiting until `deadline` at most.
@@ -157,14 +162,14 @@ impl<T> Map<T> {
     /// As [`next_for`](Self::next_for).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        self.next_by(|task| task.0.wait_until(deadline))
+        let in_time = match self.tasks.front() {
+            Some(task) => task.0.wait_until(deadline),
+            None => true,
+        };
+        self.next_if(in_time)
     }
 
-    fn next_by(
-        &mut self,
-        wait: impl FnOnce(&Task<T>) -> bool,
-    ) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        let in_time = self.tasks.front().is_none_or(wait);
+    fn next_if(&mut self, in_time: bool) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
         if in_time {
             return Ok(self.next_result());
         }
@@ -293,6 +298,7 @@ where
         self.next_by(&Deadline::at(deadline).of_call(&awaits()))
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn next_by(&mut self, deadline: &Deadline) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
         self.fill(deadline);
         let in_time = match self.tasks.front() {

@@ -167,6 +167,7 @@ impl<T> ScopedTask<'_, T> {
     /// # Errors
     ///
     /// Gives the task back if it was not done in time. The inner result is that of [`join`](Self::join).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_for(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
         self.0.join_for(timeout).map_err(Self)
     }
@@ -178,6 +179,7 @@ impl<T> ScopedTask<'_, T> {
     /// # Errors
     ///
     /// As [`join_for`](Self::join_for).
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_until(self, deadline: Instant) -> Result<Result<T, TaskError>, Self> {
         self.0.join_until(deadline).map_err(Self)
     }

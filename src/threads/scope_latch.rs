@@ -70,6 +70,7 @@ impl ScopeLatch {
     }
 
     /// Blocks until all have left. If the owner is a thread of the pool, runs those that have not begun.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn wait(&self, executor: &dyn Executor, call: Call<'_>) {
         let never = Deadline::NEVER.of_call(&call);
         let mut state = self.state.lock();

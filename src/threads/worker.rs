@@ -232,6 +232,7 @@ impl<T> Worker<T> {
         Call::at(Kind::Worker, Mode::Join, Arc::as_ptr(&self.shared))
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn join_by(&self, deadline: &Deadline) -> bool {
         self.shared.ended.wait_within(TimeLimit::of(deadline)) && self.join_thread(deadline)
     }

@@ -468,7 +468,7 @@ impl<'a> LockedQueue<'a> {
                 // to us.
                 leave(locked);
                 // The thread that took it out is about to wake it, or has moved it to where a thread will.
-                outcome = waiter.wait(&Deadline::NEVER, SpinWait::NONE);
+                outcome = waiter.wait(&deadline.without_end(), SpinWait::NONE);
             }
         }
         abort.disarm();

@@ -382,7 +382,7 @@ impl Wait<'_> {
         let mut outcome = lead.wait(deadline, spin);
         if outcome.is_none() && self.select.claim(OWN).is_err() {
             reached!("claimed at its deadline");
-            outcome = lead.wait(&Deadline::NEVER, SpinWait::NONE);
+            outcome = lead.wait(&deadline.without_end(), SpinWait::NONE);
         }
         if outcome.is_none() {
             reached!("claims itself at its deadline");

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::diagnose::{Cycle, Report, deadlocks};
-use lockwork::{Barrier, Event, Mutex, RwLock, Worker};
+use lockwork::{Barrier, Event, Mutex, RwLock, StopSource, Worker};
 
 use crate::support::{eventually, watchdog};
 use crate::{find, session, until_asleep};
@@ -212,5 +212,57 @@ fn readers_and_writers_are_edges() {
         eventually(|| cycle_of("crossed 0").is_some());
         let cycle = cycle_of("crossed 1").expect("it lasts");
         assert_eq!(cycle.until, None, "{cycle}");
+    });
+}
+
+/// A thread reads again behind a writer that has come meanwhile, whichever of them sleeps first.
+#[test]
+fn reader_behind_a_writer_that_has_just_come_is_an_edge() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        for round in 0..10 {
+            let name = format!("reads again {round}");
+            let lock = Arc::new(RwLock::new(()));
+            let other = Arc::clone(&lock);
+            let reads = Arc::new(Event::new());
+            let does_read = Arc::clone(&reads);
+            leave(&name, move || {
+                let _one = lock.read();
+                reads.set();
+                eventually(|| lock.try_read().is_none());
+                drop(lock.read());
+            });
+            leave("writes between", move || {
+                does_read.wait();
+                drop(other.write());
+            });
+            eventually(|| cycle_of(&name).is_some());
+        }
+    });
+}
+
+/// A guard is dropped under the lock that its callback wants.
+#[test]
+fn callback_that_wants_what_the_dropper_holds_is_an_edge() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let lock = Arc::new(Mutex::new(()));
+        let wanted = Arc::clone(&lock);
+        let begun = Arc::new(Event::new());
+        let begins = Arc::clone(&begun);
+        let source = StopSource::new();
+        let guard = source.token().on_stop(move || {
+            begins.set();
+            drop(wanted.lock());
+        });
+        leave("drops under a lock", move || {
+            let _held = lock.lock();
+            leave("stops under none", move || _ = source.stop());
+            begun.wait();
+            drop(guard);
+        });
+        eventually(|| cycle_of("drops under a lock").is_some());
+        let cycle = cycle_of("stops under none").expect("it lasts");
+        assert_eq!((cycle.links.len(), cycle.until), (2, None), "{cycle}");
     });
 }

@@ -18,6 +18,21 @@ const CHILD: &str = "LOCKWORK_TESTS_CHILD";
 fn child() {
     match env::var(CHILD).as_deref() {
         Ok("stall") => assert!(!Event::named("never set").wait_for(Duration::from_millis(500))),
+        Ok("once") => {
+            // The first call of the process that waits.
+            let lock = std::sync::Arc::new(lockwork::OnceLock::new());
+            let other = std::sync::Arc::clone(&lock);
+            let (begun, begins) = std::sync::mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                _ = other.get_or_init(|| {
+                    begun.send(()).unwrap();
+                    spin_for(Duration::from_millis(500));
+                });
+            });
+            begins.recv().unwrap();
+            lock.wait();
+            thread.join().unwrap();
+        }
         Ok("relock") => {
             let mutex = Mutex::named("twice", ());
             let _guard = mutex.lock();
@@ -84,6 +99,8 @@ fn environment_starts_a_session() {
     assert!(output.status.success(), "{text}");
     assert!(text.contains("in `Event::wait` at") && text.contains("for \"never set\""), "{text}");
     assert!(text.contains("it gives up in"), "{text}");
+    let (output, text) = run("once", Some("stall=50ms"));
+    assert!(output.status.success() && text.contains("in `Once::call_once` at"), "{text}");
     let (output, text) = run("relock", Some("relock=panic"));
     assert!(!output.status.success() && text.contains("waits for itself"), "{text}");
     let (output, text) = run("stall", None);

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::thread;
 
-use lockwork::diagnose::{Mode, Report};
+use lockwork::diagnose::{Mode, Report, snapshot};
 use lockwork::{
     Event, Mutex, MutexGuard, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore,
     SemaphorePermit, lock_all,
@@ -184,5 +184,35 @@ fn nothing_is_noted_without_a_session_and_nothing_stays_behind() {
         let named = |hold: &lockwork::diagnose::Hold| hold.name == Some("across sessions");
         let threads = lockwork::diagnose::snapshot().threads;
         assert!(!threads.iter().flat_map(|thread| &thread.holds).any(named));
+    });
+}
+
+/// A guard that was forgotten holds nothing when its lock is gone.
+#[test]
+fn lock_that_is_gone_is_held_no_more() {
+    const OWN: &str = "of a lock that is gone";
+    in_thread(OWN, || {
+        let mutex = Mutex::named("gone", ());
+        mem::forget(mutex.lock());
+        assert_eq!(modes(OWN, "gone"), [Mode::Lock]);
+        drop(mutex);
+        assert_eq!(modes(OWN, "gone"), []);
+    });
+}
+
+/// A thread that has ended is shown for as long as its guard is locked.
+#[test]
+fn ended_thread_is_shown_no_longer_than_its_guard() {
+    const NAME: &str = "ends before its guard";
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let lock = Arc::new(Mutex::new(()));
+        let guard = thread::scope(|s| spawn(s, NAME, || lock.lock_arc()).join().unwrap());
+        let is_shown =
+            || snapshot().threads.iter().any(|thread| thread.name.as_deref() == Some(NAME) && thread.gone);
+        // A scope does not wait for the thread's locals.
+        eventually(is_shown);
+        drop(guard);
+        assert!(!is_shown());
     });
 }

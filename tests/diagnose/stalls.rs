@@ -104,6 +104,7 @@ locks! {
     writer_behind_writer_is_reported: RwLock::named("w/w", 0), Some("w/w"), |l| l.write_arc(), |l| l.write_arc(), "RwLock::write", "write";
     upgrade_behind_reader_is_reported: RwLock::named("up/r", 0), Some("up/r"), |l| l.read(), |l| RwLockUpgradableReadGuard::upgrade(l.upgradable_read()), "RwLockUpgradableReadGuard::upgrade", "read";
     poison_mutex_is_reported: poison::Mutex::named("std's", 0), Some("std's"), |l| l.lock().unwrap(), |l| l.lock().unwrap(), "Mutex::lock", "lock";
+    poison_set_is_reported: [poison::Mutex::named("of std's set", 0), poison::Mutex::named("also std's", 0)], Some("of std's set"), |l| l[0].lock().unwrap(), |l| lock_all((&l[1], &l[0])), "Mutex::lock", "lock";
     poison_rwlock_is_reported: poison::RwLock::named("std's rw", 0), Some("std's rw"), |l| l.write().unwrap(), |l| l.read().unwrap(), "RwLock::read", "write";
     permits_are_reported: Semaphore::named("permits", 3), Some("permits"), |l| l.acquire_many(2), |l| l.acquire_many(3), "Semaphore::acquire", "acquire";
 }
@@ -416,4 +417,53 @@ fn snapshot_shows_all_of_it() {
         });
         eventually(|| state_of("dumped").is_none());
     });
+}
+
+/// The raw lock tells of the call of the trait, which is in the caller's file.
+#[test]
+fn calls_of_the_raw_lock_are_reported() {
+    use lock_api::{RawRwLock as _, RawRwLockRecursive as _, RawRwLockUpgrade as _};
+    watchdog(|| {
+        let raw = <RawRwLock as lock_api::RawRwLock>::INIT;
+        let unlock = || unsafe { raw.unlock_exclusive() };
+        raw.lock_exclusive();
+        let found = stall("raw reader", || raw.lock_shared(), unlock);
+        check(&found, "RwLock::read", None);
+        unsafe { raw.unlock_shared() };
+        raw.lock_exclusive();
+        let found = stall("raw recursive reader", || raw.lock_shared_recursive(), unlock);
+        check(&found, "RwLock::read_recursive", None);
+        unsafe { raw.unlock_shared() };
+        raw.lock_exclusive();
+        let found = stall("raw upgradable reader", || raw.lock_upgradable(), unlock);
+        check(&found, "RwLock::upgradable_read", None);
+        unsafe { raw.unlock_upgradable() };
+        raw.lock_exclusive();
+        let found = stall("raw writer", || raw.lock_exclusive(), unlock);
+        check(&found, "RwLock::write", None);
+        unlock();
+    });
+}
+
+/// A waiter that was notified in time waits for its mutex, however long, and is shown for as long.
+#[test]
+fn notified_waiter_is_shown_past_its_deadline() {
+    const NAME: &str = "notified in time";
+    let round = || {
+        let (mutex, condvar) = (Mutex::new(()), Condvar::new());
+        thread::scope(|s| {
+            spawn(s, NAME, || _ = condvar.wait_for(&mut mutex.lock(), 5 * SOON));
+            eventually(|| state_of(NAME).is_some() || !mutex.is_locked());
+            let guard = mutex.lock();
+            if !condvar.notify_one() {
+                return false;
+            }
+            let endless = |wait: lockwork::diagnose::Wait| wait.until.is_none();
+            eventually(|| state_of(NAME).and_then(|thread| thread.waits).is_some_and(endless));
+            drop(guard);
+            true
+        })
+    };
+    // It may come late, or its time be over first.
+    watchdog(move || while !round() {});
 }

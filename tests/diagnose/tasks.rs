@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockwork::diagnose::Kind;
 use lockwork::{
     Event, Shutdown, StopSource, Task, ThreadPool, Worker, as_completed, wait_all, wait_all_for, wait_first,
 };
@@ -115,6 +116,20 @@ fn sets_of_tasks_are_reported() {
         let run = blocked.task();
         let mut mapped = pool.map_ahead(1, [run], |run| run());
         check(&stall("maps", || _ = mapped.next(), || go.set()), "Task::join", None);
+        go.clear();
+        let run = blocked.task();
+        let mut mapped = pool.map_ahead(1, [run], |run| run());
+        check(&stall("maps in time", || _ = mapped.next_for(MINUTE), || go.set()), "Task::join", None);
+        go.clear();
+        let mut mapped = pool.map([blocked.task()], |run| run());
+        check(&stall("maps all in time", || _ = mapped.next_for(MINUTE), || go.set()), "Task::join", None);
+        go.clear();
+        let tasks = [(); 3].map(|()| blocked.task());
+        check(
+            &stall("maps too many", || drop(pool.map(tasks, |run| run())), || go.set()),
+            "ThreadPool::submit",
+            None,
+        );
     });
 }
 
@@ -137,6 +152,15 @@ fn scope_is_reported() {
             found.holders[0].thread.name.as_deref().is_some_and(|name| name.starts_with("scoped")),
             "{found}"
         );
+        blocked.go.clear();
+        let scope = || {
+            blocked.pool.scope(|s| {
+                let task = s.spawn(blocked.task());
+                eventually(|| blocked.pool.queued() == 0);
+                _ = task.join_for(MINUTE);
+            });
+        };
+        check(&stall("joins in a scope", scope, || blocked.go.set()), "Task::join", None);
         blocked.go.clear();
         let scope = || {
             blocked.pool.scope(|s| {
@@ -192,5 +216,23 @@ fn idle_thread_waits_for_a_task() {
         assert_eq!(text, "a pool's thread, for a task");
         drop(pool);
         eventually(|| state_of("idles").is_none());
+    });
+}
+
+/// What joins a task does not wait for its callbacks.
+#[test]
+fn task_is_over_before_its_callbacks() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let blocked = Blocked::new("calls back");
+        let task = blocked.running();
+        let (found, held) = std::sync::mpsc::channel();
+        task.on_done(move || {
+            let own = std::thread::current();
+            let holds = state_of(own.name().unwrap()).map(|thread| thread.holds).unwrap_or_default();
+            found.send(holds.iter().map(|hold| hold.kind).collect::<Vec<_>>()).unwrap();
+        });
+        blocked.go.set();
+        assert!(!held.recv().unwrap().contains(&Kind::Task));
     });
 }

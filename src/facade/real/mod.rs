@@ -248,6 +248,11 @@ impl Deadline {
         self.clone()
     }
 
+    /// Returns the same for a thread that cannot give up any more.
+    pub(crate) fn without_end(&self) -> Self {
+        Self { at: None, ..self.clone() }
+    }
+
     /// Returns the end of an interval of this length, or this deadline if that comes first.
     pub(crate) fn or_after(&self, length: Duration, _round: u32) -> Self {
         let end = platform::now().checked_add(length);

@@ -168,6 +168,19 @@ impl Drop for HeldHere {
     }
 }
 
+/// Clears the calling thread's entries of a lock that is gone: of guards that were forgotten.
+#[cold]
+pub(super) fn release_gone(id: u64) {
+    let number = |entry: &'static Entry| {
+        Holding::of(entry).filter(|hold| hold.called.id == id).map(|hold| hold.number)
+    };
+    for entry in own_entries() {
+        if let Some(number) = number(entry) {
+            leave(entry, number);
+        }
+    }
+}
+
 /// Clears the entry of a guard that was forgotten, and whose lock is unlocked without it, or gets another
 /// guard. Readers have guards of their own.
 pub(crate) fn release_forgotten(kind: Kind, identity: &Identity) {

@@ -292,6 +292,7 @@ impl ThreadPool {
         Call::at(Kind::Pool, mode, Arc::as_ptr(&self.shared))
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn join_by(&self, deadline: &Deadline) -> bool {
         let mut state = self.shared.state.lock();
         let epoch = state.epoch;

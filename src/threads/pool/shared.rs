@@ -89,6 +89,7 @@ impl Shared {
     }
 
     /// Returns the lock, when a task can be queued.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn admit(&self, full: Full, limit: TimeLimit<'_>) -> Result<MutexGuard<'_, State>, Refusal> {
         let mut state = self.state.lock();
         let blocked = |state: &State| !state.closed && state.queue.len() >= self.capacity;
@@ -124,6 +125,7 @@ impl Shared {
         self.state.lock().closed
     }
 
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(in crate::threads) fn submit_by<T, F>(
         self: &Arc<Self>,
         f: F,
