@@ -5,8 +5,8 @@ use std::panic::{self, AssertUnwindSafe};
 
 use lockwork::internals::{event_has_waiters, semaphore_has_waiters};
 use lockwork::{
-    AutoResetEvent, BoundedBuffer, Event, First1, First2, First3, Latch, PriorityBuffer, Semaphore,
-    StackBuffer, try_any, wait_any, wait_any_for,
+    AutoResetEvent, BoundedBuffer, Event, First2, First3, Latch, PriorityBuffer, Semaphore, StackBuffer,
+    try_any, wait_any, wait_any_for,
 };
 
 use crate::models::support::{Arc, Plain, SOON, lives, model, model_bounded, reach, thread};
@@ -625,13 +625,50 @@ fn open_latch_is_found_at_the_deadline() {
         let latch = Arc::new(Latch::new(1));
         let other = Arc::clone(&latch);
         let counter = thread::spawn(move || other.count_down());
-        match wait_any_for((&*latch,), SOON) {
-            Some(First1::First(())) => {
+        match wait_any_for((&*latch, &Event::new()), SOON) {
+            Some(First2::First(())) => {
                 assert!(latch.is_open());
                 reach("open");
             }
+            Some(First2::Second(())) => unreachable!("no thread sets it"),
             None => reach("timed out"),
         }
+        counter.join().unwrap();
+    });
+}
+
+/// A set of one signal against a time-out: it is consumed, with what it carries, or kept.
+#[test]
+fn signal_alone_is_consumed_or_kept() {
+    model(&["consumed", "kept", "waiter parks"], || {
+        let shared = Arc::new((AutoResetEvent::new(), Plain::new(0)));
+        let other = Arc::clone(&shared);
+        let setter = thread::spawn(move || {
+            other.1.set(1);
+            other.0.set();
+        });
+        let consumed = wait_any_for((&shared.0,), SOON).is_some();
+        if consumed {
+            assert_eq!(shared.1.get(), 1);
+        }
+        setter.join().unwrap();
+        assert_eq!(shared.0.try_wait(), !consumed);
+        reach(if consumed { "consumed" } else { "kept" });
+    });
+}
+
+/// A set of one latch, without a time limit.
+#[test]
+fn latch_alone_ends_the_wait() {
+    model(&["waiter parks"], || {
+        let shared = Arc::new((Latch::new(1), Plain::new(0)));
+        let other = Arc::clone(&shared);
+        let counter = thread::spawn(move || {
+            other.1.set(1);
+            other.0.count_down();
+        });
+        assert_eq!(wait_any(&[&shared.0]), (0, ()));
+        assert_eq!(shared.1.get(), 1);
         counter.join().unwrap();
     });
 }

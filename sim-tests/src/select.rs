@@ -137,9 +137,13 @@ pub(crate) fn print() {
 
 #[cfg(test)]
 mod tests {
+    use lockwork::{AutoResetEvent, BoundedBuffer, Semaphore, wait_any};
+
     use super::{FIRST, of_crowd};
+    use crate::locks::Line;
+    use crate::machines;
     use crate::numbers::{at_least, at_most};
-    use crate::workloads::Figures;
+    use crate::workloads::{Figures, Setting, measure, over_seeds};
 
     #[test]
     fn crowd_is_served() {
@@ -160,5 +164,51 @@ mod tests {
                 at_most(found(|figures| figures.longest_bypass as f64), bypass, &what("longest bypass"));
             }
         }
+    }
+    /// The rate at which two threads answer each other, each with an object of its own.
+    fn answers<O>(new: fn() -> O, give: fn(&O), wait: fn(&O)) -> f64 {
+        over_seeds(|seed| {
+            let setting = Setting { seed, ..Setting::new(machines::mesh(2)) };
+            let make = || [Line(new()), Line(new())];
+            let figures = measure("answers", &setting, make, |[question, answer], observer, number| {
+                observer.begins(number);
+                if number == 0 {
+                    give(&question.0);
+                    wait(&answer.0);
+                } else {
+                    wait(&question.0);
+                    give(&answer.0);
+                }
+                observer.is_served(number);
+            });
+            figures.rate()
+        })
+    }
+
+    #[test]
+    fn set_of_one_waits_like_the_plain_call() {
+        fn compare<O>(what: &str, new: fn() -> O, give: fn(&O), in_a_set: fn(&O), plain: fn(&O)) {
+            let (in_a_set, plain) = (answers(new, give, in_a_set), answers(new, give, plain));
+            let ratio = in_a_set / plain;
+            println!("{what}: {in_a_set:.3} M/s in a set of one, {plain:.3} by the plain call: {ratio:.2}");
+            assert!(ratio >= 1.0 / 1.5, "{what}: {ratio:.2} of the plain call's rate");
+        }
+
+        let set = AutoResetEvent::set;
+        compare("signal", AutoResetEvent::new, set, |on| _ = wait_any((on,)), AutoResetEvent::wait);
+        compare(
+            "permit",
+            || Semaphore::new(0),
+            |on| on.add_permits(1),
+            |on| wait_any(&[on.acquiring()]).1.forget(),
+            |on| on.acquire().forget(),
+        );
+        compare(
+            "item",
+            || BoundedBuffer::new(1),
+            |on| assert!(on.put(()).is_ok(), "no thread closes it"),
+            |on| _ = wait_any((on.getting(),)),
+            |on| assert!(on.get().is_ok(), "no thread closes it"),
+        );
     }
 }

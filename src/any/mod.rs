@@ -164,7 +164,8 @@ pub(crate) mod sealed {
 /// # Implementation notes
 ///
 /// A node on the thread's stack for each source, and one word that wakers exchange to claim the thread before
-/// they spend anything on it. The states stand in `src/wait/select.rs`.
+/// they spend anything on it; a signal or permits alone are waited for as by the plain call. The states stand
+/// in `src/wait/select.rs`.
 #[doc(alias = "select")]
 #[doc(alias = "WaitForMultipleObjects")]
 #[doc(alias = "wait_first")]

@@ -106,8 +106,13 @@ impl RawEvent {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
-        self.is_set()
-            || wait_slow(&self.queue, &limit.deadline(), || self.is_set(), |locked| release_all(locked, 0))
+        self.is_set() || self.wait_slow(&limit.deadline())
+    }
+
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn wait_slow(&self, deadline: &Deadline) -> bool {
+        wait_slow(&self.queue, deadline, || self.is_set(), |locked| release_all(locked, 0))
     }
 }
 
@@ -170,13 +175,13 @@ impl RawAutoResetEvent {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait_until(&self, limit: TimeLimit<'_>) -> bool {
-        self.take(Word::of(SET))
-            || wait_slow(
-                &self.queue,
-                &limit.deadline(),
-                || self.take(Word::of(SET)),
-                |locked| locked.unlock(),
-            )
+        self.take(Word::of(SET)) || self.wait_slow(&limit.deadline())
+    }
+
+    #[inline]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn wait_slow(&self, deadline: &Deadline) -> bool {
+        wait_slow(&self.queue, deadline, || self.take(Word::of(SET)), |locked| locked.unlock())
     }
 }
 
@@ -191,6 +196,10 @@ impl Source for RawEvent {
 
     fn leave(&self, node: Node<'_>) {
         self.queue.leave(node, |locked| release_all(locked, 0));
+    }
+
+    fn wait_alone(&self, deadline: &Deadline) -> Option<bool> {
+        Some(self.wait_slow(deadline))
     }
 }
 
@@ -209,6 +218,10 @@ impl Source for RawAutoResetEvent {
 
     fn give_back(&self) {
         self.set();
+    }
+
+    fn wait_alone(&self, deadline: &Deadline) -> Option<bool> {
+        Some(self.wait_slow(deadline))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::facade::atomic::{
     AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
-use crate::facade::{TimeLimit, const_fn, reached};
+use crate::facade::{Deadline, TimeLimit, const_fn, reached};
 use crate::raw::event::RawEvent;
 use crate::wait::select::{Enqueued, Node, Select, Source};
 use crate::wait::{Place, Waiter};
@@ -118,5 +118,10 @@ impl Source for RawLatch {
 
     fn leave(&self, node: Node<'_>) {
         self.opened.leave(node);
+    }
+
+    fn wait_alone(&self, deadline: &Deadline) -> Option<bool> {
+        // Invariant 3, as in `wait_until`.
+        Some(self.opened.wait_slow(deadline) || self.count() == 0)
     }
 }

@@ -466,6 +466,11 @@ impl Source for Request<'_> {
         self.semaphore.release(self.n);
     }
 
+    fn wait_alone(&self, deadline: &Deadline) -> Option<bool> {
+        // What there can never be is waited for until the deadline.
+        (self.n <= self.semaphore.limit).then(|| self.semaphore.acquire_slow(self.n, deadline))
+    }
+
     fn spin(&self) -> Option<SpinWait> {
         Some(SpinWait::for_lock())
     }

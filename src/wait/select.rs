@@ -33,6 +33,9 @@
 //! over: that is `waiter.outcome`, and for what is handed to a thread that tries the lock of that queue,
 //! which the thread takes afterwards (invariant 2).
 //!
+//! A thread whose set is one object has nothing to claim: it waits as one does that is in no set, unless that
+//! runs the caller's code ([`Source::wait_alone`]).
+//!
 //! Promised upward: at most one object is spent when the call is over, the others' wakers lose nothing by the
 //! thread, and at each object it stands where a thread that waits for that one alone would stand. What is
 //! handed over at an object, a permit or a signal, reaches it also while it tries in vain for another.
@@ -221,6 +224,14 @@ pub(crate) trait Source {
     /// Gives back what a thread was handed that has taken something else.
     fn give_back(&self) {}
 
+    /// Waits for this object alone, as a thread does that is in no set and has tried in vain. Returns whether
+    /// it has what there was before the deadline. `None`, and has done nothing, where that runs the caller's
+    /// code.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn wait_alone(&self, _deadline: &Deadline) -> Option<bool> {
+        None
+    }
+
     /// Returns how long to spin before the first wait.
     fn spin(&self) -> Option<SpinWait> {
         None
@@ -268,6 +279,10 @@ pub(crate) fn wait_any(
     deadline: &Deadline,
 ) -> bool {
     let len = sources.len();
+    // Where one object alone can end the wait there is nothing to claim.
+    if let Some(taken) = (len == 1).then(|| sources.source(0).wait_alone(deadline)).flatten() {
+        return taken && sources.attempt(0, true);
+    }
     if deadline.has_passed() {
         return false;
     }

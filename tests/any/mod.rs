@@ -1,5 +1,6 @@
 //! `wait_any` and its other forms.
 
+mod alone;
 mod fairness;
 mod kinds;
 mod misuse;

@@ -238,6 +238,8 @@ fn signals_are_reported() {
         let (never, later) = (Event::new(), Event::new());
         let found = stall("any waiter", || _ = wait_any((&later, &never)), || later.set());
         check(&found, "wait_any", None);
+        let found = stall("waiter for one", || _ = wait_any((&never,)), || never.set());
+        check(&found, "wait_any", None);
     });
 }
 
