@@ -5,7 +5,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 
 mod support;
 use support::any::each_any;
-use support::buffer::{Getter, Putter, Queue};
+use support::buffer::{Queue, in_and_out};
 use support::event::Signal;
 use support::{Group, compare};
 
@@ -23,14 +23,8 @@ fn signal(criterion: &mut Criterion) {
 }
 
 fn item(criterion: &mut Criterion) {
-    fn contender<Q: Queue<Item = u64>>(group: &mut Group<'_>) {
-        let (mut ins, mut outs) = Q::new(64, 1, 1);
-        group.bench_function(Q::NAME, |b| {
-            b.iter(|| {
-                ins[0].put(1);
-                outs[0].get()
-            });
-        });
+    fn contender<Q: Queue>(group: &mut Group<'_>) {
+        in_and_out::<Q>(group, 64);
     }
     compare(criterion, "any/put, get", each_any!(one Q => contender::<Q>));
     compare(criterion, "any/put, get from two", each_any!(two Q => contender::<Q>));

@@ -4,18 +4,12 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 
 mod support;
-use support::buffer::{Getter, Item, Large, Putter, Queue, each_buffer};
+use support::buffer::{Getter, Large, Putter, Queue, each_buffer, in_and_out};
 use support::{Group, compare};
 
 fn single(criterion: &mut Criterion) {
     fn contender<Q: Queue>(group: &mut Group<'_>) {
-        let (mut ins, mut outs) = Q::new(64, 1, 1);
-        group.bench_function(Q::NAME, |b| {
-            b.iter(|| {
-                ins[0].put(Item::new(1));
-                outs[0].get()
-            });
-        });
+        in_and_out::<Q>(group, 64);
     }
     compare(criterion, "buffer/put, get", each_buffer!(Q of u64 => contender::<Q>; Std));
     compare(criterion, "buffer/put, get, 256 bytes", each_buffer!(Q of Large => contender::<Q>; Std));

@@ -1,5 +1,6 @@
 //! A queue with waiting at both ends.
 
+use super::Group;
 use super::condvar::{self, Monitor};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -79,6 +80,17 @@ fn handles<I: Clone, O: Clone>(ends: (I, O), producers: usize, consumers: usize)
     (vec![ends.0; producers], vec![ends.1; consumers])
 }
 
+/// For criterion: one item in and out, on one thread.
+pub(crate) fn in_and_out<Q: Queue>(group: &mut Group<'_>, capacity: usize) {
+    let (mut ins, mut outs) = Q::new(capacity, 1, 1);
+    group.bench_function(Q::NAME, |b| {
+        b.iter(|| {
+            ins[0].put(Q::Item::new(1));
+            outs[0].get()
+        });
+    });
+}
+
 /// This crate's.
 pub(crate) struct Ours<T>(T);
 
@@ -118,7 +130,7 @@ impl<T: Item> Getter<T> for Arc<lockwork::BoundedBuffer<T>> {
 
 /// Channels: `send`, and `recv` with `try_recv` for what else is there.
 macro_rules! channel {
-    ($name:ident, $label:literal, $bounded:expr, $unbounded:expr, $in:ident, $out:ident, $found:pat => $item:expr) => {
+    ($name:ident, $label:expr, $bounded:expr, $unbounded:expr, $in:ident, $out:ident, $found:pat => $item:expr) => {
         /// A contender.
         pub(crate) struct $name<T>(T);
 
@@ -185,8 +197,10 @@ macro_rules! channel {
 use crossbeam_channel::{Receiver as CrossbeamReceiver, Sender as CrossbeamSender};
 use flume::{Receiver as FlumeReceiver, Sender as FlumeSender};
 use kanal::{Receiver as KanalReceiver, Sender as KanalSender};
+use lockwork::channel::{Receiver as OursReceiver, Sender as OursSender};
 use sync::mpsc::{Receiver as StdReceiver, Sender as StdSender, SyncSender as StdSyncSender};
 
+channel!(OursChannel, super::OURS, lockwork::channel::bounded, lockwork::channel::unbounded, OursSender, OursReceiver, Ok(item) => item);
 channel!(Crossbeam, "crossbeam", crossbeam_channel::bounded, crossbeam_channel::unbounded, CrossbeamSender, CrossbeamReceiver, Ok(item) => item);
 channel!(Flume, "flume", flume::bounded, flume::unbounded, FlumeSender, FlumeReceiver, Ok(item) => item);
 channel!(Kanal, "kanal", kanal::bounded, kanal::unbounded, KanalSender, KanalReceiver, Ok(Some(item)) => item);
@@ -286,3 +300,17 @@ macro_rules! each_buffer {
     };
 }
 pub(crate) use each_buffer;
+
+/// The expression for each [`Queue`] of such items that is a channel, and for the others named.
+macro_rules! each_channel {
+    ($name:ident of $item:ty => $make:expr $(; $other:ident)*) => {
+        $crate::support::each!($name => $make;
+            $crate::support::buffer::OursChannel<$item>,
+            $($crate::support::buffer::$other<$item>,)*
+            $crate::support::buffer::Crossbeam<$item>,
+            $crate::support::buffer::Flume<$item>,
+            $crate::support::buffer::Kanal<$item>,
+        )
+    };
+}
+pub(crate) use each_channel;

@@ -10,6 +10,7 @@ mod all;
 mod any;
 mod barrier;
 mod buffer;
+mod channel;
 mod condvar;
 mod event;
 mod mutex;
@@ -100,6 +101,7 @@ pub(crate) fn all() -> Vec<Workload> {
         semaphore::workloads,
         barrier::workloads,
         buffer::workloads,
+        channel::workloads,
         any::workloads,
         all::workloads,
         thread_local::workloads,
