@@ -16,7 +16,7 @@
 //! | [`Past`] | the same for one thread, of what was never there before | nothing: it belongs to a step |
 //! | [`Token`] | what a lock has once, or some times: taken by one thread, given back by one | which thread takes it next; a thread that waits for it is not woken to lose |
 //! | [`Sleep`] | the end of one wait without a deadline | nothing but that the thread goes on later |
-//! | [`Ages`] | whether a sleep is a long one | both answers, where one is asked for |
+//! | [`Ages`] | whether a sleep is a long one, or another thread has come so far | both answers, where one is asked for |
 //!
 //! A wait with a deadline does not sleep at all: between the step in which it begins and the one in which it
 //! ends, as many steps of others may come as loom likes, and the second finds out whether the time was up
@@ -308,5 +308,12 @@ impl Ages {
     pub(crate) fn is_over(&self, number: usize) -> bool {
         // Relaxed: sees the store or does not, and loom explores both.
         is_running() && self.0.load(Relaxed) >= number
+    }
+
+    /// Returns whether a number is the last that has passed. Not within a step either.
+    #[track_caller]
+    pub(crate) fn is_at(&self, number: usize) -> bool {
+        // Relaxed: as above, and of several stores any.
+        is_running() && self.0.load(Relaxed) == number
     }
 }

@@ -67,7 +67,8 @@ use crate::raw::mutex::RawMutex;
 ///
 /// [Barging with bounded hand-off](crate#barging-with-bounded-hand-off): a thread that finds the lock free
 /// takes it, even if others wait, and every waiter gets its turn. [`MutexGuard::unlock_fair`] and
-/// [`MutexGuard::bump`] hand the lock over at once.
+/// [`MutexGuard::bump`] hand the lock over at once. If they meet a thread that gives up at its deadline just
+/// then, they leave it to that thread, and the mutex counts as locked until that thread has left.
 ///
 /// # Memory ordering
 ///

@@ -66,6 +66,23 @@ fn mutex_unlocked_fairly() {
     });
 }
 
+/// A thread that leaves at its deadline holds the queue's lock; a fair unlock beside it is left to it, and
+/// the mutex counts as locked until then.
+#[test]
+fn mutex_unlocked_fairly_beside_one_that_leaves() {
+    program(&["false false", "false true", "true false", "true true"], || {
+        let mutex = Arc::new(Mutex::new(0));
+        let guard = mutex.lock();
+        let other = Arc::clone(&mutex);
+        let timed = thread::spawn(move || other.try_lock_for(SOON).is_some());
+        MutexGuard::unlock_fair(guard);
+        let this = mutex.try_lock().is_some();
+        let that = timed.join().unwrap();
+        assert!(mutex.try_lock().is_some());
+        format!("{this} {that}")
+    });
+}
+
 #[test]
 fn mutex_bumped() {
     program(&["0", "1"], || {
@@ -132,6 +149,48 @@ fn semaphore_tried() {
         let taken = semaphore.try_acquire().is_some();
         adder.join().unwrap();
         taken.to_string()
+    });
+}
+
+/// Two permits for one that waits for one, and one that barges: it may find the other waiting still.
+#[test]
+fn semaphore_tried_beside_one_that_waits() {
+    program(&["false", "true"], || {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let other = Arc::clone(&semaphore);
+        let waiter = thread::spawn(move || other.acquire().forget());
+        semaphore.add_permits(2);
+        let taken = semaphore.try_acquire().map(lockwork::SemaphorePermit::forget).is_some();
+        waiter.join().unwrap();
+        assert_eq!(semaphore.available_permits(), usize::from(!taken));
+        taken.to_string()
+    });
+}
+
+/// What one of the two may add is promised to the first before it is there for any.
+#[test]
+fn semaphore_with_a_bound_added_to_by_two() {
+    program(&["false true true", "true false false", "true false true"], || {
+        let semaphore = Arc::new(Semaphore::bounded(1));
+        semaphore.acquire().forget();
+        let other = Arc::clone(&semaphore);
+        let adder = thread::spawn(move || other.try_add_permits(1).is_ok());
+        let this = semaphore.try_add_permits(1).is_ok();
+        let taken = semaphore.try_acquire().map(std::mem::forget).is_some();
+        format!("{} {this} {taken}", adder.join().unwrap())
+    });
+}
+
+/// What is taken away is gone before another may be made.
+#[test]
+fn semaphore_with_a_bound_forgotten() {
+    program(&["0 true true", "1 false false", "1 false true", "1 true true"], || {
+        let semaphore = Arc::new(Semaphore::bounded(1));
+        let other = Arc::clone(&semaphore);
+        let forgetter = thread::spawn(move || other.forget_permits(1));
+        let taken = semaphore.try_acquire().map(lockwork::SemaphorePermit::forget).is_some();
+        let added = semaphore.try_add_permits(1).is_ok();
+        format!("{} {taken} {added}", forgetter.join().unwrap())
     });
 }
 

@@ -81,6 +81,62 @@ fn second_reader_behind_a_waiting_writer() {
     );
 }
 
+/// A writer that has queued stops readers until it has looked once more, also if the lock is free by then;
+/// another writer may pass it.
+#[test]
+fn reading_tried_by_the_writer_before() {
+    two(
+        &["1 - -", "1 - 2", "1 0 -", "1 0 2", "1 1 2", "2 - 1", "2 0 1"],
+        |lock| add(lock.write()),
+        |lock| {
+            drop(lock.write());
+            let read = or_not(lock.try_read(), show);
+            format!("{read} {}", or_not(lock.try_write(), add))
+        },
+    );
+}
+
+#[test]
+fn reading_tried_by_the_reader_before() {
+    two(
+        &["1 - -", "1 - 2", "1 0 -", "1 0 2", "1 1 2", "2 - 1", "2 0 1"],
+        |lock| add(lock.write()),
+        |lock| {
+            drop(lock.read());
+            let read = or_not(lock.try_read(), show);
+            format!("{read} {}", or_not(lock.try_write(), add))
+        },
+    );
+}
+
+/// The same with a writer that leaves at its deadline.
+#[test]
+fn reading_tried_beside_a_writer_that_leaves() {
+    two(
+        &["- -", "- 0", "1 -", "1 0", "1 1"],
+        |lock| or_not(lock.try_write_for(SOON), add),
+        |lock| {
+            drop(lock.read());
+            or_not(lock.try_read(), show)
+        },
+    );
+}
+
+#[test]
+fn reading_tried_beside_an_upgrade_that_leaves() {
+    two(
+        &["- -", "- 0", "1 -", "1 0", "1 1"],
+        |lock| {
+            let upgraded = RwLockUpgradableReadGuard::try_upgrade_for(lock.upgradable_read(), SOON);
+            or_not(upgraded.ok(), add)
+        },
+        |lock| {
+            drop(lock.read());
+            or_not(lock.try_read(), show)
+        },
+    );
+}
+
 /// A writer whose time is up lets the readers in that it held back.
 #[test]
 fn reader_behind_a_writer_with_a_deadline() {

@@ -1,7 +1,9 @@
 //! What a mutex promises, as small as it can be said: see `facade::spec`.
 //!
 //! It is locked by the thread that has the token. Any thread that waits may get it next, and any that barges,
-//! unless it was unlocked fairly: then the token is for those that were waiting.
+//! unless it was unlocked fairly: then the token is for those that were waiting. A fair unlock that meets a
+//! thread that is leaving at its deadline is left to that thread: until it has left, the lock is free for
+//! those that block, and not for those that try.
 
 use std::mem;
 
@@ -24,12 +26,23 @@ struct Fields {
     handed_over: bool,
     /// The threads that came after the hand-over, and queue behind it.
     behind: Vec<Sleep>,
+    /// How many are in a timed call that has not got the lock.
+    leaving: usize,
+    /// Unlocked fairly beside those: `locked`, until the last of them has left.
+    delegated: bool,
 }
 
 impl RawMutex {
     #[track_caller]
     pub(crate) fn new() -> Self {
-        let fields = Fields { locked: false, waiting: 0, handed_over: false, behind: Vec::new() };
+        let fields = Fields {
+            locked: false,
+            waiting: 0,
+            handed_over: false,
+            behind: Vec::new(),
+            leaving: 0,
+            delegated: false,
+        };
         Self { token: Token::new(), gate: Gate::new(fields) }
     }
 
@@ -40,14 +53,16 @@ impl RawMutex {
 
     #[track_caller]
     pub(crate) fn try_lock(&self) -> bool {
-        self.gate.step(|fields| {
-            let free = !fields.locked;
-            if free {
-                self.token.take();
-                fields.locked = true;
-            }
-            free
-        })
+        self.gate.step(|fields| self.take_if_free(fields))
+    }
+
+    fn take_if_free(&self, fields: &mut Fields) -> bool {
+        let free = !fields.locked;
+        if free {
+            self.token.take();
+            fields.locked = true;
+        }
+        free
     }
 
     #[track_caller]
@@ -71,7 +86,7 @@ impl RawMutex {
         self.gate.also(|fields| {
             fields.locked = true;
             fields.waiting -= usize::from(waits);
-            fields.handed_over = false;
+            (fields.handed_over, fields.delegated) = (false, false);
             for sleep in mem::take(&mut fields.behind) {
                 sleep.end();
             }
@@ -85,8 +100,21 @@ impl RawMutex {
             self.lock(Call::none());
             return true;
         }
-        let locked = self.try_lock();
+        if deadline.has_passed() {
+            return self.try_lock();
+        }
+        let locked = self.gate.step(|fields| {
+            let locked = self.take_if_free(fields);
+            fields.leaving += usize::from(!locked);
+            locked
+        });
         if !locked {
+            self.gate.step(|fields| {
+                fields.leaving -= 1;
+                if fields.leaving == 0 && mem::take(&mut fields.delegated) {
+                    fields.locked = false;
+                }
+            });
             deadline.pass();
         }
         locked
@@ -109,7 +137,8 @@ impl RawMutex {
         self.token.give();
         self.gate.also(|fields| {
             fields.handed_over = fields.waiting > 0;
-            fields.locked = fields.handed_over;
+            fields.delegated = !fields.handed_over && fields.leaving > 0;
+            fields.locked = fields.handed_over || fields.delegated;
         });
     }
 

@@ -1,7 +1,11 @@
 //! What a semaphore promises, as small as it can be said: see `facade::spec`.
 //!
 //! Permits go to the first that waits, when there are enough for it, and to those that barge while none
-//! waits.
+//! waits. A thread that queues, or leaves at its deadline, does so in two steps. Between them it is one that
+//! waits, and permits that come meanwhile are granted in its second step.
+//!
+//! Where there is a limit, how many permits there may be still is a word of its own: permits are taken out
+//! of it in one step and added in another. Without one no thread can tell.
 
 use std::collections::VecDeque;
 
@@ -32,14 +36,14 @@ struct Fields {
     /// How many may still be made.
     room: usize,
     queue: VecDeque<(usize, Turn)>,
-    /// How many have left the queue as their time was up, and still are in their call.
-    leaving: usize,
+    /// How many are between the two steps.
+    settling: usize,
 }
 
 impl RawSemaphore {
     #[track_caller]
     pub(crate) fn new(permits: usize, limit: usize) -> Self {
-        let fields = Fields { permits, room: limit - permits, queue: VecDeque::new(), leaving: 0 };
+        let fields = Fields { permits, room: limit - permits, queue: VecDeque::new(), settling: 0 };
         Self { gate: Gate::new(fields), permits: Edge::new(), room: Edge::new(), nodes: Edge::new(), limit }
     }
 
@@ -59,7 +63,7 @@ impl RawSemaphore {
     }
 
     fn offers(fields: &Fields, n: usize) -> bool {
-        fields.queue.is_empty() && fields.leaving == 0 && fields.permits >= n
+        fields.queue.is_empty() && fields.settling == 0 && fields.permits >= n
     }
 
     fn take(&self, fields: &mut Fields, n: usize) -> bool {
@@ -90,14 +94,28 @@ impl RawSemaphore {
         if n == 0 {
             return None;
         }
-        self.gate.step(|fields| {
+        let own = self.gate.step(|fields| {
             let queued = !self.take(fields, n);
             queued.then(|| {
                 let own = Sleep::new();
                 fields.queue.push_back((n, Turn::Alone(own.clone())));
+                fields.settling += 1;
                 own
             })
-        })
+        })?;
+        self.settle();
+        Some(own)
+    }
+
+    /// Takes the second step of a thread that queues or leaves.
+    #[track_caller]
+    fn settle(&self) {
+        self.gate.step(|fields| {
+            fields.settling -= 1;
+            if fields.settling == 0 {
+                self.grant(fields);
+            }
+        });
     }
 
     #[track_caller]
@@ -119,16 +137,14 @@ impl RawSemaphore {
             fields.queue.retain(|(_, turn)| !turn.is(&own));
             let left = fields.queue.len() < before;
             if left {
-                fields.leaving += 1;
-                self.grant(fields);
+                fields.settling += 1;
             } else {
                 own.sleep();
             }
             !left
         });
         if !acquired {
-            // A step of its own: until then it is one that waits, and none may pass it.
-            self.gate.step(|fields| fields.leaving -= 1);
+            self.settle();
             deadline.pass();
         }
         acquired
@@ -145,7 +161,9 @@ impl RawSemaphore {
         self.permits.release();
         fields.permits += n;
         assert!(fields.permits <= self.limit, "permits given back that were not taken");
-        self.grant(fields);
+        if fields.settling == 0 {
+            self.grant(fields);
+        }
     }
 
     fn grant(&self, fields: &mut Fields) {
@@ -160,35 +178,60 @@ impl RawSemaphore {
 
     #[track_caller]
     pub(crate) fn add(&self, n: usize) -> bool {
-        n == 0
-            || self.gate.step(|fields| {
-                let fits = fields.room >= n;
-                if fits {
-                    fields.room -= n;
-                    self.room.acquire();
+        if n == 0 {
+            return true;
+        }
+        let at_once = !self.is_bounded();
+        let fits = self.gate.step(|fields| {
+            let fits = fields.room >= n;
+            if fits {
+                fields.room -= n;
+                self.room.acquire();
+                if at_once {
                     self.put(fields, n);
                 }
-                fits
-            })
+            }
+            fits
+        });
+        if fits && !at_once {
+            self.gate.step(|fields| self.put(fields, n));
+        }
+        fits
+    }
+
+    /// Returns whether a thread can tell how many permits there may be still.
+    const fn is_bounded(&self) -> bool {
+        self.limit < MAX_PERMITS
     }
 
     #[track_caller]
     pub(crate) fn forget(&self, n: usize) {
-        self.gate.step(|fields| {
-            self.room.release();
-            fields.room += n;
-        });
+        self.gate.step(|fields| self.make_room(fields, n));
     }
 
+    /// Takes up to `n` permits away, after those that wait have theirs: the real one has the queue's lock by
+    /// then.
     #[track_caller]
     pub(crate) fn forget_free(&self, n: usize) -> usize {
-        self.gate.step(|fields| {
+        let at_once = !self.is_bounded();
+        let taken = self.gate.step(|fields| {
+            self.grant(fields);
             let taken = n.min(fields.permits);
             fields.permits -= taken;
-            self.room.release();
-            fields.room += taken;
+            if at_once {
+                self.make_room(fields, taken);
+            }
             taken
-        })
+        });
+        if taken > 0 && !at_once {
+            self.forget(taken);
+        }
+        taken
+    }
+
+    fn make_room(&self, fields: &mut Fields, n: usize) {
+        self.room.release();
+        fields.room += n;
     }
 
     #[track_caller]
@@ -214,24 +257,36 @@ impl Source for Request<'_> {
         if n > semaphore.limit {
             return Enqueued::Never;
         }
-        semaphore.gate.step(|fields| {
-            if fields.queue.is_empty() && fields.leaving == 0 && fields.permits >= n {
-                return Enqueued::Ready;
+        let (enqueued, put) = semaphore.gate.step(|fields| {
+            if RawSemaphore::offers(fields, n) {
+                return (Enqueued::Ready, false);
             }
-            if Turn::is_to_be_put(node, fields.queue.iter().map(|(_, turn)| turn)) {
+            let put = Turn::is_to_be_put(node, fields.queue.iter().map(|(_, turn)| turn));
+            if put {
                 semaphore.nodes.release();
                 fields.queue.push_back((n, Turn::selecting(node)));
+                fields.settling += 1;
             }
-            Enqueued::Queued { first: false }
-        })
+            (Enqueued::Queued { first: false }, put)
+        });
+        if put {
+            semaphore.settle();
+        }
+        enqueued
     }
 
     fn leave(&self, node: Node<'_>) {
-        self.semaphore.gate.step(|fields| {
+        let left = self.semaphore.gate.step(|fields| {
             self.semaphore.nodes.acquire();
+            let before = fields.queue.len();
             fields.queue.retain(|(_, turn)| !turn.is_of(node));
-            self.semaphore.grant(fields);
+            let left = fields.queue.len() < before;
+            fields.settling += usize::from(left);
+            left
         });
+        if left {
+            self.semaphore.settle();
+        }
     }
 
     fn give_back(&self) {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::rc::Rc;
 
-use crate::facade::spec::{Edge, Sleep, ThreadId, Token};
+use crate::facade::spec::{Ages, Edge, Sleep, ThreadId, Token};
 
 /// How a thread wants the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,11 @@ pub(crate) enum Role {
 impl Role {
     pub(super) fn writes(self) -> bool {
         matches!(self, Self::Write | Self::Upgrade)
+    }
+
+    /// Returns whether a writer that waits keeps such a thread out.
+    pub(super) fn is_held_back(self) -> bool {
+        matches!(self, Self::Read | Self::Upgradable)
     }
 
     pub(super) fn reads(self) -> bool {
@@ -56,6 +61,14 @@ pub(super) struct Fields {
     pub(super) tokens: usize,
     /// How many threads are about to take one.
     pub(super) arriving: usize,
+    /// The numbers of those of them that are to write.
+    pub(super) arriving_writers: Vec<usize>,
+    /// The last of these numbers when a writer left.
+    pub(super) passed: usize,
+    /// How many numbers writers have been given.
+    pub(super) numbers: usize,
+    /// How many threads that wanted to write have left the queue at their deadline, and are in their call.
+    pub(super) leaving: usize,
     /// How many threads are about to take that of their slot.
     pub(super) arriving_readers: usize,
     /// Made with the lock, as no thread can see what another makes later, and taken one by one.
@@ -73,6 +86,8 @@ pub(super) struct Waiting {
     pub(super) sleep: Sleep,
     /// Has a deadline, and does not sleep.
     pub(super) timed: bool,
+    /// Of a writer.
+    pub(super) number: Option<usize>,
     pub(super) may_go: bool,
 }
 
@@ -89,7 +104,15 @@ impl Fields {
     /// Returns whether a thread may come in that is not in the queue.
     pub(super) fn admits_newcomer(&self, role: Role) -> bool {
         let waits = || !self.queue.iter().any(|other| other.role.writes() && !other.may_go);
-        self.admits(role) && (matches!(role, Role::ReadAgain | Role::Write | Role::Upgrade) || waits())
+        let passes = !role.is_held_back();
+        self.admits(role) && (passes || (self.leaving == 0 && waits()))
+    }
+
+    /// Returns the numbers of the writers that wait although they may go.
+    pub(super) fn undecided(&self) -> Vec<usize> {
+        let arriving = self.arriving_writers.iter().copied().filter(|&number| number <= self.passed);
+        let queued = self.queue.iter().filter(|other| other.may_go).filter_map(|other| other.number);
+        if self.writer { Vec::new() } else { arriving.chain(queued).collect() }
     }
 
     pub(super) fn may_go(&self, place: usize) -> bool {
@@ -121,5 +144,31 @@ impl Fields {
                 }
             }
         }
+    }
+}
+
+/// Whether a writer that waits is between queueing and looking once more. Each has a number, and passes two:
+/// when it begins and when it has looked. Made with the lock, as no thread can see what another makes later;
+/// each writer has one for itself, if there are no more of them at a time.
+#[derive(Debug)]
+pub(super) struct Settling([Ages; 4]);
+
+impl Settling {
+    pub(super) fn new() -> Self {
+        Self([(); 4].map(|()| Ages::new()))
+    }
+
+    fn of(&self, number: usize) -> &Ages {
+        &self.0[number % self.0.len()]
+    }
+
+    /// Notes that a writer comes, and looks: another thread sees none of it, the one, or both.
+    pub(super) fn pass(&self, number: usize) {
+        self.of(number).pass(2 * number);
+        self.of(number).pass(2 * number + 1);
+    }
+
+    pub(super) fn is_on(&self, number: usize) -> bool {
+        self.of(number).is_at(2 * number)
     }
 }

@@ -3,6 +3,11 @@
 //! A waiting thread *may go* when the lock lets it in and no thread before it is in its way. It is asleep
 //! while it may not, and runs while it may: a thread that is faster takes the lock from it, and it sleeps on.
 //!
+//! A thread that tries to read, or reads with a deadline, may still find a writer that waits and may go by
+//! then: the real one stops readers from when it has queued until it has looked once more, or has left at
+//! its deadline. Whether it has looked is for loom to choose, and only where that matters: see
+//! [`Settling`].
+//!
 //! | who comes | comes in unless |
 //! |---|---|
 //! | a reader | there is a writer, or one waits that may not go |
@@ -36,7 +41,7 @@ use std::rc::Rc;
 use crate::facade::spec::{Edge, Gate, Sleep, Token, this_thread};
 use crate::facade::{Deadline, TimeLimit};
 pub(crate) use fields::Role;
-use fields::{Fields, SLOTS, SPARE, Slot, Waiting};
+use fields::{Fields, SLOTS, SPARE, Settling, Slot, Waiting};
 
 #[cold]
 #[track_caller]
@@ -66,6 +71,7 @@ impl ReadToken {
 pub(crate) struct RawRwLock<V> {
     gate: Gate<Fields>,
     entrance: Token,
+    settling: Settling,
     /// rwlock.write
     write: Edge,
     /// rwlock.read
@@ -91,6 +97,10 @@ impl<V> RawRwLock<V> {
             queue: VecDeque::new(),
             tokens: 0,
             arriving: 0,
+            arriving_writers: Vec::new(),
+            passed: 0,
+            numbers: 0,
+            leaving: 0,
             arriving_readers: 0,
             slots: (0..SLOTS).map(|_| slot()).collect(),
             touched: false,
@@ -98,6 +108,7 @@ impl<V> RawRwLock<V> {
         let own = Self {
             gate: Gate::new(fields),
             entrance: Token::taken(),
+            settling: Settling::new(),
             write: Edge::new(),
             read: Edge::new(),
             _visible: PhantomData,
@@ -204,6 +215,7 @@ impl<V> RawRwLock<V> {
     /// Puts tokens at the entrance: there is no writer any more.
     fn open(&self, fields: &mut Fields) {
         fields.writer = false;
+        fields.passed = fields.numbers;
         fields.tokens = fields.arriving + SPARE;
         (0..fields.tokens).for_each(|_| self.entrance.give());
         fields.slots.iter().for_each(|slot| slot.entrance.give());
@@ -240,6 +252,33 @@ impl<V> RawRwLock<V> {
         fields.settle();
     }
 
+    /// Returns a writer that waits and may go, and that a thread which tries to read finds before it has
+    /// looked. Not within a step.
+    #[track_caller]
+    fn undecided_writer(&self, role: Role) -> Option<usize> {
+        let undecided =
+            if role.is_held_back() { self.gate.peek(|fields| fields.undecided()) } else { Vec::new() };
+        undecided.into_iter().find(|&number| self.settling.is_on(number))
+    }
+
+    fn give_number(&self, fields: &mut Fields) -> usize {
+        fields.numbers += 1;
+        self.settling.pass(fields.numbers);
+        fields.numbers
+    }
+
+    /// Comes in, but not past a `writer` that still is undecided.
+    fn try_acquire_behind(
+        &self,
+        fields: &mut Fields,
+        role: Role,
+        slot: Option<&Slot>,
+        writer: Option<usize>,
+    ) -> bool {
+        writer.is_none_or(|number| !fields.undecided().contains(&number))
+            && self.try_acquire(fields, role, slot)
+    }
+
     fn try_acquire(&self, fields: &mut Fields, role: Role, slot: Option<&Slot>) -> bool {
         let admitted = fields.admits_newcomer(role);
         if admitted {
@@ -252,10 +291,11 @@ impl<V> RawRwLock<V> {
     fn acquire(&self, role: Role, limit: TimeLimit<'_>) -> bool {
         let deadline = limit.deadline();
         let slot = if role.reads() { self.slot() } else { None };
+        let writer = if deadline.is_never() { None } else { self.undecided_writer(role) };
         let begun = match slot {
-            Some((slots, own)) => self.begin_at_slot(&slots[own], role, &deadline),
+            Some((slots, own)) => self.begin_at_slot(&slots[own], role, &deadline, writer),
             None if deadline.is_never() && role != Role::Upgrade => self.begin_at_entrance(role, &deadline),
-            None => self.step(|fields| self.begin(fields, role, &deadline, None)),
+            None => self.step(|fields| self.begin(fields, role, &deadline, None, writer)),
         };
         match begun {
             Begun::In => true,
@@ -265,7 +305,15 @@ impl<V> RawRwLock<V> {
                 self.also(|fields| self.end_wait(fields, role, &own))
             }
             Begun::Queued(own) => {
-                let entered = self.step(|fields| self.end_wait(fields, role, &own));
+                let leaves = |entered: bool| !entered && role.writes();
+                let entered = self.step(|fields| {
+                    let entered = self.end_wait(fields, role, &own);
+                    fields.leaving += usize::from(leaves(entered));
+                    entered
+                });
+                if leaves(entered) {
+                    self.step(|fields| fields.leaving -= 1);
+                }
                 if !entered {
                     deadline.pass();
                 }
@@ -275,8 +323,9 @@ impl<V> RawRwLock<V> {
     }
 
     #[track_caller]
-    fn begin_at_slot(&self, slot: &Slot, role: Role, deadline: &Deadline) -> Begun {
-        let begin = |fields: &mut Fields, slot: Option<&Slot>| self.begin(fields, role, deadline, slot);
+    fn begin_at_slot(&self, slot: &Slot, role: Role, deadline: &Deadline, writer: Option<usize>) -> Begun {
+        let begin =
+            |fields: &mut Fields, slot: Option<&Slot>| self.begin(fields, role, deadline, slot, writer);
         if !deadline.is_never() {
             return self.reader_step(begin);
         }
@@ -292,32 +341,44 @@ impl<V> RawRwLock<V> {
 
     #[track_caller]
     fn begin_at_entrance(&self, role: Role, deadline: &Deadline) -> Begun {
-        let by_entrance = self.gate.peek(|fields| {
+        let (by_entrance, number) = self.gate.peek(|fields| {
             let by_entrance = fields.writer || fields.tokens > fields.arriving;
             fields.arriving += usize::from(by_entrance);
-            by_entrance
+            let number = (by_entrance && role.writes()).then(|| self.give_number(fields));
+            fields.arriving_writers.extend(number);
+            (by_entrance, number)
         });
         if !by_entrance {
-            return self.step(|fields| self.begin(fields, role, deadline, None));
+            return self.step(|fields| self.begin(fields, role, deadline, None, None));
         }
         self.entrance.take();
         self.also(|fields| {
             fields.tokens -= 1;
             fields.arriving -= 1;
-            self.begin(fields, role, deadline, None)
+            fields.arriving_writers.retain(|&other| Some(other) != number);
+            self.begin(fields, role, deadline, None, None)
         })
     }
 
     /// Comes in, or queues.
-    fn begin(&self, fields: &mut Fields, role: Role, deadline: &Deadline, slot: Option<&Slot>) -> Begun {
-        if self.try_acquire(fields, role, slot) {
+    fn begin(
+        &self,
+        fields: &mut Fields,
+        role: Role,
+        deadline: &Deadline,
+        slot: Option<&Slot>,
+        writer: Option<usize>,
+    ) -> Begun {
+        if self.try_acquire_behind(fields, role, slot, writer) {
             return Begun::In;
         }
         if deadline.has_passed() {
             return Begun::TooLate;
         }
         let sleep = Sleep::new();
-        let waiting = Waiting { role, sleep: sleep.clone(), timed: !deadline.is_never(), may_go: false };
+        let number = role.writes().then(|| self.give_number(fields));
+        let timed = !deadline.is_never();
+        let waiting = Waiting { role, sleep: sleep.clone(), timed, number, may_go: false };
         match role {
             Role::ReadAgain | Role::Upgrade => fields.queue.push_front(waiting),
             _ => fields.queue.push_back(waiting),
@@ -386,7 +447,9 @@ impl<V> RawRwLock<V> {
 
     #[track_caller]
     pub(crate) fn try_read(&self, role: Role) -> Option<ReadToken> {
-        self.reader_step(|fields, slot| self.try_acquire(fields, role, slot)).then_some(ReadToken(()))
+        let writer = self.undecided_writer(role);
+        self.reader_step(|fields, slot| self.try_acquire_behind(fields, role, slot, writer))
+            .then_some(ReadToken(()))
     }
 
     /// # Safety
@@ -412,7 +475,8 @@ impl<V> RawRwLock<V> {
 
     #[track_caller]
     pub(crate) fn try_upgradable(&self) -> bool {
-        self.step(|fields| self.try_acquire(fields, Role::Upgradable, None))
+        let writer = self.undecided_writer(Role::Upgradable);
+        self.step(|fields| self.try_acquire_behind(fields, Role::Upgradable, None, writer))
     }
 
     /// # Safety
