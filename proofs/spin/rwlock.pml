@@ -1,4 +1,4 @@
-/* The reader-writer lock (src/raw/rwlock.rs): a word of WRITER, DRAINING, UPGRADABLE, QUEUED, WRITER_WAITING, DESIGNATED, BIAS and the
+/* The reader-writer lock (src/raw/rwlock/): a word of WRITER, DRAINING, UPGRADABLE, QUEUED, WRITER_WAITING, DESIGNATED, BIAS and the
    count of readers, beside a queue to which work is delegated, and a slot for each thread, in which it reads without being
    counted. N threads, each any number of turns. The bits of READS, AGAIN, WRITES, TRIES, UPGRADES say which threads
    do what in a turn; those of TIMED which may have a deadline, which may pass at any point. Unlocking is plain or fair.
