@@ -120,6 +120,135 @@ fn mutex_is_unlocked_for_a_while() {
     });
 }
 
+/// The same, and the lock is handed to the thread that waits for it.
+#[test]
+fn mutex_is_unlocked_fairly_for_a_while() {
+    model_bounded(4, LONG, &["let in", "not yet", "mutex handed over"], || {
+        let mutex = Arc::new(Mutex::new(0));
+        let mut guard = mutex.lock();
+        let other = Arc::clone(&mutex);
+        let locker = thread::spawn(move || *other.lock() += 1);
+        let value = MutexGuard::unlocked_fair(&mut guard, || 1);
+        reach(if *guard == value { "let in" } else { "not yet" });
+        drop(guard);
+        locker.join().unwrap();
+        assert_eq!(*mutex.lock(), 1);
+    });
+}
+
+/// A writer and a reader that unlock for a while let a writer in, and come back as what they were.
+#[test]
+fn writer_and_reader_are_unlocked_for_a_while() {
+    model_bounded(3, LONG, &["by the writer", "by the reader", "not yet"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let mut guard = lock.write();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        RwLockWriteGuard::unlocked(&mut guard, || ());
+        let before = *guard;
+        let mut guard = RwLockWriteGuard::downgrade(guard);
+        RwLockReadGuard::unlocked_fair(&mut guard, || ());
+        reach(match (before, *guard) {
+            (1, 1) => "by the writer",
+            (0, 1) => "by the reader",
+            _ => "not yet",
+        });
+        drop(guard);
+        writer.join().unwrap();
+        assert_eq!(*lock.try_write().expect("no thread holds it"), 1);
+    });
+}
+
+/// The same of the upgradable reader, which is bumped besides.
+#[test]
+fn upgradable_reader_is_unlocked_and_bumped() {
+    model_bounded(3, LONG, &["by unlocking", "by the bump", "not yet"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let mut guard = lock.upgradable_read();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        RwLockUpgradableReadGuard::unlocked(&mut guard, || ());
+        let before = *guard;
+        RwLockUpgradableReadGuard::bump(&mut guard);
+        reach(match (before, *guard) {
+            (1, 1) => "by unlocking",
+            (0, 1) => "by the bump",
+            _ => "not yet",
+        });
+        let value = *guard;
+        assert!(lock.try_write().is_none());
+        assert_eq!(*guard, value);
+        drop(guard);
+        writer.join().unwrap();
+        assert_eq!(*lock.try_write().expect("no thread holds it"), 1);
+    });
+}
+
+/// The attempts at `with_upgraded`: each writes alone, or not at all and reads on.
+#[test]
+fn upgradable_reader_attempts_to_be_a_writer_for_a_while() {
+    model_bounded(4, LONG, &["at once", "in time", "both", "neither"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let mut guard = lock.upgradable_read();
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || assert!(*other.read() <= 2));
+        let add = |value: &mut i32| *value += 1;
+        let at_once = RwLockUpgradableReadGuard::try_with_upgraded(&mut guard, add).is_some();
+        let in_time = RwLockUpgradableReadGuard::try_with_upgraded_for(&mut guard, SOON, add).is_some();
+        assert_eq!(*guard, i32::from(at_once) + i32::from(in_time));
+        reach(match (at_once, in_time) {
+            (true, true) => "both",
+            (true, false) => "at once",
+            (false, true) => "in time",
+            (false, false) => "neither",
+        });
+        drop(guard);
+        reader.join().unwrap();
+    });
+}
+
+/// The guards that own their lock: a writer without a deadline and one with, then a reader.
+#[test]
+fn rwlock_arc_guards_exclude_each_other() {
+    model_bounded(3, LONG, &["waiter parks", "locked", "timed out"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || {
+            let guard = other.write_arc();
+            drop(other);
+            let mut guard = guard;
+            *guard += 1;
+        });
+        let locked = lock.try_write_arc_for(SOON).map(|mut value| *value += 1).is_some();
+        reach(if locked { "locked" } else { "timed out" });
+        drop(lock.upgradable_read_arc());
+        let seen = *lock.read_arc();
+        assert!(seen >= i32::from(locked));
+        writer.join().unwrap();
+        assert_eq!(*lock.try_read_arc().expect("no thread holds it"), 1 + i32::from(locked));
+    });
+}
+
+/// The permits that own their semaphore.
+#[test]
+fn semaphore_arc_permits_come_back() {
+    model_bounded(4, LONG, &["waiter parks", "acquired", "timed out"], || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let other = Arc::clone(&semaphore);
+        let holder = thread::spawn(move || {
+            let permit = other.acquire_arc();
+            drop(other);
+            drop(permit);
+        });
+        let permit = semaphore.try_acquire_arc_for(SOON);
+        reach(if permit.is_some() { "acquired" } else { "timed out" });
+        drop(permit);
+        holder.join().unwrap();
+        drop(semaphore.try_acquire_many_arc(1).expect("it has come back"));
+        assert_eq!(semaphore.available_permits(), 1);
+    });
+}
+
 /// A timed upgradable read and a timed recursive one against a writer: each is in or leaves nothing.
 #[test]
 fn timed_upgradable_and_recursive_reads_against_a_writer() {

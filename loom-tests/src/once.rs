@@ -297,10 +297,13 @@ fn one_of_two_sets_succeeds() {
                 false
             }
         });
-        match cell.set(1) {
-            Ok(()) => reach("first"),
-            Err(back) => {
-                assert_eq!((back, cell.get()), (1, Some(&2)));
+        match cell.try_insert(1) {
+            Ok(value) => {
+                assert_eq!(*value, 1);
+                reach("first");
+            }
+            Err((value, back)) => {
+                assert_eq!((back, *value), (1, 2));
                 reach("second");
             }
         }

@@ -75,6 +75,43 @@ fn panic_of_a_writer_is_seen_by_a_reader() {
     });
 }
 
+/// The attempts: each says that the lock is taken, or was poisoned, or is neither.
+#[test]
+fn attempts_beside_a_writer_that_panics() {
+    model(&["read before", "read after", "read kept out", "write kept out", "write after"], || {
+        let lock = Arc::new(RwLock::new(0));
+        let other = Arc::clone(&lock);
+        let panics = thread::spawn(move || {
+            panic_with(|| {
+                let mut value = other.write().unwrap();
+                *value += 1;
+                value
+            });
+        });
+        match lock.try_read() {
+            Ok(value) => {
+                assert_eq!(*value, 0);
+                reach("read before");
+            }
+            Err(TryLockError::Poisoned(poisoned)) => {
+                assert_eq!(*poisoned.into_inner(), 1);
+                reach("read after");
+            }
+            Err(TryLockError::WouldBlock) => reach("read kept out"),
+        }
+        match lock.try_write() {
+            Ok(value) => assert_eq!(*value, 0),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                assert_eq!(*poisoned.into_inner(), 1);
+                reach("write after");
+            }
+            Err(TryLockError::WouldBlock) => reach("write kept out"),
+        }
+        panics.join().unwrap();
+        assert!(lock.is_poisoned());
+    });
+}
+
 /// A timed wait by value: notified or timed out, and locked in either case.
 #[test]
 fn timed_wait_gives_the_guard_back() {

@@ -24,7 +24,8 @@ fn iteration_against_insertion() {
             reach(if seen == 1 { "seen" } else { "not yet" });
             assert!(seen <= 1 && other.get().is_none(), "not inherited");
         });
-        assert_eq!(local.get_or(|| plain(1)).get(), 1);
+        let made = local.get_or_try(|| Ok::<_, ()>(plain(1)));
+        assert_eq!(made.map(Plain::get), Ok(1));
         thread.join().unwrap();
         assert_eq!(local.iter().count(), 1);
     });

@@ -4,7 +4,7 @@
 
 use lockwork::{
     AutoResetEvent, Barrier, BoundedBuffer, Condvar, GetTimeoutError, Mutex, MutexGuard, ReentrantMutex,
-    ReentrantMutexGuard, RwLock, RwLockWriteGuard, Semaphore, ThreadPool,
+    ReentrantMutexGuard, RwLock, RwLockWriteGuard, Semaphore,
 };
 
 use crate::models::support::{Arc, SOON, lives, model, model_bounded, reach, thread};
@@ -157,7 +157,8 @@ fn fair_unlock_against_a_timed_upgradable_read() {
 /// An ordinary unlock against a timed write that may be woken and lose.
 #[test]
 fn timed_write_that_lost_queues_again() {
-    model_bounded(3, LONG, &["locked", "timed out"], || {
+    let states = ["rwlock lost to another after a wake-up", "locked", "timed out"];
+    model_bounded(3, LONG, &states, || {
         lives(2);
         let lock = Arc::new(RwLock::new(0));
         let guard = lock.write();
@@ -291,7 +292,7 @@ fn timed_entry_to_a_barrier_outlives_the_wake_up() {
 /// times out, or gets the second.
 #[test]
 fn timed_get_that_was_woken_in_vain_waits_again() {
-    model_bounded(3, LONG, &["first", "second", "timed out"], || {
+    model_bounded(3, LONG, &["first", "second", "timed out", "sleeper woken in vain"], || {
         lives(2);
         let buffer = Arc::new(BoundedBuffer::new(1));
         let other = Arc::clone(&buffer);
@@ -319,7 +320,7 @@ fn timed_get_that_was_woken_in_vain_waits_again() {
 /// A place for a timed putter that another putter takes: the timed one waits again, or gives its item back.
 #[test]
 fn timed_put_that_was_woken_in_vain_waits_again() {
-    model_bounded(3, LONG, &["put", "timed out"], || {
+    model_bounded(3, LONG, &["put", "timed out", "sleeper woken in vain"], || {
         lives(2);
         let buffer = Arc::new(BoundedBuffer::new(1));
         buffer.put(1).unwrap();
@@ -336,25 +337,6 @@ fn timed_put_that_was_woken_in_vain_waits_again() {
         all.extend(put.then_some(3));
         assert_eq!(out, all);
         reach(if put { "put" } else { "timed out" });
-    });
-}
-
-/// A join whose deadline outlives the wake-ups of the pool's own: the result, or the task back.
-#[test]
-fn timed_join_that_outlives_a_wake_up() {
-    model_bounded(3, "a pool's thread besides", &["result", "timed out"], || {
-        lives(2);
-        let pool = ThreadPool::new(1);
-        match pool.submit(|| 2).unwrap().join_for(SOON) {
-            Ok(result) => {
-                assert_eq!(result.unwrap(), 2);
-                reach("result");
-            }
-            Err(task) => {
-                reach("timed out");
-                assert_eq!(task.join().unwrap(), 2);
-            }
-        }
     });
 }
 

@@ -140,6 +140,9 @@ impl RawSleepers {
         };
         let place = if again.is_some() { Place::Front } else { Place::Back };
         reached!("sleeper announced");
+        if again.is_some() {
+            reached!("sleeper woken in vain");
+        }
         match locked.wait(waiter, place, publish, deadline, SpinWait::NONE, unlock) {
             Some(Woken { outcome: Wakeup::HANDOFF, .. }) => Slept::Handed,
             Some(woken) => Slept::Woken(woken.stamp),
