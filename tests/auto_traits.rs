@@ -501,3 +501,35 @@ macro_rules! variance {
 }
 
 include!("variance.rs");
+
+/// What diagnosis returns may go anywhere; a session has the user's sink in it, whose state a panic may leave
+/// half changed.
+#[cfg(feature = "diagnose")]
+mod diagnosis {
+    use super::*;
+    use lockwork::diagnose;
+
+    assert_impl_all!(diagnose::Report: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Stall: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Holder: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::RelockReport: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Inversion: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Acquisition: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Opposite: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Cycle: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Link: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Snapshot: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::ThreadState: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Hold: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Wait: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Place: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Profile: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Contention: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::LockNumbers: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Order: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Relock: Send, Sync, UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Session: Send, Sync);
+    assert_not_impl_any!(diagnose::Session: UnwindSafe, RefUnwindSafe);
+    assert_impl_all!(diagnose::Settings: Send, Sync);
+    assert_not_impl_any!(diagnose::Settings: UnwindSafe, RefUnwindSafe);
+}
