@@ -54,7 +54,9 @@
 //!   barrier's action, a [`WaitGroup`], a [`StopSource`], a pool.
 //! * Without the features `diagnose` and `threads` there is no background thread, and no global state but
 //!   counters, two bytes by which all threads learn that yielding takes long just now, and a table of sixteen
-//!   kilobytes in which readers of [`RwLock`]s are visible to writers. There is no dependency.
+//!   kilobytes in which readers of [`RwLock`]s are visible to writers, with a bit for each of its lines.
+//!   Where there are no 64-bit atomics there is also a table of four kilobytes in their place. There is no
+//!   dependency.
 //! * A call that releases other threads (an unlock, a `set`, permits given back, a buffer's `close`) never
 //!   sleeps. Exceptions are calls that lock a mutex to do it: closing a [`PriorityBuffer`] or a
 //!   [`StackBuffer`], `close_now`, `task_done`, the drop of a channel's last receiver, and
@@ -63,8 +65,10 @@
 //! # Time limits
 //!
 //! Each wait for one thing has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one
-//! that ends at an [`Instant`](std::time::Instant) (`_until`). (Iterators and `put_all`, which wait again and
-//! again, have none.)
+//! that ends at an [`Instant`](std::time::Instant) (`_until`). Without one are iterators and `put_all`, which
+//! wait again and again; calls that run an initialiser, or wait for another thread's ([`Once::call_once`],
+//! [`OnceLock::get_or_init`], [`OnceLock::set`]), beside which [`Once::wait_for`] and [`OnceLock::wait_for`]
+//! stand; drops that wait for what runs (of a [`StopGuard`], a worker, a pool), and `Scope::spawn`.
 //!
 //! * A duration of zero, or an instant in the past, does not block: the call does what the `try_` form does,
 //!   or looks once.

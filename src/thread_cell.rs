@@ -141,6 +141,13 @@ struct Value<T> {
 ///
 /// `links` begins a `Value<T>` that came from a box, and whose owner the caller is.
 unsafe fn drop_value<T>(links: NonNull<Links>) {
+    // SAFETY: this function's contract, and the thread whose value it is is here, or has ended.
+    if unsafe { links.cast::<Value<T>>().as_ref() }.uses.get() != 0 {
+        // The thread ends inside `with`: by an exit of the process, which runs the thread's destructors.
+        // Other threads run on, and may have been lent what `with` lends. So it is left to the process's
+        // end.
+        return;
+    }
     // SAFETY: this function's contract.
     let value = unsafe { Box::from_raw(links.cast::<Value<T>>().as_ptr()) };
     drop(value.value.into_inner());
@@ -425,7 +432,7 @@ impl fmt::Debug for AccessError {
 impl fmt::Display for AccessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "this thread has no value: none was set and there is no initializer, or the thread is ending",
+            "this thread has no value: none was set and no initializer left one, or the thread is ending",
         )
     }
 }

@@ -4,7 +4,10 @@
 //! A panic cannot leave such a destructor: the process would be aborted.
 
 use std::cell::Cell;
+use std::env;
 use std::ffi::{c_int, c_uint, c_void};
+use std::panic;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
@@ -12,8 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lockwork::{
-    AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, Latch, Mutex, RwLock, Semaphore, ThreadPool,
-    Worker,
+    AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, Latch, Mutex, RwLock, Semaphore, ThreadCell,
+    ThreadPool, Worker,
 };
 
 use crate::support::{LIMIT, Sleeper, cases, watchdog};
@@ -247,4 +250,49 @@ fn pool_is_made_at_a_threads_very_end() {
             pool.join();
         });
     });
+}
+
+/// Says that the process is one that the tests below have started.
+const CHILD: &str = "LOCKWORK_TESTS_LATE_CHILD";
+
+/// Runs `test` alone in a process of its own. Returns whether this is not that process.
+fn is_parent_of(test: &str) -> bool {
+    if env::var_os(CHILD).is_some() {
+        return false;
+    }
+    let mut child = Command::new(env::current_exe().unwrap());
+    let output =
+        child.args(["--exact", &format!("late_destructors::{test}")]).env(CHILD, "").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{test}: {}: {text}", output.status);
+    true
+}
+
+/// That there is no handle any more is a panic of `std`'s, whose hook may wait, too.
+#[test]
+fn panic_hook_at_the_end_may_wait() {
+    if is_parent_of("panic_hook_at_the_end_may_wait") {
+        return;
+    }
+    panic::set_hook(Box::new(|_| wait_once()));
+    at_the_end_of_a_thread(|| (), wait_once);
+}
+
+/// A thread that calls `exit` has its destructors run inside of what called it. Other threads may have been
+/// lent a value of the thread.
+#[test]
+fn value_that_is_lent_outlives_an_exit() {
+    struct Lent(Option<i32>);
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            if self.0.is_some() {
+                std::process::abort();
+            }
+        }
+    }
+    static CELL: ThreadCell<Lent> = ThreadCell::with_init(|| Lent(Some(1)));
+    if is_parent_of("value_that_is_lent_outlives_an_exit") {
+        return;
+    }
+    CELL.with(|_| std::process::exit(0));
 }

@@ -42,7 +42,7 @@ impl<T> PerThread<T> {
     }
 }
 
-/// Returns a number that no thread in this process gets again. Not 0. Runs out after some centuries.
+/// Returns a number that no object in this process gets again. Not 0. Runs out after some centuries.
 pub(crate) fn unique_number() -> u64 {
     per_process! {
         static LAST: platform::atomic::AtomicU64 = platform::atomic::AtomicU64::new(0);
@@ -357,8 +357,14 @@ fn number_thread() -> NonZeroU64 {
     number
 }
 
+/// Counts threads alone: where addresses are short, `RawThreadId` has no more numbers than these.
 fn new_thread_number() -> NonZeroU64 {
-    NonZeroU64::new(unique_number()).expect("fewer numbers than one each nanosecond for 584 years")
+    per_process! {
+        static LAST: platform::atomic::AtomicU64 = platform::atomic::AtomicU64::new(0);
+    }
+    // Relaxed: one number for each call is all that is asked, and nothing travels with it.
+    let number = LAST.fetch_add(1, atomic::Ordering::Relaxed) + 1;
+    NonZeroU64::new(number).expect("fewer numbers than one each nanosecond for 584 years")
 }
 
 #[cfg(debug_assertions)]

@@ -115,6 +115,8 @@ fn own_handle() -> Option<Thread> {
     if HAS_NO_HANDLE.get() || cfg!(panic = "abort") && at_end() {
         return None;
     }
+    // Before the panic: its hook may wait, too, and a panic inside a hook ends the process.
+    HAS_NO_HANDLE.set(true);
     let handle = panic::catch_unwind(thread::current).ok();
     HAS_NO_HANDLE.set(handle.is_none());
     handle

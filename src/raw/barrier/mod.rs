@@ -65,7 +65,10 @@
 //! runs.
 //!
 //! Limits: 2^23 threads inside at a time. A thread that is stopped in flight for exactly 2^37 rounds of
-//! others, which takes more threads than parties and hours at full speed, mistakes them for none.
+//! others, which takes more threads than parties and hours at full speed, mistakes them for none. Tags of
+//! sleepers tell fewer generations apart: one that is stopped after it has tripped a round and before it
+//! wakes the sleepers of that, for 2^36 rounds in which none sleeps (2^30 where addresses have 32 bits),
+//! mistakes them for sleepers of a later one.
 
 mod parts;
 mod sleep;
