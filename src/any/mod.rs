@@ -15,7 +15,7 @@ pub use source::AnySource;
 use crate::facade::{Deadline, TimeLimit, draw};
 use crate::observe;
 use crate::raw::select::{self, Branch, Source, Sources};
-use sealed::{Misuse, Waiting};
+use sealed::{Handed, Misuse, Waiting};
 
 /// What stands behind the two traits, which no other crate can implement or call.
 pub(crate) mod sealed {
@@ -29,6 +29,19 @@ pub(crate) mod sealed {
     #[allow(unnameable_types, reason = "as above")]
     #[allow(missing_debug_implementations, reason = "nothing outside can have one")]
     pub struct Raw<'a>(pub(crate) &'a dyn Source);
+
+    /// Whether what is attempted was handed to this thread. Made here alone: the permits of one that says so
+    /// are not taken from the semaphore any more.
+    ///
+    /// ```compile_fail,E0308
+    /// use lockwork::{AnySource, Semaphore};
+    ///
+    /// let semaphore = Semaphore::new(0);
+    /// _ = semaphore.acquiring().any_attempt(true);
+    /// ```
+    #[allow(unnameable_types, reason = "as above")]
+    #[derive(Clone, Copy, Debug)]
+    pub struct Handed(pub(crate) bool);
 
     /// What is wrong with a source.
     #[allow(unnameable_types, reason = "as above")]
@@ -351,7 +364,7 @@ impl<S: AnySet> Sources for Call<S> {
 
     #[inline]
     fn attempt(&mut self, place: usize, handed: bool) -> bool {
-        self.first = self.set.any_attempt(place, handed);
+        self.first = self.set.any_attempt(place, Handed(handed));
         self.first.is_some()
     }
 

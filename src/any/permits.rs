@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use super::sealed::{Misuse, Raw, Sealed};
+use super::sealed::{Handed, Misuse, Raw, Sealed};
 use super::source::AnySource;
 use crate::observe;
 use crate::raw::semaphore::Request;
@@ -73,9 +73,9 @@ impl<'a> AnySource for Acquiring<'a> {
     }
 
     #[inline]
-    fn any_attempt(&mut self, handed: bool) -> Option<SemaphorePermit<'a>> {
+    fn any_attempt(&mut self, handed: Handed) -> Option<SemaphorePermit<'a>> {
         let Request { semaphore, n } = self.request;
-        (handed || semaphore.try_acquire(n)).then(|| self.semaphore.permit(n, self.call))
+        (handed.0 || semaphore.try_acquire(n)).then(|| self.semaphore.permit(n, self.call))
     }
 
     fn any_misuse(&self, waits: bool) -> Option<Misuse> {

@@ -1,7 +1,7 @@
 //! [`AnySet`]: tuples and slices of sources.
 
 use super::first::{First1, First2, First3, First4, First5, First6, First7, First8};
-use super::sealed::{Misuse, Raw, Sealed, Waiting};
+use super::sealed::{Handed, Misuse, Raw, Sealed, Waiting};
 use super::source::AnySource;
 use crate::facade::reached;
 
@@ -23,7 +23,7 @@ pub trait AnySet: Sealed {
     fn any_raw(&self, place: usize) -> Raw<'_>;
 
     #[doc(hidden)]
-    fn any_attempt(&mut self, place: usize, handed: bool) -> Option<Self::First>;
+    fn any_attempt(&mut self, place: usize, handed: Handed) -> Option<Self::First>;
 
     #[doc(hidden)]
     fn any_is_ready(&self, place: usize) -> bool;
@@ -50,7 +50,7 @@ pub trait AnySet: Sealed {
         let mut order = (start..self.any_len()).chain(0..start);
         loop {
             let place = order.next()?;
-            let first = self.any_attempt(place, false);
+            let first = self.any_attempt(place, Handed(false));
             if first.is_some() || place == end {
                 if first.is_some() && place != end {
                     reached!("a later one was ready first");
@@ -109,7 +109,7 @@ macro_rules! tuples {
             }
 
             #[inline]
-            fn any_attempt(&mut self, place: usize, handed: bool) -> Option<Self::First> {
+            fn any_attempt(&mut self, place: usize, handed: Handed) -> Option<Self::First> {
                 match place {
                     $($place => self.$place.any_attempt(handed).map($first::$variant),)+
                     _ => unreachable!("no such place"),
@@ -203,7 +203,7 @@ macro_rules! slices {
             }
 
             #[inline]
-            fn any_attempt(&mut self, place: usize, handed: bool) -> Option<Self::First> {
+            fn any_attempt(&mut self, place: usize, handed: Handed) -> Option<Self::First> {
                 let mut source = self[place];
                 source.any_attempt(handed).map(|output| (place, output))
             }

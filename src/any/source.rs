@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::sealed::{Misuse, Raw, Sealed};
+use super::sealed::{Handed, Misuse, Raw, Sealed};
 use crate::event::{AutoResetEvent, Event};
 use crate::latch::Latch;
 
@@ -33,7 +33,7 @@ pub trait AnySource: Sealed {
 
     /// Takes what there is. If it was handed to this thread, there is.
     #[doc(hidden)]
-    fn any_attempt(&mut self, handed: bool) -> Option<Self::Output>;
+    fn any_attempt(&mut self, handed: Handed) -> Option<Self::Output>;
 
     /// Returns what is wrong with it, for a call that is about to wait or not.
     #[doc(hidden)]
@@ -67,8 +67,8 @@ macro_rules! signals {
             }
 
             #[inline]
-            fn any_attempt(&mut self, handed: bool) -> Option<()> {
-                (handed || self.raw().$try_take()).then_some(())
+            fn any_attempt(&mut self, handed: Handed) -> Option<()> {
+                (handed.0 || self.raw().$try_take()).then_some(())
             }
         }
     )+ };

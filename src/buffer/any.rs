@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::BoundedBuffer;
 use super::error::{GetError, PutError, TryGetError, TryPutError};
 use super::wait::{Core, Side, Store};
-use crate::any::sealed::{Misuse, Raw, Sealed, Waiting};
+use crate::any::sealed::{Handed, Misuse, Raw, Sealed, Waiting};
 use crate::any::{AnySet, AnySource};
 use crate::ring::{Enqueued, Node, Place, Ring, Select, Source, SpinWait, Waiter};
 
@@ -274,7 +274,7 @@ impl<T, B: Buffer<Item = T>> AnySource for Getting<'_, T, B> {
     }
 
     #[inline]
-    fn any_attempt(&mut self, _handed: bool) -> Option<Self::Output> {
+    fn any_attempt(&mut self, _handed: Handed) -> Option<Self::Output> {
         self.buffer.core().attempt_get()
     }
 }
@@ -298,7 +298,7 @@ impl<T, B: Buffer<Item = T>> AnySource for &mut Putting<'_, T, B> {
     }
 
     #[inline]
-    fn any_attempt(&mut self, _handed: bool) -> Option<Self::Output> {
+    fn any_attempt(&mut self, _handed: Handed) -> Option<Self::Output> {
         attempt(self)
     }
 
@@ -334,7 +334,7 @@ macro_rules! slices {
                 is_ready(&self[place])
             }
 
-            fn any_attempt(&mut self, place: usize, _handed: bool) -> Option<Self::First> {
+            fn any_attempt(&mut self, place: usize, _handed: Handed) -> Option<Self::First> {
                 attempt(&mut self[place]).map(|output| (place, output))
             }
 

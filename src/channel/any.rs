@@ -6,7 +6,7 @@ use super::error::{RecvError, SendError};
 use super::{Receiver, Sender};
 use crate::Putting;
 use crate::any::AnySource;
-use crate::any::sealed::{Misuse, Raw, Sealed};
+use crate::any::sealed::{Handed, Misuse, Raw, Sealed};
 
 impl<T> Sealed for &Receiver<T> {}
 
@@ -27,7 +27,7 @@ impl<T> AnySource for &Receiver<T> {
     }
 
     #[inline]
-    fn any_attempt(&mut self, handed: bool) -> Option<Self::Output> {
+    fn any_attempt(&mut self, handed: Handed) -> Option<Self::Output> {
         self.channel.buffer.getting().any_attempt(handed).map(|message| message.map_err(|_| RecvError))
     }
 }
@@ -93,7 +93,7 @@ impl<T> AnySource for &mut Sending<'_, T> {
     }
 
     #[inline]
-    fn any_attempt(&mut self, handed: bool) -> Option<Self::Output> {
+    fn any_attempt(&mut self, handed: Handed) -> Option<Self::Output> {
         let sent = (&mut &mut self.0).any_attempt(handed);
         sent.map(|sent| sent.map_err(|error| SendError(error.into_inner())))
     }

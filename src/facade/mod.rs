@@ -118,18 +118,6 @@ macro_rules! only {
 }
 pub(crate) use only;
 
-/// `only! { model: … }`.
-macro_rules! model_only {
-    ($($item:item)*) => { $crate::facade::only! { model: $($item)* } };
-}
-pub(crate) use model_only;
-
-/// `only! { spec: … }`.
-macro_rules! spec_only {
-    ($($item:item)*) => { $crate::facade::only! { spec: $($item)* } };
-}
-pub(crate) use spec_only;
-
 /// Whether types have the sizes of the ordinary build.
 #[cfg_attr(not(target_pointer_width = "64"), allow(dead_code, reason = "sizes are checked for 64 bits"))]
 pub(crate) const ORDINARY_SIZES: bool =

@@ -425,7 +425,7 @@ impl RawSemaphore {
         forgotten.expect("decided once at least")
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         pub(crate) fn has_waiters_now(&self) -> bool {
             self.queue.has_waiters_now()
         }

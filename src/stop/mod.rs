@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::any::AnySource;
-use crate::any::sealed::{Raw, Sealed};
+use crate::any::sealed::{Handed, Raw, Sealed};
 #[cfg(doc)]
 use crate::event::Event;
 use crate::facade::TimeLimit;
@@ -371,7 +371,7 @@ impl AnySource for &StopToken {
     }
 
     #[inline]
-    fn any_attempt(&mut self, handed: bool) -> Option<()> {
-        (handed || self.is_stopped()).then_some(())
+    fn any_attempt(&mut self, handed: Handed) -> Option<()> {
+        (handed.0 || self.is_stopped()).then_some(())
     }
 }

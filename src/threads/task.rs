@@ -11,7 +11,7 @@ use super::deferred;
 use super::error::TaskError;
 use super::job::Executor;
 use crate::any::AnySource;
-use crate::any::sealed::{Raw, Sealed};
+use crate::any::sealed::{Handed, Raw, Sealed};
 use crate::facade::{Deadline, TimeLimit};
 use crate::observe::{Call, Kind, Mode};
 
@@ -370,8 +370,8 @@ impl<T> AnySource for &Task<T> {
         self.is_finished()
     }
 
-    fn any_attempt(&mut self, handed: bool) -> Option<()> {
-        (handed || self.is_finished()).then_some(())
+    fn any_attempt(&mut self, handed: Handed) -> Option<()> {
+        (handed.0 || self.is_finished()).then_some(())
     }
 
     fn any_help(&self) -> bool {

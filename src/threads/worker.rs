@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::ending::Ending;
 use super::error::{TaskError, contain, drop_quietly};
 use crate::any::AnySource;
-use crate::any::sealed::{Raw, Sealed};
+use crate::any::sealed::{Handed, Raw, Sealed};
 use crate::event::Event;
 use crate::facade::{Deadline, TimeLimit, threads};
 use crate::mutex::Mutex;
@@ -285,7 +285,7 @@ impl<T> AnySource for &Worker<T> {
         !self.is_alive()
     }
 
-    fn any_attempt(&mut self, handed: bool) -> Option<()> {
-        (handed || !self.is_alive()).then_some(())
+    fn any_attempt(&mut self, handed: Handed) -> Option<()> {
+        (handed.0 || !self.is_alive()).then_some(())
     }
 }

@@ -137,7 +137,7 @@ impl SpinWait {
         if OWN.with(|own| Soon::wants(&own.late_answers)) { looks.awaiting_answer() } else { looks }
     }
 
-    /// Then yields for as long as a wake-up takes.
+    /// Adds yields, for as long as a wake-up takes.
     fn awaiting_answer(self) -> Self {
         let wait = self.yielding(budget(u32::MAX, 0), numbers::answer_yield_time());
         // A wait without yields says nothing of what they are worth.
@@ -157,7 +157,7 @@ impl SpinWait {
     /// places takes, and of a queue with few places no thread waits for batches. Where answers come soon it
     /// yields for as long as a wake-up takes, as for a signal.
     pub(crate) fn for_other_side(places: usize, eager: bool) -> Self {
-        let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).clamp(1, numbers::side_pause());
+        let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).min(numbers::side_pause()).max(1);
         let iterations = if eager { numbers::side_hints() / hints } else { 0 };
         let looks = Self { iterations, hints, ..Self::NONE };
         if OWN.with(|own| Soon::wants(&own.late_answers)) {

@@ -98,7 +98,7 @@ impl Queue {
         Word(self.word.load(Acquire))
     }
 
-    crate::facade::model_only! {
+    crate::facade::only! { model:
         /// Returns, for models, whether a thread waits at this point of the word's history. It exchanges the
         /// word with itself, because loom forgets a load when the same thread accesses the word again, and
         /// then misses interleavings.

@@ -177,7 +177,7 @@ impl Select {
 #[derive(Clone, Copy)]
 pub(crate) struct Node<'a>(&'a Waiter);
 
-crate::facade::spec_only! {
+crate::facade::only! { spec:
     impl Node<'_> {
         /// Returns the node as the list of a specification has it, which has no [`Queue`].
         pub(crate) fn queued(self) -> Dequeued {
@@ -585,7 +585,7 @@ impl Waiter {
     }
 }
 
-crate::facade::spec_only! {
+crate::facade::only! { spec:
     impl Dequeued {
         /// Claims the thread as [`Waiter::notify`] does, for a specification, which has no [`Queue`].
         pub(crate) fn claim_to_notify(&self) -> bool {
