@@ -27,6 +27,24 @@ pub(super) trait Collection {
     fn take_all(&mut self) -> Vec<Self::Item>;
 }
 
+/// Returns what a list shrinks to that items were taken out of, if it is time to give the memory back that a
+/// burst has left behind.
+///
+/// Half of what it keeps is in use then, so it takes as many steps again as there are items before it grows
+/// or gives back the next time.
+pub(crate) fn shrunk(capacity: usize, len: usize) -> Option<usize> {
+    /// Not worth it for fewer.
+    const FEWEST: usize = 64;
+    (capacity > FEWEST.max(len.saturating_mul(4))).then(|| FEWEST.max(2 * len))
+}
+
+/// Gives memory back that a burst has left behind.
+pub(super) fn give_back<T>(list: &mut Vec<T>) {
+    if let Some(capacity) = shrunk(list.capacity(), list.len()) {
+        list.shrink_to(capacity);
+    }
+}
+
 pub(super) struct Locked<C> {
     capacity: usize,
     state: Mutex<State<C>>,

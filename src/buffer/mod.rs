@@ -5,7 +5,7 @@ mod batch;
 mod error;
 mod face;
 mod iter;
-mod locked;
+pub(crate) mod locked;
 mod priority;
 mod ring;
 mod stack;

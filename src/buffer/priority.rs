@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::face::face;
 use super::iter::iterators;
-use super::locked::{Collection, Locked};
+use super::locked::{Collection, Locked, give_back};
 use super::wait::Core;
 use crate::facade::{TimeLimit, const_fn};
 use crate::observe::{Identity, Mode};
@@ -98,6 +98,7 @@ impl<T: Ord> Collection for Heap<T> {
             self.entries.swap(index, child);
             index = child;
         }
+        give_back(&mut self.entries);
         first.item
     }
 
@@ -166,7 +167,8 @@ face! {
     /// # Differences from Python
     ///
     /// `queue.PriorityQueue` gives the least first and says nothing of equal items. It may be without a
-    /// limit: that is a capacity of [`usize::MAX`]. Memory grows with the items in it.
+    /// limit: that is a capacity of [`usize::MAX`]. Memory follows the items in it: what a burst has needed
+    /// is given back as it is drained.
     struct PriorityBuffer<T>;
     bound: Ord;
     store: Locked<Heap<T>> = Locked::new, Heap { entries: Vec::new(), inserted: 0 };

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::face::face;
 use super::iter::iterators;
-use super::locked::{Collection, Locked};
+use super::locked::{Collection, Locked, give_back};
 use super::wait::Core;
 use crate::facade::{TimeLimit, const_fn};
 use crate::observe::{Identity, Mode};
@@ -34,7 +34,9 @@ impl<T> Collection for Stack<T> {
     }
 
     fn remove(&mut self, plan: usize) -> T {
-        self.0.swap_remove(plan)
+        let item = self.0.swap_remove(plan);
+        give_back(&mut self.0);
+        item
     }
 
     fn take_all(&mut self) -> Vec<T> {
@@ -85,8 +87,8 @@ face! {
     ///
     /// # Differences from Python
     ///
-    /// `queue.LifoQueue` may be without a limit: that is a capacity of [`usize::MAX`]. Memory grows with the
-    /// items in it.
+    /// `queue.LifoQueue` may be without a limit: that is a capacity of [`usize::MAX`]. Memory follows the
+    /// items in it: what a burst has needed is given back as it is drained.
     struct StackBuffer<T>;
     bound: ;
     store: Locked<Stack<T>> = Locked::new, Stack(Vec::new());

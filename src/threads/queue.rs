@@ -6,15 +6,12 @@
 
 use std::collections::VecDeque;
 
+use crate::buffer::locked::shrunk;
+
 /// Gives memory back that a burst has left behind. For a list that items were taken out of.
-///
-/// Half of what it keeps is in use then, so it takes as many steps again as there are items before it grows
-/// or gives back the next time.
 pub(super) fn give_back<T>(list: &mut VecDeque<T>) {
-    /// Not worth it for fewer.
-    const FEWEST: usize = 64;
-    if list.capacity() > FEWEST.max(4 * list.len()) {
-        list.shrink_to(FEWEST.max(2 * list.len()));
+    if let Some(capacity) = shrunk(list.capacity(), list.len()) {
+        list.shrink_to(capacity);
     }
 }
 

@@ -5,12 +5,12 @@ use std::error::Error;
 use std::thread;
 
 use lockwork::{
-    BoundedBuffer, GetError, GetTimeoutError, PutAllError, PutError, PutTimeoutError, TaskDoneError,
-    TryGetError, TryPutError,
+    BoundedBuffer, GetError, GetTimeoutError, PriorityBuffer, PutAllError, PutError, PutTimeoutError,
+    StackBuffer, TaskDoneError, TryGetError, TryPutError,
 };
 
 use super::TINY;
-use crate::support::{PARTIES, cases, watchdog};
+use crate::support::{PARTIES, bytes_during, cases, rounds, watchdog};
 
 #[test]
 fn static_buffer_is_shared_by_threads() {
@@ -61,6 +61,30 @@ fn storage_grows_to_the_capacity_and_no_further() {
         buffer.put_all(0..capacity).unwrap();
         assert!(buffer.close_now().capacity() <= capacity);
     }
+}
+
+/// What a burst has needed is given back when it has been drained, and so it is as it is drained.
+#[test]
+fn memory_of_a_burst_is_given_back() {
+    const FEW: isize = 4096;
+
+    fn drained(name: &str, n: usize, put: impl Fn(usize), get: impl Fn() -> usize) {
+        let ((), bytes) = bytes_during(|| {
+            (0..n).for_each(&put);
+            (0..n).for_each(|_| _ = get());
+        });
+        assert!(bytes < FEW, "{name}: {bytes} bytes left of {n} items");
+        // What is there costs no more than a few times itself: here 16 bytes for an item and its number.
+        let ((), bytes) = bytes_during(|| {
+            (0..n).for_each(&put);
+            (0..n - n / 100).for_each(|_| _ = get());
+        });
+        assert!(bytes < FEW + 4 * 16 * (n / 100) as isize, "{name}: {bytes} bytes for {} items", n / 100);
+    }
+    let n = rounds(100_000);
+    let (heap, stack) = (PriorityBuffer::new(usize::MAX), StackBuffer::new(usize::MAX));
+    drained("heap", n, |i| heap.put(i).unwrap(), || heap.get().unwrap());
+    drained("stack", n, |i| stack.put(i).unwrap(), || stack.get().unwrap());
 }
 
 #[test]
