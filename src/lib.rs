@@ -58,9 +58,10 @@
 //!   Where there are no 64-bit atomics there is also a table of four kilobytes in their place. There is no
 //!   dependency.
 //! * A call that releases other threads (an unlock, a `set`, permits given back, a buffer's `close`) never
-//!   sleeps. Exceptions are calls that lock a mutex to do it: closing a [`PriorityBuffer`] or a
-//!   [`StackBuffer`], `close_now`, `task_done`, the drop of a channel's last receiver, and
-//!   [`StopSource::stop`], which runs callbacks as well.
+//!   sleeps. Exceptions are calls that lock a mutex to do it: those of a [`PriorityBuffer`] or a
+//!   [`StackBuffer`], `close_now`, `task_done`, the drop of a channel's last receiver, the end of a task, all
+//!   calls for a pool's queue (`shutdown` and `cancel`, too), and [`StopSource::stop`], which runs callbacks
+//!   as well.
 //!
 //! # Time limits
 //!

@@ -68,6 +68,9 @@ use crate::raw::thread_cell::{Links, Registry};
 /// it. The drop of the cell and the end of a thread do not wait for each other's destructors: when one
 /// returns, a destructor that the other has begun may still be running.
 ///
+/// A thread keeps a slot of its table, and a few words besides, for each cell that another thread has
+/// dropped, until it makes a value in some cell or ends: one that makes none keeps them. The values are gone.
+///
 /// # Memory ordering
 ///
 /// Each value belongs to one thread. It is dropped by that thread, or by the one that drops the cell, after

@@ -143,8 +143,8 @@ macro_rules! unlocks {
                 this.inner.unlocked("unlocked", f)
             }
 
-            /// Runs `f` as [`unlocked`](Self::unlocked) does, and hands the lock to the first waiter that can
-            /// have it, if there is one.
+            /// Runs `f` as [`unlocked`](Self::unlocked) does, and unlocks as
+            /// [`unlock_fair`](Self::unlock_fair) does: the first waiter that can have the lock is handed it.
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn unlocked_fair<F, U>(this: &mut Self, f: F) -> U
             where

@@ -263,46 +263,80 @@ maps! {
 
 unlocks! {
     ['a, T: ?Sized] RwLockReadGuard<'a, T>;
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     unlock_fair
     /// It locks like any new reader, behind writers that wait: not for a thread that reads by another guard
     /// as well.
     unlocked
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
 unlocks! {
     ['a, T: ?Sized] RwLockUpgradableReadGuard<'a, T>;
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     unlock_fair
     unlocked
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
 unlocks! {
     ['a, T: ?Sized] RwLockWriteGuard<'a, T>;
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     unlock_fair
     unlocked
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
 unlocks! {
     [T: ?Sized] ArcRwLockReadGuard<T>;
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     unlock_fair
     /// It locks like any new reader, behind writers that wait: not for a thread that reads by another guard
     /// as well.
     unlocked
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
 unlocks! {
     [T: ?Sized] ArcRwLockUpgradableReadGuard<T>;
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     unlock_fair
     unlocked
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
 unlocks! {
     [T: ?Sized] ArcRwLockWriteGuard<T>;
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     unlock_fair
     unlocked
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
-unlocks! { ['a, T: ?Sized] MappedRwLockReadGuard<'a, T>; unlock_fair }
-unlocks! { ['a, T: ?Sized] MappedRwLockWriteGuard<'a, T>; unlock_fair }
+unlocks! {
+    ['a, T: ?Sized] MappedRwLockReadGuard<'a, T>;
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    unlock_fair
+}
+unlocks! {
+    ['a, T: ?Sized] MappedRwLockWriteGuard<'a, T>;
+    ///
+    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    unlock_fair
+}
 
 impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     /// Returns the lock that this guard has locked.

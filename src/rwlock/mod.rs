@@ -83,7 +83,8 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// A thread that cannot come in spins briefly, then queues and [parks](crate#how-a-thread-waits). A writer
 /// that waits for readers to leave yields for longer, then parks as well; if it waits for a visible reader
 /// (see the implementation notes) it wakes up now and then to look for itself, less often each time. No call
-/// that unlocks or downgrades blocks.
+/// that unlocks or downgrades blocks. The fair forms (`unlock_fair`, `unlocked_fair`, `bump`) spin and yield
+/// while another thread has the lock of the queue, for a few instructions.
 ///
 /// # Fairness
 ///

@@ -307,6 +307,9 @@ impl fmt::Debug for StopToken {
 /// | runs in this thread, which is inside of it | returns |
 /// | is over | returns |
 ///
+/// One exception is a drop in a [chain of more than 32](StopSource#reentrancy-and-deadlock) stops and drops
+/// inside of callbacks: what the callback captured is dropped later then, by the same thread.
+///
 /// A forgotten guard ([`std::mem::forget`]) leaves the callback where it is: until the stop, or until the
 /// last source and token are gone, when nothing can stop any more and what it captured is dropped. A callback
 /// that captures a source or a token of its own keeps that alive, so its guard should not be forgotten.
