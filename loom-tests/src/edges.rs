@@ -431,3 +431,30 @@ fn rwlock_waiter_behind_one_that_does_not_come_is_served() {
         assert_eq!(*lock.try_read().expect("no thread holds it"), 2 + usize::from(barged));
     });
 }
+
+/// A reader behind a designated waker that does not come is let in by others that pass it and leave: the one
+/// that leaves first, or the last.
+#[test]
+fn rwlock_reader_behind_one_that_does_not_come_is_let_in() {
+    let states = [
+        "readers counted in past a designated waker",
+        "readers counted in beside others past a designated waker",
+    ];
+    model_bounded(3, THREE, &states, || {
+        lockwork::internals::set_turns(true);
+        let lock = Arc::new(RwLock::new(0));
+        let guard = lock.write();
+        let other = Arc::clone(&lock);
+        let writer = thread::spawn(move || *other.write() += 1);
+        let other = Arc::clone(&lock);
+        let reader = thread::spawn(move || assert!(*other.read() <= 1));
+        drop(guard);
+        let passing = [lock.try_read(), lock.try_read()];
+        for guard in passing {
+            drop(guard);
+        }
+        reader.join().unwrap();
+        writer.join().unwrap();
+        assert_eq!(*lock.try_write().expect("no thread holds it"), 1);
+    });
+}

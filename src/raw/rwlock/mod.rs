@@ -55,6 +55,10 @@
 //! the first reader wakes up, and the readers pay for one pass over those that are let in. If the first of
 //! them is starving, the unlock does all that.
 //!
+//! A designated waker may have to wait long for a processor. So every sixteenth unlock of a thread, a
+//! counted reader's or a writer's, that finds both it and waiters hands the lock to the first of them if
+//! that is starving.
+//!
 //! No releasing call sleeps or, but for the fair ones, waits for the queue lock: one that finds it taken
 //! leaves its work to the thread that has it.
 //!
@@ -84,7 +88,8 @@ use crate::facade::atomic::{
 };
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
 use crate::wait::{
-    Collisions, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, Wakeup, Woken, yield_at_intervals,
+    Collisions, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, Wakeup, Woken, is_turn,
+    yield_at_intervals,
 };
 
 /// Panics for a call that has found as many readers in as can be counted. The page of `RwLock` names the
@@ -186,22 +191,39 @@ impl<V: Visible> RawRwLock<V> {
         // Release (rwlock.read): that this reader is done reading.
         // proof: rwlock.uncount
         let before = State(self.state.fetch_sub(READER, Release));
-        if before.readers() == 1 && before.has(QUEUED) {
-            self.last_reader_left(before);
+        if before.has(QUEUED) && (before.readers() == 1 || before.has(DESIGNATED)) {
+            self.counted_reader_left(before);
         }
     }
 
     #[cold]
-    fn last_reader_left(&self, before: State) {
-        // The bias stays as it is while a writer drains the lock. Without it there is no visible reader.
-        if before.is_draining() && before.is_reader_biased() && self.leaves_visible_readers() {
-            reached!("counted reader leaves the writer to a visible one");
+    fn counted_reader_left(&self, before: State) {
+        if before.is_draining() {
+            if before.readers() != 1 {
+                return;
+            }
+            // The bias stays as it is while a writer drains the lock. Without it there is no visible reader.
+            if before.is_reader_biased() && self.leaves_visible_readers() {
+                reached!("counted reader leaves the writer to a visible one");
+                return;
+            }
+        } else if before.has(DESIGNATED) {
+            return self.take_turn(before.without_reader());
+        } else if before.has(TOKEN_TAKEN) {
+            // No waiter can go on for it.
             return;
         }
-        // Else no waiter can go on for it, or the designated waker looks after the queue (invariant 2).
-        if before.is_draining() || !before.has(TOKEN_TAKEN | DESIGNATED) {
+        let _releasing = Releasing::begin();
+        self.look_after_queue(before.without_reader(), Cause::Change);
+    }
+
+    /// Looks after the first waiter for a reader that has left beside a designated waker, which may not have
+    /// a processor yet, if it is this thread's turn: other readers, which come and go, would pass those in
+    /// the queue without end.
+    fn take_turn(&self, state: State) {
+        if state.has(QUEUED) && is_turn() {
             let _releasing = Releasing::begin();
-            self.look_after_queue(before.without_reader());
+            self.look_after_queue(state, Cause::Turn);
         }
     }
 
@@ -306,7 +328,7 @@ impl<V: Visible> RawRwLock<V> {
                     Ok(()) => {
                         if designated != 0 && role != Role::Write && next.has(QUEUED) {
                             reached!("reader lets the others in");
-                            self.look_after_queue(next);
+                            self.look_after_queue(next, Cause::Change);
                         }
                         return Some(next);
                     }

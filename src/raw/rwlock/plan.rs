@@ -103,6 +103,12 @@ impl Plan {
         if self.readers != 0 {
             reached!("readers counted in");
             reached!("rwlock granted");
+            if state.has(DESIGNATED) && !state.is_draining() {
+                reached!("readers counted in past a designated waker");
+                if state.has_readers() {
+                    reached!("readers counted in beside others past a designated waker");
+                }
+            }
         }
         let mut handed = queue.take_first(self.readers as usize, |waiter| match Role::of(waiter).0 {
             Role::Read => !no_more.get(),
@@ -315,7 +321,9 @@ impl<V: Visible> RawRwLock<V> {
             // Release (rwlock.write): what the leaving thread did.
             // proof: rwlock.change
             match self.try_change(state, next, Release) {
-                Ok(()) if concerns_queue => return self.look_after_queue(next),
+                Ok(()) if concerns_queue => {
+                    return self.look_after_queue(next, if has_other { Cause::Turn } else { Cause::Change });
+                }
                 Ok(()) => return,
                 Err(actual) => state = actual,
             }
@@ -336,9 +344,9 @@ impl<V: Visible> RawRwLock<V> {
     }
 
     /// Lets those go on that can by now, or leaves that to the thread that has the queue lock.
-    pub(super) fn look_after_queue(&self, state: State) {
+    pub(super) fn look_after_queue(&self, state: State, cause: Cause) {
         if let Some(queue) = self.queue.lock_or_delegate(guess(|| self.queue.load(), Word::EMPTY)) {
-            self.unlock_and_wake(queue, state, |state| state, Cause::Change);
+            self.unlock_and_wake(queue, state, |state| state, cause);
         }
     }
 

@@ -42,6 +42,7 @@
 //! its slot taken is counted. A reader that leaves may miss a writer that has just begun to wait: that one
 //! looks again by itself.
 
+use super::plan::Cause;
 use super::state::{Role, State};
 use super::{RawRwLock, Visible};
 use crate::facade::atomic::{
@@ -274,7 +275,7 @@ impl RawRwLock<Readers> {
         let state = self.load();
         if state.is_draining() {
             let _releasing = Releasing::begin();
-            self.look_after_queue(state);
+            self.look_after_queue(state, Cause::Change);
         }
     }
 
