@@ -232,7 +232,7 @@ fn reader_behind_a_writer_that_has_just_come_is_an_edge() {
                 eventually(|| lock.try_read().is_none());
                 drop(lock.read());
             });
-            leave("writes between", move || {
+            leave("writes meanwhile", move || {
                 does_read.wait();
                 drop(other.write());
             });
