@@ -396,17 +396,21 @@ impl std::fmt::Debug for Left {
 }
 
 impl Default for Left {
+    /// With one place, which is taken.
     fn default() -> Self {
-        Self(crate::observe::members::Members::new())
+        let members = crate::observe::members::Members::new();
+        members.add(crate::observe::record::Record::new());
+        Self(members)
     }
 }
 
 impl Left {
-    /// Publishes something in a place of the calling thread's own, and leaves it.
+    /// Publishes something in the place, and leaves it, as its thread.
     pub fn end(&self) {
-        let member = self.0.add(crate::observe::record::Record::new());
-        member.value.publish(1, [1]);
-        member.leave(true);
+        for member in self.0.iter() {
+            member.value.publish(1, [1]);
+            member.leave(true);
+        }
     }
 
     /// Takes over a place in which nothing is left. Returns whether it looked into one, and what was left in
