@@ -396,7 +396,7 @@ impl std::fmt::Debug for Left {
 }
 
 impl Default for Left {
-    /// With one place, which is taken.
+    /// Makes a list of one place, which is taken.
     fn default() -> Self {
         let members = crate::observe::members::Members::new();
         members.add(crate::observe::record::Record::new());
