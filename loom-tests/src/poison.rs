@@ -47,19 +47,24 @@ fn panic_of_a_holder_is_seen_by_the_next() {
     });
 }
 
+/// A thread that panics while it has the lock, when it has counted up.
+fn writer_that_panics(lock: &Arc<RwLock<i32>>) -> thread::JoinHandle<()> {
+    let lock = Arc::clone(lock);
+    thread::spawn(move || {
+        panic_with(|| {
+            let mut value = lock.write().unwrap();
+            *value += 1;
+            value
+        });
+    })
+}
+
 /// The same of a writer against a reader.
 #[test]
 fn panic_of_a_writer_is_seen_by_a_reader() {
     model(&["before", "after"], || {
         let lock = Arc::new(RwLock::new(0));
-        let other = Arc::clone(&lock);
-        let panics = thread::spawn(move || {
-            panic_with(|| {
-                let mut value = other.write().unwrap();
-                *value += 1;
-                value
-            });
-        });
+        let panics = writer_that_panics(&lock);
         match lock.read() {
             Ok(value) => {
                 assert_eq!(*value, 0);
@@ -80,14 +85,7 @@ fn panic_of_a_writer_is_seen_by_a_reader() {
 fn attempts_beside_a_writer_that_panics() {
     model(&["read before", "read after", "read kept out", "write kept out", "write after"], || {
         let lock = Arc::new(RwLock::new(0));
-        let other = Arc::clone(&lock);
-        let panics = thread::spawn(move || {
-            panic_with(|| {
-                let mut value = other.write().unwrap();
-                *value += 1;
-                value
-            });
-        });
+        let panics = writer_that_panics(&lock);
         match lock.try_read() {
             Ok(value) => {
                 assert_eq!(*value, 0);

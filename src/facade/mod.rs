@@ -48,7 +48,7 @@
 //! | `panicking` | of the calling thread | of any thread of the model | which of two threads panics: `tests/poison/` |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
 //! | `per_thread!` | two `thread_local!`, one without a destructor | one `loom::thread_local!` | what a destructor at the thread's end does with other values: they are gone by then; `tests/thread_cell.rs`, `tests/thread_local.rs` |
-//! | `unique_number` | a counter of the process, for objects with values of threads | one for each test | nothing: no path depends on the number |
+//! | `unique_number` | a counter of the process, for objects that are told apart by a number | one for each test | nothing: no path depends on the number |
 //! | `contain` | `catch_unwind` | nothing: a panic is how loom reports | a destructor that panics: `tests/thread_cell.rs` |
 //! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |

@@ -76,7 +76,7 @@ impl AtomicU64 {
         })
     }
 
-    pub(crate) fn compare_exchange(
+    pub(crate) fn compare_exchange_weak(
         &self,
         current: u64,
         new: u64,
@@ -92,17 +92,6 @@ impl AtomicU64 {
                 Err(before)
             }
         })
-    }
-
-    /// Does what [`compare_exchange`](Self::compare_exchange) does: it fails for no other reason.
-    pub(crate) fn compare_exchange_weak(
-        &self,
-        current: u64,
-        new: u64,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u64, u64> {
-        self.compare_exchange(current, new, success, failure)
     }
 }
 

@@ -79,9 +79,10 @@ impl<T> Member<T> {
     /// Makes it the calling thread's if no thread has it, and if `may` says so of one in which something was
     /// left.
     pub(crate) fn claim(&self, may: impl FnOnce(&T) -> bool) -> bool {
+        // Relaxed: the exchange decides.
+        let state = self.state.load(Relaxed);
         // Acquire (members.claim): what `may` looks at.
-        let state = self.state.load(Acquire);
-        if state == TAKEN || state == LEFT && !may(&self.value) {
+        if state == TAKEN || state == LEFT && (self.state.load(Acquire) != LEFT || !may(&self.value)) {
             return false;
         }
         // Acquire (members.claim): what was left. Relaxed on failure: nothing is taken.

@@ -148,11 +148,7 @@ impl<T> Map<T> {
     /// Fails if the result is not there in time. It is still the next.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        let in_time = match self.tasks.front() {
-            Some(task) => task.0.wait_for(timeout),
-            None => true,
-        };
-        self.next_if(in_time)
+        self.next_by(&Deadline::after(timeout))
     }
 
     /// Returns what [`next_result`](Self::next_result) does, waiting until `deadline` at most.
@@ -162,14 +158,15 @@ impl<T> Map<T> {
     /// As [`next_for`](Self::next_for).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        let in_time = match self.tasks.front() {
-            Some(task) => task.0.wait_until(deadline),
-            None => true,
-        };
-        self.next_if(in_time)
+        self.next_by(&Deadline::at(deadline))
     }
 
-    fn next_if(&mut self, in_time: bool) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn next_by(&mut self, deadline: &Deadline) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
+        let in_time = match self.tasks.front() {
+            Some(task) => task.0.wait_deadline(deadline),
+            None => true,
+        };
         if in_time {
             return Ok(self.next_result());
         }

@@ -5,12 +5,11 @@ use crate::facade::platform;
 pub(crate) use crate::facade::platform::atomic::Ordering;
 
 macro_rules! atomic {
-    ($name:ident $(<$generic:ident>)?, $value:ty, $($operation:ident)*) => {
+    ($name:ident $(<$generic:ident>)?, $value:ty; $($store:ident)?; $($exchange:ident)*; $($operation:ident)*) => {
         #[derive(Debug)]
         #[repr(transparent)]
         pub(crate) struct $name $(<$generic>)? (platform::atomic::$name $(<$generic>)?);
 
-        #[allow(dead_code, reason = "not every type needs every operation")]
         impl $(<$generic>)? $name $(<$generic>)? {
             pub(crate) const fn new(value: $value) -> Self {
                 Self(platform::atomic::$name::new(value))
@@ -21,32 +20,25 @@ macro_rules! atomic {
                 self.0.load(order)
             }
 
-            #[inline]
-            pub(crate) fn store(&self, value: $value, order: Ordering) {
-                self.0.store(value, order);
-            }
+            $(
+                #[inline]
+                pub(crate) fn $store(&self, value: $value, order: Ordering) {
+                    self.0.$store(value, order);
+                }
+            )?
 
-            #[inline]
-            pub(crate) fn compare_exchange(
-                &self,
-                current: $value,
-                new: $value,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$value, $value> {
-                self.0.compare_exchange(current, new, success, failure)
-            }
-
-            #[inline]
-            pub(crate) fn compare_exchange_weak(
-                &self,
-                current: $value,
-                new: $value,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$value, $value> {
-                self.0.compare_exchange_weak(current, new, success, failure)
-            }
+            $(
+                #[inline]
+                pub(crate) fn $exchange(
+                    &self,
+                    current: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    self.0.$exchange(current, new, success, failure)
+                }
+            )*
 
             $(
                 #[inline]
@@ -58,10 +50,10 @@ macro_rules! atomic {
     };
 }
 
-atomic!(AtomicPtr<T>, *mut T,);
-atomic!(AtomicU32, u32, fetch_sub);
-atomic!(AtomicU64, u64, fetch_add);
-atomic!(AtomicUsize, usize, fetch_add fetch_sub);
+atomic!(AtomicPtr<T>, *mut T; store; compare_exchange compare_exchange_weak;);
+atomic!(AtomicU32, u32; store; compare_exchange compare_exchange_weak; fetch_sub);
+atomic!(AtomicU64, u64; store; compare_exchange_weak; fetch_add);
+atomic!(AtomicUsize, usize;; compare_exchange_weak; fetch_add fetch_sub);
 
 /// Exchanges one of two words: the first half of a handshake. The thread that then loads the other by
 /// [`load_in_order`] and the thread that changes the other and then this side of a [`fence_in_order`] loads

@@ -47,8 +47,13 @@ pub(crate) fn unique_number() -> u64 {
     per_process! {
         static LAST: platform::atomic::AtomicU64 = platform::atomic::AtomicU64::new(0);
     }
+    number_after(&LAST)
+}
+
+/// Takes the number after the last one.
+fn number_after(last: &platform::atomic::AtomicU64) -> u64 {
     // Relaxed: one number for each call is all that is asked, and nothing travels with it.
-    LAST.fetch_add(1, atomic::Ordering::Relaxed) + 1
+    last.fetch_add(1, atomic::Ordering::Relaxed) + 1
 }
 
 /// Runs foreign code where no caller could take its panic: the panic has been reported by then, and ends
@@ -362,9 +367,7 @@ fn new_thread_number() -> NonZeroU64 {
     per_process! {
         static LAST: platform::atomic::AtomicU64 = platform::atomic::AtomicU64::new(0);
     }
-    // Relaxed: one number for each call is all that is asked, and nothing travels with it.
-    let number = LAST.fetch_add(1, atomic::Ordering::Relaxed) + 1;
-    NonZeroU64::new(number).expect("fewer numbers than one each nanosecond for 584 years")
+    NonZeroU64::new(number_after(&LAST)).expect("fewer numbers than one each nanosecond for 584 years")
 }
 
 #[cfg(debug_assertions)]
