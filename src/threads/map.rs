@@ -148,6 +148,9 @@ impl<T> Map<T> {
     /// Fails if the result is not there in time. It is still the next.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
+        if timeout == Duration::MAX {
+            return Ok(self.next_result());
+        }
         self.next_by(&Deadline::after(timeout))
     }
 

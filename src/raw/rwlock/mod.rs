@@ -151,9 +151,11 @@ impl<V> RawRwLock<V> {
         self.load().is_write_locked()
     }
 
-    /// Returns whether a thread is in the queue. Advice only.
+    /// Returns whether a thread waits: in the queue, or as the writer that drains the lock, which leaves the
+    /// queue to look at the readers now and then. Advice only.
     pub(crate) fn has_waiters(&self) -> bool {
-        self.load().has(QUEUED)
+        let state = self.load();
+        state.has(QUEUED) || state.is_draining()
     }
 
     crate::facade::only! { model:
