@@ -14,11 +14,18 @@ for arm in loom loom-spec; do
     "$program" --list --format terse | sed -n 's/: test$//p' |
         awk -v k="${shard%/*}" -v n="${shard#*/}" 'NR % n == k % n' >"$names"
     [ -s "$names" ]
-    # xargs fails if one of them does.
-    (cd loom-tests && xargs --max-procs="$(nproc)" --max-args=1 "$program" --quiet --exact <"$names") |
+    # Each says "passed" on a line of its own, or all that it wrote, in one write: lines of two processes do not mix. xargs
+    # fails if one of them does.
+    (cd loom-tests && xargs --max-procs="$(nproc)" --max-args=1 bash -c '
+        if output=$("$0" --quiet --exact "$1" 2>&1) && [[ $output == *"ok. 1 passed"* ]]; then
+            echo passed
+        else
+            printf "%s\n" "$1 failed: $output"
+            exit 1
+        fi
+    ' "$program" <"$names") |
         awk -v all="$(wc -l <"$names")" '
-            /^test result: ok\. 1 passed/ { passed++; next }
-            /^$|^running 1 test$|^\.$/ { next }
+            $0 == "passed" { passed++; next }
             { print }
             END { print passed + 0, "of", all, "passed"; exit passed != all }
         '
