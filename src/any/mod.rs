@@ -1,15 +1,13 @@
 //! [`wait_any`], [`try_any`] and the timed and fair forms: the first of several things that can be done.
 
-mod first;
 mod permits;
 mod set;
 mod source;
 
 use std::time::{Duration, Instant};
 
-pub use first::{First1, First2, First3, First4, First5, First6, First7, First8};
 pub use permits::Acquiring;
-pub use set::AnySet;
+pub use set::{AnySet, First1, First2, First3, First4, First5, First6, First7, First8};
 pub use source::AnySource;
 
 use crate::facade::{Deadline, TimeLimit, draw};

@@ -1,6 +1,5 @@
 //! [`AnySet`]: tuples and slices of sources.
 
-use super::first::{First1, First2, First3, First4, First5, First6, First7, First8};
 use super::sealed::{Handed, Misuse, Raw, Sealed, Waiting};
 use super::source::AnySource;
 use crate::facade::reached;
@@ -74,9 +73,29 @@ pub trait AnySet: Sealed {
         Self: Sized;
 }
 
-/// A set that is a tuple of so many sources.
+/// A set that is a tuple of so many sources, and what a call for it returns: which source it was, and what
+/// that gave.
 macro_rules! tuples {
-    ($($count:literal $first:ident: $($source:ident $place:tt $variant:ident),+;)+) => { $(
+    ($($(#[$meta:meta])* $count:literal $first:ident: $($source:ident $place:tt $variant:ident),+;)+) => { $(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $first<$($source),+> {
+            $(
+                #[doc = concat!("The source at index ", stringify!($place), " was taken, with this output.")]
+                $variant($source),
+            )+
+        }
+
+        impl<$($source),+> $first<$($source),+> {
+            /// Returns the index of the source in the tuple, from 0.
+            #[must_use]
+            pub const fn index(&self) -> usize {
+                match self {
+                    $(Self::$variant(_) => $place),+
+                }
+            }
+        }
+
         impl<$($source),+> Sealed for ($($source,)+) {}
 
         impl<$($source: AnySource),+> AnySet for ($($source,)+) {
@@ -162,13 +181,21 @@ macro_rules! tuples {
 }
 
 tuples! {
+    /// The output of a set of one source, see [`wait_any`](crate::wait_any).
     1 First1: A 0 First;
+    /// The output of one of two sources, see [`wait_any`](crate::wait_any).
     2 First2: A 0 First, B 1 Second;
+    /// The output of one of three sources, see [`wait_any`](crate::wait_any).
     3 First3: A 0 First, B 1 Second, C 2 Third;
+    /// The output of one of four sources, see [`wait_any`](crate::wait_any).
     4 First4: A 0 First, B 1 Second, C 2 Third, D 3 Fourth;
+    /// The output of one of five sources, see [`wait_any`](crate::wait_any).
     5 First5: A 0 First, B 1 Second, C 2 Third, D 3 Fourth, E 4 Fifth;
+    /// The output of one of six sources, see [`wait_any`](crate::wait_any).
     6 First6: A 0 First, B 1 Second, C 2 Third, D 3 Fourth, E 4 Fifth, F 5 Sixth;
+    /// The output of one of seven sources, see [`wait_any`](crate::wait_any).
     7 First7: A 0 First, B 1 Second, C 2 Third, D 3 Fourth, E 4 Fifth, F 5 Sixth, G 6 Seventh;
+    /// The output of one of eight sources, see [`wait_any`](crate::wait_any).
     8 First8: A 0 First, B 1 Second, C 2 Third, D 3 Fourth, E 4 Fifth, F 5 Sixth, G 6 Seventh, H 7 Eighth;
 }
 
