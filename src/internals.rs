@@ -11,7 +11,7 @@ use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, Wakeup, Word};
 
 /// Notes that a model has come to `state`.
 pub fn note(state: &'static str) {
-    facade::note(state);
+    facade::reached(state);
 }
 
 /// Returns what was noted since this was asked last, by the crate and by the model.

@@ -1,6 +1,6 @@
 //! lockwork's models. `cargo loom` runs them; an ordinary build has nothing in it.
 //!
-//! Each model says which states it must have come to, in the crate (its `reached!` notes) or in the model
+//! Each model says which states it must have come to, in the crate (its `reached` notes) or in the model
 //! itself (`support::reach`): one that was never contended, or never timed out, fails.
 
 #[cfg(all(feature = "model", not(loom)))]

@@ -273,12 +273,12 @@ fn acquire<S: Locks>(set: &S, limit: TimeLimit<'_>, call: &str) -> Option<S::Hel
             return Some(held);
         };
         drop(held);
-        reached!("a lock of the set is taken");
+        reached("a lock of the set is taken");
         if deadline.has_passed() {
             return None;
         }
         if attempt == 2 {
-            reached!("lock_all fails twice");
+            reached("lock_all fails twice");
         }
         first = if attempt % 3 == 1 { taken } else { lowest };
     }

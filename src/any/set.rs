@@ -52,7 +52,7 @@ pub trait AnySet: Sealed {
             let first = self.any_attempt(place, Handed(false));
             if first.is_some() || place == end {
                 if first.is_some() && place != end {
-                    reached!("a later one was ready first");
+                    reached("a later one was ready first");
                 }
                 return first;
             }

@@ -108,7 +108,7 @@ fn sleeps<T>(ring: &Ring<T>, side: Side) -> bool {
     ring.announce(side) || {
         let kept = kept();
         if kept {
-            reached!("sleeps, as what there is is kept for another");
+            reached("sleeps, as what there is is kept for another");
         }
         kept
     }

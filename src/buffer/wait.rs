@@ -166,7 +166,7 @@ impl<S: Store> Core<S> {
         // The thread that comes into the queue meanwhile has announced itself, or has found what there is
         // kept.
         if self.sleepers(side).has_waiters() && !self.store.announce(side) {
-            reached!("wake-up handed on");
+            reached("wake-up handed on");
             self.wake_one(side);
         }
     }

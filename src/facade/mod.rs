@@ -50,7 +50,7 @@
 //! | `per_thread!` | two `thread_local!`, one without a destructor | one `loom::thread_local!` | what a destructor at the thread's end does with other values: they are gone by then; `tests/thread_cell.rs`, `tests/thread_local.rs` |
 //! | `unique_number` | a counter of the process, for objects that are told apart by a number | one for each test | nothing: no path depends on the number |
 //! | `contain` | `catch_unwind` | nothing: a panic is how loom reports | a destructor that panics: `tests/thread_cell.rs` |
-//! | `reached!` | nothing | notes that a model has been there, for it to assert | nothing |
+//! | `reached` | nothing | notes that a model has been there, for it to assert | nothing |
 //! | `const_fn!` | `const fn` | `fn` | nothing |
 //! | `only!` | items of the one | items of the other | the `lock_api` forms, which are made in constants: their locks are modelled as the crate's own |
 
@@ -124,13 +124,9 @@ pub(crate) const ORDINARY_SIZES: bool =
     cfg!(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))));
 
 /// Tells a model that it has come to a state that some model must have come to.
-macro_rules! reached {
-    ($state:literal) => {{
-        #[cfg(all(loom, feature = "loom"))]
-        $crate::facade::note($state);
-    }};
-}
-pub(crate) use reached;
+#[cfg(not(all(loom, feature = "loom")))]
+#[inline(always)]
+pub(crate) const fn reached(_state: &'static str) {}
 
 /// `const fn`, but plain `fn` in a model, where no loom type can be made in a constant.
 macro_rules! const_fn {
@@ -253,7 +249,7 @@ pub(crate) use arm::{
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 pub(crate) use arm::{AtEnd, lazy_static, thread_local as checked_thread_local};
 #[cfg(all(loom, feature = "loom"))]
-pub(crate) use arm::{note, set_endless_rounds, set_lives, set_looks, set_starves, set_turns, take_notes};
+pub(crate) use arm::{reached, set_endless_rounds, set_lives, set_looks, set_starves, set_turns, take_notes};
 pub(crate) use limit::TimeLimit;
 
 only! { observed:

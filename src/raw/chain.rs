@@ -82,7 +82,7 @@ impl<T> Chain<T> {
         let first = match self.first.compare_exchange(ptr::null_mut(), new, Release, Acquire) {
             Ok(_) => new,
             Err(actual) => {
-                reached!("two threads began a chain");
+                reached("two threads began a chain");
                 // SAFETY: made above, and not shared yet.
                 drop(unsafe { Box::from_raw(new) });
                 actual
@@ -104,7 +104,7 @@ impl<T> Chain<T> {
             // SAFETY: made from a box, and the exchange gave it to us alone.
             let segment = unsafe { Box::from_raw(spare) };
             segment.life.write().end();
-            reached!("segment used again");
+            reached("segment used again");
             return Detached(segment);
         }
         Detached(Box::new(Segment {
@@ -182,7 +182,7 @@ impl<T> Chain<T> {
             if !next.is_null() {
                 return next;
             }
-            reached!("next segment waited for");
+            reached("next segment waited for");
             backoff.wait();
         }
     }
@@ -215,7 +215,7 @@ impl<T> Chain<T> {
         // Release (chain.read): this thread's reads, to the last reader. Acquire (chain.read): those of all
         // others.
         if unsafe { &*segment }.left.fetch_sub(count, AcqRel) == count {
-            reached!("segment read to its end");
+            reached("segment read to its end");
             // SAFETY: made from a box, and no thread may use it any more (invariant 2).
             let mut segment = unsafe { Box::from_raw(segment) };
             segment.life.write().end();

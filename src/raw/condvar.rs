@@ -52,7 +52,7 @@ impl RawCondvar {
             None => mutex.lock(relock),
         }
         if woken.is_some() {
-            reached!("condvar waiter notified");
+            reached("condvar waiter notified");
         }
         woken.is_some()
     }

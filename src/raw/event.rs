@@ -281,7 +281,7 @@ fn release_all(locked: LockedQueue<'_>, bits: usize) {
         word.with(bits)
     });
     if woken.tag().is_some() && bits == 0 {
-        reached!("event set by delegation releases a waiter");
+        reached("event set by delegation releases a waiter");
     }
     woken.wake_all(Wakeup::HANDOFF);
 }

@@ -77,7 +77,7 @@ impl RawLatch {
                 Err(actual) => count = actual,
             }
         }
-        reached!("latch counted down below zero");
+        reached("latch counted down below zero");
     }
 
     /// Adds one to the count, unless it is 0.
@@ -94,7 +94,7 @@ impl RawLatch {
                 Err(actual) => count = actual,
             }
         }
-        reached!("latch open before it could be counted up");
+        reached("latch open before it could be counted up");
     }
 
     /// Waits until the count is 0, within the limit.

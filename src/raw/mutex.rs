@@ -170,7 +170,7 @@ impl RawMutex {
                 // proof: mutex.give_up
                 match self.queue.try_change(word, word.without(designated), Relaxed) {
                     Ok(()) => {
-                        reached!("mutex given up by a woken waiter");
+                        reached("mutex given up by a woken waiter");
                         return false;
                     }
                     Err(actual) => word = actual,
@@ -188,7 +188,7 @@ impl RawMutex {
                 continue;
             }
             if was_woken {
-                reached!("mutex lost to another after a wake-up");
+                reached("mutex lost to another after a wake-up");
             }
             let waiter = Waiter::new(&self.queue, ptr::null()).stamped(stamp);
             let locked = match self.queue.lock_if(word, |word| word.has(LOCKED)) {
@@ -242,7 +242,7 @@ impl RawMutex {
                 match self.queue.try_change(word, word.without(LOCKED), Release) {
                     Ok(()) => {
                         if word.is_queue_locked() {
-                            reached!("mutex unlock left to the holder of the queue lock");
+                            reached("mutex unlock left to the holder of the queue lock");
                         }
                         return;
                     }
@@ -301,7 +301,7 @@ impl RawMutex {
         // behalf.
         while batch < numbers::wake_batch() && !self.queue.load().has(LOCKED) {
             if let Some(first) = woken.pop() {
-                reached!("mutex free for those that are moved to it");
+                reached("mutex free for those that are moved to it");
                 first.wake(Wakeup::BARGE);
                 batch += 1;
             }
@@ -337,11 +337,11 @@ impl RawMutex {
             // Decided anew each time: a waiter that was to be woken for a lock which is taken by now stays in
             // the queue, or it would lose a race that it was never in.
             if let Some((waiter, _)) = first.take() {
-                reached!("mutex taken before the holder of the queue lock could wake a waiter for it");
+                reached("mutex taken before the holder of the queue lock could wake a waiter for it");
                 locked.put_back(waiter);
             }
             if word.is_recheck() {
-                reached!("mutex unlocked fairly by the holder of the queue lock");
+                reached("mutex unlocked fairly by the holder of the queue lock");
                 fair = true;
                 spent |= LOCKED;
             }
@@ -352,12 +352,12 @@ impl RawMutex {
                     if hand_over {
                         // The lock is taken for it here, or never let go of: `unlock_as` is Acquire and
                         // Release.
-                        reached!("mutex handed over");
+                        reached("mutex handed over");
                         if spent & LOCKED == 0 {
-                            reached!("mutex handed over by the holder of the queue lock");
+                            reached("mutex handed over by the holder of the queue lock");
                         }
                         if word.has(DESIGNATED) {
-                            reached!("mutex handed over past a designated waker");
+                            reached("mutex handed over past a designated waker");
                         }
                         word = word.with(LOCKED);
                         (waiter, Wakeup::HANDOFF)

@@ -337,7 +337,7 @@ impl RawOnce {
         if end == End::Failed {
             let heir = locked.waiters().find(|waiter| Kind::of(waiter).runs()).map(NonNull::from);
             if let Some(heir) = heir {
-                reached!("initialisation handed on");
+                reached("initialisation handed on");
                 // SAFETY: it is in this queue, out of which nothing was taken since.
                 let heir = unsafe { locked.take(heir) };
                 locked.unlock();

@@ -237,7 +237,7 @@ impl RawSemaphore {
         let locked = self.queue.lock();
         while let Err(state) = self.announce(n) {
             if self.take(state, n) {
-                reached!("semaphore permits found before queueing");
+                reached("semaphore permits found before queueing");
                 self.grant_and_release(locked);
                 return true;
             }
@@ -390,11 +390,11 @@ impl RawSemaphore {
         let _releasing = Releasing::begin();
         let (taken, left) = self.grant_and_forget(self.queue.lock_sleepless(), n);
         if left.is_queued() {
-            reached!("semaphore permits forgotten while a thread waits");
+            reached("semaphore permits forgotten while a thread waits");
             self.forget(taken);
             Ok(taken)
         } else {
-            reached!("semaphore queue empty before permits could be forgotten");
+            reached("semaphore queue empty before permits could be forgotten");
             Err(left)
         }
     }

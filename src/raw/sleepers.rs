@@ -139,9 +139,9 @@ impl RawSleepers {
             end();
         };
         let place = if again.is_some() { Place::Front } else { Place::Back };
-        reached!("sleeper announced");
+        reached("sleeper announced");
         if again.is_some() {
-            reached!("sleeper woken in vain");
+            reached("sleeper woken in vain");
         }
         match locked.wait(waiter, place, publish, deadline, SpinWait::NONE, unlock) {
             Some(Woken { outcome: Wakeup::HANDOFF, .. }) => Slept::Handed,
@@ -160,7 +160,7 @@ impl RawSleepers {
         let mut locked = self.queue.lock();
         let sleeps = sleeps();
         if sleeps {
-            reached!("selecting sleeper announced");
+            reached("selecting sleeper announced");
             locked.put(node, place);
         }
         unlock(locked);
@@ -194,7 +194,7 @@ impl RawSleepers {
         let mut locked = self.queue.lock_sleepless();
         let word = locked.word();
         if word.has(HANDED) {
-            reached!("wake-up left to the thread that was handed its turn");
+            reached("wake-up left to the thread that was handed its turn");
             locked.unlock();
             return true;
         }
@@ -205,7 +205,7 @@ impl RawSleepers {
         let woken = locked.notify(1);
         unlock(locked);
         if woken.tag().is_some() {
-            reached!("sleeper woken");
+            reached("sleeper woken");
         }
         woken.wake_all(Wakeup::WOKEN);
         true
@@ -218,7 +218,7 @@ impl RawSleepers {
         let mut locked = self.queue.lock_sleepless();
         let word = locked.word();
         if due == Due::WakeUp && word.has(HANDED) {
-            reached!("settled by the thread that was handed its turn");
+            reached("settled by the thread that was handed its turn");
             locked.unlock();
             return Settled { woken: WakeList::NONE, outcome: Wakeup::WOKEN };
         }
@@ -232,16 +232,16 @@ impl RawSleepers {
         let woken = if goes { locked.notify(1) } else { WakeList::NONE };
         let (bits, outcome) = match (keeps, goes) {
             (true, true) => {
-                reached!("sleeper handed its turn");
+                reached("sleeper handed its turn");
                 (HANDED, Wakeup::HANDOFF)
             }
             (true, false) => {
-                reached!("kept until there is something");
+                reached("kept until there is something");
                 (KEPT, Wakeup::WOKEN)
             }
             (false, _) => {
                 if word.has(KEPT) {
-                    reached!("kept for a sleeper that has left");
+                    reached("kept for a sleeper that has left");
                 }
                 (0, Wakeup::WOKEN)
             }
@@ -260,7 +260,7 @@ impl RawSleepers {
         let woken = locked.notify(usize::MAX);
         unlock(locked);
         if woken.tag().is_some() {
-            reached!("sleeper woken by closing");
+            reached("sleeper woken by closing");
         }
         woken.wake_all(Wakeup::WOKEN);
     }

@@ -104,7 +104,7 @@ impl<O: ?Sized> Shared<O> {
             if shares.fetch_sub(given, AcqRel) != given {
                 return;
             }
-            reached!("last two shares of an owner given back at once");
+            reached("last two shares of an owner given back at once");
         }
         // SAFETY: these were the last shares, so it is the caller's alone.
         let shared = unsafe { Box::from_raw(this.as_ptr()) };
@@ -210,7 +210,7 @@ impl<O: Owner + 'static> Slots<O> {
             match self.owner.compare_exchange(ptr::null_mut(), made.as_ptr(), Release, Acquire) {
                 Ok(_) => return (Share(made), true),
                 Err(other) => {
-                    reached!("owner made by two threads");
+                    reached("owner made by two threads");
                     // SAFETY: made above, of a box, and not shared yet.
                     drop(unsafe { Box::from_raw(made.as_ptr()) });
                     there = other;
@@ -452,7 +452,7 @@ impl Table {
             let offset = self.hand.get() & self.mask.get();
             let slot = self.slot(offset);
             if slot.id.get() != 0 && !slot.is_live() {
-                reached!("stale slot forgotten");
+                reached("stale slot forgotten");
                 // Another slot may move into the hole, so the hand stays.
                 drop(self.remove_at(offset));
                 stale += 1;

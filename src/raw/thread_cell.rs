@@ -108,7 +108,7 @@ impl Registry {
     pub(crate) unsafe fn unlink(&self, value: NonNull<Links>) -> bool {
         self.locked(|list| {
             if list.closed {
-                reached!("thread ended after the cell");
+                reached("thread ended after the cell");
                 return false;
             }
             // SAFETY: it was linked, this thread has not unlinked it, and the list is not closed (invariant
@@ -144,7 +144,7 @@ impl Owner for Registry {
         // SAFETY: what is in this thread's table was linked by it, and would be gone from there if it were
         // unlinked.
         if unsafe { self.unlink(value) } {
-            reached!("thread ended before the cell");
+            reached("thread ended before the cell");
             // SAFETY: taken out of the list, so it is this thread's alone; it is dropped here and nowhere
             // else.
             unsafe { (self.drop_value)(value) };

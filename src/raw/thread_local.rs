@@ -78,7 +78,7 @@ impl Pushed {
             match self.last.compare_exchange_weak(last, value.as_ptr(), Release, Relaxed) {
                 Ok(_) => return,
                 Err(other) => {
-                    reached!("pushed onto another's value");
+                    reached("pushed onto another's value");
                     last = other;
                 }
             }

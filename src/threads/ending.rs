@@ -81,7 +81,7 @@ impl Ending {
         let own = Arc::clone(self);
         let helper = move || {
             own.join_here(&Deadline::NEVER);
-            reached!("helper has joined");
+            reached("helper has joined");
         };
         Handle::spawn(String::from("lockwork-join"), None, helper).is_ok()
     }

@@ -159,7 +159,7 @@ impl Queue {
                 return Err(word);
             }
             if word.is_queue_locked() {
-                reached!("queue lock waited for");
+                reached("queue lock waited for");
                 backoff.wait();
                 word = self.load();
                 continue;
@@ -201,7 +201,7 @@ impl Queue {
         // proof: queue.try_delegate
         match self.word.compare_exchange_weak(current.0, next.0, Release, Relaxed) {
             Ok(_) => {
-                reached!("work left to the holder of the queue lock");
+                reached("work left to the holder of the queue lock");
                 Ok(())
             }
             Err(actual) => Err(Word(actual)),
@@ -381,7 +381,7 @@ impl<'a> LockedQueue<'a> {
             // proof: queue.unlock
             let done = self.queue.word.compare_exchange_weak(current.0, next.0, AcqRel, Relaxed);
             let Err(actual) = done else { return };
-            reached!("owner's bits change under the queue lock");
+            reached("owner's bits change under the queue lock");
             self.word = Word(actual);
             if self.word.is_recheck() {
                 self.clear_recheck();
@@ -462,10 +462,10 @@ impl<'a> LockedQueue<'a> {
         if outcome.is_none() {
             let mut locked = queue.lock();
             if locked.remove(&waiter) {
-                reached!("waiter leaves at its deadline");
+                reached("waiter leaves at its deadline");
                 leave(locked);
             } else {
-                reached!("waiter is woken at its deadline");
+                reached("waiter is woken at its deadline");
                 // Not ours to leave, but ours to end: what was left to the holder of the queue lock is left
                 // to us.
                 leave(locked);

@@ -129,13 +129,13 @@ impl Select {
         loop {
             let Err(claim) = self.claim(node) else { return Handing::Wake };
             if !is_trying(claim) {
-                reached!("claimed by another");
+                reached("claimed by another");
                 return Handing::Lost;
             }
             // Relaxed: the thread takes the lock of this node's queue afterwards, which the caller has, and
             // receives with it what the caller did. Relaxed on failure: tried again.
             if self.claim.compare_exchange(claim, node, Relaxed, Relaxed).is_ok() {
-                reached!("handed to a thread that tries");
+                reached("handed to a thread that tries");
                 return Handing::Kept;
             }
         }
@@ -343,7 +343,7 @@ impl Wait<'_> {
             let out = out.then_some(place);
             let mut before = order(self.start, self.sources.len()).take_while(|&other| other != place);
             if handed_before_it_tried && before.any(|other| self.attempt(other, false, None)) {
-                reached!("notified before it was handed something");
+                reached("notified before it was handed something");
                 return true;
             }
             if self.attempt(place, handed, out) {
@@ -352,7 +352,7 @@ impl Wait<'_> {
             let late = deadline.has_passed();
             let handed = if late { self.select.end() } else { self.select.rearm() };
             if let Some(node) = handed {
-                reached!("tries in vain and was handed something");
+                reached("tries in vain and was handed something");
                 return self.attempt(self.place_of(node), true, out);
             }
             if late {
@@ -373,7 +373,7 @@ impl Wait<'_> {
         for place in order(self.start, self.sources.len()) {
             let Some(branch) = &self.branches[place] else { unreachable!("each object has a branch") };
             if self.select.claimed() != UNCLAIMED {
-                reached!("claimed before it has queued everywhere");
+                reached("claimed before it has queued everywhere");
                 break;
             }
             match self.sources.source(place).enqueue(Node(&branch.waiter), branch.place.get()) {
@@ -389,18 +389,18 @@ impl Wait<'_> {
             }
         }
         if let Some(place) = ready.filter(|_| self.select.claim(trying(OWN)).is_ok()) {
-            reached!("found ready while queueing");
+            reached("found ready while queueing");
             return Some(Turn { place, handed: false, out: false });
         }
         let lead = &self.select.lead;
         let spin = if first { SpinWait::for_answer() } else { SpinWait::NONE };
         let mut outcome = lead.wait(deadline, spin);
         if outcome.is_none() && self.select.claim(OWN).is_err() {
-            reached!("claimed at its deadline");
+            reached("claimed at its deadline");
             outcome = lead.wait(&deadline.without_end(), SpinWait::NONE);
         }
         if outcome.is_none() {
-            reached!("claims itself at its deadline");
+            reached("claims itself at its deadline");
         }
         let outcome = outcome?;
         let claim = self.select.claimed();
@@ -415,7 +415,7 @@ impl Wait<'_> {
             }
             return Some(Turn { place, handed: false, out: true });
         }
-        reached!("handed something before it has tried");
+        reached("handed something before it has tried");
         // Which object has notified it is not known any more: the caller tries those that come before the one
         // at which it was handed something. Handing on does no harm to the others.
         self.branches.iter().flatten().for_each(|branch| branch.notified.set(true));
@@ -456,7 +456,7 @@ impl Wait<'_> {
         if !taken {
             std::mem::forget(leave);
             if out.is_some() {
-                reached!("notified in vain");
+                reached("notified in vain");
             }
         }
         taken
@@ -479,7 +479,7 @@ impl Wait<'_> {
             }
         }
         if let Some(node) = unwanted {
-            reached!("given back");
+            reached("given back");
             self.sources.source(self.place_of(node)).give_back();
         }
     }
@@ -496,7 +496,7 @@ impl LockedQueue<'_> {
         }
         if waiter.is_claimed() {
             // Perhaps by the waker that has just taken this very node out, and is about to wake it.
-            reached!("claimed before it has queued again");
+            reached("claimed before it has queued again");
             return false;
         }
         let alone = !self.has_waiters();
@@ -578,7 +578,7 @@ impl Waiter {
         self.selecting_by().is_none_or(|(select, node)| {
             let claimed = select.claim(trying(node)).is_ok();
             if !claimed {
-                reached!("not to be notified");
+                reached("not to be notified");
             }
             claimed
         })

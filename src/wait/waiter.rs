@@ -261,7 +261,7 @@ impl Waiter {
             if deadline.has_passed() {
                 return None;
             }
-            reached!("waiter parks");
+            reached("waiter parks");
             if parked.begin(deadline) {
                 // What it has run may have slept and taken the wake-up: another look.
                 continue;
@@ -303,7 +303,7 @@ impl Waiter {
         // is PARKED, and the parker was published with the node.
         // proof: waiter.wake
         if state.compare_exchange(WAITING, outcome.0, Release, Relaxed).is_ok() {
-            reached!("waiter woken before it parks");
+            reached("waiter woken before it parks");
             return;
         }
         // SAFETY: alive, as no outcome is stored yet; copied out because after the store it is not (invariant

@@ -55,7 +55,7 @@ std::thread_local! {
 }
 
 /// Notes that the model on this thread has come to `state`.
-pub(crate) fn note(state: &'static str) {
+pub(crate) fn reached(state: &'static str) {
     REACHED.with_borrow_mut(|reached| reached.insert(state));
 }
 

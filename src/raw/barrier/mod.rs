@@ -267,7 +267,7 @@ impl RawBarrier {
         self.try_change(state, next)?;
         self.tell(next);
         if state.has_sleepers() {
-            reached!("barrier releases a sleeper");
+            reached("barrier releases a sleeper");
             self.wake_sleepers();
         }
         Ok(next)
@@ -279,7 +279,7 @@ impl RawBarrier {
     fn help(&self, state: State) -> State {
         match self.try_trip(state) {
             Ok(next) => {
-                reached!("barrier tripped for the last to arrive");
+                reached("barrier tripped for the last to arrive");
                 next
             }
             Err(actual) => actual,
@@ -309,7 +309,7 @@ impl RawBarrier {
     /// Takes a visitor off the count again, and returns what the state is then.
     #[cold]
     fn not_arrived(&self, before: State, call: &'static str) -> State {
-        reached!("barrier visited while no thread may arrive");
+        reached("barrier visited while no thread may arrive");
         if self.is_closed(before) && !self.is_over(before) {
             // It was told already, unless what was told before came later. A needless LOOK costs those that
             // spin a load each, until the next round.
@@ -338,7 +338,7 @@ impl RawBarrier {
                 break;
             }
             if state.is_broken() {
-                reached!("barrier broken during the action");
+                reached("barrier broken during the action");
                 drop(inside);
                 return Err(Broken);
             }
@@ -376,7 +376,7 @@ impl RawBarrier {
                     state.generation() != generation
                 };
             if tripped {
-                reached!("barrier member released in flight");
+                reached("barrier member released in flight");
                 self.spinning.learn(&spin, is_last_but_one);
                 inside.released();
                 return Ok(completed);
@@ -413,7 +413,7 @@ impl RawBarrier {
                     return Ok(completed);
                 }
                 Left::Complete => {
-                    reached!("barrier deadline passes during the action");
+                    reached("barrier deadline passes during the action");
                     deadline = &never;
                 }
             }
@@ -432,7 +432,7 @@ impl RawBarrier {
             if state.is_aborted() || deadline.has_passed() {
                 return Err(Broken);
             }
-            reached!("barrier entrant waits");
+            reached("barrier entrant waits");
             state = match self.sleep(state, Role::Entrant, deadline) {
                 Slept::Woken(_) => self.load(),
                 Slept::NotNow(actual) => actual,
@@ -468,7 +468,7 @@ impl RawBarrier {
                 Ok(()) if next.generation() == generation && next.is_broken() == state.is_broken() => {}
                 Ok(()) => {
                     if cause == Cause::Visit {
-                        reached!("barrier visitor ends a broken round");
+                        reached("barrier visitor ends a broken round");
                     }
                     self.tell(next);
                     if state.has_sleepers() {

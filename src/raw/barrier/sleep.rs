@@ -66,7 +66,7 @@ impl RawBarrier {
             }
             due = false;
             if word.is_recheck() {
-                reached!("barrier sleepers left to the holder of the queue lock");
+                reached("barrier sleepers left to the holder of the queue lock");
             }
             // If members were taken out before, it is in the same generation, which cannot end without them.
             state = self.load();
@@ -74,7 +74,7 @@ impl RawBarrier {
             let ended = locked.take_while(|waiter| generation.is_after(waiter));
             if state.is_broken() {
                 if ended.tag().is_some() {
-                    reached!("barrier member woken by who breaks the next round");
+                    reached("barrier member woken by who breaks the next round");
                 }
                 cancelled.append(locked.take_while(|waiter| {
                     members += u64::from(is_member(waiter));

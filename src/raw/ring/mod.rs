@@ -128,7 +128,7 @@ pub(crate) fn settled<R>(mut ask: impl FnMut() -> Result<R, Refusal>) -> Result<
             Err(Refusal::NotNow) => return Err(No::NotNow),
             Err(Refusal::Closed) => return Err(No::Closed),
             Err(Refusal::Busy) => {
-                reached!("between two steps");
+                reached("between two steps");
                 backoff.wait();
             }
         }
@@ -141,7 +141,7 @@ pub(crate) fn until(done: impl Fn() -> bool) {
     if !done() {
         let mut backoff = Backoff::new();
         while !done() {
-            reached!("step of another waited for");
+            reached("step of another waited for");
             backoff.wait();
         }
     }

@@ -206,7 +206,7 @@ impl<V: Visible> RawRwLock<V> {
             }
             // The bias stays as it is while a writer drains the lock. Without it there is no visible reader.
             if before.is_reader_biased() && self.leaves_visible_readers() {
-                reached!("counted reader leaves the writer to a visible one");
+                reached("counted reader leaves the writer to a visible one");
                 return;
             }
         } else if before.has(DESIGNATED) {
@@ -329,7 +329,7 @@ impl<V: Visible> RawRwLock<V> {
                 match self.try_change(state, next, Acquire) {
                     Ok(()) => {
                         if designated != 0 && role != Role::Write && next.has(QUEUED) {
-                            reached!("reader lets the others in");
+                            reached("reader lets the others in");
                             self.look_after_queue(next, Cause::Change);
                         }
                         return Some(next);
@@ -343,7 +343,7 @@ impl<V: Visible> RawRwLock<V> {
             }
             if deadline.has_passed() || role.reads() && state.is_full() {
                 if designated != 0 {
-                    reached!("rwlock given up by a woken waiter");
+                    reached("rwlock given up by a woken waiter");
                     self.change(state, |state| state.without(DESIGNATED));
                 }
                 return None;
@@ -358,7 +358,7 @@ impl<V: Visible> RawRwLock<V> {
                 continue;
             }
             if designated != 0 {
-                reached!("rwlock lost to another after a wake-up");
+                reached("rwlock lost to another after a wake-up");
             }
             match self.queue_up(role, designated, stamp, state, deadline) {
                 None => return None,

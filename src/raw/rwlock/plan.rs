@@ -101,12 +101,12 @@ impl Plan {
         // Of readers that are not recursive none beside a writer, and none behind one.
         let no_more = Cell::new(state.has(WRITER));
         if self.readers != 0 {
-            reached!("readers counted in");
-            reached!("rwlock granted");
+            reached("readers counted in");
+            reached("rwlock granted");
             if state.has(DESIGNATED) && !state.is_draining() {
-                reached!("readers counted in past a designated waker");
+                reached("readers counted in past a designated waker");
                 if state.has_readers() {
-                    reached!("readers counted in beside others past a designated waker");
+                    reached("readers counted in beside others past a designated waker");
                 }
             }
         }
@@ -123,9 +123,9 @@ impl Plan {
             // SAFETY: the plan is of this queue, and counts this waiter to none of the others.
             Some((waiter, _, Wakeup::WOKEN)) => designated.push(unsafe { queue.take(waiter) }),
             Some((waiter, ..)) => {
-                reached!("rwlock granted");
+                reached("rwlock granted");
                 if state.has(DESIGNATED) {
-                    reached!("rwlock handed over past a designated waker");
+                    reached("rwlock handed over past a designated waker");
                 }
                 handed.append(queue.take_first(1, |other| ptr::eq(other, waiter.as_ptr())));
             }
@@ -254,7 +254,7 @@ impl<'a> Walk<'a> {
         for waiter in waiters {
             let (role, place) = Role::of(waiter);
             if role == Role::ReadAgain && !goes && self.lets_in && self.has_room() {
-                reached!("recursive reader let in past a writer that lost");
+                reached("recursive reader let in past a writer that lost");
                 self.readers += 1;
                 continue;
             }
@@ -362,7 +362,7 @@ impl<V: Visible> RawRwLock<V> {
         let (mut woken, mut state) = self.decide(&mut queue, state, change, cause);
         queue.unlock_as(|word, queue| {
             if word.is_recheck() {
-                reached!("rwlock looked after by the holder of the queue lock");
+                reached("rwlock looked after by the holder of the queue lock");
                 let (more, now) = self.decide(queue, state, |state| state, Cause::Change);
                 woken.append(more);
                 state = now;

@@ -125,7 +125,7 @@ impl Readers {
         // that does not see it publishes none.
         // proof: rwlock.number.set
         if self.number.compare_exchange(0, number, Relaxed, Relaxed).is_err() {
-            reached!("lock numbered by two readers");
+            reached("lock numbered by two readers");
         }
         number != 0
     }
@@ -253,14 +253,14 @@ impl RawRwLock<Readers> {
         if !state.admits_visible_readers() {
             return Err(self.retract_at_once(slot, state));
         }
-        reached!("reader is visible");
+        reached("reader is visible");
         Ok(ReadToken(Some(slot)))
     }
 
     #[cold]
     #[inline(never)]
     fn retract_at_once(&self, slot: &AtomicU32, state: State) -> State {
-        reached!("reader retracts at once");
+        reached("reader retracts at once");
         self.retract(slot);
         state
     }

@@ -193,18 +193,18 @@ impl<V: Visible> RawRwLock<V> {
                 }
             }
         }
-        reached!("rwlock try withdrawn");
+        reached("rwlock try withdrawn");
         self.change(state, |state| state.without(DRAINING));
         false
     }
 
     fn withdraw_write(&self) {
-        reached!("rwlock write withdrawn");
+        reached("rwlock write withdrawn");
         self.change(State(WRITER | DRAINING), |state| state.without(WRITER | DRAINING));
     }
 
     fn withdraw_upgrade(&self) {
-        reached!("rwlock upgrade withdrawn");
+        reached("rwlock upgrade withdrawn");
         self.change(State(WRITER | DRAINING), |state| state.without(WRITER | DRAINING).with(UPGRADABLE));
     }
 
@@ -263,7 +263,7 @@ impl<V: Visible> RawRwLock<V> {
             // then.
             let round;
             let end = if visible {
-                reached!("writer waits for a visible reader");
+                reached("writer waits for a visible reader");
                 round = rounds.get_or_insert_with(PollInterval::new).next(deadline);
                 &round
             } else {
@@ -275,7 +275,7 @@ impl<V: Visible> RawRwLock<V> {
             let publish = |queue: LockedQueue<'_>| end_section(queue, Cause::Queued);
             let leave = |queue: LockedQueue<'_>| end_section(queue, Cause::Left);
             if queue.wait(waiter, Place::Front, publish, end, SpinWait::NONE, leave).is_some() {
-                reached!("writer told that it is drained");
+                reached("writer told that it is drained");
                 return true;
             }
             state = self.load();
