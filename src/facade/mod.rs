@@ -41,13 +41,13 @@
 //! | `draw` | a number drawn anew | the first | that the order of a set begins elsewhere: `tests/any/`, and shuttle, which draws |
 //! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
 //! | `Advice` | a relaxed number | its first value | that it changes: it only chooses whether, how long and how often a thread spins before it goes on as if it had not |
-//! | `thread_own!` | a `thread_local!` without a destructor | one for all threads of a model | that threads have different values: it holds advice of `wait/policy.rs` alone, which a model never follows |
+//! | `per_thread!` with `static` | a `thread_local!` without a destructor | one for all threads of a model | that threads have different values: it holds advice of `wait/policy.rs` alone, which a model never follows |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
 //! | `yield_now` | `std::thread::yield_now` | nothing | nothing: what the thread looks at next is a branch of the model anyway |
 //! | `threads` | `std::thread`, only with the feature of that name | `loom::thread` | names, stack sizes, and how many threads the machine has: `tests/threads/`. A panic that leaves a thread ends the model |
 //! | `panicking` | of the calling thread | of any thread of the model | which of two threads panics: `tests/poison/` |
 //! | `AbortOnUnwind` | aborts | nothing: a panic in `park` is how loom reports a deadlock | `docs/waiting.md` has the argument |
-//! | `per_thread!` | two `thread_local!`, one without a destructor | one `loom::thread_local!` | what a destructor at the thread's end does with other values: they are gone by then; `tests/thread_cell.rs`, `tests/thread_local.rs` |
+//! | `per_thread!` with `const` | two `thread_local!`, one without a destructor | one `loom::thread_local!` | what a destructor at the thread's end does with other values: they are gone by then; `tests/thread_cell.rs`, `tests/thread_local.rs` |
 //! | `unique_number` | a counter of the process, for objects that are told apart by a number | one for each test | nothing: no path depends on the number |
 //! | `contain` | `catch_unwind` | nothing: a panic is how loom reports | a destructor that panics: `tests/thread_cell.rs` |
 //! | `reached` | nothing | notes that a model has been there, for it to assert | nothing |
@@ -171,25 +171,23 @@ macro_rules! per_process {
 }
 pub(crate) use per_process;
 
-/// A value of each thread that is a constant at first and has no destructor: there until the very end of the
-/// thread. In a model it is one value for all threads, and may hold advice alone.
-macro_rules! thread_own {
+/// A value of each thread that is a constant at first and has no destructor.
+///
+/// `per_thread! { static NAME: Type = constant; }`: there until the very end of the thread. In a model it is
+/// one value for all threads, and may hold advice alone.
+///
+/// `per_thread! { const NAME: Type = constant; ends by function; }`: with something to do when the thread
+/// ends. `NAME.with` is an address and nothing else, also while the thread's other variables are being
+/// destroyed and after that. Once a thread has called `NAME.arm`, the function gets its value when the thread
+/// ends. A checker takes a thread's variables away before it destroys them, so there the value stands with
+/// its end.
+macro_rules! per_thread {
     ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
         $crate::facade::own_thread_local! {
             $(#[$meta])*
             static $name: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
         }
     };
-}
-pub(crate) use thread_own;
-
-/// A value of each thread, with something to do when the thread ends.
-///
-/// `per_thread! { const NAME: Type = constant; ends by function; }`: `Type` has no destructor, so `NAME.with`
-/// is an address and nothing else, also while the thread's other variables are being destroyed and after
-/// that. Once a thread has called `NAME.arm`, the function gets its value when the thread ends. A checker
-/// takes a thread's variables away before it destroys them, so there the value stands with its end.
-macro_rules! per_thread {
     ($(#[$meta:meta])* const $name:ident: $type:ty = $init:expr; ends by $end:path;) => {
         $(#[$meta])*
         const $name: $crate::facade::PerThread<$type> = {
@@ -204,10 +202,8 @@ macro_rules! per_thread {
                     }
                 }
 
-                $crate::facade::own_thread_local! {
-                    static VALUE: $type = const { const { assert!(!std::mem::needs_drop::<$type>()) }; $init };
-                    static AT_END: AtEnd = const { AtEnd };
-                }
+                $crate::facade::per_thread! { static VALUE: $type = $init; }
+                $crate::facade::own_thread_local! { static AT_END: AtEnd = const { AtEnd }; }
                 $crate::facade::PerThread::new(&VALUE, || AT_END.try_with(|_| ()).is_ok())
             }
             #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]

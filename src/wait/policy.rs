@@ -28,7 +28,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::numbers;
-use crate::facade::{Advice, Moment, budget, const_fn, per_process, spin_hint, thread_own, turn, yield_now};
+use crate::facade::{Advice, Moment, budget, const_fn, per_process, per_thread, spin_hint, turn, yield_now};
 
 /// What a thread does next while it waits, and how much of that is left.
 #[derive(Debug)]
@@ -259,7 +259,7 @@ impl Collisions {
     }
 }
 
-thread_own! {
+per_thread! {
     /// What the calling thread has learnt from its own waits.
     static OWN: Own = Own::new();
 }

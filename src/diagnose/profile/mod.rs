@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use super::Place;
 use super::tables::Shared;
 use crate::facade::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use crate::facade::{nanos, per_process, this_thread, thread_name, thread_own};
+use crate::facade::{nanos, per_process, per_thread, this_thread, thread_name};
 use crate::observe::{self, Called, Holding, Kind, Mode};
 use data::TimedWait;
 pub use data::{Contention, LockNumbers, Profile};
@@ -130,16 +130,16 @@ struct Waiting {
     charges: Charges,
 }
 
-thread_own! {
+per_thread! {
     static RECORDS: [[Way; WAYS]; SETS] = [const { [const { Cell::new((0, ptr::null())) }; WAYS] }; SETS];
 }
 
-thread_own! {
+per_thread! {
     static WAITING: Cell<Waiting> =
         Cell::new(Waiting { profile: 0, since: 0, waiting: 0, charges: [0; HOLDERS + 1] });
 }
 
-thread_own! {
+per_thread! {
     static DRAWN: Cell<u32> = Cell::new(0);
 }
 
