@@ -59,7 +59,7 @@ pub(crate) struct PollInterval {
 impl PollInterval {
     /// Each interval is eight times as long as the one before. What can be missed was on its way when the
     /// wait began, and is there by the first look on any processor of today; the others are for the language,
-    /// which sets no limit. A wait of half a second looks five times, one of a minute eight times.
+    /// which sets no limit. A wait of half a second looks five times, one of a minute seven times.
     const GROWTH: u32 = 8;
     const SHORTEST: Duration = Duration::from_micros(50);
 
