@@ -110,13 +110,13 @@ use crate::raw::barrier::{Broken, Completed, RawBarrier};
 ///
 /// What each member of a round did before it arrived happens before the action, and the action before any
 /// member is released. What a thread did before an [`abort`](Self::abort) or a [`reset`](Self::reset), or
-/// before a wait of its that timed out, happens before the return of a wait that it broke.
+/// before one of its waits that timed out, happens before the return of a wait that it broke.
 ///
 /// # Reentrancy and deadlock
 ///
 /// The action runs without any lock of the barrier. It may look at it, and may break its own round by `abort`
-/// or `reset`: the others get [`BrokenBarrier`] at once, and so does the thread that runs it, when it is
-/// done. A wait on the same barrier in its action waits to enter for as long as the action runs:
+/// or `reset`: the others get [`BrokenBarrier`] at once, and the thread that runs the action gets it at the
+/// action's end. A wait on the same barrier in its action waits to enter for as long as the action runs:
 /// indefinitely, unless it is timed.
 ///
 /// # Panics
@@ -223,7 +223,7 @@ impl Barrier {
     ///
     /// If the round breaks (see [above](Self#rounds-that-break)) or the barrier is broken: never, if no
     /// thread calls `abort`, `reset` or a timed wait on it, and its action does not panic. With the panic of
-    /// the action, if this thread runs it.
+    /// the action, if this thread runs it. If [more threads](Self#panics) come than the barrier counts.
     #[inline]
     #[track_caller]
     pub fn wait(&self) -> BarrierWaitResult {
@@ -241,7 +241,8 @@ impl Barrier {
     ///
     /// # Panics
     ///
-    /// With the panic of the action, if this thread runs it.
+    /// With the panic of the action, if this thread runs it. If [more threads](Self#panics) come than the
+    /// barrier counts.
     ///
     /// ```
     /// let barrier = lockwork::Barrier::new(2);
@@ -269,7 +270,8 @@ impl Barrier {
     ///
     /// # Panics
     ///
-    /// With the panic of the action, if this thread runs it.
+    /// With the panic of the action, if this thread runs it. If [more threads](Self#panics) come than the
+    /// barrier counts.
     ///
     /// ```
     /// use std::time::Duration;
@@ -292,7 +294,8 @@ impl Barrier {
     ///
     /// # Panics
     ///
-    /// With the panic of the action, if this thread runs it.
+    /// With the panic of the action, if this thread runs it. If [more threads](Self#panics) come than the
+    /// barrier counts.
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> Result<BarrierWaitResult, BrokenBarrier> {

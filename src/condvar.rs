@@ -84,7 +84,8 @@ use crate::raw::mutex::RawMutex;
 /// # Differences from `std` and `parking_lot`
 ///
 /// From [`std::sync::Condvar`]: no spurious wake-ups; waits borrow the guard instead of taking it;
-/// notifications return how many threads they woke; [`notify_many`](Self::notify_many). From
+/// `notify_all` returns how many threads it notified, and `notify_one` whether there was one;
+/// [`notify_many`](Self::notify_many). From
 /// `parking_lot::Condvar`: waiters with different mutexes may wait at the same time.
 ///
 /// As there, it takes no guard of an [`RwLock`](crate::RwLock), nor a mapped one: what is waited for belongs
@@ -223,7 +224,7 @@ impl Condvar {
         self.wait_while_deadline(guard, condition, &Deadline::at(deadline).of_call(&self.call()))
     }
 
-    /// Wakes the thread that has waited longest. Returns whether there was one.
+    /// Notifies the thread that has waited longest. Returns whether there was one.
     ///
     /// May be called with or without the mutex locked. A notification with no thread waiting is not kept.
     ///
@@ -238,7 +239,7 @@ impl Condvar {
         self.raw.notify(1) != 0
     }
 
-    /// Wakes the `n` threads that have waited longest, or as many as there are. Returns how many.
+    /// Notifies the `n` threads that have waited longest, or as many as there are. Returns how many.
     ///
     /// As [`notify_one`](Self::notify_one) it may spin and yield, and never sleeps.
     #[inline]
@@ -246,7 +247,7 @@ impl Condvar {
         self.raw.notify(n)
     }
 
-    /// Wakes all threads that wait just now. Returns how many.
+    /// Notifies all threads that wait just now. Returns how many.
     ///
     /// As [`notify_one`](Self::notify_one) it may spin and yield, and never sleeps.
     #[inline]

@@ -59,7 +59,8 @@ use crate::raw::latch::RawLatch;
 ///
 /// # Implementation notes
 ///
-/// A count and an event. Counting down is one atomic exchange, and `wait` of an open latch one load.
+/// A count and an event. Counting down to zero is one atomic exchange, before that it is two: the first
+/// expects to be the last. `wait` of an open latch is one load.
 #[doc(alias = "CountDownLatch")]
 /// Code that shares a latch by raw pointer must know [who may free
 /// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).

@@ -46,12 +46,13 @@
 //!
 //! # Rules for everything
 //!
-//! * Each wait for one thing has a form with a [time limit](#time-limits).
-//! * Locks never poison: a panic while a guard is alive unlocks. Those of [`poison`] do.
+//! * Each wait for one thing has a form with a [time limit](#time-limits), with the exceptions named there.
+//! * Mutexes and reader-writer locks never poison: a panic while a guard is alive unlocks. Those of
+//!   [`poison`] do.
 //! * Waits return for the reason that their documentation gives and for no other: there are no spurious
 //!   wake-ups.
-//! * `new` is a `const fn`, so everything can live in a static, but for what allocates when it is made: a
-//!   barrier's action, a [`WaitGroup`], a [`StopSource`], a pool.
+//! * `new` is a `const fn`, so a static can hold it, except where making it allocates: a [`Barrier`] with an
+//!   action, a [`WaitGroup`], a [`StopSource`], a channel, a pool.
 //! * Without the features `diagnose` and `threads` there is no background thread, and no global state but
 //!   counters, two bytes by which all threads learn that yielding takes long just now, and a table of sixteen
 //!   kilobytes in which readers of [`RwLock`]s are visible to writers, with a bit for each of its lines.
@@ -66,22 +67,35 @@
 //! # Time limits
 //!
 //! Each wait for one thing has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one
-//! that ends at an [`Instant`](std::time::Instant) (`_until`). Without one are iterators and `put_all`, which
-//! wait again and again; calls that run an initialiser, or wait for another thread's ([`Once::call_once`],
-//! [`OnceLock::get_or_init`], [`OnceLock::set`]), beside which [`Once::wait_for`] and [`OnceLock::wait_for`]
-//! stand; drops that wait for what runs (of a [`StopGuard`], a worker, a pool), and `Scope::spawn`.
+//! that ends at an [`Instant`](std::time::Instant) (`_until`). The exceptions:
+//!
+//! * iterators and `put_all`, which wait again and again;
+//! * calls that run an initialiser, or wait for another thread's: [`Once::call_once`],
+//!   [`OnceLock::get_or_init`], [`OnceLock::set`]. Timed are [`Once::wait_for`], [`OnceLock::wait_for`] and
+//!   [`LazyLock::wait_for`], of which the last may itself run the initialiser, to its end;
+//! * short forms: `get_cloned`, `set` and `replace` of a [`Mutex`] or an [`RwLock`],
+//!   [`Latch::arrive_and_wait`], [`Once::wait_force`], [`wait_any_fair`];
+//! * locking again: at the end of a guard's `unlocked`, `unlocked_fair` and `bump`, and of a timed wait of a
+//!   [`Condvar`], which returns with the mutex locked;
+//! * waits for what still runs: drops of a [`StopGuard`], a worker and a pool, the end of
+//!   `ThreadPool::scope`, and [`StopSource::stop`], which runs callbacks; and `Scope::spawn`.
+//!
+//! The rules for all others:
 //!
 //! * A duration of zero, or an instant in the past, does not block: the call does what the `try_` form does,
-//!   or looks once.
+//!   or looks once. (A [`Condvar`] unlocks and locks again then, and a timed join of a worker or a pool gives
+//!   threads that are about to end some milliseconds.)
 //! * `Duration::MAX`, or any time of a century or more, is no limit.
-//! * A call whose turn came before its deadline succeeds, and one that timed out leaves nothing behind.
+//! * A call whose turn came before its deadline succeeds, and one that timed out leaves nothing behind,
+//!   except that it breaks the round of a [`Barrier`].
 //!
 //! # How a thread waits
 //!
 //! A call that has to wait spins briefly, yields its processor a few times, and then parks: it sleeps until
 //! it is woken or its time is up. A call that queues behind others parks at once. A place in a queue is on
-//! the stack of the thread that waits, so waiting allocates nothing (but for the handle that `std` makes once
-//! for a thread it has not made). Spinning and yielding are bounded, and their length is no part of a
+//! the stack of the thread that waits, so waiting allocates nothing. (Two things do: a slice given to
+//! [`lock_all`], or one of more than eight given to [`wait_any`]; and the handle that `std` makes once for a
+//! thread it has not started.) Spinning and yielding are bounded, and their length is no part of a
 //! contract; `docs/numbers.md` in the repository has each number with what it is worth, and `docs/waiting.md`
 //! the protocol with the argument why no wake-up is lost.
 //!
@@ -90,12 +104,12 @@
 //!
 //! # Barging with bounded hand-off
 //!
-//! How the locks choose the next holder: [`Mutex`], [`RwLock`], [`ReentrantMutex`], and those of [`poison`].
+//! This is how [`Mutex`], [`RwLock`], [`ReentrantMutex`] and the locks of [`poison`] choose the next holder.
 //! A free lock goes to the thread that comes first, even if others wait, because handing it to a thread that
 //! sleeps would leave it idle until that thread is awake. A waiter that has been the first of its queue for a
 //! while (`docs/numbers.md` says how long) is handed the lock by one of the next unlocks. So every waiter
-//! gets its turn, and a timed one succeeds if the lock is released often enough between then and its
-//! deadline. The `_fair` forms of unlocking, and `bump`, hand the lock over at once.
+//! gets its turn; a timed call gets it before its deadline if the lock is released often enough until then.
+//! The `_fair` forms of unlocking, and `bump`, hand the lock over at once.
 //!
 //! # What the types cannot tell you
 //!
@@ -128,7 +142,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `lock_api` | [`RawMutex`], [`RawFairMutex`], [`RawRwLock`] and [`RawThreadId`], for the traits of `lock_api` 0.4; [`FairMutex`] |
-//! | `serde` | locks are serialised as what they guard |
+//! | `serde` | locks serialise as the value they guard |
 //! | `diagnose` | the module `diagnose`: who waits for what, who holds what, what could deadlock |
 //! | `threads` | [`ThreadPool`], [`Task`], [`as_completed`], [`Worker`] and what goes with them |
 //! | `loom` | together with `--cfg loom`: [models](guide::loom) of your own code |

@@ -121,8 +121,7 @@ impl UnwindSafe for RawRwLock {}
 pub struct RawThreadId;
 
 /// Locks. lock_api's guards do so on their own account, after `unlocked`, and go on to unlock whether or not
-/// it has worked; so a panic (too many readers, or a thread that is so far into its end that it has no
-/// handle) must not get out.
+/// it has worked; so a panic (of a lock that has as many readers as it can count) must not get out.
 #[inline]
 fn or_abort<R>(lock: impl FnOnce() -> R) -> R {
     let abort = AbortOnUnwind;

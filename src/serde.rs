@@ -1,4 +1,4 @@
-//! Locks are serialised as what they guard (feature `serde`), under the lock: reading for [`RwLock`], waiting
+//! Locks serialise as the value they guard (feature `serde`), under the lock: reading for [`RwLock`], waiting
 //! if need be. A poisoned one is an error.
 
 use ::serde::ser::Error;

@@ -176,6 +176,10 @@ impl WaitGroup {
 
 impl Clone for WaitGroup {
     /// Adds a member. In a group that is over it is a handle that waits for no thread.
+    ///
+    /// # Panics
+    ///
+    /// If the group has `usize::MAX` members, which takes handles that were forgotten.
     fn clone(&self) -> Self {
         let latch = Arc::clone(&self.latch);
         latch.count_up();

@@ -92,7 +92,7 @@ pub(crate) mod sealed {
 ///
 /// # Examples
 ///
-/// A worker that takes jobs until it is told to stop, by another thread:
+/// A worker that takes jobs until another thread asks it to stop:
 ///
 /// ```
 /// use lockwork::{BoundedBuffer, First2, StopSource, wait_any};
@@ -146,12 +146,15 @@ pub(crate) mod sealed {
 ///
 /// # Fairness
 ///
-/// At each source it stands at the end of the queue, as a plain call would, and others keep their order.
-/// While it is the first in line for five permits, requests for one do not pass it; when it leaves, they go
-/// on at once. If a thread that did not wait was faster with an item or room, it waits on as the first of
-/// that queue, and where it was in the others. Permits or a signal that come while it tries for the item, and
-/// would have been its own, are kept for it: it has them if it tries in vain, and gives them back if not. But
-/// an item or room elsewhere that comes in that moment is for the next in that queue.
+/// At each source the call queues at the end, as a plain call would, and other threads keep their order. While
+/// the call is the first in line for five permits, requests for one do not pass it; when it leaves, they go
+/// on at once.
+///
+/// A call that is woken for an item, or for room, may find that a thread which did not wait was faster. Then
+/// it waits on, as the first of that queue and where it was in the others. Permits or a signal that are
+/// handed to the call while it tries for the item are kept for it: the call has them if it tries in vain, and
+/// gives them back if not. An item or room of another buffer that comes while the call tries goes to the next
+/// in that buffer's queue.
 ///
 /// A source that is always ready keeps those after it from ever being taken: put what must not be missed
 /// first, or use [`wait_any_fair`].
@@ -162,9 +165,10 @@ pub(crate) mod sealed {
 ///
 /// # Panics
 ///
-/// If the set is an empty slice. If a [`Putting`](crate::Putting) has no item any more; then nothing was
-/// done. If it would wait for more permits than its semaphore can ever have. If the [`Ord`] of items of a
-/// [`PriorityBuffer`](crate::PriorityBuffer) panics; then nothing was taken, an item to be put is dropped.
+/// If the set is an empty slice; if a [`Putting`](crate::Putting) has no item any more, before anything is
+/// done; if the call would wait for more permits than a semaphore can ever have; and if the [`Ord`] of the
+/// items of a [`PriorityBuffer`](crate::PriorityBuffer) panics. After that panic nothing was taken, and an
+/// item to be put is dropped.
 ///
 /// # Differences from `std` and `parking_lot`
 ///
@@ -246,7 +250,10 @@ pub fn wait_any_until<S: AnySet>(set: S, deadline: Instant) -> Option<S::First> 
     timed(set, TimeLimit::until(deadline, observed()), "wait_any_until")
 }
 
-/// Attempts [`wait_any`] without blocking. Returns `None` if nothing is ready, or the set is an empty slice.
+/// Attempts [`wait_any`], without waiting for a source to become ready. Returns `None` if none is, or if the
+/// set is an empty slice.
+///
+/// A place or an item of a buffer that another thread is just moving may be waited for.
 ///
 /// # Panics
 ///

@@ -49,7 +49,7 @@ pub trait AnySource: Sealed {
     }
 }
 
-/// A signal, the call that asks for it, and the one that takes it without blocking.
+/// A signal, the call that asks for it, and the one that takes it if it is there.
 macro_rules! signals {
     ($($type:ty: $is_ready:ident, $try_take:ident;)+) => { $(
         impl Sealed for &$type {}

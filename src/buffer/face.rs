@@ -320,7 +320,7 @@ macro_rules! face {
                 );
             }
 
-            /// Reports the same, and does not panic.
+            /// Reports as [`task_done`](Self::task_done) does, without the panic.
             ///
             /// # Errors
             ///
@@ -343,13 +343,19 @@ macro_rules! face {
                 self.core.join(TimeLimit::never(self.core.call(Mode::Join)));
             }
 
-            /// Blocks likewise, for `timeout` at most. Returns whether everything was done.
+            /// Blocks as [`join`](Self::join) does, for `timeout` at most. Returns whether everything was
+            /// done.
+            ///
+            /// See [time limits](crate#time-limits).
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn join_for(&self, timeout: Duration) -> bool {
                 self.core.join(TimeLimit::within(timeout, self.core.call(Mode::Join)))
             }
 
-            /// Blocks likewise, until `deadline` at most. Returns whether everything was done.
+            /// Blocks as [`join`](Self::join) does, until `deadline` at most. Returns whether everything was
+            /// done.
+            ///
+            /// See [time limits](crate#time-limits).
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn join_until(&self, deadline: Instant) -> bool {
                 self.core.join(TimeLimit::until(deadline, self.core.call(Mode::Join)))

@@ -358,8 +358,8 @@ impl<T> BoundedBuffer<T> {
     /// Closes the buffer: no more items come in. Putting fails from now on, also for threads that wait for
     /// room; getting takes what is there and then fails.
     ///
-    /// Closing it twice is closing it once; it cannot be opened again. It may spin and yield while another
-    /// thread queues or leaves, and never sleeps.
+    /// A closed buffer cannot be opened again, and closing it once more does nothing. The call may spin and
+    /// yield while another thread queues or leaves, and never sleeps.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;

@@ -95,7 +95,7 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 }
 
 /// Makes a channel in which any number of messages may be queued, and returns its halves. Its senders never
-/// block.
+/// wait for room.
 ///
 /// ```
 /// use lockwork::channel::unbounded;
@@ -184,7 +184,8 @@ impl<T> Sender<T> {
         self.channel.buffer.put(msg).map_err(|error| SendError(error.into_inner()))
     }
 
-    /// Attempts to send a message without blocking.
+    /// Attempts to send a message, without waiting for room. A place that another thread is just emptying is
+    /// waited for.
     ///
     /// # Errors
     ///
@@ -273,7 +274,8 @@ impl<T> Receiver<T> {
         self.channel.buffer.get().map_err(|_| RecvError)
     }
 
-    /// Attempts to receive a message without blocking.
+    /// Attempts to receive a message, without waiting for one to be sent. A message that another thread is just
+    /// sending may be waited for.
     ///
     /// # Errors
     ///

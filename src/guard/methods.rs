@@ -153,8 +153,8 @@ macro_rules! unlocks {
                 this.inner.unlocked_fair("unlocked_fair", f)
             }
 
-            /// Lets the first waiter have the lock and takes it again behind it. Does nothing if no thread
-            /// waits.
+            /// Hands the lock to the first waiter and locks again behind it. Does nothing if no thread waits;
+            /// one that was woken and is on its way does not count.
             $(#[$bump])*
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn bump(this: &mut Self) {

@@ -243,7 +243,7 @@ maps! {
     MutexGuard => MappedMutexGuard { marker }, mut;
     /// Not stable in `std` yet.
     map
-    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    /// The name in `std` up to Rust 1.88.
     try_map
 }
 maps!(filter_map MutexGuard => MappedMutexGuard, mut);
@@ -251,7 +251,7 @@ maps! {
     MappedMutexGuard { marker } => MappedMutexGuard { marker }, mut;
     /// Not stable in `std` yet.
     map
-    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    /// The name in `std` up to Rust 1.88.
     try_map
 }
 maps!(filter_map MappedMutexGuard => MappedMutexGuard, mut);

@@ -290,7 +290,7 @@ maps! {
     RwLockReadGuard => MappedRwLockReadGuard { marker };
     /// Not stable in `std` yet.
     map
-    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    /// The name in `std` up to Rust 1.88.
     try_map
 }
 maps!(filter_map RwLockReadGuard => MappedRwLockReadGuard);
@@ -298,7 +298,7 @@ maps! {
     MappedRwLockReadGuard { marker } => MappedRwLockReadGuard { marker };
     /// Not stable in `std` yet.
     map
-    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    /// The name in `std` up to Rust 1.88.
     try_map
 }
 maps!(filter_map MappedRwLockReadGuard => MappedRwLockReadGuard);
@@ -306,7 +306,7 @@ maps! {
     RwLockWriteGuard => MappedRwLockWriteGuard { marker }, mut;
     /// Not stable in `std` yet.
     map
-    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    /// The name in `std` up to Rust 1.88.
     try_map
 }
 maps!(filter_map RwLockWriteGuard => MappedRwLockWriteGuard, mut);
@@ -314,7 +314,7 @@ maps! {
     MappedRwLockWriteGuard { marker } => MappedRwLockWriteGuard { marker }, mut;
     /// Not stable in `std` yet.
     map
-    /// Called as `std` called it up to Rust 1.88, and as it is called at the crate's root.
+    /// The name in `std` up to Rust 1.88.
     try_map
 }
 maps!(filter_map MappedRwLockWriteGuard => MappedRwLockWriteGuard, mut);

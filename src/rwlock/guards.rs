@@ -266,75 +266,59 @@ unlocks! {
     ///
     /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     unlock_fair
-    /// It locks like any new reader, behind writers that wait: not for a thread that reads by another guard
-    /// as well.
+    /// Locks again as any new reader does, behind writers that wait. So a thread must not call it while it
+    /// has another read guard of the same lock. If the lock has [as many
+    /// readers](crate::RwLock#panics) as it can count by then, the process is aborted.
     unlocked
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    /// Locks again as [`unlocked`](Self::unlocked) does, and may spin and yield for a moment as
+    /// [`unlock_fair`](Self::unlock_fair) does.
     bump
 }
 unlocks! {
     ['a, T: ?Sized] RwLockUpgradableReadGuard<'a, T>;
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    /// See [`RwLockReadGuard::unlock_fair`].
     unlock_fair
     unlocked
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
 unlocks! {
     ['a, T: ?Sized] RwLockWriteGuard<'a, T>;
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    /// See [`RwLockReadGuard::unlock_fair`].
     unlock_fair
     unlocked
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
 unlocks! {
     [T: ?Sized] ArcRwLockReadGuard<T>;
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    /// See [`RwLockReadGuard::unlock_fair`].
     unlock_fair
-    /// It locks like any new reader, behind writers that wait: not for a thread that reads by another guard
-    /// as well.
+    /// See [`RwLockReadGuard::unlocked`].
     unlocked
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    /// See [`RwLockReadGuard::bump`].
     bump
 }
 unlocks! {
     [T: ?Sized] ArcRwLockUpgradableReadGuard<T>;
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    /// See [`RwLockReadGuard::unlock_fair`].
     unlock_fair
     unlocked
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
 unlocks! {
     [T: ?Sized] ArcRwLockWriteGuard<T>;
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    /// See [`RwLockReadGuard::unlock_fair`].
     unlock_fair
     unlocked
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
     bump
 }
 unlocks! {
     ['a, T: ?Sized] MappedRwLockReadGuard<'a, T>;
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    /// See [`RwLockReadGuard::unlock_fair`].
     unlock_fair
 }
 unlocks! {
     ['a, T: ?Sized] MappedRwLockWriteGuard<'a, T>;
-    ///
-    /// May spin and yield for a moment: see [`RwLock`](crate::RwLock#blocking).
+    /// See [`RwLockReadGuard::unlock_fair`].
     unlock_fair
 }
 

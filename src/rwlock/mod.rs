@@ -90,9 +90,10 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// One policy on every platform:
 ///
-/// * A writer that waits for readers to leave stops new readers at once; one that waits for another writer,
-///   from the moment it is in the queue until it is woken. [`read_recursive`](Self::read_recursive) alone
-///   still joins readers that are in.
+/// * A writer that waits for readers to leave stops new readers at once, unless other threads wait already, or
+///   one that was woken is still on its way: then it yields a few times at most and queues. It stops them from
+///   then on, as a writer does that waits for another writer, until it is woken.
+///   [`read_recursive`](Self::read_recursive) alone still joins readers that are in.
 /// * When a writer unlocks, the readers that queued before the next writer go in together, before that
 ///   writer. A writer that comes while they go in queues behind them.
 /// * A writer that gives up at its deadline leaves nothing behind: the readers that it held back go in.
@@ -114,11 +115,14 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// # Panics
 ///
-/// There may be 8 388 607 readers at a time, those whose guard was forgotten included. One more:
-/// [`read`](Self::read), [`read_recursive`](Self::read_recursive) and a
-/// [`downgrade`](RwLockUpgradableReadGuard::downgrade) from upgradable to plain reader panic, and each `try_`
-/// form, timed ones too, returns `None` at once. A panic while a guard is alive unlocks and leaves the value
-/// as it is; there is no poisoning.
+/// The lock counts up to 8 388 607 readers at a time, those whose guard was forgotten included; visible
+/// readers (see the implementation notes) are not among them. One more: [`read`](Self::read),
+/// [`read_recursive`](Self::read_recursive), [`get_cloned`](Self::get_cloned),
+/// [`lock_all`](crate::lock_all) and a [`downgrade`](RwLockUpgradableReadGuard::downgrade) from upgradable to
+/// plain reader panic; each `try_` form, timed ones too, and [`lock_all_for`](crate::lock_all_for) return
+/// `None` at once. A read guard's `unlocked`, `unlocked_fair` and `bump` abort the process then, as they
+/// cannot return without the lock. A panic while a guard is alive unlocks and leaves the value as it is;
+/// there is no poisoning.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

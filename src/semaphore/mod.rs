@@ -115,8 +115,8 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 /// # Implementation notes
 ///
 /// A word that counts the free permits, with a bit that says whether a thread waits; a queue of waiters on
-/// their stacks; and a count of how many permits may still be made. Without contention, taking and giving
-/// back permits is one atomic exchange and one atomic addition. Code that shares a semaphore by raw pointer
+/// their stacks; and a count of how many permits may still be made. Without contention, taking permits is one
+/// atomic exchange, or two while others are taken, and giving them back one atomic addition. Code that shares a semaphore by raw pointer
 /// must know [who may free it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct Semaphore {
     raw: RawSemaphore,

@@ -238,9 +238,9 @@ impl StopToken {
         self.0.stopped().wait_within(TimeLimit::until(deadline, self.call()))
     }
 
-    /// Registers a callback, which runs at the stop. If that has been already, runs it before this call
-    /// returns: so a callback that registers another then is a [nested
-    /// call](crate::guide::limits#chains-and-nests-and-the-stack).
+    /// Registers a callback, which runs at the stop. If the source was stopped before, this call runs the
+    /// callback and then returns: so callbacks that register others there are [nested
+    /// calls](crate::guide::limits#chains-and-nests-and-the-stack).
     ///
     /// At the stop it runs in the thread that calls [`stop`](Self::stop), after those registered before it.
     /// Dropping the guard takes it back; see [`StopGuard`]. Registering allocates.

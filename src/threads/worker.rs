@@ -22,7 +22,7 @@ struct Shared<T> {
     result: Mutex<Option<Result<T, TaskError>>>,
 }
 
-/// A thread that can be asked to stop, and that is asked to when its handle is dropped.
+/// A thread that can be asked to stop, and whose handle asks it to stop when it is dropped.
 ///
 /// Use it for a loop that lives as long as what it serves: a poller, a flusher, a listener. For many short
 /// pieces of work use a [`ThreadPool`](crate::ThreadPool).

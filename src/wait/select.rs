@@ -33,8 +33,8 @@
 //! over: that is `waiter.outcome`, and for what is handed to a thread that tries the lock of that queue,
 //! which the thread takes afterwards (invariant 2).
 //!
-//! A thread whose set is one object has nothing to claim: it waits as one does that is in no set, unless that
-//! runs the caller's code ([`Source::wait_alone`]).
+//! A thread whose set is one object has nothing to claim: it waits as one does that is in no set, where the
+//! object has such a wait ([`Source::wait_alone`]).
 //!
 //! Promised upward: at most one object is spent when the call is over, the others' wakers lose nothing by the
 //! thread, and at each object it stands where a thread that waits for that one alone would stand. What is
@@ -225,8 +225,8 @@ pub(crate) trait Source {
     fn give_back(&self) {}
 
     /// Waits for this object alone, as a thread does that is in no set and has tried in vain. Returns whether
-    /// it has what there was before the deadline. `None`, and has done nothing, where that runs the caller's
-    /// code.
+    /// it has what there was before the deadline. `None`, and has done nothing, where such a wait would run
+    /// the caller's code, as a buffer's may, or is a request for more permits than there can be.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn wait_alone(&self, _deadline: &Deadline) -> Option<bool> {
         None

@@ -18,7 +18,7 @@ use crate::facade::{Deadline, TimeLimit, reached};
 use crate::wait::{LockedQueue, Place, PollInterval, SpinWait, Waiter};
 
 /// Takes back what has been done for an attempt to become the writer, unless it succeeds: also if it panics,
-/// as waiting does in a thread that is so far into its end that it has no handle any more.
+/// as a model checker's operations do in a model that fails.
 struct Withdraw<'a, V: Visible>(&'a RawRwLock<V>, fn(&RawRwLock<V>));
 
 impl<V: Visible> Withdraw<'_, V> {
@@ -253,7 +253,7 @@ impl<V: Visible> RawRwLock<V> {
                 state = self.load();
                 continue;
             }
-            // Before the queue lock is taken: this may panic.
+            // Before the queue lock is taken: in a model this may panic.
             let waiter = Waiter::new(&self.queue, Role::Drain.tag(Place::Front));
             let queue = self.queue.lock();
             // Asked again under the queue lock: a visible reader that leaves from now on and sees DRAINING

@@ -98,8 +98,8 @@ use crate::observe::{Call, Kind, Mode};
 /// # Differences from `std` and Python
 ///
 /// `std` has none. From Python's `ThreadPoolExecutor`: the threads are there from the beginning; the queue
-/// may have a capacity; tasks that wait for tasks of the same pool do not hang; what does not go in comes
-/// back. `map` begins all of its calls at once and cancels the rest when it is dropped, as there.
+/// may have a capacity; tasks that wait for tasks of the same pool do not hang; a closure that is not queued is
+/// given back. `map` begins all of its calls at once and cancels the rest when it is dropped, as there.
 ///
 /// # Implementation notes
 ///
@@ -147,7 +147,7 @@ impl ThreadPool {
             .map_err(|(_, f)| SubmitError(f))
     }
 
-    /// Queues `f` if there is room just now. That is so for threads of the pool, too.
+    /// Queues `f` if the queue has room just now. A thread of the pool, too, is refused if it has none.
     ///
     /// # Errors
     ///
