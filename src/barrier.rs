@@ -259,6 +259,8 @@ impl Barrier {
 
     /// Blocks until all have arrived, for `timeout` at most. If the time is up before that, the round breaks.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// [`Duration::ZERO`] succeeds for the last to arrive and breaks the round otherwise, [`Duration::MAX`]
     /// waits indefinitely. Once all have arrived the time limit has no effect: the wait returns when the
     /// action is done, so it may be late by the length of the action.
@@ -287,6 +289,8 @@ impl Barrier {
     }
 
     /// Blocks until all have arrived, until `deadline` at most. See [`wait_for`](Self::wait_for).
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

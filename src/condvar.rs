@@ -156,7 +156,9 @@ impl Condvar {
     /// Waits as [`wait`](Self::wait) does, for `timeout` at most. [`Duration::MAX`] waits indefinitely;
     /// [`Duration::ZERO`] gives others the lock for a moment.
     ///
-    /// Locking again is not timed: it returns with the mutex locked, when it can be.
+    /// See [time limits](crate#time-limits).
+    ///
+    /// Locking again is not timed: the call returns once the mutex is locked again.
     ///
     /// ```
     /// use lockwork::{Condvar, Mutex};
@@ -171,6 +173,8 @@ impl Condvar {
     }
 
     /// Waits as [`wait`](Self::wait) does, until `deadline` at most. See [`wait_for`](Self::wait_for).
+    ///
+    /// See [time limits](crate#time-limits).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until<G: CondvarGuard>(&self, guard: &mut G, deadline: Instant) -> WaitTimeoutResult {
         WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::at(deadline).of_call(&self.call())))
@@ -196,6 +200,8 @@ impl Condvar {
     /// Waits as [`wait_while`](Self::wait_while) does, for `timeout` at most. Timed out means that the
     /// condition still held when the time was up: it is tested once more at the end.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// ```
     /// use lockwork::{Condvar, Mutex};
     /// use std::time::Duration;
@@ -215,6 +221,8 @@ impl Condvar {
 
     /// Waits as [`wait_while`](Self::wait_while) does, until `deadline` at most. See
     /// [`wait_while_for`](Self::wait_while_for).
+    ///
+    /// See [time limits](crate#time-limits).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_while_until<G, F>(&self, guard: &mut G, condition: F, deadline: Instant) -> WaitTimeoutResult
     where

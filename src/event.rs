@@ -183,6 +183,8 @@ impl Event {
     }
 
     /// Blocks until the event is set, until `deadline` at most. Returns whether it was set.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {
@@ -366,6 +368,8 @@ impl AutoResetEvent {
     }
 
     /// Blocks until a signal comes, until `deadline` at most. Returns whether it got one.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {

@@ -164,6 +164,8 @@ impl Latch {
     }
 
     /// Blocks until the latch is open, until `deadline` at most. Returns whether it is.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {

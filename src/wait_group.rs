@@ -133,6 +133,8 @@ impl WaitGroup {
 
     /// Blocks until all others have left the group or wait as well, until `deadline` at most. See
     /// [`wait_for`](Self::wait_for).
+    ///
+    /// See [time limits](crate#time-limits).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {
         self.wait_without_membership(TimeLimit::until(deadline, self.call()))

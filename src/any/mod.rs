@@ -213,6 +213,8 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
 
 /// Waits as [`wait_any`] does, for `timeout` at most. Returns `None` if nothing was done in time.
 ///
+/// See [time limits](crate#time-limits).
+///
 /// What is ready is taken even if the time is over. [`Duration::ZERO`] does not block, [`Duration::MAX`]
 /// waits indefinitely. With an empty slice it returns `None` when the time is over.
 ///
@@ -237,6 +239,8 @@ pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
 }
 
 /// Waits as [`wait_any`] does, until `deadline` at most. Returns `None` if nothing was done in time.
+///
+/// See [time limits](crate#time-limits).
 ///
 /// What is ready is taken even if the deadline is in the past. With an empty slice it returns `None` at the
 /// deadline.

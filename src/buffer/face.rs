@@ -238,6 +238,8 @@ macro_rules! face {
             /// Does the same as [`get_many`](Self::get_many), waiting until `deadline` at most for the first
             /// item.
             ///
+            /// See [time limits](crate#time-limits).
+            ///
             /// # Errors
             ///
             /// As [`get_many_for`](Self::get_many_for).

@@ -313,6 +313,8 @@ impl<T: ?Sized> Mutex<T> {
 
     /// Attempts to lock as [`try_lock_for`](Self::try_lock_for) does, with a guard that keeps the mutex
     /// alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcMutexGuard<T>> {
@@ -322,6 +324,8 @@ impl<T: ?Sized> Mutex<T> {
 
     /// Attempts to lock as [`try_lock_until`](Self::try_lock_until) does, with a guard that keeps the mutex
     /// alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcMutexGuard<T>> {

@@ -169,6 +169,8 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     /// Returns the value; makes it first if no other thread does, or else waits for that thread, for at most
     /// `timeout`.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// The limit is one on waiting: the function is run to its end however long it takes. [`Duration::ZERO`]
     /// does not wait for another thread, [`Duration::MAX`] waits indefinitely.
     ///
@@ -191,6 +193,8 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
 
     /// Returns the value; makes it first if no other thread does, or else waits for that thread, until
     /// `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Panics
     ///

@@ -306,6 +306,8 @@ impl<T> OnceLock<T> {
 
     /// Blocks until the value is there, until `deadline` at most, and never makes it.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Panics
     ///
     /// As [`wait_for`](Self::wait_for).

@@ -225,6 +225,8 @@ impl Once {
 
     /// Blocks until a closure has returned, until `deadline` at most. Returns whether one has.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Panics
     ///
     /// As [`wait_for`](Self::wait_for).

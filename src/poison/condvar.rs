@@ -105,6 +105,8 @@ impl Condvar {
 
     /// Waits as [`wait`](Self::wait) does, for `dur` at most. [`Duration::MAX`] waits indefinitely.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Errors
     ///
     /// If the mutex is poisoned by then; the error has the guard and whether the time was up.
@@ -162,6 +164,8 @@ impl Condvar {
 
     /// Waits as [`wait`](Self::wait) does, until `deadline` at most. Not in `std`.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Errors
     ///
     /// As [`wait_timeout`](Self::wait_timeout).
@@ -184,6 +188,8 @@ impl Condvar {
     }
 
     /// Waits as [`wait_while`](Self::wait_while) does, until `deadline` at most. Not in `std`.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

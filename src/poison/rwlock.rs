@@ -102,6 +102,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock for reading, blocking for `timeout` at most. Not in `std`.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Errors
     ///
     /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock
@@ -113,6 +115,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Attempts to lock for reading, blocking until `deadline` at most. Not in `std`.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -148,6 +152,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock for writing, blocking for `timeout` at most. Not in `std`.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Errors
     ///
     /// [`TryLockError::WouldBlock`] if the time is up, [`TryLockError::Poisoned`] with the guard if the lock
@@ -159,6 +165,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Attempts to lock for writing, blocking until `deadline` at most. Not in `std`.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

@@ -270,6 +270,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// Attempts to lock as [`try_lock_for`](Self::try_lock_for) does, with a guard that keeps the mutex
     /// alive.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Panics
     ///
     /// If this thread holds the lock `u32::MAX` times already.
@@ -284,6 +286,8 @@ impl<T: ?Sized> ReentrantMutex<T> {
 
     /// Attempts to lock as [`try_lock_until`](Self::try_lock_until) does, with a guard that keeps the mutex
     /// alive.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Panics
     ///

@@ -29,6 +29,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Attempts to lock as [`try_read_for`](Self::try_read_for) does, with a guard that keeps the lock alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
@@ -39,6 +41,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock as [`try_read_until`](Self::try_read_until) does, with a guard that keeps the lock
     /// alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockReadGuard<T>> {
@@ -68,6 +72,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock as [`try_read_recursive_for`](Self::try_read_recursive_for) does, with a guard that
     /// keeps the lock alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_recursive_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
@@ -78,6 +84,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock as [`try_read_recursive_until`](Self::try_read_recursive_until) does, with a guard
     /// that keeps the lock alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_recursive_arc_until(
@@ -99,6 +107,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock as [`try_read_recursive_arc_for`](Self::try_read_recursive_arc_for) does, under the
     /// name that `parking_lot` has for it.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_arc_recursive_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockReadGuard<T>> {
@@ -107,6 +117,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock as [`try_read_recursive_arc_until`](Self::try_read_recursive_arc_until) does, under
     /// the name that `parking_lot` has for it.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_read_arc_recursive_until(
@@ -137,6 +149,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock as [`try_upgradable_read_for`](Self::try_upgradable_read_for) does, with a guard that
     /// keeps the lock alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_upgradable_read_arc_for(
@@ -149,6 +163,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock as [`try_upgradable_read_until`](Self::try_upgradable_read_until) does, with a guard
     /// that keeps the lock alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_upgradable_read_arc_until(
@@ -179,6 +195,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock as [`try_write_for`](Self::try_write_for) does, with a guard that keeps the lock
     /// alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRwLockWriteGuard<T>> {
@@ -188,6 +206,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Attempts to lock as [`try_write_until`](Self::try_write_until) does, with a guard that keeps the lock
     /// alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_write_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRwLockWriteGuard<T>> {

@@ -188,6 +188,8 @@ macro_rules! converts {
 
             /// Becomes the writer, waiting until `deadline` at most for the other readers to leave.
             ///
+            /// See [time limits](crate#time-limits).
+            ///
             /// # Errors
             ///
             /// Gives the guard back if they have not; those that came to read in the meantime come in then.
@@ -239,6 +241,8 @@ macro_rules! converts {
 
             /// Attempts what [`with_upgraded`](Self::with_upgraded) does, blocking for `timeout` at most,
             /// else `None`.
+            ///
+            /// See [time limits](crate#time-limits).
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn try_with_upgraded_for<R, F>(&mut self, timeout: Duration, f: F) -> Option<R>
             where
@@ -249,6 +253,8 @@ macro_rules! converts {
 
             /// Attempts what [`with_upgraded`](Self::with_upgraded) does, blocking until `deadline` at most,
             /// else `None`.
+            ///
+            /// See [time limits](crate#time-limits).
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn try_with_upgraded_until<R, F>(&mut self, deadline: Instant, f: F) -> Option<R>
             where

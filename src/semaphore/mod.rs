@@ -271,6 +271,8 @@ impl Semaphore {
     }
 
     /// Takes a permit, waiting until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_until(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
@@ -289,6 +291,8 @@ impl Semaphore {
 
     /// Takes `n` permits at once, waiting until `deadline` at most. Returns `None` at once if the semaphore
     /// can never have so many.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_until(&self, n: usize, deadline: Instant) -> Option<SemaphorePermit<'_>> {
@@ -355,6 +359,8 @@ impl Semaphore {
 
     /// Attempts to acquire as [`try_acquire_for`](Self::try_acquire_for) does, with a permit that keeps the
     /// semaphore alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcSemaphorePermit> {
@@ -363,6 +369,8 @@ impl Semaphore {
 
     /// Attempts to acquire as [`try_acquire_until`](Self::try_acquire_until) does, with a permit that keeps
     /// the semaphore alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcSemaphorePermit> {
@@ -371,6 +379,8 @@ impl Semaphore {
 
     /// Attempts to acquire as [`try_acquire_many_for`](Self::try_acquire_many_for) does, with a permit that
     /// keeps the semaphore alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_arc_for(
@@ -384,6 +394,8 @@ impl Semaphore {
 
     /// Attempts to acquire as [`try_acquire_many_until`](Self::try_acquire_many_until) does, with a permit
     /// that keeps the semaphore alive.
+    ///
+    /// See [time limits](crate#time-limits).
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_arc_until(

@@ -233,6 +233,8 @@ impl StopToken {
     }
 
     /// Blocks until the thread is asked to stop, until `deadline` at most. Returns whether it was.
+    ///
+    /// See [time limits](crate#time-limits).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait_until(&self, deadline: Instant) -> bool {
         self.0.stopped().wait_within(TimeLimit::until(deadline, self.call()))

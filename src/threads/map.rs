@@ -143,6 +143,8 @@ impl<T> Map<T> {
 
     /// Returns what [`next_result`](Self::next_result) does, waiting `timeout` at most.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Errors
     ///
     /// Fails if the result is not there in time. It is still the next.
@@ -155,6 +157,8 @@ impl<T> Map<T> {
     }
 
     /// Returns what [`next_result`](Self::next_result) does, waiting until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -276,6 +280,8 @@ where
     /// Returns what [`next_result`](Self::next_result) does, waiting `timeout` at most, for room in the
     /// pool's queue and for the result together. How long the items' iterator takes is its own affair.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Errors
     ///
     /// Fails if the result is not there in time. It is still the next. The error counts the calls that have
@@ -289,6 +295,8 @@ where
     }
 
     /// Returns what [`next_result`](Self::next_result) does, waiting until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///

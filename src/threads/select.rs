@@ -84,6 +84,8 @@ pub struct AsCompleted<T> {
 impl<T> AsCompleted<T> {
     /// Returns the next task that is done, if there are any left, waiting `timeout` at most.
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Errors
     ///
     /// Fails if none is done in time. They are still there.
@@ -110,6 +112,8 @@ impl<T> AsCompleted<T> {
     }
 
     /// Returns the next task that is done, if there are any left, waiting until `deadline` at most.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Errors
     ///
@@ -202,6 +206,8 @@ pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
 
 /// Waits as [`wait_first`] does, for `timeout` at most. Returns `None` if no task was done in time.
 ///
+/// See [time limits](crate#time-limits).
+///
 /// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_first`]. Otherwise runs no tasks here, as
 /// it could not stop in time.
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -213,6 +219,8 @@ pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> 
 }
 
 /// Waits as [`wait_first`] does, until `deadline` at most. Returns `None` if no task was done in time.
+///
+/// See [time limits](crate#time-limits).
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_first_until<T>(tasks: &[Task<T>], deadline: Instant) -> Option<usize> {
     wait_first_by(tasks, TimeLimit::until(deadline, call()))
@@ -254,6 +262,8 @@ pub fn wait_all<T>(tasks: &[Task<T>]) {
 
 /// Waits as [`wait_all`] does, for `timeout` at most. Returns whether all of them are done.
 ///
+/// See [time limits](crate#time-limits).
+///
 /// [`Duration::ZERO`] does not block, [`Duration::MAX`] is [`wait_all`]. Otherwise runs no tasks here, as it
 /// could not stop in time.
 ///
@@ -274,6 +284,8 @@ pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
 }
 
 /// Waits as [`wait_all`] does, until `deadline` at most. Returns whether all of them are done.
+///
+/// See [time limits](crate#time-limits).
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_all_until<T>(tasks: &[Task<T>], deadline: Instant) -> bool {
     wait_all_by(tasks, TimeLimit::until(deadline, call()))

@@ -209,6 +209,8 @@ impl<T> Worker<T> {
     }
 
     /// Blocks until the thread has ended, until `deadline` at most. Returns whether it has ended.
+    ///
+    /// See [time limits](crate#time-limits).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join_until(&self, deadline: Instant) -> bool {
         self.join_by(&Deadline::at(deadline).of_call(&self.call()))

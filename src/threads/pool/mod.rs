@@ -189,6 +189,8 @@ impl ThreadPool {
     /// Queues `f`, waiting until `deadline` at most while the queue is full. See
     /// [`submit_for`](Self::submit_for).
     ///
+    /// See [time limits](crate#time-limits).
+    ///
     /// # Errors
     ///
     /// As [`submit_for`](Self::submit_for).
@@ -276,6 +278,8 @@ impl ThreadPool {
 
     /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether the pool had nothing to
     /// do by then.
+    ///
+    /// See [time limits](crate#time-limits).
     ///
     /// # Panics
     ///
