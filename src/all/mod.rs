@@ -108,7 +108,7 @@ pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
     }
 }
 
-/// Locks all locks of a set, waiting for at most `timeout` in total. Returns `None` if the time is up; then
+/// Locks all locks of a set, blocking for `timeout` in total at most. Returns `None` if the time is up; then
 /// none is locked.
 ///
 /// See [time limits](crate#time-limits). See [`lock_all`].
@@ -134,8 +134,8 @@ pub fn lock_all_for<S: AllSet>(set: S, timeout: Duration) -> Option<S::Guards> {
     acquire(&set.locks(), TimeLimit::within(timeout, Call::none()), "lock_all_for").map(S::Locks::guards)
 }
 
-/// Locks all locks of a set, waiting until `deadline` at most. Returns `None` if the time is up; then none is
-/// locked.
+/// Locks all locks of a set, blocking until `deadline` at most. Returns `None` if the time is up; then none
+/// is locked.
 ///
 /// See [time limits](crate#time-limits). See [`lock_all`].
 ///

@@ -146,9 +146,9 @@ pub(crate) mod sealed {
 ///
 /// # Fairness
 ///
-/// At each source the call queues at the end, as a plain call would, and other threads keep their order. While
-/// the call is the first in line for five permits, requests for one do not pass it; when it leaves, they go
-/// on at once.
+/// At each source the call queues at the end, as a plain call would, and other threads keep their order.
+/// While the call is the first in line for five permits, requests for one do not pass it; when it leaves,
+/// they go on at once.
 ///
 /// A call that is woken for an item, or for room, may find that a thread which did not wait was faster. Then
 /// it waits on, as the first of that queue and where it was in the others. Permits or a signal that are

@@ -7,7 +7,7 @@ use crate::facade::TimeLimit;
 use crate::observe::Mode;
 
 impl<T> BoundedBuffer<T> {
-    /// Puts all items of an iterator at the end, in order, waiting for room as often as need be. Returns how
+    /// Puts all items of an iterator at the end, in order, blocking as often as there is no room. Returns how
     /// many there were.
     ///
     /// Items of other threads may come in between. If it promises more items (by the lower bound of its
@@ -109,7 +109,7 @@ impl<T> BoundedBuffer<T> {
         self.core.try_get_many(out, max)
     }
 
-    /// Gets items as [`get_many`](Self::get_many) does, waiting `timeout` at most for the first.
+    /// Gets items as [`get_many`](Self::get_many) does, blocking for `timeout` at most for the first.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -140,7 +140,7 @@ impl<T> BoundedBuffer<T> {
         self.core.get_many(out, max, TimeLimit::within(timeout, self.core.call(Mode::Get)))
     }
 
-    /// Gets items as [`get_many`](Self::get_many) does, waiting until `deadline` at most for the first.
+    /// Gets items as [`get_many`](Self::get_many) does, blocking until `deadline` at most for the first.
     ///
     /// See [time limits](crate#time-limits).
     ///

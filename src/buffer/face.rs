@@ -73,7 +73,7 @@ macro_rules! face {
                 }
             }
 
-            /// Puts an item, waiting while the buffer is full.
+            /// Puts an item, blocking while the buffer is full.
             ///
             /// # Errors
             ///
@@ -93,7 +93,7 @@ macro_rules! face {
                 self.core.try_put(item)
             }
 
-            /// Puts an item, waiting `timeout` at most while the buffer is full.
+            /// Puts an item, blocking for `timeout` at most while the buffer is full.
             ///
             /// See [time limits](crate#time-limits).
             ///
@@ -106,7 +106,7 @@ macro_rules! face {
                 self.core.put(item, TimeLimit::within(timeout, self.core.call(Mode::Put)))
             }
 
-            /// Puts an item, waiting until `deadline` at most while the buffer is full.
+            /// Puts an item, blocking until `deadline` at most while the buffer is full.
             ///
             /// See [time limits](crate#time-limits).
             ///
@@ -118,7 +118,7 @@ macro_rules! face {
                 self.core.put(item, TimeLimit::until(deadline, self.core.call(Mode::Put)))
             }
 
-            /// Puts all items of an iterator, waiting for room as often as need be. Returns the number of
+            /// Puts all items of an iterator, blocking as often as there is no room. Returns the number of
             /// items.
             ///
             /// See [`BoundedBuffer::put_all`](crate::BoundedBuffer::put_all).
@@ -135,7 +135,7 @@ macro_rules! face {
                 self.core.put_all(items)
             }
 
-            /// Takes the next item, waiting while the buffer is empty.
+            /// Takes the next item, blocking while the buffer is empty.
             ///
             /// # Errors
             ///
@@ -155,7 +155,7 @@ macro_rules! face {
                 self.core.try_get()
             }
 
-            /// Takes the next item, waiting `timeout` at most while the buffer is empty.
+            /// Takes the next item, blocking for `timeout` at most while the buffer is empty.
             ///
             /// See [time limits](crate#time-limits).
             ///
@@ -167,7 +167,7 @@ macro_rules! face {
                 self.core.get(TimeLimit::within(timeout, self.core.call(Mode::Get)))
             }
 
-            /// Takes the next item, waiting until `deadline` at most while the buffer is empty.
+            /// Takes the next item, blocking until `deadline` at most while the buffer is empty.
             ///
             /// See [time limits](crate#time-limits).
             ///
@@ -212,7 +212,8 @@ macro_rules! face {
                 self.core.try_get_many(out, max)
             }
 
-            /// Does the same as [`get_many`](Self::get_many), waiting `timeout` at most for the first item.
+            /// Does the same as [`get_many`](Self::get_many), blocking for `timeout` at most for the first
+            /// item.
             ///
             /// See [time limits](crate#time-limits).
             ///
@@ -235,7 +236,7 @@ macro_rules! face {
                 self.core.get_many(out, max, TimeLimit::within(timeout, self.core.call(Mode::Get)))
             }
 
-            /// Does the same as [`get_many`](Self::get_many), waiting until `deadline` at most for the first
+            /// Does the same as [`get_many`](Self::get_many), blocking until `deadline` at most for the first
             /// item.
             ///
             /// See [time limits](crate#time-limits).
@@ -297,7 +298,7 @@ macro_rules! face {
                 self.len() == self.capacity()
             }
 
-            /// Returns an iterator that takes items, waiting while the buffer is empty, and ends when it is
+            /// Returns an iterator that takes items, blocking while the buffer is empty, and ends when it is
             /// closed and empty.
             pub fn iter(&self) -> $iter<'_, T> {
                 $iter { buffer: self }

@@ -186,7 +186,7 @@ impl<T> BoundedBuffer<T> {
         }
     }
 
-    /// Puts an item at the end, waiting while the buffer is full.
+    /// Puts an item at the end, blocking while the buffer is full.
     ///
     /// # Errors
     ///
@@ -227,7 +227,7 @@ impl<T> BoundedBuffer<T> {
         self.core.try_put(item)
     }
 
-    /// Puts an item at the end, waiting `timeout` at most while the buffer is full.
+    /// Puts an item at the end, blocking for `timeout` at most while the buffer is full.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -249,7 +249,7 @@ impl<T> BoundedBuffer<T> {
         self.core.put(item, TimeLimit::within(timeout, self.core.call(Mode::Put)))
     }
 
-    /// Puts an item at the end, waiting until `deadline` at most while the buffer is full.
+    /// Puts an item at the end, blocking until `deadline` at most while the buffer is full.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -271,7 +271,7 @@ impl<T> BoundedBuffer<T> {
         self.core.put(item, TimeLimit::until(deadline, self.core.call(Mode::Put)))
     }
 
-    /// Takes the first item, waiting while the buffer is empty.
+    /// Takes the first item, blocking while the buffer is empty.
     ///
     /// # Errors
     ///
@@ -312,7 +312,7 @@ impl<T> BoundedBuffer<T> {
         self.core.try_get()
     }
 
-    /// Takes the first item, waiting `timeout` at most while the buffer is empty.
+    /// Takes the first item, blocking for `timeout` at most while the buffer is empty.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -332,7 +332,7 @@ impl<T> BoundedBuffer<T> {
         self.core.get(TimeLimit::within(timeout, self.core.call(Mode::Get)))
     }
 
-    /// Takes the first item, waiting until `deadline` at most while the buffer is empty.
+    /// Takes the first item, blocking until `deadline` at most while the buffer is empty.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -447,7 +447,7 @@ impl<T> BoundedBuffer<T> {
         self.core.store().capacity()
     }
 
-    /// Returns an iterator that takes items, waiting while the buffer is empty, and ends when it is closed
+    /// Returns an iterator that takes items, blocking while the buffer is empty, and ends when it is closed
     /// and empty.
     ///
     /// `for item in &buffer` uses it. Any number of threads may iterate at the same time; each item goes to

@@ -274,8 +274,8 @@ impl<T> Receiver<T> {
         self.channel.buffer.get().map_err(|_| RecvError)
     }
 
-    /// Attempts to receive a message, without waiting for one to be sent. A message that another thread is just
-    /// sending may be waited for.
+    /// Attempts to receive a message, without waiting for one to be sent. A message that another thread is
+    /// just sending may be waited for.
     ///
     /// # Errors
     ///

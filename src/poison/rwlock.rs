@@ -73,7 +73,7 @@ owns_value! {
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// Locks for reading, waiting for as long as a writer has the lock or waits for it.
+    /// Locks for reading, blocking while a writer has the lock or waits for it.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl<T: ?Sized> RwLock<T> {
         tried(self.inner.try_read_until(deadline).map(|inner| self.read_guard(inner)))
     }
 
-    /// Locks for writing, waiting until all others have left.
+    /// Locks for writing, blocking until all others have left.
     ///
     /// # Errors
     ///

@@ -34,9 +34,9 @@
 //!
 //! Promised upward: first in, first out among those who queue, whatever they want; no permit lost or made; an
 //! uncontended acquisition is one exchange (a second one if other permits are held, as the first expects all
-//! of them to be free), and a release one addition; no wait for permits that cannot come. Limits: a thread that has found too few permits looks again for a while before it queues, and in
-//! that time those who come later may be faster. A permit granted to a thread that sleeps is unused until it
-//! has woken up.
+//! of them to be free), and a release one addition; no wait for permits that cannot come. Limits: a thread
+//! that has found too few permits looks again for a while before it queues, and in that time those who come
+//! later may be faster. A permit granted to a thread that sleeps is unused until it has woken up.
 //!
 //! [`grant`]: RawSemaphore::grant
 

@@ -142,7 +142,8 @@ macro_rules! converts {
         }
 
         impl<$($generics)*> $upgradable<$($arguments)*> {
-            /// Becomes the writer, waiting for the other readers to leave. No other writer comes in between.
+            /// Becomes the writer, blocking until the other readers have left. No other writer comes in
+            /// between.
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn upgrade(self) -> $write<$($arguments)*> {
                 match self.inner.upgrade(TimeLimit::never(Call::none())) {
@@ -173,7 +174,7 @@ macro_rules! converts {
                 self.inner.try_upgrade().map(|inner| $write { inner }).map_err(|inner| Self { inner })
             }
 
-            /// Becomes the writer, waiting `timeout` at most for the other readers to leave.
+            /// Becomes the writer, blocking for `timeout` at most for the other readers to leave.
             ///
             /// See [time limits](crate#time-limits).
             ///
@@ -186,7 +187,7 @@ macro_rules! converts {
                 upgraded.map(|inner| $write { inner }).map_err(|inner| Self { inner })
             }
 
-            /// Becomes the writer, waiting until `deadline` at most for the other readers to leave.
+            /// Becomes the writer, blocking until `deadline` at most for the other readers to leave.
             ///
             /// See [time limits](crate#time-limits).
             ///

@@ -90,10 +90,10 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// One policy on every platform:
 ///
-/// * A writer that waits for readers to leave stops new readers at once, unless other threads wait already, or
-///   one that was woken is still on its way: then it yields a few times at most and queues. It stops them from
-///   then on, as a writer does that waits for another writer, until it is woken.
-///   [`read_recursive`](Self::read_recursive) alone still joins readers that are in.
+/// * A writer that waits for readers to leave stops new readers at once. It does so a little later if other
+///   threads wait already, or one that was woken is still on its way: then the writer yields a few times at
+///   most, queues, and stops new readers from then until it is woken. So does one that waits for another
+///   writer. [`read_recursive`](Self::read_recursive) alone still joins readers that are in.
 /// * When a writer unlocks, the readers that queued before the next writer go in together, before that
 ///   writer. A writer that comes while they go in queues behind them.
 /// * A writer that gives up at its deadline leaves nothing behind: the readers that it held back go in.
@@ -233,7 +233,7 @@ impl<T> RwLock<T> {
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// Locks for reading, waiting for as long as a writer has the lock or waits for it.
+    /// Locks for reading, blocking while a writer has the lock or waits for it.
     ///
     /// # Panics
     ///
@@ -291,7 +291,7 @@ impl<T: ?Sized> RwLock<T> {
         token.map(|token| self.read_guard(token, call))
     }
 
-    /// Locks for reading, waiting only for as long as a writer has the lock: joins readers that are in
+    /// Locks for reading, blocking only while a writer has the lock: joins readers that are in
     /// although a writer waits for them to leave. Readers that never leave all at once can so keep a writer
     /// out.
     ///
@@ -396,7 +396,7 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.upgradable(TimeLimit::until(deadline, call)).then(|| self.upgradable_guard(call))
     }
 
-    /// Locks for writing, waiting until all others have left.
+    /// Locks for writing, blocking until all others have left.
     ///
     /// ```
     /// let lock = lockwork::RwLock::new(1);

@@ -116,8 +116,9 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// A word that counts the free permits, with a bit that says whether a thread waits; a queue of waiters on
 /// their stacks; and a count of how many permits may still be made. Without contention, taking permits is one
-/// atomic exchange, or two while others are taken, and giving them back one atomic addition. Code that shares a semaphore by raw pointer
-/// must know [who may free it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
+/// atomic exchange, or two while others are taken, and giving them back one atomic addition. Code that shares
+/// a semaphore by raw pointer must know [who may free
+/// it](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 pub struct Semaphore {
     raw: RawSemaphore,
     identity: Identity,
@@ -187,7 +188,7 @@ impl Semaphore {
         }
     }
 
-    /// Takes a permit, waiting for it.
+    /// Takes a permit, blocking until there is one.
     ///
     /// # Panics
     ///
@@ -200,7 +201,7 @@ impl Semaphore {
         self.permit(1, call)
     }
 
-    /// Takes `n` permits at once, waiting until all of them are there.
+    /// Takes `n` permits at once, blocking until all of them are there.
     ///
     /// # Panics
     ///
@@ -254,7 +255,7 @@ impl Semaphore {
         self.raw.try_acquire(n).then(|| self.permit(n, call))
     }
 
-    /// Takes a permit, waiting for `timeout` at most.
+    /// Takes a permit, blocking for `timeout` at most.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -270,7 +271,7 @@ impl Semaphore {
         self.try_acquire_many_for(1, timeout)
     }
 
-    /// Takes a permit, waiting until `deadline` at most.
+    /// Takes a permit, blocking until `deadline` at most.
     ///
     /// See [time limits](crate#time-limits).
     #[inline]
@@ -279,7 +280,7 @@ impl Semaphore {
         self.try_acquire_many_until(1, deadline)
     }
 
-    /// Takes `n` permits at once, waiting for `timeout` at most.
+    /// Takes `n` permits at once, blocking for `timeout` at most.
     ///
     /// See [time limits](crate#time-limits). Returns `None` at once if the semaphore can never have so many.
     #[inline]
@@ -289,7 +290,7 @@ impl Semaphore {
         self.raw.acquire_until(n, TimeLimit::within(timeout, call)).then(|| self.permit(n, call))
     }
 
-    /// Takes `n` permits at once, waiting until `deadline` at most. Returns `None` at once if the semaphore
+    /// Takes `n` permits at once, blocking until `deadline` at most. Returns `None` at once if the semaphore
     /// can never have so many.
     ///
     /// See [time limits](crate#time-limits).

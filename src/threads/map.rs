@@ -18,8 +18,8 @@ use crate::observe;
 impl ThreadPool {
     /// Calls `f` for each item on the pool's threads, and returns the results in the order of the items.
     ///
-    /// All calls are submitted before this returns, waiting for room as often as need be; so the items must
-    /// come to an end, unlike those of [`map_ahead`](Self::map_ahead). Dropping the iterator cancels the
+    /// All calls are submitted before this returns, which blocks as often as there is no room; so the items
+    /// must come to an end, unlike those of [`map_ahead`](Self::map_ahead). Dropping the iterator cancels the
     /// calls that have not begun.
     ///
     /// The iterator waits for each result in turn. Where `f` panicked, so does it, with the same payload, and
@@ -141,7 +141,7 @@ impl<T> Map<T> {
         }
     }
 
-    /// Returns what [`next_result`](Self::next_result) does, waiting `timeout` at most.
+    /// Returns what [`next_result`](Self::next_result) does, blocking for `timeout` at most.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -156,7 +156,7 @@ impl<T> Map<T> {
         self.next_by(&Deadline::after(timeout))
     }
 
-    /// Returns what [`next_result`](Self::next_result) does, waiting until `deadline` at most.
+    /// Returns what [`next_result`](Self::next_result) does, blocking until `deadline` at most.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -277,7 +277,7 @@ where
         }
     }
 
-    /// Returns what [`next_result`](Self::next_result) does, waiting `timeout` at most, for room in the
+    /// Returns what [`next_result`](Self::next_result) does, blocking for `timeout` at most, for room in the
     /// pool's queue and for the result together. How long the items' iterator takes is its own affair.
     ///
     /// See [time limits](crate#time-limits).
@@ -294,7 +294,7 @@ where
         self.next_by(&Deadline::after(timeout).of_call(&awaits()))
     }
 
-    /// Returns what [`next_result`](Self::next_result) does, waiting until `deadline` at most.
+    /// Returns what [`next_result`](Self::next_result) does, blocking until `deadline` at most.
     ///
     /// See [time limits](crate#time-limits).
     ///

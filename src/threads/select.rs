@@ -82,7 +82,7 @@ pub struct AsCompleted<T> {
 }
 
 impl<T> AsCompleted<T> {
-    /// Returns the next task that is done, if there are any left, waiting `timeout` at most.
+    /// Returns the next task that is done, if there are any left, blocking for `timeout` at most.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -111,7 +111,7 @@ impl<T> AsCompleted<T> {
         self.next_by(TimeLimit::within(timeout, call()))
     }
 
-    /// Returns the next task that is done, if there are any left, waiting until `deadline` at most.
+    /// Returns the next task that is done, if there are any left, blocking until `deadline` at most.
     ///
     /// See [time limits](crate#time-limits).
     ///

@@ -98,8 +98,8 @@ use crate::observe::{Call, Kind, Mode};
 /// # Differences from `std` and Python
 ///
 /// `std` has none. From Python's `ThreadPoolExecutor`: the threads are there from the beginning; the queue
-/// may have a capacity; tasks that wait for tasks of the same pool do not hang; a closure that is not queued is
-/// given back. `map` begins all of its calls at once and cancels the rest when it is dropped, as there.
+/// may have a capacity; tasks that wait for tasks of the same pool do not hang; a closure that is not queued
+/// is given back. `map` begins all of its calls at once and cancels the rest when it is dropped, as there.
 ///
 /// # Implementation notes
 ///
@@ -118,7 +118,7 @@ impl ThreadPool {
         &self.shared
     }
 
-    /// Queues `f`, waiting while the queue is full. A thread of the pool does not wait, and exceeds the
+    /// Queues `f`, blocking while the queue is full. A thread of the pool does not wait, and exceeds the
     /// capacity.
     ///
     /// # Errors
@@ -166,8 +166,8 @@ impl ThreadPool {
         )
     }
 
-    /// Queues `f`, waiting `timeout` at most while the queue is full. A thread of the pool does not wait, and
-    /// exceeds the capacity.
+    /// Queues `f`, blocking for `timeout` at most while the queue is full. A thread of the pool does not
+    /// wait, and exceeds the capacity.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -186,7 +186,7 @@ impl ThreadPool {
             .map_err(SubmitTimeoutError::new)
     }
 
-    /// Queues `f`, waiting until `deadline` at most while the queue is full. See
+    /// Queues `f`, blocking until `deadline` at most while the queue is full. See
     /// [`submit_for`](Self::submit_for).
     ///
     /// See [time limits](crate#time-limits).
