@@ -4,9 +4,9 @@
 use std::cell::Cell;
 use std::num::NonZeroU64;
 pub(crate) use std::thread_local as own_thread_local;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::arm::{LocalKey, this_thread};
+use super::arm::{Deadline, LocalKey, this_thread};
 
 /// A value with what is to be done with it when its thread ends.
 pub(crate) struct AtEnd<T: 'static> {
@@ -106,6 +106,40 @@ impl Moment {
 
     pub(crate) fn since(self, _earlier: Self) -> Duration {
         Duration::ZERO
+    }
+}
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self::Never;
+
+    pub(crate) fn after(timeout: Duration) -> Self {
+        if timeout == Duration::MAX { Self::Never } else { Self::finite(timeout.is_zero()) }
+    }
+
+    /// Makes a deadline that may pass while the thread is parked, whatever the instant: there is no clock.
+    pub(crate) fn at(_: Instant) -> Self {
+        Self::finite(false)
+    }
+
+    /// Returns the deadline as it is: nothing is told of calls.
+    pub(crate) fn of_call(self, _call: &crate::observe::Call<'_>) -> Self {
+        self
+    }
+
+    pub(crate) fn shared(&self) -> Self {
+        self.clone()
+    }
+
+    pub(crate) fn without_end(&self) -> Self {
+        Self::NEVER
+    }
+
+    pub(crate) fn part_of(self, _whole: &Self) -> Self {
+        self
+    }
+
+    pub(crate) const fn is_never(&self) -> bool {
+        matches!(self, Self::Never)
     }
 }
 

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::ptr::NonNull;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use shuttle::rand::Rng;
 use shuttle::sync::{Condvar, Mutex};
@@ -201,36 +201,8 @@ pub(crate) enum Deadline {
 }
 
 impl Deadline {
-    pub(crate) const NEVER: Self = Self::Never;
-
-    /// Returns the deadline as it is: nothing is told of calls.
-    pub(crate) fn of_call(self, _call: &crate::observe::Call<'_>) -> Self {
-        self
-    }
-
-    pub(crate) fn shared(&self) -> Self {
-        self.clone()
-    }
-
-    pub(crate) fn without_end(&self) -> Self {
-        Self::NEVER
-    }
-
-    pub(crate) fn part_of(self, _whole: &Self) -> Self {
-        self
-    }
-
-    pub(crate) fn after(timeout: Duration) -> Self {
-        if timeout == Duration::MAX {
-            Self::Never
-        } else {
-            Self::Finite { passed: Cell::new(timeout.is_zero()) }
-        }
-    }
-
-    /// Makes a deadline that may pass while the thread is parked, whatever the instant: there is no clock.
-    pub(crate) fn at(_: Instant) -> Self {
-        Self::Finite { passed: Cell::new(false) }
+    pub(super) fn finite(passed: bool) -> Self {
+        Self::Finite { passed: Cell::new(passed) }
     }
 
     /// Returns a deadline that may pass in each round; and this one may, too.
@@ -239,15 +211,11 @@ impl Deadline {
             Self::Finite { passed } if one_in(4) => passed.set(true),
             _ => (),
         }
-        Self::Finite { passed: Cell::new(false) }
+        Self::finite(false)
     }
 
     pub(crate) fn has_passed(&self) -> bool {
         matches!(self, Self::Finite { passed } if passed.get())
-    }
-
-    pub(crate) const fn is_never(&self) -> bool {
-        matches!(self, Self::Never)
     }
 }
 

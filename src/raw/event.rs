@@ -58,9 +58,7 @@ impl RawEvent {
 
     #[inline]
     pub(crate) fn set(&self) {
-        if let Err(word) = set_at_once(&self.queue) {
-            self.set_slow(word);
-        }
+        set_at_once(&self.queue).unwrap_or_else(|word| self.set_slow(word));
     }
 
     #[cold]
@@ -135,9 +133,7 @@ impl RawAutoResetEvent {
 
     #[inline]
     pub(crate) fn set(&self) {
-        if let Err(word) = set_at_once(&self.queue) {
-            self.set_slow(word);
-        }
+        set_at_once(&self.queue).unwrap_or_else(|word| self.set_slow(word));
     }
 
     #[cold]

@@ -48,10 +48,8 @@ use std::ptr::{self, NonNull};
 use super::policy::SpinWait;
 use super::queue::{Dequeued, LockedQueue, Place, Queue, WakeList};
 use super::waiter::{Waiter, Wakeup};
-use crate::facade::atomic::{
-    AtomicPtr, Ordering,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use crate::facade::atomic::AtomicPtr;
+use crate::facade::atomic::Ordering::{self, Acquire, Relaxed, Release};
 use crate::facade::{AbortOnUnwind, Data, Deadline, Parker, reached};
 
 const UNCLAIMED: *mut Waiter = ptr::null_mut();
@@ -425,13 +423,9 @@ impl Wait<'_> {
     /// Returns which object's node has claimed this thread.
     fn place_of(&self, claim: *mut Waiter) -> usize {
         let node = claim.addr() & !TRYING;
-        let is_claimed = |branch: &Option<Branch>| {
-            branch.as_ref().is_some_and(|branch| ptr::from_ref(&branch.waiter).addr() == node)
-        };
-        let Some(place) = self.branches.iter().position(is_claimed) else {
-            unreachable!("claimed by one of the nodes")
-        };
-        place
+        let mut branches = self.branches.iter().flatten();
+        let place = branches.position(|branch| ptr::from_ref(&branch.waiter).addr() == node);
+        place.unwrap_or_else(|| unreachable!("claimed by one of the nodes"))
     }
 
     /// Attempts to take what there is of an object, and leaves all queues if it succeeds. Also if the
@@ -576,11 +570,7 @@ impl Waiter {
     /// selecting one if it waits.
     pub(crate) fn notify(&self) -> bool {
         self.selecting_by().is_none_or(|(select, node)| {
-            let claimed = select.claim(trying(node)).is_ok();
-            if !claimed {
-                reached("not to be notified");
-            }
-            claimed
+            select.claim(trying(node)).inspect_err(|_| reached("not to be notified")).is_ok()
         })
     }
 }

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) mod atomic;
 mod cell;
@@ -157,36 +157,8 @@ pub(crate) enum Deadline {
 }
 
 impl Deadline {
-    pub(crate) const NEVER: Self = Self::Never;
-
-    /// Returns the deadline as it is: nothing is told of calls.
-    pub(crate) fn of_call(self, _call: &crate::observe::Call<'_>) -> Self {
-        self
-    }
-
-    pub(crate) fn shared(&self) -> Self {
-        self.clone()
-    }
-
-    pub(crate) fn without_end(&self) -> Self {
-        Self::NEVER
-    }
-
-    pub(crate) fn part_of(self, _whole: &Self) -> Self {
-        self
-    }
-
-    pub(crate) fn after(timeout: Duration) -> Self {
-        if timeout == Duration::MAX { Self::Never } else { Self::finite(timeout.is_zero(), LIVES.get()) }
-    }
-
-    fn finite(passed: bool, lives: u32) -> Self {
-        Self::Finite { passed: Cell::new(passed), lives: Cell::new(lives) }
-    }
-
-    /// Makes a deadline that may pass while the thread is parked, whatever the instant: models have no clock.
-    pub(crate) fn at(_: Instant) -> Self {
-        Self::finite(false, LIVES.get())
+    pub(super) fn finite(passed: bool) -> Self {
+        Self::Finite { passed: Cell::new(passed), lives: Cell::new(LIVES.get()) }
     }
 
     pub(crate) fn has_passed(&self) -> bool {
@@ -214,7 +186,7 @@ impl Deadline {
             loom::thread::yield_now();
         }
         self.spend();
-        Self::finite(false, 1)
+        Self::Finite { passed: Cell::new(false), lives: Cell::new(1) }
     }
 
     /// Takes one of its lives. Without another it passes.
@@ -225,10 +197,6 @@ impl Deadline {
                 more => lives.set(more - 1),
             }
         }
-    }
-
-    pub(crate) const fn is_never(&self) -> bool {
-        matches!(self, Self::Never)
     }
 }
 
