@@ -299,7 +299,7 @@ impl RawMutex {
         // Relaxed, in `load`: a hint only. Woken in vain they queue by themselves, and queued for a free lock
         // they are found by `unlock_and_wake`. As long as `woken` has one the lock is still there, on its
         // behalf.
-        while batch < numbers::wake_batch() && !self.queue.load().has(LOCKED) {
+        while batch < numbers::WAKE_BATCH.get() && !self.queue.load().has(LOCKED) {
             if let Some(first) = woken.pop() {
                 reached("mutex free for those that are moved to it");
                 first.wake(Wakeup::BARGE);

@@ -224,7 +224,7 @@ impl RawSemaphore {
                 break;
             }
             let state = self.load();
-            if state.is_queued() && numbers::queue_behind() != 0 {
+            if state.is_queued() && numbers::QUEUE_BEHIND.get() != 0 {
                 // No permit is to be had but through the queue.
                 break;
             }

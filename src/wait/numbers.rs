@@ -2,108 +2,91 @@
 //!
 //! In a model budgets are empty: a look that finds nothing is the same transition as the first, and advice
 //! that is never followed cannot change what is explored. On the simulated machine a run may have others
-//! (`cargo sim study`); there and here 0 leaves the thing out, where it says nothing else.
+//! (`cargo sim study`); there and here 0 leaves the thing out, where it says nothing else. Times are in
+//! microseconds.
 
 use std::time::Duration;
 
 use crate::facade::{budget, number};
 
-macro_rules! numbers {
-    ($($(#[$meta:meta])* $name:ident = $value:literal, in models $model:expr;)*) => {
-        $($(#[$meta])*
-        #[inline(always)]
-        pub(crate) fn $name() -> u32 {
-            number(stringify!($name), budget($value, $model))
-        })*
-    };
+/// A number, as it is and in models. Its name is for the simulated machine.
+pub(crate) struct Number {
+    name: &'static str,
+    value: u32,
+    in_models: u32,
 }
 
-numbers! {
-    /// Looks of a thread that is about to queue for a lock.
-    lock_looks = 2, in models 0;
-    /// Hints before the first of them; each pause is twice as long as the one before.
-    lock_hints = 4, in models 4;
-    /// Looks, one hint each, where sections are long.
-    long_section_looks = 40, in models 0;
-    /// A lock that is free before this many looks counts as one of short sections: an arriving thread meets a
-    /// long section somewhere in its midst.
-    short_section_looks = 3, in models 3;
-    /// Yields of a thread that is about to queue for a lock.
-    lock_yields = 8, in models 0;
-    /// Looks of a thread that was woken for a lock, has lost and is the first again.
-    handoff_looks = 30, in models 0;
-    /// Looks of a thread that is the first to wait for a signal or for permits.
-    answer_looks = 30, in models 0;
-    /// Hints before each of them.
-    answer_hints = 4, in models 4;
-    /// Looks of a writer that waits for readers to leave, four hints each.
-    drain_looks = 8, in models 0;
-    /// Its yields.
-    drain_yields = 16, in models 0;
-    /// Hints of a buffer's thread before it yields.
-    side_hints = 96, in models 0;
-    /// The most hints between two of its looks.
-    side_pause = 32, in models 32;
-    /// Its yields where answers do not come soon.
-    side_yields = 10, in models 0;
-    /// Looks of a barrier's member.
-    barrier_looks = 20, in models 1;
-    /// Hints before each of them.
-    barrier_hints = 4, in models 0;
-    /// Its yields.
-    barrier_yields = 100, in models 0;
-    /// The longest pause after a failed exchange is 2 to the power of this many hints.
-    collision_doublings = 6, in models 0;
-    /// Whether a thread that finds others in a lock's queue joins them at once, unless sections are long.
-    queue_behind = 1, in models 0;
-    /// Whether threads learn that sections are long.
-    learn_sections = 1, in models 1;
-    /// Past how many designated wakers a thread barges before it asks whether to yield.
-    barging_asks = 16, in models u32::MAX;
-    /// A thread looks after the first waiter in one of this many unlocks that find a designated waker.
-    unlock_turn = 16, in models 16;
-    /// How many notified threads may barge for a free lock at once.
-    wake_batch = 16, in models 1;
+impl Number {
+    const fn of(name: &'static str, value: u32, in_models: u32) -> Self {
+        Self { name, value, in_models }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self) -> u32 {
+        number(self.name, budget(self.value, self.in_models))
+    }
+
+    #[inline(always)]
+    pub(crate) fn micros(self) -> Duration {
+        Duration::from_micros(self.get().into())
+    }
 }
 
+/// Looks of a thread that is about to queue for a lock.
+pub(crate) const LOCK_LOOKS: Number = Number::of("lock_looks", 2, 0);
+/// Hints before the first of them; each pause is twice as long as the one before.
+pub(crate) const LOCK_HINTS: Number = Number::of("lock_hints", 4, 4);
+/// Looks, one hint each, where sections are long.
+pub(crate) const LONG_SECTION_LOOKS: Number = Number::of("long_section_looks", 40, 0);
+/// A lock that is free before this many looks counts as one of short sections: an arriving thread meets a
+/// long section somewhere in its midst.
+pub(crate) const SHORT_SECTION_LOOKS: Number = Number::of("short_section_looks", 3, 3);
+/// Yields of a thread that is about to queue for a lock.
+pub(crate) const LOCK_YIELDS: Number = Number::of("lock_yields", 8, 0);
+/// Looks of a thread that was woken for a lock, has lost and is the first again.
+pub(crate) const HANDOFF_LOOKS: Number = Number::of("handoff_looks", 30, 0);
+/// Looks of a thread that is the first to wait for a signal or for permits.
+pub(crate) const ANSWER_LOOKS: Number = Number::of("answer_looks", 30, 0);
+/// Hints before each of them.
+pub(crate) const ANSWER_HINTS: Number = Number::of("answer_hints", 4, 4);
+/// Looks of a writer that waits for readers to leave, four hints each.
+pub(crate) const DRAIN_LOOKS: Number = Number::of("drain_looks", 8, 0);
+/// Its yields.
+pub(crate) const DRAIN_YIELDS: Number = Number::of("drain_yields", 16, 0);
+/// Hints of a buffer's thread before it yields.
+pub(crate) const SIDE_HINTS: Number = Number::of("side_hints", 96, 0);
+/// The most hints between two of its looks.
+pub(crate) const SIDE_PAUSE: Number = Number::of("side_pause", 32, 32);
+/// Its yields where answers do not come soon.
+pub(crate) const SIDE_YIELDS: Number = Number::of("side_yields", 10, 0);
+/// Looks of a barrier's member.
+pub(crate) const BARRIER_LOOKS: Number = Number::of("barrier_looks", 20, 1);
+/// Hints before each of them.
+pub(crate) const BARRIER_HINTS: Number = Number::of("barrier_hints", 4, 0);
+/// Its yields.
+pub(crate) const BARRIER_YIELDS: Number = Number::of("barrier_yields", 100, 0);
+/// The longest pause after a failed exchange is 2 to the power of this many hints.
+pub(crate) const COLLISION_DOUBLINGS: Number = Number::of("collision_doublings", 6, 0);
+/// Whether a thread that finds others in a lock's queue joins them at once, unless sections are long.
+pub(crate) const QUEUE_BEHIND: Number = Number::of("queue_behind", 1, 0);
+/// Whether threads learn that sections are long.
+pub(crate) const LEARN_SECTIONS: Number = Number::of("learn_sections", 1, 1);
+/// Past how many designated wakers a thread barges before it asks whether to yield.
+pub(crate) const BARGING_ASKS: Number = Number::of("barging_asks", 16, u32::MAX);
+/// A thread looks after the first waiter in one of this many unlocks that find a designated waker.
+pub(crate) const UNLOCK_TURN: Number = Number::of("unlock_turn", 16, 16);
+/// How many notified threads may barge for a free lock at once.
+pub(crate) const WAKE_BATCH: Number = Number::of("wake_batch", 16, 1);
 /// A yield that takes longer went to a thread that could not have ended the wait.
-#[inline(always)]
-pub(crate) fn long_yield() -> Duration {
-    micros(number("long_yield", 500))
-}
-
+pub(crate) const LONG_YIELD: Number = Number::of("long_yield", 500, 500);
 /// For how long a thread yields whose signals come about as soon as a thread is woken: about what it takes to
 /// wake one on an idle processor.
-#[inline(always)]
-pub(crate) fn answer_yield_time() -> Duration {
-    micros(number("answer_yield_time", 50))
-}
-
+pub(crate) const ANSWER_YIELD_TIME: Number = Number::of("answer_yield_time", 50, 50);
 /// Half of how long no thread yields after a yield that was long, if the one before it was not.
-#[inline(always)]
-pub(crate) fn yield_rest() -> Duration {
-    micros(number("yield_rest", 8000))
-}
-
+pub(crate) const YIELD_REST: Number = Number::of("yield_rest", 8000, 8000);
 /// How often at most that time is doubled.
-#[inline(always)]
-pub(crate) fn yield_rest_doublings() -> u32 {
-    number("yield_rest_doublings", 6)
-}
-
+pub(crate) const YIELD_REST_DOUBLINGS: Number = Number::of("yield_rest_doublings", 6, 6);
 /// Between two yields of a thread that barges.
-#[inline(always)]
-pub(crate) fn barging_interval() -> Duration {
-    micros(number("barging_interval", 200))
-}
-
+pub(crate) const BARGING_INTERVAL: Number = Number::of("barging_interval", 200, 200);
 /// How long a waiter is the first of its queue until it is starving.
-#[inline(always)]
-pub(crate) fn starving_after() -> Duration {
-    micros(number("starving_after", 500))
-}
-
-#[inline(always)]
-const fn micros(micros: u32) -> Duration {
-    Duration::from_micros(micros as u64)
-}
+pub(crate) const STARVING_AFTER: Number = Number::of("starving_after", 500, 500);

@@ -73,10 +73,10 @@ impl SpinWait {
 
     fn few() -> Self {
         Self {
-            iterations: numbers::lock_looks(),
-            hints: numbers::lock_hints(),
+            iterations: numbers::LOCK_LOOKS.get(),
+            hints: numbers::LOCK_HINTS.get(),
             growing: true,
-            yields: numbers::lock_yields(),
+            yields: numbers::LOCK_YIELDS.get(),
             ..Self::NONE
         }
     }
@@ -103,8 +103,8 @@ impl SpinWait {
     /// rested from them had a third of the throughput, four on two processors, and of readers and writers a
     /// seventh.
     pub(crate) fn for_lock() -> Self {
-        if numbers::learn_sections() != 0 && OWN.with(|own| Long::wants(&own.long_sections)) {
-            let iterations = numbers::long_section_looks();
+        if numbers::LEARN_SECTIONS.get() != 0 && OWN.with(|own| Long::wants(&own.long_sections)) {
+            let iterations = numbers::LONG_SECTION_LOOKS.get();
             Self { iterations, hints: 1, growing: false, lesson: Lesson::Sections, ..Self::few() }
         } else {
             Self::few()
@@ -116,14 +116,14 @@ impl SpinWait {
     /// and of writers differ. Its yields are timed: with one of the many that it waits for interrupted while
     /// others are busy each may cost a time slice, and the time of a timed wait is over before it has queued.
     pub(crate) fn for_shared_lock() -> Self {
-        Self { yield_time: Some(numbers::long_yield()), ..Self::few() }
+        Self { yield_time: Some(numbers::LONG_YIELD.micros()), ..Self::few() }
     }
 
     /// Makes the wait of a thread at the head of a lock's queue that was woken and has lost: the next unlock
     /// is one section away, and wakes it or hands it the lock. If the thread is awake by then that costs no
     /// system call, and the lock does not rest.
     pub(crate) fn for_handoff() -> Self {
-        Self { iterations: numbers::handoff_looks(), hints: 4, ..Self::NONE }
+        Self { iterations: numbers::HANDOFF_LOOKS.get(), hints: 4, ..Self::NONE }
     }
 
     /// Makes the wait of the first thread of a queue before it parks for a signal: no other thread wants that
@@ -132,14 +132,14 @@ impl SpinWait {
     /// waking each other each time. Whether they do a thread learns from its waits; a hundred waits after it
     /// was wrong it tries again, which is a microsecond for each wait.
     pub(crate) fn for_answer() -> Self {
-        let looks =
-            Self { iterations: numbers::answer_looks(), hints: numbers::answer_hints(), ..Self::NONE };
+        let (iterations, hints) = (numbers::ANSWER_LOOKS.get(), numbers::ANSWER_HINTS.get());
+        let looks = Self { iterations, hints, ..Self::NONE };
         if OWN.with(|own| Soon::wants(&own.late_answers)) { looks.awaiting_answer() } else { looks }
     }
 
     /// Adds yields, for as long as a wake-up takes.
     fn awaiting_answer(self) -> Self {
-        let wait = self.yielding(budget(u32::MAX, 0), numbers::answer_yield_time());
+        let wait = self.yielding(budget(u32::MAX, 0), numbers::ANSWER_YIELD_TIME.micros());
         // A wait without yields says nothing of what they are worth.
         let lesson = if wait.yields != 0 { Lesson::Answers } else { Lesson::Nothing };
         Self { lesson, ..wait }
@@ -148,8 +148,8 @@ impl SpinWait {
     /// Makes the wait of a writer before it parks until readers have left. It keeps all others out, and the
     /// reader it waits for may have been interrupted, so it yields for longer.
     pub(crate) fn for_drain() -> Self {
-        Self { iterations: numbers::drain_looks(), hints: 4, ..Self::NONE }
-            .yielding(numbers::drain_yields(), numbers::long_yield())
+        Self { iterations: numbers::DRAIN_LOOKS.get(), hints: 4, ..Self::NONE }
+            .yielding(numbers::DRAIN_YIELDS.get(), numbers::LONG_YIELD.micros())
     }
 
     /// Makes the wait of a thread before it sleeps for the other side of a queue of so many `places`. The
@@ -157,13 +157,13 @@ impl SpinWait {
     /// places takes, and of a queue with few places no thread waits for batches. Where answers come soon it
     /// yields for as long as a wake-up takes, as for a signal.
     pub(crate) fn for_other_side(places: usize, eager: bool) -> Self {
-        let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).min(numbers::side_pause()).max(1);
-        let iterations = if eager { numbers::side_hints() / hints } else { 0 };
+        let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).min(numbers::SIDE_PAUSE.get()).max(1);
+        let iterations = if eager { numbers::SIDE_HINTS.get() / hints } else { 0 };
         let looks = Self { iterations, hints, ..Self::NONE };
         if OWN.with(|own| Soon::wants(&own.late_answers)) {
             looks.awaiting_answer()
         } else {
-            looks.yielding(numbers::side_yields(), numbers::long_yield())
+            looks.yielding(numbers::SIDE_YIELDS.get(), numbers::LONG_YIELD.micros())
         }
     }
 
@@ -172,7 +172,7 @@ impl SpinWait {
     /// nothing is known of them, it looks and yields first: there is time for it, and a lock that is taken as
     /// soon as it is free rests for no wake-up.
     pub(crate) fn leaves_to_others(&self) -> bool {
-        numbers::queue_behind() != 0 && self.lesson != Lesson::Sections
+        numbers::QUEUE_BEHIND.get() != 0 && self.lesson != Lesson::Sections
     }
 
     /// Returns whether only yields are left.
@@ -218,9 +218,11 @@ impl SpinWait {
         match self.lesson {
             // Without iterations left the section was very long, or its thread interrupted; with all of them
             // left, this thread only gave way. Neither says anything.
-            Lesson::Sections if self.iterations != 0 && self.iterations != numbers::long_section_looks() => {
-                let looks = numbers::long_section_looks() - self.iterations;
-                OWN.with(|own| Long::learn(&own.long_sections, looks >= numbers::short_section_looks()));
+            Lesson::Sections
+                if self.iterations != 0 && self.iterations != numbers::LONG_SECTION_LOOKS.get() =>
+            {
+                let looks = numbers::LONG_SECTION_LOOKS.get() - self.iterations;
+                OWN.with(|own| Long::learn(&own.long_sections, looks >= numbers::SHORT_SECTION_LOOKS.get()));
             }
             Lesson::Answers => OWN.with(|own| Soon::learn(&own.late_answers, true)),
             _ => {}
@@ -247,7 +249,7 @@ impl Collisions {
     /// Returns whether there was one: there is none in a model.
     #[cold]
     pub(crate) fn pause(&mut self) -> bool {
-        let most = numbers::collision_doublings();
+        let most = numbers::COLLISION_DOUBLINGS.get();
         if most == 0 {
             return false;
         }
@@ -293,7 +295,7 @@ impl Own {
 }
 
 /// Whether a thread should look often, because the sections it waits for are long. Of the waits for short
-/// ones 8 to 25 in a hundred end [soon](numbers::short_section_looks), of those for long ones one.
+/// ones 8 to 25 in a hundred end [soon](numbers::SHORT_SECTION_LOOKS), of those for long ones one.
 type Long = Adaptive<1, 32, 32, 120>;
 
 /// Whether a thread should yield for as long as a wake-up takes, because the signals it waits for come in
@@ -364,7 +366,7 @@ fn yield_timed(rests: bool) -> Option<Duration> {
     yield_now();
     let now = Moment::now();
     let took = now.since(start);
-    let is_brief = took < numbers::long_yield();
+    let is_brief = took < numbers::LONG_YIELD.micros();
     if !rests {
         return is_brief.then_some(took);
     }
@@ -374,7 +376,8 @@ fn yield_timed(rests: bool) -> Option<Duration> {
             // If another's long yield was counted since this one began, both have measured the same
             // interruption.
             if rests.count.get() == own.long_yields.get() {
-                rests.doublings.set((rests.doublings.get() + 1).min(numbers::yield_rest_doublings() as i8));
+                let most = numbers::YIELD_REST_DOUBLINGS.get() as i8;
+                rests.doublings.set((rests.doublings.get() + 1).min(most));
                 rests.count.set(rests.count.get().wrapping_add(1));
             }
             own.long_yields.set(rests.count.get());
@@ -402,7 +405,7 @@ struct LongYields {
 
 impl LongYields {
     fn rest(&self) -> Duration {
-        numbers::yield_rest() * (1 << self.doublings.get().max(0))
+        numbers::YIELD_REST.micros() * (1 << self.doublings.get().max(0))
     }
 }
 
@@ -431,12 +434,12 @@ fn may_yield() -> bool {
 pub(crate) fn yield_at_intervals() {
     OWN.with(|own| {
         let (count, last) = own.barging.get();
-        if count < numbers::barging_asks() {
+        if count < numbers::BARGING_ASKS.get() {
             own.barging.set((count + 1, last));
             return;
         }
         let now = Moment::now();
-        if last.is_some_and(|last| now.since(last) < numbers::barging_interval()) {
+        if last.is_some_and(|last| now.since(last) < numbers::BARGING_INTERVAL.micros()) {
             own.barging.set((0, last));
         } else {
             own.barging.set((0, Some(now)));
@@ -452,7 +455,7 @@ pub(crate) fn yield_at_intervals() {
 pub(crate) fn is_turn() -> bool {
     OWN.with(|own| {
         let unlocks = own.unlocks.get() + 1;
-        let came = unlocks >= numbers::unlock_turn();
+        let came = unlocks >= numbers::UNLOCK_TURN.get();
         own.unlocks.set(if came { 0 } else { unlocks });
         turn(came)
     })
@@ -495,10 +498,10 @@ impl BarrierSpin {
     #[inline]
     pub(crate) fn spin(&self, generation: u64, last_but_one: bool) -> SpinWait {
         let spins = self.helps(last_but_one).get() != 0 || generation % Self::TRIAL == 0;
-        let iterations = if spins { numbers::barrier_looks() } else { 0 };
+        let iterations = if spins { numbers::BARRIER_LOOKS.get() } else { 0 };
         let lesson = if spins { Lesson::Barrier } else { Lesson::Nothing };
-        SpinWait { iterations, hints: numbers::barrier_hints(), lesson, ..SpinWait::NONE }
-            .yielding(numbers::barrier_yields(), numbers::long_yield())
+        SpinWait { iterations, hints: numbers::BARRIER_HINTS.get(), lesson, ..SpinWait::NONE }
+            .yielding(numbers::BARRIER_YIELDS.get(), numbers::LONG_YIELD.micros())
     }
 
     /// Learns from what is left of a budget when the wait is over, or the budget.

@@ -212,7 +212,7 @@ impl Waiter {
     pub(super) fn is_starving(&self, now: impl FnOnce() -> Moment) -> bool {
         // SAFETY: the caller has the queue lock, so no other thread writes.
         let stamp = self.stamp.with(|stamp| unsafe { *stamp });
-        stamp.0.is_some_and(|since| self.age.is_over(since, now(), numbers::starving_after()))
+        stamp.0.is_some_and(|since| self.age.is_over(since, now(), numbers::STARVING_AFTER.micros()))
     }
 
     /// Returns the stamp it had when it was taken out of its queue.
