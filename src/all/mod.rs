@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use self::set::sealed::{Locks, Until};
 pub use self::set::{AllLock, AllSet, Reading, Writing};
-pub(crate) use self::set::{Tried, all_lock, sealed, side};
+pub(crate) use self::set::{Tried, all_lock, sealed};
 use crate::facade::{TimeLimit, reached};
 use crate::observe::Call;
 #[cfg(doc)]
@@ -172,7 +172,7 @@ pub fn try_lock_all<S: AllSet>(set: S) -> Option<S::Guards> {
     let mut held = set.none();
     // No closure: the locks are locked in the caller's name.
     for &(_, place) in order.as_ref() {
-        if !set.try_lock_at(place, &mut held) {
+        if !set.lock_at(place, &mut held, None) {
             return None;
         }
     }
@@ -248,7 +248,7 @@ fn acquire<S: Locks>(set: &S, limit: TimeLimit<'_>, call: &str) -> Option<S::Hel
     let mut wait = SHORTEST_WAIT;
     for attempt in 1_u64.. {
         let mut held = set.none();
-        if !set.lock_at(first, &mut held, Until(deadline)) {
+        if !set.lock_at(first, &mut held, Some(Until(deadline))) {
             return None;
         }
         let others = order.iter().map(|&(_, place)| place).filter(|&place| place != first);
@@ -257,11 +257,7 @@ fn acquire<S: Locks>(set: &S, limit: TimeLimit<'_>, call: &str) -> Option<S::Hel
         let mut taken = None;
         // No closure: the locks are locked in the caller's name.
         for place in others {
-            let locked = match &soon {
-                None => set.try_lock_at(place, &mut held),
-                Some(soon) => set.lock_at(place, &mut held, Until(soon)),
-            };
-            if !locked {
+            if !set.lock_at(place, &mut held, soon.as_ref().map(Until)) {
                 taken = Some(place);
                 break;
             }

@@ -38,11 +38,9 @@ pub(crate) mod sealed {
         #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
         fn announce_at(&self, place: usize, timed: bool);
 
+        /// Locks the lock at `place`, waiting until a deadline if one is given. Returns whether it did.
         #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-        fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool;
-
-        #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-        fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool;
+        fn lock_at(&self, place: usize, held: &mut Self::Held, until: Option<Until<'_>>) -> bool;
 
         fn guards(held: Self::Held) -> Self::Guards;
     }
@@ -76,13 +74,10 @@ pub trait AllLock: Sealed + Copy {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn all_announce(self, timed: bool);
 
+    /// Locks, waiting until a deadline if one is given.
     #[doc(hidden)]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn all_lock(self, until: Until<'_>) -> Option<Self::Guard>;
-
-    #[doc(hidden)]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn all_try_lock(self) -> Option<Self::Guard>;
+    fn all_lock(self, until: Option<Until<'_>>) -> Option<Self::Guard>;
 }
 
 /// What came of a try.
@@ -102,6 +97,7 @@ impl<G> Tried for Option<G> {
 }
 
 /// A lock of a set: what it is, its guard, and how it is locked; of what has the lock in a field, that field.
+/// Or a side of an [`RwLock`], which becomes a type.
 macro_rules! all_lock {
     (
         $a:lifetime, $lock:ty, $guard:ty,
@@ -122,23 +118,16 @@ macro_rules! all_lock {
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn all_lock(self, until: Until<'_>) -> Option<Self::Guard> {
-                self$(.$field)?.$lock_before(until.0)
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn all_try_lock(self) -> Option<Self::Guard> {
-                self$(.$field)?.$try_lock().had()
+            fn all_lock(self, until: Option<Until<'_>>) -> Option<Self::Guard> {
+                match until {
+                    Some(Until(deadline)) => self$(.$field)?.$lock_before(deadline),
+                    None => self$(.$field)?.$try_lock().had(),
+                }
             }
         }
     };
-}
-pub(crate) use all_lock;
-
-/// A way to lock an [`RwLock`], for [`lock_all`].
-macro_rules! side {
     (
-        $(#[$meta:meta])* $name:ident, $a:lifetime, $guard:ty,
+        $(#[$meta:meta])* side $name:ident, $a:lifetime, $guard:ty,
         $announce:ident, $try_lock:ident, $lock_before:ident
     ) => {
         $(#[$meta])*
@@ -163,16 +152,16 @@ macro_rules! side {
         $crate::all::all_lock!($a, $name<$a, T>, $guard, $announce, $try_lock, $lock_before, 0);
     };
 }
-pub(crate) use side;
+pub(crate) use all_lock;
 
 all_lock!('a, &'a Mutex<T>, MutexGuard<'a, T>, announce, try_lock, lock_before);
-side! {
+all_lock! {
     /// An [`RwLock`] to be read, in a set for [`lock_all`]: made by [`RwLock::reading`].
-    Reading, 'a, RwLockReadGuard<'a, T>, announce_read, try_read, read_before
+    side Reading, 'a, RwLockReadGuard<'a, T>, announce_read, try_read, read_before
 }
-side! {
+all_lock! {
     /// An [`RwLock`] to be written, in a set for [`lock_all`]: made by [`RwLock::writing`].
-    Writing, 'a, RwLockWriteGuard<'a, T>, announce_write, try_write, write_before
+    side Writing, 'a, RwLockWriteGuard<'a, T>, announce_write, try_write, write_before
 }
 
 impl<T: ?Sized> RwLock<T> {
@@ -250,14 +239,8 @@ impl<L: AllLock> Locks for &[L] {
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool {
+    fn lock_at(&self, place: usize, held: &mut Self::Held, until: Option<Until<'_>>) -> bool {
         held[place] = self[place].all_lock(until);
-        held[place].is_some()
-    }
-
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool {
-        held[place] = self[place].all_try_lock();
         held[place].is_some()
     }
 
@@ -307,21 +290,10 @@ macro_rules! tuples {
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn lock_at(&self, place: usize, held: &mut Self::Held, until: Until<'_>) -> bool {
+            fn lock_at(&self, place: usize, held: &mut Self::Held, until: Option<Until<'_>>) -> bool {
                 match place {
                     $($place => {
                         held.$place = self.$place.all_lock(until);
-                        held.$place.is_some()
-                    })+
-                    _ => unreachable!("no such place"),
-                }
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn try_lock_at(&self, place: usize, held: &mut Self::Held) -> bool {
-                match place {
-                    $($place => {
-                        held.$place = self.$place.all_try_lock();
                         held.$place.is_some()
                     })+
                     _ => unreachable!("no such place"),

@@ -112,8 +112,8 @@ macro_rules! maps {
 }
 pub(crate) use maps;
 
-/// Guards that can hand their lock over; and, but for those of a part, give it up for a while. What stands
-/// before the names is added to their documentation.
+/// Guards that can hand their lock over; but for those of a part, give it up for a while; and, if they keep
+/// their lock alive, return it. What stands before the names is added to their documentation.
 macro_rules! unlocks {
     ([$($generics:tt)*] $guard:ty; $(#[$unlock_fair:meta])* unlock_fair) => {
         impl<$($generics)*> $guard {
@@ -162,12 +162,7 @@ macro_rules! unlocks {
             }
         }
     };
-}
-pub(crate) use unlocks;
-
-/// Guards that keep their lock alive.
-macro_rules! keeps_lock_alive {
-    ($guard:ident, $lock:ident, $accessor:ident) => {
+    ($guard:ident keeps $lock:ident alive, $accessor:ident) => {
         impl<T: ?Sized> $guard<T> {
             /// Returns the lock that this guard has locked.
             #[must_use]
@@ -190,4 +185,4 @@ macro_rules! keeps_lock_alive {
         }
     };
 }
-pub(crate) use keeps_lock_alive;
+pub(crate) use unlocks;

@@ -26,7 +26,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
-pub(crate) use self::methods::{gives_value, keeps_lock_alive, maps, unlocks};
+pub(crate) use self::methods::{gives_value, maps, unlocks};
 pub(crate) use self::owned::owns_value;
 use crate::facade::{AbortOnUnwind, Data, ReadAccess, WriteAccess};
 use crate::observe::{Call, Held, Identity, Kind, Mode as How};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Mutex;
 use crate::facade::WriteAccess;
-use crate::guard::{Guard, Lock, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
+use crate::guard::{Guard, Lock, Mode, Part, gives_value, maps, unlocks};
 use crate::observe::{Call, Kind, Mode as How};
 use crate::raw::mutex::RawMutex;
 
@@ -85,7 +85,7 @@ gives_value!(MutexGuard<'_, T>, mut);
 gives_value!(MappedMutexGuard<'_, T>, mut);
 gives_value!(ArcMutexGuard<T>, mut);
 
-keeps_lock_alive!(ArcMutexGuard, Mutex, mutex);
+unlocks!(ArcMutexGuard keeps Mutex alive, mutex);
 
 maps! {
     MutexGuard => MappedMutexGuard { marker }, mut;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::AllLock;
 use crate::all::sealed::{Sealed, Until};
-use crate::all::{Tried, all_lock, side};
+use crate::all::{Tried, all_lock};
 
 impl<G> Tried for TryLockResult<G> {
     type Guard = LockResult<G>;
@@ -22,13 +22,13 @@ impl<G> Tried for TryLockResult<G> {
 }
 
 all_lock!('a, &'a Mutex<T>, LockResult<MutexGuard<'a, T>>, announce, try_lock, lock_before);
-side! {
+all_lock! {
     /// An [`RwLock`] to be read, in a set for [`lock_all`](crate::lock_all): made by [`RwLock::reading`].
-    Reading, 'a, LockResult<RwLockReadGuard<'a, T>>, announce_read, try_read, read_before
+    side Reading, 'a, LockResult<RwLockReadGuard<'a, T>>, announce_read, try_read, read_before
 }
-side! {
+all_lock! {
     /// An [`RwLock`] to be written, in a set for [`lock_all`](crate::lock_all): made by [`RwLock::writing`].
-    Writing, 'a, LockResult<RwLockWriteGuard<'a, T>>, announce_write, try_write, write_before
+    side Writing, 'a, LockResult<RwLockWriteGuard<'a, T>>, announce_write, try_write, write_before
 }
 
 impl<T: ?Sized> RwLock<T> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ReentrantMutex;
 use crate::facade::ReadAccess;
-use crate::guard::{Guard, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
+use crate::guard::{Guard, Mode, Part, gives_value, maps, unlocks};
 use crate::observe::{Call, Kind, Mode as How};
 use crate::raw::reentrant::RawReentrantMutex;
 
@@ -103,7 +103,7 @@ gives_value!(ReentrantMutexGuard<'_, T>);
 gives_value!(MappedReentrantMutexGuard<'_, T>);
 gives_value!(ArcReentrantMutexGuard<T>);
 
-keeps_lock_alive!(ArcReentrantMutexGuard, ReentrantMutex, remutex);
+unlocks!(ArcReentrantMutexGuard keeps ReentrantMutex alive, remutex);
 
 maps! {
     ReentrantMutexGuard => MappedReentrantMutexGuard { marker };

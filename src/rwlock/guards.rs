@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{RawRwLock, RwLock};
 use crate::facade::{ReadAccess, TimeLimit, WriteAccess};
-use crate::guard::{Guard, Mode, Part, gives_value, keeps_lock_alive, maps, unlocks};
+use crate::guard::{Guard, Mode, Part, gives_value, maps, unlocks};
 use crate::observe::{Call, Kind, Mode as How};
 use crate::raw::rwlock::{ReadToken, Role, too_many_readers};
 
@@ -218,9 +218,9 @@ gives_value!(ArcRwLockWriteGuard<T>, mut);
 gives_value!(MappedRwLockReadGuard<'_, T>);
 gives_value!(MappedRwLockWriteGuard<'_, T>, mut);
 
-keeps_lock_alive!(ArcRwLockReadGuard, RwLock, rwlock);
-keeps_lock_alive!(ArcRwLockUpgradableReadGuard, RwLock, rwlock);
-keeps_lock_alive!(ArcRwLockWriteGuard, RwLock, rwlock);
+unlocks!(ArcRwLockReadGuard keeps RwLock alive, rwlock);
+unlocks!(ArcRwLockUpgradableReadGuard keeps RwLock alive, rwlock);
+unlocks!(ArcRwLockWriteGuard keeps RwLock alive, rwlock);
 
 maps! {
     RwLockReadGuard => MappedRwLockReadGuard { marker };
