@@ -8,7 +8,7 @@ use super::error::{GetError, PutError, TryGetError, TryPutError};
 use super::wait::{Core, Side, Store};
 use crate::any::sealed::{Handed, Misuse, Raw, Sealed, Waiting};
 use crate::any::{AnySet, AnySource};
-use crate::ring::{Enqueued, Node, Place, Ring, Select, Source, SpinWait, Waiter};
+use crate::ring::{Enqueued, Node, Place, Select, Source, SpinWait, Waiter};
 
 impl<T> BoundedBuffer<T> {
     /// Returns an item of this buffer to be got, for a set of [`wait_any`](crate::wait_any). Takes nothing.
@@ -156,16 +156,6 @@ impl<T, B: fmt::Debug> fmt::Debug for Putting<'_, T, B> {
     /// Shows the buffer, not its items. Does not block.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Putting").field("buffer", self.buffer).field("is_spent", &self.is_spent()).finish()
-    }
-}
-
-impl<T> Buffer for BoundedBuffer<T> {
-    type Item = T;
-    type Store = Ring<T>;
-
-    #[inline]
-    fn core(&self) -> &Core<Ring<T>> {
-        &self.core
     }
 }
 

@@ -1,7 +1,7 @@
 //! The methods of the buffers beside [`BoundedBuffer`](super::BoundedBuffer), which has the long form of
 //! their pages.
 
-/// Makes a buffer type on a [`Store`](super::wait::Store).
+/// Makes a buffer type on a [`Store`](super::wait::Store); or of one its iterators and how it is shown.
 macro_rules! face {
     (
         $(#[$meta:meta])*
@@ -365,7 +365,10 @@ macro_rules! face {
             }
         }
 
-        impl<T $(: $bound)?> super::any::Buffer for $name<T> {
+        face!(rest of $name: $store, $iter, $try_iter; $($bound)?);
+    };
+    (rest of $name:ident: $store:ty, $iter:ident, $try_iter:ident; $($bound:ident)?) => {
+        impl<T $(: $bound)?> $crate::buffer::any::Buffer for $name<T> {
             type Item = T;
             type Store = $store;
 
@@ -375,7 +378,77 @@ macro_rules! face {
             }
         }
 
-        iterators!($name: $iter, $try_iter; $($bound)?);
+        #[doc = concat!("Takes items from a [`", stringify!($name), "`] and waits for them, see [`iter`](",
+            stringify!($name), "::iter).")]
+        #[must_use = "an iterator takes nothing until it is asked to"]
+        pub struct $iter<'a, T> {
+            buffer: &'a $name<T>,
+        }
+
+        #[doc = concat!("Takes items from a [`", stringify!($name), "`] and does not wait for them, see [`try_iter`](",
+            stringify!($name), "::try_iter).")]
+        ///
+        /// Not a [`FusedIterator`](std::iter::FusedIterator): it goes on when there are items again.
+        #[must_use = "an iterator takes nothing until it is asked to"]
+        pub struct $try_iter<'a, T> {
+            buffer: &'a $name<T>,
+        }
+
+        impl<T $(: $bound)?> Iterator for $iter<'_, T> {
+            type Item = T;
+
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn next(&mut self) -> Option<T> {
+                self.buffer.get().ok()
+            }
+        }
+
+        impl<T $(: $bound)?> Iterator for $try_iter<'_, T> {
+            type Item = T;
+
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn next(&mut self) -> Option<T> {
+                self.buffer.try_get().ok()
+            }
+        }
+
+        /// A buffer that is closed and empty stays so.
+        impl<T $(: $bound)?> std::iter::FusedIterator for $iter<'_, T> {}
+
+        impl<'a, T $(: $bound)?> IntoIterator for &'a $name<T> {
+            type Item = T;
+            type IntoIter = $iter<'a, T>;
+
+            #[doc = concat!("[`iter`](", stringify!($name), "::iter).")]
+            fn into_iter(self) -> $iter<'a, T> {
+                self.iter()
+            }
+        }
+
+        face!(reference $iter; $($bound)?);
+        face!(reference $try_iter; $($bound)?);
+
+        impl<T $(: $bound)?> std::fmt::Debug for $name<T> {
+            /// Shows how full it is.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.core.show(stringify!($name), f)
+            }
+        }
+    };
+
+    // An iterator is a reference with a purpose.
+    (reference $name:ident; $($bound:ident)?) => {
+        impl<T> Clone for $name<'_, T> {
+            fn clone(&self) -> Self {
+                Self { buffer: self.buffer }
+            }
+        }
+
+        impl<T $(: $bound)?> std::fmt::Debug for $name<'_, T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).field("buffer", self.buffer).finish()
+            }
+        }
     };
 }
 

@@ -4,7 +4,6 @@ mod any;
 mod batch;
 mod error;
 mod face;
-mod iter;
 pub(crate) mod locked;
 mod priority;
 mod ring;
@@ -25,7 +24,7 @@ pub use stack::{StackBuffer, StackBufferIter, StackBufferTryIter};
 use crate::facade::{TimeLimit, const_fn};
 use crate::observe::{Identity, Mode};
 use crate::ring::Ring;
-use iter::iterators;
+use face::face;
 use wait::Core;
 
 /// A first-in, first-out queue of limited length between threads: putting waits while it is full, getting
@@ -482,4 +481,4 @@ impl<T> BoundedBuffer<T> {
     }
 }
 
-iterators!(BoundedBuffer: BufferIter, BufferTryIter;);
+face!(rest of BoundedBuffer: Ring<T>, BufferIter, BufferTryIter;);

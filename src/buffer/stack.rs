@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::face::face;
-use super::iter::iterators;
 use super::locked::{Collection, Locked, give_back};
 use super::wait::Core;
 use crate::facade::{TimeLimit, const_fn};
