@@ -400,3 +400,37 @@ fn arc_guard_is_taken_in_the_order_as_others_are() {
     drop((b.lock(), a.lock_arc()));
     assert_eq!(names(&watched.inversion()), ("a", "b", vec![("a", "b")]));
 }
+
+/// All of them are told: what closes a cycle is not told again, and the chain is known afterwards.
+#[test]
+fn acquisition_against_several_held_locks_tells_of_each() {
+    let watched = Watched::order();
+    let (a, x, y) = (Mutex::named("a", ()), Mutex::named("x", ()), Mutex::named("y", ()));
+    drop((a.lock(), x.lock()));
+    drop((a.lock(), y.lock()));
+    {
+        let _x = x.lock();
+        let _y = y.lock();
+        drop(a.lock());
+    }
+    let found = watched.inversions();
+    let found: Vec<_> = found.iter().map(names).collect();
+    assert_eq!(found, [("a", "x", vec![("a", "x")]), ("a", "y", vec![("a", "y")])]);
+    drop((y.lock(), a.lock()));
+    assert!(watched.inversions().is_empty(), "each once");
+}
+
+/// The first panics, and nothing is said of the others.
+#[test]
+fn acquisition_against_several_held_locks_panics_with_the_first() {
+    let watched = Watched::by(|settings| Settings { order: Order::Panic, ..settings });
+    let (a, x, y) = (Mutex::named("a", ()), Mutex::named("x", ()), Mutex::named("y", ()));
+    drop((a.lock(), x.lock()));
+    drop((a.lock(), y.lock()));
+    for _ in 0..2 {
+        let (_x, _y) = (x.lock(), y.lock());
+        let wrong = panic::catch_unwind(AssertUnwindSafe(|| drop(a.lock())));
+        assert!(wrong.is_err());
+        assert_eq!(names(&watched.inversion()), ("a", "x", vec![("a", "x")]));
+    }
+}

@@ -97,9 +97,8 @@ impl Observer for Watch {
     }
 
     fn acquiring(&self, new: &Called, timed: bool) {
-        if let Err(inversion) = order::acquiring(new, timed) {
-            session::tell_inversion(inversion);
-        }
+        // Where it panics, it does so with the first.
+        order::acquiring(new, timed).into_iter().map(Box::new).for_each(session::tell_inversion);
     }
 
     fn contended(&self, new: &Called, timed: bool) -> u64 {

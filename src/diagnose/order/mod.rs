@@ -101,8 +101,8 @@ pub(super) fn is_known(held: u64, wanted: u64, mode: Mode, timed: bool) -> bool 
 }
 
 /// Checks the order for a thread that holds something and is about to lock by a call that may wait, which is
-/// not known yet.
-pub(super) fn acquiring(new: &Called, timed: bool) -> Result<(), Box<Inversion>> {
+/// not known yet. Returns all that is wrong with it.
+pub(super) fn acquiring(new: &Called, timed: bool) -> Vec<Inversion> {
     check(new, timed, chain(own_chain(), new.id, new.mode, timed))
 }
 
@@ -141,7 +141,7 @@ enum Wrong {
 }
 
 #[cold]
-fn check(new: &Called, timed: bool, chain: Chain) -> Result<(), Box<Inversion>> {
+fn check(new: &Called, timed: bool, chain: Chain) -> Vec<Inversion> {
     // Before the lock of the tables, as it allocates.
     let held: Vec<Called> = own_holds()
         .map(|holding| holding.called)
@@ -150,35 +150,27 @@ fn check(new: &Called, timed: bool, chain: Chain) -> Result<(), Box<Inversion>> 
     let thread = known_thread().map_or(0, std::num::NonZeroU64::get);
     let wrong = STATE.with(|state| {
         let wrong = state.check(&held, new, timed, thread);
-        if wrong.is_none() || state.rules.keep {
+        if wrong.is_empty() || state.rules.keep {
             chain.learn();
         }
         wrong
     });
-    match wrong.flatten() {
-        None => Ok(()),
-        Some((held, Wrong::Ranks(of_held, of_new))) => {
-            Err(Box::new(Inversion::of_ranks(&held, new, of_held, of_new, timed)))
-        }
-        Some((held, Wrong::Cycle(steps, labels))) => {
-            Err(Box::new(Inversion::of_cycle(&held, new, &steps, &labels, timed)))
-        }
-    }
+    let inversion = |(held, wrong)| match wrong {
+        Wrong::Ranks(of_held, of_new) => Inversion::of_ranks(&held, new, of_held, of_new, timed),
+        Wrong::Cycle(steps, labels) => Inversion::of_cycle(&held, new, &steps, &labels, timed),
+    };
+    wrong.into_iter().flatten().map(inversion).collect()
 }
 
 impl State {
-    /// Adds what is seen for the first time. Returns the first lock that is held and should not be.
-    fn check(&mut self, held: &[Called], new: &Called, timed: bool, thread: u64) -> Option<(Called, Wrong)> {
-        let mut found = None;
+    /// Adds what is seen for the first time. Returns the locks that are held and should not be: all of them,
+    /// as what has closed a cycle is not told again.
+    fn check(&mut self, held: &[Called], new: &Called, timed: bool, thread: u64) -> Vec<(Called, Wrong)> {
+        let mut found = Vec::new();
         for &held in held {
             let wrong =
                 self.check_ranks(&held, new, timed).or_else(|| self.check_order(&held, new, timed, thread));
-            if let Some(wrong) = wrong {
-                found.get_or_insert((held, wrong));
-                if !self.rules.keep {
-                    break;
-                }
-            }
+            found.extend(wrong.map(|wrong| (held, wrong)));
         }
         found
     }
@@ -209,6 +201,66 @@ impl State {
                 let ids = steps.iter().flat_map(|step| [step.from, step.to]);
                 let labels = ids.filter_map(|id| Some((id, *self.labels.get(&id)?))).collect();
                 Some(Wrong::Cycle(steps, labels))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::panic::Location;
+
+    use proptest::prelude::*;
+
+    use super::graph::tests::Brute;
+    use super::{Graph, Link, Rules, State, hold, want};
+    use crate::observe::{Called, Kind, Label, Mode};
+
+    const LOCKS: u64 = 6;
+    const HELD: [Mode; 4] = [Mode::Read, Mode::ReadRecursive, Mode::Upgradable, Mode::Write];
+    const WANTED: [Mode; 5] = [Mode::Read, Mode::ReadRecursive, Mode::Upgradable, Mode::Write, Mode::Upgrade];
+
+    fn called(id: u64, mode: Mode) -> Called {
+        let place = Location::caller();
+        Called { id, kind: Kind::RwLock, mode, count: 1, shared: false, label: Label::None, place }
+    }
+
+    /// Makes what a thread holds, what it wants, and whether for a limited time.
+    fn acquisition() -> impl Strategy<Value = (Vec<Called>, Called, bool)> {
+        let wanted = (0..LOCKS, prop::sample::select(&WANTED[..]));
+        let held = prop::collection::btree_map(1..LOCKS, prop::sample::select(&HELD[..]), 1..4);
+        (wanted, held, prop::bool::weighted(0.2)).prop_map(|((id, mode), held, timed)| {
+            let held = held.into_iter().map(|(by, mode)| called((id + by) % LOCKS, mode)).collect();
+            (held, called(id, mode), timed)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 4 } else { 400 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// Each lock that is held and closes a cycle is told, whichever others are held.
+        #[test]
+        fn wrong_acquisitions_are_those_that_trying_every_path_finds(
+            acquisitions in prop::collection::vec(acquisition(), 0..40),
+            keep in any::<bool>(),
+        ) {
+            let rules = Rules { timed: false, keep };
+            let (labels, ranks) = (BTreeMap::new(), BTreeSet::new());
+            let (mut state, mut brute) = (State { graph: Graph::new(), labels, ranks, rules }, Brute::default());
+            for (held, new, timed) in acquisitions {
+                let mut expected = held.clone();
+                expected.retain(|held| {
+                    let link = Link { hold: hold(held.mode), want: want(new.mode), timed };
+                    brute.insert(held.id, new.id, link, rules)
+                });
+                let found = state.check(&held, &new, timed, 0);
+                let ids: Vec<u64> = found.iter().map(|(held, _)| held.id).collect();
+                prop_assert_eq!(ids, expected.iter().map(|held| held.id).collect::<Vec<_>>(), "{:?}", new);
             }
         }
     }

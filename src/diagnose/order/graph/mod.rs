@@ -286,7 +286,7 @@ impl<S: Clone> Graph<S> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::{Found, Graph, Hold, Link, Placement, Rules, Step, Want};
@@ -302,7 +302,7 @@ mod tests {
 
     /// What [`Graph`] says, found by trying every path.
     #[derive(Default)]
-    struct Brute {
+    pub(in super::super) struct Brute {
         /// Edges, whether they count, and whether they count in searches for timed cycles.
         seen: Vec<(u64, u64, Link, bool, bool)>,
     }
@@ -337,7 +337,7 @@ mod tests {
             false
         }
 
-        fn insert(&mut self, from: u64, to: u64, link: Link, rules: Rules) -> bool {
+        pub(in super::super) fn insert(&mut self, from: u64, to: u64, link: Link, rules: Rules) -> bool {
             let untimed = Link { timed: false, ..link };
             if self
                 .seen
