@@ -434,3 +434,17 @@ fn acquisition_against_several_held_locks_panics_with_the_first() {
         assert_eq!(names(&watched.inversion()), ("a", "x", vec![("a", "x")]));
     }
 }
+
+/// Its `Arc` guard cannot go to another thread.
+#[test]
+fn arc_guard_of_a_reentrant_mutex_comes_before_others() {
+    let watched = Watched::order();
+    let (a, b) = (std::sync::Arc::new(ReentrantMutex::named("a", ())), Mutex::named("b", ()));
+    drop((a.lock_arc(), b.lock()));
+    drop((b.lock(), a.lock_arc()));
+    assert_eq!(names(&watched.inversion()), ("a", "b", vec![("a", "b")]));
+    // A second level waits for nothing.
+    let _outer = a.lock_arc();
+    drop((b.lock(), a.lock_arc()));
+    assert!(watched.inversions().is_empty());
+}

@@ -249,7 +249,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn lock_arc(self: &Arc<Self>) -> ArcReentrantMutexGuard<T> {
-        let call = self.call().shared();
+        let call = self.call();
         call.acquiring(false);
         self.raw.lock("lock_arc", call);
         self.guard_arc(call)
@@ -263,7 +263,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_arc(self: &Arc<Self>) -> Option<ArcReentrantMutexGuard<T>> {
-        let call = self.call().shared();
+        let call = self.call();
         self.raw.try_lock("try_lock_arc").then(|| self.guard_arc(call))
     }
 
@@ -278,7 +278,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcReentrantMutexGuard<T>> {
-        let call = self.call().shared();
+        let call = self.call();
         self.raw
             .lock_until(TimeLimit::within(timeout, call), "try_lock_arc_for")
             .then(|| self.guard_arc(call))
@@ -295,7 +295,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[inline]
     #[track_caller]
     pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcReentrantMutexGuard<T>> {
-        let call = self.call().shared();
+        let call = self.call();
         self.raw
             .lock_until(TimeLimit::until(deadline, call), "try_lock_arc_until")
             .then(|| self.guard_arc(call))
@@ -386,7 +386,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub unsafe fn make_arc_guard_unchecked(self: &Arc<Self>) -> ArcReentrantMutexGuard<T> {
         observe::release_forgotten(Kind::ReentrantMutex, &self.identity);
-        self.guard_arc(self.call().shared())
+        self.guard_arc(self.call())
     }
 
     #[inline]

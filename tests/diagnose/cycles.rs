@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::diagnose::{Cycle, Report, deadlocks};
-use lockwork::{Barrier, Event, Mutex, RwLock, StopSource, Worker};
+use lockwork::{Barrier, Event, Mutex, ReentrantMutex, RwLock, StopSource, Worker};
 
 use crate::support::{eventually, watchdog};
 use crate::{find, session, until_asleep};
@@ -264,5 +264,26 @@ fn callback_that_wants_what_the_dropper_holds_is_an_edge() {
         eventually(|| cycle_of("drops under a lock").is_some());
         let cycle = cycle_of("stops under none").expect("it lasts");
         assert_eq!((cycle.links.len(), cycle.until), (2, None), "{cycle}");
+    });
+}
+
+/// The `Arc` guards of a `ReentrantMutex` stay in their thread.
+#[test]
+fn arc_guards_of_reentrant_mutexes_are_edges() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let locks = [(); 2].map(|()| Arc::new(ReentrantMutex::new(())));
+        let both = Arc::new(Barrier::new(2));
+        for (own, name) in [(0, "crosswise 0"), (1, "crosswise 1")] {
+            let (own, other) = (Arc::clone(&locks[own]), Arc::clone(&locks[1 - own]));
+            let both = Arc::clone(&both);
+            leave(name, move || {
+                let _own = own.lock_arc();
+                both.wait();
+                drop(other.lock_arc());
+            });
+        }
+        eventually(|| cycle_of("crosswise 0").is_some());
+        assert_eq!(cycle_of("crosswise 1").expect("it lasts").links.len(), 2);
     });
 }
