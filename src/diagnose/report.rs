@@ -55,7 +55,7 @@ pub struct Stall {
     /// For how long it has.
     pub age: Duration,
     /// Those that hold it, if it is known: of a lock the threads that have locked it, of a semaphore those
-    /// that have its permits, of a task or a worker the thread that runs it.
+    /// that have its permits, of a task, a worker or a barrier's action the thread that runs it.
     pub holders: Vec<Holder>,
     /// Of a reader: the threads that came before it and wait to write, which is what holds it back while
     /// others read.
@@ -85,7 +85,9 @@ impl Stall {
             }
         }
         let same = |other: &Wait| other.kind == wait.kind && other.id == wait.id;
-        let arrived = all.iter().filter_map(|other| other.waits.as_ref()).filter(|other| same(other)).count();
+        let waiting = all.iter().filter_map(|other| other.waits.as_ref()).filter(|other| same(other)).count();
+        // Of a barrier one that runs its action.
+        let arrived = waiting + if wait.kind == Kind::Barrier { holders.len() } else { 0 };
         let age = instant_of(nanos()).saturating_duration_since(wait.since);
         Some(Self { thread: thread.clone(), wait, age, holders, writers, arrived })
     }
@@ -143,7 +145,7 @@ impl fmt::Display for Stall {
         if wait.kind == Kind::Semaphore && wait.count != 1 {
             write!(f, " ({} permits)", wait.count)?;
         }
-        if wait.kind == Kind::Barrier {
+        if wait.kind == Kind::Barrier && holders.is_empty() {
             let parties = wait.count as usize;
             write!(
                 f,

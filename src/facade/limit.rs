@@ -62,6 +62,12 @@ impl<'a> TimeLimit<'a> {
         Self { bound: Bound::Before(deadline), call }
     }
 
+    /// Returns the call.
+    #[inline]
+    pub(crate) fn call(&self) -> Call<'a> {
+        self.call
+    }
+
     /// Returns the same limit for `call`.
     #[inline]
     pub(crate) fn of_call(self, call: Call<'a>) -> Self {

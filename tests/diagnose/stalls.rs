@@ -257,6 +257,47 @@ fn barrier_says_who_is_missing() {
     });
 }
 
+/// Those that wait for the action are shown past their deadlines, and told which thread runs it.
+#[test]
+fn barrier_says_which_thread_runs_its_action() {
+    watchdog(|| {
+        let (_session, reports) = session(Some(SOON), |_| ());
+        let (begun, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let barrier = Barrier::with_action(2, {
+            let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
+            move || {
+                begun.set();
+                go.wait();
+            }
+        });
+        let patience = 10 * SOON;
+        thread::scope(|s| {
+            let waits = spawn(s, "waits for the action", || barrier.wait_for(patience).is_ok());
+            until_asleep("waits for the action");
+            spawn(s, "runs the action", || _ = barrier.wait());
+            begun.wait();
+            let found = find(&reports, |report| match report {
+                Report::Stall(stall) if stall.thread.name.as_deref() == Some("waits for the action") => {
+                    (!stall.holders.is_empty()).then_some(stall)
+                }
+                _ => None,
+            });
+            let text = found.to_string();
+            assert!(text.contains("run by thread \"runs the action\""), "{text}");
+            assert!(!text.contains("missing"), "{text}");
+            assert_eq!(found.arrived, 2, "{text}");
+            assert!(found.holders[0].hold.place.file().ends_with("stalls.rs"), "{text}");
+            let is_endless = |wait: lockwork::diagnose::Wait| {
+                wait.until.is_none() && wait.call() == "Barrier::wait" && wait.since.elapsed() >= patience
+            };
+            let waiting = || state_of("waits for the action").and_then(|thread| thread.waits);
+            eventually(|| waiting().is_some_and(is_endless));
+            go.set();
+            assert!(waits.join().unwrap());
+        });
+    });
+}
+
 #[test]
 fn buffers_are_reported() {
     watchdog(|| {

@@ -83,6 +83,7 @@ use crate::facade::atomic::{
     Ordering::{AcqRel, Acquire, Release},
 };
 use crate::facade::{Deadline, TimeLimit, const_fn, guess, reached};
+use crate::observe::{Call, HeldHere, Mode};
 use crate::wait::{BarrierSpin, Queue, SpinWait};
 use parts::{Arrival, Cause, Left, Seldom, Slept};
 use sleep::TRIPPED;
@@ -226,14 +227,14 @@ impl RawBarrier {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn wait(&self, limit: TimeLimit<'_>, call: &'static str) -> Result<Completed, Broken> {
         match self.arrive(call) {
-            Arrival::Last(before) => self.lead(before),
+            Arrival::Last(before) => self.lead(before, limit.call()),
             Arrival::Early(before) => self.meet(before, &limit.deadline()),
             Arrival::Closed(mut state) => {
                 let deadline = limit.deadline();
                 loop {
                     self.enter(state, &deadline)?;
                     match self.arrive(call) {
-                        Arrival::Last(before) => return self.lead(before),
+                        Arrival::Last(before) => return self.lead(before, limit.call()),
                         Arrival::Early(before) => return self.meet(before, &deadline),
                         Arrival::Closed(actual) => state = actual,
                     }
@@ -324,12 +325,13 @@ impl RawBarrier {
 
     /// Runs the action, trips the round and releases its sleepers: for the last to arrive.
     #[inline]
-    fn lead(&self, before: State) -> Result<Completed, Broken> {
+    fn lead(&self, before: State, call: Call<'_>) -> Result<Completed, Broken> {
         let mut state = before.arrived();
         let generation = state.generation();
         let inside = Inside { barrier: self, state };
         if let Some(action) = &self.seldom.action {
             self.tell(state);
+            let _running = HeldHere::new(call.mode(Mode::Run));
             action();
         }
         loop {
@@ -386,9 +388,9 @@ impl RawBarrier {
             }
         }
         self.spinning.learn(&spin, is_last_but_one);
-        let never = Deadline::NEVER;
-        let mut deadline = deadline;
+        let mut endless = None;
         loop {
+            let deadline = endless.as_ref().unwrap_or(deadline);
             if !deadline.has_passed() {
                 match self.sleep(before.arrived(), Role::Member, deadline) {
                     Slept::Woken(TRIPPED) => {
@@ -414,7 +416,7 @@ impl RawBarrier {
                 }
                 Left::Complete => {
                     reached("barrier deadline passes during the action");
-                    deadline = &never;
+                    endless = Some(deadline.without_end());
                 }
             }
         }
