@@ -505,9 +505,13 @@ impl<T: ?Sized> CondvarGuard for traits::MutexGuard<'_, RawMutex, T> {
     fn condvar_wait(&mut self, waiting: Waiting<'_>) -> bool {
         // SAFETY: the guard has the lock, and has it again when the wait returns.
         let raw = unsafe { traits::MutexGuard::mutex(self).raw() };
-        // SAFETY: as above. The guard unlocks whether or not the wait has locked again, so a panic must not
-        // get out.
-        or_abort(|| unsafe { waiting.on(&raw.0) })
+        // The guard unlocks whether or not the wait has locked again, so a panic must not get out. No
+        // closure, in which the caller's line would be lost.
+        let abort = AbortOnUnwind;
+        // SAFETY: as above.
+        let notified = unsafe { waiting.on(&raw.0) };
+        abort.disarm();
+        notified
     }
 
     fn condvar_value(&mut self) -> &mut T {

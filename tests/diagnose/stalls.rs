@@ -488,6 +488,25 @@ fn calls_of_the_raw_lock_are_reported() {
     });
 }
 
+/// The mutex is taken again where the wait stands.
+#[test]
+fn mutex_of_lock_api_is_taken_again_where_the_wait_stands() {
+    watchdog(|| {
+        let (mutex, condvar) = (lock_api::Mutex::<RawMutex, _>::new(()), Condvar::new());
+        thread::scope(|s| {
+            let line = line!() + 1;
+            spawn(s, "takes again", || _ = condvar.wait_for(&mut mutex.lock(), 5 * SOON));
+            until_asleep("takes again");
+            let guard = mutex.lock();
+            let waiting = || state_of("takes again").and_then(|thread| thread.waits);
+            eventually(|| waiting().is_some_and(|wait| wait.call() == "Mutex::lock"));
+            let place = waiting().expect("it is locked here").place;
+            assert!(place.file().ends_with("stalls.rs") && place.line() == line, "{place}");
+            drop(guard);
+        });
+    });
+}
+
 /// A waiter that was notified in time waits for its mutex, however long, and is shown for as long.
 #[test]
 fn notified_waiter_is_shown_past_its_deadline() {
