@@ -284,9 +284,9 @@ impl Condvar {
     ) -> bool {
         let (access, place, held) = guard.split();
         let call = Call::new(Exclusive::KIND, Exclusive::HOW, place.identity()).like(held);
+        call.acquiring_again(false);
         access.end();
         held.release();
-        call.acquiring(false);
         // SAFETY: the guard has the lock, and has it again when the wait returns.
         let notified = unsafe { self.raw.wait(place.raw(), deadline, call) };
         *held = Held::new(call);

@@ -5,7 +5,10 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
 use lockwork::diagnose::{Inversion, Order, Settings};
-use lockwork::{Condvar, LockClass, Mutex, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, lock_all};
+use lockwork::{
+    Condvar, LockClass, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock,
+    RwLockUpgradableReadGuard, lock_all,
+};
 
 use crate::support::{Watched, in_thread};
 
@@ -446,5 +449,50 @@ fn arc_guard_of_a_reentrant_mutex_comes_before_others() {
     // A second level waits for nothing.
     let _outer = a.lock_arc();
     drop((b.lock(), a.lock_arc()));
+    assert!(watched.inversions().is_empty());
+}
+
+/// What is given up for a while is held as before, and known to be, if that panics.
+#[test]
+fn panic_before_a_lock_is_given_up_leaves_it_held() {
+    let watched = Watched::by(|settings| Settings { order: Order::Panic, ..settings });
+    let (mutex, other) = (Mutex::named("given up", ()), Mutex::named("kept", ()));
+    let reentrant = ReentrantMutex::named("given up, too", ());
+    drop((mutex.lock(), other.lock()));
+    drop((reentrant.lock(), other.lock()));
+    let holds = |name| {
+        lockwork::diagnose::snapshot()
+            .threads
+            .iter()
+            .any(|thread| thread.holds.iter().any(|hold| hold.name == Some(name)))
+    };
+    let mut guard = mutex.lock();
+    let mut level = reentrant.lock();
+    let _other = other.lock();
+    let condvar = Condvar::new();
+    let mut against = |f: &mut dyn FnMut()| {
+        let message = panic::catch_unwind(AssertUnwindSafe(f)).unwrap_err().downcast::<String>().unwrap();
+        assert!(message.starts_with("inversion: "), "{message}");
+    };
+    against(&mut || _ = condvar.wait_for(&mut guard, Duration::from_millis(1)));
+    assert!(mutex.is_locked() && holds("given up"));
+    against(&mut || MutexGuard::unlocked(&mut guard, || unreachable!("it panics before")));
+    assert!(mutex.is_locked() && holds("given up"));
+    against(&mut || ReentrantMutexGuard::unlocked(&mut level, || unreachable!("it panics before")));
+    assert!(reentrant.is_owned_by_current_thread() && holds("given up, too"));
+    drop((guard, level));
+    assert!(!mutex.is_locked() && !holds("given up") && !holds("given up, too"));
+    drop(watched);
+}
+
+/// The level that is left keeps other threads out, so taking the other again waits for nothing.
+#[test]
+fn level_that_is_given_up_and_taken_again_is_no_inversion() {
+    let watched = Watched::order();
+    let (reentrant, other) = (ReentrantMutex::named("levels", ()), Mutex::named("other", ()));
+    let _outer = reentrant.lock();
+    let mut inner = reentrant.lock();
+    let _other = other.lock();
+    ReentrantMutexGuard::unlocked(&mut inner, || ());
     assert!(watched.inversions().is_empty());
 }

@@ -366,9 +366,9 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
     ) -> R {
         let Self { access, token, place, held, .. } = self;
         let call = Call::new(M::KIND, M::HOW, place.identity()).like(held);
+        call.acquiring_again(false);
         access.end();
         held.release();
-        call.acquiring(false);
         unlock(place.raw(), *token);
         let lock = || {
             *token = M::lock(place.raw(), name, call);

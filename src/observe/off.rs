@@ -115,6 +115,9 @@ impl<'a> Call<'a> {
     pub(crate) fn acquiring(&self, _timed: bool) {}
 
     #[inline]
+    pub(crate) fn acquiring_again(&self, _timed: bool) {}
+
+    #[inline]
     pub(crate) fn contended(&self, _timed: bool) {}
 
     #[inline]

@@ -92,13 +92,31 @@ impl Call<'_> {
         let level = level();
         if level & (ORDER | UNREAD) != 0 && (level & UNREAD != 0 || may_hold()) {
             let (which, meta, place) = self.to_parts();
-            Self::tell_acquiring(which, meta, place, timed);
+            Self::tell_acquiring(which, meta, place, timed, 0);
         }
     }
 
+    /// Tells of a call that is about to unlock what the thread holds, and to lock it again. To be called
+    /// while it is held and entered: it may panic.
+    #[inline(always)]
+    pub(crate) fn acquiring_again(&self, timed: bool) {
+        let level = level();
+        if level & (ORDER | UNREAD) != 0 && (level & UNREAD != 0 || may_hold()) {
+            let (which, meta, place) = self.to_parts();
+            Self::tell_acquiring(which, meta, place, timed, 1);
+        }
+    }
+
+    /// Tells of a lock that the thread holds `given_up` times and will not when it waits.
     #[cold]
     #[inline(never)]
-    fn tell_acquiring(which: Which<'_>, meta: u64, place: &'static Location<'static>, timed: bool) {
+    fn tell_acquiring(
+        which: Which<'_>,
+        meta: u64,
+        place: &'static Location<'static>,
+        timed: bool,
+        given_up: usize,
+    ) {
         if level() & UNREAD != 0 {
             first();
         }
@@ -110,7 +128,8 @@ impl Call<'_> {
         }
         let call = Call::from_parts(which, meta, place);
         let Some(called) = call.subject().0.filter(|_| call.is_for_lock()) else { return };
-        let again = called.kind == Kind::ReentrantMutex && own_holds().any(|hold| hold.called.same(&called));
+        let levels = || own_holds().filter(|hold| hold.called.same(&called)).count();
+        let again = called.kind == Kind::ReentrantMutex && levels() > given_up;
         if !again {
             inside(|| OBSERVER.acquiring(&called, timed));
         }
