@@ -216,3 +216,19 @@ fn ended_thread_is_shown_no_longer_than_its_guard() {
         assert!(!is_shown());
     });
 }
+
+/// Nor do permits that were forgotten, when their semaphore is gone, whatever else the thread holds.
+#[test]
+fn permits_of_a_semaphore_that_is_gone_are_held_no_more() {
+    const OWN: &str = "of a semaphore that is gone";
+    in_thread(OWN, || {
+        for _ in 0..3 {
+            let semaphore = Semaphore::named("permits gone", 2);
+            mem::forget(semaphore.acquire());
+            mem::forget(semaphore.acquire_many(1));
+            assert_eq!(modes(OWN, "permits gone"), [Mode::Permits; 2]);
+            drop(semaphore);
+            assert_eq!(modes(OWN, "permits gone"), []);
+        }
+    });
+}

@@ -168,15 +168,15 @@ impl Drop for HeldHere {
     }
 }
 
-/// Clears the calling thread's entries of a lock that is gone: of guards that were forgotten.
+/// Clears the calling thread's entries of an object that is gone: of guards and permits that were forgotten,
+/// also such as are no part of the thread's chain.
 #[cold]
 pub(super) fn release_gone(id: u64) {
-    let number = |entry: &'static Entry| {
-        Holding::of(entry).filter(|hold| hold.called.id == id).map(|hold| hold.number)
-    };
     for entry in own_entries() {
-        if let Some(number) = number(entry) {
-            leave(entry, number);
+        if let Some(number) = entry.record.number() {
+            if Holding::of(entry).is_some_and(|hold| hold.called.id == id) {
+                leave(entry, number);
+            }
         }
     }
 }

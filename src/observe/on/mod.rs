@@ -216,9 +216,7 @@ fn releasing(holding: &Holding) {
 
 #[cold]
 fn gone(id: u64) {
-    if may_hold() {
-        held::release_gone(id);
-    }
+    held::release_gone(id);
     // Also at the thread's end, and in code of diagnosis: what is kept of the object is to go with it.
     if inside(|| OBSERVER.gone(id)).is_none() {
         OBSERVER.gone(id);
