@@ -102,6 +102,11 @@ pub fn assert_held<L: Lockable + ?Sized>(lock: &L) {
 /// and while a session of diagnosis runs, it is checked; otherwise this does nothing. What was locked before
 /// the session began is not known.
 ///
+/// An `Arc` guard and an [`ArcSemaphorePermit`](crate::ArcSemaphorePermit) do not count, as they may have
+/// gone to another thread; but those of a `ReentrantMutex` do, as they cannot. A
+/// [`SemaphorePermit`](crate::SemaphorePermit) counts for the thread that has acquired it, also where it was
+/// given to a thread of a scope.
+///
 /// # Panics
 ///
 /// If it is checked, and the thread holds something; the message says what, and where it was locked.

@@ -111,8 +111,9 @@ impl fmt::Display for Holder {
             }
             _ => write!(f, "held for {age} by {label}, locked at {}", hold.place)?,
         }
-        if thread.gone && hold.shared {
-            let what = if hold.mode == Mode::Permits { "permits" } else { "`Arc` guard" };
+        let permits = hold.mode == Mode::Permits;
+        if thread.gone && (hold.shared || permits) {
+            let what = if permits { "permits" } else { "`Arc` guard" };
             return write!(
                 f,
                 ", which has ended: its {what} may have gone to another thread, or been forgotten"
@@ -121,7 +122,7 @@ impl fmt::Display for Holder {
         if thread.gone {
             return f.write_str(", which has ended and will not unlock it: its guard was forgotten");
         }
-        if hold.shared && hold.mode != Mode::Permits {
+        if hold.shared && !permits {
             f.write_str(" (by an `Arc` guard, which may have gone to another thread)")?;
         }
         if let Some(wait) = &thread.waits {

@@ -23,7 +23,7 @@ pub struct Hold {
     pub since: Instant,
     /// How many permits these are; one, if it is no semaphore.
     pub permits: u32,
-    /// Whether the guard may have gone to another thread.
+    /// Whether it is by an `Arc` guard or an `Arc` permit that may have gone to another thread.
     pub shared: bool,
     pub(super) id: u64,
     pub(super) number: u64,

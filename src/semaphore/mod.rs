@@ -320,7 +320,7 @@ impl Semaphore {
     #[track_caller]
     #[doc(alias = "acquire_owned")]
     pub fn acquire_arc(self: &Arc<Self>) -> ArcSemaphorePermit {
-        let call = self.call(1);
+        let call = self.call(1).shared();
         self.raw.acquire(1, "acquire_arc", call);
         self.permit_arc(1, call)
     }
@@ -334,7 +334,7 @@ impl Semaphore {
     #[track_caller]
     #[doc(alias = "acquire_many_owned")]
     pub fn acquire_many_arc(self: &Arc<Self>, n: usize) -> ArcSemaphorePermit {
-        let call = self.call(n);
+        let call = self.call(n).shared();
         self.raw.acquire(n, "acquire_many_arc", call);
         self.permit_arc(n, call)
     }
@@ -354,7 +354,7 @@ impl Semaphore {
     #[doc(alias = "try_acquire_many_owned")]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn try_acquire_many_arc(self: &Arc<Self>, n: usize) -> Option<ArcSemaphorePermit> {
-        let call = self.call(n);
+        let call = self.call(n).shared();
         self.raw.try_acquire(n).then(|| self.permit_arc(n, call))
     }
 
@@ -389,7 +389,7 @@ impl Semaphore {
         n: usize,
         timeout: Duration,
     ) -> Option<ArcSemaphorePermit> {
-        let call = self.call(n);
+        let call = self.call(n).shared();
         self.raw.acquire_until(n, TimeLimit::within(timeout, call)).then(|| self.permit_arc(n, call))
     }
 
@@ -404,7 +404,7 @@ impl Semaphore {
         n: usize,
         deadline: Instant,
     ) -> Option<ArcSemaphorePermit> {
-        let call = self.call(n);
+        let call = self.call(n).shared();
         self.raw.acquire_until(n, TimeLimit::until(deadline, call)).then(|| self.permit_arc(n, call))
     }
 
@@ -492,7 +492,7 @@ impl Semaphore {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) const fn call(&self, permits: usize) -> Call<'_> {
-        Call::new(Kind::Semaphore, How::Permits, &self.identity).count(permits).shared()
+        Call::new(Kind::Semaphore, How::Permits, &self.identity).count(permits)
     }
 
     /// Returns the permits that were just taken.

@@ -157,7 +157,7 @@ impl ArcSemaphorePermit {
     pub fn split(&mut self, n: usize) -> Option<Self> {
         self.permits = self.permits.checked_sub(n)?;
         self.held.recount(self.permits);
-        Some(self.semaphore.permit_arc(n, self.semaphore.call(n)))
+        Some(self.semaphore.permit_arc(n, self.semaphore.call(n).shared()))
     }
 
     /// Adds the permits of `other` to these. See [`SemaphorePermit::merge`].

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use lockwork::{Mutex, RwLock, Semaphore, assert_held, assert_nothing_held, poison};
+use lockwork::{Mutex, ReentrantMutex, RwLock, Semaphore, assert_held, assert_nothing_held, poison};
 
 use crate::session;
 use crate::support::{message_of, watchdog};
@@ -67,5 +67,28 @@ fn what_this_thread_may_hold_counts_as_held() {
             s.spawn(|| assert!(message_of(|| assert_held(&*lock)).contains("does not hold")));
         });
         drop(writer);
+    });
+}
+
+/// What may have gone to another thread does not count.
+#[test]
+fn what_another_thread_may_hold_does_not_count() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let (mutex, lock) = (Arc::new(Mutex::new(0)), Arc::new(RwLock::new(0)));
+        let semaphore = Arc::new(Semaphore::new(2));
+        let given = (mutex.lock_arc(), lock.read_arc(), semaphore.acquire_arc());
+        thread::scope(|s| {
+            let (done, end) = std::sync::mpsc::channel::<()>();
+            s.spawn(move || {
+                let _given = given;
+                end.recv().unwrap_err();
+            });
+            assert_nothing_held();
+            drop(done);
+        });
+        let reentrant = Arc::new(ReentrantMutex::new(0));
+        let _guard = reentrant.lock_arc();
+        assert!(message_of(assert_nothing_held).contains("ReentrantMutex::lock"));
     });
 }
