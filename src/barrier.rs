@@ -162,7 +162,7 @@ impl Barrier {
     }
 
     const_fn! {
-        /// Makes a barrier with a name, under which [diagnosis](crate#diagnosis) tells of it.
+        /// Makes a barrier with a name, under which [diagnosis](crate#diagnosis) shows it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str, parties: usize) -> Self {

@@ -129,7 +129,7 @@ impl Condvar {
     }
 
     const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it.
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) shows it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str) -> Self {

@@ -38,7 +38,7 @@ use crate::raw::event::{RawAutoResetEvent, RawEvent};
 /// assert!(ready.is_set());
 /// ```
 ///
-/// A worker that sleeps between two rounds of work, and stops at once when told to:
+/// A worker that sleeps between two rounds of work, and stops at once when asked to:
 ///
 /// ```
 /// use lockwork::Event;
@@ -103,7 +103,7 @@ impl Event {
     }
 
     const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it.
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) shows it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str) -> Self {
@@ -236,7 +236,7 @@ impl fmt::Debug for Event {
 /// assert!(!signal.try_wait(), "and there is no other");
 /// ```
 ///
-/// A thread that tidies up whenever there is something to tidy, however often it was told:
+/// A thread that tidies up whenever there is something to tidy, however many signals came before:
 ///
 /// ```
 /// use lockwork::AutoResetEvent;
@@ -253,7 +253,7 @@ impl fmt::Debug for Event {
 ///     }
 ///     rounds
 /// });
-/// assert_eq!(tidier.join().unwrap(), 1, "told twice, it tidied once");
+/// assert_eq!(tidier.join().unwrap(), 1, "two signals, it tidied once");
 /// ```
 ///
 /// # Blocking
@@ -300,7 +300,7 @@ impl AutoResetEvent {
     }
 
     const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it.
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) shows it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str) -> Self {

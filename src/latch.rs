@@ -84,7 +84,7 @@ impl Latch {
     }
 
     const_fn! {
-        /// Makes one with a name, under which [diagnosis](crate#diagnosis) tells of it.
+        /// Makes one with a name, under which [diagnosis](crate#diagnosis) shows it.
         #[must_use]
         #[inline]
         pub fn named(name: &'static str, count: usize) -> Self {

@@ -291,7 +291,7 @@ mod serde;
 facade::only! { observed:
     pub mod diagnose;
 
-    /// What is told of all calls.
+    /// Where diagnosis notes all calls.
     static OBSERVER: diagnose::Watch = diagnose::Watch;
 }
 

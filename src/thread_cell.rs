@@ -86,7 +86,7 @@ use crate::raw::thread_cell::{Links, Registry};
 ///   those that are left can be used meanwhile, and values that destructors make are dropped in a further
 ///   round. After eight rounds, what a destructor sets once more is left for the cell to drop.
 /// * When all that is done the thread has no values any more. What comes even later (destructors of
-///   `thread_local!` variables that the thread used before its first `ThreadCell`) is told so by an
+///   `thread_local!` variables that the thread used before its first `ThreadCell`) learns so from an
 ///   [`AccessError`].
 /// * A destructor that panics at the end of its thread is reported by the panic hook, and the other values
 ///   are dropped.

@@ -34,7 +34,7 @@ pub(crate) mod sealed {
 
         fn none(&self) -> Self::Held;
 
-        /// Tells of the lock at `place`, which is about to be locked with the others.
+        /// Notes the lock at `place`, which is about to be locked with the others.
         #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
         fn announce_at(&self, place: usize, timed: bool);
 

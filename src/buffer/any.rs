@@ -216,7 +216,7 @@ impl<B: Sided> Source for B {
 }
 
 impl<S: Store> Core<S> {
-    /// Returns whether there is something to take or to be told, or may be.
+    /// Returns whether a call of this side would end now, with an item or with an error, or may.
     fn is_ready(&self, side: Side) -> bool {
         self.store().look().is_none_or(|(len, closed)| {
             closed

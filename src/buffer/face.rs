@@ -60,7 +60,7 @@ macro_rules! face {
 
             const_fn! {
                 /// Makes an empty, open buffer with room for `capacity` items and with a name, under which
-                /// [diagnosis](crate#diagnosis) tells of it.
+                /// [diagnosis](crate#diagnosis) shows it.
                 ///
                 /// # Panics
                 ///

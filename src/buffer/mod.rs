@@ -172,7 +172,7 @@ impl<T> BoundedBuffer<T> {
 
     const_fn! {
         /// Makes an empty, open buffer with room for `capacity` items and with a name, under which
-        /// [diagnosis](crate#diagnosis) tells of it.
+        /// [diagnosis](crate#diagnosis) shows it.
         ///
         /// # Panics
         ///

@@ -83,7 +83,7 @@ pub use self::view::{Hold, Snapshot, ThreadState, Wait, snapshot};
 use crate::observe::{self, Called, Holding, Observer};
 pub use crate::observe::{Kind, Mode};
 
-/// What is told of all calls comes here.
+/// All calls are noted here.
 #[derive(Debug)]
 pub(crate) struct Watch;
 

@@ -16,8 +16,8 @@ per_process! {
 /// The right to change the tables.
 pub(super) struct Tables(());
 
-/// Locks the tables. The lock is raw, so nothing is told of it. No thread comes here that reads, nor one that
-/// has a queue's lock. None in a child of a `fork`, where a thread that is not there may have it locked.
+/// Locks the tables. The lock is raw, so diagnosis does not note it. No thread comes here that reads, nor one
+/// that has a queue's lock. None in a child of a `fork`, where a thread that is not there may have it locked.
 pub(super) fn lock() -> Option<Tables> {
     let own = process();
     // Relaxed: the same in all threads of a process. One that comes first stores what all would.

@@ -121,7 +121,7 @@ impl Deadline {
         Self::finite(false)
     }
 
-    /// Returns the deadline as it is: nothing is told of calls.
+    /// Returns the deadline as it is: no calls are noted.
     pub(crate) fn of_call(self, _call: &crate::observe::Call<'_>) -> Self {
         self
     }

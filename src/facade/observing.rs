@@ -11,7 +11,7 @@ static BASE: OnceLock<Instant> = OnceLock::new();
 static TICK: AtomicU64 = AtomicU64::new(1);
 
 fn base() -> Instant {
-    // A second earlier, so that a moment before the first look is told as well.
+    // A second earlier, so that a moment before the first look has a number as well.
     *BASE.get_or_init(|| Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now))
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn nanos_of(instant: Instant) -> u64 {
     u64::try_from(since).unwrap_or(u64::MAX).max(1)
 }
 
-/// Returns the moment that [`nanos_of`] told.
+/// Returns the moment of which [`nanos_of`] gave the number.
 pub(crate) fn instant_of(nanos: u64) -> Instant {
     base() + Duration::from_nanos(nanos)
 }

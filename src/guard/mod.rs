@@ -141,7 +141,7 @@ pub(crate) trait Mode {
     type Token: Copy;
     type Access: Access;
 
-    /// What is told of a thread that holds it.
+    /// What diagnosis notes of a thread that holds it.
     const KIND: Kind;
     const HOW: How;
 

@@ -25,7 +25,7 @@ macro_rules! owns_value {
             }
 
             $crate::facade::const_fn! {
-                /// Makes an unlocked lock with a name, under which [diagnosis](crate#diagnosis) tells of it.
+                /// Makes an unlocked lock with a name, under which [diagnosis](crate#diagnosis) shows it.
                 ///
                 $(#[$named])*
                 #[must_use]

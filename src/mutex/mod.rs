@@ -136,7 +136,7 @@ impl<T> Mutex<T> {
     }
 
     const_fn! {
-        /// Makes a mutex inside another object, of which nothing is told.
+        /// Makes a mutex inside another object, which diagnosis is not to show.
         #[inline]
         pub(crate) fn hidden(value: T) -> Self {
             Self::with(Identity::HIDDEN, value)
@@ -265,7 +265,7 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.lock_until(TimeLimit::until(deadline, call)).then(|| self.guard(call))
     }
 
-    /// Tells of a call of `lock_all` that is about to lock this, among others.
+    /// Notes a call of `lock_all` that is about to lock this, among others.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn announce(&self, timed: bool) {
         self.call().acquiring(timed);

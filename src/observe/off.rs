@@ -66,7 +66,7 @@ impl Identity {
     }
 }
 
-/// A public call, of which nothing is told.
+/// A public call, of which nothing is noted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a>(PhantomData<&'a ()>);
 

@@ -116,7 +116,7 @@ impl Once {
     }
 
     /// Does the same as [`call_once`](Self::call_once), but runs `f` even if another closure has panicked.
-    /// `f` is told so by its argument, which is [`OnceState::New`] or [`OnceState::Poisoned`].
+    /// `f` learns so from its argument, which is [`OnceState::New`] or [`OnceState::Poisoned`].
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! The locks of [`std::sync`], which tell of a panic: a user of those changes the `use` line and nothing
+//! The locks of [`std::sync`], which report a panic: a user of those changes the `use` line and nothing
 //! else.
 //!
 //! A thread that panics while it can change a guarded value may leave it half changed. The locks here

@@ -13,7 +13,7 @@ use crate::observe::Identity;
 use crate::raw::mutex::RawMutex;
 use crate::raw::poison::Poison;
 
-/// A mutual exclusion lock that tells of a panic of its holder: [`std::sync::Mutex`], with time-outs beside.
+/// A mutual exclusion lock that reports a panic of its holder: [`std::sync::Mutex`], with time-outs beside.
 ///
 /// Use it in place of `std`'s, or where a value may be left half changed by a panic and others must know.
 /// Where that cannot be, [`lockwork::Mutex`](crate::Mutex) needs no `unwrap`.

@@ -23,7 +23,7 @@ macro_rules! owns_value {
             }
 
             const_fn! {
-                /// Makes an unlocked lock with a name, under which [diagnosis](crate#diagnosis) tells of it.
+                /// Makes an unlocked lock with a name, under which [diagnosis](crate#diagnosis) shows it.
                 #[must_use]
                 #[inline]
                 pub fn named(name: &'static str, t: T) -> Self {

@@ -12,7 +12,7 @@ use crate::observe::Identity;
 use crate::raw::poison::Poison;
 use crate::rwlock::{self, RawRwLock, Reader, Writer};
 
-/// A reader-writer lock that tells of a panic of a writer: [`std::sync::RwLock`], with time-outs beside.
+/// A reader-writer lock that reports a panic of a writer: [`std::sync::RwLock`], with time-outs beside.
 ///
 /// Use it in place of `std`'s, or where a value may be left half changed by a panic and others must know.
 /// Where that cannot be, [`lockwork::RwLock`](crate::RwLock) needs no `unwrap`, and has an upgradable reader.

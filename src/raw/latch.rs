@@ -86,8 +86,8 @@ impl RawLatch {
         let mut count: usize = 1;
         while count > 0 {
             let more = count.checked_add(1).expect("WaitGroup::clone: too many members");
-            // Relaxed: nothing is handed over. Relaxed on failure: nothing is taken, and the caller is not
-            // told.
+            // Relaxed: nothing is handed over. Relaxed on failure: nothing is taken, and nothing is
+            // returned.
             // proof: latch.count_up
             match self.count.compare_exchange_weak(count, more, Relaxed, Relaxed) {
                 Ok(_) => return,

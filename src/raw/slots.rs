@@ -35,9 +35,10 @@
 //! 6. None of the users' code runs between reading the table and writing it: owners are the crate's own, and
 //!    values are dropped when the table is consistent. (Giving back a share frees memory and runs nothing.)
 //!
-//! At a thread's end each owner is told of its value, in the order of the objects' first uses. A value that
-//! is inserted meanwhile, by another's destructor, gets its turn in the next round; after [`ROUNDS`] of them
-//! the owners keep what is left, which bounds the end of a thread whose destructors insert again and again.
+//! At a thread's end each owner is called for its value, in the order of the objects' first uses. A value
+//! that is inserted meanwhile, by another's destructor, gets its turn in the next round; after [`ROUNDS`] of
+//! them the owners keep what is left, which bounds the end of a thread whose destructors insert again and
+//! again.
 //!
 //! Ordering: `slots.owner` is the exchange by which an object gets its owner, and `slots.share` goes from
 //! each share that is given back to the thread that frees the owner. An id is a number and nothing travels
@@ -333,7 +334,7 @@ struct Slot {
     share: Cell<Option<Share<dyn Owner>>>,
 }
 
-/// Slots are told by the offset of their bytes, a multiple of this.
+/// Slots are named by the offset of their bytes, a multiple of this.
 const SLOT: usize = 32;
 
 impl Slot {

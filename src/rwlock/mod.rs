@@ -454,13 +454,13 @@ impl<T: ?Sized> RwLock<T> {
         self.raw.write(TimeLimit::until(deadline, call)).then(|| self.write_guard(call))
     }
 
-    /// Tells of a call of `lock_all` that is about to read this, among others.
+    /// Notes a call of `lock_all` that is about to read this, among others.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn announce_read(&self, timed: bool) {
         self.call(How::Read).acquiring(timed);
     }
 
-    /// Tells of a call of `lock_all` that is about to write this, among others.
+    /// Notes a call of `lock_all` that is about to write this, among others.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn announce_write(&self, timed: bool) {
         self.call(How::Write).acquiring(timed);

@@ -175,7 +175,7 @@ impl Semaphore {
 
     const_fn! {
         /// Makes a semaphore with this many permits and a name, under which [diagnosis](crate#diagnosis)
-        /// tells of it.
+        /// shows it.
         ///
         /// # Panics
         ///

@@ -1,4 +1,4 @@
-//! [`Worker`]: a thread that can be told to stop.
+//! [`Worker`]: a thread that can be asked to stop.
 
 use std::fmt;
 use std::io;
@@ -79,7 +79,7 @@ struct Shared<T> {
 ///
 /// # Differences from `std` and Python
 ///
-/// From [`std::thread::spawn`]: the thread has a name and can be told to stop; it can be waited for with a
+/// From [`std::thread::spawn`]: the thread has a name and can be asked to stop; it can be waited for with a
 /// time limit; dropping the handle stops it. From Python's `threading.Thread`: there are no daemons, which
 /// end in the middle of something; [`detach`](Self::detach) comes closest.
 pub struct Worker<T = ()> {
@@ -147,7 +147,7 @@ impl<T: Send + 'static> Worker<T> {
 }
 
 impl<T> Worker<T> {
-    /// Tells the thread to stop. Does not wait for its end; callbacks of its token run here
+    /// Asks the thread to stop. Does not wait for its end; callbacks of its token run here
     /// ([`StopToken::on_stop`]).
     ///
     /// # Panics
@@ -169,7 +169,7 @@ impl<T> Worker<T> {
         !self.shared.ended.is_set()
     }
 
-    /// Blocks until the thread has ended, and returns its result. Does not tell it to stop.
+    /// Blocks until the thread has ended, and returns its result. Does not ask it to stop.
     ///
     /// # Errors
     ///
@@ -216,7 +216,7 @@ impl<T> Worker<T> {
         self.join_by(&Deadline::at(deadline).of_call(&self.call()))
     }
 
-    /// Lets the thread run on without a handle. It is not told to stop; a clone of its token can do that.
+    /// Lets the thread run on without a handle. It is not asked to stop; a clone of its token can do that.
     ///
     /// ```
     /// let worker = lockwork::Worker::spawn("background", |stop| stop.wait());

@@ -1,4 +1,4 @@
-//! What is told of locks that were taken against an order.
+//! The report of locks that were taken against an order.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -69,7 +69,7 @@ per_process! {
     static USED: AtomicU32 = AtomicU32::new(0);
 }
 
-/// Begins anew: nothing was seen. `keep` says whether a thread that is told of an inversion goes on, and the
+/// Begins anew: nothing was seen. `keep` says whether a thread whose inversion is reported goes on, and the
 /// inversion is to be reported once; `timed` whether cycles are reported that a time-out ends.
 pub(super) fn configure(keep: bool, timed: bool) {
     let rules = Rules { timed, keep };

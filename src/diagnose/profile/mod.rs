@@ -186,7 +186,7 @@ fn record_if_counted<'a>(called: &Called) -> Option<&'a Record> {
 }
 
 /// Notes that a call cannot go on at once. Returns the number of the lock, for [`acquired`] or [`gave_up`],
-/// as the thread may get there with another if what is told was changed meanwhile.
+/// as the thread may get there with another if what sessions note was changed meanwhile.
 pub(super) fn contended(new: &Called) -> u64 {
     let Some(record) = record_if_counted(new) else { return 0 };
     let now = nanos();

@@ -21,7 +21,7 @@ use crate::observe::{Called, Kind, Label};
 /// A place in the source.
 pub(super) type At = Location<'static>;
 
-/// The places that are told apart as those where one lock is taken; time of others is charged to none.
+/// The places that are kept separate as those where one lock is taken; time of others is charged to none.
 pub(super) const HOLDERS: usize = 16;
 
 /// What each place was charged, and, last, what was charged to none.

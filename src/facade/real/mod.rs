@@ -232,7 +232,7 @@ pub(crate) struct Deadline {
 impl Deadline {
     pub(crate) const NEVER: Self = Self { at: None, subject: Subject::NONE, waited: Waited::NOT_YET };
 
-    /// Makes a deadline `timeout` from now. One too far away to be told is never.
+    /// Makes a deadline `timeout` from now. One too far away for the clock is never.
     pub(crate) fn after(timeout: Duration) -> Self {
         Self { at: platform::now().checked_add(timeout), ..Self::NEVER }
     }
@@ -241,7 +241,7 @@ impl Deadline {
         Self { at: Some(instant), ..Self::NEVER }
     }
 
-    /// Returns the same for `call`, unless nothing is told of that.
+    /// Returns the same for `call`, unless diagnosis is not to know of that call.
     #[inline]
     pub(crate) fn of_call(self, call: &Call<'_>) -> Self {
         Self { subject: call.subject().or(self.subject), waited: self.waited.of_call(), ..self }

@@ -12,7 +12,7 @@ use crate::facade::platform::{self, thread_local};
 ///
 /// A thread has one park token, and its own code may be using it: the thread that calls `unpark` on the
 /// thread for a purpose of its own while we wait must find its token still there afterwards. Two tokens that
-/// arrive together are one, so no return of `park` can be told to be ours alone; a wait that parked at all
+/// arrive together are one, so no return of `park` can be known to be ours alone; a wait that parked at all
 /// therefore leaves the token set. A token too many is a spurious return, which `thread::park` announces; a
 /// token too few would be a hang.
 ///

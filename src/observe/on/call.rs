@@ -15,7 +15,7 @@ pub(super) enum Which<'a> {
 }
 
 impl Which<'_> {
-    /// Returns the object's number. `None` if nothing is told of it.
+    /// Returns the object's number. `None` if diagnosis is not to know of it.
     #[inline(always)]
     pub(super) fn id(self) -> Option<u64> {
         match self {

@@ -119,7 +119,7 @@ fn leave(entry: &'static Entry, number: u64) {
     }
 }
 
-/// Clears an entry where it is told of, and where the entry is not the calling thread's.
+/// Clears an entry that diagnosis notes, or that is not the calling thread's.
 #[cold]
 #[inline(never)]
 fn leave_otherwise(entry: &'static Entry, number: u64) {
@@ -156,7 +156,7 @@ impl HeldHere {
         Self(Held::new(call))
     }
 
-    /// Enters what is told of, in any case.
+    /// Enters a lock, whether or not a session notes locks.
     pub(crate) fn always(subject: Subject) -> Self {
         Self(subject.0.map_or(Held::NONE, |called| Held::push_called(&called)))
     }

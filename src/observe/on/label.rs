@@ -120,7 +120,7 @@ impl Identity {
     #[allow(clippy::declare_interior_mutable_const, reason = "what a constructor begins with")]
     pub(crate) const NONE: Self = Self { label: Label::None, id: AtomicU64::new(0) };
 
-    /// The identity of an object inside another, of which nothing is told.
+    /// The identity of an object inside another, which diagnosis is not to show.
     #[allow(clippy::declare_interior_mutable_const, reason = "as above")]
     pub(crate) const HIDDEN: Self = Self { label: Label::Hidden, id: AtomicU64::new(0) };
 

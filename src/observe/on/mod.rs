@@ -63,19 +63,19 @@ pub(crate) trait Observer {
     /// Returns whether [`acquiring`](Self::acquiring) would find nothing new for a thread of this chain.
     /// Takes no lock and allocates nothing.
     fn is_known(&self, held: u64, wanted: u64, mode: Mode, timed: bool) -> bool;
-    /// Tells that a thread that holds something is about to lock by a call that may wait, for a limited time
+    /// Notes that a thread that holds something is about to lock by a call that may wait, for a limited time
     /// or not.
     fn acquiring(&self, new: &Called, timed: bool);
-    /// Tells that a call for a lock could not go on at once. The result comes back with the thread's next
+    /// Notes that a call for a lock could not go on at once. The result comes back with the thread's next
     /// [`acquired`](Self::acquired) or [`gave_up`](Self::gave_up), be that of the same call or of another.
     fn contended(&self, new: &Called, timed: bool) -> u64;
-    /// Tells that a thread has locked; it has slept before or not.
+    /// Notes that a thread has locked; it has slept before or not.
     fn acquired(&self, new: &Called, token: u64, parked: bool);
-    /// Tells that a call got nothing before its time-out.
+    /// Notes that a call got nothing before its time-out.
     fn gave_up(&self, new: &Called, token: u64, parked: bool);
-    /// Tells that a thread is about to unlock.
+    /// Notes that a thread is about to unlock.
     fn releasing(&self, holding: &Holding);
-    /// Tells that there will be no more calls about this object.
+    /// Notes that there will be no more calls about this object.
     fn gone(&self, id: u64);
 }
 
@@ -86,7 +86,7 @@ fn first() {
 }
 
 impl Call<'_> {
-    /// Tells of a call that is about to lock. To be called before anything has changed: it may panic.
+    /// Notes a call that is about to lock. To be called before anything has changed: it may panic.
     #[inline(always)]
     pub(crate) fn acquiring(&self, timed: bool) {
         let level = level();
@@ -135,7 +135,7 @@ impl Call<'_> {
         }
     }
 
-    /// Tells of a call that could not go on at once. To be called before the thread queues: it may panic.
+    /// Notes a call that could not go on at once. To be called before the thread queues: it may panic.
     #[inline(always)]
     pub(crate) fn contended(&self, timed: bool) {
         if level() != 0 && !self.is_unknown() {
@@ -164,7 +164,7 @@ impl Call<'_> {
         set_contended(Contended { token, parked: false });
     }
 
-    /// Tells of a call without a limit that could not go on at once, and returns its deadline. What it is
+    /// Notes a call without a limit that could not go on at once, and returns its deadline. What it is
     /// made of goes by registers.
     #[inline(always)]
     pub(crate) fn endless(self) -> Deadline {
@@ -180,7 +180,7 @@ impl Call<'_> {
         Deadline::NEVER.of_call(&call)
     }
 
-    /// Tells of such a call that got nothing before its time-out.
+    /// Notes such a call that got nothing before its time-out.
     #[inline(always)]
     pub(crate) fn gave_up(&self) {
         if level() & PROFILE != 0 && !self.is_unknown() {

@@ -13,7 +13,7 @@
 //! | 0 | 0 | less than parties | filling; at 0 no thread is inside | arrives: its index is the count |
 //! | 0 | 0 | parties, or more with visitors | complete: all have arrived, the last runs the action | waits to enter, or without an action trips it |
 //! | 1 | 0 | some | broken by a time-out, a panic or `reset`; members or visitors have yet to leave | waits to enter |
-//! | 1 | 1 | any | aborted | is told so, and does not arrive |
+//! | 1 | 1 | any | aborted | learns so, and does not arrive |
 //!
 //! Any state but "no thread is inside" may have SLEEPERS: a thread went to sleep in it, to be released or to
 //! enter. BROKEN without ABORTED and with a count of 0 does not exist: that exchange begins the next

@@ -6,9 +6,9 @@ use super::state::{Role, State, is_member};
 use crate::facade::{Deadline, Releasing, reached};
 use crate::wait::{LockedQueue, Place, SpinWait, Waiter, WakeList, Wakeup};
 
-/// A member is told that its round has tripped. (An entrant is told to look again, by either.)
+/// For a member: its round has tripped. (For an entrant either of the two means: look again.)
 pub(super) const TRIPPED: Wakeup = Wakeup::HANDOFF;
-/// A member is told that its round was broken, and that it is not counted any more.
+/// For a member: its round was broken, and it is not counted any more.
 const CANCELLED: Wakeup = Wakeup::WOKEN;
 
 impl RawBarrier {
@@ -52,8 +52,8 @@ impl RawBarrier {
         }
     }
 
-    /// Ends a section under the queue lock. If it is `due` to wake sleepers, or was told to meanwhile, it
-    /// takes out those of earlier generations, which have ended, and if the present one is broken those of
+    /// Ends a section under the queue lock. If it is `due` to wake sleepers, or this was delegated meanwhile,
+    /// it takes out those of earlier generations, which have ended, and if the present one is broken those of
     /// this one as well. (There are no members of an earlier one that was broken: those were taken out before
     /// it could end, by invariant 6.)
     fn end_section(&self, locked: LockedQueue<'_>, mut due: bool) {
