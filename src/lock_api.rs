@@ -65,6 +65,15 @@ pub struct RawMutex(mutex::RawMutex);
 /// });
 /// assert_eq!(tickets.into_inner(), 2);
 /// ```
+///
+/// # Fairness
+///
+/// First in, first out: an unlock hands the lock to the first thread in the queue, and the lock is free only
+/// if the queue is empty. A thread that spins and has not queued yet has no place in that order.
+///
+/// # Blocking, memory ordering, reentrancy and deadlock, panics
+///
+/// Those of [`Mutex`](crate::Mutex).
 #[derive(Debug)]
 pub struct RawFairMutex(mutex::RawMutex);
 

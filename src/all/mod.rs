@@ -81,6 +81,10 @@ use crate::{Mutex, RwLock};
 /// otherwise always be in, and is handed a lock that is never free. In the simulator 2, 8 and 64 threads in
 /// opposite orders, beside others that nest the same locks the other way round, are all served.
 ///
+/// # Memory ordering
+///
+/// That of each lock: what its last holder did before it unlocked happens before the call returns.
+///
 /// # Reentrancy and deadlock
 ///
 /// It does not help against a lock that the caller holds already: waiting for that one is a deadlock, and so
@@ -88,7 +92,9 @@ use crate::{Mutex, RwLock};
 ///
 /// # Panics
 ///
-/// If the same lock stands in the set twice, also twice for reading; then nothing was locked.
+/// If the same lock stands in the set twice, also twice for reading; then nothing was locked. And if an
+/// `RwLock` that is to be read has [as many readers as it counts](RwLock#panics); `try_lock_all` and the
+/// timed forms return `None` then.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -160,8 +160,9 @@ face! {
     ///
     /// # Panics
     ///
-    /// If the items' [`Ord`] panics, the panic comes out of the call. In a put the new item is dropped then,
-    /// in a get no item is lost, and all others stay, in order.
+    /// As a [`BoundedBuffer`](crate::BoundedBuffer#panics). If the items' [`Ord`] panics, the panic comes out
+    /// of the call. In a put the new item is dropped then, in a get no item is lost, and all others stay, in
+    /// order.
     ///
     /// # Differences from Python
     ///

@@ -84,6 +84,10 @@ face! {
     ///
     /// What a thread did before it put an item happens before the get that returns the item.
     ///
+    /// # Panics
+    ///
+    /// As a [`BoundedBuffer`](crate::BoundedBuffer#panics).
+    ///
     /// # Differences from Python
     ///
     /// `queue.LifoQueue` may be without a limit: that is a capacity of [`usize::MAX`]. Memory follows the

@@ -35,6 +35,11 @@ use crate::raw::once::{Kind, Passed, RawOnce};
 ///
 /// A use parks while another thread makes the value. Once the value is there, a use is one atomic load.
 ///
+/// # Fairness
+///
+/// The first thread that comes runs the function. The others are released together when it has returned or
+/// panicked.
+///
 /// # Memory ordering
 ///
 /// What the function did happens before every use of the value.

@@ -121,6 +121,9 @@ pub struct RwLockReadGuard<'a, T: ?Sized> {
 
 /// The right to read the value of a [`RwLock`] beside other readers, and to become its writer, given by
 /// [`RwLock::upgradable_read`] and its variants. Dropping it unlocks.
+///
+/// Not [`Send`]; [`ArcRwLockUpgradableReadGuard`] is. Its methods are associated functions, called as
+/// `RwLockUpgradableReadGuard::upgrade(guard)`, so that they never hide one of the value's own.
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct RwLockUpgradableReadGuard<'a, T: ?Sized> {

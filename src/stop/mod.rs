@@ -71,6 +71,11 @@ use registry::{Registered, Shared};
 /// [`stop`](Self::stop) lasts as long as the callbacks that it runs, and the drop of the last handle as long
 /// as the destructors of those that were not run. Nothing else of a source blocks.
 ///
+/// # Fairness
+///
+/// A stop releases all threads that wait for a token together, and then runs the callbacks in the order in
+/// which they were registered.
+///
 /// # Memory ordering
 ///
 /// What a thread did before the [`stop`](Self::stop) that was the first happens before what follows a call
@@ -181,11 +186,17 @@ impl fmt::Debug for StopSource {
 ///
 /// # Blocking
 ///
-/// Waits as an [`Event`] does. [`stop`](Self::stop) lasts as long as the callbacks that it runs.
+/// Waits as an [`Event`] does. [`stop`](Self::stop) lasts as long as the callbacks that it runs, and
+/// [`on_stop`](Self::on_stop) of a source that was stopped before as long as its callback.
 ///
-/// # Memory ordering
+/// # Fairness, memory ordering, reentrancy and deadlock
 ///
-/// As of a [`StopSource`].
+/// Those of a [`StopSource`].
+///
+/// # Panics
+///
+/// [`stop`](Self::stop), and [`on_stop`](Self::on_stop) of a source that was stopped before, with the panic
+/// of a callback that they run. The drop of the last source and token, as for a [`StopSource`].
 #[derive(Clone, Default)]
 pub struct StopToken(Arc<Shared>);
 
@@ -249,36 +260,24 @@ impl StopToken {
     ///
     /// The callback runs while the thread that registered it does something else. If it is to wake that
     /// thread from a wait, make sure that it cannot come between that thread's look at the token and its
-    /// wait: register first, and have the callback take the lock under which the thread looks.
+    /// wait: register first, and have the callback take the lock under which the thread looks. The guide has
+    /// the whole of it for [a condition variable](crate::guide::stopping#a-condition-variable).
     ///
     /// # Panics
     ///
     /// If the callback runs here and panics, so does this call.
     ///
     /// ```
-    /// use lockwork::{Condvar, Mutex, StopSource};
-    /// use std::{sync::Arc, thread};
+    /// use lockwork::{Event, StopSource};
+    /// use std::sync::Arc;
     ///
-    /// let source = StopSource::new();
-    /// let jobs = Arc::new((Mutex::new(Vec::<u32>::new()), Condvar::new()));
-    /// let worker = thread::spawn({
-    ///     let (stop, jobs) = (source.token(), Arc::clone(&jobs));
-    ///     move || {
-    ///         // Before the mutex is locked, so that it is dropped after the mutex is unlocked.
-    ///         let _wake = stop.on_stop({
-    ///             let jobs = Arc::clone(&jobs);
-    ///             move || {
-    ///                 drop(jobs.0.lock());
-    ///                 jobs.1.notify_all();
-    ///             }
-    ///         });
-    ///         let mut queue = jobs.0.lock();
-    ///         jobs.1.wait_while(&mut queue, |queue| queue.is_empty() && !stop.is_stopped());
-    ///         queue.pop()
-    ///     }
+    /// let (source, cancelled) = (StopSource::new(), Arc::new(Event::new()));
+    /// let _guard = source.token().on_stop({
+    ///     let cancelled = Arc::clone(&cancelled);
+    ///     move || cancelled.set()
     /// });
     /// source.stop();
-    /// assert_eq!(worker.join().unwrap(), None);
+    /// assert!(cancelled.is_set());
     /// ```
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn on_stop<F>(&self, f: F) -> StopGuard
@@ -335,6 +334,18 @@ impl fmt::Debug for StopToken {
 /// source.stop();
 /// assert!(!cancelled.is_set());
 /// ```
+///
+/// # Blocking
+///
+/// Dropping the guard blocks while its callback runs in another thread, without a time limit.
+///
+/// # Memory ordering
+///
+/// What the callback did happens before the return of the drop.
+///
+/// # Panics
+///
+/// A drop that takes the callback back panics if the destructor of something that the callback captured does.
 ///
 /// # Reentrancy and deadlock
 ///

@@ -95,11 +95,18 @@ impl ThreadPool {
     /// assert_eq!(sum(&ThreadPool::new(1), &numbers), 499_500);
     /// ```
     ///
+    /// The wait at the end has no time limit.
+    ///
+    /// # Memory ordering
+    ///
+    /// What a thread did before it spawned a task happens before the task, and what the tasks did happens
+    /// before this call returns.
+    ///
     /// # Panics
     ///
     /// If `f` panics, so does this, after the wait. Otherwise, if a task panicked and its [`ScopedTask`] was
-    /// dropped without a join, the first such panic is resumed here. (The panic of one
-    /// that was forgotten is lost.)
+    /// dropped without a join, the first such panic is resumed here. (The panic of a task whose handle was
+    /// forgotten is lost.)
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn scope<'env, F, R>(&'env self, f: F) -> R
     where

@@ -196,6 +196,11 @@ impl fmt::Debug for TaskId {
 /// pool has only one thread. The timed forms do not, because they could not stop in time; they wait for
 /// another thread to do it, unless they may wait indefinitely ([`Duration::MAX`]).
 ///
+/// # Fairness
+///
+/// A task begins in its turn in the [pool's queue](crate::ThreadPool#fairness), or when it is joined. Its
+/// callbacks run in the order in which they were registered.
+///
 /// # Memory ordering
 ///
 /// What was done before a task was submitted happens before it runs, and what it does before its result is
@@ -210,7 +215,7 @@ impl fmt::Debug for TaskId {
 ///
 /// # Panics
 ///
-/// A panic of the task is a value, [`TaskError::Panicked`].
+/// Never because the task has panicked: that is a value, [`TaskError::Panicked`].
 ///
 /// # Differences from `std` and Python
 ///

@@ -57,8 +57,7 @@ struct Shared<T> {
 /// # Blocking
 ///
 /// Stopping is a request: the thread ends when its closure returns. [`StopToken::wait_for`] is a sleep that
-/// the request ends. Dropping a worker stops it and waits for
-/// its end.
+/// the request ends. Dropping a worker stops it and waits for its end, without a time limit.
 ///
 /// # Memory ordering
 ///
@@ -74,8 +73,9 @@ struct Shared<T> {
 ///
 /// # Panics
 ///
-/// [`spawn`](Self::spawn) panics if the system gives no thread. A panic of the thread is a value,
-/// [`TaskError::Panicked`]; dropping the worker drops it, and any panic of a callback of its token.
+/// [`spawn`](Self::spawn) panics if the system gives no thread or the name has a zero byte in it, and
+/// [`stop`](Self::stop) with the panic of a callback of the worker's token. A panic of the thread is a value,
+/// [`TaskError::Panicked`]; dropping the worker drops that value, and any panic of a callback.
 ///
 /// # Differences from `std` and Python
 ///
