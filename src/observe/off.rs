@@ -6,31 +6,7 @@ use std::time::Instant;
 use super::{Kind, Mode};
 use crate::facade::{Deadline, const_fn};
 
-/// A class of locks: a name that they have in common, and their rank, the place where they stand in the order
-/// in which a thread may lock locks of several classes.
-///
-/// A thread that holds a lock of one class locks only locks of classes of a greater rank. With the feature
-/// `diagnose` a lock taken against that order is reported; without it this stores nothing.
-///
-/// ```
-/// use lockwork::{LockClass, Mutex};
-/// use std::thread;
-///
-/// static ACCOUNTS: LockClass = LockClass::new("account", 1);
-/// static LOG: LockClass = LockClass::new("log", 2);
-///
-/// let (account, log) = (Mutex::of(&ACCOUNTS, 100), Mutex::of(&LOG, Vec::new()));
-/// thread::scope(|s| {
-///     for _ in 0..2 {
-///         s.spawn(|| {
-///             let mut account = account.lock();
-///             *account -= 10;
-///             log.lock().push(*account);
-///         });
-///     }
-/// });
-/// assert_eq!(*log.lock(), [90, 80]);
-/// ```
+#[doc = include_str!("../../docs/lock_class.md")]
 #[derive(Debug)]
 pub struct LockClass(());
 
