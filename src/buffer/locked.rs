@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::wait::{Side, Store};
 use crate::facade::{Deadline, const_fn};
 use crate::mutex::{Mutex, MutexGuard};
+use crate::observe::Kind;
 use crate::ring::{Due, Enqueued, Look, No, Node, Owner, Place, Sleepers, Slept, Stamp, Wake};
 
 /// A collection that decides which item leaves next.
@@ -13,6 +14,8 @@ use crate::ring::{Due, Enqueued, Look, No, Node, Owner, Place, Sleepers, Slept, 
 pub(super) trait Collection {
     type Item;
 
+    /// What is told of its buffer.
+    const KIND: Kind;
     /// How many items of an iterator are put together.
     const CHUNK: usize;
 
@@ -162,6 +165,7 @@ impl<C: Collection> State<C> {
 impl<C: Collection> Store for Locked<C> {
     type Item = C::Item;
 
+    const KIND: Kind = C::KIND;
     const CHUNK: usize = C::CHUNK;
 
     fn capacity(&self) -> usize {

@@ -185,6 +185,11 @@ impl<T> BoundedBuffer<T> {
         }
     }
 
+    /// Makes the buffer of a channel.
+    pub(crate) fn of_channel(capacity: usize) -> Self {
+        Self { core: Core::new(Ring::new(capacity), Identity::CHANNEL) }
+    }
+
     /// Puts an item at the end, blocking while the buffer is full.
     ///
     /// # Errors

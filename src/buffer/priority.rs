@@ -7,7 +7,7 @@ use super::face::face;
 use super::locked::{Collection, Locked, give_back};
 use super::wait::Core;
 use crate::facade::{TimeLimit, const_fn};
-use crate::observe::{Identity, Mode};
+use crate::observe::{Identity, Kind, Mode};
 
 /// A binary heap, greatest first, first in first out among equals.
 ///
@@ -42,6 +42,7 @@ const fn parent(index: usize) -> usize {
 impl<T: Ord> Collection for Heap<T> {
     type Item = T;
 
+    const KIND: Kind = Kind::PriorityBuffer;
     /// A comparison that panics shall take no other item with it.
     const CHUNK: usize = 1;
 

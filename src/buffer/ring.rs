@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 
 use super::wait::{Side, Store};
 use crate::facade::{Deadline, reached};
+use crate::observe::Kind;
 use crate::ring::{Due, Enqueued, Look, No, Node, Owner, Place, Ring, Sleepers, Slept, Stamp, Wake};
 
 impl<T> Store for Ring<T> {
     type Item = T;
 
+    const KIND: Kind = Kind::Buffer;
     const CHUNK: usize = 64;
 
     #[inline]

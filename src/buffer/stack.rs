@@ -6,7 +6,7 @@ use super::face::face;
 use super::locked::{Collection, Locked, give_back};
 use super::wait::Core;
 use crate::facade::{TimeLimit, const_fn};
-use crate::observe::{Identity, Mode};
+use crate::observe::{Identity, Kind, Mode};
 
 /// Items in the order in which they came; the last leaves first.
 pub(super) struct Stack<T>(Vec<T>);
@@ -14,6 +14,7 @@ pub(super) struct Stack<T>(Vec<T>);
 impl<T> Collection for Stack<T> {
     type Item = T;
 
+    const KIND: Kind = Kind::StackBuffer;
     const CHUNK: usize = 64;
 
     fn len(&self) -> usize {

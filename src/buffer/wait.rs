@@ -16,6 +16,8 @@ use crate::ring::{Due, Enqueued, Look, No, Node, Place, Sleepers, Slept, Stamp, 
 pub(super) trait Store {
     type Item;
 
+    /// What is told of it.
+    const KIND: Kind;
     /// The most items that `put_all` takes from its iterator before it puts them.
     const CHUNK: usize;
 
@@ -127,7 +129,7 @@ impl<S: Store> Core<S> {
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn call(&self, mode: Mode) -> Call<'_> {
-        Call::new(Kind::Buffer, mode, &self.identity)
+        Call::new(self.identity.kind_or(S::KIND), mode, &self.identity)
     }
 
     pub(super) fn len(&self) -> usize {

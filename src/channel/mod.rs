@@ -112,7 +112,7 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 }
 
 fn halves<T>(limit: Option<usize>) -> (Sender<T>, Receiver<T>) {
-    let buffer = BoundedBuffer::new(limit.unwrap_or(usize::MAX));
+    let buffer = BoundedBuffer::of_channel(limit.unwrap_or(usize::MAX));
     let channel = Arc::new(Channel { buffer, limit });
     let senders = Arc::new(Senders(Arc::clone(&channel)));
     let receivers = Arc::new(Receivers(Arc::clone(&channel)));

@@ -54,10 +54,10 @@ fn blockers(threads: &[ThreadState], at: usize) -> Vec<Because> {
             let same = hold.kind == wait.kind && hold.id == wait.id && !hold.shared && !own(by, hold.mode);
             same && match wait.kind {
                 Kind::Mutex | Kind::RwLock | Kind::ReentrantMutex => hold.mode.excludes(wait.mode),
-                Kind::Task | Kind::Worker => wait.mode == Mode::Join && hold.mode == Mode::Run,
+                Kind::Task | Kind::Worker => hold.mode == Mode::Run,
                 Kind::Pool => matches!(wait.mode, Mode::Join | Mode::Wait) && hold.mode == Mode::Run,
                 Kind::Stop => wait.mode == Mode::Join && hold.mode == Mode::Run,
-                Kind::Once => hold.mode == Mode::Init,
+                Kind::Once | Kind::OnceLock | Kind::LazyLock => hold.mode == Mode::Init,
                 _ => false,
             }
         };

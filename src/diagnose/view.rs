@@ -57,7 +57,7 @@ impl Wait {
     /// limit.
     #[must_use]
     pub fn call(&self) -> String {
-        call_name(self.kind, self.mode)
+        self.kind.call(self.mode)
     }
 
     /// Returns whether it is a reader's, and `other` that of a writer which holds it back: new readers wait
@@ -70,20 +70,6 @@ impl Wait {
             && (other.kind, other.id) == (self.kind, self.id)
             && other.mode.is_exclusive()
             && (self.mode == Mode::Read || other.since < self.since)
-    }
-}
-
-/// Returns the name by which a user calls it.
-pub(super) fn call_name(kind: Kind, mode: Mode) -> String {
-    match (kind, mode) {
-        (Kind::Several, Mode::Join) => "wait_all or wait_first".to_owned(),
-        (Kind::Several, _) => "wait_any".to_owned(),
-        (Kind::RwLock, Mode::Upgrade) => "RwLockUpgradableReadGuard::upgrade".to_owned(),
-        (Kind::Pool, Mode::Put) => "ThreadPool::submit".to_owned(),
-        (Kind::Pool, Mode::Wait) => "ThreadPool::scope".to_owned(),
-        (Kind::Stop, Mode::Join) => "StopGuard::drop".to_owned(),
-        (Kind::Pool, Mode::Get) => "a pool's thread, for a task".to_owned(),
-        _ => format!("{}::{}", kind.name(), mode.name()),
     }
 }
 

@@ -25,10 +25,20 @@ pub enum Kind {
     Latch,
     /// A [`WaitGroup`](crate::WaitGroup).
     WaitGroup,
-    /// A buffer or a [`channel`](crate::channel).
+    /// A [`BoundedBuffer`](crate::BoundedBuffer).
     Buffer,
-    /// A [`Once`](crate::Once), [`OnceLock`](crate::OnceLock) or [`LazyLock`](crate::LazyLock).
+    /// A [`PriorityBuffer`](crate::PriorityBuffer).
+    PriorityBuffer,
+    /// A [`StackBuffer`](crate::StackBuffer).
+    StackBuffer,
+    /// A [`channel`](crate::channel).
+    Channel,
+    /// A [`Once`](crate::Once).
     Once,
+    /// A [`OnceLock`](crate::OnceLock).
+    OnceLock,
+    /// A [`LazyLock`](crate::LazyLock).
+    LazyLock,
     /// A [`StopToken`](crate::StopToken) or a callback of one.
     Stop,
     /// A task of a pool.
@@ -42,7 +52,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Mutex,
         Self::RwLock,
         Self::ReentrantMutex,
@@ -54,7 +64,12 @@ impl Kind {
         Self::Latch,
         Self::WaitGroup,
         Self::Buffer,
+        Self::PriorityBuffer,
+        Self::StackBuffer,
+        Self::Channel,
         Self::Once,
+        Self::OnceLock,
+        Self::LazyLock,
         Self::Stop,
         Self::Task,
         Self::Worker,
@@ -67,6 +82,47 @@ impl Kind {
     #[inline]
     pub const fn is_lock(self) -> bool {
         matches!(self, Self::Mutex | Self::RwLock | Self::ReentrantMutex)
+    }
+
+    /// Returns whether a wait in that mode ends by what one thread holds or runs. What ends the others is a
+    /// signal, room or an item, which any thread may give.
+    pub(crate) const fn has_holder(self, mode: Mode) -> bool {
+        match self {
+            Self::Mutex | Self::RwLock | Self::ReentrantMutex => true,
+            Self::Task | Self::Worker | Self::Pool => true,
+            Self::Once | Self::OnceLock | Self::LazyLock => true,
+            Self::Stop => matches!(mode, Mode::Join),
+            _ => false,
+        }
+    }
+
+    /// Returns the kind of what makes a value once, by the public call: `OnceLock::wait`, say.
+    pub(crate) fn of_once(call: &str) -> Self {
+        match call.split_once("::") {
+            Some(("OnceLock", _)) => Self::OnceLock,
+            Some(("LazyLock", _)) => Self::LazyLock,
+            _ => Self::Once,
+        }
+    }
+
+    /// Returns the name by which a user calls it.
+    pub(crate) fn call(self, mode: Mode) -> String {
+        match (self, mode) {
+            (Self::Several, Mode::Join) => "wait_all".to_owned(),
+            (Self::Several | Self::Task, Mode::First) => "wait_first".to_owned(),
+            (Self::Several | Self::Task, Mode::Get) => "AsCompleted::next".to_owned(),
+            (Self::Several, _) => "wait_any".to_owned(),
+            (Self::RwLock, Mode::Upgrade) => "RwLockUpgradableReadGuard::upgrade".to_owned(),
+            (Self::Pool, Mode::Put) => "ThreadPool::submit".to_owned(),
+            (Self::Pool, Mode::Wait) => "ThreadPool::scope".to_owned(),
+            (Self::Stop, Mode::Join) => "StopGuard::drop".to_owned(),
+            (Self::Pool, Mode::Get) => "a pool's thread, for a task".to_owned(),
+            (Self::Channel, Mode::Put) => "Sender::send".to_owned(),
+            (Self::Channel, Mode::Get) => "Receiver::recv".to_owned(),
+            (Self::OnceLock, Mode::Init) => "OnceLock::get_or_init".to_owned(),
+            (Self::LazyLock, _) => "LazyLock::force".to_owned(),
+            _ => format!("{}::{}", self.name(), mode.name()),
+        }
     }
 
     /// Returns the name of its type.
@@ -84,7 +140,12 @@ impl Kind {
             Self::Latch => "Latch",
             Self::WaitGroup => "WaitGroup",
             Self::Buffer => "BoundedBuffer",
+            Self::PriorityBuffer => "PriorityBuffer",
+            Self::StackBuffer => "StackBuffer",
+            Self::Channel => "channel",
             Self::Once => "Once",
+            Self::OnceLock => "OnceLock",
+            Self::LazyLock => "LazyLock",
             Self::Stop => "StopToken",
             Self::Task => "Task",
             Self::Worker => "Worker",
@@ -121,6 +182,8 @@ pub enum Mode {
     Get,
     /// Waits for the end of what was begun.
     Join,
+    /// Waits for the first end of several.
+    First,
     /// Initialises, or waits for another thread that does.
     Init,
     /// Runs a task or a worker. Others wait for its end.
@@ -128,7 +191,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Lock,
         Self::Read,
         Self::ReadRecursive,
@@ -140,6 +203,7 @@ impl Mode {
         Self::Put,
         Self::Get,
         Self::Join,
+        Self::First,
         Self::Init,
         Self::Run,
     ];
@@ -177,6 +241,7 @@ impl Mode {
             Self::Put => "put",
             Self::Get => "get",
             Self::Join => "join",
+            Self::First => "wait_first",
             Self::Init => "call_once",
             Self::Run => "run",
         }

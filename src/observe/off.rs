@@ -26,6 +26,12 @@ pub(crate) struct Identity(());
 impl Identity {
     pub(crate) const NONE: Self = Self(());
     pub(crate) const HIDDEN: Self = Self(());
+    pub(crate) const CHANNEL: Self = Self(());
+
+    #[inline]
+    pub(crate) fn kind_or(&self, kind: Kind) -> Kind {
+        kind
+    }
 
     const_fn! {
         #[inline]

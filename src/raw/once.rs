@@ -221,7 +221,7 @@ impl RawOnce {
     ) -> Passed {
         match self.enter(kind, deadline, call) {
             Entered::Passed(passed) => passed,
-            Entered::Running(before) => self.run(poisons, before, init),
+            Entered::Running(before) => self.run(poisons, before, call, init),
         }
     }
 
@@ -242,7 +242,8 @@ impl RawOnce {
 
     #[track_caller]
     fn enter(&self, kind: Kind, deadline: &Deadline, call: &'static str) -> Entered {
-        let call_at = Call::at(observe::Kind::Once, Mode::Init, self);
+        let mode = if kind.runs() { Mode::Init } else { Mode::Wait };
+        let call_at = Call::at(observe::Kind::of_once(call), mode, self);
         call_at.acquiring(!deadline.is_never());
         let deadline = &deadline.clone().of_call(&call_at);
         loop {
@@ -287,14 +288,20 @@ impl RawOnce {
 
     /// Runs an initialiser in the thread that has RUNNING.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn run(&self, poisons: bool, before: Stage, init: &mut dyn FnMut(Stage) -> bool) -> Passed {
+    fn run(
+        &self,
+        poisons: bool,
+        before: Stage,
+        call: &'static str,
+        init: &mut dyn FnMut(Stage) -> bool,
+    ) -> Passed {
         let outer = INNERMOST.with(Cell::get).unwrap_or(ptr::null());
         let frame = Frame { once: self, outer };
         INNERMOST.with(|innermost| innermost.set(&raw const frame));
         let end = if poisons { End::Poisoned } else { End::Failed };
         let mut running = Running { once: self, outer, end };
         // Ends before the others are woken.
-        let _held = HeldHere::new(Call::at(observe::Kind::Once, Mode::Init, self));
+        let _held = HeldHere::new(Call::at(observe::Kind::of_once(call), Mode::Init, self));
         let completed = init(before);
         running.end = if completed { End::Completed } else { End::Failed };
         if completed { Passed::Done } else { Passed::Failed }

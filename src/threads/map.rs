@@ -218,8 +218,8 @@ impl<T> fmt::Debug for Map<T> {
 }
 
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-fn awaits() -> observe::Call<'static> {
-    observe::Call::at(observe::Kind::Several, observe::Mode::Join, std::ptr::null::<()>())
+fn submits(pool: &Arc<Shared>) -> observe::Call<'static> {
+    observe::Call::at(observe::Kind::Pool, observe::Mode::Put, Arc::as_ptr(pool))
 }
 
 type Call<T> = Box<dyn FnOnce() -> T + Send>;
@@ -265,11 +265,8 @@ where
     /// ```
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_result(&mut self) -> Option<Result<T, TaskError>> {
-        self.fill(&Deadline::NEVER.of_call(&observe::Call::at(
-            observe::Kind::Several,
-            observe::Mode::Join,
-            std::ptr::from_ref(self),
-        )));
+        let deadline = Deadline::NEVER.of_call(&submits(&self.pool));
+        self.fill(&deadline);
         #[allow(clippy::manual_map, reason = "a closure would be the caller")]
         match self.pop() {
             Some(task) => Some(task.join()),
@@ -291,7 +288,8 @@ where
         if timeout == Duration::MAX {
             return Ok(self.next_result());
         }
-        self.next_by(&Deadline::after(timeout).of_call(&awaits()))
+        let deadline = Deadline::after(timeout).of_call(&submits(&self.pool));
+        self.next_by(&deadline)
     }
 
     /// Returns what [`next_result`](Self::next_result) does, blocking until `deadline` at most.
@@ -303,7 +301,8 @@ where
     /// As [`next_for`](Self::next_for).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        self.next_by(&Deadline::at(deadline).of_call(&awaits()))
+        let deadline = Deadline::at(deadline).of_call(&submits(&self.pool));
+        self.next_by(&deadline)
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]

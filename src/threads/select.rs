@@ -81,6 +81,13 @@ pub struct AsCompleted<T> {
     helped: usize,
 }
 
+/// Returns what is told of a wait for the next task.
+#[inline]
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+fn awaits() -> Call<'static> {
+    Call::at(Kind::Several, Mode::Get, std::ptr::null::<()>())
+}
+
 impl<T> AsCompleted<T> {
     /// Returns the next task that is done, if there are any left, blocking for `timeout` at most.
     ///
@@ -108,7 +115,7 @@ impl<T> AsCompleted<T> {
         if timeout == Duration::MAX {
             return Ok(self.next());
         }
-        self.next_by(TimeLimit::within(timeout, call()))
+        self.next_by(TimeLimit::within(timeout, awaits()))
     }
 
     /// Returns the next task that is done, if there are any left, blocking until `deadline` at most.
@@ -120,7 +127,7 @@ impl<T> AsCompleted<T> {
     /// As [`next_for`](Self::next_for).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Task<T>>, UnfinishedError> {
-        self.next_by(TimeLimit::until(deadline, call()))
+        self.next_by(TimeLimit::until(deadline, awaits()))
     }
 
     fn next_by(&mut self, limit: TimeLimit<'_>) -> Result<Option<Task<T>>, UnfinishedError> {
@@ -158,7 +165,7 @@ impl<T> Iterator for AsCompleted<T> {
                 task.0.help();
             }
         }
-        let index = self.collector.next(&Deadline::NEVER.of_call(&call()))?;
+        let index = self.collector.next(&Deadline::NEVER.of_call(&awaits()))?;
         self.take(index)
     }
 
@@ -201,7 +208,7 @@ pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
     if done {
         return tasks.iter().position(Task::is_finished);
     }
-    wait_first_by(tasks, TimeLimit::never(call()))
+    wait_first_by(tasks, TimeLimit::never(call(Mode::First, tasks)))
 }
 
 /// Waits as [`wait_first`] does, for `timeout` at most. Returns `None` if no task was done in time.
@@ -215,7 +222,7 @@ pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> 
     if timeout == Duration::MAX {
         return wait_first(tasks);
     }
-    wait_first_by(tasks, TimeLimit::within(timeout, call()))
+    wait_first_by(tasks, TimeLimit::within(timeout, call(Mode::First, tasks)))
 }
 
 /// Waits as [`wait_first`] does, until `deadline` at most. Returns `None` if no task was done in time.
@@ -223,13 +230,17 @@ pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> 
 /// See [time limits](crate#time-limits).
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_first_until<T>(tasks: &[Task<T>], deadline: Instant) -> Option<usize> {
-    wait_first_by(tasks, TimeLimit::until(deadline, call()))
+    wait_first_by(tasks, TimeLimit::until(deadline, call(Mode::First, tasks)))
 }
 
+/// Returns what is told of a wait for these tasks: of a single one also which it is.
 #[inline]
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-fn call() -> Call<'static> {
-    Call::at(Kind::Several, Mode::Join, std::ptr::null::<()>())
+fn call<T>(mode: Mode, tasks: &[Task<T>]) -> Call<'_> {
+    match tasks {
+        [task] => task.0.call().mode(mode),
+        _ => Call::at(Kind::Several, mode, std::ptr::null::<()>()),
+    }
 }
 
 fn wait_first_by<T>(tasks: &[Task<T>], limit: TimeLimit<'_>) -> Option<usize> {
@@ -280,7 +291,7 @@ pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
     if timeout == Duration::MAX {
         wait_all(tasks);
     }
-    wait_all_by(tasks, TimeLimit::within(timeout, call()))
+    wait_all_by(tasks, TimeLimit::within(timeout, call(Mode::Join, tasks)))
 }
 
 /// Waits as [`wait_all`] does, until `deadline` at most. Returns whether all of them are done.
@@ -288,7 +299,7 @@ pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
 /// See [time limits](crate#time-limits).
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_all_until<T>(tasks: &[Task<T>], deadline: Instant) -> bool {
-    wait_all_by(tasks, TimeLimit::until(deadline, call()))
+    wait_all_by(tasks, TimeLimit::until(deadline, call(Mode::Join, tasks)))
 }
 
 fn wait_all_by<T>(tasks: &[Task<T>], limit: TimeLimit<'_>) -> bool {

@@ -63,7 +63,7 @@ impl<'a, T> Handle<'a, T> {
 
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn call(&self) -> Call<'_> {
+    pub(super) fn call(&self) -> Call<'_> {
         Call::at(Kind::Task, Mode::Join, Arc::as_ptr(&self.completion))
     }
 

@@ -100,7 +100,7 @@ fn environment_starts_a_session() {
     assert!(text.contains("in `Event::wait` at") && text.contains("for \"never set\""), "{text}");
     assert!(text.contains("it gives up in"), "{text}");
     let (output, text) = run("once", Some("stall=50ms"));
-    assert!(output.status.success() && text.contains("in `Once::call_once` at"), "{text}");
+    assert!(output.status.success() && text.contains("in `OnceLock::wait` at"), "{text}");
     let (output, text) = run("relock", Some("relock=panic"));
     assert!(!output.status.success() && text.contains("waits for itself"), "{text}");
     let (output, text) = run("stall", None);

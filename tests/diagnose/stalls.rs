@@ -324,15 +324,15 @@ fn buffers_are_reported() {
         check(&found, "BoundedBuffer::join", Some("jobs"));
         let urgent = PriorityBuffer::named("urgent", 1);
         let found = stall("urgent getter", || _ = urgent.get(), || urgent.put(1).unwrap());
-        check(&found, "BoundedBuffer::get", Some("urgent"));
+        check(&found, "PriorityBuffer::get", Some("urgent"));
         let (sender, receiver) = lockwork::channel::bounded(1);
         let found = stall("receiver", || _ = receiver.recv(), || sender.send(1).unwrap());
-        check(&found, "BoundedBuffer::get", None);
+        check(&found, "Receiver::recv", None);
         let found = stall("receiving", || _ = receiver.iter().next(), || sender.send(1).unwrap());
-        check(&found, "BoundedBuffer::get", None);
+        check(&found, "Receiver::recv", None);
         sender.send(1).unwrap();
         let found = stall("sender", || sender.send(2).unwrap(), || _ = receiver.recv());
-        check(&found, "BoundedBuffer::put", None);
+        check(&found, "Sender::send", None);
         let found =
             stall("puts all", || _ = buffer.put_all([1, 2, 3]), || while buffer.try_get() != Ok(3) {});
         check(&found, "BoundedBuffer::put", Some("jobs"));
@@ -341,7 +341,7 @@ fn buffers_are_reported() {
         check(&found, "BoundedBuffer::get", Some("jobs"));
         let stack = StackBuffer::named("a stack", 1);
         let found = stall("pops", || _ = stack.get(), || stack.put(1).unwrap());
-        check(&found, "BoundedBuffer::get", Some("a stack"));
+        check(&found, "StackBuffer::get", Some("a stack"));
     });
 }
 
@@ -359,7 +359,7 @@ fn once_says_which_thread_initialises() {
             });
             begun.wait();
             let found = stall("uninitialised", || _ = once.get_or_init(|| ()), || go.set());
-            check(&found, "Once::call_once", None);
+            check(&found, "OnceLock::get_or_init", None);
             assert_eq!(found.holders[0].thread.name.as_deref(), Some("initialiser"), "{found}");
         });
         let (once, begun, go) = (Once::new(), Event::new(), Event::new());
@@ -367,7 +367,7 @@ fn once_says_which_thread_initialises() {
             spawn(s, "caller", || once.call_once(|| (begun.set(), go.wait()).1));
             begun.wait();
             let found = stall("waits for once", || once.wait(), || go.set());
-            check(&found, "Once::call_once", None);
+            check(&found, "Once::wait", None);
             assert_eq!(found.holders[0].thread.name.as_deref(), Some("caller"), "{found}");
         });
         let (begun, go) = (Event::new(), Event::new());
@@ -376,7 +376,7 @@ fn once_says_which_thread_initialises() {
             spawn(s, "forces first", || LazyLock::force(&lazy));
             begun.wait();
             let found = stall("forces second", || _ = LazyLock::force(&lazy), || go.set());
-            check(&found, "Once::call_once", None);
+            check(&found, "LazyLock::force", None);
             assert_eq!(found.holders[0].thread.name.as_deref(), Some("forces first"), "{found}");
         });
     });

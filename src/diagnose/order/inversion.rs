@@ -130,7 +130,7 @@ impl fmt::Display for Inversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { thread, wanted, held, .. } = self;
         write!(f, "inversion: {} wants {wanted}", in_words(thread))?;
-        write!(f, " in `{}::{}` at {}", wanted.kind.name(), wanted.mode.name(), wanted.place)?;
+        write!(f, " in `{}` at {}", wanted.kind.call(wanted.mode), wanted.place)?;
         write!(f, ", and holds {held}, locked at {}", held.place)?;
         if let Some((of_held, of_wanted)) = self.ranks {
             write!(f, "\n  {wanted} has rank {of_wanted} and comes before {held}, which has {of_held}")?;
@@ -146,7 +146,7 @@ impl fmt::Display for Inversion {
                 None => f.write_str("a thread that has ended")?,
             }
             write!(f, ": {held} was held, locked at {}, and {wanted} wanted", held.place)?;
-            write!(f, " in `{}::{}` at {}", wanted.kind.name(), wanted.mode.name(), wanted.place)?;
+            write!(f, " in `{}` at {}", wanted.kind.call(wanted.mode), wanted.place)?;
         }
         if self.timed {
             f.write_str("\n  a time-out would end it")?;

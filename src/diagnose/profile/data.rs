@@ -172,7 +172,7 @@ impl Contention {
     /// Describes the lock, the call that waited, and the acquisition that made it wait.
     pub(super) fn frames(&self) -> [(String, Option<Place>); 3] {
         let lock = lock_in_words(self.kind, self.name, self.number, self.first_used);
-        let call = format!("{}::{} at {}", self.kind.name(), self.mode.name(), self.waited_at);
+        let call = format!("{} at {}", self.kind.call(self.mode), self.waited_at);
         let held = self.held_at.map_or("held elsewhere".to_owned(), |place| format!("held from {place}"));
         [(lock, Some(self.first_used)), (call, Some(self.waited_at)), (held, self.held_at)]
     }

@@ -247,7 +247,7 @@ fn ended(record: &Record, new: &Called, parked: bool, locked: bool) {
         thread,
         thread_name: thread_name(usize::MAX),
         lock: data::lock_in_words(new.kind, new.name(), Some(new.id), Place(record.first_used)),
-        call: format!("{}::{}", new.kind.name(), new.mode.name()),
+        call: new.kind.call(new.mode),
         waited_at: Place(new.place),
         held_at: parts.first().and_then(|&(place, _)| place).map(Place),
         since: Duration::from_nanos(since),

@@ -208,7 +208,7 @@ pub(crate) struct Called {
 /// As "`Mutex::lock` of "sessions" at src/pool.rs:41".
 impl fmt::Display for Called {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}::{}`", self.kind.name(), self.mode.name())?;
+        write!(f, "`{}`", self.kind.call(self.mode))?;
         if let Some(name) = self.name() {
             write!(f, " of \"{name}\"")?;
         }

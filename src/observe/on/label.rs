@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::facade::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::facade::unique_number;
+use crate::observe::Kind;
 
 #[doc = include_str!("../../../docs/lock_class.md")]
 #[derive(Debug)]
@@ -34,6 +35,8 @@ impl LockClass {
 pub(crate) enum Label {
     None,
     Hidden,
+    /// That of a channel's buffer.
+    Channel,
     Name(&'static str),
     Class(&'static LockClass),
 }
@@ -41,7 +44,7 @@ pub(crate) enum Label {
 impl Label {
     pub(crate) const fn name(self) -> Option<&'static str> {
         match self {
-            Self::None | Self::Hidden => None,
+            Self::None | Self::Hidden | Self::Channel => None,
             Self::Name(name) => Some(name),
             Self::Class(class) => Some(class.name),
         }
@@ -57,7 +60,7 @@ impl Label {
     /// Returns it as two words: of a name its address, and its length and one; of a class its address, and 0.
     pub(super) fn to_words(self) -> [u64; 2] {
         match self {
-            Self::None | Self::Hidden => [0; 2],
+            Self::None | Self::Hidden | Self::Channel => [0; 2],
             Self::Name(name) => [name.as_ptr().expose_provenance() as u64, name.len() as u64 + 1],
             Self::Class(class) => [(&raw const *class).expose_provenance() as u64, 0],
         }
@@ -99,6 +102,16 @@ impl Identity {
     /// The identity of an object inside another, which diagnosis is not to show.
     #[allow(clippy::declare_interior_mutable_const, reason = "as above")]
     pub(crate) const HIDDEN: Self = Self { label: Label::Hidden, id: AtomicU64::new(0) };
+
+    /// The identity of a buffer that is a channel's.
+    #[allow(clippy::declare_interior_mutable_const, reason = "as above")]
+    pub(crate) const CHANNEL: Self = Self { label: Label::Channel, id: AtomicU64::new(0) };
+
+    /// Returns the kind of an object that would have this one by itself.
+    #[inline]
+    pub(crate) const fn kind_or(&self, kind: Kind) -> Kind {
+        if matches!(self.label, Label::Channel) { Kind::Channel } else { kind }
+    }
 
     #[inline]
     pub(super) const fn is_hidden(&self) -> bool {
