@@ -4,11 +4,12 @@
 //! shows what `go tool pprof` has made of such a file.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use lockwork::diagnose::{self, Profile};
-use lockwork::{Event, Mutex};
+use lockwork::{Event, Mutex, Semaphore};
 use prost::Message;
 use serde_json::Value;
 
@@ -200,4 +201,33 @@ fn trace_is_read_by_serde_json() {
     }
     let total: Duration = profile.entries().iter().map(|entry| entry.total).sum();
     assert!((length / 1e6 - total.as_secs_f64()).abs() < 1e-6, "{length} of {total:?}");
+}
+
+#[test]
+fn snapshot_is_read_by_serde_json() {
+    const NAME: &str = "shown as JSON";
+    let _watched = Watched::by(|settings| settings);
+    let semaphore = Semaphore::named("both wanted", 2);
+    let lock = Arc::new(Mutex::named("given away", ()));
+    let permits = semaphore.acquire_many(2);
+    thread::scope(|s| {
+        let body = || {
+            let _guard = lock.lock_arc();
+            drop(semaphore.acquire_many(2));
+        };
+        thread::Builder::new().name(NAME.to_owned()).spawn_scoped(s, body).unwrap();
+        let thread = loop {
+            let json = serde_json::to_value(diagnose::snapshot()).expect("JSON");
+            let threads = json["threads"].as_array().expect("an array").iter();
+            let sleeps = |thread: &&Value| thread["name"] == NAME && !thread["waits"].is_null();
+            if let Some(thread) = { threads }.find(sleeps) {
+                break thread.clone();
+            }
+            thread::yield_now();
+        };
+        let (wait, hold) = (&thread["waits"], &thread["holds"][0]);
+        assert_eq!((&wait["call"], &wait["count"]), (&"Semaphore::acquire".into(), &2.into()), "{thread}");
+        assert_eq!((&hold["name"], &hold["shared"]), (&"given away".into(), &true.into()), "{thread}");
+        drop(permits);
+    });
 }

@@ -139,6 +139,10 @@ impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { thread, wait, age, holders, writers, arrived } = self;
         let call = wait.call();
+        // Any thread may end such a wait: it is part of no deadlock, however long it lasts.
+        if !wait.kind.has_holder(wait.mode) {
+            f.write_str("stalled: ")?;
+        }
         write!(f, "{} has waited {} in `{call}` at {}", thread.label(), Age(*age), wait.place)?;
         if let Some(name) = wait.name {
             write!(f, " for \"{name}\"")?;

@@ -33,13 +33,14 @@ struct At<'a, T>(&'a T, Instant);
 impl Serialize for At<'_, Hold> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(hold, taken) = self;
-        let mut shown = serializer.serialize_struct("Hold", 7)?;
+        let mut shown = serializer.serialize_struct("Hold", 8)?;
         shown.serialize_field("kind", &hold.kind)?;
         shown.serialize_field("name", &hold.name)?;
         shown.serialize_field("mode", &hold.mode)?;
         shown.serialize_field("place", &hold.place)?;
         shown.serialize_field("seconds", &taken.saturating_duration_since(hold.since).as_secs_f64())?;
         shown.serialize_field("permits", &hold.permits)?;
+        shown.serialize_field("shared", &hold.shared)?;
         shown.serialize_field("object", &hold.id)?;
         shown.end()
     }
@@ -49,7 +50,7 @@ impl Serialize for At<'_, Wait> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(wait, taken) = self;
         let left = wait.until.map(|until| until.saturating_duration_since(*taken).as_secs_f64());
-        let mut shown = serializer.serialize_struct("Wait", 8)?;
+        let mut shown = serializer.serialize_struct("Wait", 9)?;
         shown.serialize_field("call", &wait.call())?;
         shown.serialize_field("kind", &wait.kind)?;
         shown.serialize_field("name", &wait.name)?;
@@ -57,6 +58,7 @@ impl Serialize for At<'_, Wait> {
         shown.serialize_field("place", &wait.place)?;
         shown.serialize_field("seconds", &taken.saturating_duration_since(wait.since).as_secs_f64())?;
         shown.serialize_field("seconds_left", &left)?;
+        shown.serialize_field("count", &wait.count)?;
         shown.serialize_field("object", &wait.id)?;
         shown.end()
     }

@@ -277,16 +277,22 @@ impl fmt::Display for Snapshot {
             }
             for hold in &thread.holds {
                 let age = Age(self.taken.saturating_duration_since(hold.since));
-                let Hold { kind, name, mode, place, permits, .. } = hold;
+                let Hold { kind, name, mode, place, permits, shared, .. } = hold;
                 write!(f, "\n  holds {}{} by {}", kind.name(), Named(*name), mode.name())?;
                 if *permits != 1 {
                     write!(f, " ({permits} permits)")?;
                 }
                 write!(f, " for {age}, at {place}")?;
+                if *shared {
+                    f.write_str(", and may have given it to another thread")?;
+                }
             }
             if let Some(wait) = &thread.waits {
                 let age = Age(self.taken.saturating_duration_since(wait.since));
                 write!(f, "\n  waits in `{}` at {}", wait.call(), wait.place)?;
+                if wait.kind == Kind::Semaphore && wait.count != 1 {
+                    write!(f, " ({} permits)", wait.count)?;
+                }
                 if let Some(name) = wait.name {
                     write!(f, " for \"{name}\"")?;
                 }

@@ -75,6 +75,8 @@ macro_rules! locks {
                     assert_eq!(by.hold.place.line(), found.wait.place.line(), "{found}");
                     assert!(by.thread.waits.as_ref().is_some_and(|wait| wait.call() == "Event::wait"), "{found}");
                     assert!(found.to_string().contains("held for"), "{found}");
+                    let is_stalled = found.to_string().starts_with("stalled: ");
+                    assert_eq!(is_stalled, $by == "acquire", "any thread may give permits: {found}");
                 });
             });
         }
@@ -121,6 +123,7 @@ fn permits_say_how_many() {
         let mut held: Vec<u32> = found.holders.iter().map(|holder| holder.hold.permits).collect();
         held.sort_unstable();
         assert_eq!(held, [1, 2]);
+        assert!(found.to_string().starts_with("stalled: "), "{found}");
     });
 }
 
@@ -137,6 +140,7 @@ fn condvar_is_reported_and_holds_nothing_meanwhile() {
             },
         );
         check(&found, "Condvar::wait", Some("changed"));
+        assert!(found.to_string().starts_with("stalled: thread \"condvar waiter\" has waited"), "{found}");
         assert!(found.thread.holds.is_empty(), "{found}");
     });
 }
@@ -252,6 +256,7 @@ fn barrier_says_who_is_missing() {
             until_asleep("first there");
             let found = stall("second there", || _ = barrier.wait(), || _ = barrier.wait());
             check(&found, "Barrier::wait", Some("start"));
+            assert!(found.to_string().starts_with("stalled: "), "{found}");
             assert!(found.to_string().contains("2 of 3 threads are there, 1 missing"), "{found}");
         });
     });
@@ -459,6 +464,30 @@ fn snapshot_shows_all_of_it() {
             drop(reading);
         });
         eventually(|| state_of("dumped").is_none());
+    });
+}
+
+/// How many permits a thread waits for, and that what it holds may be elsewhere.
+#[test]
+fn snapshot_shows_numbers_of_permits_and_what_may_be_elsewhere() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let semaphore = Semaphore::named("asked for two", 2);
+        let lock = Arc::new(Mutex::named("given away", ()));
+        let permits = semaphore.acquire_many(2);
+        thread::scope(|s| {
+            spawn(s, "wants two of two", || {
+                let _guard = lock.lock_arc();
+                drop(semaphore.acquire_many(2));
+            });
+            until_asleep("wants two of two");
+            let text = snapshot().to_string();
+            let wait = text.lines().find(|line| line.contains("for \"asked for two\"")).expect("its wait");
+            assert!(wait.contains(" (2 permits)"), "{text}");
+            let hold = text.lines().find(|line| line.contains("\"given away\"")).expect("its guard");
+            assert!(hold.ends_with(", and may have given it to another thread"), "{text}");
+            drop(permits);
+        });
     });
 }
 
