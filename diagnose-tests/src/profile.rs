@@ -223,3 +223,15 @@ fn profile_begins_anew_with_each_watch() {
         drop(watched);
     }
 }
+
+/// Its length is that of the session, however long ago that was.
+#[test]
+fn profile_ends_with_its_session() {
+    let watched = Watched::profile();
+    drop(Mutex::new(()).lock());
+    let _turn = watched.end();
+    let length = || diagnose::profile().to_string();
+    let at_once = length();
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(length(), at_once);
+}

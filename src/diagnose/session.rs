@@ -81,8 +81,10 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
             _ => order::configure(now.0 != Order::Panic, now.1),
         }
     }
-    if let Some(one_in) = now.2.filter(|_| now.2 != before.2) {
-        profile::configure(one_in);
+    match now.2 {
+        Some(one_in) if now.2 != before.2 => profile::configure(one_in),
+        None if before.2.is_some() => profile::end(),
+        _ => {}
     }
 }
 

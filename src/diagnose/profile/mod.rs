@@ -69,10 +69,17 @@ struct State {
     waits: VecDeque<Arc<TimedWait>>,
     /// When it began, by the clock on the wall and by [`nanos`].
     began: Option<(SystemTime, u64)>,
+    /// When it ended, by [`nanos`]; `None` while it is taken.
+    ended: Option<u64>,
 }
 
-static STATE: Shared<State> =
-    Shared::new(State { alive: BTreeMap::new(), gone: BTreeMap::new(), waits: VecDeque::new(), began: None });
+static STATE: Shared<State> = Shared::new(State {
+    alive: BTreeMap::new(),
+    gone: BTreeMap::new(),
+    waits: VecDeque::new(),
+    began: None,
+    ended: None,
+});
 
 per_process! {
     /// One in so many waits is looked at.
@@ -97,12 +104,18 @@ pub(super) fn configure(one_in: NonZeroU32) {
         }
         state.gone.clear();
         state.waits.clear();
-        state.began = Some(began);
+        (state.began, state.ended) = (Some(began), None);
         // Relaxed: read by threads that unlock at about that time, or later.
         BEGAN.store(began.1, Relaxed);
     });
     // Relaxed: waits are looked at from about then.
     ONE_IN.store(one_in.get(), Relaxed);
+}
+
+/// Ends the profile. It can be read until another begins.
+pub(super) fn end() {
+    let now = nanos();
+    STATE.with(|state| state.ended = Some(now));
 }
 
 /// A thread's own table: locks' numbers, and their records.
@@ -324,6 +337,7 @@ impl State {
 
     /// Returns all that is known, at the time `now`.
     fn profile(&self, now: u64) -> Profile {
+        let now = self.ended.unwrap_or(now);
         let (began, since) = self.began.unwrap_or((SystemTime::UNIX_EPOCH, now));
         let (mut entries, mut locks) = (Vec::new(), Vec::new());
         let mut add = |numbers: LockNumbers, sites: &BTreeMap<Site, Sum>| {
