@@ -287,3 +287,25 @@ fn arc_guards_of_reentrant_mutexes_are_edges() {
         assert_eq!(cycle_of("crosswise 1").expect("it lasts").links.len(), 2);
     });
 }
+
+/// A sink may ask what is known, though the thread it runs in is not watched.
+#[test]
+fn sink_may_ask_for_deadlocks_and_the_profile() {
+    const NAME: &str = "seen from a sink";
+    watchdog(|| {
+        let (found, seen) = std::sync::mpsc::channel();
+        let (_session, _reports) = session(None, |settings| {
+            settings.profile = std::num::NonZero::new(1);
+            settings.sink = Box::new(move |report| match report {
+                Report::Deadlock(cycle) if cycle.links[0].wait.name == Some(NAME) => {
+                    let locks = lockwork::diagnose::profile();
+                    let is_known = locks.locks().iter().any(|lock| lock.name == Some(NAME));
+                    let _ = found.send((cycle_of("seen from a sink 0").is_some(), is_known));
+                }
+                _ => {}
+            });
+        });
+        let _locks = plant(2, NAME, None);
+        assert_eq!(seen.recv().unwrap(), (true, true));
+    });
+}

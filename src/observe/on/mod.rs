@@ -16,7 +16,7 @@ pub use label::LockClass;
 pub(crate) use label::{Identity, Label};
 pub(crate) use parked::{Parked, Waited};
 use slots::{Contended, may_hold, set_contended, take_contended};
-pub(crate) use slots::{inside, own_chain};
+pub(crate) use slots::{inside, inside_anyway, own_chain};
 pub(crate) use view::{Holding, ThreadView, Waiting, own_holds, threads};
 
 use super::{Kind, Mode};

@@ -403,20 +403,33 @@ pub(super) fn own_entries() -> impl Iterator<Item = &'static Entry> + Clone {
     LOCAL.with(|local| local.slot.get()).flatten().into_iter().flat_map(Slot::entries)
 }
 
-/// Runs `f` as code of diagnosis, during which the thread notes nothing. `None` if it is in such code
-/// already, or at its end.
-pub(crate) fn inside<R>(f: impl FnOnce() -> R) -> Option<R> {
-    struct Leave;
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            LOCAL.with(|local| local.inside.set(false));
-        }
+/// Code of diagnosis, during which the thread notes nothing, until this is dropped.
+struct Inside(());
+
+impl Inside {
+    /// Begins it. `None` if the thread is in such code already, or at its end.
+    fn enter() -> Option<Self> {
+        let entered = LOCAL.with(|local| !local.over.get() && !local.inside.replace(true));
+        (entered == Some(true)).then_some(Self(()))
     }
-    let entered = LOCAL.with(|local| !local.over.get() && !local.inside.replace(true));
-    (entered == Some(true)).then(|| {
-        let _leave = Leave;
-        f()
-    })
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        LOCAL.with(|local| local.inside.set(false));
+    }
+}
+
+/// Runs `f` as code of diagnosis. `None` if the thread is in such code already, or at its end.
+pub(crate) fn inside<R>(f: impl FnOnce() -> R) -> Option<R> {
+    Inside::enter().map(|_inside| f())
+}
+
+/// Runs `f` as code of diagnosis, also in such code: a sink may ask what a session knows. At the thread's end
+/// it notes nothing anyway. Not for what runs while the tables are locked.
+pub(crate) fn inside_anyway<R>(f: impl FnOnce() -> R) -> R {
+    let _inside = Inside::enter();
+    f()
 }
 
 pub(super) fn set_contended(contended: Contended) {
