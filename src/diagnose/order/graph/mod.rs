@@ -289,6 +289,8 @@ impl<S: Clone> Graph<S> {
 pub(super) mod tests {
     use proptest::prelude::*;
 
+    use crate::facade::platform::thread;
+
     use super::{Found, Graph, Hold, Link, Placement, Rules, Step, Want};
 
     const NODES: u64 = 6;
@@ -488,6 +490,27 @@ pub(super) mod tests {
         }
         assert!(matches!(graph.insert(1000, 0, PLAIN, (), KEEP), Found::Nothing), "reported once");
         assert_eq!(graph.size(), (1001, 1001));
+    }
+
+    /// The stack is as deep as the way is long for no search.
+    #[test]
+    fn long_way_is_tried_on_a_short_stack() {
+        const LENGTH: u64 = 9_000;
+        let body = || {
+            let mut graph = Graph::new();
+            // From 0 a way without a way back, and one that goes through a node twice.
+            for from in (0..LENGTH).rev() {
+                graph.insert(from, from + 1, PLAIN, (), KEEP);
+            }
+            let (x, y, end) = (LENGTH + 1, LENGTH + 2, LENGTH + 3);
+            graph.insert(0, x, link(Hold::Exclusive, Want::Upgrade), (), KEEP);
+            graph.insert(x, y, link(Hold::Shared, Want::Queued), (), KEEP);
+            graph.insert(y, x, link(Hold::Exclusive, Want::Recursive), (), KEEP);
+            graph.insert(x, end, PLAIN, (), KEEP);
+            assert!(graph.visit(end, 0, PLAIN, false).is_some());
+            assert!(matches!(graph.insert(end, 0, PLAIN, (), KEEP), Found::Nothing));
+        };
+        thread::Builder::new().stack_size(256 << 10).spawn(body).unwrap().join().unwrap();
     }
 
     #[test]

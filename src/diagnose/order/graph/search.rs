@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Graph, Link, Step, Want};
 
 /// One that a search has come to: by which node's entry in the list of visits, and how it was wanted then.
-struct Visit {
+pub(super) struct Visit {
     node: u64,
     link: Link,
     by: usize,
@@ -36,11 +36,7 @@ impl<S: Clone> Graph<S> {
         } else {
             // It crosses itself, which takes an upgrade, a recursive reader and a circle that is none: there
             // may be another.
-            let (mut steps, mut patience) = (Vec::new(), PATIENCE);
-            if !self.walk(from, to, link, link, timed, &mut steps, &mut patience) {
-                return None;
-            }
-            steps
+            self.walk(from, to, link, timed)?
         };
         let step = |(from, to, link)| {
             let sight = self.nodes[&from].out[&to].sight(link).clone();
@@ -51,7 +47,7 @@ impl<S: Clone> Graph<S> {
 
     /// Visits what can be reached from `to`, breadth first, until it comes to `from`. Returns all visits, of
     /// which the first is `to` itself, and the last one's place.
-    fn visit(&self, from: u64, to: u64, link: Link, timed: bool) -> Option<(Vec<Visit>, usize)> {
+    pub(super) fn visit(&self, from: u64, to: u64, link: Link, timed: bool) -> Option<(Vec<Visit>, usize)> {
         let mut visits = vec![Visit { node: to, link, by: 0 }];
         // How each was wanted when it was come to.
         let mut wanted: BTreeMap<u64, u8> = BTreeMap::from([(to, u8::MAX)]);
@@ -87,40 +83,43 @@ impl<S: Clone> Graph<S> {
         None
     }
 
-    /// Tries all ways from `at` to `from` that come to no node twice, for as long as `patience` lasts.
-    #[allow(clippy::too_many_arguments, reason = "recursive")]
-    fn walk(
-        &self,
-        from: u64,
-        at: u64,
-        link: Link,
-        arrived: Link,
-        timed: bool,
-        steps: &mut Vec<(u64, u64, Link)>,
-        patience: &mut usize,
-    ) -> bool {
-        for (&next, edge) in self.nodes.get(&at).into_iter().flat_map(|node| &node.out) {
-            for link_on in edge.followed(timed).iter() {
-                let crosses = steps.iter().any(|&(from, to, _)| from == next || to == next);
-                if crosses || !arrived.want.waits_for(link_on.hold) {
-                    continue;
+    /// Tries the ways from `to` to `from` that come to no node twice, as many steps as [`PATIENCE`] allows.
+    /// Returns the first that would be a cycle with the link.
+    fn walk(&self, from: u64, to: u64, link: Link, timed: bool) -> Option<Vec<(u64, u64, Link)>> {
+        let onward = |at: u64| {
+            let edges = self.nodes.get(&at).into_iter().flat_map(|node| &node.out);
+            edges.flat_map(move |(&next, edge)| edge.followed(timed).iter().map(move |link| (next, link)))
+        };
+        // The way so far, the nodes on it, and of each of them what was not tried yet.
+        let mut steps: Vec<(u64, u64, Link)> = Vec::new();
+        let mut on_way = BTreeSet::from([to]);
+        let mut untried = vec![onward(to)];
+        let mut patience = PATIENCE;
+        while let Some(edges) = untried.last_mut() {
+            let Some((next, link_on)) = edges.next() else {
+                untried.pop();
+                if let Some((_, at, _)) = steps.pop() {
+                    on_way.remove(&at);
                 }
-                if *patience == 0 {
-                    return false;
-                }
-                *patience -= 1;
+                continue;
+            };
+            let (at, arrived) = steps.last().map_or((to, link), |&(_, at, link)| (at, link));
+            if on_way.contains(&next) || !arrived.want.waits_for(link_on.hold) {
+                continue;
+            }
+            if patience == 0 {
+                return None;
+            }
+            patience -= 1;
+            if next != from {
                 steps.push((at, next, link_on));
-                let found = if next == from {
-                    link_on.want.waits_for(link.hold)
-                } else {
-                    self.walk(from, next, link, link_on, timed, steps, patience)
-                };
-                if found {
-                    return true;
-                }
-                steps.pop();
+                on_way.insert(next);
+                untried.push(onward(next));
+            } else if link_on.want.waits_for(link.hold) {
+                steps.push((at, next, link_on));
+                return Some(steps);
             }
         }
-        false
+        None
     }
 }
