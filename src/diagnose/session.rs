@@ -98,7 +98,9 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
 ///   time-out ends when it is as old as that.
 ///
 /// A thread that is about to wait for a lock which it holds itself is reported at once by that thread, or
-/// panics. Several sessions may run; each gets all reports that its settings ask for.
+/// panics. Several sessions may run; each gets all reports that its settings ask for. There is one order and
+/// one profile for all of them: the strictest [`Order`] holds, and the least rate. Where one that begins or
+/// ends changes what holds, what was seen of the order, or measured, is forgotten and begins anew.
 ///
 /// In a program that is not to be changed, `LOCKWORK_DIAGNOSE` in the environment starts a session at the
 /// first call that may wait, or the first session. It lasts for as long as the process: `stall=10s`, `order`,

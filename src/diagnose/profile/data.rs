@@ -89,7 +89,8 @@ pub struct LockNumbers {
     pub number: Option<u64>,
     /// Where it was used first.
     pub first_used: Place,
-    /// How often it was locked.
+    /// How often it was locked. Each step of a guard that locks in another way counts as well: an upgrade and
+    /// a downgrade, and that a lock is taken again after `unlocked`, `bump` or a condition variable's wait.
     pub acquisitions: u64,
     /// How many calls could not go on at once.
     pub contended: u64,
