@@ -470,7 +470,7 @@ fn panic_before_a_lock_is_given_up_leaves_it_held() {
     let mut level = reentrant.lock();
     let _other = other.lock();
     let condvar = Condvar::new();
-    let mut against = |f: &mut dyn FnMut()| {
+    let against = |f: &mut dyn FnMut()| {
         let message = panic::catch_unwind(AssertUnwindSafe(f)).unwrap_err().downcast::<String>().unwrap();
         assert!(message.starts_with("inversion: "), "{message}");
     };
