@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use lockwork::internals::semaphore_has_waiters;
+use lockwork::internals::{semaphore_has_waiters, set_turns};
 use lockwork::{OverRelease, Semaphore};
 
 use crate::models::support::{Arc, Duration, Plain, SOON, model, model_bounded, reach, thread};
@@ -70,6 +70,55 @@ fn added_permits_publish_and_reach_who_waits() {
         shared.0.add_permits(1);
         waiter.join().unwrap();
         assert_eq!(shared.0.available_permits(), 0);
+    });
+}
+
+/// A thread that hands a permit over unparks the one behind, which has no permit yet, spins and parks again;
+/// it gets the next one.
+#[test]
+fn waiter_unparked_ahead_of_its_turn_waits_for_it() {
+    let states = ["waiter unparked ahead of its turn", "waiter spins ahead of its turn", "waiter parks"];
+    model_bounded(3, THREE, &states, || {
+        set_turns(true);
+        let shared = Arc::new((Semaphore::new(0), Plain::new(0)));
+        let acquirers = [(); 2].map(|()| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let permit = shared.0.acquire();
+                shared.1.set(shared.1.get() + 1);
+                drop(permit);
+            })
+        });
+        shared.0.add_permits(1);
+        for acquirer in acquirers {
+            acquirer.join().unwrap();
+        }
+        assert_eq!(shared.1.get(), 2);
+        assert!(!semaphore_has_waiters(&shared.0));
+        assert_eq!(shared.0.available_permits(), 1);
+    });
+}
+
+/// One that was unparked ahead of its turn gives up: it leaves, unless its turn has come.
+#[test]
+fn waiter_unparked_ahead_of_its_turn_gives_up() {
+    let states =
+        ["waiter unparked ahead of its turn", "waiter spins ahead of its turn", "taken", "timed out"];
+    model_bounded(3, THREE, &states, || {
+        set_turns(true);
+        let shared = Arc::new(Semaphore::new(0));
+        let first = Arc::clone(&shared);
+        let first = thread::spawn(move || drop(first.acquire()));
+        let second = Arc::clone(&shared);
+        let second = thread::spawn(move || {
+            let taken = second.try_acquire_for(SOON).is_some();
+            reach(if taken { "taken" } else { "timed out" });
+        });
+        shared.add_permits(1);
+        first.join().unwrap();
+        second.join().unwrap();
+        assert!(!semaphore_has_waiters(&shared));
+        assert_eq!(shared.available_permits(), 1);
     });
 }
 

@@ -1,15 +1,16 @@
 /* One wait (src/wait/waiter.rs): a node's state, the token by which its thread is unparked, and how long the node lives. A thread
    waits any number of times, with or without a deadline; park may return for no reason. WAKERS threads take its node out and
-   wake it. The list, and the queue lock, are one bit here.
+   wake it, or unpark it ahead of its turn while it is listed. The list, and the queue lock, are one bit here.
 
    Faults:
     1 the waker unparks before it stores the outcome      2 the waker uses the node after it has stored the outcome
     3 who is due at its deadline leaves                   4 the mark PARKED is stored, not exchanged
     5 a parked waiter is not unparked                     6 a waiter parks without looking once more after the mark
     7 the waker stores an outcome without being the one that has taken the node out
+    8 the waker does not unpark who was unparked ahead of its turn
 
      run:
-     find 1 2 3 4 5 6 7: */
+     find 1 2 3 4 5 6 7 8: */
 #ifndef FAULT
 #define FAULT 0
 #endif
@@ -19,6 +20,7 @@
 #define WAITING 0
 #define PARKED 1
 #define WOKEN 2
+#define AHEAD 3
 byte state;
 bit token, listed, alive, stopped;
 
@@ -49,6 +51,7 @@ active proctype Waiter() {
   od
 }
 active [WAKERS] proctype Waker() {
+  bit ahead;
   do
   :: d_step { listed -> listed = (FAULT == 7) }
      assert(alive);
@@ -58,11 +61,14 @@ active [WAKERS] proctype Waker() {
         assert(alive);
         if :: FAULT == 1 -> token = 1 :: else fi;
         if
-        :: atomic { assert(alive && state != WOKEN); state = WOKEN } /* proof: waiter.wake_parked */
+        :: atomic { assert(alive && state != WOKEN); ahead = (state == AHEAD); state = WOKEN } /* proof: waiter.wake_parked */
         fi;
         if :: FAULT == 2 -> assert(alive) :: else fi;
-        if :: FAULT != 1 && FAULT != 5 -> token = 1 :: else fi
+        if :: FAULT != 1 && FAULT != 5 && !(FAULT == 8 && ahead) -> token = 1 :: else fi;
+        ahead = 0
      fi
+  :: d_step { listed && state == PARKED -> state = AHEAD }  /* proof: waiter.unpark_ahead */
+     token = 1                                            /* at any time after that */
   :: stopped -> break
   od
 }

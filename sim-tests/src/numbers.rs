@@ -102,8 +102,25 @@ fn hand_over_wakes_one_thread_at_most() {
         let found = over_seeds(|seed| mutex(&Setting { seed, time: 20 * MS, ..on(cores) }, 10 * US).wakes());
         at_most(found, wakes, &format!("wake-ups for each section on {cores} cores"));
     }
-    let found = over_seeds(|seed| permits::<Line<Semaphore>>(&Setting { seed, ..on(8) }, 1).wakes());
-    at_most(found, 1.0, "wake-ups for each permit");
+    // Those that are unparked ahead of their turns are awake when they come.
+    for (cores, hogs) in [(8, 0), (32, 0), (8, 4)] {
+        let setting = |seed| Setting { seed, hogs, ..on(cores) };
+        let found = over_seeds(|seed| permits::<Line<Semaphore>>(&setting(seed), 1).wakes());
+        at_most(found, 1.0, &format!("wake-ups for each permit on {cores} cores beside {hogs} busy loops"));
+    }
+}
+
+/// One permit, of which those wait awake whose turns come next.
+#[test]
+fn permit_goes_to_a_thread_that_is_awake() {
+    for (cores, hogs, rate, cpu) in
+        [(4, 0, 0.973, 4110.0), (8, 0, 0.558, 3814.0), (32, 0, 0.548, 3845.0), (8, 4, 0.605, 4439.0)]
+    {
+        let figures = |seed| permits::<Line<Semaphore>>(&Setting { seed, hogs, ..on(cores) }, 1);
+        let what = format!("on {cores} cores beside {hogs} busy loops");
+        at_least(over_seeds(|seed| figures(seed).rate()), rate, &format!("M/s of one permit {what}"));
+        at_most(over_seeds(|seed| figures(seed).cpu()), cpu, &format!("ns of processor time for it {what}"));
+    }
 }
 
 /// What one thread uses of its processor while it waits for so long for the answer of another, which works

@@ -49,7 +49,7 @@ type Variant = Vec<(&'static str, u32)>;
 
 /// Without a mechanism each, or with a number twice or half as large.
 fn variants() -> Vec<Variant> {
-    const WITHOUT: [(&str, u32); 28] = [
+    const WITHOUT: [(&str, u32); 29] = [
         ("queue_behind", 0),
         ("collision_doublings", 0),
         ("collision_doublings", 8),
@@ -61,6 +61,7 @@ fn variants() -> Vec<Variant> {
         ("handoff_looks", 60),
         ("answer_looks", 0),
         ("answer_yield_time", 0),
+        ("permits_awake", 0),
         ("yield_rest", 0),
         ("yield_rest", 1000),
         ("yield_rest_doublings", 0),

@@ -238,9 +238,9 @@ pub(crate) use arm::own_thread_local;
 #[cfg(feature = "threads")]
 pub(crate) use arm::threads;
 pub(crate) use arm::{
-    AbortOnUnwind, Advice, Age, Data, Deadline, Moment, Parker, PerThread, ReadAccess, Releasing, UnsafeCell,
-    WriteAccess, atomic, budget, contain, draw, guess, known_thread, lines, nap, panicking, spin_hint,
-    stand_by, this_thread, turn, unique_number, yield_now,
+    AbortOnUnwind, Advice, Age, Data, Deadline, Moment, Parker, PerThread, ReadAccess, Releasing, Unparker,
+    UnsafeCell, WriteAccess, atomic, budget, contain, draw, guess, known_thread, lines, nap, panicking,
+    spin_hint, stand_by, this_thread, turn, unique_number, yield_now,
 };
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 pub(crate) use arm::{AtEnd, lazy_static, thread_local as checked_thread_local};

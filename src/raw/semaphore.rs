@@ -36,7 +36,8 @@
 //! uncontended acquisition is one exchange (a second one if other permits are held, as the first expects all
 //! of them to be free), and a release one addition; no wait for permits that cannot come. Limits: a thread
 //! that has found too few permits looks again for a while before it queues, and in that time those who come
-//! later may be faster. A permit granted to a thread that sleeps is unused until it has woken up.
+//! later may be faster. A permit granted to a thread that sleeps is unused until it has woken up; so where
+//! turns come soon those that come next are unparked ahead of them.
 //!
 //! [`grant`]: RawSemaphore::grant
 
@@ -47,7 +48,7 @@ use crate::facade::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, Unparker, const_fn, reached};
 use crate::observe::Call;
 use crate::wait::select::{Enqueued, Node, Select, Source};
 use crate::wait::{Collisions, LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup, numbers};
@@ -243,7 +244,7 @@ impl RawSemaphore {
             }
         }
         let end = |locked: LockedQueue<'_>| self.grant_and_release(locked);
-        locked.wait(waiter, Place::Back, end, deadline, SpinWait::for_answer(), end).is_some()
+        locked.wait(waiter, Place::Back, end, deadline, SpinWait::for_turn(), end).is_some()
     }
 
     /// Sets QUEUED for a thread that is about to queue for `n` permits and has the queue lock. Fails if they
@@ -403,10 +404,14 @@ impl RawSemaphore {
     /// that are left, if a thread still waits. Returns how many, and the state that the first part has left.
     fn grant_and_forget(&self, locked: LockedQueue<'_>, n: usize) -> (usize, State) {
         let mut granted = WakeList::NONE;
+        let mut ahead = [None, None];
         let mut forgotten = None;
         locked.unlock_as(|word, locked| {
             if forgotten.is_none() || word.is_recheck() {
                 let (woken, left) = self.grant(locked);
+                if woken.tag().is_some() && ahead[0].is_none() {
+                    ahead = locked.unpark_ahead(SpinWait::kept_awake());
+                }
                 granted.append(woken);
                 forgotten.get_or_insert_with(|| {
                     let taken = if left.is_queued() { n.min(left.permits()) } else { 0 };
@@ -422,6 +427,7 @@ impl RawSemaphore {
             word
         });
         granted.wake_all(Wakeup::HANDOFF);
+        ahead.into_iter().flatten().for_each(Unparker::unpark);
         forgotten.expect("decided once at least")
     }
 

@@ -45,10 +45,12 @@ pub(crate) const SHORT_SECTION_LOOKS: Number = Number::of("short_section_looks",
 pub(crate) const LOCK_YIELDS: Number = Number::of("lock_yields", 8, 0);
 /// Looks of a thread that was woken for a lock, has lost and is the first again.
 pub(crate) const HANDOFF_LOOKS: Number = Number::of("handoff_looks", 30, 0);
-/// Looks of a thread that is the first to wait for a signal or for permits.
+/// Looks of a thread that is the first to wait for a signal, or among the first to wait for permits.
 pub(crate) const ANSWER_LOOKS: Number = Number::of("answer_looks", 30, 0);
 /// Hints before each of them.
 pub(crate) const ANSWER_HINTS: Number = Number::of("answer_hints", 4, 4);
+/// How many of those that wait for permits are kept awake, if their turns come as soon as a thread wakes up.
+pub(crate) const PERMITS_AWAKE: Number = Number::of("permits_awake", 3, 1);
 /// Looks of a writer that waits for readers to leave, four hints each.
 pub(crate) const DRAIN_LOOKS: Number = Number::of("drain_looks", 8, 0);
 /// Its yields.

@@ -14,7 +14,8 @@
 //! | `for_lock` | that is about to queue for a lock or for permits |
 //! | `for_shared_lock` | that is about to queue for a reader-writer lock |
 //! | `for_handoff` | that was woken for a lock, has lost and is the first again |
-//! | `for_answer` | that is the first to wait for a signal or for permits |
+//! | `for_answer` | that is the first to wait for a signal, or was unparked ahead of its turn |
+//! | `for_turn` | that is among the first to wait for permits |
 //! | `for_drain` | that has to be let in by readers, and keeps all others out |
 //! | `for_other_side` | that waits for items, or for room for them |
 //! | `BarrierSpin` | of a barrier that is not complete |
@@ -44,6 +45,8 @@ pub(crate) struct SpinWait {
     yield_time: Option<Duration>,
     /// Whether such a yield keeps all threads of the process from yielding for a while.
     rests: bool,
+    /// A thread with more others before it in its queue does none of it.
+    most_before: u32,
     /// What is learnt from how it ends.
     lesson: Lesson,
 }
@@ -68,6 +71,7 @@ impl SpinWait {
         yields: 0,
         yield_time: None,
         rests: false,
+        most_before: 0,
         lesson: Lesson::Nothing,
     };
 
@@ -135,6 +139,25 @@ impl SpinWait {
         let (iterations, hints) = (numbers::ANSWER_LOOKS.get(), numbers::ANSWER_HINTS.get());
         let looks = Self { iterations, hints, ..Self::NONE };
         if OWN.with(|own| Soon::wants(&own.late_answers)) { looks.awaiting_answer() } else { looks }
+    }
+
+    /// Makes the wait of a thread before it parks for what is handed over in turn. With a few others before
+    /// it its turn comes sooner than a thread is woken, if those are awake. One with more before it parks at
+    /// once, and is unparked [ahead of its turn](Self::kept_awake).
+    pub(crate) fn for_turn() -> Self {
+        Self { most_before: numbers::PERMITS_AWAKE.get().saturating_sub(1), ..Self::for_answer() }
+    }
+
+    /// Returns with how many others before it in its queue a thread does this at most.
+    pub(crate) fn most_before(&self) -> usize {
+        self.most_before as usize
+    }
+
+    /// Returns how many of those that wait for their turn a thread that has handed over is to keep awake:
+    /// none, if its own turns have lately come later than a thread is woken.
+    pub(crate) fn kept_awake() -> usize {
+        let come_soon = turn(OWN.with(|own| own.late_answers.get() >= 0));
+        if come_soon { numbers::PERMITS_AWAKE.get() as usize } else { 0 }
     }
 
     /// Adds yields, for as long as a wake-up takes.

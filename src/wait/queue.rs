@@ -57,7 +57,7 @@ use crate::facade::atomic::{
     AtomicPtr, Ordering,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use crate::facade::{AbortOnUnwind, Deadline, Moment, const_fn, reached};
+use crate::facade::{AbortOnUnwind, Deadline, Moment, Unparker, const_fn, reached};
 
 /// Where a new waiter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,6 +262,12 @@ impl<'a> LockedQueue<'a> {
         !self.list.is_empty()
     }
 
+    /// Returns whether more than `n` wait.
+    fn has_more_than(&self, n: usize) -> bool {
+        // Whether there is a first the queue's word says, and no node's line is to be had for it.
+        if n == 0 { self.has_waiters() } else { self.waiters().nth(n).is_some() }
+    }
+
     /// Returns what time it is. The clock is read once in a section under the queue lock.
     fn now(&self) -> Moment {
         let now = self.now.get().unwrap_or_else(Moment::now);
@@ -299,6 +305,13 @@ impl<'a> LockedQueue<'a> {
     /// Returns the waiters, first to last.
     pub(crate) fn waiters(&self) -> impl Iterator<Item = &Waiter> {
         self.list.iter()
+    }
+
+    /// Returns what unparks ahead of their turns up to two of the first `n` waiters, those that sleep. To be
+    /// used when the queue lock is given back. Two, so that each time one more is awake until all `n` are.
+    pub(crate) fn unpark_ahead(&self, n: usize) -> [Option<Unparker>; 2] {
+        let mut asleep = self.waiters().take(n).filter_map(Waiter::unpark_ahead);
+        [asleep.next(), asleep.next()]
     }
 
     /// Takes out a waiter that [`waiters`](Self::waiters) gave, after which nothing was taken out.
@@ -442,8 +455,9 @@ impl<'a> LockedQueue<'a> {
         let _ = (&raw const waiter).expose_provenance();
         // The node is reached from elsewhere until this function returns; it must not be left by a panic.
         let abort = AbortOnUnwind;
-        // A waiter with others before it has no turn to expect soon.
-        let spin = if place == Place::Back && self.has_waiters() { SpinWait::NONE } else { spin };
+        // A waiter with others before it, or with more than a few, has no turn to expect soon.
+        let is_late = place == Place::Back && self.has_more_than(spin.most_before());
+        let spin = if is_late { SpinWait::NONE } else { spin };
         // One that was the first before, and is again. Others that are put before all have no turn of their
         // own to wait for.
         if place == Place::Front && waiter.is_stamped() {

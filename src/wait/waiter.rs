@@ -3,7 +3,8 @@
 //! | state | meaning | left by |
 //! |---|---|---|
 //! | `WAITING` | not woken; the thread runs (it spins, or is about to park) | the thread, to `PARKED`; a waker, to an outcome |
-//! | `PARKED` | not woken; the thread is in `park`, or about to be, or just back from it | a waker, to an outcome |
+//! | `PARKED` | not woken; the thread is in `park`, or about to be, or just back from it | a waker, to an outcome; the holder of its queue's lock, to `AHEAD` |
+//! | `AHEAD` | as `PARKED`, but unparked once ahead of its turn, or about to be, to spin for it once more | a waker, to an outcome |
 //! | a wake-up | woken; the waker does not touch the node again | none |
 //!
 //! Invariants:
@@ -14,6 +15,9 @@
 //! 2. The node outlives the store of its outcome, because its thread does not return before it has seen one
 //!    or has itself taken the node out. It may not outlive it by one instruction: a waker must have copied
 //!    out beforehand whatever it needs afterwards.
+//! 3. While a thread waits in one queue it does not change the state of its node after `PARKED`, and others
+//!    do so only with the queue's lock or after they have taken the node out. To be unparked ahead of its
+//!    turn is a spurious return for the thread; who stores the outcome unparks it in any case.
 //!
 //! Ordering: the outcome is stored with Release and read with Acquire, so what the waker did before the
 //! wake-up is visible to the woken. The node's other fields are written before it is put in a list and
@@ -33,7 +37,7 @@ use crate::facade::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::facade::{Age, Deadline, Moment, Parker, UnsafeCell, reached};
+use crate::facade::{Age, Deadline, Moment, Parker, Unparker, UnsafeCell, reached};
 use crate::observe::Parked;
 
 /// What a waker tells the thread it wakes. The meaning is the primitive's own.
@@ -42,6 +46,7 @@ pub(crate) struct Wakeup(u32);
 
 const WAITING: u32 = 0;
 const PARKED: u32 = 1;
+const AHEAD: u32 = 5;
 
 impl Wakeup {
     /// What was waited for is there; look again.
@@ -237,26 +242,26 @@ impl Waiter {
     /// Blocks until a thread has stored an outcome, or until the deadline. `None` decides nothing: the node
     /// may have been taken out already, see [`LockedQueue::wait`](super::queue::LockedQueue::wait).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub(super) fn wait(&self, deadline: &Deadline, mut spin: SpinWait) -> Option<Wakeup> {
-        // The clock is read each time: where others want the processor, a yield can last longer than any
-        // time-out.
-        while spin.spin() {
-            if let Some(outcome) = self.outcome() {
-                spin.succeeded();
-                return Some(outcome);
-            }
-            if deadline.has_passed() {
-                break;
-            }
+    pub(super) fn wait(&self, deadline: &Deadline, spin: SpinWait) -> Option<Wakeup> {
+        if let Some(outcome) = self.spin(deadline, spin) {
+            return Some(outcome);
         }
-        spin.exhausted();
         // Relaxed: tells wakers to unpark, and carries nothing. Relaxed on failure: `outcome` reads it again.
         // proof: waiter.park
         let _ = self.state.compare_exchange(WAITING, PARKED, Relaxed, Relaxed);
         let mut parked = Parked::NONE;
+        let mut spins_ahead = true;
         loop {
-            if let Some(outcome) = self.outcome() {
-                return Some(outcome);
+            match self.outcome() {
+                Ok(outcome) => return Some(outcome),
+                Err(AHEAD) if spins_ahead => {
+                    spins_ahead = false;
+                    reached("waiter spins ahead of its turn");
+                    if let Some(outcome) = self.spin(deadline, SpinWait::for_answer()) {
+                        return Some(outcome);
+                    }
+                }
+                Err(_) => {}
             }
             if deadline.has_passed() {
                 return None;
@@ -270,12 +275,45 @@ impl Waiter {
         }
     }
 
-    fn outcome(&self) -> Option<Wakeup> {
+    /// Spins for an outcome, until the deadline at most.
+    fn spin(&self, deadline: &Deadline, mut spin: SpinWait) -> Option<Wakeup> {
+        // The clock is read each time: where others want the processor, a yield can last longer than any
+        // time-out.
+        while spin.spin() {
+            if let Ok(outcome) = self.outcome() {
+                spin.succeeded();
+                return Some(outcome);
+            }
+            if deadline.has_passed() {
+                break;
+            }
+        }
+        spin.exhausted();
+        None
+    }
+
+    /// Returns what unparks its thread ahead of its turn, unless it is awake or was unparked so before. The
+    /// caller has the lock of the queue that it is in, and unparks when it has given that back.
+    pub(super) fn unpark_ahead(&self) -> Option<Unparker> {
+        // Relaxed: a thread that has not parked yet needs no help, and one that has stays so (invariant 3).
+        if !self.waits_here_alone() || self.state.load(Relaxed) != PARKED {
+            return None;
+        }
+        reached("waiter unparked ahead of its turn");
+        // Relaxed: tells the thread to spin, and carries nothing. No other thread changes it now (invariant
+        // 3).
+        // proof: waiter.unpark_ahead
+        self.state.store(AHEAD, Relaxed);
+        Some(self.parker.unparker())
+    }
+
+    /// Returns the outcome, or the state if there is none yet.
+    fn outcome(&self) -> Result<Wakeup, u32> {
         // Acquire (waiter.outcome): pairs with the store in `wake`.
         // proof: waiter.outcome
         match self.state.load(Acquire) {
-            WAITING | PARKED => None,
-            outcome => Some(Wakeup(outcome)),
+            state @ (WAITING | PARKED | AHEAD) => Err(state),
+            outcome => Ok(Wakeup(outcome)),
         }
     }
 
@@ -299,8 +337,8 @@ impl Waiter {
         // SAFETY: alive until an outcome is stored. The reference is to an atomic, which may end during its
         // call.
         let state = unsafe { &(*waiter.as_ptr()).state };
-        // Release (waiter.outcome): hands over what the waker did. Relaxed on failure: the only other state
-        // is PARKED, and the parker was published with the node.
+        // Release (waiter.outcome): hands over what the waker did. Relaxed on failure: the other states
+        // are those of a parked thread, and the parker was published with the node.
         // proof: waiter.wake
         if state.compare_exchange(WAITING, outcome.0, Release, Relaxed).is_ok() {
             reached("waiter woken before it parks");

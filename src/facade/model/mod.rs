@@ -15,7 +15,7 @@ pub(crate) use cell::{Data, ReadAccess, UnsafeCell, WriteAccess};
 pub(crate) use loom::thread;
 pub(crate) use loom::thread::LocalKey;
 pub(crate) use loom::{lazy_static, thread_local};
-pub(crate) use park::Parker;
+pub(crate) use park::{Parker, Unparker};
 
 pub(crate) use super::checked::*;
 

@@ -16,7 +16,7 @@ pub(crate) mod atomic;
 pub(crate) mod lines;
 mod park;
 
-pub(crate) use park::Parker;
+pub(crate) use park::{Parker, Unparker};
 
 /// See [`per_thread`](super::per_thread).
 pub(crate) struct PerThread<T: 'static> {
