@@ -274,6 +274,41 @@ fn scope_outlives_a_shutdown() {
     });
 }
 
+/// A thread of the pool that is idle stays as long as another may spawn what has to be run beside it.
+#[test]
+fn shutdown_leaves_threads_that_run_scoped_tasks_side_by_side() {
+    watchdog(|| {
+        for threads in cases([2, 3, 8]) {
+            for how in cases([Shutdown::Drain, Shutdown::Cancel]) {
+                let pool = ThreadPool::new(threads);
+                let (begun, closed) = (Event::new(), Event::new());
+                let beside = |_: usize| {
+                    let go = Event::new();
+                    pool.scope(|s| {
+                        s.spawn(|| go.set());
+                        go.wait();
+                    });
+                };
+                std::thread::scope(|t| {
+                    t.spawn(|| {
+                        pool.scope(|s| {
+                            s.spawn(|| {
+                                begun.set();
+                                closed.wait();
+                                (0..1000).for_each(beside);
+                            });
+                        });
+                    });
+                    begun.wait();
+                    pool.shutdown(how);
+                    closed.set();
+                });
+                pool.join();
+            }
+        }
+    });
+}
+
 #[test]
 fn scope_of_a_task_outlives_a_shutdown() {
     watchdog(|| {

@@ -199,13 +199,15 @@ impl Shared {
                 self.room.notify_one();
                 return Some(job);
             }
-            if state.closed {
+            if state.closed && state.idle.len() + 1 == state.alive {
+                // No thread is left that could queue a task of a scope: this one ends, then the next.
                 state.alive -= 1;
-                let last = state.alive == 0;
+                let next = state.idle.pop();
                 drop(state);
-                if last {
+                if next.is_none() {
                     self.quiescent.notify_all();
                 }
+                self.wake(next);
                 return None;
             }
             state.idle.push(number);
