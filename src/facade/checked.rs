@@ -113,7 +113,7 @@ impl Deadline {
     pub(crate) const NEVER: Self = Self::Never;
 
     pub(crate) fn after(timeout: Duration) -> Self {
-        if timeout == Duration::MAX { Self::Never } else { Self::finite(timeout.is_zero()) }
+        if super::ends(timeout) { Self::finite(timeout.is_zero()) } else { Self::Never }
     }
 
     /// Makes a deadline that may pass while the thread is parked, whatever the instant: there is no clock.

@@ -128,7 +128,7 @@ impl<'a> TimeLimit<'a> {
 /// Returns whether a wait of this length ends by itself: no program is there after a century, and
 /// [`Duration::MAX`] says that it does not.
 #[inline]
-const fn ends(timeout: Duration) -> bool {
+pub(crate) const fn ends(timeout: Duration) -> bool {
     timeout.as_secs() < 100 * 365 * 24 * 60 * 60
 }
 

@@ -246,7 +246,7 @@ pub(crate) use arm::{
 pub(crate) use arm::{AtEnd, lazy_static, thread_local as checked_thread_local};
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use arm::{reached, set_endless_rounds, set_lives, set_looks, set_starves, set_turns, take_notes};
-pub(crate) use limit::TimeLimit;
+pub(crate) use limit::{TimeLimit, ends};
 
 only! { observed:
     mod observing;

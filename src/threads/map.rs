@@ -12,7 +12,7 @@ use super::pool::shared::{Full, Shared};
 use super::pool::{Refusal, SubmitError, ThreadPool};
 use super::queue::give_back;
 use super::task::Task;
-use crate::facade::{Deadline, TimeLimit};
+use crate::facade::{Deadline, TimeLimit, ends};
 use crate::observe;
 
 impl ThreadPool {
@@ -150,7 +150,7 @@ impl<T> Map<T> {
     /// Fails if the result is not there in time. It is still the next.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        if timeout == Duration::MAX {
+        if !ends(timeout) {
             return Ok(self.next_result());
         }
         self.next_by(&Deadline::after(timeout))
@@ -285,7 +285,7 @@ where
     /// been submitted.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Result<T, TaskError>>, UnfinishedError> {
-        if timeout == Duration::MAX {
+        if !ends(timeout) {
             return Ok(self.next_result());
         }
         let deadline = Deadline::after(timeout).of_call(&submits(&self.pool));

@@ -9,7 +9,7 @@ use super::collector::Collector;
 use super::completion::Listener;
 use super::error::UnfinishedError;
 use super::task::Task;
-use crate::facade::{Deadline, TimeLimit};
+use crate::facade::{Deadline, TimeLimit, ends};
 use crate::observe::{Call, Kind, Mode};
 
 /// Has `task` notify the collector when it is done, or does so in its place if it is.
@@ -112,7 +112,7 @@ impl<T> AsCompleted<T> {
     /// ```
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn next_for(&mut self, timeout: Duration) -> Result<Option<Task<T>>, UnfinishedError> {
-        if timeout == Duration::MAX {
+        if !ends(timeout) {
             return Ok(self.next());
         }
         self.next_by(TimeLimit::within(timeout, awaits()))
@@ -219,7 +219,7 @@ pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
 /// it could not stop in time.
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> {
-    if timeout == Duration::MAX {
+    if !ends(timeout) {
         return wait_first(tasks);
     }
     wait_first_by(tasks, TimeLimit::within(timeout, call(Mode::First, tasks)))
@@ -288,7 +288,7 @@ pub fn wait_all<T>(tasks: &[Task<T>]) {
 /// ```
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
-    if timeout == Duration::MAX {
+    if !ends(timeout) {
         wait_all(tasks);
     }
     wait_all_by(tasks, TimeLimit::within(timeout, call(Mode::Join, tasks)))

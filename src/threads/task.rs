@@ -12,7 +12,7 @@ use super::error::TaskError;
 use super::job::Executor;
 use crate::any::AnySource;
 use crate::any::sealed::{Handed, Raw, Sealed};
-use crate::facade::{Deadline, TimeLimit};
+use crate::facade::{Deadline, TimeLimit, ends};
 use crate::observe::{Call, Kind, Mode};
 
 /// The one handle of a task. Dropping it detaches the task.
@@ -83,7 +83,7 @@ impl<'a, T> Handle<'a, T> {
     /// unlimited.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn wait_for(&self, timeout: Duration) -> bool {
-        if timeout == Duration::MAX {
+        if !ends(timeout) {
             self.wait();
         }
         self.completion.done().wait_within(TimeLimit::within(timeout, self.call()))
@@ -294,8 +294,9 @@ impl<T> Task<T> {
     /// `false` if it runs or has run.
     ///
     /// A cancelled task leaves the pool's queue, its closure is dropped and its callbacks run before this
-    /// returns. There are two exceptions, which keep a chain of tasks each of which cancels the next from
-    /// needing stack for each. In a callback, those of the cancelled task run when that callback returns (see
+    /// returns, unless another thread is cancelling it just then and has not come so far. There are two more
+    /// exceptions, which keep a chain of tasks each of which cancels the next from needing stack for each. In
+    /// a callback, those of the cancelled task run when that callback returns (see
     /// [`on_done`](Self::on_done)). In the destructor of what a cancelled closure has captured, or of a
     /// result that is dropped, the task is done when this returns, but its closure is dropped after that
     /// destructor.
@@ -316,8 +317,9 @@ impl<T> Task<T> {
         self.0.cancel()
     }
 
-    /// Calls `f` when the task is done, or at once if it is. Those of one task are called in the order in
-    /// which they were registered.
+    /// Calls `f` when the task is done, or at once if it is. Those of one task that are registered before it
+    /// is done are called in the order in which they were registered. One that is registered after that does
+    /// not wait for them, as in Python.
     ///
     /// It runs on the thread that ran the task, or that cancelled it, before that thread goes on to anything
     /// else; or on the calling thread, if the task is done. A thread that joins the task may be released

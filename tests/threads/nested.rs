@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use lockwork::{ThreadPool, as_completed, wait_all, wait_all_for, wait_first, wait_first_for};
+use lockwork::{
+    First1, ThreadPool, as_completed, wait_all, wait_all_for, wait_any_for, wait_first, wait_first_for,
+};
 
 use super::{SHORT, THREADS, occupy};
 use crate::support::{Sleeper, cases, watchdog};
@@ -83,6 +85,33 @@ fn waits_without_limit_are_no_timed_waits() {
             own.scope(|s| s.spawn(|| 1).join_for(Duration::MAX).unwrap().unwrap())
         });
         assert_eq!(task.unwrap().join().unwrap(), 1);
+    });
+}
+
+/// A century or more is no limit, whether or not the clock could tell its end.
+#[test]
+fn waits_of_centuries_are_no_timed_waits() {
+    watchdog(|| {
+        for limit in [100 * 365 * 24 * 60 * 60, u64::MAX / 4, u64::MAX].map(Duration::from_secs) {
+            let pool = Arc::new(ThreadPool::new(1));
+            let own = Arc::clone(&pool);
+            let task = pool.submit(move || {
+                let make = || [0, 1].map(|n| own.submit(move || n).unwrap());
+                let [one, other] = make();
+                assert_eq!(one.join_for(limit).unwrap().unwrap(), 0);
+                drop(other);
+                assert!(wait_first_for(&make(), limit).is_some());
+                assert!(wait_all_for(&make(), limit));
+                assert!(as_completed(make()).next_for(limit).unwrap().is_some());
+                assert!(own.map(0..3, |n| n).next_for(limit).unwrap().is_some());
+                assert!(own.map_ahead(2, 0..3, |n| n).next_for(limit).unwrap().is_some());
+                let [one, other] = make();
+                drop(one);
+                assert_eq!(wait_any_for((&other,), limit), Some(First1::First(())));
+                own.scope(|s| s.spawn(|| 1).join_for(limit).unwrap().unwrap())
+            });
+            assert_eq!(task.unwrap().join().unwrap(), 1);
+        }
     });
 }
 

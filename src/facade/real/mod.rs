@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
-use super::per_process;
+use super::{ends, per_process};
 use super::platform::thread::{self, LocalKey};
 use super::platform::{self, thread_local};
 pub(crate) use super::platform::{draw, thread_local as own_thread_local};
@@ -232,9 +232,10 @@ pub(crate) struct Deadline {
 impl Deadline {
     pub(crate) const NEVER: Self = Self { at: None, subject: Subject::NONE, waited: Waited::NOT_YET };
 
-    /// Makes a deadline `timeout` from now. One too far away for the clock is never.
+    /// Makes a deadline `timeout` from now. One that is too far away is never.
     pub(crate) fn after(timeout: Duration) -> Self {
-        Self { at: platform::now().checked_add(timeout), ..Self::NEVER }
+        let at = if ends(timeout) { platform::now().checked_add(timeout) } else { None };
+        Self { at, ..Self::NEVER }
     }
 
     pub(crate) fn at(instant: Instant) -> Self {
