@@ -253,6 +253,95 @@ fn victim_of_threads_that_lock_again_at_once_is_served() {
     }
 }
 
+/// Something that one thread holds for a while, and another asks for with a time limit.
+trait Held: Sync {
+    fn new() -> Self;
+    fn hold(&self, work: impl FnOnce());
+    fn ask(&self, limit: Duration) -> bool;
+}
+
+macro_rules! held {
+    ($($held:ident: $lock:ty = $new:expr, $hold:ident, $ask:ident;)*) => {$(
+        struct $held($lock);
+
+        impl Held for $held {
+            fn new() -> Self {
+                Self($new)
+            }
+
+            fn hold(&self, work: impl FnOnce()) {
+                let _held = self.0.$hold();
+                work();
+            }
+
+            fn ask(&self, limit: Duration) -> bool {
+                self.0.$ask(limit).is_some()
+            }
+        }
+    )*};
+}
+
+held! {
+    Locked: Mutex<()> = Mutex::new(()), lock, try_lock_for;
+    Written: RwLock<()> = RwLock::new(()), write, try_write_for;
+    Read: RwLock<()> = RwLock::new(()), write, try_read_for;
+    Permit: Semaphore = Semaphore::new(1), acquire, try_acquire_for;
+}
+
+/// A thread that holds something for 10 ms and takes it again at once, and one that asks for it with a limit
+/// of 15 ms, with so many busy loops beside them on two cores. How many in 100 of those that wait get it.
+fn in_time<H: Held>(hogs: usize) -> f64 {
+    let (mut failed, mut succeeded) = (0, 0);
+    for seed in 1..=4 {
+        let outcome = sim::run(
+            &machines::mesh(2),
+            seed,
+            2,
+            hogs,
+            || Line(H::new()),
+            |held, number| {
+                let mut asked = [0_u32; 2];
+                while sim::time() < 500 * MS {
+                    let begun = sim::time();
+                    if number == 0 {
+                        held.0.hold(|| {
+                            while sim::time() < begun + 10 * MS {
+                                sim::work(10 * US);
+                            }
+                        });
+                    } else {
+                        let succeeds = held.0.ask(Duration::from_millis(15));
+                        // Not those that find it free.
+                        if sim::time() - begun > 100 * US {
+                            asked[usize::from(succeeds)] += 1;
+                        }
+                    }
+                }
+                asked
+            },
+        );
+        failed += outcome.results[1][0];
+        succeeded += outcome.results[1][1];
+    }
+    assert!(failed + succeeded > 50, "{succeeded} of {}", failed + succeeded);
+    f64::from(100 * succeeded) / f64::from(failed + succeeded)
+}
+
+#[test]
+fn timed_call_beside_long_sections_succeeds() {
+    // What is left to fail had no processor, or waited for one that had none.
+    for (hogs, mutex, write, read, permit) in
+        [(0, 100.0, 100.0, 100.0, 100.0), (2, 100.0, 73.5, 100.0, 100.0), (4, 70.2, 60.2, 100.0, 93.6)]
+    {
+        let check =
+            |found, share, what| at_least(found, share, &format!("in 100, {what}, {hogs} busy loops"));
+        check(in_time::<Locked>(hogs), mutex, "mutex");
+        check(in_time::<Written>(hogs), write, "write");
+        check(in_time::<Read>(hogs), read, "read");
+        check(in_time::<Permit>(hogs), permit, "permit");
+    }
+}
+
 #[test]
 fn notify_all_of_sixteen_beside_two_busy_loops() {
     let setting = |seed| Setting { seed, threads: 17, hogs: 2, time: 100 * MS, ..on(2) };

@@ -8,6 +8,7 @@ use super::error::{GetError, PutError, TryGetError, TryPutError};
 use super::wait::{Core, Side, Store};
 use crate::any::sealed::{Handed, Misuse, Raw, Sealed, Waiting};
 use crate::any::{AnySet, AnySource};
+use crate::facade::Deadline;
 use crate::ring::{Enqueued, Node, Place, Select, Source, SpinWait, Waiter};
 
 impl<T> BoundedBuffer<T> {
@@ -210,7 +211,7 @@ impl<B: Sided> Source for B {
         self.core().hand_on(B::SIDE);
     }
 
-    fn spin(&self) -> Option<SpinWait> {
+    fn spin(&self, _: &Deadline) -> Option<SpinWait> {
         Some(self.core().sleepers(B::SIDE).spin_wait(self.core().store().capacity()))
     }
 }

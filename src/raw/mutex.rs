@@ -178,7 +178,7 @@ impl RawMutex {
                 continue;
             }
             let another_comes = designated == 0 && word.has(DESIGNATED);
-            let spin_now = spin.get_or_insert_with(SpinWait::for_lock);
+            let spin_now = spin.get_or_insert_with(|| SpinWait::for_lock(deadline));
             if designated == 0 && word.has_waiters() && spin_now.leaves_to_others() {
                 *spin_now = SpinWait::NONE;
             }

@@ -216,7 +216,7 @@ impl RawSemaphore {
     #[cold]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn acquire_slow(&self, n: usize, deadline: &Deadline) -> bool {
-        let mut spin = SpinWait::for_lock();
+        let mut spin = SpinWait::for_lock(deadline);
         loop {
             if deadline.has_passed() {
                 return false;
@@ -477,7 +477,7 @@ impl Source for Request<'_> {
         (self.n <= self.semaphore.limit).then(|| self.semaphore.acquire_slow(self.n, deadline))
     }
 
-    fn spin(&self) -> Option<SpinWait> {
-        Some(SpinWait::for_lock())
+    fn spin(&self, deadline: &Deadline) -> Option<SpinWait> {
+        Some(SpinWait::for_lock(deadline))
     }
 }

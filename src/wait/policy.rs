@@ -29,7 +29,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::numbers;
-use crate::facade::{Advice, Moment, budget, const_fn, per_process, per_thread, spin_hint, turn, yield_now};
+use crate::facade::{
+    Advice, Deadline, Moment, budget, const_fn, per_process, per_thread, spin_hint, turn, yield_now,
+};
 
 /// What a thread does next while it waits, and how much of that is left.
 #[derive(Debug)]
@@ -105,13 +107,15 @@ impl SpinWait {
     /// [`for_shared_lock`](Self::for_shared_lock). Where more threads than processors want a lock, a yield
     /// takes as long as those it goes to work with that lock, and says nothing of the others: threads that
     /// rested from them had a third of the throughput, four on two processors, and of readers and writers a
-    /// seventh.
-    pub(crate) fn for_lock() -> Self {
+    /// seventh. Those of a timed wait are timed, too, as its time would be over before it has queued.
+    pub(crate) fn for_lock(deadline: &Deadline) -> Self {
+        let yield_time = (!deadline.is_never()).then(|| numbers::LONG_YIELD.micros());
+        let few = Self { yield_time, ..Self::few() };
         if numbers::LEARN_SECTIONS.get() != 0 && OWN.with(|own| Long::wants(&own.long_sections)) {
             let iterations = numbers::LONG_SECTION_LOOKS.get();
-            Self { iterations, hints: 1, growing: false, lesson: Lesson::Sections, ..Self::few() }
+            Self { iterations, hints: 1, growing: false, lesson: Lesson::Sections, ..few }
         } else {
-            Self::few()
+            few
         }
     }
 
@@ -300,6 +304,8 @@ struct Own {
     rest: Cell<Option<Moment>>,
     /// How many unlocks of this thread have found a designated waker since its last turn.
     unlocks: Cell<u32>,
+    /// Likewise of those that end reading.
+    reads: Cell<u32>,
     /// How often this thread was asked to give way since it last looked at the clock, and when it last did.
     barging: Cell<(u32, Option<Moment>)>,
 }
@@ -313,6 +319,7 @@ impl Own {
             rest: Cell::new(None),
             barging: Cell::new((0, None)),
             unlocks: Cell::new(0),
+            reads: Cell::new(0),
         }
     }
 }
@@ -476,12 +483,21 @@ pub(crate) fn yield_at_intervals() {
 /// Returns whether it is this thread's turn to look after the first waiter of a lock that has a designated
 /// waker: a woken thread may have to wait for a processor, and the first waiter is not to wait with it.
 pub(crate) fn is_turn() -> bool {
-    OWN.with(|own| {
-        let unlocks = own.unlocks.get() + 1;
-        let came = unlocks >= numbers::UNLOCK_TURN.get();
-        own.unlocks.set(if came { 0 } else { unlocks });
-        turn(came)
-    })
+    OWN.with(|own| next_turn(&own.unlocks))
+}
+
+/// Returns the same for a reader that leaves, counted by itself: a thread that leaves as a reader and then
+/// unlocks in another mode, again and again, might have its turn each time in the mode in which it can do
+/// nothing for the first waiter.
+pub(crate) fn is_reader_turn() -> bool {
+    OWN.with(|own| next_turn(&own.reads))
+}
+
+fn next_turn(count: &Cell<u32>) -> bool {
+    let unlocks = count.get() + 1;
+    let came = unlocks >= numbers::UNLOCK_TURN.get();
+    count.set(if came { 0 } else { unlocks });
+    turn(came)
 }
 
 /// Whether the threads of one barrier do well to spin, or to yield at once, learnt from how it went.

@@ -230,8 +230,8 @@ pub(crate) trait Source {
         None
     }
 
-    /// Returns how long to spin before the first wait.
-    fn spin(&self) -> Option<SpinWait> {
+    /// Returns how long to spin before the first wait, which ends at the deadline.
+    fn spin(&self, _deadline: &Deadline) -> Option<SpinWait> {
         None
     }
 }
@@ -284,7 +284,7 @@ pub(crate) fn wait_any(
     if deadline.has_passed() {
         return false;
     }
-    if let Some(mut spin) = order(start, len).find_map(|place| sources.source(place).spin()) {
+    if let Some(mut spin) = order(start, len).find_map(|place| sources.source(place).spin(deadline)) {
         while spin.spin() {
             if (spin.is_yielding() || sources.seem_ready()) && sources.attempt_all(start) {
                 spin.succeeded();

@@ -6,10 +6,10 @@ use std::num::NonZeroU64;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
-use super::{ends, per_process};
 use super::platform::thread::{self, LocalKey};
 use super::platform::{self, thread_local};
 pub(crate) use super::platform::{draw, thread_local as own_thread_local};
+use super::{ends, per_process};
 use crate::observe::{Call, Subject, Waited};
 
 pub(crate) mod atomic;

@@ -55,9 +55,9 @@
 //! the first reader wakes up, and the readers pay for one pass over those that are let in. If the first of
 //! them is starving, the unlock does all that.
 //!
-//! A designated waker may have to wait long for a processor. So every sixteenth unlock of a thread, a
-//! counted reader's or a writer's, that finds both it and waiters hands the lock to the first of them if
-//! that is starving.
+//! A designated waker may have to wait long for a processor. So every sixteenth unlock of a thread that finds
+//! both it and waiters looks after the first of them, which is handed the lock if it is starving and can have
+//! it. Leaving as a counted reader is counted by itself; downgrading and stepping back are unlocks, too.
 //!
 //! No releasing call sleeps or, but for the fair ones, waits for the queue lock: one that finds it taken
 //! leaves its work to the thread that has it.
@@ -88,7 +88,7 @@ use crate::facade::atomic::{
 };
 use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, reached};
 use crate::wait::{
-    Collisions, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, Wakeup, Woken, is_turn,
+    Collisions, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, Wakeup, Woken, is_reader_turn,
     yield_at_intervals,
 };
 
@@ -223,7 +223,7 @@ impl<V: Visible> RawRwLock<V> {
     /// a processor yet, if it is this thread's turn: other readers, which come and go, would pass those in
     /// the queue without end.
     fn take_turn(&self, state: State) {
-        if state.has(QUEUED) && is_turn() {
+        if state.has(QUEUED) && is_reader_turn() {
             let _releasing = Releasing::begin();
             self.look_after_queue(state, Cause::Turn);
         }

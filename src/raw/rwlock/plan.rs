@@ -363,7 +363,8 @@ impl<V: Visible> RawRwLock<V> {
         queue.unlock_as(|word, queue| {
             if word.is_recheck() {
                 reached("rwlock looked after by the holder of the queue lock");
-                let (more, now) = self.decide(queue, state, |state| state, Cause::Change);
+                // It may have been a thread's turn.
+                let (more, now) = self.decide(queue, state, |state| state, Cause::Turn);
                 woken.append(more);
                 state = now;
             }
