@@ -113,7 +113,7 @@ impl Event {
 
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn call(&self) -> Call<'_> {
+    pub(crate) fn call(&self) -> Call<'_> {
         Call::new(Kind::Event, Mode::Wait, &self.identity)
     }
 
@@ -310,7 +310,7 @@ impl AutoResetEvent {
 
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn call(&self) -> Call<'_> {
+    pub(crate) fn call(&self) -> Call<'_> {
         Call::new(Kind::AutoResetEvent, Mode::Wait, &self.identity)
     }
 

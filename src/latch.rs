@@ -94,7 +94,7 @@ impl Latch {
 
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn call(&self) -> Call<'_> {
+    pub(crate) fn call(&self) -> Call<'_> {
         Call::new(Kind::Latch, Mode::Wait, &self.identity)
     }
 

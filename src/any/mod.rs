@@ -28,6 +28,11 @@ pub(crate) mod sealed {
     #[allow(missing_debug_implementations, reason = "nothing outside can have one")]
     pub struct Raw<'a>(pub(crate) &'a dyn Source);
 
+    /// What is told of a wait for a source.
+    #[allow(unnameable_types, reason = "as above")]
+    #[allow(missing_debug_implementations, reason = "as above")]
+    pub struct Told<'a>(pub(crate) crate::observe::Call<'a>);
+
     /// Whether what is attempted was handed to this thread. Made here alone: the permits of one that says so
     /// are not taken from the semaphore any more.
     ///
@@ -235,7 +240,7 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
 #[track_caller]
 #[inline]
 pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
-    timed(set, TimeLimit::within(timeout, observed()), "wait_any_for")
+    timed(set, TimeLimit::within(timeout, observe::Call::none()), "wait_any_for")
 }
 
 /// Waits as [`wait_any`] does, until `deadline` at most. Returns `None` if nothing was done in time.
@@ -251,7 +256,7 @@ pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
 #[track_caller]
 #[inline]
 pub fn wait_any_until<S: AnySet>(set: S, deadline: Instant) -> Option<S::First> {
-    timed(set, TimeLimit::until(deadline, observed()), "wait_any_until")
+    timed(set, TimeLimit::until(deadline, observe::Call::none()), "wait_any_until")
 }
 
 /// Attempts [`wait_any`], without waiting for a source to become ready. Returns `None` if none is, or if the
@@ -297,7 +302,7 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
         return first;
     }
     check(&set, true, name);
-    let deadline = TimeLimit::never(observed()).deadline();
+    let deadline = TimeLimit::never(observed(&set)).deadline();
     let first = Call { set, first: None }.wait(start, &deadline);
     first.unwrap_or_else(|| unreachable!("an indefinite wait ends when something was done"))
 }
@@ -307,16 +312,24 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
 #[inline]
 fn timed<S: AnySet>(mut set: S, limit: TimeLimit<'_>, name: &'static str) -> Option<S::First> {
     check(&set, false, name);
-    set.any_attempt_all(0).or_else(|| {
-        check(&set, !limit.is_timed(), name);
-        Call { set, first: None }.wait(0, &limit.deadline())
-    })
+    // No closure, in which the caller's line would be lost.
+    let first = set.any_attempt_all(0);
+    if first.is_some() {
+        return first;
+    }
+    check(&set, !limit.is_timed(), name);
+    let deadline = limit.of_call(observed(&set)).deadline();
+    Call { set, first: None }.wait(0, &deadline)
 }
 
+/// Returns what is told of a wait for the set: of a single source also which it is.
 #[inline]
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-fn observed() -> observe::Call<'static> {
-    observe::Call::at(observe::Kind::Several, observe::Mode::Wait, std::ptr::null::<()>())
+fn observed<S: AnySet>(set: &S) -> observe::Call<'_> {
+    if set.any_len() == 1 {
+        return set.any_told().0.mode(observe::Mode::Any);
+    }
+    observe::Call::at(observe::Kind::Several, observe::Mode::Any, std::ptr::null::<()>())
 }
 
 /// Panics if something is wrong with a source.

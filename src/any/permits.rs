@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use super::sealed::{Handed, Misuse, Raw, Sealed};
+use super::sealed::{Handed, Misuse, Raw, Sealed, Told};
 use super::source::AnySource;
 use crate::observe;
 use crate::raw::semaphore::Request;
@@ -65,6 +65,11 @@ impl<'a> AnySource for Acquiring<'a> {
 
     fn any_raw(&self) -> Raw<'_> {
         Raw(&self.request)
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_> {
+        Told(self.semaphore.call(self.request.n))
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! [`AnySet`]: tuples and slices of sources.
 
-use super::sealed::{Handed, Misuse, Raw, Sealed, Waiting};
+use super::sealed::{Handed, Misuse, Raw, Sealed, Told, Waiting};
 use super::source::AnySource;
 use crate::facade::reached;
 
@@ -20,6 +20,11 @@ pub trait AnySet: Sealed {
 
     #[doc(hidden)]
     fn any_raw(&self, place: usize) -> Raw<'_>;
+
+    /// Returns what is told of a wait for the first alone, which there is.
+    #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_>;
 
     #[doc(hidden)]
     fn any_attempt(&mut self, place: usize, handed: Handed) -> Option<Self::First>;
@@ -113,6 +118,11 @@ macro_rules! tuples {
                     $($place => self.$place.any_raw(),)+
                     _ => unreachable!("no such place"),
                 }
+            }
+
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn any_told(&self) -> Told<'_> {
+                self.0.any_told()
             }
 
             fn any_seems_ready(&self) -> bool {
@@ -218,6 +228,11 @@ macro_rules! slices {
 
             fn any_raw(&self, place: usize) -> Raw<'_> {
                 self[place].any_raw()
+            }
+
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn any_told(&self) -> Told<'_> {
+                self[0].any_told()
             }
 
             fn any_seems_ready(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::sealed::{Handed, Misuse, Raw, Sealed};
+use super::sealed::{Handed, Misuse, Raw, Sealed, Told};
 use crate::event::{AutoResetEvent, Event};
 use crate::latch::Latch;
 
@@ -20,6 +20,11 @@ pub trait AnySource: Sealed {
 
     #[doc(hidden)]
     fn any_raw(&self) -> Raw<'_>;
+
+    /// Returns what is told of a wait for it alone.
+    #[doc(hidden)]
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_>;
 
     /// Returns whether there seems to be something to take. If so, what was done before that came is seen.
     #[doc(hidden)]
@@ -59,6 +64,11 @@ macro_rules! signals {
 
             fn any_raw(&self) -> Raw<'_> {
                 Raw(self.raw())
+            }
+
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn any_told(&self) -> Told<'_> {
+                Told(self.call())
             }
 
             #[inline]

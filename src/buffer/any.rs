@@ -6,9 +6,10 @@ use std::marker::PhantomData;
 use super::BoundedBuffer;
 use super::error::{GetError, PutError, TryGetError, TryPutError};
 use super::wait::{Core, Side, Store};
-use crate::any::sealed::{Handed, Misuse, Raw, Sealed, Waiting};
+use crate::any::sealed::{Handed, Misuse, Raw, Sealed, Told, Waiting};
 use crate::any::{AnySet, AnySource};
 use crate::facade::Deadline;
+use crate::observe::Mode;
 use crate::ring::{Enqueued, Node, Place, Select, Source, SpinWait, Waiter};
 
 impl<T> BoundedBuffer<T> {
@@ -114,6 +115,12 @@ fn seems_ready<T, B: Buffer<Item = T>>(putting: &Putting<'_, T, B>) -> bool {
 }
 
 impl<T> Putting<'_, T> {
+    /// Returns what is told of a wait for it.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn told(&self) -> Told<'_> {
+        self.buffer.told(Mode::Put)
+    }
+
     /// Returns the same as [`any_seems_ready`](AnySource::any_seems_ready).
     pub(crate) fn seems_ready(&self) -> bool {
         seems_ready(self)
@@ -244,6 +251,12 @@ impl<T> BoundedBuffer<T> {
     pub(crate) fn getters(&self) -> Raw<'_> {
         Raw(&self.core)
     }
+
+    /// Returns what is told of a wait in that mode.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    pub(crate) fn told(&self, mode: Mode) -> Told<'_> {
+        Told(self.core.call(mode))
+    }
 }
 
 impl<T, B> Sealed for Getting<'_, T, B> {}
@@ -253,6 +266,11 @@ impl<T, B: Buffer<Item = T>> AnySource for Getting<'_, T, B> {
 
     fn any_raw(&self) -> Raw<'_> {
         Raw(self.buffer.core())
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_> {
+        Told(self.buffer.core().call(Mode::Get))
     }
 
     #[inline]
@@ -277,6 +295,11 @@ impl<T, B: Buffer<Item = T>> AnySource for &mut Putting<'_, T, B> {
 
     fn any_raw(&self) -> Raw<'_> {
         Raw(&**self)
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_> {
+        Told(self.buffer.core().call(Mode::Put))
     }
 
     #[inline]
@@ -315,6 +338,11 @@ macro_rules! slices {
 
             fn any_raw(&self, place: usize) -> Raw<'_> {
                 Raw(&self[place])
+            }
+
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn any_told(&self) -> Told<'_> {
+                Told(self[0].buffer.core().call(Mode::Put))
             }
 
             fn any_seems_ready(&self) -> bool {

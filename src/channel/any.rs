@@ -6,7 +6,8 @@ use super::error::{RecvError, SendError};
 use super::{Receiver, Sender};
 use crate::Putting;
 use crate::any::AnySource;
-use crate::any::sealed::{Handed, Misuse, Raw, Sealed};
+use crate::any::sealed::{Handed, Misuse, Raw, Sealed, Told};
+use crate::observe::Mode;
 
 impl<T> Sealed for &Receiver<T> {}
 
@@ -15,6 +16,11 @@ impl<T> AnySource for &Receiver<T> {
 
     fn any_raw(&self) -> Raw<'_> {
         self.channel.buffer.getters()
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_> {
+        self.channel.buffer.told(Mode::Get)
     }
 
     #[inline]
@@ -81,6 +87,11 @@ impl<T> AnySource for &mut Sending<'_, T> {
 
     fn any_raw(&self) -> Raw<'_> {
         Raw(&self.0)
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_> {
+        self.0.told()
     }
 
     #[inline]

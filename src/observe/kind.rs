@@ -111,7 +111,7 @@ impl Kind {
             (Self::Several, Mode::Join) => "wait_all".to_owned(),
             (Self::Several | Self::Task, Mode::First) => "wait_first".to_owned(),
             (Self::Several | Self::Task, Mode::Get) => "AsCompleted::next".to_owned(),
-            (Self::Several, _) => "wait_any".to_owned(),
+            (Self::Several, _) | (_, Mode::Any) => "wait_any".to_owned(),
             (Self::RwLock, Mode::Upgrade) => "RwLockUpgradableReadGuard::upgrade".to_owned(),
             (Self::Pool, Mode::Put) => "ThreadPool::submit".to_owned(),
             (Self::Pool, Mode::Wait) => "ThreadPool::scope".to_owned(),
@@ -184,6 +184,8 @@ pub enum Mode {
     Join,
     /// Waits for the first end of several.
     First,
+    /// Waits for any of several.
+    Any,
     /// Initialises, or waits for another thread that does.
     Init,
     /// Runs a task or a worker. Others wait for its end.
@@ -191,7 +193,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Lock,
         Self::Read,
         Self::ReadRecursive,
@@ -204,6 +206,7 @@ impl Mode {
         Self::Get,
         Self::Join,
         Self::First,
+        Self::Any,
         Self::Init,
         Self::Run,
     ];
@@ -242,6 +245,7 @@ impl Mode {
             Self::Get => "get",
             Self::Join => "join",
             Self::First => "wait_first",
+            Self::Any => "wait_any",
             Self::Init => "call_once",
             Self::Run => "run",
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::any::AnySource;
-use crate::any::sealed::{Handed, Raw, Sealed};
+use crate::any::sealed::{Handed, Raw, Sealed, Told};
 #[cfg(doc)]
 use crate::event::Event;
 use crate::facade::TimeLimit;
@@ -379,6 +379,11 @@ impl AnySource for &StopToken {
 
     fn any_raw(&self) -> Raw<'_> {
         Raw(self.0.stopped().raw())
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_> {
+        Told(self.call())
     }
 
     #[inline]

@@ -11,7 +11,7 @@ use super::deferred;
 use super::error::TaskError;
 use super::job::Executor;
 use crate::any::AnySource;
-use crate::any::sealed::{Handed, Raw, Sealed};
+use crate::any::sealed::{Handed, Raw, Sealed, Told};
 use crate::facade::{Deadline, TimeLimit, ends};
 use crate::observe::{Call, Kind, Mode};
 
@@ -370,6 +370,11 @@ impl<T> AnySource for &Task<T> {
 
     fn any_raw(&self) -> Raw<'_> {
         Raw(self.0.completion.done().raw())
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_> {
+        Told(self.0.call())
     }
 
     #[inline]

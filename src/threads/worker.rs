@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::ending::Ending;
 use super::error::{TaskError, contain, drop_quietly};
 use crate::any::AnySource;
-use crate::any::sealed::{Handed, Raw, Sealed};
+use crate::any::sealed::{Handed, Raw, Sealed, Told};
 use crate::event::Event;
 use crate::facade::{Deadline, TimeLimit, threads};
 use crate::mutex::Mutex;
@@ -280,6 +280,11 @@ impl<T> AnySource for &Worker<T> {
 
     fn any_raw(&self) -> Raw<'_> {
         Raw(self.shared.ended.raw())
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_told(&self) -> Told<'_> {
+        Told(self.call())
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use lockwork::diagnose::{Report, Stall, snapshot};
 use lockwork::{
     AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, Latch, LazyLock, Mutex, Once, OnceLock,
     PriorityBuffer, RawMutex, RawRwLock, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore,
-    StackBuffer, StopSource, WaitGroup, lock_all, lock_api, poison, wait_any,
+    StackBuffer, StopSource, WaitGroup, lock_all, lock_api, poison, wait_any, wait_any_for,
 };
 
 use crate::support::{eventually, watchdog};
@@ -242,8 +242,27 @@ fn signals_are_reported() {
         let (never, later) = (Event::new(), Event::new());
         let found = stall("any waiter", || _ = wait_any((&later, &never)), || later.set());
         check(&found, "wait_any", None);
-        let found = stall("waiter for one", || _ = wait_any((&never,)), || never.set());
-        check(&found, "wait_any", None);
+        let (event, latch) = (Event::named("an event"), Latch::named("a latch", 1));
+        let found = stall("waiter for one", || _ = wait_any((&event,)), || event.set());
+        check(&found, "wait_any", Some("an event"));
+        let found =
+            stall("waits for one in time", || _ = wait_any_for(&[&latch], MINUTE), || latch.count_down());
+        check(&found, "wait_any", Some("a latch"));
+        let (_session, _reports) = session(None, |_| ());
+        let semaphore = Semaphore::named("any permits", 2);
+        let permits = semaphore.acquire_many(2);
+        let found =
+            stall("permits of one", || _ = wait_any((semaphore.acquiring_many(2),)), || drop(permits));
+        check(&found, "wait_any", Some("any permits"));
+        assert_eq!((found.wait.count, found.holders.len()), (2, 1), "{found}");
+        let buffer = BoundedBuffer::named("any items", 1);
+        let found = stall("item of one", || _ = wait_any((buffer.getting(),)), || buffer.put(1).unwrap());
+        check(&found, "wait_any", Some("any items"));
+        buffer.put(1).unwrap();
+        let mut putting = [buffer.putting(2)];
+        let found = stall("room of one", || _ = wait_any(&mut putting), || _ = buffer.get());
+        check(&found, "wait_any", Some("any items"));
+        assert_eq!(found.wait.mode, lockwork::diagnose::Mode::Any);
     });
 }
 
