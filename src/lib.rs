@@ -69,7 +69,7 @@
 //! Each wait for one thing has a form that ends after a [`Duration`](std::time::Duration) (`_for`) and one
 //! that ends at an [`Instant`](std::time::Instant) (`_until`). The exceptions:
 //!
-//! * iterators and `put_all`, which wait again and again;
+//! * iterators, `put_all` and `ThreadPool::map`, which wait again and again;
 //! * calls that run an initialiser, or wait for another thread's: [`Once::call_once`],
 //!   [`OnceLock::get_or_init`], [`OnceLock::set`]. Timed are [`Once::wait_for`], [`OnceLock::wait_for`] and
 //!   [`LazyLock::wait_for`], of which the last may itself run the initialiser, to its end;

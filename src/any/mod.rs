@@ -178,8 +178,8 @@ pub(crate) mod sealed {
 /// # Differences from `std` and `parking_lot`
 ///
 /// Neither has it. crossbeam's `select!` and Go's `select` are the same for channels and choose at random
-/// among those that are ready; `wait_any_fair` does too. Windows' `WaitForMultipleObjects` is the same for
-/// its own objects.
+/// among those that are ready; [`wait_any_fair`] begins to look at a random one. Windows'
+/// `WaitForMultipleObjects` is the same for its own objects.
 ///
 /// # Implementation notes
 ///

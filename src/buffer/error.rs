@@ -32,7 +32,7 @@ pub enum PutTimeoutError<T> {
 pub struct PutAllError<T> {
     /// How many items were put.
     pub put: usize,
-    /// Returns the items that were taken from the iterator and not put, in order. At least one.
+    /// The items that were taken from the iterator and not put, in order. At least one.
     pub rest: Vec<T>,
 }
 

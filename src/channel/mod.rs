@@ -38,8 +38,10 @@
 //! `&receiver` and [`sender.sending(message)`](Sender::sending) can be given beside the signals, permits and
 //! buffers of this crate; no rendezvous (capacity 0), and no `after`, `tick` and `never`. What is queued when
 //! the last receiver goes is dropped then, in a bounded channel too, where `crossbeam_channel` keeps it until
-//! the last sender has gone. Names, signatures and messages of errors are the same otherwise. From
-//! [`std::sync::mpsc`]: receivers can be cloned and shared. The guides [from
+//! the last sender has gone. While a message or a place is kept for a thread that has been the first to sleep
+//! for half a millisecond, `try_recv` fails though [`len`](Receiver::len) is not zero, and `try_send` though
+//! the channel [is not full](Sender::is_full). Names, signatures and messages of errors are the same
+//! otherwise. From [`std::sync::mpsc`]: receivers can be cloned and shared. The guides [from
 //! crossbeam](crate::guide::from_crossbeam) and [from `std`](crate::guide::from_std) have the tables.
 //!
 //! # Implementation notes

@@ -24,8 +24,9 @@
 //!    the bit and is about to call [`wake_one`](RawSleepers::wake_one), or a woken thread has not handed on
 //!    yet, nor gone to sleep again; or `HANDED` is set. But for nodes of selecting threads that do not sleep:
 //!    they leave the queue, or announce themselves before they sleep.
-//! 2. `announce` is called with the queue lock held. A waker that has cleared the bit takes the queue lock
-//!    afterwards, so it finds the thread that has set it.
+//! 2. A thread that goes to sleep calls `announce` with the queue lock held. A waker that has cleared the bit
+//!    takes the queue lock afterwards, so it finds the thread that has set it. A thread that hands on calls
+//!    it for those that sleep already, and needs no lock.
 //! 3. While `KEPT` is set the owner's bit is set, or a thread has cleared it and will
 //!    [settle](RawSleepers::settle). So nothing is kept for longer than there is nothing, also if the sleeper
 //!    for which it was kept has left; and one that leaves at its deadline settles itself.

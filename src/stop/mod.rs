@@ -102,8 +102,8 @@ use registry::{Registered, Shared};
 /// # Differences from C++ and .NET
 ///
 /// From C++20's `std::stop_source`: callbacks run in order, a panic of one does not end the program, tokens
-/// can be waited for, and a token can stop, too. From .NET's `CancellationTokenSource`: dropping it stops
-/// nothing, and one panic is resumed instead of all of them being collected.
+/// can be waited for, and a token can stop, too. From .NET's `CancellationTokenSource`: callbacks run first
+/// in first out and not last in first out, and one panic is resumed instead of all of them being collected.
 #[derive(Clone, Default)]
 pub struct StopSource(Arc<Shared>);
 
