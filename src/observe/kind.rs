@@ -96,11 +96,14 @@ impl Kind {
         }
     }
 
-    /// Returns the kind of what makes a value once, by the public call: `OnceLock::wait`, say.
+    /// Returns the kind of what makes a value once, by the public call: `OnceLock::wait`, say. Without the
+    /// feature nothing is compared.
+    #[inline(always)]
     pub(crate) fn of_once(call: &str) -> Self {
-        match call.split_once("::") {
-            Some(("OnceLock", _)) => Self::OnceLock,
-            Some(("LazyLock", _)) => Self::LazyLock,
+        match call {
+            _ if !cfg!(feature = "diagnose") => Self::Once,
+            _ if call.starts_with("OnceLock") => Self::OnceLock,
+            _ if call.starts_with("LazyLock") => Self::LazyLock,
             _ => Self::Once,
         }
     }
