@@ -86,8 +86,10 @@ impl Stall {
         }
         let same = |other: &Wait| other.kind == wait.kind && other.id == wait.id;
         let waiting = all.iter().filter_map(|other| other.waits.as_ref()).filter(|other| same(other)).count();
-        // Of a barrier one that runs its action.
-        let arrived = waiting + if wait.kind == Kind::Barrier { holders.len() } else { 0 };
+        // Of a barrier the one that runs its action, unless that waits in it and is counted already.
+        let runs = |holder: &&Holder| !holder.thread.waits.as_ref().is_some_and(same);
+        let running = if wait.kind == Kind::Barrier { holders.iter().filter(runs).count() } else { 0 };
+        let arrived = waiting + running;
         let age = instant_of(nanos()).saturating_duration_since(wait.since);
         Some(Self { thread: thread.clone(), wait, age, holders, writers, arrived })
     }

@@ -13,13 +13,19 @@ use super::order::{self, Inversion};
 use super::profile;
 use super::report::{RelockReport, Report, Stall};
 use super::settings::{Order, Relock, Settings};
-use super::tables::Shared;
+use super::tables::{self, Shared};
 use super::view::{about_to_wait, own_state, states};
-use crate::facade::{Ticker, environment, instant_of, nanos, panicking, print_error};
+use crate::facade::{Ticker, environment, instant_of, nanos, panicking, per_process, print_error};
+use crate::mutex::Mutex;
 use crate::observe::{self, Called, HOLDS, Kind, Mode, ORDER, PROFILE};
 
 /// The sessions that run.
 static SESSIONS: Shared<Vec<Arc<Settings>>> = Shared::new(Vec::new());
+
+per_process! {
+    /// Held by a thread that changes them, before the tables.
+    static CHANGING: Mutex<()> = Mutex::hidden(());
+}
 
 /// Diagnosis that was [started](start). Dropping it ends it: nothing is noted any more but what threads wait
 /// for, unless another session runs.
@@ -49,13 +55,22 @@ impl Drop for Session {
     fn drop(&mut self) {
         // Its thread makes no report after this. Not in `inside`: it may be in one.
         self.watch = None;
-        let before = noted();
-        SESSIONS.with(|sessions| {
-            sessions.retain(|settings| !Arc::ptr_eq(settings, &self.settings));
-            set_level(sessions);
-        });
-        begin_anew(before);
+        change(|sessions| sessions.retain(|settings| !Arc::ptr_eq(settings, &self.settings)));
     }
+}
+
+/// Changes which sessions run, and what is noted with it. One thread at a time: one that ends a session could
+/// else end what another has begun meanwhile.
+fn change(f: impl FnOnce(&mut Vec<Arc<Settings>>)) {
+    // None in a child of a `fork`, where a thread that is not there may be at it.
+    if tables::lock().is_none() {
+        return;
+    }
+    let _changing = CHANGING.lock();
+    let before = noted();
+    SESSIONS.with(f);
+    begin_anew(before);
+    SESSIONS.with(|sessions| set_level(sessions));
 }
 
 /// Sets the level to what the sessions together want noted.
@@ -99,8 +114,9 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
 ///
 /// A thread that is about to wait for a lock which it holds itself is reported at once by that thread, or
 /// panics. Several sessions may run; each gets all reports that its settings ask for. There is one order and
-/// one profile for all of them: the strictest [`Order`] holds, and the least rate. Where one that begins or
-/// ends changes what holds, what was seen of the order, or measured, is forgotten and begins anew.
+/// one profile for all of them: the strictest [`Order`] holds, and the most frequent sampling. Where one that
+/// begins or ends changes what holds, what was seen of the order, or measured, is forgotten and begins anew;
+/// when the last that takes a profile ends, that is kept.
 ///
 /// In a program that is not to be changed, `LOCKWORK_DIAGNOSE` in the environment starts a session at the
 /// first call that may wait, or the first session. It lasts for as long as the process: `stall=10s`, `order`,
@@ -148,10 +164,7 @@ fn start_writing(settings: Settings, file: Option<PathBuf>) -> Session {
     // From now on the coarse clock moves: let it be right when the first hold is noted.
     let _ = nanos();
     let settings = Arc::new(settings);
-    let before = noted();
-    SESSIONS.with(|sessions| sessions.push(Arc::clone(&settings)));
-    begin_anew(before);
-    SESSIONS.with(|sessions| set_level(sessions));
+    change(|sessions| sessions.push(Arc::clone(&settings)));
     let file = file.map(ProfileFile::new);
     let mut watch = Watching {
         settings: Arc::clone(&settings),

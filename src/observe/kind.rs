@@ -89,7 +89,8 @@ impl Kind {
     pub(crate) const fn has_holder(self, mode: Mode) -> bool {
         match self {
             Self::Mutex | Self::RwLock | Self::ReentrantMutex => true,
-            Self::Task | Self::Worker | Self::Pool => true,
+            Self::Task | Self::Worker => true,
+            Self::Pool => matches!(mode, Mode::Join | Mode::Wait),
             Self::Once | Self::OnceLock | Self::LazyLock => true,
             Self::Stop => matches!(mode, Mode::Join),
             _ => false,

@@ -130,7 +130,9 @@ impl Call<'_> {
         let Some(called) = call.subject().0.filter(|_| call.is_for_lock()) else { return };
         let levels = || own_holds().filter(|hold| hold.called.same(&called)).count();
         let again = called.kind == Kind::ReentrantMutex && levels() > given_up;
-        if !again {
+        // There is no order with what is given up itself.
+        let alone = given_up != 0 && own_holds().all(|hold| hold.called.same(&called));
+        if !again && !alone {
             inside(|| OBSERVER.acquiring(&called, timed));
         }
     }

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) queue: Queue<Arc<dyn Job>>,
     /// Shut down: takes no tasks but those of scopes, from its own threads.
     pub(super) closed: bool,
+    /// Its threads end: it is shut down, the queue is empty, and no thread runs a task that could queue one.
+    pub(super) over: bool,
     /// How many threads have not ended.
     pub(super) alive: usize,
     /// Of those, the numbers of the threads that wait for work. The last to come is the first to be woken: it
@@ -153,7 +155,8 @@ impl Shared {
     pub(in crate::threads) fn enqueue_scoped(&self, job: Arc<dyn Job>) -> Option<Place> {
         let state = match self.admit(Full::Wait, TimeLimit::never(Call::at(Kind::Pool, Mode::Put, self))) {
             Ok(state) => state,
-            // A thread of the pool that is here has not ended, and looks at the queue before it does.
+            // A thread of the pool that runs a task looks at the queue before it ends. One that is here in a
+            // destructor after that runs the task itself, when it waits for the scope.
             Err(_) if self.is_worker() => self.state.lock(),
             Err(_) => return None,
         };
@@ -163,7 +166,8 @@ impl Shared {
     pub(super) fn shut_down(&self, how: Shutdown) {
         let mut state = self.state.lock();
         let before = mem::replace(&mut state.closed, true);
-        let idle = mem::take(&mut state.idle);
+        // The first to see that all others are idle wakes them.
+        let idle = if state.idle.len() == state.alive { state.idle.pop() } else { None };
         let cancelled = match how {
             Shutdown::Drain => Vec::new(),
             // Those of scopes are part of calls that are under way.
@@ -199,15 +203,16 @@ impl Shared {
                 self.room.notify_one();
                 return Some(job);
             }
-            if state.closed && state.idle.len() + 1 == state.alive {
-                // No thread is left that could queue a task of a scope: this one ends, then the next.
+            if state.closed && (state.over || state.idle.len() + 1 == state.alive) {
+                // No thread is left that could queue a task of a scope.
+                state.over = true;
                 state.alive -= 1;
-                let next = state.idle.pop();
+                let (idle, last) = (mem::take(&mut state.idle), state.alive == 0);
                 drop(state);
-                if next.is_none() {
+                self.wake(idle);
+                if last {
                     self.quiescent.notify_all();
                 }
-                self.wake(next);
                 return None;
             }
             state.idle.push(number);
