@@ -284,7 +284,7 @@ impl Condvar {
     ) -> bool {
         let (access, place, held) = guard.split();
         let call = Call::new(Exclusive::KIND, Exclusive::HOW, place.identity()).like(held);
-        call.acquiring_again(false);
+        call.acquiring_again();
         access.end();
         held.release();
         // SAFETY: the guard has the lock, and has it again when the wait returns.

@@ -28,10 +28,10 @@ pub(crate) mod sealed {
     #[allow(missing_debug_implementations, reason = "nothing outside can have one")]
     pub struct Raw<'a>(pub(crate) &'a dyn Source);
 
-    /// What is told of a wait for a source.
+    /// What diagnosis notes of a wait for a source.
     #[allow(unnameable_types, reason = "as above")]
     #[allow(missing_debug_implementations, reason = "as above")]
-    pub struct Told<'a>(pub(crate) crate::observe::Call<'a>);
+    pub struct Observed<'a>(pub(crate) crate::observe::Call<'a>);
 
     /// Whether what is attempted was handed to this thread. Made here alone: the permits of one that says so
     /// are not taken from the semaphore any more.
@@ -322,12 +322,12 @@ fn timed<S: AnySet>(mut set: S, limit: TimeLimit<'_>, name: &'static str) -> Opt
     Call { set, first: None }.wait(0, &deadline)
 }
 
-/// Returns what is told of a wait for the set: of a single source also which it is.
+/// Returns what diagnosis notes of a wait for the set: of a single source also which it is.
 #[inline]
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 fn observed<S: AnySet>(set: &S) -> observe::Call<'_> {
     if set.any_len() == 1 {
-        return set.any_told().0.mode(observe::Mode::Any);
+        return set.any_observed().0.mode(observe::Mode::Any);
     }
     observe::Call::at(observe::Kind::Several, observe::Mode::Any, std::ptr::null::<()>())
 }

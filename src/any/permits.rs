@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use super::sealed::{Handed, Misuse, Raw, Sealed, Told};
+use super::sealed::{Handed, Misuse, Observed, Raw, Sealed};
 use super::source::AnySource;
 use crate::observe;
 use crate::raw::semaphore::Request;
@@ -68,8 +68,8 @@ impl<'a> AnySource for Acquiring<'a> {
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_> {
-        Told(self.semaphore.call(self.request.n))
+    fn any_observed(&self) -> Observed<'_> {
+        Observed(self.semaphore.call(self.request.n))
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! [`AnySet`]: tuples and slices of sources.
 
-use super::sealed::{Handed, Misuse, Raw, Sealed, Told, Waiting};
+use super::sealed::{Handed, Misuse, Observed, Raw, Sealed, Waiting};
 use super::source::AnySource;
 use crate::facade::reached;
 
@@ -21,10 +21,10 @@ pub trait AnySet: Sealed {
     #[doc(hidden)]
     fn any_raw(&self, place: usize) -> Raw<'_>;
 
-    /// Returns what is told of a wait for the first alone, which there is.
+    /// Returns what diagnosis notes of a wait for the first alone, which there is.
     #[doc(hidden)]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_>;
+    fn any_observed(&self) -> Observed<'_>;
 
     #[doc(hidden)]
     fn any_attempt(&mut self, place: usize, handed: Handed) -> Option<Self::First>;
@@ -121,8 +121,8 @@ macro_rules! tuples {
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn any_told(&self) -> Told<'_> {
-                self.0.any_told()
+            fn any_observed(&self) -> Observed<'_> {
+                self.0.any_observed()
             }
 
             fn any_seems_ready(&self) -> bool {
@@ -231,8 +231,8 @@ macro_rules! slices {
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn any_told(&self) -> Told<'_> {
-                self[0].any_told()
+            fn any_observed(&self) -> Observed<'_> {
+                self[0].any_observed()
             }
 
             fn any_seems_ready(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::sealed::{Handed, Misuse, Raw, Sealed, Told};
+use super::sealed::{Handed, Misuse, Observed, Raw, Sealed};
 use crate::event::{AutoResetEvent, Event};
 use crate::latch::Latch;
 
@@ -21,10 +21,10 @@ pub trait AnySource: Sealed {
     #[doc(hidden)]
     fn any_raw(&self) -> Raw<'_>;
 
-    /// Returns what is told of a wait for it alone.
+    /// Returns what diagnosis notes of a wait for it alone.
     #[doc(hidden)]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_>;
+    fn any_observed(&self) -> Observed<'_>;
 
     /// Returns whether there seems to be something to take. If so, what was done before that came is seen.
     #[doc(hidden)]
@@ -67,8 +67,8 @@ macro_rules! signals {
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn any_told(&self) -> Told<'_> {
-                Told(self.call())
+            fn any_observed(&self) -> Observed<'_> {
+                Observed(self.call())
             }
 
             #[inline]

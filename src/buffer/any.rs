@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::BoundedBuffer;
 use super::error::{GetError, PutError, TryGetError, TryPutError};
 use super::wait::{Core, Side, Store};
-use crate::any::sealed::{Handed, Misuse, Raw, Sealed, Told, Waiting};
+use crate::any::sealed::{Handed, Misuse, Observed, Raw, Sealed, Waiting};
 use crate::any::{AnySet, AnySource};
 use crate::facade::Deadline;
 use crate::observe::Mode;
@@ -114,11 +114,17 @@ fn seems_ready<T, B: Buffer<Item = T>>(putting: &Putting<'_, T, B>) -> bool {
     putting.buffer.core().store().may_go_on(Side::Putters)
 }
 
+/// Returns what diagnosis notes of a wait for room.
+#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+fn observed<'a, T, B: Buffer<Item = T>>(putting: &'a Putting<'_, T, B>) -> Observed<'a> {
+    Observed(putting.buffer.core().call(Mode::Put))
+}
+
 impl<T> Putting<'_, T> {
-    /// Returns what is told of a wait for it.
+    /// Returns the same as [`any_observed`](AnySource::any_observed).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub(crate) fn told(&self) -> Told<'_> {
-        self.buffer.told(Mode::Put)
+    pub(crate) fn observed(&self) -> Observed<'_> {
+        observed(self)
     }
 
     /// Returns the same as [`any_seems_ready`](AnySource::any_seems_ready).
@@ -252,10 +258,10 @@ impl<T> BoundedBuffer<T> {
         Raw(&self.core)
     }
 
-    /// Returns what is told of a wait in that mode.
+    /// Returns what diagnosis notes of a wait in that mode.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub(crate) fn told(&self, mode: Mode) -> Told<'_> {
-        Told(self.core.call(mode))
+    pub(crate) fn observed(&self, mode: Mode) -> Observed<'_> {
+        Observed(self.core.call(mode))
     }
 }
 
@@ -269,8 +275,8 @@ impl<T, B: Buffer<Item = T>> AnySource for Getting<'_, T, B> {
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_> {
-        Told(self.buffer.core().call(Mode::Get))
+    fn any_observed(&self) -> Observed<'_> {
+        Observed(self.buffer.core().call(Mode::Get))
     }
 
     #[inline]
@@ -298,8 +304,8 @@ impl<T, B: Buffer<Item = T>> AnySource for &mut Putting<'_, T, B> {
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_> {
-        Told(self.buffer.core().call(Mode::Put))
+    fn any_observed(&self) -> Observed<'_> {
+        observed(self)
     }
 
     #[inline]
@@ -341,8 +347,8 @@ macro_rules! slices {
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn any_told(&self) -> Told<'_> {
-                Told(self[0].buffer.core().call(Mode::Put))
+            fn any_observed(&self) -> Observed<'_> {
+                observed(&self[0])
             }
 
             fn any_seems_ready(&self) -> bool {

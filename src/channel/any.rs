@@ -6,7 +6,7 @@ use super::error::{RecvError, SendError};
 use super::{Receiver, Sender};
 use crate::Putting;
 use crate::any::AnySource;
-use crate::any::sealed::{Handed, Misuse, Raw, Sealed, Told};
+use crate::any::sealed::{Handed, Misuse, Observed, Raw, Sealed};
 use crate::observe::Mode;
 
 impl<T> Sealed for &Receiver<T> {}
@@ -19,8 +19,8 @@ impl<T> AnySource for &Receiver<T> {
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_> {
-        self.channel.buffer.told(Mode::Get)
+    fn any_observed(&self) -> Observed<'_> {
+        self.channel.buffer.observed(Mode::Get)
     }
 
     #[inline]
@@ -90,8 +90,8 @@ impl<T> AnySource for &mut Sending<'_, T> {
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_> {
-        self.0.told()
+    fn any_observed(&self) -> Observed<'_> {
+        self.0.observed()
     }
 
     #[inline]

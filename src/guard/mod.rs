@@ -366,7 +366,7 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
     ) -> R {
         let Self { access, token, place, held, .. } = self;
         let call = Call::new(M::KIND, M::HOW, place.identity()).like(held);
-        call.acquiring_again(false);
+        call.acquiring_again();
         access.end();
         held.release();
         unlock(place.raw(), *token);

@@ -97,7 +97,7 @@ impl<'a> Call<'a> {
     pub(crate) fn acquiring(&self, _timed: bool) {}
 
     #[inline]
-    pub(crate) fn acquiring_again(&self, _timed: bool) {}
+    pub(crate) fn acquiring_again(&self) {}
 
     #[inline]
     pub(crate) fn contended(&self, _timed: bool) {}

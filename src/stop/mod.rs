@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::any::AnySource;
-use crate::any::sealed::{Handed, Raw, Sealed, Told};
+use crate::any::sealed::{Handed, Observed, Raw, Sealed};
 #[cfg(doc)]
 use crate::event::Event;
 use crate::facade::TimeLimit;
@@ -382,8 +382,8 @@ impl AnySource for &StopToken {
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_> {
-        Told(self.call())
+    fn any_observed(&self) -> Observed<'_> {
+        Observed(self.call())
     }
 
     #[inline]

@@ -81,7 +81,7 @@ pub struct AsCompleted<T> {
     helped: usize,
 }
 
-/// Returns what is told of a wait for the next task.
+/// Returns what diagnosis notes of a wait for the next task.
 #[inline]
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 fn awaits() -> Call<'static> {
@@ -233,7 +233,7 @@ pub fn wait_first_until<T>(tasks: &[Task<T>], deadline: Instant) -> Option<usize
     wait_first_by(tasks, TimeLimit::until(deadline, call(Mode::First, tasks)))
 }
 
-/// Returns what is told of a wait for these tasks: of a single one also which it is.
+/// Returns what diagnosis notes of a wait for these tasks: of a single one also which it is.
 #[inline]
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 fn call<T>(mode: Mode, tasks: &[Task<T>]) -> Call<'_> {

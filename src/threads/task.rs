@@ -11,7 +11,7 @@ use super::deferred;
 use super::error::TaskError;
 use super::job::Executor;
 use crate::any::AnySource;
-use crate::any::sealed::{Handed, Raw, Sealed, Told};
+use crate::any::sealed::{Handed, Observed, Raw, Sealed};
 use crate::facade::{Deadline, TimeLimit, ends};
 use crate::observe::{Call, Kind, Mode};
 
@@ -373,8 +373,8 @@ impl<T> AnySource for &Task<T> {
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_> {
-        Told(self.0.call())
+    fn any_observed(&self) -> Observed<'_> {
+        Observed(self.0.call())
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::ending::Ending;
 use super::error::{TaskError, contain, drop_quietly};
 use crate::any::AnySource;
-use crate::any::sealed::{Handed, Raw, Sealed, Told};
+use crate::any::sealed::{Handed, Observed, Raw, Sealed};
 use crate::event::Event;
 use crate::facade::{Deadline, TimeLimit, threads};
 use crate::mutex::Mutex;
@@ -283,8 +283,8 @@ impl<T> AnySource for &Worker<T> {
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_told(&self) -> Told<'_> {
-        Told(self.call())
+    fn any_observed(&self) -> Observed<'_> {
+        Observed(self.call())
     }
 
     #[inline]

@@ -555,3 +555,19 @@ impl BarrierSpin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{is_reader_turn, is_turn};
+
+    /// A thread that ends reading and then unlocks in another mode, again and again, has turns in both.
+    #[test]
+    fn turns_of_readers_are_counted_apart() {
+        let (mut reading, mut unlocking) = (0, 0);
+        for _ in 0..32 {
+            reading += u32::from(is_reader_turn());
+            unlocking += u32::from(is_turn());
+        }
+        assert_eq!((reading, unlocking), (2, 2));
+    }
+}

@@ -89,25 +89,26 @@ impl Call<'_> {
     /// Notes a call that is about to lock. To be called before anything has changed: it may panic.
     #[inline(always)]
     pub(crate) fn acquiring(&self, timed: bool) {
-        let level = level();
-        if level & (ORDER | UNREAD) != 0 && (level & UNREAD != 0 || may_hold()) {
-            let (which, meta, place) = self.to_parts();
-            Self::tell_acquiring(which, meta, place, timed, 0);
-        }
+        self.acquires(timed, 0);
     }
 
     /// Tells of a call that is about to unlock what the thread holds, and to lock it again. To be called
     /// while it is held and entered: it may panic.
     #[inline(always)]
-    pub(crate) fn acquiring_again(&self, timed: bool) {
+    pub(crate) fn acquiring_again(&self) {
+        self.acquires(false, 1);
+    }
+
+    /// Notes a call for a lock that the thread holds `given_up` times and will not when it waits.
+    #[inline(always)]
+    fn acquires(&self, timed: bool, given_up: usize) {
         let level = level();
         if level & (ORDER | UNREAD) != 0 && (level & UNREAD != 0 || may_hold()) {
             let (which, meta, place) = self.to_parts();
-            Self::tell_acquiring(which, meta, place, timed, 1);
+            Self::tell_acquiring(which, meta, place, timed, given_up);
         }
     }
 
-    /// Tells of a lock that the thread holds `given_up` times and will not when it waits.
     #[cold]
     #[inline(never)]
     fn tell_acquiring(

@@ -182,7 +182,6 @@ impl ThreadPoolBuilder {
             idle: Vec::with_capacity(threads),
             wake_pending: false,
             epoch: 0,
-            over: false,
             broken: None,
         };
         let shared = Arc::new(Shared {

@@ -47,9 +47,8 @@ pub(super) struct State {
     pub(super) queue: Queue<Arc<dyn Job>>,
     /// Shut down: takes no tasks but those of scopes, from its own threads.
     pub(super) closed: bool,
-    /// Its threads end: it is shut down, the queue is empty, and no thread runs a task that could queue one.
-    pub(super) over: bool,
-    /// How many threads have not ended.
+    /// How many threads have not ended. They end when the pool is shut down, the queue is empty, and none
+    /// runs a task that could queue one.
     pub(super) alive: usize,
     /// Of those, the numbers of the threads that wait for work. The last to come is the first to be woken: it
     /// may not sleep yet, and its caches are warm.
@@ -203,9 +202,9 @@ impl Shared {
                 self.room.notify_one();
                 return Some(job);
             }
-            if state.closed && (state.over || state.idle.len() + 1 == state.alive) {
-                // No thread is left that could queue a task of a scope.
-                state.over = true;
+            // The first to end finds all others idle: no thread is left that could queue a task of a scope.
+            let ends = state.alive < self.workers.len() || state.idle.len() + 1 == state.alive;
+            if state.closed && ends {
                 state.alive -= 1;
                 let (idle, last) = (mem::take(&mut state.idle), state.alive == 0);
                 drop(state);
