@@ -1,6 +1,5 @@
 //! What all buffers have in common: waiting, closing, batches, and counting what is unfinished.
 
-use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
@@ -332,35 +331,23 @@ impl<S: Store> Core<S> {
         if max == 0 {
             return Ok(0);
         }
-        // Made at the first use, and then the same for each turn.
-        let made = OnceCell::new();
-        let deadline = || made.get_or_init(|| limit.deadline());
-        loop {
-            let spare = out.capacity() - out.len();
-            if spare < max {
-                // For what is there now, or for one that will be.
+        let mut owed = self.owed(Side::Putters);
+        let mut take = |handed| {
+            // Before anything is claimed: if this panics all items stay.
+            if out.capacity() - out.len() < max {
                 let wanted = self.len().clamp(1, max);
-                if spare < wanted {
+                if out.capacity() - out.len() < wanted {
                     out.reserve(wanted);
-                    continue;
                 }
             }
-            // If more have come than fit we make room first, and others may have them meanwhile, or if that
-            // panics. A call without time to wait takes what fits, and so does one that was handed its turn.
-            let mut owed = self.owed(Side::Putters);
-            let mut take = |handed| {
-                let fits = max <= spare || handed || self.len() <= spare || deadline().has_passed();
-                let mut get = || self.store.get_some(out, max.min(spare), &mut owed.wake, handed);
-                if fits { get().map(Some) } else { Ok(None) }
-            };
-            let taken = match take(false) {
-                Err(No::NotNow) => self.wait(Side::Getters, deadline(), take)?,
-                Err(No::Closed) => return Err(GetTimeoutError::Closed),
-                Ok(taken) => taken,
-            };
-            if let Some(count) = taken {
-                return Ok(count);
-            }
+            // What has come since then fits, or stays.
+            let room = out.capacity() - out.len();
+            self.store.get_some(out, max.min(room), &mut owed.wake, handed)
+        };
+        match take(false) {
+            Ok(count) => Ok(count),
+            Err(No::Closed) => Err(GetTimeoutError::Closed),
+            Err(No::NotNow) => Ok(self.wait(Side::Getters, &limit.deadline(), take)?),
         }
     }
 

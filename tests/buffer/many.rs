@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use lockwork::{BoundedBuffer, GetError, PutAllError, PutError};
 
-use super::{Arrivals, Ledger, SHORT, full, past, unannounced};
-use crate::support::{cases, either, eventually, parties, watchdog};
+use super::{Arrivals, Ledger, SHORT, full, pass, past, unannounced};
+use crate::support::{LIMIT, Sleeper, cases, either, eventually, parties, unwinds, watchdog};
 
 #[test]
 fn put_all_waits_as_often_as_needed() {
@@ -287,6 +287,68 @@ fn get_many_waits_for_the_first_item() {
             buffer.put('a').unwrap();
             assert_eq!(getter.join().unwrap(), (Ok(1), vec!['a']));
         });
+    });
+}
+
+/// However it has waited, and however little room its vector had when it began to.
+#[test]
+fn get_many_that_has_slept_takes_all_that_is_there() {
+    if !Sleeper::SURE {
+        return;
+    }
+    watchdog(|| {
+        for capacity in cases([64, 2000]) {
+            for long in either("first for long") {
+                for timed in either("timed") {
+                    let (buffer, sleeper) = (BoundedBuffer::new(capacity), Sleeper::new());
+                    thread::scope(|s| {
+                        let getter = s.spawn(|| {
+                            let mut out = Vec::new();
+                            sleeper.about_to_block();
+                            if timed {
+                                buffer.get_many_for(&mut out, 64, LIMIT).unwrap()
+                            } else {
+                                buffer.get_many(&mut out, 64).unwrap()
+                            }
+                        });
+                        sleeper.until_asleep();
+                        if long {
+                            pass(SHORT);
+                        }
+                        buffer.put_all(0..64).unwrap();
+                        assert_eq!(getter.join().unwrap(), 64);
+                    });
+                }
+            }
+        }
+    });
+}
+
+/// All stay, and so does what was handed to the thread.
+#[test]
+fn get_many_without_room_for_what_it_was_woken_for_loses_nothing() {
+    if !Sleeper::SURE {
+        return;
+    }
+    watchdog(|| {
+        for long in either("first for long") {
+            let (buffer, sleeper) = (BoundedBuffer::new(4), Sleeper::new());
+            thread::scope(|s| {
+                let getter = s.spawn(|| {
+                    // One more fits, and no second.
+                    let mut out = Vec::from([(); usize::MAX - 1]);
+                    sleeper.about_to_block();
+                    unwinds(|| _ = buffer.get_many(&mut out, 4))
+                });
+                sleeper.until_asleep();
+                if long {
+                    pass(SHORT);
+                }
+                buffer.put_all([(), ()]).unwrap();
+                assert!(getter.join().unwrap());
+            });
+            assert_eq!(buffer.try_iter().count(), 2);
+        }
     });
 }
 
