@@ -321,6 +321,7 @@ fn same_channel_knows_its_own_clones() {
 
 #[test]
 fn errors_say_what_crossbeam_says_and_give_the_message_back() {
+    const TIMEOUT: &str = r#""SendTimeoutError(..)""#;
     struct Opaque;
     fn shown(error: &dyn Error) -> (String, String) {
         (format!("{error}"), format!("{error:?}"))
@@ -328,11 +329,11 @@ fn errors_say_what_crossbeam_says_and_give_the_message_back() {
     let says = |error: &dyn Error, text: &str, debug: &str| {
         assert_eq!(shown(error), (text.to_owned(), debug.to_owned()));
     };
-    says(&SendError(Opaque), "sending on a disconnected channel", "SendError(..)");
-    says(&TrySendError::Full(Opaque), "sending on a full channel", "Full(..)");
-    says(&TrySendError::Disconnected(Opaque), "sending on a disconnected channel", "Disconnected(..)");
-    says(&SendTimeoutError::Timeout(Opaque), "timed out waiting on send operation", "Timeout(..)");
-    says(&SendTimeoutError::Disconnected(Opaque), "sending on a disconnected channel", "Disconnected(..)");
+    says(&SendError(Opaque), "sending on a disconnected channel", r#""SendError(..)""#);
+    says(&TrySendError::Full(Opaque), "sending on a full channel", r#""Full(..)""#);
+    says(&TrySendError::Disconnected(Opaque), "sending on a disconnected channel", r#""Disconnected(..)""#);
+    says(&SendTimeoutError::Timeout(Opaque), "timed out waiting on send operation", TIMEOUT);
+    says(&SendTimeoutError::Disconnected(Opaque), "sending on a disconnected channel", TIMEOUT);
     says(&RecvError, "receiving on an empty and disconnected channel", "RecvError");
     says(&TryRecvError::Empty, "receiving on an empty channel", "Empty");
     says(&TryRecvError::Disconnected, "receiving on an empty and disconnected channel", "Disconnected");
