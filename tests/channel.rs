@@ -12,7 +12,10 @@ use lockwork::channel::{
     bounded, unbounded,
 };
 
-use crate::support::{Drops, LIMIT, SHORT, Sleeper, cases, eventually, parties, repeat, rounds, watchdog};
+use crate::support::{
+    Drops, LIMIT, SHORT, Sleeper, allocations_during, cases, either, eventually, parties, repeat, rounds,
+    watchdog,
+};
 
 /// Both sorts of channel, with room for some messages.
 fn both<T>() -> [(Sender<T>, Receiver<T>); 2] {
@@ -214,23 +217,38 @@ fn queued_messages_are_dropped_once() {
     });
 }
 
-/// Two destructors that panic one after the other would end the process.
+/// A destructor that panics comes out, and what is behind it stays until the channel goes.
 #[test]
-fn panicking_destructor_comes_out_and_leaks_the_rest() {
-    struct Panics<'a>(&'a AtomicUsize);
+fn panicking_destructor_leaves_the_rest_to_the_channel() {
+    struct Panics<'a>(&'a AtomicUsize, bool);
     impl Drop for Panics<'_> {
         fn drop(&mut self) {
             self.0.fetch_add(1, Relaxed);
-            panic!("dropped");
+            assert!(!self.1, "dropped");
         }
     }
-    let dropped = AtomicUsize::new(0);
-    let (sender, receiver) = bounded(4);
-    (0..3).for_each(|_| assert!(sender.send(Panics(&dropped)).is_ok()));
-    let result = panic::catch_unwind(AssertUnwindSafe(|| drop(receiver)));
-    assert_eq!(result.unwrap_err().downcast_ref(), Some(&"dropped"));
-    assert_eq!(dropped.load(Relaxed), 1);
-    assert!(sender.is_empty());
+    for receiver_is_last in either("receiver is last") {
+        let dropped = AtomicUsize::new(0);
+        let (sender, receiver) = bounded(4);
+        (0..3).for_each(|n| assert!(sender.send(Panics(&dropped, n == 0)).is_ok()));
+        let sender = (!receiver_is_last).then_some(sender);
+        let result = panic::catch_unwind(AssertUnwindSafe(|| drop(receiver)));
+        assert_eq!(result.unwrap_err().downcast_ref(), Some(&"dropped"));
+        if let Some(sender) = sender {
+            assert_eq!((dropped.load(Relaxed), sender.len()), (1, 2));
+        }
+        assert_eq!(dropped.load(Relaxed), 3);
+    }
+}
+
+/// A destructor is no place to run out of memory in.
+#[test]
+fn last_receiver_allocates_nothing_for_what_is_queued() {
+    for (sender, receiver) in [bounded(1000), unbounded()] {
+        (0..1000).for_each(|n| sender.send(n).unwrap());
+        assert_eq!(allocations_during(|| drop(receiver)), 0);
+        assert!(sender.is_empty());
+    }
 }
 
 /// Messages whose destructors use the channel that drops them.

@@ -54,7 +54,6 @@ mod error;
 mod iter;
 
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -141,11 +140,10 @@ struct Receivers<T>(Arc<Channel<T>>);
 
 impl<T> Drop for Receivers<T> {
     fn drop(&mut self) {
-        // The messages, whose destructors may use the channel, are dropped outside any lock. If one panics
-        // the rest is leaked: the second to panic would end the process.
-        let mut queued = ManuallyDrop::new(self.0.buffer.close_now().into_iter());
-        queued.by_ref().for_each(drop);
-        drop(ManuallyDrop::into_inner(queued));
+        self.0.buffer.close();
+        // Nothing is kept for any thread any more. If a destructor panics, what is behind it goes with the
+        // buffer.
+        self.0.buffer.try_iter().for_each(drop);
     }
 }
 
@@ -159,7 +157,7 @@ pub struct Sender<T> {
 
 /// The half of a channel that receives. Clones receive from the same channel, each message once; the last one
 /// to be dropped disconnects it, and drops what is queued, for which it may sleep while another thread is
-/// sending. If the destructor of a message panics then, those behind it are leaked.
+/// sending. If the destructor of a message panics then, those behind it are dropped with the last sender.
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
     side: Arc<Receivers<T>>,
