@@ -98,55 +98,58 @@ impl<'a, T, B> Putting<'a, T, B> {
     pub const fn is_spent(&self) -> bool {
         self.item.is_none()
     }
-
-    fn misuse(&self) -> Option<Misuse> {
-        self.is_spent().then_some(Misuse::Spent)
-    }
 }
 
-#[inline]
-fn is_ready<T, B: Buffer<Item = T>>(putting: &Putting<'_, T, B>) -> bool {
-    putting.buffer.core().is_ready(Side::Putters)
-}
+/// What goes into a set by `&mut`, because it has an item until that is put.
+pub(crate) trait Offer {
+    type Error;
 
-/// Returns whether there seems to be room for the item: advice, for a thread that looks again and again.
-fn seems_ready<T, B: Buffer<Item = T>>(putting: &Putting<'_, T, B>) -> bool {
-    putting.buffer.core().store().may_go_on(Side::Putters)
-}
+    fn raw(&self) -> Raw<'_>;
 
-/// Returns what diagnosis notes of a wait for room.
-#[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-fn observed<'a, T, B: Buffer<Item = T>>(putting: &'a Putting<'_, T, B>) -> Observed<'a> {
-    Observed(putting.buffer.core().call(Mode::Put))
-}
-
-impl<T> Putting<'_, T> {
-    /// Returns the same as [`any_observed`](AnySource::any_observed).
+    /// Returns what diagnosis notes of a wait for room.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub(crate) fn observed(&self) -> Observed<'_> {
-        observed(self)
-    }
+    fn observed(&self) -> Observed<'_>;
 
-    /// Returns the same as [`any_seems_ready`](AnySource::any_seems_ready).
-    pub(crate) fn seems_ready(&self) -> bool {
-        seems_ready(self)
-    }
+    /// Returns whether there seems to be room for the item, or none ever again.
+    fn is_ready(&self) -> bool;
 
-    /// Returns whether there seems to be room for it, or none ever again.
-    #[inline]
-    pub(crate) fn is_ready(&self) -> bool {
-        is_ready(self)
-    }
+    /// Returns whether there seems to be room for the item: advice, for a thread that looks again and again.
+    fn seems_ready(&self) -> bool;
+
+    /// Puts the item, or finds that it never can, if one of the two is so now.
+    fn attempt(&mut self) -> Option<Result<(), Self::Error>>;
 }
 
-#[inline]
-fn attempt<T, B: Buffer<Item = T>>(putting: &mut Putting<'_, T, B>) -> Option<Result<(), PutError<T>>> {
-    match putting.buffer.core().try_put(putting.item.take()?) {
-        Ok(()) => Some(Ok(())),
-        Err(TryPutError::Closed(item)) => Some(Err(PutError(item))),
-        Err(TryPutError::Full(item)) => {
-            putting.item = Some(item);
-            None
+impl<T, B: Buffer<Item = T>> Offer for Putting<'_, T, B> {
+    type Error = PutError<T>;
+
+    fn raw(&self) -> Raw<'_> {
+        Raw(self)
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn observed(&self) -> Observed<'_> {
+        Observed(self.buffer.core().call(Mode::Put))
+    }
+
+    #[inline]
+    fn is_ready(&self) -> bool {
+        self.buffer.core().is_ready(Side::Putters)
+    }
+
+    fn seems_ready(&self) -> bool {
+        self.buffer.core().store().may_go_on(Side::Putters)
+    }
+
+    #[inline]
+    fn attempt(&mut self) -> Option<Result<(), PutError<T>>> {
+        match self.buffer.core().try_put(self.item.take()?) {
+            Ok(()) => Some(Ok(())),
+            Err(TryPutError::Closed(item)) => Some(Err(PutError(item))),
+            Err(TryPutError::Full(item)) => {
+                self.item = Some(item);
+                None
+            }
         }
     }
 }
@@ -294,47 +297,52 @@ impl<T, B: Buffer<Item = T>> AnySource for Getting<'_, T, B> {
     }
 }
 
-impl<T, B> Sealed for &mut Putting<'_, T, B> {}
+/// Makes sources, and sets that are slices of them, of what is an [`Offer`] with this error.
+macro_rules! offers {
+    ($offer:ty, $error:ty; $($params:tt)*) => {
+        impl<$($params)*> Sealed for &mut $offer {}
 
-impl<T, B: Buffer<Item = T>> AnySource for &mut Putting<'_, T, B> {
-    type Output = Result<(), PutError<T>>;
+        impl<$($params)*> AnySource for &mut $offer {
+            type Output = Result<(), $error>;
 
-    fn any_raw(&self) -> Raw<'_> {
-        Raw(&**self)
-    }
+            fn any_raw(&self) -> Raw<'_> {
+                self.raw()
+            }
 
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_observed(&self) -> Observed<'_> {
-        observed(self)
-    }
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            fn any_observed(&self) -> Observed<'_> {
+                self.observed()
+            }
 
-    #[inline]
-    fn any_is_ready(&self) -> bool {
-        is_ready(self)
-    }
+            #[inline]
+            fn any_is_ready(&self) -> bool {
+                self.is_ready()
+            }
 
-    fn any_seems_ready(&self) -> bool {
-        seems_ready(self)
-    }
+            fn any_seems_ready(&self) -> bool {
+                self.seems_ready()
+            }
 
-    #[inline]
-    fn any_attempt(&mut self, _handed: Handed) -> Option<Self::Output> {
-        attempt(self)
-    }
+            #[inline]
+            fn any_attempt(&mut self, _handed: Handed) -> Option<Self::Output> {
+                self.attempt()
+            }
 
-    #[inline]
-    fn any_misuse(&self, _waits: bool) -> Option<Misuse> {
-        self.misuse()
-    }
-}
+            #[inline]
+            fn any_misuse(&self, _waits: bool) -> Option<Misuse> {
+                self.is_spent().then_some(Misuse::Spent)
+            }
+        }
 
-/// A set of items to be put that is a slice, or derefs to one.
-macro_rules! slices {
-    ($([$($params:tt)*] $set:ty;)+) => { $(
-        impl<T, B, $($params)*> Sealed for $set {}
+        offers! { set &mut [$offer], $error; $($params)* }
+        offers! { set &mut [$offer; N], $error; $($params)*, const N: usize }
+        offers! { set &mut Vec<$offer>, $error; $($params)* }
+    };
+    (set $set:ty, $error:ty; $($params:tt)*) => {
+        impl<$($params)*> Sealed for $set {}
 
-        impl<T, B: Buffer<Item = T>, $($params)*> AnySet for $set {
-            type First = (usize, Result<(), PutError<T>>);
+        impl<$($params)*> AnySet for $set {
+            type First = (usize, Result<(), $error>);
 
             const ANY_HELPS: bool = false;
 
@@ -343,28 +351,28 @@ macro_rules! slices {
             }
 
             fn any_raw(&self, place: usize) -> Raw<'_> {
-                Raw(&self[place])
+                self[place].raw()
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             fn any_observed(&self) -> Observed<'_> {
-                observed(&self[0])
+                self[0].observed()
             }
 
             fn any_seems_ready(&self) -> bool {
-                self.iter().any(seems_ready)
+                self.iter().any(Offer::seems_ready)
             }
 
             fn any_is_ready(&self, place: usize) -> bool {
-                is_ready(&self[place])
+                self[place].is_ready()
             }
 
             fn any_attempt(&mut self, place: usize, _handed: Handed) -> Option<Self::First> {
-                attempt(&mut self[place]).map(|output| (place, output))
+                self[place].attempt().map(|output| (place, output))
             }
 
             fn any_misuse(&self, place: usize, _waits: bool) -> Option<Misuse> {
-                self[place].misuse()
+                self[place].is_spent().then_some(Misuse::Spent)
             }
 
             fn any_help(&self, _place: usize) -> bool {
@@ -376,11 +384,9 @@ macro_rules! slices {
                 waiting.of_a_slice()
             }
         }
-    )+ };
+    };
 }
 
-slices! {
-    [] &mut [Putting<'_, T, B>];
-    [const N: usize] &mut [Putting<'_, T, B>; N];
-    [] &mut Vec<Putting<'_, T, B>>;
-}
+pub(crate) use offers;
+
+offers! { Putting<'a, T, B>, PutError<T>; 'a, T, B: Buffer<Item = T> }

@@ -14,6 +14,7 @@ mod wait;
 use std::time::{Duration, Instant};
 
 pub use any::{Getting, Putting};
+pub(crate) use any::{Offer, offers};
 pub use error::{
     GetError, GetTimeoutError, PutAllError, PutError, PutTimeoutError, TaskDoneError, TryGetError,
     TryPutError,

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::error::{RecvError, SendError};
 use super::{Receiver, Sender};
-use crate::Putting;
-use crate::any::AnySource;
-use crate::any::sealed::{Handed, Misuse, Observed, Raw, Sealed};
+use crate::any::sealed::{Handed, Misuse, Observed, Raw, Sealed, Waiting};
+use crate::any::{AnySet, AnySource};
+use crate::buffer::{Offer, Putting, offers};
 use crate::observe::Mode;
 
 impl<T> Sealed for &Receiver<T> {}
@@ -80,40 +80,34 @@ impl<T> Sending<'_, T> {
     }
 }
 
-impl<T> Sealed for &mut Sending<'_, T> {}
+impl<T> Offer for Sending<'_, T> {
+    type Error = SendError<T>;
 
-impl<T> AnySource for &mut Sending<'_, T> {
-    type Output = Result<(), SendError<T>>;
-
-    fn any_raw(&self) -> Raw<'_> {
-        Raw(&self.0)
+    fn raw(&self) -> Raw<'_> {
+        self.0.raw()
     }
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_observed(&self) -> Observed<'_> {
+    fn observed(&self) -> Observed<'_> {
         self.0.observed()
     }
 
     #[inline]
-    fn any_is_ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         self.0.is_ready()
     }
 
-    fn any_seems_ready(&self) -> bool {
+    fn seems_ready(&self) -> bool {
         self.0.seems_ready()
     }
 
     #[inline]
-    fn any_attempt(&mut self, handed: Handed) -> Option<Self::Output> {
-        let sent = (&mut &mut self.0).any_attempt(handed);
-        sent.map(|sent| sent.map_err(|error| SendError(error.into_inner())))
-    }
-
-    #[inline]
-    fn any_misuse(&self, _waits: bool) -> Option<Misuse> {
-        self.is_spent().then_some(Misuse::Spent)
+    fn attempt(&mut self) -> Option<Result<(), SendError<T>>> {
+        self.0.attempt().map(|sent| sent.map_err(|error| SendError(error.into_inner())))
     }
 }
+
+offers! { Sending<'a, T>, SendError<T>; 'a, T }
 
 impl<T> fmt::Debug for Sending<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -252,6 +252,26 @@ fn halves_of_a_channel_end_a_wait() {
         let (first, second) = (unbounded(), unbounded());
         second.0.send(5).unwrap();
         assert_eq!(wait_any(&[&first.1, &second.1]), (1, Ok(5)));
+        // Messages, too, of as many channels as it happens to be.
+        let [full, room] = [bounded(1), bounded(1)];
+        full.0.send(6).unwrap();
+        let mut messages = vec![full.0.sending(7), room.0.sending(8)];
+        assert_eq!(wait_any(&mut messages), (1, Ok(())));
+        assert_eq!(wait_any_for(&mut messages[..1], SHORT), None);
+        messages.pop();
+        let sleeper = Sleeper::new();
+        thread::scope(|s| {
+            s.spawn(|| {
+                sleeper.until_asleep();
+                assert_eq!(full.1.recv(), Ok(6));
+            });
+            sleeper.about_to_block();
+            assert_eq!(wait_any(&mut messages), (0, Ok(())));
+        });
+        assert_eq!([full.1.recv(), room.1.recv()], [Ok(7), Ok(8)]);
+        let mut messages = [full.0.sending(9)];
+        drop(full.1);
+        assert_eq!(wait_any(&mut messages), (0, Err(SendError(9))));
         let shown = format!("{:?}", first.0.sending(1));
         assert_eq!(shown, "Sending { is_spent: false, .. }");
     });
