@@ -90,7 +90,8 @@ impl<T> BoundedBuffer<T> {
     ///
     /// # Errors
     ///
-    /// Fails if the buffer is empty, and says whether it is closed as well; leaves `out` as it was.
+    /// Fails if the buffer is empty, and says whether it is closed as well; or if it has one item left that
+    /// is [kept for a thread that has waited for long](Self#fairness). Leaves `out` as it was.
     ///
     /// # Panics
     ///
@@ -115,7 +116,8 @@ impl<T> BoundedBuffer<T> {
     ///
     /// # Errors
     ///
-    /// Fails if there was no item in time, or once the buffer is closed and empty; leaves `out` as it was.
+    /// Fails if there was no item in time that was not [kept for another thread](Self#fairness), or once the
+    /// buffer is closed and empty. Leaves `out` as it was.
     ///
     /// # Panics
     ///

@@ -88,7 +88,8 @@ macro_rules! face {
             ///
             /// # Errors
             ///
-            /// Gives the item back if the buffer is full or closed.
+            /// Gives the item back if the buffer is closed, or is full, or has one place left that is [kept
+            /// for a thread that has waited for long](crate::BoundedBuffer#fairness).
             pub fn try_put(&self, item: T) -> Result<(), crate::TryPutError<T>> {
                 self.core.try_put(item)
             }
@@ -99,8 +100,9 @@ macro_rules! face {
             ///
             /// # Errors
             ///
-            /// Gives the item back if there was no room in time, or if the buffer is closed or is closed
-            /// while the call waits.
+            /// Gives the item back if there was no room in time that was not [kept for another
+            /// thread](crate::BoundedBuffer#fairness), or if the buffer is closed or is closed while the call
+            /// waits.
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn put_for(&self, item: T, timeout: Duration) -> Result<(), crate::PutTimeoutError<T>> {
                 self.core.put(item, TimeLimit::within(timeout, self.core.call(Mode::Put)))
@@ -150,7 +152,8 @@ macro_rules! face {
             ///
             /// # Errors
             ///
-            /// Fails if the buffer is empty, and says whether it is closed as well.
+            /// Fails if the buffer is empty, and says whether it is closed as well; or if it has one item
+            /// left that is [kept for a thread that has waited for long](crate::BoundedBuffer#fairness).
             pub fn try_get(&self) -> Result<T, crate::TryGetError> {
                 self.core.try_get()
             }
@@ -161,7 +164,8 @@ macro_rules! face {
             ///
             /// # Errors
             ///
-            /// Fails if there was no item in time, or once the buffer is closed and empty.
+            /// Fails if there was no item in time that was not [kept for another
+            /// thread](crate::BoundedBuffer#fairness), or once the buffer is closed and empty.
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
             pub fn get_for(&self, timeout: Duration) -> Result<T, crate::GetTimeoutError> {
                 self.core.get(TimeLimit::within(timeout, self.core.call(Mode::Get)))
@@ -202,7 +206,9 @@ macro_rules! face {
             ///
             /// # Errors
             ///
-            /// Fails if the buffer is empty, and says whether it is closed as well; leaves `out` as it was.
+            /// Fails if the buffer is empty, and says whether it is closed as well; or if it has one item
+            /// left that is [kept for a thread that has waited for long](crate::BoundedBuffer#fairness).
+            /// Leaves `out` as it was.
             ///
             /// # Panics
             ///
@@ -219,8 +225,9 @@ macro_rules! face {
             ///
             /// # Errors
             ///
-            /// Fails if there was no item in time, or once the buffer is closed and empty; leaves `out` as it
-            /// was.
+            /// Fails if there was no item in time that was not [kept for another
+            /// thread](crate::BoundedBuffer#fairness), or once the buffer is closed and empty. Leaves `out`
+            /// as it was.
             ///
             /// # Panics
             ///
@@ -304,8 +311,8 @@ macro_rules! face {
                 $iter { buffer: self }
             }
 
-            /// Returns an iterator that takes items and ends, for the time being, whenever the buffer is
-            /// empty.
+            /// Returns an iterator that takes items and ends, for the time being, whenever
+            /// [`try_get`](Self::try_get) fails.
             pub fn try_iter(&self) -> $try_iter<'_, T> {
                 $try_iter { buffer: self }
             }

@@ -81,17 +81,18 @@ use wait::Core;
 ///
 /// # Blocking
 ///
-/// A put and a get that need not wait take no lock; one that meets another thread in the middle of a call
-/// waits until that thread has moved its item. A call that must wait for room, or for an item, spins briefly
-/// if that has been of use in this buffer lately, then yields a few times, and then
-/// [parks](crate#how-a-thread-waits). The time limits of the `_for` and `_until` forms are for that waiting:
-/// any call may be late by as long as a thread that it met in the middle of a call is kept from its
-/// processor. [`task_done`](Self::task_done), [`join`](Self::join) and [`unfinished`](Self::unfinished) lock
-/// a mutex.
+/// A put and a get that need not wait take no lock, unless a thread sleeps that they have to wake: then they
+/// take that of its queue, for as long as it takes to look at the first thread in it. Where there are no
+/// 64-bit atomics each takes a spin lock. One that meets another thread in the middle of a call waits until
+/// that thread has moved its item. A call that must wait for room, or for an item, spins briefly if that has
+/// been of use in this buffer lately, then yields a few times, and then [parks](crate#how-a-thread-waits).
+/// The time limits of the `_for` and `_until` forms are for that waiting: any call may be late by as long as
+/// a thread that it met in the middle of a call is kept from its processor. [`task_done`](Self::task_done),
+/// [`join`](Self::join) and [`unfinished`](Self::unfinished) lock a mutex.
 ///
 /// The first put allocates memory for all places of a buffer of up to 1024, which is kept. A larger one
-/// allocates as it fills and gives back as it empties, so one of [`usize::MAX`] places is one without a
-/// bound.
+/// allocates as it fills and gives back as it empties, in segments of 128 places: up to three more than its
+/// items fill, and two when it is empty. So one of [`usize::MAX`] places is one without a bound.
 ///
 /// # Fairness
 ///
@@ -217,7 +218,8 @@ impl<T> BoundedBuffer<T> {
     ///
     /// # Errors
     ///
-    /// Gives the item back if the buffer is full or closed.
+    /// Gives the item back if the buffer is closed, or is full, or has one place left that is [kept for a
+    /// thread that has waited for long](Self#fairness).
     ///
     /// ```
     /// use lockwork::{BoundedBuffer, TryPutError};
@@ -238,8 +240,8 @@ impl<T> BoundedBuffer<T> {
     ///
     /// # Errors
     ///
-    /// Gives the item back if there was no room in time, or if the buffer is closed or is closed while the
-    /// call waits.
+    /// Gives the item back if there was no room in time that was not [kept for another
+    /// thread](Self#fairness), or if the buffer is closed or is closed while the call waits.
     ///
     /// ```
     /// use lockwork::{BoundedBuffer, PutTimeoutError};
@@ -301,7 +303,8 @@ impl<T> BoundedBuffer<T> {
     ///
     /// # Errors
     ///
-    /// Fails if the buffer is empty, and says whether it is closed as well.
+    /// Fails if the buffer is empty, and says whether it is closed as well; or if it has one item left that
+    /// is [kept for a thread that has waited for long](Self#fairness).
     ///
     /// ```
     /// use lockwork::{BoundedBuffer, TryGetError};
@@ -323,7 +326,8 @@ impl<T> BoundedBuffer<T> {
     ///
     /// # Errors
     ///
-    /// Fails if there was no item in time, or once the buffer is closed and empty.
+    /// Fails if there was no item in time that was not [kept for another thread](Self#fairness), or once the
+    /// buffer is closed and empty.
     ///
     /// ```
     /// use lockwork::{BoundedBuffer, GetTimeoutError};
@@ -470,9 +474,9 @@ impl<T> BoundedBuffer<T> {
         BufferIter { buffer: self }
     }
 
-    /// Returns an iterator that takes items and ends, for the time being, whenever the buffer is empty. It
-    /// does not wait for items; like every call it waits for a put or a get that another thread is in the
-    /// middle of.
+    /// Returns an iterator that takes items and ends, for the time being, whenever [`try_get`](Self::try_get)
+    /// fails. It does not wait for items; like every call it waits for a put or a get that another thread is
+    /// in the middle of.
     ///
     /// ```
     /// use lockwork::BoundedBuffer;

@@ -63,6 +63,38 @@ fn storage_grows_to_the_capacity_and_no_further() {
     }
 }
 
+/// One ring has a slot for each place. A chain has segments of 128: fewer than three more than its items
+/// fill, and two when they have gone.
+#[test]
+fn memory_is_a_slot_for_each_place_or_item_and_a_few_segments() {
+    /// A stamp, and an item of eight bytes.
+    const SLOT: usize = 16;
+    const SEGMENT: usize = 128 * SLOT + 160;
+
+    let fill = |buffer: &BoundedBuffer<u64>, n| (0..n).for_each(|i| buffer.put(i).unwrap());
+    for capacity in cases([1, 64, 1024]) {
+        let buffer = BoundedBuffer::new(capacity);
+        let ((), bytes) = bytes_during(|| fill(&buffer, capacity as u64));
+        assert_eq!(bytes.unsigned_abs(), capacity * SLOT);
+    }
+    for capacity in cases([1100, usize::MAX]) {
+        let (buffer, mut bytes) = (BoundedBuffer::new(capacity), 0);
+        let mut now = |body: &dyn Fn()| {
+            bytes += bytes_during(body).1;
+            bytes.unsigned_abs()
+        };
+        // The first of them at each place of a segment.
+        for _ in 0..128 {
+            assert!(now(&|| fill(&buffer, 1100)) <= (1100 / 128 + 3) * SEGMENT);
+            assert!(now(&|| assert_eq!(buffer.try_iter().count(), 1100)) <= 2 * SEGMENT);
+            now(&|| {
+                fill(&buffer, 1);
+                buffer.get().unwrap();
+            });
+        }
+    }
+}
+
 /// What a burst has needed is given back when it has been drained, and so it is as it is drained.
 #[test]
 fn memory_of_a_burst_is_given_back() {
