@@ -45,3 +45,7 @@ mod models {
 
 #[cfg(all(test, loom))]
 mod spec;
+
+/// Linux on 64 bits: there the system call has the C library's arguments.
+#[cfg(all(test, loom, target_os = "linux", target_pointer_width = "64"))]
+mod stacks;
