@@ -105,6 +105,10 @@ use wait::Core;
 /// little comes for those before it. A thread in [`wait_any`](crate::wait_any) is woken in its turn, too, and
 /// nothing is kept for it, nor for those behind it while it is the first.
 ///
+/// One sleeper of a side is woken at a time, and wakes the next when it has taken its item or place, if there
+/// is more. So one that is woken and gets no processor, such as a thread of low priority beside busy loops,
+/// holds up those of its side that sleep; threads that are awake go on.
+///
 /// # Memory ordering
 ///
 /// What a thread did before it put an item happens before the get that returns the item; what it did before
