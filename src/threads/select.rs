@@ -134,16 +134,25 @@ impl<T> AsCompleted<T> {
         if self.left == 0 {
             return Ok(None);
         }
-        let next = self.collector.try_next().or_else(|| self.collector.next(&limit.deadline()));
-        match next {
+        let deadline = limit.deadline();
+        while let Some(index) = self.collector.try_next().or_else(|| self.collector.next(&deadline)) {
+            if let Some(task) = self.take(index) {
+                return Ok(Some(task));
+            }
+        }
+        // A task is done before it notifies.
+        let finished = self.tasks.iter().position(|task| task.as_ref().is_some_and(Task::is_finished));
+        match finished {
             Some(index) => Ok(self.take(index)),
             None => Err(UnfinishedError { unfinished: self.left, total: self.tasks.len() }),
         }
     }
 
+    /// Takes a task that is done; nothing if it was found without its notification and returned before.
     fn take(&mut self, index: usize) -> Option<Task<T>> {
-        self.left -= 1;
-        self.tasks[index].take()
+        let task = self.tasks[index].take();
+        self.left -= usize::from(task.is_some());
+        task
     }
 }
 
@@ -157,7 +166,10 @@ impl<T> Iterator for AsCompleted<T> {
         }
         loop {
             if let Some(index) = self.collector.try_next() {
-                return self.take(index);
+                match self.take(index) {
+                    None => continue,
+                    task => return task,
+                }
             }
             let Some(task) = self.tasks.get(self.helped) else { break };
             self.helped += 1;
@@ -165,8 +177,13 @@ impl<T> Iterator for AsCompleted<T> {
                 task.0.help();
             }
         }
-        let index = self.collector.next(&Deadline::NEVER.of_call(&awaits()))?;
-        self.take(index)
+        let never = Deadline::NEVER.of_call(&awaits());
+        loop {
+            let index = self.collector.next(&never)?;
+            if let Some(task) = self.take(index) {
+                return Some(task);
+            }
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -203,6 +220,7 @@ impl<T> fmt::Debug for AsCompleted<T> {
 /// ```
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
+    // As soon as one was run here, there is one that is done.
     // As soon as one was run here, there is one that is done.
     let done = tasks.iter().any(Task::is_finished) || tasks.iter().any(|task| task.0.help());
     if done {
@@ -249,7 +267,8 @@ fn wait_first_by<T>(tasks: &[Task<T>], limit: TimeLimit<'_>) -> Option<usize> {
         return finished;
     }
     let watched = Watched::new(tasks);
-    watched.collector.next(&limit.deadline())
+    // A task is done before it notifies.
+    watched.collector.next(&limit.deadline()).or_else(|| tasks.iter().position(Task::is_finished))
 }
 
 /// Blocks until all of the tasks are done.
@@ -308,7 +327,8 @@ fn wait_all_by<T>(tasks: &[Task<T>], limit: TimeLimit<'_>) -> bool {
     }
     let watched = Watched::new(tasks);
     let deadline = limit.deadline();
-    tasks.iter().all(|_| watched.collector.next(&deadline).is_some())
+    // A task is done before it notifies.
+    tasks.iter().all(|_| watched.collector.next(&deadline).is_some()) || tasks.iter().all(Task::is_finished)
 }
 
 /// Tasks that notify a collector, until this is dropped.
@@ -331,6 +351,51 @@ impl<T> Drop for Watched<'_, T> {
     fn drop(&mut self) {
         for (index, task) in self.tasks.iter().enumerate() {
             task.0.unwatch(&self.collector.watcher(index));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::as_completed;
+    use crate::event::Event;
+    use crate::threads::pool::ThreadPool;
+
+    /// What a task that is done does next, and may be slow to do, does not decide whether it was in time.
+    #[test]
+    fn task_that_is_done_and_has_not_notified_is_found_at_the_deadline_and_once() {
+        let (pool, go) = (ThreadPool::new(2), Arc::new(Event::new()));
+        let until = Arc::clone(&go);
+        let mut tasks =
+            as_completed([pool.submit(move || until.wait()).unwrap(), pool.submit(|| ()).unwrap()]);
+        assert!(tasks.next().is_some());
+        let late = tasks.collector.watcher(0);
+        tasks.tasks[0].as_ref().unwrap().0.unwatch(&late);
+        let short = Duration::from_millis(1);
+        assert_eq!(tasks.next_for(short).unwrap_err().unfinished, 1);
+        go.set();
+        pool.join();
+        assert!(tasks.next_for(short).unwrap().is_some());
+        late.notify();
+        assert!(tasks.next_for(short).unwrap().is_none());
+    }
+
+    #[test]
+    fn late_notification_is_no_other_task() {
+        for timed in [false, true] {
+            let (pool, go) = (ThreadPool::new(2), Arc::new(Event::new()));
+            let until = Arc::clone(&go);
+            let mut tasks =
+                as_completed([pool.submit(|| ()).unwrap(), pool.submit(move || until.wait()).unwrap()]);
+            assert!(tasks.next().is_some());
+            tasks.collector.watcher(0).notify();
+            go.set();
+            let limit = if timed { Duration::from_secs(60) } else { Duration::MAX };
+            assert!(tasks.next_for(limit).unwrap().is_some());
+            assert!(tasks.next().is_none());
         }
     }
 }

@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lockwork::{
-    Event, Task, TaskError, ThreadPool, UnfinishedError, as_completed, wait_all, wait_all_for,
+    Barrier, Event, Task, TaskError, ThreadPool, UnfinishedError, as_completed, wait_all, wait_all_for,
     wait_all_until, wait_first, wait_first_for, wait_first_until,
 };
 
 use super::{SHORT, THREADS, add_one, counter, occupy};
-use crate::support::{LIMIT, Sleeper, cases, watchdog};
+use crate::support::{LIMIT, Sleeper, cases, rounds, watchdog};
 
 /// Tasks that end when told, each by its own event, on a pool with a thread for each.
 fn told(n: usize) -> (ThreadPool, Vec<Arc<Event>>, Vec<Task<usize>>) {
@@ -90,6 +90,48 @@ fn dropping_as_completed_detaches() {
         go.set();
         pool.join();
         assert_eq!(ran.load(Relaxed), 5);
+    });
+}
+
+/// A task is done before it notifies the waits for several. One whose time is up in between finds it done.
+#[test]
+fn time_limit_hides_no_task_that_was_done_before() {
+    type Timed = fn(&[Task<usize>], Instant) -> bool;
+    const JOINERS: usize = 12;
+
+    watchdog(|| {
+        for round in 0..rounds(400) {
+            let (_pool, events, tasks) = told(1);
+            let ready = Barrier::new(JOINERS + 3);
+            let deadline = Instant::now() + Duration::from_millis(5);
+            let (tasks, ready) = (&tasks, &ready);
+            let ended = |wait: fn(&[Task<usize>])| {
+                ready.wait();
+                wait(tasks);
+                Instant::now()
+            };
+            let (done, found) = thread::scope(|s| {
+                // To wake them takes the completer a while.
+                let joiners: Vec<_> = (0..JOINERS).map(|_| s.spawn(|| ended(wait_all))).collect();
+                let timed: [Timed; 2] =
+                    [|tasks, deadline| wait_first_until(tasks, deadline).is_some(), wait_all_until];
+                let timed = timed.map(|wait| {
+                    s.spawn(move || {
+                        ready.wait();
+                        wait(tasks, deadline)
+                    })
+                });
+                ready.wait();
+                let before = Duration::from_micros(40 * (round as u64 % 16));
+                while Instant::now() + before < deadline {
+                    thread::yield_now();
+                }
+                events[0].set();
+                let done = joiners.into_iter().map(|joiner| joiner.join().unwrap()).min().unwrap();
+                (done, timed.map(|timed| timed.join().unwrap()))
+            });
+            assert!(done >= deadline || found == [true; 2], "{round}: done in time, {found:?}");
+        }
     });
 }
 
