@@ -3,7 +3,7 @@
 //! A pool has locks of its own and of each task, so these are bounded but for those that leave the pool out.
 
 use lockwork::{
-    Event, Shutdown, StopToken, Task, TaskError, ThreadPool, Worker, as_completed, wait_first_for,
+    Event, Shutdown, StopToken, Task, TaskError, ThreadPool, Worker, as_completed, wait_first, wait_first_for,
 };
 
 use crate::models::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
@@ -197,6 +197,18 @@ fn join_inside_a_task_runs_what_is_joined() {
         let own = Arc::clone(&pool);
         let outer = pool.submit(move || own.submit(|| 1).unwrap().join().unwrap()).unwrap();
         assert_eq!(outer.join().unwrap(), 1);
+    });
+}
+
+/// The only thread of a pool waits for the first of its own tasks.
+#[test]
+fn wait_for_any_inside_a_task_runs_one() {
+    model_bounded(3, POOL, &["waiter parks"], || {
+        let pool = Arc::new(ThreadPool::new(1));
+        let own = Arc::clone(&pool);
+        let outer =
+            pool.submit(move || wait_first(&[own.submit(|| ()).unwrap(), own.submit(|| ()).unwrap()]));
+        assert_eq!(outer.unwrap().join().unwrap(), Some(0));
     });
 }
 

@@ -7,7 +7,7 @@ use lockwork::{
     AutoResetEvent, Barrier, BoundedBuffer, Condvar, Event, First2, First3, GetTimeoutError, Latch, Mutex,
     OnceLock, PutTimeoutError, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, Semaphore, Shutdown,
     ThreadCell, ThreadLocal, ThreadPool, WaitGroup, as_completed, lock_all, lock_all_for, poison, wait_any,
-    wait_any_fair, wait_any_for,
+    wait_any_fair, wait_any_for, wait_first,
 };
 use shuttle::thread;
 
@@ -306,6 +306,32 @@ fn results_come_as_completed_and_in_order() {
         assert!(pool.map_ahead(1, [1, 2, 3], |n| n + 1).eq([2, 3, 4]));
         pool.shutdown(Shutdown::Drain);
         pool.join();
+    });
+}
+
+/// One of the tasks waits for what comes after the wait for any of them: with a thread for each it never lies
+/// above that wait on the same stack.
+#[test]
+fn wait_for_any_leaves_tasks_to_free_threads() {
+    run(|| {
+        for slow_is_first in [true, false] {
+            let pool = Arc::new(ThreadPool::new(3));
+            let (own, go) = (Arc::clone(&pool), Arc::new(Event::new()));
+            let task = pool.submit(move || {
+                let until = Arc::clone(&go);
+                let slow = || own.submit(move || until.wait()).unwrap();
+                let fast = || own.submit(|| ()).unwrap();
+                let (tasks, expected) = if slow_is_first {
+                    ([slow(), fast()], 1)
+                } else {
+                    let fast = fast();
+                    ([fast, slow()], 0)
+                };
+                assert_eq!(wait_first(&tasks), Some(expected));
+                go.set();
+            });
+            task.unwrap().join().unwrap();
+        }
     });
 }
 

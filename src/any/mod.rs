@@ -146,7 +146,7 @@ pub(crate) mod sealed {
 #[cfg_attr(
     feature = "threads",
     doc = "\n\nA thread of a pool that waits here indefinitely for a [`Task`](crate::Task) of that pool which has not begun runs it itself, \
-           to its end."
+           to its end, if nothing else is in the set, or if too few threads of the pool are free to be sure to come to it: see [`wait_first`](crate::wait_first)."
 )]
 ///
 /// # Fairness
@@ -356,7 +356,7 @@ impl<S: AnySet> Call<S> {
         if deadline.is_never() {
             // What would be waited for may be this thread's own to do.
             let len = self.set.any_len();
-            while (0..len).any(|place| self.set.any_help(place)) {
+            while (0..len).any(|place| self.set.any_help(place, len == 1)) {
                 if let Some(first) = self.set.any_attempt_all(start) {
                     return Some(first);
                 }

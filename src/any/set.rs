@@ -68,7 +68,7 @@ pub trait AnySet: Sealed {
     fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse>;
 
     #[doc(hidden)]
-    fn any_help(&self, place: usize) -> bool;
+    fn any_help(&self, place: usize, alone: bool) -> bool;
 
     /// Waits with as many branches as it needs.
     #[doc(hidden)]
@@ -175,9 +175,9 @@ macro_rules! tuples {
                 }
             }
 
-            fn any_help(&self, place: usize) -> bool {
+            fn any_help(&self, place: usize, alone: bool) -> bool {
                 match place {
-                    $($place => self.$place.any_help(),)+
+                    $($place => self.$place.any_help(alone),)+
                     _ => unreachable!("no such place"),
                 }
             }
@@ -255,8 +255,8 @@ macro_rules! slices {
                 self[place].any_misuse(waits)
             }
 
-            fn any_help(&self, place: usize) -> bool {
-                self[place].any_help()
+            fn any_help(&self, place: usize, alone: bool) -> bool {
+                self[place].any_help(alone)
             }
 
             #[cfg_attr(any(feature = "diagnose", loom), track_caller)]

@@ -46,10 +46,10 @@ pub trait AnySource: Sealed {
         None
     }
 
-    /// Lets the calling thread do what it would wait for, before an indefinite wait. Returns whether it did
-    /// something.
+    /// Lets the calling thread do what it would wait for, before an indefinite wait: for this source `alone`,
+    /// or for any of several. Returns whether it did something.
     #[doc(hidden)]
-    fn any_help(&self) -> bool {
+    fn any_help(&self, _alone: bool) -> bool {
         false
     }
 }

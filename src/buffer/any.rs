@@ -375,7 +375,7 @@ macro_rules! offers {
                 self[place].is_spent().then_some(Misuse::Spent)
             }
 
-            fn any_help(&self, _place: usize) -> bool {
+            fn any_help(&self, _place: usize, _alone: bool) -> bool {
                 false
             }
 

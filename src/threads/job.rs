@@ -29,6 +29,10 @@ pub(super) trait Executor: Send + Sync {
     /// Takes a job out of the queue, if it is still there.
     fn remove(&self, ticket: u64) -> Option<Arc<dyn Job>>;
 
+    /// Returns whether too few threads are free for one of them to be sure to take this job out of the queue,
+    /// whatever the jobs before it wait for. Of no meaning for a job that is not in the queue.
+    fn is_short_for(&self, ticket: u64) -> bool;
+
     /// Runs a job here, if it is still in the queue. Returns whether it was run.
     fn run_ahead(&self, ticket: u64) -> bool {
         self.remove(ticket).is_some_and(|job| job.run())

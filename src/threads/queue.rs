@@ -73,6 +73,12 @@ impl<T> Queue<T> {
         Some(item)
     }
 
+    /// Returns whether the item with this ticket, if it is still here, is one of the first `n`.
+    pub(super) fn is_among_first(&self, n: usize, ticket: u64) -> bool {
+        let items = self.entries.iter().filter(|entry| entry.item.is_some());
+        items.take_while(|entry| entry.ticket <= ticket).nth(n).is_none()
+    }
+
     /// Takes out all items that are `wanted`, in order.
     pub(super) fn take_all(&mut self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
         let taken: Vec<T> =
@@ -150,6 +156,9 @@ mod tests {
                 }
                 prop_assert_eq!(queue.len(), spec.len());
                 prop_assert_eq!(queue.oldest(), *spec.first().unwrap_or(&queue.next));
+                for (place, &ticket) in spec.iter().enumerate().take(8) {
+                    prop_assert!(!queue.is_among_first(place, ticket) && queue.is_among_first(place + 1, ticket));
+                }
                 prop_assert!(queue.entries.len() <= Queue::<u64>::SMALL.max(2 * spec.len()));
                 prop_assert!(queue.entries.capacity() <= 64.max(8 * spec.len()));
             }

@@ -24,7 +24,9 @@ fn watch<T>(collector: &Arc<Collector>, index: usize, task: &Task<T>) {
 /// Tasks that are done already come first. Each one that comes is done, so [`Task::join`] does not wait.
 /// Dropping the iterator detaches the rest.
 ///
-/// A thread of the pool that waits here for tasks of its own pool runs those that have not begun itself.
+/// A thread of the pool that waits here for tasks of its own pool runs one that has not begun itself, to its
+/// end, if it is the only one that is left, or if too few other threads are free to be sure to come to it:
+/// see [`wait_first`].
 ///
 /// ```
 /// use lockwork::{ThreadPool, as_completed};
@@ -174,7 +176,11 @@ impl<T> Iterator for AsCompleted<T> {
             let Some(task) = self.tasks.get(self.helped) else { break };
             self.helped += 1;
             if let Some(task) = task {
-                task.0.help();
+                if self.left == 1 {
+                    task.0.help()
+                } else {
+                    task.0.help_with_one_of()
+                };
             }
         }
         let never = Deadline::NEVER.of_call(&awaits());
@@ -206,7 +212,11 @@ impl<T> fmt::Debug for AsCompleted<T> {
 /// Blocks until one of the tasks is done, and returns its index: the first of them, if several are done
 /// already. Returns `None` if there are no tasks.
 ///
-/// A thread of the pool that waits here for tasks of its own pool runs one that has not begun itself.
+/// A thread of the pool that waits here leaves tasks of its own pool to the other threads of the pool, as far
+/// as those are free: if there are as many as tasks are queued up to the one in question, that one is sure to
+/// begin. Otherwise, and if it is the only task, the call runs the first that is not sure to begin itself, to
+/// its end. That one must not wait for what comes after the call, as `slow` does below: if tasks do, give the
+/// pool a thread for each of the tasks, and one for this call.
 ///
 /// ```
 /// use lockwork::{Event, ThreadPool, wait_first};
@@ -221,9 +231,8 @@ impl<T> fmt::Debug for AsCompleted<T> {
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
     // As soon as one was run here, there is one that is done.
-    // As soon as one was run here, there is one that is done.
-    let done = tasks.iter().any(Task::is_finished) || tasks.iter().any(|task| task.0.help());
-    if done {
+    let help = |task: &Task<T>| if tasks.len() == 1 { task.0.help() } else { task.0.help_with_one_of() };
+    if tasks.iter().any(Task::is_finished) || tasks.iter().any(help) {
         return tasks.iter().position(Task::is_finished);
     }
     wait_first_by(tasks, TimeLimit::never(call(Mode::First, tasks)))

@@ -61,6 +61,14 @@ impl<'a, T> Handle<'a, T> {
         !self.is_finished() && self.ticket.is_some_and(ahead)
     }
 
+    /// Does the same for a call that needs this task or another, unless another thread is sure to run this
+    /// one. The task may wait for what comes after the call, so it should not lie above the call on this
+    /// stack. It has to where no other thread may ever come to it.
+    pub(super) fn help_with_one_of(&self) -> bool {
+        let short = |ticket| self.executor.is_worker() && self.executor.is_short_for(ticket);
+        self.ticket.is_some_and(short) && self.help()
+    }
+
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(super) fn call(&self) -> Call<'_> {
@@ -386,7 +394,7 @@ impl<T> AnySource for &Task<T> {
         (handed.0 || self.is_finished()).then_some(())
     }
 
-    fn any_help(&self) -> bool {
-        self.0.help()
+    fn any_help(&self, alone: bool) -> bool {
+        if alone { self.0.help() } else { self.0.help_with_one_of() }
     }
 }

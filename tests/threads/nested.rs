@@ -5,11 +5,12 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::{
-    First1, ThreadPool, as_completed, wait_all, wait_all_for, wait_any_for, wait_first, wait_first_for,
+    Event, First1, First2, Task, ThreadPool, as_completed, wait_all, wait_all_for, wait_any, wait_any_for,
+    wait_first, wait_first_for,
 };
 
 use super::{SHORT, THREADS, occupy};
-use crate::support::{Sleeper, cases, watchdog};
+use crate::support::{Sleeper, cases, either, watchdog};
 
 fn fibonacci(pool: &Arc<ThreadPool>, n: u64) -> u64 {
     if n < 2 {
@@ -54,6 +55,135 @@ fn tasks_may_wait_for_several_of_their_pool() {
                 })
                 .unwrap();
             assert_eq!(task.join().unwrap(), 90);
+        }
+    });
+}
+
+type FirstOf = fn([Task<()>; 2]) -> usize;
+
+/// The ways to wait for the first of two tasks. Each returns which it was.
+const FIRST_OF: [FirstOf; 4] = [
+    |tasks| wait_first(&tasks).unwrap(),
+    |tasks| wait_first_for(&tasks, Duration::MAX).unwrap(),
+    |tasks| {
+        let ids = [tasks[0].id(), tasks[1].id()];
+        let first = as_completed(tasks).next().unwrap().id();
+        ids.iter().position(|id| *id == first).unwrap()
+    },
+    |tasks| match wait_any((&Event::new(), &tasks[0], &tasks[1])).index() {
+        0 => unreachable!("it is not set"),
+        place => place - 1,
+    },
+];
+
+/// One of the tasks waits for what comes after the wait: it must not lie above it on the same stack.
+#[test]
+fn wait_for_any_leaves_tasks_to_threads_that_are_free() {
+    watchdog(|| {
+        for slow_is_first in either("slow is first ") {
+            for form in cases(0..FIRST_OF.len()) {
+                let pool = Arc::new(ThreadPool::new(3));
+                let own = Arc::clone(&pool);
+                let task = pool.submit(move || {
+                    let go = Arc::new(Event::new());
+                    let until = Arc::clone(&go);
+                    let slow = || own.submit(move || until.wait()).unwrap();
+                    let fast = || own.submit(|| ()).unwrap();
+                    let (tasks, expected) = if slow_is_first {
+                        ([slow(), fast()], 1)
+                    } else {
+                        let fast = fast();
+                        ([fast, slow()], 0)
+                    };
+                    let first = FIRST_OF[form](tasks);
+                    go.set();
+                    assert_eq!(first, expected);
+                });
+                task.unwrap().join().unwrap();
+            }
+        }
+    });
+}
+
+/// Of two tasks a thread that is free is sure to begin the first, and the second is run here.
+#[test]
+fn wait_for_any_runs_what_free_threads_may_not_come_to() {
+    watchdog(|| {
+        for form in cases(0..FIRST_OF.len()) {
+            let pool = Arc::new(ThreadPool::new(2));
+            let own = Arc::clone(&pool);
+            let task = pool.submit(move || {
+                let go = Arc::new(Event::new());
+                let until = Arc::clone(&go);
+                let slow = own.submit(move || until.wait()).unwrap();
+                let here = thread::current().id();
+                let fast = own.submit(move || assert_eq!(thread::current().id(), here)).unwrap();
+                assert_eq!(FIRST_OF[form]([slow, fast]), 1);
+                go.set();
+            });
+            task.unwrap().join().unwrap();
+        }
+    });
+}
+
+/// Without a thread that is free, the first that has not begun is run here, to its end.
+#[test]
+fn wait_for_any_runs_the_first_where_no_thread_is_free() {
+    watchdog(|| {
+        for threads in cases([1, 3]) {
+            for form in cases(0..FIRST_OF.len()) {
+                let pool = Arc::new(ThreadPool::new(threads));
+                let busy: Vec<_> = (1..threads).map(|_| occupy(&pool)).collect();
+                let own = Arc::clone(&pool);
+                let task = pool.submit(move || {
+                    let here = thread::current().id();
+                    let make = || own.submit(move || assert_eq!(thread::current().id(), here)).unwrap();
+                    assert_eq!(FIRST_OF[form]([make(), make()]), 0);
+                });
+                task.unwrap().join().unwrap();
+                busy.iter().for_each(|(go, _)| go.set());
+            }
+        }
+    });
+}
+
+/// A task that is the only one to be waited for is needed: it is run here, as by a join.
+#[test]
+fn wait_for_any_of_one_runs_it() {
+    watchdog(|| {
+        let pool = Arc::new(ThreadPool::new(1));
+        let own = Arc::clone(&pool);
+        let task = pool.submit(move || {
+            let make = || own.submit(|| ()).unwrap();
+            assert_eq!(wait_first(&[make()]), Some(0));
+            assert_eq!(wait_any((&make(),)), First1::First(()));
+            assert_eq!(as_completed([make()]).count(), 1);
+            assert_eq!(wait_any((&Event::new(), &make())), First2::Second(()));
+        });
+        task.unwrap().join().unwrap();
+    });
+}
+
+fn tree(pool: &Arc<ThreadPool>, depth: usize, form: usize) {
+    if depth > 0 {
+        let make = || {
+            let own = Arc::clone(pool);
+            pool.submit(move || tree(&own, depth - 1, form)).unwrap()
+        };
+        FIRST_OF[form]([make(), make()]);
+    }
+}
+
+#[test]
+fn waits_for_any_nest() {
+    watchdog(|| {
+        for threads in cases([1, 2, 4]) {
+            for form in cases(0..FIRST_OF.len()) {
+                let pool = Arc::new(ThreadPool::new(threads));
+                let own = Arc::clone(&pool);
+                pool.submit(move || tree(&own, 6, form)).unwrap().join().unwrap();
+                pool.join();
+            }
         }
     });
 }

@@ -177,8 +177,9 @@ impl ThreadPoolBuilder {
         let state = State {
             queue: Queue::new(),
             closed: false,
-            // All of them, so that one that has not begun counts as busy.
+            // All of them, so that the pool has something to do until each has looked at the queue.
             alive: threads,
+            busy: if self.on_start.is_some() { threads } else { 0 },
             idle: Vec::with_capacity(threads),
             wake_pending: false,
             epoch: 0,

@@ -72,7 +72,7 @@ use crate::observe::{Call, Kind, Mode};
 /// # Fairness
 ///
 /// Tasks begin in the order in which they were submitted, except those that a thread of the pool runs while
-/// it joins them. Submitters that wait for room are woken in the order in which they came; another that
+/// it waits for them. Submitters that wait for room are woken in the order in which they came; another that
 /// submits at that moment may be faster.
 ///
 /// # Memory ordering
@@ -84,9 +84,10 @@ use crate::observe::{Call, Kind, Mode};
 ///
 /// Tasks may submit tasks, join them, open scopes, shut the pool down, and drop it: a pool that is dropped by
 /// one of its own threads is shut down, and its threads end on their own. Tasks that wait for each other by
-/// other means than joining need as many threads as wait at once. What happens to [two pools that wait for
-/// each other's tasks](crate::guide::limits#two-pools-that-wait-for-each-others-tasks), to a pool [in a
-/// static when `main` returns](crate::guide::limits#a-process-ends-with-main) and to one [after
+/// other means than joining need as many threads as wait at once; so do those that wait for [one of
+/// several](crate::wait_first), where one of these waits for what comes after. What happens to [two pools
+/// that wait for each other's tasks](crate::guide::limits#two-pools-that-wait-for-each-others-tasks), to a
+/// pool [in a static when `main` returns](crate::guide::limits#a-process-ends-with-main) and to one [after
 /// `fork`](crate::guide::limits#fork) stands in the guide.
 ///
 /// # Panics

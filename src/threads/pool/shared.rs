@@ -41,6 +41,11 @@ pub(in crate::threads) struct Shared {
 /// other for as long as there is something for them to do, and while a wake-up is pending, submitting costs
 /// none.
 ///
+/// A thread that is not busy takes the first task of the queue before it does anything else. So if as many
+/// threads are not busy as tasks are queued up to a certain one, that one will be begun, whatever those
+/// before it wait for: tasks that come later are behind it, and a thread that ends does so with an empty
+/// queue.
+///
 /// For room: each task that leaves the queue notifies one submitter; one that reports a time-out was not
 /// notified.
 pub(super) struct State {
@@ -50,8 +55,10 @@ pub(super) struct State {
     /// How many threads have not ended. They end when the pool is shut down, the queue is empty, and none
     /// runs a task that could queue one.
     pub(super) alive: usize,
-    /// Of those, the numbers of the threads that wait for work. The last to come is the first to be woken: it
-    /// may not sleep yet, and its caches are warm.
+    /// How many of those run a task, or `on_start`, or have not come back from it to the queue.
+    pub(super) busy: usize,
+    /// Of those that are alive, the numbers of the threads that wait for work. The last to come is the first
+    /// to be woken: it may not sleep yet, and its caches are warm.
     pub(super) idle: Vec<usize>,
     /// A thread was woken that has not looked at the queue yet.
     pub(super) wake_pending: bool,
@@ -191,11 +198,14 @@ impl Shared {
         self.shut_down(Shutdown::Cancel);
     }
 
-    /// Returns what the thread of this number does next; nothing if it is to end.
-    fn next(&self, number: usize) -> Option<Arc<dyn Job>> {
+    /// Returns what the thread of this number does next; nothing if it is to end. `was_busy` says whether it
+    /// was counted so.
+    fn next(&self, number: usize, was_busy: bool) -> Option<Arc<dyn Job>> {
         let mut state = self.state.lock();
+        state.busy -= usize::from(was_busy);
         loop {
             if let Some(job) = state.queue.pop() {
+                state.busy += 1;
                 let notified = if state.queue.len() == 0 { None } else { state.take_idle() };
                 drop(state);
                 self.wake(notified);
@@ -229,13 +239,14 @@ impl Shared {
 
     /// Does what the thread of this number does.
     pub(super) fn work(&self, number: usize, on_start: Option<Hook>) {
+        let mut busy = on_start.is_some();
         if let Some(on_start) = on_start {
             if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| on_start())) {
                 self.break_down(payload);
             }
             drop_quietly(on_start);
         }
-        while let Some(job) = self.next(number) {
+        while let Some(job) = self.next(number, mem::replace(&mut busy, true)) {
             let _running = HeldHere::new(Call::at(Kind::Pool, Mode::Run, self));
             job.run();
         }
@@ -249,6 +260,11 @@ impl Executor for Shared {
 
     fn is_worker(&self) -> bool {
         self.workers.contains(&threads::current_id())
+    }
+
+    fn is_short_for(&self, ticket: u64) -> bool {
+        let state = self.state.lock();
+        !state.queue.is_among_first(state.alive - state.busy, ticket)
     }
 
     fn remove(&self, ticket: u64) -> Option<Arc<dyn Job>> {
