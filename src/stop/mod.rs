@@ -91,7 +91,9 @@ use registry::{Registered, Shared};
 /// Stops of other sources may be nested in callbacks. In a chain of more than 32 the rest is put off: then
 /// the inner `stop` returns before its callbacks have run, which they do, in the same thread and in order,
 /// before the outermost `stop` returns. So a chain of any length needs constant stack; and one of sources and
-/// guards that are dropped by what callbacks have captured, too.
+/// guards that are dropped by what callbacks have captured, too. Do not wait in a callback for what a stop
+/// there is to bring about; the drop and the joins of a `Worker` may be used, as they run first what their
+/// thread has put off for that worker.
 ///
 /// # Panics
 ///
@@ -220,6 +222,13 @@ impl StopToken {
     /// As [`StopSource::stop`].
     pub fn stop(&self) -> bool {
         self.0.stop()
+    }
+
+    /// Runs the callbacks of a stop that the calling thread has put off, because it is deep in others. For a
+    /// call that waits for what they bring about.
+    #[cfg(feature = "threads")]
+    pub(crate) fn catch_up(&self) {
+        self.0.catch_up();
     }
 
     /// Returns whether the thread has been asked to stop.

@@ -23,6 +23,8 @@
 //!    the deepest has returned, and is done by that call, in order: however long the chain, in constant
 //!    stack. A source that is stopped from there is kept until then, so its callbacks run and are not
 //!    dropped.
+//! 6. A call that waits for what callbacks bring about ([`Shared::catch_up`]) runs those that its thread has
+//!    put off: they would otherwise wait for it. What it nests is a chain of its own.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -72,6 +74,16 @@ per_thread! {
 per_thread! {
     /// In the frame of the deepest of them.
     const PUT_OFF: Cell<*const Deepest> = Cell::new(std::ptr::null()); ends by nothing_to_do;
+}
+
+/// Runs `f`, in which nothing is put off for a call that lies below this one.
+fn separately(f: impl FnOnce()) {
+    let depth = DEPTH.with(|depth| depth.replace(0)).unwrap_or(0);
+    let result = panic::catch_unwind(AssertUnwindSafe(|| frame::enter(&PUT_OFF, None, f)));
+    DEPTH.with(|current| current.set(depth));
+    if let Err(payload) = result {
+        panic::resume_unwind(payload);
+    }
 }
 
 fn nothing_to_do<T>(_: &Cell<T>) {}
@@ -168,6 +180,8 @@ struct State {
     /// The number of the next.
     next: u64,
     running: Option<Running>,
+    /// The thread that has put off the callbacks of the stop, and has not come to them.
+    put_off_by: Option<NonZeroU64>,
 }
 
 #[derive(Clone, Copy)]
@@ -195,16 +209,28 @@ impl Shared {
         if self.stopped.is_set() {
             return false;
         }
-        let state = self.registry.state.lock();
+        let mut state = self.registry.state.lock();
         if self.stopped.is_set() {
             return false;
         }
         // Invariant 1: under the lock.
         self.stopped.set();
-        if !put_off(|| PutOff::Run(Arc::clone(self))) {
+        if put_off(|| PutOff::Run(Arc::clone(self))) {
+            state.put_off_by = Some(this_thread());
+        } else {
             self.registry.consume(state, |callback| callback());
         }
         true
+    }
+
+    /// Runs the callbacks of the stop if the calling thread has put them off (invariant 6).
+    pub(super) fn catch_up(&self) {
+        if self.stopped.is_set() {
+            let state = self.registry.state.lock();
+            if state.put_off_by == Some(this_thread()) {
+                separately(|| self.registry.consume(state, |callback| callback()));
+            }
+        }
     }
 
     /// Registers a callback, or runs it if the stop was before.
@@ -240,6 +266,7 @@ impl Registry {
     /// Runs or drops all callbacks, in order, and resumes the first panic of one after the last of them.
     fn consume<'a>(&'a self, mut state: MutexGuard<'a, State>, end: impl Fn(Callback)) {
         let mut first = FirstPanic::default();
+        state.put_off_by = None;
         while let Some((number, callback)) = state.callbacks.pop_first() {
             state.running = Some(Running { number, thread: this_thread() });
             drop(state);

@@ -74,7 +74,8 @@ struct Shared<T> {
 /// # Panics
 ///
 /// [`spawn`](Self::spawn) panics if the system gives no thread or the name has a zero byte in it, and
-/// [`stop`](Self::stop) with the panic of a callback of the worker's token. A panic of the thread is a value,
+/// [`stop`](Self::stop) with the panic of a callback of the worker's token; or a join, if callbacks were [put
+/// off](crate::StopSource#reentrancy-and-deadlock) until then. A panic of the thread is a value,
 /// [`TaskError::Panicked`]; dropping the worker drops that value, and any panic of a callback.
 ///
 /// # Differences from `std` and Python
@@ -176,6 +177,7 @@ impl<T> Worker<T> {
     /// Fails if it panicked, with the panic's payload.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn join(mut self) -> Result<T, TaskError> {
+        self.stop.catch_up();
         let deadline = Deadline::NEVER.of_call(&self.call());
         self.shared.ended.wait_within(TimeLimit::of(&deadline));
         self.join_thread(&deadline);
@@ -236,6 +238,7 @@ impl<T> Worker<T> {
 
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn join_by(&self, deadline: &Deadline) -> bool {
+        self.stop.catch_up();
         self.shared.ended.wait_within(TimeLimit::of(deadline)) && self.join_thread(deadline)
     }
 
@@ -253,7 +256,11 @@ impl<T> Drop for Worker<T> {
         if self.ending.as_ref().is_some_and(|ending| !ending.is_gone()) {
             // A callback's panic has nowhere to go: the thread must be waited for first, and others may be on
             // their way.
-            contain(|| _ = self.stop.stop());
+            contain(|| {
+                self.stop.stop();
+                // The thread may end only when the callbacks have run.
+                self.stop.catch_up();
+            });
             self.join_thread(&Deadline::NEVER.of_call(&self.call()));
         }
         let result = self.shared.result.lock().take();

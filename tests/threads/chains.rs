@@ -1,13 +1,17 @@
 //! Tasks that complete each other, in constant stack.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-use lockwork::{Event, Mutex, ScopedTask, Shutdown, Task, ThreadPool, as_completed, wait_all};
+use lockwork::{
+    Event, Mutex, ScopedTask, Shutdown, StopGuard, StopSource, Task, ThreadPool, Worker, as_completed,
+    wait_all,
+};
 
 use super::occupied;
-use crate::support::{Drops, either, eventually, rounds, watchdog};
+use crate::support::{Drops, LIMIT, cases, either, eventually, rounds, watchdog};
 
 /// Runs `body` on a thread with a small stack.
 fn on_a_small_stack(body: impl FnOnce() + Send + 'static) {
@@ -307,6 +311,111 @@ fn task_cancelled_in_a_callback_can_be_waited_for_there() {
         assert!(first.cancel());
         assert!(seen.load(Relaxed));
         go.set();
+    });
+}
+
+/// In a destructor, callbacks wait for the end of the outermost drop, also one for a task that is done.
+#[test]
+fn callbacks_brought_about_by_a_destructor_run_after_it() {
+    type Order = Arc<Mutex<Vec<&'static str>>>;
+
+    struct Brings {
+        queued: Task<()>,
+        done: Task<()>,
+        pool: Arc<ThreadPool>,
+        order: Order,
+    }
+
+    impl Drop for Brings {
+        fn drop(&mut self) {
+            let own = Arc::clone(&self.order);
+            self.order.lock().push("begins");
+            assert!(self.queued.cancel() && self.queued.is_finished());
+            self.pool.shutdown(Shutdown::Cancel);
+            assert!(self.done.is_finished());
+            self.done.on_done(move || own.lock().push("registered"));
+            self.order.lock().push("ends");
+        }
+    }
+
+    watchdog(|| {
+        for of_a_result in either("of a result ") {
+            let ((pool, go), (other, others_go)) = (occupied(), occupied());
+            let order = Order::default();
+            let note = |task: &Task<()>, what| {
+                let order = Arc::clone(&order);
+                task.on_done(move || order.lock().push(what));
+            };
+            let [queued, done] = [0, 1].map(|_| pool.submit(|| ()).unwrap());
+            assert!(done.cancel());
+            note(&queued, "cancelled");
+            let shut = other.submit(|| ()).unwrap();
+            note(&shut, "shut down");
+            let brings = Brings { queued, done, pool: Arc::clone(&other), order: Arc::clone(&order) };
+            if of_a_result {
+                let third = ThreadPool::new(1);
+                let task = third.submit(|| brings).unwrap();
+                third.join();
+                drop(task);
+            } else {
+                let task = pool.submit(|| drop(brings)).unwrap();
+                assert!(task.cancel());
+            }
+            assert_eq!(*order.lock(), ["begins", "ends", "cancelled", "shut down", "registered"]);
+            go.set();
+            others_go.set();
+        }
+    });
+}
+
+/// More levels than stops are nested before they are put off.
+#[test]
+fn workers_dropped_in_callbacks_of_each_other_all_end() {
+    fn end((worker, guard): (Worker, StopGuard), how: &str) {
+        match how {
+            "dropped" => drop(worker),
+            "stopped and dropped" => {
+                worker.stop();
+                drop(worker);
+            }
+            "stopped and joined" => {
+                worker.stop();
+                worker.join().unwrap();
+            }
+            _ => {
+                worker.stop();
+                assert!(worker.join_for(LIMIT));
+            }
+        }
+        drop(guard);
+    }
+
+    watchdog(|| {
+        for by_a_source in either("by a source ") {
+            for how in cases(["dropped", "stopped and dropped", "stopped and joined", "joined in time"]) {
+                let mut next = None;
+                for _ in 0..40 {
+                    let gate = Arc::new(Event::new());
+                    let (own, source) = (Arc::clone(&gate), StopSource::new());
+                    // A guard that goes before a stop that is put off would take the callback back.
+                    mem::forget(source.token().on_stop(move || own.set()));
+                    let own = Arc::clone(&gate);
+                    let worker = Worker::spawn("level", move |_| own.wait());
+                    let guard = worker.stop_token().on_stop(move || {
+                        if let Some(next) = next {
+                            end(next, how);
+                        }
+                        if by_a_source {
+                            source.stop();
+                        } else {
+                            gate.set();
+                        }
+                    });
+                    next = Some((worker, guard));
+                }
+                end(next.unwrap(), how);
+            }
+        }
     });
 }
 
