@@ -307,7 +307,7 @@ impl<T> Task<T> {
     /// a callback, those of the cancelled task run when that callback returns (see
     /// [`on_done`](Self::on_done)). In the destructor of what a cancelled closure has captured, or of a
     /// result that is dropped, the task is done when this returns, but its closure is dropped after that
-    /// destructor.
+    /// destructor, and its callbacks run when the outermost such drop is over: do not wait for either there.
     ///
     /// ```
     /// use lockwork::{Event, ThreadPool};
@@ -338,7 +338,9 @@ impl<T> Task<T> {
     /// callback returns, on the same thread, before the outermost call returns (of `cancel`, say); and so
     /// does a callback that is registered from within a callback for a task that is done. So a chain of any
     /// length, each callback of which cancels the next task, needs no more stack than one. A callback must
-    /// not wait for one that it has brought about in this way.
+    /// not wait for one that it has brought about in this way. Nor must the destructor of what a cancelled
+    /// closure has captured, or of a result that is dropped: callbacks that it brings about, and one that it
+    /// registers for a task that is done, run when the outermost such drop is over.
     ///
     /// ```
     /// use lockwork::{Event, ThreadPool};

@@ -209,7 +209,9 @@ impl ThreadPool {
     /// Shuts the pool down: it takes no more tasks, and its threads end when they have nothing left to do.
     ///
     /// Does not wait. May be called again; after [`Shutdown::Drain`], [`Shutdown::Cancel`] cancels what is
-    /// still queued. Cancelling drops closures and runs callbacks on the calling thread.
+    /// still queued. Cancelling drops closures and runs callbacks on the calling thread, before this returns;
+    /// in a callback and in a destructor with the exceptions of [`Task::cancel`]. So do not wait for them
+    /// there, as a join of the pool does if one of its tasks waits for them.
     ///
     /// ```
     /// use lockwork::{Event, Shutdown, ThreadPool};
