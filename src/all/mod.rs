@@ -125,6 +125,27 @@ pub fn lock_all<S: AllSet>(set: S) -> S::Guards {
 ///
 /// ```
 /// use lockwork::{Mutex, lock_all_for};
+/// use std::{thread, time::Duration};
+///
+/// let (mine, yours) = (Mutex::new(10), Mutex::new(10));
+/// let pay = |from: &Mutex<i32>, to: &Mutex<i32>| match lock_all_for((from, to), Duration::from_secs(10)) {
+///     Some((mut from, mut to)) => {
+///         *from -= 1;
+///         *to += 1;
+///     }
+///     None => println!("try again later"),
+/// };
+/// thread::scope(|s| {
+///     s.spawn(|| pay(&mine, &yours));
+///     s.spawn(|| pay(&yours, &mine));
+/// });
+/// assert_eq!(*mine.lock() + *yours.lock(), 20);
+/// ```
+///
+/// A limit that passes:
+///
+/// ```
+/// use lockwork::{Mutex, lock_all_for};
 /// use std::time::Duration;
 ///
 /// let (first, second) = (Mutex::new(1), Mutex::new(2));
@@ -161,6 +182,22 @@ pub fn lock_all_until<S: AllSet>(set: S, deadline: Instant) -> Option<S::Guards>
 /// # Panics
 ///
 /// As [`lock_all`].
+///
+/// ```
+/// use lockwork::{Mutex, try_lock_all};
+/// use std::thread;
+///
+/// let (first, second) = (Mutex::new(1), Mutex::new(2));
+/// thread::scope(|s| {
+///     let held = second.lock();
+///     s.spawn(|| assert!(try_lock_all((&first, &second)).is_none())).join().unwrap();
+///     assert!(!first.is_locked(), "that thread keeps none");
+///     drop(held);
+///     s.spawn(|| assert!(try_lock_all((&first, &second)).is_some()));
+/// });
+/// ```
+///
+/// A lock that is held makes it fail, also for its own holder:
 ///
 /// ```
 /// use lockwork::{Mutex, try_lock_all};

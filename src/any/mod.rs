@@ -203,6 +203,25 @@ pub fn wait_any<S: AnySet>(set: S) -> S::First {
 /// As [`wait_any`].
 ///
 /// ```
+/// use lockwork::{BoundedBuffer, First2, wait_any_fair};
+/// use std::thread;
+///
+/// let (left, right) = (BoundedBuffer::new(4), BoundedBuffer::new(4));
+/// thread::scope(|s| {
+///     s.spawn(|| left.put_all(0..8).unwrap());
+///     s.spawn(|| right.put_all(0..8).unwrap());
+///     let mut sum = 0;
+///     for _ in 0..16 {
+///         let (First2::First(item) | First2::Second(item)) = wait_any_fair((left.getting(), right.getting()));
+///         sum += item.unwrap();
+///     }
+///     assert_eq!(sum, 56);
+/// });
+/// ```
+///
+/// Neither of two that are always ready is missed:
+///
+/// ```
 /// use lockwork::{Event, First2, wait_any_fair};
 ///
 /// let (work, stop) = (Event::new(), Event::new());
@@ -227,6 +246,20 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
 ///
 /// If a [`Putting`](crate::Putting) has no item any more; then nothing was done. With [`Duration::MAX`], if
 /// it would wait for more permits than its semaphore can ever have.
+///
+/// ```
+/// use lockwork::{Event, First2, wait_any_for};
+/// use std::{thread, time::Duration};
+///
+/// let (answered, failed) = (Event::new(), Event::new());
+/// thread::scope(|s| {
+///     s.spawn(|| answered.set());
+///     let first = wait_any_for((&answered, &failed), Duration::from_secs(10));
+///     assert_eq!(first, Some(First2::First(())));
+/// });
+/// ```
+///
+/// A limit that passes, and what is ready then:
 ///
 /// ```
 /// use lockwork::{Event, Semaphore, wait_any_for};
