@@ -60,9 +60,9 @@
 //!   dependency.
 //! * A call that releases other threads (an unlock, a `set`, permits given back, a buffer's `close`) never
 //!   sleeps. Exceptions are calls that lock a mutex to do it: those of a [`PriorityBuffer`] or a
-//!   [`StackBuffer`], `close_now`, `task_done`, the drop of a channel's last receiver, the end of a task, all
-//!   calls for a pool's queue (`shutdown` and `cancel`, too), and [`StopSource::stop`], which runs callbacks
-//!   as well.
+//!   [`StackBuffer`], `close_now`, `task_done`, the end of a task, all calls for a pool's queue (`shutdown`
+//!   and `cancel`, too), and [`StopSource::stop`], which runs callbacks as well; and the drop of a channel's
+//!   last receiver, which drops what is queued and waits for a sender that is about to queue more.
 //!
 //! # Time limits
 //!

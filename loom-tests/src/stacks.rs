@@ -63,7 +63,17 @@ unsafe extern "C" fn mmap(
         return stack;
     }
     // SAFETY: the caller's, who asks the C library for this call.
-    let mapped = unsafe { libc::syscall(libc::SYS_mmap, at, len, prot, flags, file, offset) as *mut c_void };
+    let mapped = unsafe {
+        libc::syscall(
+            libc::SYS_mmap,
+            at,
+            len,
+            c_long::from(prot),
+            c_long::from(flags),
+            c_long::from(file),
+            offset,
+        ) as *mut c_void
+    };
     if is_stack && mapped != libc::MAP_FAILED {
         with_stacks(|stacks| {
             (stacks.len() < KEPT).then(|| stacks.push(Stack { at: mapped, len, is_used: true }))

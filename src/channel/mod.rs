@@ -58,6 +58,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::facade::contain;
 use crate::{BoundedBuffer, GetTimeoutError, PutTimeoutError, TryGetError, TryPutError};
 
 pub use self::any::Sending;
@@ -140,15 +141,38 @@ struct Receivers<T>(Arc<Channel<T>>);
 
 impl<T> Drop for Receivers<T> {
     fn drop(&mut self) {
-        self.0.buffer.close();
-        // Nothing is kept for any thread any more. If a destructor panics, what is behind it goes with the
-        // buffer.
-        self.0.buffer.try_iter().for_each(drop);
+        let buffer = &self.0.buffer;
+        buffer.close();
+        // Nothing is kept for any thread any more.
+        let _rest = Rest(buffer);
+        buffer.try_iter().for_each(drop);
+    }
+}
+
+/// What is queued behind a message whose destructor panics: a second panic would end the process.
+struct Rest<'a, T>(&'a BoundedBuffer<T>);
+
+impl<T> Drop for Rest<'_, T> {
+    fn drop(&mut self) {
+        self.0.try_iter().for_each(|message| contain(|| drop(message)));
     }
 }
 
 /// The half of a channel that sends. Clones send into the same channel; the last one to be dropped
 /// disconnects it.
+///
+/// ```
+/// use lockwork::channel::bounded;
+/// use std::thread;
+///
+/// let (sender, receiver) = bounded(4);
+/// for n in 0..2 {
+///     let sender = sender.clone();
+///     thread::spawn(move || sender.send(n).unwrap());
+/// }
+/// drop(sender);
+/// assert_eq!(receiver.iter().sum::<u32>(), 1);
+/// ```
 #[doc(alias = "SyncSender")]
 pub struct Sender<T> {
     channel: Arc<Channel<T>>,
@@ -157,7 +181,20 @@ pub struct Sender<T> {
 
 /// The half of a channel that receives. Clones receive from the same channel, each message once; the last one
 /// to be dropped disconnects it, and drops what is queued, for which it may sleep while another thread is
-/// sending. If the destructor of a message panics then, those behind it are dropped with the last sender.
+/// sending. If the destructor of a message panics then, that comes out when those behind it are dropped, whose
+/// panics are not.
+///
+/// ```
+/// use lockwork::channel::unbounded;
+/// use std::thread;
+///
+/// let (sender, receiver) = unbounded();
+/// let other = receiver.clone();
+/// let adds = thread::spawn(move || other.iter().sum::<u32>());
+/// (0..100).for_each(|n| sender.send(n).unwrap());
+/// drop(sender);
+/// assert_eq!(receiver.iter().sum::<u32>() + adds.join().unwrap(), 4950);
+/// ```
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
     side: Arc<Receivers<T>>,

@@ -3,9 +3,14 @@
 
 use std::io::Write;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+#[cfg(all(target_has_atomic = "64", not(lockwork_without_atomic_u64)))]
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
+
+#[cfg(not(all(target_has_atomic = "64", not(lockwork_without_atomic_u64))))]
+use super::wide::AtomicU64;
 
 static BASE: OnceLock<Instant> = OnceLock::new();
 static TICK: AtomicU64 = AtomicU64::new(1);

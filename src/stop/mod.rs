@@ -92,8 +92,8 @@ use registry::{Registered, Shared};
 /// the inner `stop` returns before its callbacks have run, which they do, in the same thread and in order,
 /// before the outermost `stop` returns. So a chain of any length needs constant stack; and one of sources and
 /// guards that are dropped by what callbacks have captured, too. Do not wait in a callback for what a stop
-/// there is to bring about; the drop and the joins of a `Worker` may be used, as they run first what their
-/// thread has put off for that worker.
+/// there is to bring about, nor for what a later callback of the same source is. The drop and the joins of a
+/// `Worker` with another source may be used, as they run first what their thread has put off for that worker.
 ///
 /// # Panics
 ///

@@ -77,6 +77,7 @@ per_thread! {
 }
 
 /// Runs `f`, in which nothing is put off for a call that lies below this one.
+#[cfg(feature = "threads")]
 fn separately(f: impl FnOnce()) {
     let depth = DEPTH.with(|depth| depth.replace(0)).unwrap_or(0);
     let result = panic::catch_unwind(AssertUnwindSafe(|| frame::enter(&PUT_OFF, None, f)));
@@ -224,6 +225,7 @@ impl Shared {
     }
 
     /// Runs the callbacks of the stop if the calling thread has put them off (invariant 6).
+    #[cfg(feature = "threads")]
     pub(super) fn catch_up(&self) {
         if self.stopped.is_set() {
             let state = self.registry.state.lock();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::iter::FusedIterator;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use super::collector::Collector;
 use super::completion::Listener;
 use super::error::UnfinishedError;
 use super::task::Task;
-use crate::facade::{Deadline, TimeLimit, ends};
+use crate::facade::{Deadline, TimeLimit, ends, this_thread};
 use crate::observe::{Call, Kind, Mode};
 
 /// Has `task` notify the collector when it is done, or does so in its place if it is.
@@ -69,7 +70,7 @@ where
     for (index, task) in tasks.iter().flatten().enumerate() {
         watch(&collector, index, task);
     }
-    AsCompleted { collector, left: tasks.len(), tasks, helped: 0 }
+    AsCompleted { collector, left: tasks.len(), tasks, helped: 0, helper: None }
 }
 
 /// Tasks in the order in which they come to their end, see [`as_completed`].
@@ -81,6 +82,8 @@ pub struct AsCompleted<T> {
     left: usize,
     /// Those before this index have begun, or are not for this thread to run.
     helped: usize,
+    /// This thread: the iterator may have been sent to it by another.
+    helper: Option<NonZeroU64>,
 }
 
 /// Returns what diagnosis notes of a wait for the next task.
@@ -166,6 +169,10 @@ impl<T> Iterator for AsCompleted<T> {
         if self.left == 0 {
             return None;
         }
+        let helper = Some(this_thread());
+        if self.helper != helper {
+            (self.helper, self.helped) = (helper, 0);
+        }
         loop {
             if let Some(index) = self.collector.try_next() {
                 match self.take(index) {
@@ -176,11 +183,7 @@ impl<T> Iterator for AsCompleted<T> {
             let Some(task) = self.tasks.get(self.helped) else { break };
             self.helped += 1;
             if let Some(task) = task {
-                if self.left == 1 {
-                    task.0.help()
-                } else {
-                    task.0.help_with_one_of()
-                };
+                task.0.help_with_one_of(self.left == 1);
             }
         }
         let never = Deadline::NEVER.of_call(&awaits());
@@ -231,7 +234,7 @@ impl<T> fmt::Debug for AsCompleted<T> {
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
 pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
     // As soon as one was run here, there is one that is done.
-    let help = |task: &Task<T>| if tasks.len() == 1 { task.0.help() } else { task.0.help_with_one_of() };
+    let help = |task: &Task<T>| task.is_finished() || task.0.help_with_one_of(tasks.len() == 1);
     if tasks.iter().any(Task::is_finished) || tasks.iter().any(help) {
         return tasks.iter().position(Task::is_finished);
     }
@@ -390,6 +393,18 @@ mod tests {
         assert!(tasks.next_for(short).unwrap().is_some());
         late.notify();
         assert!(tasks.next_for(short).unwrap().is_none());
+    }
+
+    /// Of an iterator that another thread has used before, a thread of the pool runs what has not begun.
+    #[test]
+    fn thread_that_is_sent_the_iterator_begins_anew() {
+        let (pool, (send, sent)) = (ThreadPool::new(1), std::sync::mpsc::channel::<super::AsCompleted<()>>());
+        let next = pool.submit(move || sent.recv().unwrap().next().is_some()).unwrap();
+        let mut tasks = as_completed([pool.submit(|| ()).unwrap()]);
+        assert!(tasks.next_for(Duration::from_millis(1)).is_err());
+        (tasks.helper, tasks.helped) = (Some(super::this_thread()), 1);
+        send.send(tasks).unwrap();
+        assert!(next.join_for(Duration::from_secs(60)).unwrap().unwrap());
     }
 
     #[test]

@@ -61,12 +61,12 @@ impl<'a, T> Handle<'a, T> {
         !self.is_finished() && self.ticket.is_some_and(ahead)
     }
 
-    /// Does the same for a call that needs this task or another, unless another thread is sure to run this
-    /// one. The task may wait for what comes after the call, so it should not lie above the call on this
-    /// stack. It has to where no other thread may ever come to it.
-    pub(super) fn help_with_one_of(&self) -> bool {
+    /// Does the same for a call that needs this task or, unless it is `alone`, another: then not if another
+    /// thread is sure to run this one. The task may wait for what comes after the call, so it should not lie
+    /// above the call on this stack. It has to where no other thread may ever come to it.
+    pub(super) fn help_with_one_of(&self, alone: bool) -> bool {
         let short = |ticket| self.executor.is_worker() && self.executor.is_short_for(ticket);
-        self.ticket.is_some_and(short) && self.help()
+        (alone || self.ticket.is_some_and(short)) && self.help()
     }
 
     #[inline]
@@ -397,6 +397,6 @@ impl<T> AnySource for &Task<T> {
     }
 
     fn any_help(&self, alone: bool) -> bool {
-        if alone { self.0.help() } else { self.0.help_with_one_of() }
+        self.0.help_with_one_of(alone)
     }
 }
