@@ -117,14 +117,26 @@ impl UnwindSafe for RawRwLock {}
 /// Tells threads apart for `lock_api::ReentrantMutex` (feature `lock_api`), by numbers that are never used
 /// again.
 ///
+/// # Examples
+///
 /// ```
 /// use lockwork::{RawMutex, RawThreadId};
+/// use std::cell::Cell;
+/// use std::thread;
 ///
 /// type ReentrantMutex<T> = lock_api::ReentrantMutex<RawMutex, RawThreadId, T>;
 ///
-/// let mutex = ReentrantMutex::new(5);
-/// let outer = mutex.lock();
-/// assert_eq!(*outer, *mutex.lock());
+/// let visits = ReentrantMutex::new(Cell::new(0));
+/// thread::scope(|s| {
+///     for _ in 0..2 {
+///         s.spawn(|| {
+///             let outer = visits.lock();
+///             let inner = visits.lock();
+///             inner.set(outer.get() + 1);
+///         });
+///     }
+/// });
+/// assert_eq!(visits.lock().get(), 2);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RawThreadId;

@@ -148,7 +148,7 @@ face! {
     /// # Fairness
     ///
     /// Of the threads that sleep, the one that has slept longest is woken first. Once it has been the first
-    /// for half a millisecond the next item, or place, is kept for it, as in a
+    /// for a while (`docs/numbers.md` says how long) the next item, or place, is kept for it, as in a
     /// [`BoundedBuffer`](crate::BoundedBuffer#fairness).
     ///
     /// # Memory ordering

@@ -105,7 +105,8 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
 
 /// Begins to note what threads hold, and to report what `settings` says.
 ///
-/// A thread of its own looks at all that wait, every 20 ms or more often, and reports
+/// A thread of its own looks at all that wait, many times a second (`docs/numbers.md` says how often), and
+/// reports
 ///
 /// * each wait that is older than [`stall_after`](Settings::stall_after), once, then again at twice that age,
 ///   and so on: who waits where for what, and who holds it since when and where, and waits for what;

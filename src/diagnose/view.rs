@@ -19,7 +19,8 @@ pub struct Hold {
     pub mode: Mode,
     /// Where it was locked.
     pub place: Place,
-    /// Since when; up to 20 ms too early.
+    /// Since when; too early by a tick of the session's clock at most (`docs/numbers.md` says how long one
+    /// is).
     pub since: Instant,
     /// How many permits these are; one, if it is no semaphore.
     pub permits: u32,

@@ -96,6 +96,7 @@ impl<T> Chain<T> {
 
     /// Returns a segment for a claim that reaches the end of the last one.
     pub(crate) fn spare_or_new(&self) -> Detached<T> {
+        // Relaxed: a guess, which the exchange decides.
         let spare = self.spare.load(Relaxed);
         if !spare.is_null()
             // Acquire (chain.segment): as its last reader left it. Relaxed on failure: another has taken it.
@@ -242,6 +243,7 @@ impl<T> Chain<T> {
             // SAFETY: made from a box; no other thread uses the chain.
             let ended = unsafe { Box::from_raw(segment) };
             ended.life.write().end();
+            // Relaxed: as above.
             segment = ended.next.load(Relaxed);
         }
     }

@@ -20,6 +20,23 @@ use crate::observe::{Call, Kind, Mode};
 /// Where tasks that borrow are spawned, see [`ThreadPool::scope`].
 ///
 /// `'scope` is how long the scope lasts, `'env` how long what it may borrow from outside does.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::{Scope, ThreadPool};
+///
+/// fn square_halves<'scope>(scope: &'scope Scope<'scope, '_>, numbers: &'scope mut [u32]) {
+///     let (left, right) = numbers.split_at_mut(numbers.len() / 2);
+///     scope.spawn(move || left.iter_mut().for_each(|n| *n = n.pow(2)));
+///     scope.spawn(move || right.iter_mut().for_each(|n| *n = n.pow(2)));
+/// }
+///
+/// let pool = ThreadPool::new(2);
+/// let mut numbers = [1, 2, 3, 4];
+/// pool.scope(|s| square_halves(s, &mut numbers));
+/// assert_eq!(numbers, [1, 4, 9, 16]);
+/// ```
 pub struct Scope<'scope, 'env: 'scope> {
     pool: Arc<Shared>,
     latch: Arc<ScopeLatch>,

@@ -191,7 +191,8 @@ impl<T> Worker<T> {
     ///
     /// A thread has ended when its thread-local values have been dropped, too. If the limit passes while they
     /// are, the result is `false`, and a later call may succeed. Where [`is_alive`](Self::is_alive) says
-    /// `false` already, the first such call may be late by 5 ms.
+    /// `false` already, the first such call may be late by some milliseconds (`docs/numbers.md` says by how
+    /// many).
     ///
     /// See [time limits](crate#time-limits).
     ///

@@ -1,4 +1,7 @@
-//! The tuned numbers of waiting, each once. What each was measured to be worth stands in `docs/numbers.md`.
+//! The tuned numbers of waiting that a study can vary (`cargo sim study`), each once. Others stand with what
+//! they belong to: the weights of each `Adaptive` beside its name, in `policy.rs` and `raw/sleepers.rs`, the
+//! barrier's `TRIAL` in `policy.rs`, `BIAS_THRESHOLD` in `raw/rwlock/state.rs`, and the waits without a queue
+//! in `backoff.rs`. What each was measured to be worth stands in `docs/numbers.md`.
 //!
 //! In a model budgets are empty: a look that finds nothing is the same transition as the first, and advice
 //! that is never followed cannot change what is explored. On the simulated machine a run may have others

@@ -266,7 +266,8 @@ impl ThreadPool {
     /// by then.
     ///
     /// If the limit passes while the last thread-local values of a pool that was shut down are dropped, the
-    /// result is `false`, and a later call may succeed; the first such call may be late by 5 ms.
+    /// result is `false`, and a later call may succeed; the first such call may be late by some milliseconds
+    /// (`docs/numbers.md` says by how many).
     ///
     /// See [time limits](crate#time-limits).
     ///
