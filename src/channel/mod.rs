@@ -181,8 +181,8 @@ pub struct Sender<T> {
 
 /// The half of a channel that receives. Clones receive from the same channel, each message once; the last one
 /// to be dropped disconnects it, and drops what is queued, for which it may sleep while another thread is
-/// sending. If the destructor of a message panics then, that comes out when those behind it are dropped, whose
-/// panics are not.
+/// sending. If the destructor of a message panics then, the panic comes out when all are dropped, and panics
+/// of others do not.
 ///
 /// ```
 /// use lockwork::channel::unbounded;
