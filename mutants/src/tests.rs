@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use crate::find::{self, Kind, Mutant};
 use crate::write;
@@ -128,4 +129,13 @@ fn fault_must_stand_where_it_says_exactly_once() {
     assert!(fault("self.word", "MUTANT").is_err(), "it stands there twice");
     assert!(fault("self.wake(1);", "").is_err(), "nothing picks it");
     fs::remove_dir_all(base).unwrap();
+}
+
+/// Each fault of `faults.txt` stands in the source as it is now.
+#[test]
+fn faults_apply_to_the_tree() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = fs::read_to_string(root.join("mutants/faults.txt")).unwrap();
+    let faults = write::faults(root, &text).unwrap();
+    assert_eq!(faults.len(), text.matches("\n==== ").count());
 }
