@@ -219,7 +219,8 @@ impl RawSemaphore {
         let mut spin = SpinWait::for_lock(deadline);
         loop {
             if deadline.has_passed() {
-                return false;
+                // They may have been there before the deadline, while this thread had no processor.
+                return self.take(self.load(), n);
             }
             if !spin.spin() {
                 break;
@@ -479,5 +480,24 @@ impl Source for Request<'_> {
 
     fn spin(&self, deadline: &Deadline) -> Option<SpinWait> {
         Some(SpinWait::for_lock(deadline))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::RawSemaphore;
+    use crate::facade::TimeLimit;
+    use crate::observe::Call;
+
+    /// Permits that came between a call's first look and its deadline are found, however late the call looks.
+    #[test]
+    fn permits_before_the_deadline_are_found_after_it() {
+        let semaphore = RawSemaphore::new(1, 1);
+        let acquire =
+            || semaphore.acquire_slow(1, &TimeLimit::within(Duration::ZERO, Call::none()).deadline());
+        assert!(acquire());
+        assert!(!acquire());
     }
 }

@@ -122,8 +122,9 @@ pub struct RwLockReadGuard<'a, T: ?Sized> {
 /// The right to read the value of a [`RwLock`] beside other readers, and to become its writer, given by
 /// [`RwLock::upgradable_read`] and its variants. Dropping it unlocks.
 ///
-/// Not [`Send`]; [`ArcRwLockUpgradableReadGuard`] is. Its methods are associated functions, called as
-/// `RwLockUpgradableReadGuard::upgrade(guard)`, so that they never hide one of the value's own.
+/// Not [`Send`]; [`ArcRwLockUpgradableReadGuard`] is. What upgrades or downgrades it are methods, which
+/// hide the value's own of these names: for `upgrade` of a `Weak` in the lock write `(*guard).upgrade()`. The
+/// others are associated functions.
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct RwLockUpgradableReadGuard<'a, T: ?Sized> {
