@@ -203,7 +203,7 @@ fn record_if_counted<'a>(called: &Called) -> Option<&'a Record> {
 pub(super) fn contended(new: &Called) -> u64 {
     let Some(record) = record_if_counted(new) else { return 0 };
     let now = nanos();
-    let (waiting, charges) = record.begin(now, new.mode.is_exclusive());
+    let (waiting, charges) = record.begin(now, new.mode);
     let profile = NUMBER.load(Relaxed);
     WAITING.with(|own| own.set(Waiting { profile, since: now, waiting, charges }));
     new.id
@@ -215,7 +215,11 @@ pub(super) fn acquired(new: &Called, token: u64, parked: bool) {
     if token == new.id {
         ended(record, new, parked, true);
     }
-    record.locked(new.place, new.mode.is_exclusive());
+    if new.kind == Kind::ReentrantMutex && levels(new) > 0 {
+        record.locked_again();
+    } else {
+        record.locked(new.place, new.mode);
+    }
 }
 
 /// Notes that a call has got nothing before its time-out.
@@ -235,8 +239,17 @@ pub(super) fn releasing(holding: &Holding) {
         // Relaxed: of the profile that is taken. What was held before it began counts from there.
         let since = holding.since.max(BEGAN.load(Relaxed));
         let now = nanos();
-        record.unlocking(place, mode.is_exclusive(), now.saturating_sub(since), now);
+        record.was_held(now.saturating_sub(since));
+        // What is locked again is no hold of its own.
+        if holding.called.kind != Kind::ReentrantMutex || levels(&holding.called) == 1 {
+            record.unlocking(place, mode, now);
+        }
     }
+}
+
+/// Returns how many guards of this lock the calling thread has.
+fn levels(of: &Called) -> usize {
+    observe::own_holds().filter(|hold| hold.called.same(of)).count()
 }
 
 #[cold]
@@ -247,7 +260,7 @@ fn ended(record: &Record, new: &Called, parked: bool, locked: bool) {
     }
     let now = nanos();
     let length = now.saturating_sub(since);
-    record.end(now, Ending { nanos: length, parked, locked, exclusive: new.mode.is_exclusive() });
+    record.end(now, Ending { nanos: length, parked, locked, mode: new.mode });
     let one_in = ONE_IN.load(Relaxed);
     let weight = if length >= LONG { 1 } else { one_in };
     if length < LONG && !is_drawn(one_in) {

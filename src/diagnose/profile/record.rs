@@ -3,8 +3,10 @@
 //!
 //! The lock's time, as long as threads wait for it, is charged piece by piece to places in the source:
 //! whenever a thread begins to wait, is about to unlock, or has waited, the time since the last such event
-//! goes to the place where the lock was taken last. A thread that waits remembers what each place was
-//! charged when it began, and at its end the differences say how its own time is to be divided.
+//! goes to the place where the lock was taken last. The upgradable reader comes before plain readers there,
+//! as it keeps others waiting also by itself; while it upgrades, it is they that are charged. A thread that
+//! waits remembers what each place was charged when it began, and at its end the differences say how its own
+//! time is to be divided.
 //!
 //! All of it is Relaxed: each number is right by itself, and two that are read at about the same time may be
 //! an event apart.
@@ -16,7 +18,7 @@ use super::super::Place;
 use super::data::{BUCKETS, LockNumbers, bucket};
 use crate::facade::array;
 use crate::facade::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
-use crate::observe::{Called, Kind, Label};
+use crate::observe::{Called, Kind, Label, Mode};
 
 /// A place in the source.
 pub(super) type At = Location<'static>;
@@ -43,12 +45,16 @@ pub(super) struct Record {
     histogram: [AtomicU64; BUCKETS],
     /// The calls that wait now.
     waiting: AtomicU64,
-    /// Those of them that any holder keeps waiting, not a writer alone.
+    /// Those of them that any holder keeps waiting, also a reader.
     waiting_writers: AtomicU64,
     /// Up to when time is charged.
     charged: AtomicU64,
-    /// Where the lock was taken last.
+    /// Where the lock was taken last, of those that time is charged to.
     holder: AtomicPtr<At>,
+    /// Where the upgradable reader has taken it, if there is one.
+    upgradable: AtomicPtr<At>,
+    /// Where a reader has taken it last.
+    reader: AtomicPtr<At>,
     places: [AtomicPtr<At>; HOLDERS],
     charges: [AtomicU64; HOLDERS + 1],
 }
@@ -59,8 +65,7 @@ pub(super) struct Ending {
     pub(super) nanos: u64,
     pub(super) parked: bool,
     pub(super) locked: bool,
-    /// As it was begun.
-    pub(super) exclusive: bool,
+    pub(super) mode: Mode,
 }
 
 fn pointer(place: &'static At) -> *mut At {
@@ -108,6 +113,8 @@ impl Record {
             waiting_writers: zero(),
             charged: zero(),
             holder: AtomicPtr::new(ptr::null_mut()),
+            upgradable: AtomicPtr::new(ptr::null_mut()),
+            reader: AtomicPtr::new(ptr::null_mut()),
             places: array![AtomicPtr::new(ptr::null_mut()); HOLDERS],
             charges: array![AtomicU64::new(0); HOLDERS + 1],
         }
@@ -115,7 +122,7 @@ impl Record {
 
     /// Notes that a call cannot go on at once. Returns how many wait now, this one among them, and what was
     /// charged.
-    pub(super) fn begin(&self, now: u64, exclusive: bool) -> (u64, Charges) {
+    pub(super) fn begin(&self, now: u64, mode: Mode) -> (u64, Charges) {
         add(&self.contended, 1);
         if self.waiting.load(Relaxed) == 0 {
             // No thread waited, so the time up to now is no thread's to charge.
@@ -123,7 +130,11 @@ impl Record {
         } else {
             self.charge(now);
         }
-        add(&self.waiting_writers, u64::from(exclusive));
+        if mode == Mode::Upgrade {
+            // The holder is the waiter itself: it waits for readers.
+            self.holder.store(self.reader.load(Relaxed), Relaxed);
+        }
+        add(&self.waiting_writers, u64::from(mode.is_exclusive()));
         let waiting = add(&self.waiting, 1) + 1;
         (waiting, self.charges())
     }
@@ -131,10 +142,14 @@ impl Record {
     /// Notes that such a call has ended.
     pub(super) fn end(&self, now: u64, ending: Ending) {
         self.charge(now);
-        let Ending { nanos, parked, locked, exclusive } = ending;
+        let Ending { nanos, parked, locked, mode } = ending;
+        if mode == Mode::Upgrade && !locked {
+            // It keeps others waiting as before.
+            self.holder.store(self.upgradable.load(Relaxed), Relaxed);
+        }
         // Not below 0: it may have begun just before all began anew.
         change(&self.waiting, |waiting| waiting.saturating_sub(1));
-        change(&self.waiting_writers, |waiting| waiting.saturating_sub(u64::from(exclusive)));
+        change(&self.waiting_writers, |waiting| waiting.saturating_sub(u64::from(mode.is_exclusive())));
         let counted = [(&self.parked, parked), (&self.timed_out, !locked), (&self.spun, locked && !parked)];
         for (number, _) in counted.into_iter().filter(|&(_, counts)| counts) {
             add(number, 1);
@@ -146,27 +161,50 @@ impl Record {
 
     /// Notes that a thread has locked.
     #[inline]
-    pub(super) fn locked(&self, at: &'static At, exclusive: bool) {
-        if exclusive {
-            // Not an exchange: the holder alone changes it, and readers are not there.
-            self.acquisitions.store(self.acquisitions.load(Relaxed) + 1, Relaxed);
+    pub(super) fn locked(&self, at: &'static At, mode: Mode) {
+        if mode.is_exclusive() {
+            self.locked_again();
             self.holder.store(pointer(at), Relaxed);
-        } else {
-            add(&self.acquisitions, 1);
-            // Readers that wait, or are on their way still, wait for a writer.
-            if self.waiting.load(Relaxed) == 0 {
-                self.holder.store(pointer(at), Relaxed);
-            }
+            return;
+        }
+        add(&self.acquisitions, 1);
+        if mode == Mode::Upgradable {
+            self.upgradable.store(pointer(at), Relaxed);
+            self.holder.store(pointer(at), Relaxed);
+            return;
+        }
+        if !ptr::eq(self.reader.load(Relaxed), at) {
+            self.reader.store(pointer(at), Relaxed);
+        }
+        // Readers that wait, or are on their way still, wait for a writer.
+        if self.waiting.load(Relaxed) == 0 && self.upgradable.load(Relaxed).is_null() {
+            self.holder.store(pointer(at), Relaxed);
         }
     }
 
-    /// Notes that a thread is about to unlock that has held the lock for so long.
+    /// Notes that a thread has locked what it holds already, and keeps others out by that.
     #[inline]
-    pub(super) fn unlocking(&self, at: &'static At, exclusive: bool, held: u64, now: u64) {
+    pub(super) fn locked_again(&self) {
+        // Not an exchange: the holder alone changes it, and readers are not there.
+        self.acquisitions.store(self.acquisitions.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Notes that a thread is about to unlock, or to drop one of several guards, and how long it was held.
+    #[inline]
+    pub(super) fn was_held(&self, held: u64) {
         if self.longest_hold.load(Relaxed) < held {
             raise(&self.longest_hold, held);
         }
-        let kept = if exclusive { &self.waiting } else { &self.waiting_writers };
+    }
+
+    /// Notes that a thread is about to unlock.
+    #[inline]
+    pub(super) fn unlocking(&self, at: &'static At, mode: Mode, now: u64) {
+        let alone = mode == Mode::Upgradable || mode.is_exclusive();
+        if mode == Mode::Upgradable {
+            self.upgradable.store(ptr::null_mut(), Relaxed);
+        }
+        let kept = if alone { &self.waiting } else { &self.waiting_writers };
         if kept.load(Relaxed) > 0 {
             self.holder.store(pointer(at), Relaxed);
             self.charge(now);
@@ -252,6 +290,8 @@ impl Record {
             &self.waiting_writers,
         ];
         numbers.into_iter().chain(&self.histogram).for_each(|number| number.store(0, Relaxed));
+        // It may have unlocked while no profile was taken.
+        self.upgradable.store(ptr::null_mut(), Relaxed);
     }
 
     pub(super) fn numbers(&self, number: Option<u64>) -> LockNumbers {
@@ -295,18 +335,18 @@ mod tests {
     }
 
     fn slept(nanos: u64) -> Ending {
-        Ending { nanos, parked: true, locked: true, exclusive: true }
+        Ending { nanos, parked: true, locked: true, mode: Mode::Lock }
     }
 
     #[test]
     fn wait_is_charged_to_the_holders_in_turn() {
         let (record, first, second) = (record(), here(), here());
-        record.locked(first, true);
-        let (waiting, before) = record.begin(1_000, true);
+        record.locked(first, Mode::Lock);
+        let (waiting, before) = record.begin(1_000, Mode::Lock);
         assert_eq!(waiting, 1);
-        record.unlocking(first, true, 0, 1_300);
-        record.locked(second, true);
-        record.unlocking(second, true, 0, 2_000);
+        record.unlocking(first, Mode::Lock, 1_300);
+        record.locked(second, Mode::Lock);
+        record.unlocking(second, Mode::Lock, 2_000);
         record.end(2_000, slept(1_000));
         let parts = record.divide(1_000, &before);
         assert_eq!(parts.iter().map(|&(_, part)| part).collect::<Vec<_>>(), [700, 300]);
@@ -318,15 +358,15 @@ mod tests {
     #[test]
     fn each_waiter_is_charged_for_its_own_time() {
         let (record, first, second) = (record(), here(), here());
-        record.locked(first, true);
-        let (_, early) = record.begin(1_000, true);
-        let (waiting, late) = record.begin(1_400, true);
+        record.locked(first, Mode::Lock);
+        let (_, early) = record.begin(1_000, Mode::Lock);
+        let (waiting, late) = record.begin(1_400, Mode::Lock);
         assert_eq!(waiting, 2);
-        record.unlocking(first, true, 0, 1_500);
+        record.unlocking(first, Mode::Lock, 1_500);
         record.end(1_500, slept(500));
-        record.locked(second, true);
+        record.locked(second, Mode::Lock);
         assert_eq!(record.divide(500, &early), [(Some(first), 500)]);
-        record.unlocking(second, true, 0, 2_500);
+        record.unlocking(second, Mode::Lock, 2_500);
         record.end(2_500, slept(1_100));
         assert_eq!(record.divide(1_100, &late), [(Some(second), 1_000), (Some(first), 100)]);
     }
@@ -334,28 +374,42 @@ mod tests {
     #[test]
     fn readers_are_charged_for_writers_alone() {
         let (record, writer, reader) = (record(), here(), here());
-        record.locked(writer, true);
-        let (_, before) = record.begin(0, false);
-        record.unlocking(writer, true, 0, 100);
+        record.locked(writer, Mode::Lock);
+        let (_, before) = record.begin(0, Mode::Read);
+        record.unlocking(writer, Mode::Lock, 100);
         // Another reader was faster.
-        record.locked(reader, false);
-        record.unlocking(reader, false, 0, 120);
-        record.end(150, Ending { nanos: 150, parked: true, locked: true, exclusive: false });
+        record.locked(reader, Mode::Read);
+        record.unlocking(reader, Mode::Read, 120);
+        record.end(150, Ending { nanos: 150, parked: true, locked: true, mode: Mode::Read });
         assert_eq!(record.divide(150, &before), [(Some(writer), 150)]);
-        record.locked(reader, false);
-        let (_, before) = record.begin(200, true);
-        record.unlocking(reader, false, 0, 300);
+        record.locked(reader, Mode::Read);
+        let (_, before) = record.begin(200, Mode::Lock);
+        record.unlocking(reader, Mode::Read, 300);
         record.end(300, slept(100));
         assert_eq!(record.divide(100, &before), [(Some(reader), 100)]);
     }
 
     #[test]
+    fn upgrade_is_charged_to_readers_and_others_to_the_upgradable_reader() {
+        let (record, upgradable, reader) = (record(), here(), here());
+        record.locked(upgradable, Mode::Upgradable);
+        record.locked(reader, Mode::Read);
+        let (_, other) = record.begin(0, Mode::Upgradable);
+        let (_, own) = record.begin(100, Mode::Upgrade);
+        record.end(300, Ending { nanos: 200, parked: true, locked: false, mode: Mode::Upgrade });
+        assert_eq!(record.divide(200, &own), [(Some(reader), 200)]);
+        record.unlocking(upgradable, Mode::Upgradable, 900);
+        record.end(900, Ending { nanos: 900, parked: true, locked: true, mode: Mode::Upgradable });
+        assert_eq!(record.divide(900, &other), [(Some(upgradable), 700), (Some(reader), 200)]);
+    }
+
+    #[test]
     fn time_without_waiters_is_charged_to_none() {
         let (record, at) = (record(), here());
-        record.locked(at, true);
-        record.unlocking(at, true, 0, 120);
-        record.locked(at, true);
-        let (_, before) = record.begin(1_000_000, true);
+        record.locked(at, Mode::Lock);
+        record.unlocking(at, Mode::Lock, 120);
+        record.locked(at, Mode::Lock);
+        let (_, before) = record.begin(1_000_000, Mode::Lock);
         record.end(1_000_010, slept(10));
         assert_eq!(record.divide(10, &before), [(Some(at), 10)]);
         assert_eq!(record.divide(10, &record.charges()), [(None, 10)], "no holder is known");
@@ -365,16 +419,17 @@ mod tests {
     fn numbers_say_how_calls_ended() {
         let (record, at) = (record(), here());
         for ending in [
-            Ending { nanos: 500, parked: false, locked: true, exclusive: true },
-            Ending { nanos: 3_000, parked: true, locked: true, exclusive: true },
-            Ending { nanos: 5_000_000, parked: true, locked: false, exclusive: true },
+            Ending { nanos: 500, parked: false, locked: true, mode: Mode::Lock },
+            Ending { nanos: 3_000, parked: true, locked: true, mode: Mode::Lock },
+            Ending { nanos: 5_000_000, parked: true, locked: false, mode: Mode::Lock },
         ] {
-            record.begin(0, true);
+            record.begin(0, Mode::Lock);
             record.end(0, ending);
         }
-        record.locked(at, true);
-        record.locked(at, false);
-        record.unlocking(at, true, 77, 0);
+        record.locked(at, Mode::Lock);
+        record.locked(at, Mode::Read);
+        record.was_held(77);
+        record.unlocking(at, Mode::Lock, 0);
         let numbers = record.numbers(Some(1));
         assert_eq!((numbers.acquisitions, numbers.contended), (2, 3));
         assert_eq!((numbers.spun, numbers.parked, numbers.timed_out), (1, 2, 1));
