@@ -342,6 +342,7 @@ pub(crate) mod sealed {
         #[allow(dead_code, reason = "with the feature `lock_api` only")]
         pub(crate) unsafe fn on(self, mutex: &RawMutex) -> bool {
             let relock = Call::at(Kind::Mutex, Mode::Lock, mutex);
+            relock.acquiring_again();
             // SAFETY: this function's contract.
             unsafe { self.condvar.raw.wait(mutex, self.deadline, relock) }
         }

@@ -179,7 +179,7 @@ impl<T> Worker<T> {
     pub fn join(mut self) -> Result<T, TaskError> {
         self.stop.catch_up();
         let deadline = Deadline::NEVER.of_call(&self.call());
-        self.shared.ended.wait_within(TimeLimit::of(&deadline));
+        self.shared.ended.wait_within(TimeLimit::before(&deadline, self.call()));
         self.join_thread(&deadline);
         self.ending = None;
         let result = self.shared.result.lock().take();
@@ -240,7 +240,8 @@ impl<T> Worker<T> {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn join_by(&self, deadline: &Deadline) -> bool {
         self.stop.catch_up();
-        self.shared.ended.wait_within(TimeLimit::of(deadline)) && self.join_thread(deadline)
+        let limit = TimeLimit::before(deadline, self.call());
+        self.shared.ended.wait_within(limit) && self.join_thread(deadline)
     }
 
     /// Waits until the system has a thread back that has nothing left to do but end.

@@ -1,17 +1,20 @@
 //! `LOCKWORK_DIAGNOSE`, in a process that knows nothing of it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use lockwork::diagnose::{self, Settings};
-use lockwork::{Event, Mutex};
+use lockwork::{Condvar, Event, Mutex, RawMutex, Worker, lock_api};
 
 use crate::support::spin_for;
 
 const CHILD: &str = "LOCKWORK_TESTS_CHILD";
+/// Which of several forms of a call it is to make.
+const FORM: &str = "LOCKWORK_TESTS_FORM";
 
 /// Does something only as a child of the tests below.
 #[test]
@@ -32,6 +35,22 @@ fn child() {
             begins.recv().unwrap();
             lock.wait();
             thread.join().unwrap();
+        }
+        Ok("join") => {
+            let sleeps = |millis| move |_: &_| std::thread::sleep(Duration::from_millis(millis));
+            match env::var(FORM).as_deref() {
+                Ok("for") => _ = Worker::spawn("worker", sleeps(500)).join_for(Duration::from_secs(60)),
+                Ok("until") => {
+                    let limit = Instant::now() + Duration::from_secs(60);
+                    _ = Worker::spawn("worker", sleeps(500)).join_until(limit);
+                }
+                _ => Worker::spawn("worker", sleeps(500)).join().unwrap(),
+            }
+        }
+        Ok("lock_api") => {
+            let mutex = lock_api::Mutex::<RawMutex, _>::new(());
+            let limit = Duration::from_millis(500);
+            assert!(Condvar::named("never set").wait_for(&mut mutex.lock(), limit).timed_out());
         }
         Ok("relock") => {
             let mutex = Mutex::named("twice", ());
@@ -82,8 +101,12 @@ fn child() {
 }
 
 fn run(what: &str, diagnose: Option<&str>) -> (Output, String) {
+    run_form(what, "", diagnose.map(OsStr::new))
+}
+
+fn run_form(what: &str, form: &str, diagnose: Option<&OsStr>) -> (Output, String) {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "environment::child", "--nocapture"]).env(CHILD, what);
+    command.args(["--exact", "environment::child", "--nocapture"]).env(CHILD, what).env(FORM, form);
     match diagnose {
         Some(diagnose) => command.env("LOCKWORK_DIAGNOSE", diagnose),
         None => command.env_remove("LOCKWORK_DIAGNOSE"),
@@ -107,6 +130,21 @@ fn environment_starts_a_session() {
     assert!(output.status.success() && !text.contains("never set"), "{text}");
     let (_, text) = run("stall", Some("stall=10s,nonsense"));
     assert!(text.contains("LOCKWORK_DIAGNOSE: \"nonsense\" is not understood"), "{text}");
+}
+
+/// By each call that waits first.
+#[test]
+fn environment_is_asked_by_a_join() {
+    for form in ["", "for", "until"] {
+        let (output, text) = run_form("join", form, Some(OsStr::new("stall=50ms")));
+        assert!(output.status.success() && text.contains("in `Worker::join` at"), "{form}: {text}");
+    }
+}
+
+#[test]
+fn environment_is_asked_by_a_condvar_with_a_lock_of_lock_api() {
+    let (output, text) = run("lock_api", Some("stall=50ms"));
+    assert!(output.status.success() && text.contains("in `Condvar::wait` at"), "{text}");
 }
 
 #[test]
