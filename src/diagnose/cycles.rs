@@ -47,11 +47,12 @@ struct Because {
 /// Returns those for whom thread number `at` waits, each of whom must let it go before it goes on.
 fn blockers(threads: &[ThreadState], at: usize) -> Vec<Because> {
     let Some(wait) = &threads[at].waits else { return Vec::new() };
-    let own = |by: usize, mode: Mode| by == at && wait.mode == Mode::Upgrade && mode == Mode::Upgradable;
+    // There is one upgradable reader, whichever thread has locked it.
+    let own = |mode: Mode| wait.mode == Mode::Upgrade && mode == Mode::Upgradable;
     let mut found = Vec::new();
     for (by, thread) in threads.iter().enumerate() {
         let blocks = |hold: &&Hold| {
-            let same = hold.kind == wait.kind && hold.id == wait.id && !hold.shared && !own(by, hold.mode);
+            let same = hold.kind == wait.kind && hold.id == wait.id && !hold.shared && !own(hold.mode);
             same && match wait.kind {
                 Kind::Mutex | Kind::RwLock | Kind::ReentrantMutex => hold.mode.excludes(wait.mode),
                 Kind::Task | Kind::Worker => hold.mode == Mode::Run,

@@ -74,8 +74,8 @@ impl Stall {
         for other in all {
             for hold in other.holds.iter().filter(|hold| hold.kind == wait.kind && hold.id == wait.id) {
                 let reads = matches!(hold.mode, Mode::Read | Mode::ReadRecursive);
-                let itself =
-                    other.id == thread.id && wait.mode == Mode::Upgrade && hold.mode == Mode::Upgradable;
+                // There is one, whichever thread has locked it.
+                let itself = wait.mode == Mode::Upgrade && hold.mode == Mode::Upgradable;
                 // Other readers keep it waiting if a writer waits for them.
                 let beside = hold.kind.is_lock() && reads && !hold.mode.excludes(wait.mode);
                 if itself || beside && writers.is_empty() {

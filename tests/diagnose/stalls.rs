@@ -129,6 +129,35 @@ fn permits_say_how_many() {
     });
 }
 
+/// Also where another thread has locked it.
+#[test]
+fn upgrade_does_not_wait_for_its_own_guard() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let lock = Arc::new(RwLock::named("upgraded elsewhere", 0));
+        let (locked, go) = (Event::new(), Event::new());
+        let (give, take) = std::sync::mpsc::channel();
+        thread::scope(|s| {
+            spawn(s, "upgradable and gone on", || {
+                give.send(lock.upgradable_read_arc()).unwrap();
+                locked.set();
+                go.wait();
+            });
+            locked.wait();
+            let reader = lock.read();
+            let guard = take.recv().unwrap();
+            let found = stall(
+                "upgrades what came from elsewhere",
+                || drop(lockwork::ArcRwLockUpgradableReadGuard::upgrade(guard)),
+                || drop(reader),
+            );
+            go.set();
+            let held_by: Vec<_> = found.holders.iter().map(|holder| holder.hold.mode.name()).collect();
+            assert_eq!(held_by, ["read"], "{found}");
+        });
+    });
+}
+
 #[test]
 fn condvar_is_reported_and_holds_nothing_meanwhile() {
     watchdog(|| {
