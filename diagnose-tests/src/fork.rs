@@ -66,11 +66,20 @@ fn child_of_a_fork_is_silent_and_goes_on() {
     let child = fork();
     if child == 0 {
         let reports = faults();
+        // Nor has it one of its own: there is nothing that it could tell.
+        let another = format!("{:?}", diagnose::start(Settings::default()));
+        if !another.contains("watch: None") {
+            _exit(2);
+        }
         // Its thread is not there.
         drop(watched);
         _exit(if process::id() != parent && reports == 0 { 0 } else { 1 });
     }
     assert!(child > 0, "no child");
-    assert_eq!(exit_code(child), Some(0), "1: it has reported; none: it hung");
+    assert_eq!(
+        exit_code(child),
+        Some(0),
+        "1: it has reported; 2: it has a thread that watches; none: it hung"
+    );
     assert!(faults() >= 2, "the parent reports an inversion and a long wait");
 }

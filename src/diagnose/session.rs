@@ -37,7 +37,7 @@ per_process! {
 #[derive(Debug)]
 pub struct Session {
     settings: Arc<Settings>,
-    /// None if the system has no thread to give.
+    /// None if the system has no thread to give, and in a child of a `fork`.
     watch: Option<Ticker>,
 }
 
@@ -60,17 +60,18 @@ impl Drop for Session {
 }
 
 /// Changes which sessions run, and what is noted with it. One thread at a time: one that ends a session could
-/// else end what another has begun meanwhile.
-fn change(f: impl FnOnce(&mut Vec<Arc<Settings>>)) {
-    // None in a child of a `fork`, where a thread that is not there may be at it.
+/// else end what another has begun meanwhile. Returns whether it has: not in a child of a `fork`, where a
+/// thread that is not there may be at it.
+fn change(f: impl FnOnce(&mut Vec<Arc<Settings>>)) -> bool {
     if tables::lock().is_none() {
-        return;
+        return false;
     }
     let _changing = CHANGING.lock();
     let before = noted();
     SESSIONS.with(f);
     begin_anew(before);
     SESSIONS.with(|sessions| set_level(sessions));
+    true
 }
 
 /// Sets the level to what the sessions together want noted.
@@ -165,7 +166,9 @@ fn start_writing(settings: Settings, file: Option<PathBuf>) -> Session {
     // From now on the coarse clock moves: let it be right when the first hold is noted.
     let _ = nanos();
     let settings = Arc::new(settings);
-    change(|sessions| sessions.push(Arc::clone(&settings)));
+    if !change(|sessions| sessions.push(Arc::clone(&settings))) {
+        return Session { settings, watch: None };
+    }
     let file = file.map(ProfileFile::new);
     let mut watch = Watching {
         settings: Arc::clone(&settings),
@@ -175,6 +178,9 @@ fn start_writing(settings: Settings, file: Option<PathBuf>) -> Session {
         suspected: BTreeMap::new(),
     };
     let watch = Ticker::start(move || watch.step());
+    if watch.is_none() {
+        print_error(&"lockwork: the system gives no thread: waits and deadlocks are not reported");
+    }
     Session { settings, watch }
 }
 

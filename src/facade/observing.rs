@@ -66,9 +66,10 @@ pub(crate) fn thread_name(most: usize) -> String {
     name
 }
 
-/// Returns what the environment has under this name.
+/// Returns what the environment has under this name. What is no text is told, and left alone.
 pub(crate) fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    let value = std::env::var_os(name)?.into_string();
+    value.inspect_err(|_| print_error(&format_args!("lockwork: {name}: it is not UTF-8"))).ok()
 }
 
 /// Returns the number of this process: another one after a `fork`.

@@ -147,6 +147,14 @@ fn environment_is_asked_by_a_condvar_with_a_lock_of_lock_api() {
     assert!(output.status.success() && text.contains("in `Condvar::wait` at"), "{text}");
 }
 
+#[cfg(unix)]
+#[test]
+fn environment_that_is_no_text_is_told() {
+    use std::os::unix::ffi::OsStrExt;
+    let (output, text) = run_form("stall", "", Some(OsStr::from_bytes(b"stall=50ms,profile=1:\xff.pb")));
+    assert!(output.status.success() && text.contains("LOCKWORK_DIAGNOSE: it is not UTF-8"), "{text}");
+}
+
 #[test]
 fn environment_is_asked_by_a_session_too() {
     let (output, text) = run("session first", Some("stall=50ms"));
