@@ -33,93 +33,159 @@ pub struct Cycle {
     pub until: Option<Instant>,
 }
 
-/// A wait, and what keeps it waiting. Numbers of waits and holds, which are never used again.
-type Edge = (u64, u64, u64, u64);
+/// How a thread waits for what: all that wait so are kept waiting by the same holds.
+type Wanted = (Kind, u64, Mode);
+
+/// So many of the writers that wait for a lock a reader is behind: any of them waits for all that the others
+/// wait for.
+const WRITERS: usize = 8;
 
 /// Why one thread waits for another.
-#[derive(Clone)]
-struct Because {
+#[derive(Clone, Copy, Debug)]
+struct Because<'a> {
     by: usize,
-    hold: Option<Hold>,
-    edge: Edge,
+    /// `None`: it is a writer that waits.
+    hold: Option<&'a Hold>,
 }
 
-/// Returns those for whom thread number `at` waits, each of whom must let it go before it goes on.
-fn blockers(threads: &[ThreadState], at: usize) -> Vec<Because> {
-    let Some(wait) = &threads[at].waits else { return Vec::new() };
+/// Who waits for whom, of those that wait themselves: others are part of no cycle.
+struct Graph<'a> {
+    threads: &'a [ThreadState],
+    holders: BTreeMap<Wanted, Vec<Because<'a>>>,
+    /// By the number of a reader-writer lock: the threads that wait to write, in the order in which they have
+    /// begun to sleep.
+    writers: BTreeMap<u64, Vec<usize>>,
+}
+
+/// Returns whether what a thread holds keeps others waiting that want the same object in the mode `wanted`.
+fn keeps_waiting(hold: &Hold, wanted: Mode) -> bool {
     // There is one upgradable reader, whichever thread has locked it.
-    let own = |mode: Mode| wait.mode == Mode::Upgrade && mode == Mode::Upgradable;
-    let mut found = Vec::new();
-    for (by, thread) in threads.iter().enumerate() {
-        let blocks = |hold: &&Hold| {
-            let same = hold.kind == wait.kind && hold.id == wait.id && !hold.shared && !own(hold.mode);
-            same && match wait.kind {
-                Kind::Mutex | Kind::RwLock | Kind::ReentrantMutex => hold.mode.excludes(wait.mode),
-                Kind::Task | Kind::Worker => hold.mode == Mode::Run,
-                Kind::Pool => matches!(wait.mode, Mode::Join | Mode::Wait) && hold.mode == Mode::Run,
-                Kind::Stop => wait.mode == Mode::Join && hold.mode == Mode::Run,
-                Kind::Once | Kind::OnceLock | Kind::LazyLock => hold.mode == Mode::Init,
-                _ => false,
-            }
-        };
-        for hold in thread.holds.iter().filter(blocks) {
-            let edge = (threads[at].id, wait.number, thread.id, hold.number);
-            found.push(Because { by, hold: Some(hold.clone()), edge });
-        }
-        let Some(other) = thread.waits.as_ref().filter(|other| by != at && wait.is_behind(other)) else {
-            continue;
-        };
-        let edge = (threads[at].id, wait.number, thread.id, u64::MAX - other.number);
-        found.push(Because { by, hold: None, edge });
+    let own = wanted == Mode::Upgrade && hold.mode == Mode::Upgradable;
+    match hold.kind {
+        Kind::Mutex | Kind::RwLock | Kind::ReentrantMutex => !own && hold.mode.excludes(wanted),
+        Kind::Task | Kind::Worker => hold.mode == Mode::Run,
+        Kind::Pool => matches!(wanted, Mode::Join | Mode::Wait) && hold.mode == Mode::Run,
+        Kind::Stop => wanted == Mode::Join && hold.mode == Mode::Run,
+        Kind::Once | Kind::OnceLock | Kind::LazyLock => hold.mode == Mode::Init,
+        _ => false,
     }
-    found
 }
 
-/// Returns the shortest cycle through thread number `start`, as the threads in turn.
-fn shortest(edges: &[Vec<Because>], start: usize) -> Option<Vec<(usize, Because)>> {
-    let mut came: BTreeMap<usize, (usize, Because)> = BTreeMap::new();
-    let mut next = VecDeque::from([start]);
-    while let Some(at) = next.pop_front() {
-        for because in &edges[at] {
-            if because.by == start {
-                let mut path = vec![(at, because.clone())];
-                let mut at = at;
-                while at != start {
-                    let (before, because) = came[&at].clone();
-                    path.push((before, because));
-                    at = before;
-                }
-                path.reverse();
-                return Some(path);
+impl<'a> Graph<'a> {
+    fn of(threads: &'a [ThreadState]) -> Self {
+        let mut holds: BTreeMap<(Kind, u64), Vec<(usize, &Hold)>> = BTreeMap::new();
+        let mut writers: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        let waiting = || {
+            let all = threads.iter().enumerate();
+            all.filter_map(|(at, thread)| thread.waits.as_ref().map(|wait| (at, thread, wait)))
+        };
+        for (at, thread, wait) in waiting() {
+            for hold in thread.holds.iter().filter(|hold| !hold.shared) {
+                holds.entry((hold.kind, hold.id)).or_default().push((at, hold));
             }
-            if because.by != at && !came.contains_key(&because.by) {
-                came.insert(because.by, (at, because.clone()));
-                next.push_back(because.by);
+            if wait.kind == Kind::RwLock && wait.mode.is_exclusive() {
+                writers.entry(wait.id).or_default().push(at);
             }
         }
+        for writers in writers.values_mut() {
+            writers.sort_by_key(|&at| threads[at].waits.as_ref().map(|wait| wait.since));
+        }
+        let mut holders: BTreeMap<Wanted, Vec<Because<'_>>> = BTreeMap::new();
+        for (_, _, &Wait { kind, id, mode, .. }) in waiting() {
+            holders.entry((kind, id, mode)).or_insert_with(|| {
+                let of_it = holds.get(&(kind, id)).into_iter().flatten();
+                let keep = of_it.filter(|(_, hold)| keeps_waiting(hold, mode));
+                keep.map(|&(by, hold)| Because { by, hold: Some(hold) }).collect()
+            });
+        }
+        Self { threads, holders, writers }
     }
-    None
+
+    /// Returns the threads of what is held that thread number `at` waits for.
+    fn holders(&self, at: usize) -> &[Because<'a>] {
+        let wait = self.threads[at].waits.as_ref();
+        wait.and_then(|wait| self.holders.get(&(wait.kind, wait.id, wait.mode))).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns those behind which it waits, and which hold nothing.
+    fn writers(&self, at: usize) -> impl Iterator<Item = Because<'a>> {
+        let wait = self.threads[at].waits.as_ref();
+        let of_it = wait.filter(|wait| wait.kind == Kind::RwLock).and_then(|wait| self.writers.get(&wait.id));
+        let before = move |by: usize| {
+            let other = self.threads[by].waits.as_ref();
+            by != at && wait.zip(other).is_some_and(|(wait, other)| wait.is_behind(other))
+        };
+        let first = of_it.into_iter().flatten().copied().take(WRITERS);
+        first.filter(move |&by| before(by)).map(|by| Because { by, hold: None })
+    }
+
+    /// Returns all for whom thread number `at` waits, each of whom must let it go before it goes on.
+    fn blockers(&self, at: usize) -> impl Iterator<Item = Because<'a>> {
+        self.holders(at).iter().copied().chain(self.writers(at))
+    }
+
+    /// Returns the shortest cycle through thread number `start`, as the threads in turn.
+    fn shortest(&self, start: usize) -> Option<Vec<(usize, Because<'a>)>> {
+        let mut came: BTreeMap<usize, (usize, Because<'a>)> = BTreeMap::new();
+        let mut next = VecDeque::from([start]);
+        // Two that wait in the same way for the same lead to the same threads, which the first of them has.
+        let mut seen = BTreeSet::new();
+        while let Some(at) = next.pop_front() {
+            let wait = self.threads[at].waits.as_ref();
+            let is_new = wait.is_some_and(|wait| seen.insert((wait.kind, wait.id, wait.mode)));
+            let holders = if is_new { self.holders(at) } else { &[] };
+            for because in holders.iter().copied().chain(self.writers(at)) {
+                if because.by == start {
+                    let mut path = vec![(at, because)];
+                    let mut at = at;
+                    while at != start {
+                        let (before, because) = came[&at];
+                        path.push((before, because));
+                        at = before;
+                    }
+                    path.reverse();
+                    return Some(path);
+                }
+                if because.by != at && !came.contains_key(&because.by) {
+                    came.insert(because.by, (at, because));
+                    next.push_back(because.by);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Takes out of `threads` what was not there at the `first` look. Waits and holds have numbers that are never
+/// used again.
+fn keep_seen(threads: &mut [ThreadState], first: &[ThreadState]) {
+    let waits: BTreeSet<(u64, u64)> =
+        first.iter().filter_map(|thread| Some((thread.id, thread.waits.as_ref()?.number))).collect();
+    let holds = |thread: &ThreadState| thread.holds.iter().map(|hold| hold.number).collect::<Vec<_>>();
+    let holds: BTreeSet<(u64, u64)> = first
+        .iter()
+        .flat_map(|thread| holds(thread).into_iter().map(|number| (thread.id, number)))
+        .collect();
+    for thread in threads {
+        thread.holds.retain(|hold| holds.contains(&(thread.id, hold.number)));
+        thread.waits.take_if(|wait| !waits.contains(&(thread.id, wait.number)));
+    }
 }
 
 /// Returns the cycles that two looks agree on.
 pub(super) fn cycles() -> Vec<Cycle> {
     let first = states();
-    let edges = |threads: &[ThreadState]| -> Vec<Vec<Because>> {
-        (0..threads.len()).map(|at| blockers(threads, at)).collect()
-    };
-    let seen: BTreeSet<Edge> = edges(&first).iter().flatten().map(|because| because.edge).collect();
-    if seen.is_empty() {
+    let graph = Graph::of(&first);
+    if (0..first.len()).all(|at| graph.blockers(at).next().is_none()) {
         return Vec::new();
     }
-    let threads = states();
-    let mut edges = edges(&threads);
-    for because in &mut edges {
-        because.retain(|because| seen.contains(&because.edge));
-    }
+    let mut threads = states();
+    keep_seen(&mut threads, &first);
+    let graph = Graph::of(&threads);
     let mut known = BTreeSet::new();
     let mut cycles = Vec::new();
     for start in 0..threads.len() {
-        let Some(path) = shortest(&edges, start) else { continue };
+        let Some(path) = graph.shortest(start) else { continue };
         let mut members: Vec<u64> = path.iter().map(|(at, _)| threads[*at].id).collect();
         members.sort_unstable();
         if !known.insert(members) {
@@ -129,9 +195,10 @@ pub(super) fn cycles() -> Vec<Cycle> {
         let mut links = Vec::new();
         for (turn, (at, _)) in path.iter().enumerate() {
             let thread = &threads[*at];
-            let before = &path[(turn + path.len() - 1) % path.len()].1;
+            let before = path[(turn + path.len() - 1) % path.len()].1;
             let Some(wait) = thread.waits.clone() else { unreachable!("it has an edge") };
-            links.push(Link { name: thread.name.clone(), id: thread.id, wait, hold: before.hold.clone() });
+            let hold = before.hold.cloned();
+            links.push(Link { name: thread.name.clone(), id: thread.id, wait, hold });
         }
         let until = links.iter().filter_map(|link| link.wait.until).min();
         cycles.push(Cycle { links, until });
@@ -282,7 +349,7 @@ impl fmt::Display for Cycle {
 #[cfg(test)]
 mod tests {
     use super::super::place::Place;
-    use super::{Hold, ThreadState, Wait, blockers};
+    use super::{Graph, Hold, ThreadState, WRITERS, Wait};
     use crate::facade::{instant_of, nanos};
     use crate::observe::{Kind, Mode};
     use std::panic::Location;
@@ -320,10 +387,43 @@ mod tests {
         let writer = || thread(2, Vec::new(), Mode::Write, Duration::from_secs(1));
         for (mode, blocked_by) in [(Mode::Read, vec![1]), (Mode::Upgradable, vec![])] {
             let threads = [thread(1, vec![read.clone()], mode, Duration::ZERO), writer()];
-            let found: Vec<usize> = blockers(&threads, 0).iter().map(|because| because.by).collect();
+            let graph = Graph::of(&threads);
+            let blockers = |at| graph.blockers(at).map(|because| because.by).collect::<Vec<usize>>();
+            let found = blockers(0);
             assert_eq!(found, blocked_by, "{mode:?}");
-            let found: Vec<usize> = blockers(&threads, 1).iter().map(|because| because.by).collect();
+            let found = blockers(1);
             assert_eq!(found, [0], "{mode:?}");
         }
+    }
+
+    fn hold(kind: Kind, id: u64, mode: Mode) -> Hold {
+        let (place, since) = (Place(Location::caller()), instant_of(nanos()));
+        Hold { kind, name: None, mode, place, since, permits: 1, shared: false, id, number: id }
+    }
+
+    /// Each of the readers is behind all of the writers, and each writer waits for all that hold.
+    #[test]
+    fn many_readers_and_writers_have_few_edges() {
+        const MANY: u64 = 300;
+        let wait = |id, holds, mode| thread(id, holds, mode, Duration::from_nanos(id));
+        // Of the readers that hold the lock one waits for the first of those that wait for it.
+        let mut threads = vec![wait(0, vec![hold(Kind::Mutex, 9, Mode::Lock)], Mode::Read)];
+        threads.extend((1..MANY).map(|id| wait(id, Vec::new(), Mode::Read)));
+        threads.extend((MANY..2 * MANY).map(|id| wait(id, Vec::new(), Mode::Write)));
+        for id in 2 * MANY..3 * MANY {
+            let mut reader = wait(id, vec![hold(Kind::RwLock, 7, Mode::Read)], Mode::Lock);
+            let waits = reader.waits.as_mut().unwrap();
+            waits.kind = Kind::Mutex;
+            waits.id = if id == 2 * MANY { 9 } else { 10 };
+            threads.push(reader);
+        }
+        let graph = Graph::of(&threads);
+        let edges = graph.holders.values().map(Vec::len).sum::<usize>()
+            + (0..threads.len()).map(|at| graph.writers(at).count()).sum::<usize>();
+        assert!(edges <= threads.len() * WRITERS, "{edges}");
+        let path = graph.shortest(0).expect("a cycle of three");
+        let path: Vec<u64> = path.iter().map(|&(at, _)| threads[at].id).collect();
+        assert_eq!(path, [0, MANY, 2 * MANY]);
+        assert!(graph.shortest(1).is_none(), "it only leads to one");
     }
 }

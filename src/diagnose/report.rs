@@ -44,6 +44,11 @@ pub struct Holder {
     pub hold: Hold,
 }
 
+/// How many threads a report names of those that hold, and of those that wait to write. Each thread that
+/// stalls has a report of its own, so that of many writers each is not to have its state in that of each of
+/// many readers.
+const SHOWN: usize = 8;
+
 /// A wait that has lasted long.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -58,8 +63,10 @@ pub struct Stall {
     /// that have its permits, of a task, a worker or a barrier's action the thread that runs it.
     pub holders: Vec<Holder>,
     /// Of a reader: the threads that came before it and wait to write, which is what holds it back while
-    /// others read.
+    /// others read. Eight of them, if they are more.
     pub writers: Vec<ThreadState>,
+    /// How many more writers there are.
+    pub more_writers: usize,
     /// Of a barrier: how many threads are there.
     pub arrived: usize,
 }
@@ -69,7 +76,9 @@ impl Stall {
     pub(super) fn of(thread: &ThreadState, all: &[ThreadState]) -> Option<Self> {
         let wait = thread.waits.clone()?;
         let before = |other: &&ThreadState| other.waits.as_ref().is_some_and(|other| wait.is_behind(other));
-        let writers: Vec<ThreadState> = all.iter().filter(before).cloned().collect();
+        let mut before = all.iter().filter(before);
+        let writers: Vec<ThreadState> = before.by_ref().take(SHOWN).cloned().collect();
+        let more_writers = before.count();
         let mut holders = Vec::new();
         for other in all {
             for hold in other.holds.iter().filter(|hold| hold.kind == wait.kind && hold.id == wait.id) {
@@ -91,7 +100,7 @@ impl Stall {
         let running = if wait.kind == Kind::Barrier { holders.iter().filter(runs).count() } else { 0 };
         let arrived = waiting + running;
         let age = instant_of(nanos()).saturating_duration_since(wait.since);
-        Some(Self { thread: thread.clone(), wait, age, holders, writers, arrived })
+        Some(Self { thread: thread.clone(), wait, age, holders, writers, more_writers, arrived })
     }
 }
 
@@ -139,7 +148,7 @@ impl fmt::Display for Holder {
 
 impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { thread, wait, age, holders, writers, arrived } = self;
+        let Self { thread, wait, age, holders, writers, more_writers, arrived } = self;
         let call = wait.call();
         // Any thread may end such a wait: it is part of no deadlock, however long it lasts.
         if !wait.kind.has_holder(wait.mode) {
@@ -160,17 +169,16 @@ impl fmt::Display for Stall {
                 parties.saturating_sub(*arrived)
             )?;
         }
-        let (shown, rest) = writers.split_at(writers.len().min(8));
-        for (place, writer) in shown.iter().enumerate() {
+        for (place, writer) in writers.iter().enumerate() {
             write!(f, "{}{}", if place == 0 { ", behind " } else { " and " }, writer.label())?;
             if let Some(wait) = &writer.waits {
                 write!(f, ", which waits in `{}` at {}", wait.call(), wait.place)?;
             }
         }
-        if !rest.is_empty() {
-            write!(f, " and {} more", rest.len())?;
+        if *more_writers > 0 {
+            write!(f, " and {more_writers} more")?;
         }
-        let (shown, rest) = holders.split_at(holders.len().min(8));
+        let (shown, rest) = holders.split_at(holders.len().min(SHOWN));
         for (place, holder) in shown.iter().enumerate() {
             write!(f, "{}{holder}", if place == 0 { ", " } else { "; and " })?;
         }
@@ -206,5 +214,40 @@ impl fmt::Display for RelockReport {
             write!(f, " for \"{name}\"")?;
         }
         write!(f, ", which it has locked by `{}` at {}", hold.mode.name(), hold.place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+
+    use super::super::place::Place;
+    use super::{SHOWN, Stall, ThreadState, Wait};
+    use crate::facade::{instant_of, nanos};
+    use crate::observe::{Kind, Mode};
+
+    /// All of many readers stall, each behind many writers.
+    #[test]
+    fn reader_behind_many_writers_names_some() {
+        let (place, since) = (Place(Location::caller()), instant_of(nanos()));
+        let thread = |id: u64, mode| {
+            let wait = Wait {
+                kind: Kind::RwLock,
+                name: None,
+                mode,
+                place,
+                since,
+                until: None,
+                count: 1,
+                id: 7,
+                number: id,
+            };
+            ThreadState { name: None, id, gone: false, holds: Vec::new(), waits: Some(wait) }
+        };
+        let mut threads = vec![thread(0, Mode::Read)];
+        threads.extend((1..=300).map(|id| thread(id, Mode::Write)));
+        let stall = Stall::of(&threads[0], &threads).unwrap();
+        assert_eq!((stall.writers.len(), stall.more_writers), (SHOWN, 300 - SHOWN));
+        assert!(stall.to_string().ends_with(" and 292 more"), "{stall}");
     }
 }
