@@ -162,10 +162,8 @@ fn keep_seen(threads: &mut [ThreadState], first: &[ThreadState]) {
     let waits: BTreeSet<(u64, u64)> =
         first.iter().filter_map(|thread| Some((thread.id, thread.waits.as_ref()?.number))).collect();
     let holds = |thread: &ThreadState| thread.holds.iter().map(|hold| hold.number).collect::<Vec<_>>();
-    let holds: BTreeSet<(u64, u64)> = first
-        .iter()
-        .flat_map(|thread| holds(thread).into_iter().map(|number| (thread.id, number)))
-        .collect();
+    let holds: BTreeSet<(u64, u64)> =
+        first.iter().flat_map(|thread| holds(thread).into_iter().map(|number| (thread.id, number))).collect();
     for thread in threads {
         thread.holds.retain(|hold| holds.contains(&(thread.id, hold.number)));
         thread.waits.take_if(|wait| !waits.contains(&(thread.id, wait.number)));

@@ -115,17 +115,17 @@ fn begin_anew(before: (Order, bool, Option<NonZeroU32>)) {
 ///   time-out ends when it is as old as that.
 ///
 /// A thread that is about to wait for a lock which it holds itself is reported at once by that thread, or
-/// panics. Several sessions may run; each gets all reports that its settings ask for. There is one order and
-/// one profile for all of them: the strictest [`Order`] holds, and the most frequent sampling. Where one that
-/// begins or ends changes what holds, what was seen of the order, or measured, is forgotten and begins anew;
-/// when the last that takes a profile ends, that is kept.
+/// panics; [`Relock`] says where not. Several sessions may run; each gets all reports that its settings ask
+/// for. There is one order and one profile for all of them: the strictest [`Order`] holds, and the most
+/// frequent sampling. Where one that begins or ends changes what holds, what was seen of the order, or
+/// measured, is forgotten and begins anew; when the last that takes a profile ends, that is kept.
 ///
 /// In a program that is not to be changed, `LOCKWORK_DIAGNOSE` in the environment starts a session at the
 /// first call that may wait, or the first session. It lasts for as long as the process: `stall=10s`, `order`,
-/// `order=timed` or `order=panic`, `relock=panic`, `profile=100:waits.pb`, with commas in between. Empty, it
-/// starts none. The profile is written to that file as [`write_pprof`](super::Profile::write_pprof) does,
-/// once each second, so that of the last second is not in it when the process ends; without a file it is
-/// taken for [`profile`](super::profile()) alone.
+/// `order=timed` or `order=panic`, `relock=panic`, `profile=100:waits.pb`, with commas in between, so that a
+/// file's name has none. Empty, it starts none. The profile is written to that file as
+/// [`write_pprof`](super::Profile::write_pprof) does, once each second, so that of the last second is not in
+/// it when the process ends; without a file it is taken for [`profile`](super::profile()) alone.
 ///
 /// After a `fork` the child has no such thread, and is silent.
 ///

@@ -24,6 +24,10 @@ pub enum Order {
 }
 
 /// What to do about a thread that locks a lock which it holds itself.
+///
+/// Not of a call with a time-out, which ends by itself; nor of a [`read`](crate::RwLock::read) of what the
+/// thread reads already: that waits for itself only behind a writer that waits, and is reported as a deadlock
+/// then ([`Report::Deadlock`]), whatever this says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Relock {
     /// It is reported at once.
