@@ -80,11 +80,10 @@ per_thread! {
 #[cfg(feature = "threads")]
 fn separately(f: impl FnOnce()) {
     let depth = DEPTH.with(|depth| depth.replace(0)).unwrap_or(0);
-    let result = panic::catch_unwind(AssertUnwindSafe(|| frame::enter(&PUT_OFF, None, f)));
+    let mut first = FirstPanic::default();
+    first.catch(|| frame::enter(&PUT_OFF, None, f));
     DEPTH.with(|current| current.set(depth));
-    if let Err(payload) = result {
-        panic::resume_unwind(payload);
-    }
+    first.resume();
 }
 
 fn nothing_to_do<T>(_: &Cell<T>) {}

@@ -140,10 +140,10 @@ impl<T> AsCompleted<T> {
             return Ok(None);
         }
         let deadline = limit.deadline();
-        while let Some(index) = self.collector.try_next().or_else(|| self.collector.next(&deadline)) {
-            if let Some(task) = self.take(index) {
-                return Ok(Some(task));
-            }
+        if let Some(task) =
+            self.next_notified(|collector| collector.try_next().or_else(|| collector.next(&deadline)))
+        {
+            return Ok(Some(task));
         }
         // A task is done before it notifies.
         let finished = self.tasks.iter().position(|task| task.as_ref().is_some_and(Task::is_finished));
@@ -153,7 +153,17 @@ impl<T> AsCompleted<T> {
         }
     }
 
-    /// Takes a task that is done; nothing if it was found without its notification and returned before.
+    /// Returns the next task of those that `next` gives the indices of. It may give one that was found
+    /// without its notification, and returned before.
+    fn next_notified(&mut self, next: impl Fn(&Collector) -> Option<usize>) -> Option<Task<T>> {
+        loop {
+            let index = next(&self.collector)?;
+            if let Some(task) = self.take(index) {
+                return Some(task);
+            }
+        }
+    }
+
     fn take(&mut self, index: usize) -> Option<Task<T>> {
         let task = self.tasks[index].take();
         self.left -= usize::from(task.is_some());
@@ -174,11 +184,8 @@ impl<T> Iterator for AsCompleted<T> {
             (self.helper, self.helped) = (helper, 0);
         }
         loop {
-            if let Some(index) = self.collector.try_next() {
-                match self.take(index) {
-                    None => continue,
-                    task => return task,
-                }
+            if let Some(task) = self.next_notified(Collector::try_next) {
+                return Some(task);
             }
             let Some(task) = self.tasks.get(self.helped) else { break };
             self.helped += 1;
@@ -187,12 +194,7 @@ impl<T> Iterator for AsCompleted<T> {
             }
         }
         let never = Deadline::NEVER.of_call(&awaits());
-        loop {
-            let index = self.collector.next(&never)?;
-            if let Some(task) = self.take(index) {
-                return Some(task);
-            }
-        }
+        self.next_notified(|collector| collector.next(&never))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

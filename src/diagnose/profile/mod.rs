@@ -216,7 +216,7 @@ pub(super) fn acquired(new: &Called, token: u64, parked: bool) {
         ended(record, new, parked, true);
     }
     if new.kind == Kind::ReentrantMutex && levels(new) > 0 {
-        record.locked_again();
+        record.locked_alone();
     } else {
         record.locked(new.place, new.mode);
     }

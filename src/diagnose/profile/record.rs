@@ -163,7 +163,7 @@ impl Record {
     #[inline]
     pub(super) fn locked(&self, at: &'static At, mode: Mode) {
         if mode.is_exclusive() {
-            self.locked_again();
+            self.locked_alone();
             self.holder.store(pointer(at), Relaxed);
             return;
         }
@@ -182,9 +182,9 @@ impl Record {
         }
     }
 
-    /// Notes that a thread has locked what it holds already, and keeps others out by that.
+    /// Counts a lock by a thread that keeps all others out: it may hold it already, and then that is all.
     #[inline]
-    pub(super) fn locked_again(&self) {
+    pub(super) fn locked_alone(&self) {
         // Not an exchange: the holder alone changes it, and readers are not there.
         self.acquisitions.store(self.acquisitions.load(Relaxed) + 1, Relaxed);
     }
