@@ -49,7 +49,7 @@ type Variant = Vec<(&'static str, u32)>;
 
 /// Without a mechanism each, or with a number twice or half as large.
 fn variants() -> Vec<Variant> {
-    const WITHOUT: [(&str, u32); 29] = [
+    const WITHOUT: [(&str, u32); 30] = [
         ("queue_behind", 0),
         ("collision_doublings", 0),
         ("collision_doublings", 8),
@@ -78,9 +78,14 @@ fn variants() -> Vec<Variant> {
         ("barging_asks", u32::MAX),
         ("unlock_turn", u32::MAX),
         ("starving_after", 250),
+        ("starving_after", 1000),
         ("wake_batch", 1),
     ];
-    WITHOUT.into_iter().map(|change| vec![change]).collect()
+    let together = [
+        vec![("side_pause", 1), ("answer_yield_time", 0)],
+        vec![("barrier_looks", 40), ("barrier_hints", 2)],
+    ];
+    WITHOUT.into_iter().map(|change| vec![change]).chain(together).collect()
 }
 
 /// `name=value,name=value`, of the command line.
@@ -98,6 +103,30 @@ struct Cell {
     name: String,
     run: Run,
     settings: [Setting; 2],
+    as_it_is: [f64; 2],
+    /// The numbers that it asked for.
+    asked: Vec<&'static str>,
+}
+
+impl Cell {
+    fn new(name: String, run: Run, settings: [Setting; 2]) -> Self {
+        let rates = || settings.each_ref().map(|on| run(on).rate());
+        let (as_it_is, asked) = sim::with_numbers_noted(rates);
+        Self { name, run, settings, as_it_is, asked }
+    }
+
+    /// Returns the rates with other numbers over those as it is, and marks the numbers as used. A run that
+    /// asks for none of them is the same without them.
+    fn ratios(&self, variant: &Variant, used: &mut Vec<&'static str>) -> [f64; 2] {
+        let asked = || variant.iter().map(|(name, _)| *name).filter(|name| self.asked.contains(name));
+        if asked().next().is_none() {
+            return [1.0; 2];
+        }
+        used.extend(asked());
+        let (rates, _) =
+            sim::with_numbers(variant, || self.settings.each_ref().map(|on| (self.run)(on).rate()));
+        [0, 1].map(|seed| rates[seed] / self.as_it_is[seed])
+    }
 }
 
 fn cells() -> Vec<Cell> {
@@ -122,31 +151,30 @@ fn cells() -> Vec<Cell> {
                     ..Setting::new(machines::mesh(cores))
                 });
                 let beside = if is_busy { " busy" } else { "" };
-                cells.push(Cell { name: format!("{workload} on {cores}{beside}"), run, settings });
+                cells.push(Cell::new(format!("{workload} on {cores}{beside}"), run, settings));
             }
         }
     }
     cells
 }
 
-/// The rates of all cells, of both seeds.
-fn rates(cells: &[Cell], variant: &Variant) -> Vec<[f64; 2]> {
-    let (rates, unused) = sim::with_numbers(variant, || {
-        cells.iter().map(|cell| cell.settings.each_ref().map(|on| (cell.run)(on).rate())).collect()
-    });
+/// The rates with other numbers over those as it is, of all cells and both seeds.
+fn ratios(cells: &[Cell], variant: &Variant) -> Vec<[f64; 2]> {
+    let mut used = Vec::new();
+    let ratios = cells.iter().map(|cell| cell.ratios(variant, &mut used)).collect();
+    let unused: Vec<_> = variant.iter().filter(|(name, _)| !used.contains(name)).collect();
     assert!(unused.is_empty(), "no number was asked for that is called {unused:?}");
-    rates
+    ratios
 }
 
 pub(crate) fn run() {
     let own: Vec<Variant> = env::args().skip(2).map(parse).collect();
     let variants = if own.is_empty() { variants() } else { own };
     let cells = cells();
-    let as_it_is = rates(&cells, &Vec::new());
     println!("| changed | mean, two seeds | workloads that change by a tenth with both |\n|---|--:|---|");
     for variant in variants {
-        let changed = rates(&cells, &variant);
-        let ratio = |at: usize, seed: usize| changed[at][seed] / as_it_is[at][seed];
+        let ratios = ratios(&cells, &variant);
+        let ratio = |at: usize, seed: usize| ratios[at][seed];
         let mean = |seed| {
             let logarithms: f64 = (0..cells.len()).map(|at| ratio(at, seed).ln()).sum();
             (logarithms / cells.len() as f64).exp()

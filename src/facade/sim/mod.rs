@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use lines::Access;
 pub(crate) use locals::thread_local;
 pub(crate) use numbers::number;
-pub use numbers::with_numbers;
+pub use numbers::{with_numbers, with_numbers_noted};
 
 /// Picoseconds.
 pub type Time = u64;

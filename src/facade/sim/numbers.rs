@@ -11,6 +11,8 @@ struct Changed {
 
 std::thread_local! {
     static CHANGED: RefCell<Vec<Changed>> = const { RefCell::new(Vec::new()) };
+    /// Which were asked for, if that is noted.
+    static ASKED: RefCell<Option<Vec<&'static str>>> = const { RefCell::new(None) };
 }
 
 /// Calls `run` with other numbers than the crate's own: each has its name in the source. Returns also the
@@ -24,8 +26,21 @@ pub fn with_numbers<R>(numbers: &[(&'static str, u32)], run: impl FnOnce() -> R)
     (result, unused)
 }
 
+/// Calls `run`, and returns also the names of the numbers that it asked for. It would be the same, whatever
+/// all others were.
+pub fn with_numbers_noted<R>(run: impl FnOnce() -> R) -> (R, Vec<&'static str>) {
+    ASKED.set(Some(Vec::new()));
+    let result = run();
+    (result, ASKED.take().unwrap_or_default())
+}
+
 /// Returns the number of that name in this run.
 pub(crate) fn number(name: &'static str, value: u32) -> u32 {
+    ASKED.with_borrow_mut(|asked| {
+        if let Some(asked) = asked.as_mut().filter(|asked| !asked.contains(&name)) {
+            asked.push(name);
+        }
+    });
     CHANGED.with(|all| {
         let all = all.borrow();
         let changed = all.iter().find(|changed| changed.name == name);
