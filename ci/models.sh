@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every model, and the specifications: `ci/models.sh [SHARD/SHARDS]`. Each model in a process of its own, and as many
-# processes as processors: two models in one process hold each other up. With an argument only every so manyth model, for a
-# job of its own. The environment's RUSTFLAGS would take the place of the alias's, and with them the models.
+# processes as processors. With an argument only every so manyth model, for a job of its own. The environment's RUSTFLAGS
+# would take the place of the alias's, and with them the models.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset RUSTFLAGS
