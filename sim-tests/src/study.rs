@@ -12,7 +12,9 @@ use lockwork::sim::{self, Machine};
 
 use crate::locks::Line;
 use crate::machines;
-use crate::workloads::{Figures, Setting, crowd, exclusive, meetings, permits, queue, shared, turns};
+use crate::workloads::{
+    Figures, Setting, answers, crowd, exclusive, meetings, permits, queue, shared, turns,
+};
 
 const NS: u64 = Machine::NS;
 const MS: u64 = Machine::MS;
@@ -27,7 +29,7 @@ type Buffer = Line<lockwork::BoundedBuffer<u64>>;
 type Run = fn(&Setting) -> Figures;
 
 /// The fixed list.
-const WORKLOADS: [(&str, Run); 14] = [
+const WORKLOADS: [(&str, Run); 15] = [
     ("mutex/0", |on| exclusive::<Mutex>(on, 0)),
     ("mutex/20ns", |on| exclusive::<Mutex>(on, 20 * NS)),
     ("mutex/500ns", |on| exclusive::<Mutex>(on, 500 * NS)),
@@ -38,6 +40,7 @@ const WORKLOADS: [(&str, Run); 14] = [
     ("semaphore/1", |on| permits::<Semaphore>(on, 1)),
     ("semaphore/4", |on| permits::<Semaphore>(on, 4)),
     ("condvar/turns", turns::<Condvar>),
+    ("condvar/answers", |on| answers::<Condvar>(on, 10_000 * NS)),
     ("condvar/all", crowd::<Condvar>),
     ("barrier", meetings::<Barrier>),
     ("buffer/1", |on| queue::<Buffer>(on, 1)),

@@ -323,6 +323,22 @@ pub(crate) fn turns<L: Turns>(setting: &Setting) -> Figures {
     })
 }
 
+/// Pairs of threads, each of which waits for the other's answer, works for so long, and answers.
+pub(crate) fn answers<L: Turns>(setting: &Setting, work: u64) -> Figures {
+    let setting = in_pairs(setting);
+    let make = || (0..setting.threads / 2).map(|_| (L::new(), Cell::new(0))).collect::<Vec<_>>();
+    measure(L::NAME, &setting, make, |pairs, observer, number| {
+        let (lock, last) = &pairs[number / 2];
+        observer.begins(number);
+        let turn = last.get() + (number as u32 + last.get()) % 2;
+        lock.wait(turn);
+        sim::work(work);
+        last.set(turn + 1);
+        lock.begin(turn + 1);
+        observer.is_served(number);
+    })
+}
+
 /// One thread begins a turn for all others, which go through the mutex one after the other, and then the
 /// next.
 pub(crate) fn crowd<L: Turns>(setting: &Setting) -> Figures {
