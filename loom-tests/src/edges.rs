@@ -7,7 +7,7 @@ use lockwork::{
     RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, ThreadPool,
 };
 
-use crate::models::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Plain, SOON, model, model_bounded, patient, reach, thread};
 
 const LONG: &str = "two threads, but several sections";
 const THREE: &str = "three threads";
@@ -397,6 +397,7 @@ fn cancelled_task_makes_room() {
 fn recursive_reader_behind_a_writer_that_lost_comes_in() {
     let states = ["recursive reader let in past a writer that lost"];
     model_bounded(3, THREE, &states, || {
+        patient();
         let lock = Arc::new(RwLock::new(0));
         let guard = lock.write();
         let other = Arc::clone(&lock);

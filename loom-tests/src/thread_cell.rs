@@ -4,7 +4,7 @@
 use lockwork::{AccessError, ThreadCell};
 use loom::sync::Arc;
 
-use crate::models::support::{Plain, model, model_bounded, reach, thread};
+use crate::models::support::{Plain, model, model_bounded, patient, reach, thread};
 
 const THREE: &str = "three threads";
 
@@ -49,6 +49,7 @@ fn thread_end_against_cell_drop() {
 fn two_thread_ends_against_cell_drop() {
     let states = ["thread ended before the cell", "thread ended after the cell"];
     model_bounded(3, THREE, &states, || {
+        patient();
         let cell = Arc::new(ThreadCell::with_init(Value::new));
         cell.with(Value::touch);
         for _ in 0..2 {

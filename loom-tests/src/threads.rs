@@ -6,7 +6,7 @@ use lockwork::{
     Event, Shutdown, StopToken, Task, TaskError, ThreadPool, Worker, as_completed, wait_first, wait_first_for,
 };
 
-use crate::models::support::{Arc, Plain, SOON, model, model_bounded, reach, thread};
+use crate::models::support::{Arc, Plain, SOON, model, model_bounded, patient, reach, thread};
 
 const POOL: &str = "two threads, but the locks of a pool and of its tasks";
 
@@ -343,6 +343,7 @@ fn timed_join_of_a_worker() {
 #[test]
 fn callback_that_completes_another_task() {
     model_bounded(3, POOL, &["second cancelled", "second ran"], || {
+        patient();
         let pool = ThreadPool::new(1);
         let calls = Arc::new(lockwork::Mutex::new(Vec::new()));
         let (first, second) = (pool.submit(|| ()).unwrap(), pool.submit(|| ()).unwrap());
