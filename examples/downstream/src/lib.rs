@@ -249,8 +249,9 @@ mod models {
 
     fn model(body: impl Fn() + Send + Sync + 'static) {
         let mut builder = loom::model::Builder::new();
-        // Three lets three threads be explored in seconds. Two have hidden a real bug before.
-        builder.preemption_bound = Some(3);
+        // Three lets three threads be explored in seconds. Two have hidden a real bug before. The environment
+        // may say otherwise (`LOOM_MAX_PREEMPTIONS`).
+        builder.preemption_bound = builder.preemption_bound.or(Some(3));
         builder.max_branches = 10_000;
         builder.check(body);
     }
