@@ -23,4 +23,3 @@ if [ "$(wc -l <<<"$tree")" -ne 1 ]; then
     echo "$tree" >&2
     exit 1
 fi
-cargo build --workspace --locked --benches --examples
