@@ -115,7 +115,7 @@ fn reader_and_writer_in_opposite_orders() {
             assert_eq!(*first, *second);
         }
         writer.join().unwrap();
-        assert!(!rwlock_has_waiters(&locks.0));
+        assert!(!rwlock_has_waiters(&locks.0) && !mutex_has_waiters(&locks.1));
         assert!(try_lock_all((locks.0.writing(), &locks.1)).is_some());
     });
 }

@@ -212,9 +212,10 @@ fn request_that_leaves_lets_the_next_go_on() {
             let shared = Arc::clone(&shared);
             thread::spawn(move || drop(shared.0.acquire()))
         };
+        // No other thread can let it go on.
+        plain.join().unwrap();
         drop(permit);
         selecting.join().unwrap();
-        plain.join().unwrap();
         assert_eq!(shared.0.available_permits(), 2);
     });
 }

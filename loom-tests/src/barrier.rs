@@ -656,3 +656,18 @@ fn visitor_can_be_the_last_of_a_broken_round() {
         assert_eq!(barrier.waiting(), 0);
     });
 }
+
+/// That no thread may arrive can be told late: a thread that is told so looks, and arrives if it may.
+#[test]
+fn late_word_of_a_broken_round_keeps_no_thread_out() {
+    model(&["met", "broken"], || {
+        lockwork::internals::set_looks(true);
+        let barrier = Arc::new(Barrier::new(2));
+        let other = Arc::clone(&barrier);
+        let member = thread::spawn(move || other.wait_for(Duration::ZERO).is_ok());
+        barrier.reset();
+        let met = barrier.wait_for(Duration::ZERO).is_ok();
+        assert_eq!(member.join().unwrap(), met);
+        reach(if met { "met" } else { "broken" });
+    });
+}

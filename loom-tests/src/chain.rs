@@ -80,6 +80,18 @@ fn two_getters_at_the_end_of_a_segment() {
     });
 }
 
+/// A getter sleeps for an item of a chain.
+#[test]
+fn sleeping_getter_is_woken() {
+    model(&["sleeper woken"], || {
+        let buffer = Arc::new(BoundedBuffer::new(PLACES));
+        let other = Arc::clone(&buffer);
+        let putter = thread::spawn(move || other.try_put(1).unwrap());
+        assert_eq!(buffer.get(), Ok(1));
+        putter.join().unwrap();
+    });
+}
+
 /// A getter that follows a putter over the end of a segment, which is used again.
 #[test]
 fn getter_behind_a_putter_over_the_end() {

@@ -336,3 +336,16 @@ fn deadlock_is_a_panic_although_guards_are_dropped_by_it() {
         other.join().unwrap();
     });
 }
+
+/// An unlock hands the lock to a waiter that has been the first for long.
+#[test]
+fn unlock_hands_over_to_a_starving_waiter() {
+    model(&["mutex handed over"], || {
+        let lock = Arc::new(Lock::new());
+        let held = lock.lock();
+        let other = Arc::clone(&lock);
+        let waiter = thread::spawn(move || drop(other.lock()));
+        drop(held);
+        waiter.join().unwrap();
+    });
+}

@@ -121,13 +121,12 @@ impl Cell {
     /// Returns the rates with other numbers over those as it is, and marks the numbers as used. A run that
     /// asks for none of them is the same without them.
     fn ratios(&self, variant: &Variant, used: &mut Vec<&'static str>) -> [f64; 2] {
-        let asked = || variant.iter().map(|(name, _)| *name).filter(|name| self.asked.contains(name));
-        if asked().next().is_none() {
+        if !variant.iter().any(|(name, _)| self.asked.contains(name)) {
             return [1.0; 2];
         }
-        used.extend(asked());
-        let (rates, _) =
+        let (rates, unused) =
             sim::with_numbers(variant, || self.settings.each_ref().map(|on| (self.run)(on).rate()));
+        used.extend(variant.iter().map(|(name, _)| *name).filter(|name| !unused.contains(name)));
         [0, 1].map(|seed| rates[seed] / self.as_it_is[seed])
     }
 }

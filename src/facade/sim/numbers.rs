@@ -29,9 +29,9 @@ pub fn with_numbers<R>(numbers: &[(&'static str, u32)], run: impl FnOnce() -> R)
 /// Calls `run`, and returns also the names of the numbers that it asked for. It would be the same, whatever
 /// all others were.
 pub fn with_numbers_noted<R>(run: impl FnOnce() -> R) -> (R, Vec<&'static str>) {
-    ASKED.set(Some(Vec::new()));
+    assert!(ASKED.replace(Some(Vec::new())).is_none(), "one at a time");
     let result = run();
-    (result, ASKED.take().unwrap_or_default())
+    (result, ASKED.take().expect("set above"))
 }
 
 /// Returns the number of that name in this run.
