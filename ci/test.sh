@@ -10,6 +10,7 @@ cargo build --package lockwork-examples --features diagnose --examples --locked
 LOCKWORK_DIAGNOSE=stall=60s,order cargo test --package lockwork-examples --features diagnose --test programs --locked
 cargo build --package lockwork-examples --examples --locked
 if command -v taskset >/dev/null; then
-    taskset -c 0 cargo test --locked --test lockwork -- mutex condvar event buffer park_token poison threads any:: all:: once stop channel
+    # As built above, with the features that the workspace asks for.
+    taskset -c 0 cargo test --workspace --locked --test lockwork -- mutex condvar event buffer park_token poison threads any:: all:: once stop channel
 fi
 ci/diagnose.sh
