@@ -43,8 +43,8 @@ fi
 RUSTFLAGS="--cfg loom" cargo check --locked --lib
 
 export RUSTFLAGS="--cfg loom"
-# With three preemptions, as the models have on the specifications, the clerks take minutes on the real types.
-LOOM_MAX_PREEMPTIONS=2 cargo test --locked --release --manifest-path "$manifest" --features lockwork/loom
+# Three threads at a tray take minutes on the real types: these have that model below, where it finds what is planted.
+cargo test --locked --release --manifest-path "$manifest" --features lockwork/loom -- --skip each_item_is_taken_once
 cargo test --locked --release --manifest-path "$manifest" --features lockwork/loom-spec
 
 # In both arms: feature, the model that finds it, and what the model says.

@@ -12,7 +12,8 @@ use lockwork::{BoundedBuffer, Condvar, Event, Latch, Mutex, RwLock, Semaphore};
 use crate::locks::{Line, barging, futex, ring};
 use crate::machines;
 use crate::workloads::{
-    Figures, Setting, broadcast, crowd, exclusive, meetings, over_seeds, permits, queue, shared, turns,
+    Figures, Setting, answers, broadcast, crowd, exclusive, meetings, over_seeds, permits, queue, shared,
+    turns,
 };
 
 const NS: u64 = Machine::NS;
@@ -197,6 +198,15 @@ fn yielding_beside_busy_loops_costs_little() {
     let own = over_seeds(|seed| mutex(&beside(seed), 500 * NS).rate());
     let reference = over_seeds(|seed| exclusive::<futex::Mutex>(&beside(seed), 500 * NS).rate());
     at_least(own / reference, 1.10, "sections beside busy loops, over a futex's");
+}
+
+/// Two threads that answer each other after ten microseconds stay awake: a wake-up on the machine that was
+/// measured takes several times as long.
+#[test]
+fn threads_that_answer_soon_stay_awake() {
+    let two = Setting { threads: 2, ..Setting::new(machines::measured(2)) };
+    let own = answers::<Line<(lockwork::Mutex<u32>, Line<Condvar>)>>(&two, 10_000 * NS).rate();
+    at_least(own, 0.0919, "answers in a microsecond");
 }
 
 /// A writer that has the lock, 3000 readers behind it, and then no one: how long until all have been in.
