@@ -28,6 +28,10 @@ pub fn with_numbers<R>(numbers: &[(&'static str, u32)], run: impl FnOnce() -> R)
 
 /// Calls `run`, and returns also the names of the numbers that it asked for. It would be the same, whatever
 /// all others were.
+///
+/// # Panics
+///
+/// If `run` calls this itself.
 pub fn with_numbers_noted<R>(run: impl FnOnce() -> R) -> (R, Vec<&'static str>) {
     assert!(ASKED.replace(Some(Vec::new())).is_none(), "one at a time");
     let result = run();
