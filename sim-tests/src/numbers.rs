@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use lockwork::sim::{self, Machine};
-use lockwork::{BoundedBuffer, Condvar, Event, Latch, Mutex, RwLock, Semaphore};
+use lockwork::{Barrier, BoundedBuffer, Condvar, Event, Latch, Mutex, RwLock, Semaphore};
 
 use crate::locks::{Line, barging, futex, ring};
 use crate::machines;
@@ -165,6 +165,46 @@ fn waiting_for_an_item_costs_little_processor_time() {
             micros(cpu_of_a_wait(wait, seed, || BoundedBuffer::new(1), get, put))
         };
         at_most(over_seeds(cpu_of), cpu, &format!("µs of CPU in a get after {} µs", wait / US));
+    }
+}
+
+#[test]
+fn waiting_for_a_permit_costs_little_processor_time() {
+    for (wait, cpu) in [(100 * US, 9.32), (MS, 9.32), (10 * MS, 9.32)] {
+        let cpu_of = |seed| {
+            let get = |permits: &Semaphore| permits.acquire().forget();
+            let put = |permits: &Semaphore| permits.add_permits(1);
+            micros(cpu_of_a_wait(wait, seed, || Semaphore::new(0), get, put))
+        };
+        at_most(over_seeds(cpu_of), cpu, &format!("µs of CPU in an acquire after {} µs", wait / US));
+    }
+}
+
+/// Of all members but one, which comes late each time. They learn it together, so there is one barrier.
+#[test]
+fn waiting_at_a_barrier_costs_little_processor_time() {
+    const ROUNDS: u64 = 200;
+    for (parties, wait, cpu) in
+        [(2, 100 * US, 1.88), (2, MS, 1.88), (2, 10 * MS, 1.88), (8, 100 * US, 1.95), (8, MS, 1.95)]
+    {
+        let cpu_of = |seed| {
+            let make = || Line(Barrier::new(parties));
+            let outcome = sim::run(&machines::mesh(8), seed, parties, 0, make, |barrier, number| {
+                let mut waited = 0;
+                for round in 1..=ROUNDS {
+                    while number == 0 && sim::time() < round * wait {
+                        sim::work(US);
+                    }
+                    let before = sim::counts().cpu;
+                    _ = barrier.0.wait();
+                    waited += sim::counts().cpu - before;
+                }
+                waited / ROUNDS
+            });
+            micros(outcome.results[1..].iter().max().copied().expect("two or more"))
+        };
+        let what = format!("µs of CPU of one of {parties} in a barrier's wait of {} µs", wait / US);
+        at_most(over_seeds(cpu_of), cpu, &what);
     }
 }
 

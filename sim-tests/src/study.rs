@@ -52,7 +52,7 @@ type Variant = Vec<(&'static str, u32)>;
 
 /// Without a mechanism each, or with a number twice or half as large.
 fn variants() -> Vec<Variant> {
-    const WITHOUT: [(&str, u32); 30] = [
+    const WITHOUT: [(&str, u32); 31] = [
         ("queue_behind", 0),
         ("collision_doublings", 0),
         ("collision_doublings", 8),
@@ -75,6 +75,7 @@ fn variants() -> Vec<Variant> {
         ("side_pause", 1),
         ("side_yields", 0),
         ("barrier_looks", 0),
+        ("barrier_rest_doublings", 0),
         ("barrier_hints", 2),
         ("barrier_yields", 0),
         ("barrier_yields", 40),

@@ -70,6 +70,8 @@ pub(crate) const BARRIER_LOOKS: Number = Number::of("barrier_looks", 20, 1);
 pub(crate) const BARRIER_HINTS: Number = Number::of("barrier_hints", 4, 0);
 /// Its yields.
 pub(crate) const BARRIER_YIELDS: Number = Number::of("barrier_yields", 100, 0);
+/// Where they are in vain, two of two to the power of this many generations have yields at last.
+pub(crate) const BARRIER_REST_DOUBLINGS: Number = Number::of("barrier_rest_doublings", 6, 0);
 /// The longest pause after a failed exchange is 2 to the power of this many hints.
 pub(crate) const COLLISION_DOUBLINGS: Number = Number::of("collision_doublings", 6, 0);
 /// Whether a thread that finds others in a lock's queue joins them at once, unless sections are long.

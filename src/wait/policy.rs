@@ -43,7 +43,7 @@ pub(crate) struct SpinWait {
     growing: bool,
     yields: u32,
     /// How long they may take together. A yield that takes a time slice ends them: it went to a thread that
-    /// could not have ended this wait. `None`: they are counted and not timed.
+    /// could not have ended this wait. `None`: they are counted and not timed, or their time is over.
     yield_time: Option<Duration>,
     /// Whether such a yield keeps all threads of the process from yielding for a while.
     rests: bool,
@@ -60,8 +60,12 @@ enum Lesson {
     Sections,
     /// Whether signals come about as soon as a thread can be woken up.
     Answers,
-    /// Whether the threads of a barrier meet while they spin.
-    Barrier,
+    /// Whether the threads of a barrier meet while they spin, if this one `spins`, and while they yield. If
+    /// they do not, there are to be that many `doublings`.
+    Barrier {
+        spins: bool,
+        doublings: i8,
+    },
 }
 
 impl SpinWait {
@@ -90,7 +94,7 @@ impl SpinWait {
     /// Adds so many yields, which take so long together at most, unless yields have lately cost time slices.
     fn yielding(self, yields: u32, yield_time: Duration) -> Self {
         let yields = if yields != 0 && may_yield() { yields } else { 0 };
-        Self { yields, yield_time: Some(yield_time), rests: true, ..self }
+        Self { yields, yield_time: (yields != 0).then_some(yield_time), rests: true, ..self }
     }
 
     /// Makes the wait of a thread before it queues for a lock or for permits. It looks for a section that is
@@ -231,7 +235,7 @@ impl SpinWait {
             match self.yield_time {
                 None => yield_now(),
                 Some(time) => match yield_timed(self.rests).and_then(|took| time.checked_sub(took)) {
-                    None => self.yields = 0,
+                    None => (self.yields, self.yield_time) = (0, None),
                     left => self.yield_time = left,
                 },
             }
@@ -510,6 +514,11 @@ fn next_turn(count: &Cell<u32>) -> bool {
 /// now and then one tries again. The last but one learns for itself: with two threads to each of two
 /// processors, the one before it has just run on this processor, and the one to come is running on the other.
 ///
+/// Where the last to arrive comes so late that the last but one, which waits least, has done all its yields
+/// in vain, yields are left out in all but the first two of 4, 8, 16 and more generations, until a member
+/// that yields is met. Of those two the first brings members together that were parked, and the second tells
+/// whether it helps. All members go by the number of the generation, so they yield in the same ones.
+///
 /// On a line of its own: where some members spin long enough and others do not it is written in each round,
 /// and a thread that arrives would have to wait for that line first.
 #[derive(Debug)]
@@ -517,6 +526,8 @@ fn next_turn(count: &Cell<u32>) -> bool {
 pub(crate) struct BarrierSpin {
     helps: Advice,
     helps_last_but_one: Advice,
+    /// Members yield in the first two generations of two to the power of this many.
+    doublings: Advice,
 }
 
 impl BarrierSpin {
@@ -525,7 +536,7 @@ impl BarrierSpin {
 
     const_fn! {
         pub(crate) fn new() -> Self {
-            Self { helps: Advice::new(1), helps_last_but_one: Advice::new(1) }
+            Self { helps: Advice::new(1), helps_last_but_one: Advice::new(1), doublings: Advice::new(0) }
         }
     }
 
@@ -538,20 +549,34 @@ impl BarrierSpin {
     pub(crate) fn spin(&self, generation: u64, last_but_one: bool) -> SpinWait {
         let spins = self.helps(last_but_one).get() != 0 || generation % Self::TRIAL == 0;
         let iterations = if spins { numbers::BARRIER_LOOKS.get() } else { 0 };
-        let lesson = if spins { Lesson::Barrier } else { Lesson::Nothing };
+        let doublings = self.doublings.get();
+        let turn = generation % (1 << doublings);
+        let yields = if turn < 2 { numbers::BARRIER_YIELDS.get() } else { 0 };
+        let tells = last_but_one && (turn == 1 || doublings == 0);
+        let most = numbers::BARRIER_REST_DOUBLINGS.get() as i8;
+        let lesson = Lesson::Barrier { spins, doublings: (doublings + i8::from(tells)).min(most) };
         SpinWait { iterations, hints: numbers::BARRIER_HINTS.get(), lesson, ..SpinWait::NONE }
-            .yielding(numbers::BARRIER_YIELDS.get(), numbers::LONG_YIELD.micros())
+            .yielding(yields, numbers::LONG_YIELD.micros())
     }
 
-    /// Learns from what is left of a budget when the wait is over, or the budget.
+    /// Learns from what is left of a budget when all have met, or when the budget is used up.
     #[inline]
-    pub(crate) fn learn(&self, spin: &SpinWait, last_but_one: bool) {
-        if spin.lesson == Lesson::Barrier {
-            let (place, helped) = (self.helps(last_but_one), i8::from(spin.iterations > 0));
-            // Most members learn what is known, and leave its line alone.
-            if place.get() != helped {
-                place.set(helped);
+    pub(crate) fn learn(&self, spin: &SpinWait, met: bool, last_but_one: bool) {
+        let Lesson::Barrier { spins, doublings } = spin.lesson else { return };
+        // Most members learn what is known, and leave its line alone.
+        let set = |place: &Advice, value| {
+            if place.get() != value {
+                place.set(value);
             }
+        };
+        if spins {
+            set(self.helps(last_but_one), i8::from(met && spin.iterations > 0));
+        }
+        if met {
+            set(&self.doublings, 0);
+        } else if spin.yield_time.is_some() {
+            // All yields were done, and their time is not over: no other thread wanted the processor.
+            set(&self.doublings, doublings);
         }
     }
 }

@@ -379,7 +379,7 @@ impl RawBarrier {
                 };
             if tripped {
                 reached("barrier member released in flight");
-                self.spinning.learn(&spin, is_last_but_one);
+                self.spinning.learn(&spin, true, is_last_but_one);
                 inside.released();
                 return Ok(completed);
             }
@@ -387,7 +387,7 @@ impl RawBarrier {
                 break;
             }
         }
-        self.spinning.learn(&spin, is_last_but_one);
+        self.spinning.learn(&spin, false, is_last_but_one);
         let mut endless = None;
         loop {
             let deadline = endless.as_ref().unwrap_or(deadline);
