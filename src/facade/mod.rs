@@ -1,10 +1,11 @@
 //! The ground: everything this crate takes from outside itself, in three arms with one shape.
 //!
 //! `real` is the ordinary build on `std`; `model` is the same names on loom, chosen by `--cfg loom` together
-//! with the feature `loom`. Nothing above this folder knows which arm it runs on, but for two attributes:
-//! with `loom` blocking calls name the caller's line, and with `loom-spec` some files of `raw` are replaced.
-//! What loom cannot express (SeqCst accesses but for the `*_in_order` below, a clock, a thread's own park
-//! token) is not exported, so that no path can depend on it.
+//! with the feature `loom`. Above this folder no `cfg` names an arm but in two attributes: with `loom`
+//! blocking calls name the caller's line, and with `loom-spec` some files of `raw` are replaced. What else
+//! one arm alone has up there, mostly what models ask a lock for, stands in `only!`. What loom cannot express
+//! (SeqCst accesses but for the `*_in_order` below, a clock, a thread's own park token) is not exported, so
+//! that no path can depend on it.
 //!
 //! `shuttle` is a third arm, chosen by `--cfg shuttle` and the feature `shuttle`: random schedules of
 //! programs that are too large for loom. What it has in common with `model` stands in `checked`; it is as
@@ -39,7 +40,7 @@
 //! | `budget` | the first number | the second | the number itself: `docs/numbers.md` says how each was measured |
 //! | `number` | the number; on the simulated machine what a run has in its place | the number | nothing |
 //! | `draw` | a number drawn anew | the first | that the order of a set begins elsewhere: `tests/any/`, and shuttle, which draws |
-//! | `guess` | a look | what the caller supposes | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
+//! | `guess` | a look; of the ring's `see`, a store | what the caller supposes, and no store; as `real`, in a model that asks for looks | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
 //! | `Advice` | a relaxed number | its first value | that it changes: it only chooses whether, how long and how often a thread spins before it goes on as if it had not |
 //! | `per_thread!` with `static` | a `thread_local!` without a destructor | one for all threads of a model | that threads have different values: it holds advice of `wait/policy.rs` alone, which a model never follows |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |

@@ -3,10 +3,10 @@
 //! barrier's `TRIAL` in `policy.rs`, `BIAS_THRESHOLD` in `raw/rwlock/state.rs`, and the waits without a queue
 //! in `backoff.rs`. What each was measured to be worth stands in `docs/numbers.md`.
 //!
-//! In a model budgets are empty: a look that finds nothing is the same transition as the first, and advice
-//! that is never followed cannot change what is explored. On the simulated machine a run may have others
-//! (`cargo sim study`); there and here 0 leaves the thing out, where it says nothing else. Times are in
-//! microseconds.
+//! In a model budgets are empty, but for the barrier's one look: a look that finds nothing is the same
+//! transition as the first, and advice that is never followed cannot change what is explored. On the
+//! simulated machine a run may have others (`cargo sim study`); there and here 0 leaves the thing out, where
+//! it says nothing else. Times are in microseconds.
 
 use std::time::Duration;
 
