@@ -58,14 +58,14 @@ use crate::raw::mutex::RawMutex;
 /// A wait queues, unlocks the mutex, spins briefly and [parks](crate#how-a-thread-waits). A notification
 /// moves the waiter to the queue of its mutex, so that it wakes up when it can lock, not before. If the mutex
 /// is free, a bounded number of waiters is woken at once; if the caller holds it, none is. So a `notify_all`
-/// does not send all waiters after one lock.
+/// does not send all waiters after one lock: there is no thundering herd.
 ///
 /// # Fairness
 ///
-/// First in, first out: a notification goes to the thread that has waited longest. Of those that one call
-/// notifies, the ones that are woken at once for a free mutex compete for it. Once notified, a thread locks
-/// by the rules of [`Mutex`](crate::Mutex#fairness), so another may lock first and change the value back:
-/// test what you wait for in a loop, or let `wait_while` do it.
+/// First in, first out, with Mesa semantics: a notification goes to the thread that has waited longest. Of
+/// those that one call notifies, the ones that are woken at once for a free mutex compete for it. Once
+/// notified, a thread locks by the rules of [`Mutex`](crate::Mutex#fairness), so another may lock first and
+/// change the value back: test what you wait for in a loop, or let `wait_while` do it.
 ///
 /// # Memory ordering
 ///
@@ -104,7 +104,7 @@ pub struct Condvar {
 impl UnwindSafe for Condvar {}
 impl RefUnwindSafe for Condvar {}
 
-/// Says whether a timed wait ended because its time was up.
+/// Tells whether a timed wait ended because its time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a wait that timed out was not notified"]
 pub struct WaitTimeoutResult(pub(crate) bool);
@@ -153,7 +153,7 @@ impl Condvar {
         self.wait_deadline(guard, &Deadline::NEVER.of_call(&self.call()));
     }
 
-    /// Waits as [`wait`](Self::wait) does, for `timeout` at most. [`Duration::MAX`] waits indefinitely;
+    /// Blocks as [`wait`](Self::wait) does, for `timeout` at most. [`Duration::MAX`] waits indefinitely;
     /// [`Duration::ZERO`] gives others the lock for a moment.
     ///
     /// See [time limits](crate#time-limits).
@@ -172,7 +172,7 @@ impl Condvar {
         WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::after(timeout).of_call(&self.call())))
     }
 
-    /// Waits as [`wait`](Self::wait) does, until `deadline` at most. See [`wait_for`](Self::wait_for).
+    /// Blocks as [`wait`](Self::wait) does, until `deadline` at most. See [`wait_for`](Self::wait_for).
     ///
     /// See [time limits](crate#time-limits).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -180,7 +180,7 @@ impl Condvar {
         WaitTimeoutResult(!self.wait_deadline(guard, &Deadline::at(deadline).of_call(&self.call())))
     }
 
-    /// Waits for as long as `condition` holds. Does not wait at all if it does not hold to begin with.
+    /// Blocks for as long as `condition` holds. Does not block at all if it does not hold to begin with.
     ///
     /// ```
     /// use lockwork::{Condvar, Mutex};
@@ -197,7 +197,7 @@ impl Condvar {
         let _ = self.wait_while_deadline(guard, condition, &Deadline::NEVER.of_call(&self.call()));
     }
 
-    /// Waits as [`wait_while`](Self::wait_while) does, for `timeout` at most. Timed out means that the
+    /// Blocks as [`wait_while`](Self::wait_while) does, for `timeout` at most. Timed out means that the
     /// condition still held when the time was up: it is tested once more at the end.
     ///
     /// See [time limits](crate#time-limits).
@@ -219,7 +219,7 @@ impl Condvar {
         self.wait_while_deadline(guard, condition, &Deadline::after(timeout).of_call(&self.call()))
     }
 
-    /// Waits as [`wait_while`](Self::wait_while) does, until `deadline` at most. See
+    /// Blocks as [`wait_while`](Self::wait_while) does, until `deadline` at most. See
     /// [`wait_while_for`](Self::wait_while_for).
     ///
     /// See [time limits](crate#time-limits).

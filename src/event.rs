@@ -264,8 +264,8 @@ impl fmt::Debug for Event {
 ///
 /// # Fairness
 ///
-/// First in, first out. A signal is given to the thread that has waited longest; while no thread waits it is
-/// kept for the next to come, at most one.
+/// First in, first out, by hand-off: a signal is given to the thread that has waited longest; while no thread
+/// waits it is kept for the next to come, at most one.
 ///
 /// # Memory ordering
 ///
@@ -344,7 +344,7 @@ impl AutoResetEvent {
         self.raw.try_wait()
     }
 
-    /// Waits for a signal and takes it.
+    /// Blocks until there is a signal, and takes it.
     #[inline]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub fn wait(&self) {

@@ -20,13 +20,13 @@ pub fn take_notes() -> BTreeSet<&'static str> {
     facade::take_notes()
 }
 
-/// Returns whether a thread that looks for itself now and then waits to be woken instead, in the model that
+/// Sets whether a thread that looks for itself now and then waits to be woken instead, in the model that
 /// calls this at the beginning of its body.
 pub fn set_endless_rounds(endless: bool) {
     facade::set_endless_rounds(endless);
 }
 
-/// Returns whether an unlock looks after the first waiter although a designated waker is on its way, in the
+/// Sets whether an unlock looks after the first waiter although a designated waker is on its way, in the
 /// model that calls this at the beginning of its body.
 pub fn set_turns(turns: bool) {
     facade::set_turns(turns);
@@ -38,13 +38,13 @@ pub fn set_looks(looks: bool) {
     facade::set_looks(looks);
 }
 
-/// Returns how many wake-ups a deadline may see, the last of which it does not outlive, in the model that
+/// Sets how many wake-ups a deadline may see, the last of which it does not outlive, in the model that
 /// calls this at the beginning of its body. One otherwise.
 pub fn set_lives(lives: u32) {
     facade::set_lives(lives);
 }
 
-/// Says whether a waiter may be starving, in the model that calls this at the beginning of its body. It may
+/// Sets whether a waiter may be starving, in the model that calls this at the beginning of its body. It may
 /// otherwise.
 pub fn set_starves(starves: bool) {
     facade::set_starves(starves);

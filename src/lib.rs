@@ -106,7 +106,8 @@
 //!
 //! This is how [`Mutex`], [`RwLock`], [`ReentrantMutex`] and the locks of [`poison`] choose the next holder.
 //! A free lock goes to the thread that comes first, even if others wait, because handing it to a thread that
-//! sleeps would leave it idle until that thread is awake. A waiter that has been the first of its queue for a
+//! sleeps would leave it idle until that thread is awake, and soon all would sleep for it (a lock convoy). A
+//! waiter that has been the first of its queue for a
 //! while (`docs/numbers.md` says how long) is handed the lock by one of the next unlocks. So every waiter
 //! gets its turn; a timed call gets it before its deadline if the lock is released often enough until then.
 //! The `_fair` forms of unlocking, and `bump`, hand the lock over at once.

@@ -68,7 +68,7 @@ pub struct RawMutex(mutex::RawMutex);
 ///
 /// # Fairness
 ///
-/// First in, first out: an unlock hands the lock to the first thread in the queue, and the lock is free only
+/// Task-fair: an unlock hands the lock to the first thread in the queue, and the lock is free only
 /// if the queue is empty. A thread that spins and has not queued yet has no place in that order.
 ///
 /// # Blocking, memory ordering, reentrancy and deadlock, panics

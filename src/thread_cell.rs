@@ -425,7 +425,7 @@ impl<T: fmt::Debug> fmt::Debug for ThreadCell<T> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AccessError;
 
-/// Says why, for `unwrap`.
+/// Shows why, for `unwrap`.
 impl fmt::Debug for AccessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AccessError({self})")

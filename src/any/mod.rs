@@ -195,7 +195,7 @@ pub fn wait_any<S: AnySet>(set: S) -> S::First {
     indefinitely(set, |_| 0, "wait_any")
 }
 
-/// Waits as [`wait_any`] does, beginning at a source that is drawn anew at each call and going on in order
+/// Blocks as [`wait_any`] does, beginning at a source that is drawn anew at each call and going on in order
 /// from there: no source that is ready is kept waiting by others that always are.
 ///
 /// # Panics
@@ -235,7 +235,7 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
     indefinitely(set, draw, "wait_any_fair")
 }
 
-/// Waits as [`wait_any`] does, for `timeout` at most. Returns `None` if nothing was done in time.
+/// Blocks as [`wait_any`] does, for `timeout` at most. Returns `None` if nothing was done in time.
 ///
 /// See [time limits](crate#time-limits).
 ///
@@ -276,7 +276,7 @@ pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
     timed(set, TimeLimit::within(timeout, observe::Call::none()), "wait_any_for")
 }
 
-/// Waits as [`wait_any`] does, until `deadline` at most. Returns `None` if nothing was done in time.
+/// Blocks as [`wait_any`] does, until `deadline` at most. Returns `None` if nothing was done in time.
 ///
 /// See [time limits](crate#time-limits).
 ///

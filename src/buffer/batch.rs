@@ -51,7 +51,7 @@ impl<T> BoundedBuffer<T> {
         self.core.put_all(items)
     }
 
-    /// Waits while the buffer is empty, then takes what is there, `max` items at most, and appends it to
+    /// Blocks while the buffer is empty, then takes what is there, `max` items at most, and appends it to
     /// `out`. Returns how many items it took: at least one, unless `max` is 0, which never waits and never
     /// fails.
     ///

@@ -210,14 +210,14 @@ impl<T> fmt::Debug for PutAllError<T> {
     }
 }
 
-/// Says why, for `unwrap`.
+/// Shows why, for `unwrap`.
 impl fmt::Debug for GetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "GetError({self})")
     }
 }
 
-/// Says why, for `unwrap`.
+/// Shows why, for `unwrap`.
 impl fmt::Debug for TaskDoneError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TaskDoneError({self})")

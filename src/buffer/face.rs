@@ -183,7 +183,7 @@ macro_rules! face {
                 self.core.get(TimeLimit::until(deadline, self.core.call(Mode::Get)))
             }
 
-            /// Waits while the buffer is empty, then takes what is there, `max` items at most, in the order
+            /// Blocks while the buffer is empty, then takes what is there, `max` items at most, in the order
             /// in which single gets would, and appends it to `out`. Returns the number of items taken.
             ///
             /// See [`BoundedBuffer::get_many`](crate::BoundedBuffer::get_many).

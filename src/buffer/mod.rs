@@ -97,13 +97,14 @@ use wait::Core;
 /// # Fairness
 ///
 /// Items leave in the order in which they came in; those of one thread in the order in which it put them.
-/// Among threads that sleep, the one that has slept longest is woken first, at the next item or place.
-/// Another thread may take it first; then the one that was woken sleeps again, still before all others. Once
-/// it has been the first for a while (`docs/numbers.md` says how long), the next item or place is kept for
-/// it, and other threads leave that one: until it has taken it a [`try_get`](Self::try_get) does not get the
-/// last item, and a [`try_put`](Self::try_put) does not fill the last place. So a timed call ends without its
-/// turn only if too little comes for those before it. A thread in [`wait_any`](crate::wait_any) is woken in
-/// its turn, too, and nothing is kept for it, nor for those behind it while it is the first.
+/// Among threads it is barging with bounded hand-off: of those that sleep, the one that has slept longest is
+/// woken first, at the next item or place. Another thread may take it first; then the one that was woken
+/// sleeps again, still before all others. Once it has been the first for a while (`docs/numbers.md` says how
+/// long), the next item or place is kept for it, and other threads leave that one: until it has taken it a
+/// [`try_get`](Self::try_get) does not get the last item, and a [`try_put`](Self::try_put) does not fill the
+/// last place. So a timed call ends without its turn only if too little comes for those before it. A thread
+/// in [`wait_any`](crate::wait_any) is woken in its turn, too, and nothing is kept for it, nor for those
+/// behind it while it is the first.
 ///
 /// One sleeper of a side is woken at a time, and wakes the next when it has taken its item or place, if there
 /// is more. So one that is woken and gets no processor, such as a thread of low priority beside busy loops,

@@ -147,9 +147,9 @@ face! {
     ///
     /// # Fairness
     ///
-    /// Of the threads that sleep, the one that has slept longest is woken first. Once it has been the first
-    /// for a while (`docs/numbers.md` says how long) the next item, or place, is kept for it, as in a
-    /// [`BoundedBuffer`](crate::BoundedBuffer#fairness).
+    /// Barging with bounded hand-off: of the threads that sleep, the one that has slept longest is woken
+    /// first. Once it has been the first for a while (`docs/numbers.md` says how long) the next item, or
+    /// place, is kept for it, as in a [`BoundedBuffer`](crate::BoundedBuffer#fairness).
     ///
     /// # Memory ordering
     ///

@@ -61,7 +61,7 @@ impl<T> BoundedBuffer<T> {
         self.core.unfinished()
     }
 
-    /// Waits until every item that was put has been reported done by [`task_done`](Self::task_done).
+    /// Blocks until every item that was put has been reported done by [`task_done`](Self::task_done).
     ///
     /// Returns at once if none is unfinished. Otherwise returns when the number has come down to 0, even if
     /// more items are put right after. Closing the buffer does not end the wait;
@@ -88,7 +88,7 @@ impl<T> BoundedBuffer<T> {
         self.core.join(TimeLimit::never(self.core.call(Mode::Join)));
     }
 
-    /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether everything was done.
+    /// Blocks as [`join`](Self::join) does, for `timeout` at most. Returns whether everything was done.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -106,7 +106,7 @@ impl<T> BoundedBuffer<T> {
         self.core.join(TimeLimit::within(timeout, self.core.call(Mode::Join)))
     }
 
-    /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether everything was done.
+    /// Blocks as [`join`](Self::join) does, until `deadline` at most. Returns whether everything was done.
     ///
     /// See [time limits](crate#time-limits).
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]

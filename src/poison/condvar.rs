@@ -82,7 +82,7 @@ impl Condvar {
         guard.checked()
     }
 
-    /// Waits for as long as `condition` holds. Does not wait at all if it does not hold to begin with.
+    /// Blocks for as long as `condition` holds. Does not block at all if it does not hold to begin with.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Condvar {
         Ok(guard)
     }
 
-    /// Waits as [`wait`](Self::wait) does, for `dur` at most. [`Duration::MAX`] waits indefinitely.
+    /// Blocks as [`wait`](Self::wait) does, for `dur` at most. [`Duration::MAX`] waits indefinitely.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -119,7 +119,7 @@ impl Condvar {
         self.wait_deadline(guard, &Deadline::after(dur).of_call(&self.inner.call()))
     }
 
-    /// Waits as [`wait_timeout`](Self::wait_timeout) does, for so many milliseconds. Returns whether there
+    /// Blocks as [`wait_timeout`](Self::wait_timeout) does, for so many milliseconds. Returns whether there
     /// was a notification.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ impl Condvar {
         }
     }
 
-    /// Waits as [`wait_while`](Self::wait_while) does, for `dur` at most. Timed out means that the condition
+    /// Blocks as [`wait_while`](Self::wait_while) does, for `dur` at most. Timed out means that the condition
     /// still held when the time was up: it is tested once more at the end.
     ///
     /// # Errors
@@ -162,7 +162,7 @@ impl Condvar {
         self.wait_while_deadline(guard, condition, &Deadline::after(dur).of_call(&self.inner.call()))
     }
 
-    /// Waits as [`wait`](Self::wait) does, until `deadline` at most. Not in `std`.
+    /// Blocks as [`wait`](Self::wait) does, until `deadline` at most. Not in `std`.
     ///
     /// See [time limits](crate#time-limits).
     ///
@@ -187,7 +187,7 @@ impl Condvar {
         self.wait_deadline(guard, &Deadline::at(deadline).of_call(&self.inner.call()))
     }
 
-    /// Waits as [`wait_while`](Self::wait_while) does, until `deadline` at most. Not in `std`.
+    /// Blocks as [`wait_while`](Self::wait_while) does, until `deadline` at most. Not in `std`.
     ///
     /// See [time limits](crate#time-limits).
     ///

@@ -69,8 +69,8 @@ use crate::raw::reentrant::RawReentrantMutex;
 ///
 /// # Fairness
 ///
-/// That of [`Mutex`](crate::Mutex#fairness), among threads. The holder locks again at once,
-/// whichever threads wait.
+/// [Barging with bounded hand-off](crate#barging-with-bounded-hand-off) among threads, as of a
+/// [`Mutex`](crate::Mutex#fairness). The holder locks again at once, whichever threads wait.
 ///
 /// # Memory ordering
 ///

@@ -88,7 +88,8 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// # Fairness
 ///
-/// One policy on every platform:
+/// Writer-preferring, with [barging and bounded hand-off](crate#barging-with-bounded-hand-off), on every
+/// platform:
 ///
 /// * A writer that waits for readers to leave stops new readers at once. It does so a little later if other
 ///   threads wait already, or one that was woken is still on its way: then the writer yields a few times at
@@ -115,7 +116,7 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 ///
 /// # Panics
 ///
-/// The lock counts up to 8 388 607 readers at a time, those whose guard was forgotten included; visible
+/// The lock counts up to 8,388,607 readers at a time, those whose guard was forgotten included; visible
 /// readers (see the implementation notes) are not among them. One more: [`read`](Self::read),
 /// [`read_recursive`](Self::read_recursive), [`get_cloned`](Self::get_cloned),
 /// [`lock_all`](crate::lock_all) and a [`downgrade`](RwLockUpgradableReadGuard::downgrade) from upgradable to

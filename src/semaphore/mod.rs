@@ -78,11 +78,11 @@ use crate::raw::semaphore::{MAX_PERMITS, RawSemaphore};
 ///
 /// # Fairness
 ///
-/// First in, first out, whatever the requests want. As long as a thread is queued, permits are taken in the
-/// order of the queue only, and [`try_acquire`](Self::try_acquire) fails: a large request at the head of the
-/// queue is not starved by small ones behind it, and these wait although there would be permits for them. A
-/// request that gives up at its deadline lets those behind it go on at once. A request for no permits at all
-/// is always granted at once.
+/// Task-fair: first in, first out, whatever the requests want. As long as a thread is queued, permits are
+/// taken in the order of the queue only, and [`try_acquire`](Self::try_acquire) fails: a large request at the
+/// head of the queue is not starved by small ones behind it, and these wait although there would be permits
+/// for them. A request that gives up at its deadline lets those behind it go on at once. A request for no
+/// permits at all is always granted at once.
 ///
 /// Threads that spin and have not queued yet have no order among them. And a permit that is granted to a
 /// sleeping thread is idle until that thread has woken up: where a semaphore is so contended that its users
@@ -529,7 +529,7 @@ impl fmt::Debug for Semaphore {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OverRelease;
 
-/// Says why, for `unwrap`.
+/// Shows why, for `unwrap`.
 impl fmt::Debug for OverRelease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OverRelease({self})")

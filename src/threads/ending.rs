@@ -35,14 +35,14 @@ impl Ending {
         Arc::new(Self { handles: Mutex::hidden(Some(handles)), gone: Event::new() })
     }
 
-    /// Waits until the threads are gone. `never` says for which call.
+    /// Blocks until the threads are gone. `never` says for which call.
     pub(super) fn join(&self, never: &Deadline) {
         if !self.join_here(never) {
             self.gone.wait_within(TimeLimit::of(never));
         }
     }
 
-    /// Waits until the threads are gone, until `deadline` at most. Returns whether they are.
+    /// Blocks until the threads are gone, until `deadline` at most. Returns whether they are.
     pub(super) fn join_by(self: &Arc<Self>, deadline: &Deadline) -> bool {
         if deadline.is_never() {
             self.join(deadline);

@@ -48,7 +48,7 @@ pub struct Scope<'scope, 'env: 'scope> {
 impl<'scope> Scope<'scope, '_> {
     /// Gives the pool a task that may borrow whatever outlives the scope.
     ///
-    /// Waits while the pool's queue is full, unless the calling thread is one of the pool: then the task is
+    /// Blocks while the pool's queue is full, unless the calling thread is one of the pool: then the task is
     /// added beyond the capacity. A pool that was shut down takes the task only from its own threads;
     /// otherwise the task is run here, before the call returns.
     ///

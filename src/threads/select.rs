@@ -243,7 +243,7 @@ pub fn wait_first<T>(tasks: &[Task<T>]) -> Option<usize> {
     wait_first_by(tasks, TimeLimit::never(call(Mode::First, tasks)))
 }
 
-/// Waits as [`wait_first`] does, for `timeout` at most. Returns `None` if no task was done in time.
+/// Blocks as [`wait_first`] does, for `timeout` at most. Returns `None` if no task was done in time.
 ///
 /// See [time limits](crate#time-limits).
 ///
@@ -257,7 +257,7 @@ pub fn wait_first_for<T>(tasks: &[Task<T>], timeout: Duration) -> Option<usize> 
     wait_first_by(tasks, TimeLimit::within(timeout, call(Mode::First, tasks)))
 }
 
-/// Waits as [`wait_first`] does, until `deadline` at most. Returns `None` if no task was done in time.
+/// Blocks as [`wait_first`] does, until `deadline` at most. Returns `None` if no task was done in time.
 ///
 /// See [time limits](crate#time-limits).
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
@@ -304,7 +304,7 @@ pub fn wait_all<T>(tasks: &[Task<T>]) {
     }
 }
 
-/// Waits as [`wait_all`] does, for `timeout` at most. Returns whether all of them are done.
+/// Blocks as [`wait_all`] does, for `timeout` at most. Returns whether all of them are done.
 ///
 /// See [time limits](crate#time-limits).
 ///
@@ -327,7 +327,7 @@ pub fn wait_all_for<T>(tasks: &[Task<T>], timeout: Duration) -> bool {
     wait_all_by(tasks, TimeLimit::within(timeout, call(Mode::Join, tasks)))
 }
 
-/// Waits as [`wait_all`] does, until `deadline` at most. Returns whether all of them are done.
+/// Blocks as [`wait_all`] does, until `deadline` at most. Returns whether all of them are done.
 ///
 /// See [time limits](crate#time-limits).
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]

@@ -124,7 +124,7 @@ pub(crate) fn stand_by(round: u32, _step: impl FnOnce()) {
     loom::thread::yield_now();
 }
 
-/// Returns whether a thread's rounds last until it is woken, in the model on this thread.
+/// Sets whether a thread's rounds last until it is woken, in the model on this thread.
 pub(crate) fn set_endless_rounds(endless: bool) {
     ENDLESS_ROUNDS.set(endless);
 }

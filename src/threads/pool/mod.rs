@@ -262,7 +262,7 @@ impl ThreadPool {
         self.join_by(&Deadline::NEVER.of_call(&self.call(Mode::Join)));
     }
 
-    /// Waits as [`join`](Self::join) does, for `timeout` at most. Returns whether the pool had nothing to do
+    /// Blocks as [`join`](Self::join) does, for `timeout` at most. Returns whether the pool had nothing to do
     /// by then.
     ///
     /// If the limit passes while the last thread-local values of a pool that was shut down are dropped, the
@@ -280,7 +280,7 @@ impl ThreadPool {
         self.join_by(&Deadline::after(timeout).of_call(&self.call(Mode::Join)))
     }
 
-    /// Waits as [`join`](Self::join) does, until `deadline` at most. Returns whether the pool had nothing to
+    /// Blocks as [`join`](Self::join) does, until `deadline` at most. Returns whether the pool had nothing to
     /// do by then.
     ///
     /// See [time limits](crate#time-limits).
