@@ -9,7 +9,7 @@ use crate::observe::{Call, Identity, Kind, Mode};
 use crate::raw::event::{RawAutoResetEvent, RawEvent};
 
 /// A flag that threads can wait for. Once set it stays set, and lets all threads through, until it is
-/// cleared.
+/// cleared: a manual-reset event.
 ///
 /// Use it to tell any number of threads that something has happened: start, stop, ready. To let one thread
 /// through for each signal use [`AutoResetEvent`]; to wait for a change of a value, a
@@ -207,7 +207,7 @@ impl fmt::Debug for Event {
     }
 }
 
-/// A signal for one thread at a time: each `set` lets one wait through.
+/// A signal for one thread at a time: each `set` lets one wait through. Also known as an auto-reset event.
 ///
 /// Use it to tell one of several threads that something has happened, or to wake the one thread that looks
 /// after something. Signals do not add up: for that use a semaphore. To release all threads use [`Event`].

@@ -89,11 +89,12 @@ pub(crate) const LONG_YIELD: Number = Number::of("long_yield", 500, 500);
 /// For how long a thread yields whose signals come about as soon as a thread is woken: about what it takes to
 /// wake one on an idle processor.
 pub(crate) const ANSWER_YIELD_TIME: Number = Number::of("answer_yield_time", 50, 50);
-/// Half of how long no thread yields after a yield that was long, if the one before it was not.
+/// The back-off of yields: half of how long no thread yields after a yield that was long, if the one before
+/// it was not.
 pub(crate) const YIELD_REST: Number = Number::of("yield_rest", 8000, 8000);
 /// How often at most that time is doubled.
 pub(crate) const YIELD_REST_DOUBLINGS: Number = Number::of("yield_rest_doublings", 6, 6);
-/// Between two yields of a thread that barges.
+/// Between two yields of a thread that barges: they are rate-limited.
 pub(crate) const BARGING_INTERVAL: Number = Number::of("barging_interval", 200, 200);
-/// How long a waiter is the first of its queue until it is starving.
+/// The hand-off threshold: how long a waiter is the first of its queue until it is starving.
 pub(crate) const STARVING_AFTER: Number = Number::of("starving_after", 500, 500);

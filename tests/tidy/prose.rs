@@ -80,6 +80,47 @@ fn summaries_of_functions_begin_with_a_verb() {
     assert_eq!(wrong, [""; 0]);
 }
 
+/// The words of a text, small, with a space before and behind each.
+fn words_of(text: &str) -> String {
+    let text = text.to_lowercase();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    format!(" {} ", words.join(" "))
+}
+
+/// The glossary explains words that the code and the documents use, and no others.
+#[test]
+fn words_of_the_glossary_are_used() {
+    let mut files = Vec::new();
+    rust_files(&root().join("src"), &mut files);
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("glossary.md") {
+                files.push(path);
+            }
+        }
+    }
+    let read = |path| words_of(&fs::read_to_string(path).unwrap());
+    let text: String = files.iter().map(read).collect();
+    let glossary = fs::read_to_string(root().join("docs/glossary.md")).unwrap();
+    let terms = glossary
+        .lines()
+        .filter(|line| !["| word |", "|---"].iter().any(|begin| line.starts_with(begin)))
+        .filter_map(|line| line.strip_prefix("| ")?.split('|').next())
+        .flat_map(|terms| terms.split(['(', ',']))
+        .map(|term| words_of(term.trim().trim_start_matches("to ").trim_matches([')', ' '])));
+    let (used, unused): (Vec<_>, Vec<_>) = terms.partition(|term| {
+        // Or more than one of it, or one with a capital in its midst.
+        let joined = term.trim().replace(' ', "");
+        text.contains(term.trim_end()) || text.contains(&joined)
+    });
+    assert!(used.len() > 80, "found only {used:?}");
+    assert_eq!(unused, [""; 0], "words of docs/glossary.md that nothing else uses");
+}
+
 /// Words that are no words of the field, or that leave open which thread, caller or crate is meant. What to
 /// say instead is a noun, or stands in `docs/glossary.md`.
 const BANNED: [&str; 25] = [
@@ -139,12 +180,7 @@ fn words_are_those_of_the_field() {
         }
         // A name like `waits_for_nobody` consists of words as well, and a phrase may be broken by a line's
         // end.
-        let text = fs::read_to_string(&path).unwrap().to_lowercase();
-        let words: Vec<&str> = text
-            .split(|character: char| !character.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .collect();
-        let text = format!(" {} ", words.join(" "));
+        let text = words_of(&fs::read_to_string(&path).unwrap());
         for word in BANNED {
             if !text.contains(&format!(" {word} ")) {
                 continue;
