@@ -16,6 +16,7 @@ mod event;
 mod latch;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod late_destructors;
+mod litmus;
 #[cfg(feature = "lock_api")]
 mod lock_api;
 mod locks;
