@@ -44,6 +44,7 @@ impl<T> Members<T> {
     /// Returns an iterator over all members, the newest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'static Member<T>> + Clone + use<T> {
         // Acquire (members.list): the member, and those behind it.
+        // proof: members.iter
         let mut next = self.first.load(Acquire);
         std::iter::from_fn(move || {
             // SAFETY: null, or a member, which is never freed.
@@ -67,6 +68,7 @@ impl<T> Members<T> {
             shared.next.store(first, Relaxed);
             // Release (members.list): the member. What it leads to was published by earlier
             // exchanges, whose release sequences this one extends. Relaxed on failure: nothing is done.
+            // proof: members.add
             match self.first.compare_exchange_weak(first, member, Release, Relaxed) {
                 Ok(_) => return shared,
                 Err(actual) => first = actual,
@@ -80,18 +82,22 @@ impl<T> Member<T> {
     /// left.
     pub(crate) fn claim(&self, may: impl FnOnce(&T) -> bool) -> bool {
         // Relaxed: the exchange decides.
+        // proof: members.look
         let state = self.state.load(Relaxed);
         // Acquire (members.claim): what `may` looks at.
+        // proof: members.may
         if state == TAKEN || state == LEFT && (self.state.load(Acquire) != LEFT || !may(&self.value)) {
             return false;
         }
         // Acquire (members.claim): what was left. Relaxed on failure: nothing is taken.
+        // proof: members.claim
         self.state.compare_exchange(state, TAKEN, Acquire, Relaxed).is_ok()
     }
 
     /// Gives it back; with something in it or not.
     pub(crate) fn leave(&self, with_something: bool) {
         // Release (members.claim): what the thread has made of it.
+        // proof: members.leave
         self.state.store(if with_something { LEFT } else { FREE }, Release);
     }
 

@@ -41,6 +41,7 @@ impl<const N: usize> Record<N> {
     pub(crate) fn is_empty(&self) -> bool {
         // Relaxed: who sees a word that the owner writes next comes after this load, and does not find the
         // number before any more (record.word).
+        // proof: record.is_empty
         self.number.load(Relaxed) == 0
     }
 
@@ -57,6 +58,7 @@ impl<const N: usize> Record<N> {
     #[inline]
     pub(crate) fn write(&self, place: usize, word: u64) {
         // Release (record.word): a thread that sees it comes after that was found empty.
+        // proof: record.write
         self.words[place].store(word, Release);
     }
 
@@ -71,6 +73,7 @@ impl<const N: usize> Record<N> {
     #[inline]
     pub(crate) fn show(&self, number: u64) {
         // Release (record.publish): the words.
+        // proof: record.show
         self.number.store(number, Release);
     }
 
@@ -78,6 +81,7 @@ impl<const N: usize> Record<N> {
     #[inline]
     pub(crate) fn clear(&self) {
         // Relaxed: nothing travels with it.
+        // proof: record.clear
         self.number.store(0, Relaxed);
     }
 
@@ -105,6 +109,7 @@ impl<const N: usize> Record<N> {
         const ATTEMPTS: usize = 3;
         for _ in 0..ATTEMPTS {
             // Acquire (record.publish): the words of this number or of later ones.
+            // proof: record.read
             let number = self.number.load(Acquire);
             if number == 0 {
                 return None;
@@ -112,9 +117,11 @@ impl<const N: usize> Record<N> {
             let mut words = [0; N];
             for (word, place) in words.iter_mut().zip(&self.words) {
                 // Acquire (record.word): a word of a later number shows that this one was cleared.
+                // proof: record.read_word
                 *word = place.load(Acquire);
             }
             // Relaxed: read after the words, as they are Acquire.
+            // proof: record.read_again
             if self.number.load(Relaxed) == number {
                 return Some((number, words));
             }
@@ -141,6 +148,7 @@ impl Disturbed {
     pub(crate) fn note(&self) {
         // Release (record.disturbed): what was cleared. Added, not stored: a store would end the release
         // sequence of a party that was there before, and the owner would not find what that one has cleared.
+        // proof: disturbed.note
         self.0.fetch_add(1, Release);
     }
 
@@ -151,6 +159,7 @@ impl Disturbed {
         let noted = self.0.load(Relaxed);
         // Acquire (record.disturbed): what was cleared. A plain store would lose what another party notes
         // just then. Relaxed on failure: one more has come, or not; the next call finds all.
+        // proof: disturbed.take
         noted != 0 && self.0.compare_exchange_weak(noted, 0, Acquire, Relaxed).is_ok()
     }
 }

@@ -139,6 +139,7 @@ impl<T> Chain<T> {
     #[inline]
     pub(crate) fn last(&self) -> *mut Segment<T> {
         // Relaxed: its slots were seen by `begin`, or with the tail that its maker moved (`ring.cursor`).
+        // proof: chain.last
         self.last.load(Relaxed)
     }
 
@@ -150,12 +151,14 @@ impl<T> Chain<T> {
     pub(crate) unsafe fn append(&self, last: *mut Segment<T>, new: Detached<T>) -> *mut Segment<T> {
         let new = Box::into_raw(new.0);
         // Relaxed: its slots go to the next putter with the tail, whose move ends after this (`ring.cursor`).
+        // proof: chain.append
         self.last.store(new, Relaxed);
         // SAFETY: alive, as the caller has claimed a slot of it (invariant 2).
         let last = unsafe { &*last };
         last.life.read().end();
         // Relaxed: it was made before the claim, which each getter that uses it has seen with the tail
         // (`ring.cursor`).
+        // proof: chain.link
         last.next.store(new, Relaxed);
         new
     }
@@ -179,6 +182,7 @@ impl<T> Chain<T> {
             let segment = unsafe { &*segment };
             segment.life.read().end();
             // Relaxed: its slots were seen with the tail, see `append`.
+            // proof: chain.next
             let next = segment.next.load(Relaxed);
             if !next.is_null() {
                 return next;
@@ -212,10 +216,12 @@ impl<T> Chain<T> {
     pub(crate) unsafe fn has_read(&self, segment: *mut Segment<T>, count: usize) {
         // SAFETY: alive, as these slots have not been counted yet (invariant 2).
         unsafe { &*segment }.life.read().end();
-        // SAFETY: as above.
+        // SAFETY: as above. The reference is to an atomic, which may end during its call.
+        let left = unsafe { &(*segment).left };
         // Release (chain.read): this thread's reads, to the last reader. Acquire (chain.read): those of all
         // others.
-        if unsafe { &*segment }.left.fetch_sub(count, AcqRel) == count {
+        // proof: chain.has_read
+        if left.fetch_sub(count, AcqRel) == count {
             reached("segment read to its end");
             // SAFETY: made from a box, and no thread may use it any more (invariant 2).
             let mut segment = unsafe { Box::from_raw(segment) };

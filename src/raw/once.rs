@@ -258,6 +258,7 @@ impl RawOnce {
             }
             if !kind.waits_at(word) {
                 // Acquire (once.failed): what the initialiser before did. A failure looks again.
+                // proof: once.begin
                 if self.queue.try_change(word, in_stage(word, RUNNING), Acquire).is_ok() {
                     return Entered::Running(stage);
                 }

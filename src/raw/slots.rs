@@ -101,7 +101,9 @@ impl<O: ?Sized> Shared<O> {
         let shares = unsafe { &(*this.as_ptr()).shares };
         // Acquire (slots.share): what the others did with theirs. If there are none, there will be none
         // (invariant 3). AcqRel (slots.share): the same, and what this one did.
+        // proof: slots.last_share
         if shares.load(Acquire) != given {
+            // proof: slots.give_back
             if shares.fetch_sub(given, AcqRel) != given {
                 return;
             }
@@ -191,6 +193,7 @@ impl<O: Owner + 'static> Slots<O> {
 
     pub(crate) fn owner(&self) -> Option<&O> {
         // Acquire (slots.owner): the owner as it was made.
+        // proof: slots.owner
         let shared = self.owner.load(Acquire);
         // SAFETY: null, or there until the object's share goes, for which it is borrowed exclusively.
         unsafe { shared.as_ref() }.map(|shared| &shared.owner)
@@ -208,6 +211,7 @@ impl<O: Owner + 'static> Slots<O> {
             let made = NonNull::from(Box::leak(made));
             // Release (slots.owner): the owner as it was made. Acquire: the one that another thread has made
             // meanwhile.
+            // proof: slots.made
             match self.owner.compare_exchange(ptr::null_mut(), made.as_ptr(), Release, Acquire) {
                 Ok(_) => return (Share(made), true),
                 Err(other) => {

@@ -88,6 +88,7 @@ impl Queue {
     #[inline]
     pub(crate) fn load(&self) -> Word {
         // Relaxed: a thread that acts on it exchanges the word, which fails if it has changed.
+        // proof: queue.load
         Word(self.word.load(Relaxed))
     }
 

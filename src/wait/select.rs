@@ -117,6 +117,7 @@ impl Select {
     fn claim(&self, party: *mut Waiter) -> Result<(), *mut Waiter> {
         // Acquire (select.rearm): the outcome that follows comes after the thread has put `lead` back.
         // Relaxed on failure: the caller does nothing for this thread, or exchanges again.
+        // proof: select.claim
         self.claim.compare_exchange(UNCLAIMED, party, Acquire, Relaxed)?;
         self.whose.read().end();
         Ok(())
@@ -145,6 +146,7 @@ impl Select {
         self.lead.reset();
         self.whose.write().end();
         // Release (select.rearm): `lead` as it is now.
+        // proof: select.rearm
         self.stop_trying(UNCLAIMED, Release)
     }
 

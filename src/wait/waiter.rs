@@ -170,6 +170,7 @@ impl Waiter {
     /// Lets its thread wait once more. No waker has the node.
     pub(super) fn reset(&self) {
         // Relaxed: published with the claim (select.rearm).
+        // proof: waiter.reset
         self.state.store(WAITING, Relaxed);
     }
 

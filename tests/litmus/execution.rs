@@ -205,14 +205,40 @@ impl Execution {
     }
 }
 
-/// Hands each execution of the program to `visit`, of those in which no read finds a value that comes out
-/// of itself, if `thin_air` is not asked for: there is no need to order the writes of the others.
+/// The values that events of this kind have at their locations, a bit for each of `all`.
+fn values_of(kind: Kind, events: &[Event], all: &[(usize, i64)]) -> u64 {
+    let events = events.iter().filter(|event| event.kind == kind);
+    events.fold(0, |set, event| {
+        let value = (event.location, event.value);
+        set | 1 << all.iter().position(|other| *other == value).expect("a value that no path writes")
+    })
+}
+
+/// Hands each execution of the program to `visit`; those in which a read finds a value that follows from it
+/// only if `thin_air` is asked for.
 pub(super) fn executions(program: &Program, thin_air: bool, visit: &mut impl FnMut(&Execution)) {
     let paths = all_paths(program);
+    let first = program.initial.iter().copied().enumerate();
+    let events = paths.iter().flatten().flat_map(|path| &path.events);
+    let events = events.filter(|event| event.kind != Kind::Fence);
+    let all: BTreeSet<_> = first.chain(events.map(|event| (event.location, event.value))).collect();
+    let all: Vec<(usize, i64)> = all.into_iter().collect();
+    assert!(all.len() <= 64, "{}: too many values", program.name);
+    let found = |path: &Path| values_of(Kind::Read, &path.events, &all);
+    let left = |path: &Path| values_of(Kind::Write, &path.events, &all);
+    let sets: Vec<Vec<(u64, u64)>> =
+        (paths.iter()).map(|paths| paths.iter().map(|path| (found(path), left(path))).collect()).collect();
+    let begin = values_of(Kind::Write, &first_values(program), &all);
     let mut chosen = vec![0; paths.len()];
     loop {
-        let combination: Vec<&Path> = chosen.iter().zip(&paths).map(|(path, paths)| &paths[*path]).collect();
-        of_combination(program, &combination, thin_air, visit);
+        // Most combinations have a read of what none of their writes has left.
+        let (found, left) = (chosen.iter().zip(&sets))
+            .fold((0, begin), |(found, left), (path, sets)| (found | sets[*path].0, left | sets[*path].1));
+        if found & !left == 0 {
+            let combination: Vec<&Path> =
+                chosen.iter().zip(&paths).map(|(path, paths)| &paths[*path]).collect();
+            of_combination(program, &combination, thin_air, visit);
+        }
         let Some(next) = (0..chosen.len()).find(|thread| chosen[*thread] + 1 < paths[*thread].len()) else {
             return;
         };
@@ -221,7 +247,7 @@ pub(super) fn executions(program: &Program, thin_air: bool, visit: &mut impl FnM
     }
 }
 
-fn of_combination(program: &Program, paths: &[&Path], thin_air: bool, visit: &mut impl FnMut(&Execution)) {
+fn first_values(program: &Program) -> Vec<Event> {
     let first = |(location, value): (usize, &i64)| Event {
         thread: None,
         kind: Kind::Write,
@@ -230,7 +256,11 @@ fn of_combination(program: &Program, paths: &[&Path], thin_air: bool, visit: &mu
         mode: Mode::Plain,
         exchanges: false,
     };
-    let mut events: Vec<Event> = program.initial.iter().enumerate().map(first).collect();
+    program.initial.iter().enumerate().map(first).collect()
+}
+
+fn of_combination(program: &Program, paths: &[&Path], thin_air: bool, visit: &mut impl FnMut(&Execution)) {
+    let mut events = first_values(program);
     events.extend(paths.iter().flat_map(|path| &path.events));
     let size = events.len();
     assert!(size <= MOST, "{}: too many events", program.name);
@@ -241,9 +271,6 @@ fn of_combination(program: &Program, paths: &[&Path], thin_air: bool, visit: &mu
             other.kind == Kind::Write && (other.location, other.value) == (event.location, event.value)
         };
         sources.push((read, (0..size).filter(is_source).collect()));
-    }
-    if sources.iter().any(|(_, writes)| writes.is_empty()) {
-        return;
     }
     let sb = Relation::of(size, |a, b| match (events[a].thread, events[b].thread) {
         (None, Some(_)) => true,

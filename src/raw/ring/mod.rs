@@ -197,12 +197,14 @@ impl Line {
     fn seen(&self) -> Cursor {
         // Acquire (ring.seen): what made the position possible, such as the first segment of a chain. However
         // old, it is a lower bound.
+        // proof: ring.seen
         Cursor(guess(|| self.seen.load(Acquire), 0))
     }
 
     #[inline]
     fn see(&self, other: Cursor) {
         // Release (ring.seen): what this thread has acquired with the position.
+        // proof: ring.see
         guess(|| self.seen.store(other.0, Release), ());
     }
 }

@@ -24,6 +24,7 @@ impl<T> Slot<T> {
     #[inline]
     pub(crate) fn is_free(&self, lap: u64) -> bool {
         // Acquire (ring.freed): the last get has read the value.
+        // proof: ring.is_free
         self.stamp.load(Acquire) == 2 * lap
     }
 
@@ -86,6 +87,7 @@ impl<T> Slot<T> {
     #[inline]
     pub(crate) unsafe fn free(&self, lap: u64) {
         // Release (ring.freed): the value has been read, and may be overwritten.
+        // proof: ring.free
         self.stamp.store(2 * lap + 2, Release);
     }
 }
