@@ -139,6 +139,117 @@ fn statement_ignores_layout_and_nothing_else() {
     assert_ne!(one, statement("match self.word.compare_exchange(a, c, Release, Relaxed) {"));
 }
 
+/// What a line says that stands for nothing in the source.
+const NOT_CODE: &str = "not in the code";
+
+/// Each line of a litmus test in C that is an atomic operation names its tag, or says that it has none.
+#[test]
+fn litmus_tests_name_what_they_are_about() {
+    const OPERATIONS: [&str; 6] = [
+        "atomic_load",
+        "atomic_store",
+        "atomic_exchange",
+        "atomic_compare",
+        "atomic_fetch",
+        "atomic_thread_fence",
+    ];
+    let mut seen = 0;
+    for (file, text) in files("proofs/litmus", &["litmus"]) {
+        for line in text.lines().filter(|line| OPERATIONS.iter().any(|operation| line.contains(operation))) {
+            seen += 1;
+            assert!(line.contains(MARK) || line.contains(NOT_CODE), "{file}: {line}");
+        }
+    }
+    assert!(seen > 150, "found only {seen} operations");
+}
+
+/// The text of a model without its comments, in the same lines.
+fn without_comments(text: &str) -> String {
+    let mut code = String::new();
+    let mut rest = text;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        code += before;
+        let (comment, behind) = comment.split_once("*/").expect("a comment without an end");
+        code.extend(comment.matches('\n'));
+        rest = behind;
+    }
+    code + rest
+}
+
+/// Whether a line of a model sets this variable, or an element of it.
+fn sets(line: &str, variable: &str) -> bool {
+    let part_of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+    line.match_indices(variable).any(|(at, _)| {
+        if line[..at].ends_with(part_of_name) {
+            return false;
+        }
+        let mut behind = &line[at + variable.len()..];
+        if behind.starts_with('[') {
+            let mut depth = 0;
+            let end = behind.find(|letter| {
+                depth += i32::from(letter == '[') - i32::from(letter == ']');
+                depth == 0
+            });
+            behind = end.map_or("", |end| &behind[end + 1..]);
+        }
+        let behind = behind.trim_start();
+        behind.starts_with('=') && !behind.starts_with("==")
+            || behind.starts_with("++")
+            || behind.starts_with("--")
+    })
+}
+
+#[test]
+fn setting_is_told_from_looking() {
+    for line in ["count++", ":: a -> count = 2", "count[q[0]] = 1;", "count [i]", "recount = 1; count-- }"] {
+        assert_eq!(sets(line, "count"), line != "count [i]", "{line}");
+    }
+    for line in ["count == 2", "count[i] == 1", "recount = 1", "count2 = 1", "n = count", "count >= n"] {
+        assert!(!sets(line, "count"), "{line}");
+    }
+}
+
+/// A Spin model names the variables that are words of the source or their bits, in its head (`words: ..`).
+/// Each line that sets one is an atomic operation, and names its tag or says that it has none. That a
+/// thread takes its outcome back is none: its next wait has a new node.
+#[test]
+fn spin_models_name_what_they_are_about() {
+    let models: BTreeMap<String, String> = files("proofs/spin", &["pml"]).into_iter().collect();
+    let named = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.trim().strip_prefix("words: "));
+        lines
+            .flat_map(|words| words.split_whitespace().filter(|word| *word != "*/"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let (mut seen, mut wrong) = (0, String::new());
+    for (file, text) in &models {
+        let code = without_comments(text);
+        let mut words = named(text);
+        assert!(words.iter().all(|word| code.contains(word)), "{file} has not all of {words:?}");
+        for (other, included) in &models {
+            let name = Path::new(other).file_name().unwrap().to_string_lossy();
+            if code.contains(&format!("#include \"{name}\"")) {
+                words.extend(named(included));
+            }
+        }
+        assert!(!words.is_empty(), "{file} has no words");
+        for (line, code) in text.lines().zip(code.lines()) {
+            let declares = ["bit ", "byte "].iter().any(|kind| code.trim_start().starts_with(kind));
+            let taken_back = code.contains("] = 0") && !sets(&code.replace("] = 0", ""), "out");
+            let operates = words.iter().any(|word| sets(code, word) && (word != "out" || !taken_back));
+            if operates && !declares {
+                seen += 1;
+                if !line.contains(MARK) && !line.contains(NOT_CODE) {
+                    wrong += &format!("\n{file}: {line}");
+                }
+            }
+        }
+    }
+    assert!(seen > 100, "found only {seen} operations");
+    assert!(wrong.is_empty(), "operations that name no tag:{wrong}");
+}
+
 /// A litmus test says what it expects, and one of what the code does is expected never to fail, or the code
 /// allows for it.
 #[test]

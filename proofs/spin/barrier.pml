@@ -21,6 +21,7 @@
    16 without an action a thread whose time is up gives up where it could trip the round
    17 an abort breaks such a round                       18 who finds its round tripped for it trips the next
 
+     words: broken aborted sleepers count
      run: -DN=2 -DACTION
      run: -DBREAKERS=0
      run: -DBREAKERS=1 -DWAITERS=2
@@ -74,7 +75,7 @@ inline seal(value) {
 }
 inline next_generation() {
   past = ALL; wpast = ALL; inround = 0;
-  count = 0; broken = 0; aborted = 0; sleepers = 0
+  count = 0; broken = 0; aborted = 0; sleepers = 0  /* proof: barrier.change */
 }
 inline trip() {
   assert(count >= PARTIES && !broken);
@@ -82,7 +83,7 @@ inline trip() {
   seal(TRIPPED);
   j = count - PARTIES;
   next_generation();
-  if :: FAULT == 15 -> count = j :: else fi;
+  if :: FAULT == 15 -> count = j :: else fi;  /* not in the code */
   j = 0
 }
 /* by the last to arrive, or for it */
@@ -94,15 +95,15 @@ inline leave(members) {
   assert(count >= members);
   if
   :: count == members && !aborted && FAULT != 7 -> next_generation()
-  :: else -> broken = 1; count = count - members
+  :: else -> broken = 1; count = count - members  /* proof: barrier.change */
   fi;
   if :: FAULT == 2 -> saw = 0 :: else fi
 }
 /* takes the queue lock to wake sleepers, if `saw`, or leaves that to its holder */
 inline wake_sleepers() {
   if
-  :: atomic { saw && queue_locked -> saw = 0; recheck = 1 }
-  :: atomic { saw && !queue_locked -> saw = 0; queue_locked = 1 } end_section(1)
+  :: atomic { saw && queue_locked -> saw = 0; recheck = 1 }  /* proof: queue.try_delegate */
+  :: atomic { saw && !queue_locked -> saw = 0; queue_locked = 1 } end_section(1)  /* proof: queue.try_lock */
   :: !saw
   fi
 }
@@ -119,13 +120,13 @@ inline end_section(is_due) {
        od;
        i = 0
      }
-  :: d_step { !work && recheck -> recheck = 0; work = (FAULT != 5) }
-  :: atomic { !work && !recheck && queue_locked -> queue_locked = 0 }
+  :: d_step { !work && recheck -> recheck = 0; work = (FAULT != 5) }  /* proof: queue.clear_recheck */
+  :: atomic { !work && !recheck && queue_locked -> queue_locked = 0 }  /* proof: queue.unlock */
      if
      :: d_step { members > 0 && !((wpast >> me) & 1) && FAULT != 6 -> leave(members); members = 0 }
         if
-        :: d_step { saw && queue_locked -> saw = 0; recheck = 1 } break
-        :: d_step { saw && !queue_locked -> saw = 0; queue_locked = 1; work = 1 }
+        :: d_step { saw && queue_locked -> saw = 0; recheck = 1 } break  /* proof: queue.try_delegate */
+        :: d_step { saw && !queue_locked -> saw = 0; queue_locked = 1; work = 1 }  /* proof: queue.try_lock */
         :: else -> break
         fi
      :: else -> members = 0; break
@@ -135,7 +136,7 @@ inline end_section(is_due) {
   :: d_step { some ->
        i = 0;
        do
-       :: i < N && due[i] == me + 1 -> due[i] = 0; out[i] = how[i]; how[i] = 0; i++
+       :: i < N && due[i] == me + 1 -> due[i] = 0; out[i] = how[i]; how[i] = 0; i++  /* proof: waiter.wake, waiter.wake_parked */
        :: i < N && due[i] != me + 1 -> i++
        :: else -> break
        od;
@@ -154,18 +155,18 @@ inline pick() {
 /* queues as a member or as an entrant for as long as there is something to wait for; out[me] is 0 if it gave up, or did not
    queue: then `notnow` */
 inline sleep(as, must) {
-  d_step { !queue_locked -> queue_locked = 1 }
+  d_step { !queue_locked -> queue_locked = 1 }  /* proof: queue.try_lock */
   if
   :: atomic { must || FAULT == 3 -> if :: FAULT != 11 -> sleepers = 1 :: else fi; d_step { member[me] = as; push_back(me) } }  /* proof: barrier.change */
      end_section(0);
      if
-     :: out[me] != 0
+     :: out[me] != 0  /* proof: waiter.outcome */
      :: timed && out[me] == 0 -> passed = 1
      :: over -> goto stop
      fi;
      if
      :: out[me] == 0 ->
-        d_step { !queue_locked -> queue_locked = 1 }
+        d_step { !queue_locked -> queue_locked = 1 }  /* proof: queue.try_lock */
         if
         :: home[me] -> d_step { remove(me) } end_section(0)
         :: else -> end_section(0); 
@@ -185,14 +186,14 @@ proctype T(byte me) {
   :: break
   :: d_step { me < BREAKERS && !aborted && (!OVER || FAULT == 17) ->
        assert(ACTION || broken || count < PARTIES);
-       aborted = 1; saw = sleepers; if :: !broken -> seal(CANCELLED) :: else fi; broken = 1 }
+       aborted = 1; saw = sleepers; if :: !broken -> seal(CANCELLED) :: else fi; broken = 1 }  /* proof: barrier.change */
      wake_sleepers()
   :: me < BREAKERS -> /* reset */
      if
      :: !broken && count == 0
-     :: d_step { !broken && count > 0 && !OVER -> saw = sleepers; seal(CANCELLED); broken = 1 } wake_sleepers()
+     :: d_step { !broken && count > 0 && !OVER -> saw = sleepers; seal(CANCELLED); broken = 1 } wake_sleepers()  /* proof: barrier.change */
      :: d_step { broken && count == 0 -> next_generation() }
-     :: d_step { broken && count > 0 -> aborted = 0 }
+     :: d_step { broken && count > 0 -> aborted = 0 }  /* proof: barrier.change */
      :: d_step { OVER -> help() } wake_sleepers() /* so does an abort first */
      fi
   :: me >= N - WAITERS -> /* wait */
@@ -203,7 +204,7 @@ proctype T(byte me) {
           if
           :: !PAST(me) && broken && FAULT != 14 -> leave(1)
           :: !PAST(me) && OVER && FAULT != 16 -> help()
-          :: !PAST(me) && !broken && (!OVER || FAULT == 16) && FAULT != 14 -> count--
+          :: !PAST(me) && !broken && (!OVER || FAULT == 16) && FAULT != 14 -> count--  /* proof: barrier.change */
           :: else
           fi }
         wake_sleepers();
@@ -219,8 +220,8 @@ proctype T(byte me) {
            :: else -> d_step { out[me] = 0; notnow = 0; passed = 0 }
            fi
         fi
-     :: d_step { (!broken || FAULT == 13) && count < PARTIES - 1 -> count++; present(past); inround = inround | (1 << me) } goto meet
-     :: d_step { (!broken || FAULT == 13) && count == PARTIES - 1 -> count++; present(past); inround = inround | (1 << me) }
+     :: d_step { (!broken || FAULT == 13) && count < PARTIES - 1 -> count++; present(past); inround = inround | (1 << me) } goto meet  /* proof: barrier.arrive */
+     :: d_step { (!broken || FAULT == 13) && count == PARTIES - 1 -> count++; present(past); inround = inround | (1 << me) }  /* proof: barrier.arrive */
         if /* the action, if there is one */
         :: d_step { (!PAST(me) || FAULT == 18) && !broken -> help() } wake_sleepers(); done(TRIPPED) /* proof: barrier.tell */
         :: d_step { PAST(me) && FAULT != 18 -> assert(!ACTION) } done(TRIPPED) /* it was done for this thread */

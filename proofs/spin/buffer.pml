@@ -21,6 +21,7 @@
    17 a turn is handed before there is something        18 a claim does not see KEPT
    19 a batch takes what is kept, too
 
+     words: head tail closed waiting stamp kept handed guard out
      run: -DN=2
      run: -DN=2 -DCAP=2 -DBATCH=2 -DTIMED=1 -DCLOSES=1
      run: -DTIMED=0 -DCLOSES=0
@@ -102,35 +103,35 @@ inline settle(side, due) {
   if
   :: d_step { UNLOCKED(side) && due == WAKE_UP && handed[side] && FAULT != 16 -> i = 0 }
   :: atomic { UNLOCKED(side) && !(due == WAKE_UP && handed[side] && FAULT != 16) ->
-       guard[side] = 1;
+       guard[side] = 1;  /* proof: queue.try_lock */
        if
        :: ql[side] > 0 && STARVES -> keep = 1
        :: keep = 0
        fi;
-       kept[side] = (keep || (kept[side] && FAULT == 14)); stays = 0 }
+       kept[side] = (keep || (kept[side] && FAULT == 14)); stays = 0 }  /* proof: ring.exchange */
      if
      :: d_step { ql[side] == 0 || (FAULT == 17 && keep) -> i = 0 }
      :: d_step { ql[side] > 0 && !(FAULT == 17 && keep) && side == GET ->
-          if :: !EMPTY || closed :: else -> waiting[GET] = 1; stays = 1 fi }
+          if :: !EMPTY || closed :: else -> waiting[GET] = 1; stays = 1 fi }  /* proof: ring.exchange */
      :: d_step { ql[side] > 0 && !(FAULT == 17 && keep) && side == PUT -> seen = head }
-        d_step { if :: head == seen && FULL && !closed -> waiting[PUT] = 1; stays = 1 :: else fi; seen = 0 }
+        d_step { if :: head == seen && FULL && !closed -> waiting[PUT] = 1; stays = 1 :: else fi; seen = 0 }  /* proof: ring.exchange */
      fi;
      d_step {
-       if :: due == TURN -> handed[side] = 0 :: else fi;
+       if :: due == TURN -> handed[side] = 0 :: else fi;  /* proof: queue.unlock */
        if
        :: ql[side] > 0 && !stays && !(FAULT == 15 && due == TURN) ->
             first = 1 + q[(side) * N]; remove_at(side);
-            if :: keep -> assert(!handed[side]); handed[side] = 1; mine[first - 1] = 1 :: else fi
+            if :: keep -> assert(!handed[side]); handed[side] = 1; mine[first - 1] = 1 :: else fi  /* proof: queue.unlock */
        :: else
        fi;
-       keep = 0; stays = 0; guard[side] = 0 }
-     d_step { if :: first > 0 -> out[first - 1] = 1; first = 0 :: else fi }
+       keep = 0; stays = 0; guard[side] = 0 }  /* proof: queue.unlock */
+     d_step { if :: first > 0 -> out[first - 1] = 1; first = 0 :: else fi }  /* proof: waiter.wake, waiter.wake_parked */
   fi
 }
 inline wake_one(side) {
   if
   :: d_step { UNLOCKED(side) && ql[side] > 0 && !kept[side] && !handed[side] -> first = q[(side) * N]; remove_at(side) }
-     d_step { out[first] = 1; first = 0 }
+     d_step { out[first] = 1; first = 0 }  /* proof: queue.try_lock, queue.unlock, waiter.wake, waiter.wake_parked */
   :: UNLOCKED(side) && ql[side] == 0 && !kept[side] && !handed[side]
   :: UNLOCKED(side) && handed[side] && FAULT != 16
   :: UNLOCKED(side) && (!handed[side] || FAULT == 16) && ((ql[side] > 0 && STARVES) || kept[side]) -> settle(side, WAKE_UP)
@@ -140,7 +141,7 @@ inline wake_all(side) {
   d_step {
     UNLOCKED(side) ->
     do
-    :: ql[side] > 0 -> first = q[(side) * N]; remove_at(side); out[first] = 1; first = 0
+    :: ql[side] > 0 -> first = q[(side) * N]; remove_at(side); out[first] = 1; first = 0  /* proof: waiter.wake, waiter.wake_parked */
          if :: FAULT == 6 -> break :: else fi
     :: else -> break
     od }
@@ -148,7 +149,7 @@ inline wake_all(side) {
 /* the claim of k places or items, from `at` */
 inline claim(side, cursor) {
   at = (cursor + k - 1) % M; cursor = (cursor + k) % M; done = 1;
-  owes = waiting[1 - side] && FAULT != 2; waiting[1 - side] = 0; kept[side] = kept[side] && !turn
+  owes = waiting[1 - side] && FAULT != 2; waiting[1 - side] = 0; kept[side] = kept[side] && !turn  /* proof: ring.exchange */
 }
 /* one attempt: `done` is 1 if it has claimed, 2 if it is closed */
 inline attempt() {
@@ -156,7 +157,7 @@ inline attempt() {
   :: d_step { s == PUT && closed -> done = 2 }
   :: d_step { REFUSED -> done = (s == GET && EMPTY && closed -> 2 : 0) }
   :: d_step { s == PUT && !closed && !REFUSED && n == 1 && (FREE(tail) || (FAULT == 9 && !FULL)) -> k = 1; claim(PUT, tail) }  /* proof: ring.exchange, ring.load */
-  :: d_step { s == PUT && !closed && !REFUSED && n > 1 && FREE(tail) -> k = 1;
+  :: d_step { s == PUT && !closed && !REFUSED && n > 1 && FREE(tail) -> k = 1;  /* proof: ring.is_free */
        do :: k < n && k < CAP && k + BESIDE_KEPT < THERE(PUT) && FREE((tail + k) % M) -> k++ :: else -> break od;
        claim(PUT, tail) }
   :: d_step { s == PUT && !closed && FULL -> done = 0 }
@@ -170,15 +171,15 @@ inline attempt() {
   :: s == PUT && k > 0 ->
      atomic { (FREE(at) || FAULT == 9) -> assert(!value[at % CAP]);
        if
-       :: FAULT == 8 -> stamp[at % CAP] = (stamp[at % CAP] + 1) % 4; i = 1
+       :: FAULT == 8 -> stamp[at % CAP] = (stamp[at % CAP] + 1) % 4; i = 1  /* not in the code */
        :: else -> d_step { value[at % CAP] = 1; stamp[at % CAP] = (stamp[at % CAP] + 1) % 4 }  /* proof: ring.write */
        fi }
      d_step { if :: FAULT == 8 -> value[at % CAP] = 1; i = 0 :: else fi; k--; at = (k > 0 -> (at + M - 1) % M : 0) }
   :: s == GET && k > 0 ->
      atomic { (PUBLISHED(at) || FAULT == 11) -> assert(value[at % CAP]);
        if
-       :: FAULT == 7 -> stamp[at % CAP] = (stamp[at % CAP] + 1) % 4; i = 1
-       :: else -> d_step { value[at % CAP] = 0; stamp[at % CAP] = (stamp[at % CAP] + 1) % 4 }
+       :: FAULT == 7 -> stamp[at % CAP] = (stamp[at % CAP] + 1) % 4; i = 1  /* not in the code */
+       :: else -> d_step { value[at % CAP] = 0; stamp[at % CAP] = (stamp[at % CAP] + 1) % 4 }  /* proof: ring.free */
        fi }
      d_step { if :: FAULT == 7 -> value[at % CAP] = 0; i = 0 :: else fi; k--; at = (k > 0 -> (at + M - 1) % M : 0) }
   :: k == 0 -> break
@@ -189,7 +190,7 @@ proctype T(byte me) {
   bit s, timed, woken, again, owes, late, turn, keep, stays;
   do
   :: break
-  :: d_step { !closed && (CLOSES > me) -> closed = 1 }
+  :: d_step { !closed && (CLOSES > me) -> closed = 1 }  /* proof: ring.exchange */
      if :: FAULT != 6 -> wake_all(PUT) :: else fi;
      wake_all(GET)
   :: atomic {
@@ -207,17 +208,17 @@ proctype T(byte me) {
         :: d_step { UNLOCKED(s) && GOES_ON(s) && !KEPT(s) -> again = again }
         :: d_step { s == GET && UNLOCKED(GET) && GOES_ON(GET) && KEPT(GET) -> push(GET) }
         :: d_step { s == GET && UNLOCKED(GET) && !GOES_ON(GET) && FAULT != 10 -> waiting[GET] = 1; push(GET) }  /* proof: ring.exchange */
-        :: d_step { s == GET && !GOES_ON(GET) && FAULT == 10 -> waiting[GET] = 1 } d_step { UNLOCKED(GET) -> push(GET) }
-        :: d_step { s == PUT && UNLOCKED(PUT) && (!GOES_ON(PUT) || KEPT(PUT)) -> guard[PUT] = 1; seen = head }
+        :: d_step { s == GET && !GOES_ON(GET) && FAULT == 10 -> waiting[GET] = 1 } d_step { UNLOCKED(GET) -> push(GET) }  /* not in the code */
+        :: d_step { s == PUT && UNLOCKED(PUT) && (!GOES_ON(PUT) || KEPT(PUT)) -> guard[PUT] = 1; seen = head }  /* proof: queue.try_lock */
            if
-           :: d_step { head == seen && (FULL || FAULT == 13) && (!closed || FAULT == 12) -> waiting[PUT] = 1; push(PUT); guard[PUT] = 0; seen = 0 }
+           :: d_step { head == seen && (FULL || FAULT == 13) && (!closed || FAULT == 12) -> waiting[PUT] = 1; push(PUT); guard[PUT] = 0; seen = 0 }  /* proof: ring.exchange, queue.unlock */
            :: d_step { !(head == seen && (FULL || FAULT == 13) && (!closed || FAULT == 12)) ->
-                if :: KEPT(PUT) -> push(PUT) :: else fi; guard[PUT] = 0; seen = 0 }
+                if :: KEPT(PUT) -> push(PUT) :: else fi; guard[PUT] = 0; seen = 0 }  /* proof: queue.unlock */
            fi
         fi;
         if
         :: asleep[me] == 0
-        :: d_step { asleep[me] > 0 && out[me] ->
+        :: d_step { asleep[me] > 0 && out[me] ->  /* proof: waiter.outcome */
              out[me] = 0; asleep[me] = 0; woken = 1; again = 1; turn = mine[me]; mine[me] = 0 }
         :: d_step { asleep[me] > 0 && timed && !out[me] && UNLOCKED(s) ->
              i = 0; asleep[me] = 0; late = 1;
@@ -239,10 +240,10 @@ proctype T(byte me) {
      :: !turn && woken && FAULT != 3 && !over && ql[s] > 0 -> /* hands on: announces, or wakes */
         if
         :: d_step { GOES_ON(s) -> again = 0 } if :: FAULT != 4 -> wake_one(s) :: else fi
-        :: d_step { s == GET && !GOES_ON(GET) -> waiting[GET] = 1 }
+        :: d_step { s == GET && !GOES_ON(GET) -> waiting[GET] = 1 }  /* proof: ring.exchange */
         :: d_step { s == PUT && !GOES_ON(PUT) -> seen = head }
            if
-           :: d_step { head == seen && FULL -> waiting[PUT] = 1; seen = 0 }
+           :: d_step { head == seen && FULL -> waiting[PUT] = 1; seen = 0 }  /* proof: ring.exchange */
            :: d_step { !(head == seen && FULL) -> seen = 0 } if :: FAULT != 4 -> wake_one(s) :: else fi
            fi
         fi

@@ -13,6 +13,7 @@
     8 a waiter that times out stays in the queue          9 the second of two that are moved is forgotten
    10 who is woken because the mutex is free takes it to be granted
 
+     words: cqueue_locked chad
      run: -DN=2
      run: -DSPURIOUS=0
      find 1 2 3 4 5 6 7 8 9 10: -DSPURIOUS=0 */
@@ -28,23 +29,23 @@ byte c[N], cl;
 bit ready, over;
 bit notified[N];
 
-inline c_release() { cqueue_locked = 0; chad = (cl > 0) }
+inline c_release() { cqueue_locked = 0; chad = (cl > 0) }  /* proof: queue.unlock */
 inline c_take_at() {
   do :: i + 1 < cl -> c[i] = c[i + 1]; i++ :: else -> break od;
   cl--; c[cl] = 0; i = 0
 }
 inline unlock() {
   if
-  :: atomic { queue_locked -> holders--; recheck = 1 }                  /* fairly */
-  :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1; fair = 1 } unlock_and_wake()
-  :: atomic { queue_locked || ql == 0 || designated -> holders--; locked = 0; invariants() }
-  :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1 } unlock_and_wake()
+  :: atomic { queue_locked -> holders--; recheck = 1 }  /* fairly; proof: queue.try_delegate */
+  :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1; fair = 1 } unlock_and_wake()  /* proof: queue.try_lock */
+  :: atomic { queue_locked || ql == 0 || designated -> holders--; locked = 0; invariants() }  /* proof: mutex.unlock, mutex.unlock_fair */
+  :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1 } unlock_and_wake()  /* proof: queue.try_lock */
   fi
 }
 inline notify() {
   if
-  :: !chad
-  :: d_step { chad && !cqueue_locked -> cqueue_locked = 1 }
+  :: !chad  /* proof: queue.load */
+  :: d_step { chad && !cqueue_locked -> cqueue_locked = 1 }  /* proof: queue.try_lock */
      if
      :: d_step { cl > 0 -> d0 = c[0]; i = 0; c_take_at(); home[d0] = (FAULT == 7); notified[d0] = 1 }
         if /* all */
@@ -55,12 +56,12 @@ inline notify() {
      fi;
      d_step { c_release() }
      do
-     :: d_step { d0 != NONE -> out[d0] = BARGE; d0 = d1; d1 = NONE }
-     :: d_step { d0 != NONE && !queue_locked -> queue_locked = 1;
+     :: d_step { d0 != NONE -> out[d0] = BARGE; d0 = d1; d1 = NONE }  /* proof: waiter.wake, waiter.wake_parked */
+     :: d_step { d0 != NONE && !queue_locked -> queue_locked = 1;  /* proof: queue.try_lock */
           q[ql] = d0; ql++; d0 = NONE;
           if :: d1 != NONE && FAULT != 9 -> q[ql] = d1; ql++ :: else fi; d1 = NONE }
         if
-        :: FAULT == 2 -> d_step { queue_locked = 0; if :: ql > 0 -> stamped[q[0]] = 1 :: else fi }
+        :: FAULT == 2 -> d_step { queue_locked = 0; if :: ql > 0 -> stamped[q[0]] = 1 :: else fi }  /* not in the code */
         :: else -> unlock_and_wake()
         fi
      :: else -> break
@@ -78,12 +79,12 @@ proctype T(byte me) {
   :: if :: waits = 0 :: waits = 1 fi;
 slow:
     if
-    :: atomic { !locked -> if :: woken -> designated = 0 :: else fi; locked = 1; clear(me) } goto in
-    :: atomic { locked && !queue_locked -> queue_locked = 1; spent_w = 1;
+    :: atomic { !locked -> if :: woken -> designated = 0 :: else fi; locked = 1; clear(me) } goto in  /* proof: mutex.lock */
+    :: atomic { locked && !queue_locked -> queue_locked = 1; spent_w = 1;  /* proof: queue.try_lock */
          d_step { if :: woken -> push_front(me) :: else -> push_back(me) fi } }
     fi;
     unlock_and_wake();
-    out[me] != 0;
+    out[me] != 0;  /* proof: waiter.outcome */
     if
     :: d_step { out[me] == HANDOFF -> clear(me) } goto in
     :: d_step { out[me] == WOKEN -> woken = 1; out[me] = 0 } goto slow
@@ -100,15 +101,15 @@ in: atomic { holders++; assert(holders == 1 && locked) }
     :: waits && !ready && !late ->
        notified[me] = 0;
        if :: FAULT == 4 -> unlock() :: else fi;
-       d_step { !cqueue_locked -> cqueue_locked = 1; c[cl] = me; cl++; home[me] = 1; out[me] = 0 }
-       d_step { c_release(); if :: FAULT == 6 -> chad = 0 :: else fi }
+       d_step { !cqueue_locked -> cqueue_locked = 1; c[cl] = me; cl++; home[me] = 1; out[me] = 0 }  /* proof: queue.try_lock */
+       d_step { c_release(); if :: FAULT == 6 -> chad = 0 :: else fi }  /* proof: queue.unlock */
        if :: FAULT != 4 -> unlock() :: else fi;
        if :: timed = 0 :: timed = 1 fi;
        if
-       :: out[me] != 0
+       :: out[me] != 0  /* proof: waiter.outcome */
        :: over -> goto stop
        :: timed && out[me] == 0 ->
-          d_step { !cqueue_locked -> cqueue_locked = 1 }
+          d_step { !cqueue_locked -> cqueue_locked = 1 }  /* proof: queue.try_lock */
           if
           :: d_step { home[me] ->
                i = 0;

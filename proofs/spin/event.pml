@@ -17,6 +17,7 @@
    13 a count of 0 is counted up                         14 a set releases the first alone
    15 a section under the queue lock releases all without a set
 
+     words: set count
      run: -DKIND=1
      run: -DKIND=2
      run: -DKIND=3
@@ -38,7 +39,7 @@ inline wake() {
   :: d_step { some ->
        i = 0;
        do
-       :: i < N && due[i] == me + 1 -> due[i] = 0; out[i] = HANDOFF; i++
+       :: i < N && due[i] == me + 1 -> due[i] = 0; out[i] = HANDOFF; i++  /* proof: waiter.wake, waiter.wake_parked */
        :: i < N && due[i] != me + 1 -> i++
        :: else -> break
        od;
@@ -62,7 +63,7 @@ inline release_all(bits) {
        i = 0 }
   :: atomic { !work && recheck -> recheck = 0; work = (FAULT != 1 && !(FAULT == 7 && !set)) }  /* proof: queue.clear_recheck */
   :: atomic { !work && !recheck -> queue_locked = 0;                              /* proof: queue.unlock */
-       d_step { if :: bits -> owe(); set = (FAULT != 5); opened = 1 :: else fi };
+       d_step { if :: bits -> owe(); set = (FAULT != 5); opened = 1 :: else fi };  /* proof: queue.unlock */
        assert(ql == 0 || !set || FAULT == 14) }                                    /* invariant 1 */
      break
   od;
@@ -79,14 +80,14 @@ inline set_signal() {
   if
   :: d_step { (!queue_locked || FAULT == 9) && (ql == 0 || FAULT == 9) -> credit = credit + !set; set = 1 }  /* proof: event.set_unless_waited_for */
   :: atomic { !queue_locked && ql > 0 && FAULT != 9 -> queue_locked = 1 }           /* proof: queue.try_lock */
-     d_step { take_first(); credit++; if :: FAULT == 8 -> set = 1 :: else fi; queue_locked = 0 }
+     d_step { take_first(); credit++; if :: FAULT == 8 -> set = 1 :: else fi; queue_locked = 0 }  /* proof: queue.unlock */
      wake()
   fi
 }
 /* the end of a section of a thread that queues or leaves */
 inline end_section() {
   if
-  :: KIND == 2 -> queue_locked = 0
+  :: KIND == 2 -> queue_locked = 0  /* proof: queue.unlock */
   :: else -> release_all(0)
   fi
 }
@@ -96,16 +97,16 @@ inline wait_slow() {
   :: atomic { set && FAULT != 3 && KIND != 2 -> result = 1 }                       /* proof: queue.load_acquire */
   :: d_step { set && FAULT != 3 && KIND == 2 -> set = 0; credit--; result = 1 }    /* proof: event.take */
   :: timed -> result = 0
-  :: atomic { (!set || FAULT == 3) && !queue_locked -> queue_locked = 1; d_step { push_back(me) } }
+  :: atomic { (!set || FAULT == 3) && !queue_locked -> queue_locked = 1; d_step { push_back(me) } }  /* proof: queue.try_lock */
      end_section();
      if
      :: out[me] != 0 -> assert(KIND == 2 || hit[me]); result = 1                                               /* proof: waiter.outcome */
      :: timed && out[me] == 0 ->
-        d_step { !queue_locked -> queue_locked = 1; if :: home[me] -> remove(me); left = 1 :: else fi }
+        d_step { !queue_locked -> queue_locked = 1; if :: home[me] -> remove(me); left = 1 :: else fi }  /* proof: queue.try_lock */
         if
         :: left -> left = 0;
            if
-           :: FAULT == 4 -> d_step { queue_locked = 0; recheck = 0 }
+           :: FAULT == 4 -> d_step { queue_locked = 0; recheck = 0 }  /* not in the code */
            :: else -> end_section()
            fi;
            assert(!owed[me]);

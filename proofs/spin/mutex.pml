@@ -33,11 +33,11 @@ slow:
     if
     :: out[me] != 0  /* proof: waiter.outcome */
     :: timed && out[me] == 0 -> passed = 1;
-       atomic { !queue_locked -> queue_locked = 1; seen_l = locked }
+       atomic { !queue_locked -> queue_locked = 1; seen_l = locked }  /* proof: queue.try_lock */
        if
        :: home[me] -> d_step { remove(me) }
           if
-          :: FAULT == 1 -> d_step { queue_locked = 0; seen_l = 0 }
+          :: FAULT == 1 -> d_step { queue_locked = 0; seen_l = 0 }  /* not in the code */
           :: else -> unlock_and_wake()
           fi;
           d_step { clear(me); timed = 0 }
@@ -58,13 +58,13 @@ in:
     :: /* unlock_fair */
        if
        :: atomic { queue_locked -> holders--; recheck = 1; if :: FAULT == 11 -> locked = 0 :: else fi }  /* proof: queue.try_delegate */
-       :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1; fair = 1 } unlock_and_wake()
+       :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1; fair = 1 } unlock_and_wake()  /* proof: queue.try_lock */
        :: atomic { !queue_locked && ql == 0 -> holders--; locked = 0 }  /* proof: mutex.unlock_fair */
        fi
     :: /* unlock; with a waker on its way, looking after the first is a choice */
        if
        :: atomic { (queue_locked || ql == 0 || designated || FAULT == 12) -> holders--; locked = 0; invariants() }  /* proof: mutex.unlock */
-       :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1 } unlock_and_wake()
+       :: atomic { !queue_locked && ql > 0 -> holders--; queue_locked = 1; spent_l = 1 } unlock_and_wake()  /* proof: queue.try_lock */
        fi
     fi;
 next: skip

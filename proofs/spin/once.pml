@@ -15,6 +15,7 @@
     7 a handed right leaves the stage new                 8 a poisoned one wakes those alone that mind
     9 success wakes the first alone                      10 a woken thread that ignores poison takes it that it is done
 
+     words: stage guard out
      run:
      find 1 2 3 4 5 6 7 8 9 10: */
 #ifndef N
@@ -52,7 +53,7 @@ inline remove_at() {
 inline finish() {
   if
   :: d_step { ql == 0 && (!guard || FAULT == 4) -> running--; stage = end }  /* proof: once.end */
-  :: d_step { ql > 0 && !guard -> guard = 1;
+  :: d_step { ql > 0 && !guard -> guard = 1;  /* proof: queue.try_lock */
        i = 0;
        do /* the first that wants to initialise */
        :: i < ql && !(runs[q[i]] || FAULT == 6) -> i++
@@ -60,16 +61,16 @@ inline finish() {
        od;
        first = N;
        if
-       :: end == NEW && i < ql && FAULT != 1 -> first = q[i]; remove_at(); if :: FAULT == 7 -> stage = NEW :: else fi
+       :: end == NEW && i < ql && FAULT != 1 -> first = q[i]; remove_at(); if :: FAULT == 7 -> stage = NEW :: else fi  /* not in the code */
        :: else
        fi;
        i = 0 }
      if
-     :: d_step { first < N -> running--; guard = 0 } d_step { out[first] = HANDED; first = 0 }
+     :: d_step { first < N -> running--; guard = 0 } d_step { out[first] = HANDED; first = 0 }  /* proof: queue.unlock, waiter.wake, waiter.wake_parked */
      :: first == N ->
         d_step {
           first = 0;
-          running--; stage = end;
+          running--; stage = end;  /* proof: queue.unlock */
           if
           :: end == NEW -> got = 0
           :: end == DONE -> got = (FAULT == 9 -> 1 : ql)
@@ -79,11 +80,11 @@ inline finish() {
           :: got > 0 -> first = q[0]; i = 0; remove_at(); got--;
                if
                :: FAULT == 8 && forced[first] && end == POISONED
-               :: else -> out[first] = (end == DONE -> COMPLETED : BROKEN)
+               :: else -> out[first] = (end == DONE -> COMPLETED : BROKEN)  /* proof: waiter.wake, waiter.wake_parked */
                fi
           :: else -> break
           od;
-          first = 0; guard = 0 }
+          first = 0; guard = 0 }  /* proof: queue.unlock */
      fi
   fi
 }
@@ -92,28 +93,28 @@ proctype T(byte me) {
   bit timed, late;
   do
   :: break
-  :: d_step { inside == 0 && (stage == DONE || stage == POISONED) -> stage = NEW }
+  :: d_step { inside == 0 && (stage == DONE || stage == POISONED) -> stage = NEW }  /* not in the code */
   :: atomic { inside++;
        if :: runs[me] = 0 :: runs[me] = 1 fi;
        if :: forced[me] = 0 :: forced[me] = 1 fi;
        if :: timed = 0 :: TIMED > me -> timed = 1 fi }
      do
-     :: stage == DONE -> break
+     :: stage == DONE -> break  /* proof: queue.load_acquire */
      :: stage == POISONED && !forced[me] -> break
      :: d_step { !late && ((stage == NEW && runs[me]) || (stage == POISONED && runs[me] && forced[me])) ->
-          stage = RUNNING; running++; assert(running == 1) } goto init_
+          stage = RUNNING; running++; assert(running == 1) } goto init_  /* proof: once.begin */
      :: timed && (WAITS(runs[me], forced[me]) || late) -> break
      :: over -> break
-     :: d_step { !late && (WAITS(runs[me], forced[me]) || FAULT == 5) && !guard -> guard = (FAULT == 4);
+     :: d_step { !late && (WAITS(runs[me], forced[me]) || FAULT == 5) && !guard -> guard = (FAULT == 4);  /* proof: queue.try_lock, queue.unlock */
           if :: FAULT != 4 -> q[ql] = me; ql++; out[me] = 0; asleep[me] = 1 :: else fi }
         if
-        :: FAULT == 4 -> d_step { q[ql] = me; ql++; out[me] = 0; asleep[me] = 1; guard = 0 }
+        :: FAULT == 4 -> d_step { q[ql] = me; ql++; out[me] = 0; asleep[me] = 1; guard = 0 }  /* not in the code */
         :: else
         fi;
         if
-        :: out[me] > 0
+        :: out[me] > 0  /* proof: waiter.outcome */
         :: timed && out[me] == 0 ->
-           d_step { !guard -> asleep[me] = 0; i = 0;
+           d_step { !guard -> asleep[me] = 0; i = 0;  /* proof: queue.try_lock, queue.unlock */
              do :: i < ql && q[i] != me -> i++ :: else -> break od;
              if :: i < ql -> remove_at(); late = 1 :: else -> i = 0 fi }
            if

@@ -3,7 +3,8 @@
 
    What is one step here: an exchange that succeeds (those that fail decide anew and change nothing), a load that is acted
    on without an exchange, the store of an outcome. All memory is sequentially consistent: orderings are for the litmus tests
-   and for loom. The list is changed between the step that takes the queue lock and the one that gives it back. */
+   and for loom. The list is changed between the step that takes the queue lock and the one that gives it back.
+   words: queue_locked recheck out */
 #ifndef N
 #define N 3
 #endif

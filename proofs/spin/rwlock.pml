@@ -21,6 +21,7 @@
    16 the last counted reader leaves the writer to readers in slots without looking for them
    17 it looks for them before it leaves
 
+     words: readers writer writer_waiting draining queued designated upgradable bias slots
      run: -DN=2 -DAGAIN=3 -DTRIES=3 -DUPGRADES=3
      run: -DREADS=3 -DWRITES=4 -DTIMED=4
      run: -DREADS=1 -DAGAIN=2 -DWRITES=4 -DTIMED=4
@@ -88,16 +89,16 @@ byte inside_w, inside_r;
 
 inline change() {
   if
-  :: kind == END_WRITE -> writer = (FAULT == 10 && draining); draining = 0
-  :: kind == END_UPGRADABLE -> upgradable = 0
-  :: kind == TO_UPGRADABLE -> writer = 0; draining = 0; upgradable = (FAULT != 9)
-  :: kind == TO_READ -> writer = 0; readers++
-  :: kind == UNCOUNT -> readers--
-  :: kind == NO_DESIGNATED -> designated = (FAULT == 5)
-  :: kind == NO_DRAINING -> draining = (FAULT == 12)
+  :: kind == END_WRITE -> writer = (FAULT == 10 && draining); draining = 0  /* proof: rwlock.change, rwlock.decide */
+  :: kind == END_UPGRADABLE -> upgradable = 0  /* proof: rwlock.change, rwlock.decide */
+  :: kind == TO_UPGRADABLE -> writer = 0; draining = 0; upgradable = (FAULT != 9)  /* proof: rwlock.change, rwlock.decide */
+  :: kind == TO_READ -> writer = 0; readers++  /* proof: rwlock.change, rwlock.decide */
+  :: kind == UNCOUNT -> readers--  /* proof: rwlock.change, rwlock.decide */
+  :: kind == NO_DESIGNATED -> designated = (FAULT == 5)  /* proof: rwlock.change, rwlock.decide */
+  :: kind == NO_DRAINING -> draining = (FAULT == 12)  /* proof: rwlock.change, rwlock.decide */
   :: kind == PUBLISH ->
-       if :: woken && want == R_WRITE -> writer_waiting = 1 :: else fi;
-       if :: woken || writer -> designated = 0 :: else fi
+       if :: woken && want == R_WRITE -> writer_waiting = 1 :: else fi;  /* proof: rwlock.decide */
+       if :: woken || writer -> designated = 0 :: else fi  /* proof: rwlock.decide */
   :: else
   fi;
   kind = NOTHING
@@ -196,12 +197,12 @@ inline decide() {
   od;
   if :: i < ql -> queued2 = 1 :: else fi;
   /* the next state */
-  readers = readers + rd; queued = queued2; writer_waiting = writer_waiting2;
+  readers = readers + rd; queued = queued2; writer_waiting = writer_waiting2;  /* proof: rwlock.decide */
   if
-  :: one != NONE && role[one] == R_DRAIN -> draining = 0; bias = 0
-  :: one != NONE && role[one] != R_DRAIN && oout == WOKEN -> designated = 1
-  :: one != NONE && role[one] == R_UPGRADABLE && oout == HANDOFF -> upgradable = 1
-  :: one != NONE && role[one] == R_WRITE && oout == HANDOFF -> writer = 1; draining = ((readers > 0 || bias) && FAULT != 11)
+  :: one != NONE && role[one] == R_DRAIN -> draining = 0; bias = 0  /* proof: rwlock.decide */
+  :: one != NONE && role[one] != R_DRAIN && oout == WOKEN -> designated = 1  /* proof: rwlock.decide */
+  :: one != NONE && role[one] == R_UPGRADABLE && oout == HANDOFF -> upgradable = 1  /* proof: rwlock.decide */
+  :: one != NONE && role[one] == R_WRITE && oout == HANDOFF -> writer = 1; draining = ((readers > 0 || bias) && FAULT != 11)  /* proof: rwlock.decide */
   :: else
   fi;
   /* out of the queue */
@@ -232,14 +233,14 @@ inline unlock_and_wake() {
   if :: star = 0 :: star = 1 fi;  /* proof: rwlock.decide */
   d_step { decide() }
   do
-  :: atomic { recheck -> recheck = 0; if :: FAULT != 4 -> if :: star = 0 :: star = 1 fi; d_step { decide() } :: else fi }
-  :: d_step { !recheck || FAULT == 3 -> if :: ql > 0 -> stamped[q[0]] = 1 :: else fi; queue_locked = 0; invariants() } break
+  :: atomic { recheck -> recheck = 0; if :: FAULT != 4 -> if :: star = 0 :: star = 1 fi; d_step { decide() } :: else fi }  /* proof: queue.clear_recheck */
+  :: d_step { !recheck || FAULT == 3 -> if :: ql > 0 -> stamped[q[0]] = 1 :: else fi; queue_locked = 0; invariants() } break  /* proof: queue.unlock */
   od;
   if
   :: d_step { some ->
        i = 0;
        do
-       :: i < N && due[i] == me + 1 -> due[i] = 0; out[i] = how[i]; how[i] = 0; i++
+       :: i < N && due[i] == me + 1 -> due[i] = 0; out[i] = how[i]; how[i] = 0; i++  /* proof: waiter.wake, waiter.wake_parked */
        :: i < N && due[i] != me + 1 -> i++
        :: else -> break
        od;
@@ -249,8 +250,8 @@ inline unlock_and_wake() {
 }
 inline look_after_queue() {
   if
-  :: d_step { queue_locked -> recheck = 1 }
-  :: d_step { !queue_locked -> queue_locked = 1 } unlock_and_wake()
+  :: d_step { queue_locked -> recheck = 1 }  /* proof: queue.try_delegate */
+  :: d_step { !queue_locked -> queue_locked = 1 } unlock_and_wake()  /* proof: queue.try_lock */
   fi
 }
 /* `change` of the code, with the change in kind */
@@ -258,15 +259,15 @@ inline look_after_queue() {
 inline leave_by() {
   if
   :: d_step { !queued || (designated && !drains_on && kind != NO_DESIGNATED) -> change() }  /* proof: rwlock.change */
-  :: d_step { queued && !queue_locked && (!designated || drains_on || kind == NO_DESIGNATED) -> queue_locked = 1 } unlock_and_wake()
+  :: d_step { queued && !queue_locked && (!designated || drains_on || kind == NO_DESIGNATED) -> queue_locked = 1 } unlock_and_wake()  /* proof: queue.try_lock */
   :: d_step { queued && queue_locked && (!designated || drains_on || kind == NO_DESIGNATED) -> change() } look_after_queue()
-  :: d_step { queued && !queue_locked && designated && !drains_on && kind != NO_DESIGNATED -> queue_locked = 1; cause = TURN } unlock_and_wake()
+  :: d_step { queued && !queue_locked && designated && !drains_on && kind != NO_DESIGNATED -> queue_locked = 1; cause = TURN } unlock_and_wake()  /* proof: queue.try_lock */
   :: d_step { queued && queue_locked && designated && !drains_on && kind != NO_DESIGNATED -> change() } look_after_queue()
   fi
 }
 inline leave_fairly() {
   if
-  :: d_step { !queue_locked -> queue_locked = 1; cause = FAIR } unlock_and_wake()
+  :: d_step { !queue_locked -> queue_locked = 1; cause = FAIR } unlock_and_wake()  /* proof: queue.try_lock */
   :: d_step { !queued -> change() }
   fi
 }
@@ -285,13 +286,13 @@ inline uncount() {
   :: else
   fi;
   if
-  :: d_step { readers == 1 && queued && is_draining && FAULT != 6 -> readers-- }
+  :: d_step { readers == 1 && queued && is_draining && FAULT != 6 -> readers-- }  /* proof: rwlock.uncount */
      if :: bias && FAULT != 16 && FAULT != 17 -> scan() :: else -> found = (found || FAULT == 16) fi;  /* proof: rwlock.left */
      if
      :: d_step { found -> found = 0 }
      :: !found -> look_after_queue()
      fi
-  :: d_step { readers == 1 && queued && !is_draining && !(taken || designated) && FAULT != 6 -> readers-- } look_after_queue()
+  :: d_step { readers == 1 && queued && !is_draining && !(taken || designated) && FAULT != 6 -> readers-- } look_after_queue()  /* proof: rwlock.uncount */
   :: d_step { !(readers == 1 && queued && (is_draining || !(taken || designated))) || FAULT == 6 -> readers--; found = 0 }  /* proof: rwlock.uncount */
   fi
 }
@@ -330,17 +331,17 @@ acquire:
 again:
   if
   :: d_step { as == R_READ && !writer && !(writer_waiting && !woken) -> readers++; if :: woken && FAULT != 7 -> designated = 0 :: else fi }  /* proof: rwlock.acquire, rwlock.try_acquire */
-  :: d_step { as == R_AGAIN && !written -> readers++; if :: woken -> designated = 0 :: else fi }
-  :: d_step { as == R_UPGRADABLE && !taken && !(writer_waiting && !woken) -> upgradable = 1; if :: woken -> designated = 0 :: else fi }
+  :: d_step { as == R_AGAIN && !written -> readers++; if :: woken -> designated = 0 :: else fi }  /* proof: rwlock.acquire, rwlock.try_acquire */
+  :: d_step { as == R_UPGRADABLE && !taken && !(writer_waiting && !woken) -> upgradable = 1; if :: woken -> designated = 0 :: else fi }  /* proof: rwlock.acquire, rwlock.try_acquire */
   :: d_step { as == R_WRITE && !taken && !(!woken && readers > 0 && (queued || designated)) ->
-       writer = 1; draining = (readers > 0 || bias); if :: woken -> designated = 0 :: else fi }
+       writer = 1; draining = (readers > 0 || bias); if :: woken -> designated = 0 :: else fi }  /* proof: rwlock.acquire */
   :: timed -> passed = 1;
      if
      :: woken -> d_step { kind = NO_DESIGNATED; woken = 0 } leave_by()
      :: else
      fi;
      goto next
-  :: d_step { !passed && !queue_locked -> queue_locked = 1;
+  :: d_step { !passed && !queue_locked -> queue_locked = 1;  /* proof: queue.try_lock */
        want = as; role[me] = as; front[me] = (woken || as == R_AGAIN); kind = PUBLISH;
        cause = (woken -> CHANGE : QUEUED);
        if :: front[me] -> push_front(me) :: else -> push_back(me) fi }
@@ -349,7 +350,7 @@ again:
      if
      :: out[me] != 0
      :: timed && out[me] == 0 -> passed = 1;
-        d_step { !queue_locked -> queue_locked = 1; cause = LEFT; want = as }
+        d_step { !queue_locked -> queue_locked = 1; cause = LEFT; want = as }  /* proof: queue.try_lock */
         if
         :: home[me] -> d_step { remove(me) } unlock_and_wake(); d_step { stamped[me] = 0 } goto next
         :: else -> unlock_and_wake(); out[me] != 0
@@ -415,14 +416,14 @@ drain: /* it has WRITER and DRAINING */
         :: else -> kind = END_WRITE; leave_by(); goto next
         fi
      :: !passed ->
-        d_step { !queue_locked -> queue_locked = 1 }
+        d_step { !queue_locked -> queue_locked = 1 }  /* proof: queue.try_lock */
         if :: bias -> scan() :: else fi;
         atomic { visible = found && FAULT != 15; found = 0; role[me] = R_DRAIN; front[me] = 1; cause = QUEUED; want = R_DRAIN; push_front(me) }
         unlock_and_wake();
         if
         :: out[me] != 0
         :: (timed || visible && missed) && out[me] == 0 ->   /* else it would look in vain */
-           d_step { !queue_locked -> queue_locked = 1; cause = LEFT; want = R_DRAIN }
+           d_step { !queue_locked -> queue_locked = 1; cause = LEFT; want = R_DRAIN }  /* proof: queue.try_lock */
            if
            :: home[me] -> d_step { remove(me) } unlock_and_wake()
            :: else -> unlock_and_wake(); out[me] != 0
@@ -455,7 +456,7 @@ try: /* try_take: of an upgradable reader, if held */
   if
   :: d_step { found || readers > 0 || writer || draining || upgradable != held -> found = 0 } goto failed
   :: d_step { !found && readers == 0 && !writer && !draining && upgradable == held && !bias -> upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take */
-  :: d_step { !found && readers == 0 && !writer && !draining && upgradable == held && bias -> draining = 1 }
+  :: d_step { !found && readers == 0 && !writer && !draining && upgradable == held && bias -> draining = 1 }  /* proof: rwlock.try_take */
      if :: FAULT != 1 -> scan() :: else fi;
      if
      :: d_step { !found && readers == 0 -> draining = 0; bias = 0; upgradable = 0; writer = 1 } goto writing  /* proof: rwlock.try_take_drained */

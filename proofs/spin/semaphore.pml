@@ -12,6 +12,7 @@
    11 the second waiter is granted what is too little for the first
    12 a grant stores the state it has computed instead of subtracting
 
+     words: perm queued room
      run:
      find 1 2 3 4 5 6 7 8 9 10 11 12: */
 #include "queue.pml"
@@ -51,7 +52,7 @@ inline unlock_and_wake() {
        :: d_step { seen && (sum > 0 || ql == 0) ->
             if :: FAULT == 12 -> perm = left :: else -> perm = perm - sum fi;  /* proof: semaphore.grant */
             held = held + sum;
-            if :: ql == 0 && FAULT != 4 -> queued = 0; seen = 0 :: else fi;
+            if :: ql == 0 && FAULT != 4 -> queued = 0; seen = 0 :: else fi;  /* proof: semaphore.grant */
             sum = 0 }
        :: else
        fi;
@@ -60,14 +61,14 @@ inline unlock_and_wake() {
        :: else
        fi;
        d_step { left = 0; unqueued = !seen; seen = 0; take = 0 }
-  :: atomic { !due && recheck -> recheck = 0; if :: FAULT != 3 -> due = 1 :: else fi }
-  :: atomic { !due && (!recheck || FAULT == 9) -> queue_locked = 0; invariants() } break
+  :: atomic { !due && recheck -> recheck = 0; if :: FAULT != 3 -> due = 1 :: else fi }  /* proof: queue.clear_recheck */
+  :: atomic { !due && (!recheck || FAULT == 9) -> queue_locked = 0; invariants() } break  /* proof: queue.unlock */
   od;
   if /* wakes all of them: each of these steps lets one thread go on and does nothing else */
   :: d_step { some ->
        i = 0;
        do
-       :: i < N && granted[i] == me + 1 -> granted[i] = 0; out[i] = HANDOFF; i++
+       :: i < N && granted[i] == me + 1 -> granted[i] = 0; out[i] = HANDOFF; i++  /* proof: waiter.wake, waiter.wake_parked */
        :: i < N && granted[i] != me + 1 -> i++
        :: else -> break
        od;
@@ -78,10 +79,10 @@ inline unlock_and_wake() {
 inline release(n) {
   if
   :: d_step { !queued || FAULT == 2 -> held = held - n; perm = perm + n }  /* proof: semaphore.release */
-  :: d_step { queued && FAULT != 2 -> held = held - n; perm = perm + n; owing++ }
+  :: d_step { queued && FAULT != 2 -> held = held - n; perm = perm + n; owing++ }  /* proof: semaphore.release */
      if
-     :: d_step { queue_locked -> recheck = 1; owing-- }
-     :: d_step { !queue_locked -> queue_locked = 1; owing-- } unlock_and_wake()
+     :: d_step { queue_locked -> recheck = 1; owing-- }  /* proof: queue.try_delegate */
+     :: d_step { !queue_locked -> queue_locked = 1; owing-- } unlock_and_wake()  /* proof: queue.try_lock */
      fi
   fi
 }
@@ -97,10 +98,10 @@ proctype T(byte me) {
     if
     :: d_step { (!queued || FAULT == 6) && perm >= n -> perm = perm - n; held = held + n } goto in  /* proof: semaphore.take */
     :: d_step { (queued || perm < n) -> n = 0 } goto next /* its time is up */
-    :: d_step { (queued || perm < n) && !queue_locked -> queue_locked = 1 }
+    :: d_step { (queued || perm < n) && !queue_locked -> queue_locked = 1 }  /* proof: queue.try_lock */
     fi;
     if
-    :: d_step { !queued && perm >= n -> perm = perm - n; held = held + n }
+    :: d_step { !queued && perm >= n -> perm = perm - n; held = held + n }  /* proof: semaphore.take */
        unlock_and_wake();
        goto in
     :: atomic { queued || perm < n ->
@@ -111,11 +112,11 @@ proctype T(byte me) {
     if
     :: out[me] != 0
     :: timed && out[me] == 0 ->
-       d_step { !queue_locked -> queue_locked = 1 }
+       d_step { !queue_locked -> queue_locked = 1 }  /* proof: queue.try_lock */
        if
        :: home[me] -> d_step { remove(me); want[me] = 0 }
           if
-          :: FAULT == 1 -> d_step { queue_locked = 0; if :: ql == 0 -> queued = 0 :: else fi }
+          :: FAULT == 1 -> d_step { queue_locked = 0; if :: ql == 0 -> queued = 0 :: else fi }  /* not in the code */
           :: else -> unlock_and_wake()
           fi;
           d_step { timed = 0; n = 0 }
@@ -125,7 +126,7 @@ proctype T(byte me) {
           if :: FAULT == 7 -> d_step { timed = 0; n = 0; out[me] = 0; want[me] = 0 } goto next :: else fi
        fi
     fi;
-    d_step { out[me] = 0; want[me] = 0; timed = 0; if :: FAULT == 8 -> perm = perm - n :: else fi }
+    d_step { out[me] = 0; want[me] = 0; timed = 0; if :: FAULT == 8 -> perm = perm - n :: else fi }  /* not in the code */
 in: skip; /* it has n permits */
     release(n);
 next: n = 0
@@ -134,7 +135,7 @@ forget: skip;
     if
     :: d_step { (!queued || FAULT == 10) && perm > 0 -> perm--; held++; taken = 1 }  /* proof: semaphore.forget_free */
     :: !queued && perm == 0
-    :: d_step { queued && !queue_locked -> queue_locked = 1; take = 1 } unlock_and_wake();
+    :: d_step { queued && !queue_locked -> queue_locked = 1; take = 1 } unlock_and_wake();  /* proof: queue.try_lock */
        if :: d_step { unqueued -> unqueued = 0 } goto forget :: else fi
     fi;
     if

@@ -1,4 +1,5 @@
-/* The end of a section under the queue lock of the mutex (src/raw/mutex.rs, unlock_and_wake_as), for the mutex and for the condition variable. */
+/* The end of a section under the queue lock of the mutex (src/raw/mutex.rs, unlock_and_wake_as), for the mutex and for the condition variable.
+   words: locked designated */
 bit locked, designated;
 byte holders;
 
@@ -15,8 +16,8 @@ inline unlock_and_wake() {
   :: atomic { recheck && MUTEX_FAULT != 6 -> recheck = 0;  /* proof: queue.clear_recheck */
        if :: MUTEX_FAULT != 5 -> fair = 1; spent_l = 1 :: else fi }
   :: atomic { !recheck || MUTEX_FAULT == 6 ->
-       if :: spent_l -> locked = 0 :: else fi;
-       if :: spent_w -> designated = 0 :: else fi;
+       if :: spent_l -> locked = 0 :: else fi;  /* proof: queue.unlock */
+       if :: spent_w -> designated = 0 :: else fi;  /* proof: queue.unlock */
        if :: MUTEX_FAULT == 4 && !spent_l && seen_l -> old = 1 :: else -> old = 0 fi;
        hand = 0;
        if
@@ -30,8 +31,8 @@ inline unlock_and_wake() {
          if
          :: !old && ql > 0 && !locked && (hand || !designated) -> pop(first);
               if
-              :: hand -> locked = (MUTEX_FAULT != 7); how = HANDOFF
-              :: else -> designated = 1; how = WOKEN
+              :: hand -> locked = (MUTEX_FAULT != 7); how = HANDOFF  /* proof: queue.unlock */
+              :: else -> designated = 1; how = WOKEN  /* proof: queue.unlock */
               fi
          :: else
          fi;

@@ -9,6 +9,7 @@
     7 the waker stores an outcome without being the one that has taken the node out
     8 the waker does not unpark who was unparked ahead of its turn
 
+     words: state
      run:
      find 1 2 3 4 5 6 7 8: */
 #ifndef FAULT
@@ -28,7 +29,7 @@ active proctype Waiter() {
   bit timed;
   do
   :: stopped = 1; break
-  :: atomic { alive = 1; state = WAITING; listed = 1; if :: timed = 0 :: timed = 1 fi }
+  :: atomic { alive = 1; state = WAITING; listed = 1; if :: timed = 0 :: timed = 1 fi }  /* not in the code */
      if
      :: d_step { state == WAITING || FAULT == 4 -> state = PARKED }  /* proof: waiter.park */
      :: else
