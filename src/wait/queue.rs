@@ -34,7 +34,8 @@
 //!    clears that bit in an exchange of its own, and decides after that exchange.
 //! 6. A waiter's stamp says since when it has been the first of its queue, but for waiters that were put
 //!    before it without a stamp of their own. It is set and cleared under the queue lock, by owners that want
-//!    to know ([`LockedQueue::stamp_first`]), and goes with the waiter when it is woken.
+//!    to know ([`LockedQueue::stamp_first`]), and goes with the waiter when it is woken. Those that come back
+//!    with one keep it, and stand before all others in the order of their stamps.
 //!
 //! Ordering: taking the queue lock is Acquire and giving it back Release, so the list's plain fields are
 //! handed from holder to holder. `queue.recheck`: delegating is Release and clearing RECHECK is Acquire, so
@@ -328,8 +329,33 @@ impl<'a> LockedQueue<'a> {
         Dequeued(waiter)
     }
 
+    /// Puts a waiter behind all others, or before them. One that was the first when it was woken, and comes
+    /// back, stands behind those that were the first before it and are back already: a thread that is slow to
+    /// come passes none of them. One without a stamp has no turn of its own to wait for, and is put before
+    /// all.
+    ///
+    /// # Safety
+    ///
+    /// `waiter` is in no list, and stays alive and in place until it has been taken out of this one.
+    pub(super) unsafe fn insert(&mut self, waiter: *const Waiter, place: Place) {
+        if place == Place::Back {
+            // SAFETY: this function's contract.
+            return unsafe { self.list.push_back(waiter) };
+        }
+        // SAFETY: alive by contract.
+        let this = unsafe { &*waiter };
+        let mut before = self.list.take_while(|other| other.was_first_before(this));
+        if this.is_stamped() {
+            self.clear_stamp_of_first();
+        }
+        // SAFETY: this function's contract.
+        unsafe { self.list.push_front(waiter) };
+        std::mem::swap(&mut self.list, &mut before);
+        self.list.append(before);
+    }
+
     /// Takes the first waiter's stamp away, which will not be the first any more.
-    pub(super) fn clear_stamp_of_first(&self) {
+    fn clear_stamp_of_first(&self) {
         if let Some(first) = self.waiters().next() {
             first.clear_stamp();
         }
@@ -459,18 +485,9 @@ impl<'a> LockedQueue<'a> {
         // A waiter with others before it, or with more than a few, has no turn to expect soon.
         let is_late = place == Place::Back && self.has_more_than(spin.most_before());
         let spin = if is_late { SpinWait::NONE } else { spin };
-        // One that was the first before, and is again. Others that are put before all have no turn of their
-        // own to wait for.
-        if place == Place::Front && waiter.is_stamped() {
-            self.clear_stamp_of_first();
-        }
-        match place {
-            // SAFETY: new, hence in no list; in place and alive until it has been taken out: by a waker,
-            // whose outcome we wait for, or by us below.
-            Place::Front => unsafe { self.list.push_front(&raw const waiter) },
-            // SAFETY: as above.
-            Place::Back => unsafe { self.list.push_back(&raw const waiter) },
-        }
+        // SAFETY: new, hence in no list; in place and alive until it has been taken out: by a waker, whose
+        // outcome we wait for, or by us below.
+        unsafe { self.insert(&raw const waiter, place) };
         publish(self);
         waiter.grow_old();
         let mut outcome = waiter.wait(deadline, spin);

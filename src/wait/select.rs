@@ -498,15 +498,9 @@ impl LockedQueue<'_> {
         let alone = !self.has_waiters();
         // For the thread that takes the queue lock: see `Word::head`.
         let _ = (&raw const *waiter).expose_provenance();
-        match place {
-            Place::Front => {
-                self.clear_stamp_of_first();
-                // SAFETY: in no list; in place and alive until it is out of this queue (invariant 2).
-                unsafe { self.list.push_front(waiter) };
-            }
-            // SAFETY: as above.
-            Place::Back => unsafe { self.list.push_back(waiter) },
-        }
+        waiter.comes_back(place == Place::Front);
+        // SAFETY: in no list; in place and alive until it is out of this queue (invariant 2).
+        unsafe { self.insert(waiter, place) };
         waiter.put_into(self.queue);
         alone
     }

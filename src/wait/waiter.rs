@@ -70,10 +70,14 @@ impl fmt::Debug for Wakeup {
 
 /// Since when a waiter has been the first of its queue, if it is known to be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp(Option<Moment>);
+pub(crate) struct Stamp {
+    since: Option<Moment>,
+    /// Whether its thread was woken since, and has come back. What stands before it then leaves it its stamp.
+    comes_back: bool,
+}
 
 impl Stamp {
-    pub(crate) const NONE: Self = Self(None);
+    pub(crate) const NONE: Self = Self { since: None, comes_back: false };
 }
 
 /// A waiting thread's node. Aligned to a line of the cache, so that it is in no more of them than it must:
@@ -200,34 +204,61 @@ impl Waiter {
     /// Stamps it with `now`, unless it has a stamp. The caller has the lock of the queue that it is in.
     pub(super) fn stamp(&self, now: impl FnOnce() -> Moment) {
         // SAFETY: the caller has the queue lock, so no other thread reads or writes.
-        self.stamp.with_mut(|stamp| unsafe { &mut *stamp }.0.get_or_insert_with(now));
+        self.stamp.with_mut(|stamp| unsafe { &mut *stamp }.since.get_or_insert_with(now));
+    }
+
+    /// Returns its stamp. For its own thread while it is in no queue, and for one that has the lock of the
+    /// queue that it is in.
+    fn present_stamp(&self) -> Stamp {
+        // SAFETY: by what is said above, no other thread writes.
+        self.stamp.with(|stamp| unsafe { *stamp })
     }
 
     /// Returns whether it has a stamp. For its own thread, before it is in a queue.
     pub(super) fn is_stamped(&self) -> bool {
-        // SAFETY: in no queue, so no other thread reads or writes.
-        self.stamp.with(|stamp| unsafe { (*stamp).0.is_some() })
+        self.present_stamp().since.is_some()
     }
 
-    /// Takes its stamp away: it is not the first any more. The caller has the lock of the queue that it is
-    /// in.
+    /// Returns whether it was stamped before `other`. The caller has the lock of the queue that this one is
+    /// in, and has the other.
+    pub(super) fn was_first_before(&self, other: &Self) -> bool {
+        match (self.present_stamp().since, other.present_stamp().since) {
+            (Some(own), Some(others)) => !others.since(own).is_zero(),
+            _ => false,
+        }
+    }
+
+    /// Takes its stamp away, which is not the first any more, unless it has come back. The caller has the
+    /// lock of the queue that it is in.
     pub(super) fn clear_stamp(&self) {
-        // SAFETY: as above.
-        self.stamp.with_mut(|stamp| unsafe { *stamp = Stamp::NONE });
+        // SAFETY: as for `stamp`.
+        self.stamp.with_mut(|stamp| match unsafe { &mut *stamp } {
+            Stamp { comes_back: true, .. } => {}
+            stamp => *stamp = Stamp::NONE,
+        });
+    }
+
+    /// Notes that it is about to be queued once more, before the others, or as a new one behind them. The
+    /// caller has the lock of the queue that it will be in, and it is in none.
+    pub(super) fn comes_back(&self, back: bool) {
+        // SAFETY: as for `stamp`.
+        self.stamp.with_mut(|stamp| match unsafe { &mut *stamp } {
+            stamp if back => stamp.comes_back = true,
+            stamp => *stamp = Stamp::NONE,
+        });
     }
 
     /// Returns whether it was stamped so long ago that it is not to wait any longer. The caller has the lock
     /// of the queue that it is in.
     pub(super) fn is_starving(&self, now: impl FnOnce() -> Moment) -> bool {
-        // SAFETY: the caller has the queue lock, so no other thread writes.
-        let stamp = self.stamp.with(|stamp| unsafe { *stamp });
-        stamp.0.is_some_and(|since| self.age.is_over(since, now(), numbers::STARVING_AFTER.micros()))
+        let since = self.present_stamp().since;
+        since.is_some_and(|since| self.age.is_over(since, now(), numbers::STARVING_AFTER.micros()))
     }
 
-    /// Returns the stamp it had when it was taken out of its queue.
+    /// Returns the stamp for its thread's next node, if that has to wait once more. For its own thread, when
+    /// its wait is over.
     pub(super) fn last_stamp(&self) -> Stamp {
-        // SAFETY: its own thread calls this when its wait is over, and no other thread has it any more.
-        self.stamp.with(|stamp| unsafe { *stamp })
+        Stamp { comes_back: true, ..self.present_stamp() }
     }
 
     /// Lets the time pass in a model, where no clock does.
@@ -355,5 +386,48 @@ impl Waiter {
         // proof: waiter.wake_parked
         state.store(outcome.0, Release);
         unparker.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use super::{Queue, Waiter};
+    use crate::facade::Moment;
+    use crate::wait::Place;
+
+    /// Two that were woken at the same time, both in vain, come back in either order, before a third.
+    #[test]
+    fn woken_in_vain_they_stand_in_their_old_order() {
+        let early = Moment::now();
+        let mut later = std::iter::repeat_with(Moment::now);
+        let late = later.find(|now| !now.since(early).is_zero()).unwrap();
+        for first_back in [0, 1] {
+            let queue = Queue::new();
+            let node = |n| Waiter::new(&queue, ptr::without_provenance(n));
+            let mut locked = queue.lock();
+            let waiters = [0, 1, 2].map(node);
+            for waiter in &waiters {
+                // SAFETY: in no list, and alive until all are taken out below.
+                unsafe { locked.insert(waiter, Place::Back) };
+            }
+            for (waiter, now) in waiters.iter().zip([early, late]) {
+                waiter.stamp(|| now);
+                assert!(locked.pop().is_some());
+            }
+            locked.stamp_first();
+            let again = [0, 1].map(|n| node(n).stamped(waiters[n].last_stamp()));
+            for n in [first_back, 1 - first_back] {
+                // SAFETY: as above.
+                unsafe { locked.insert(&again[n], Place::Front) };
+            }
+            let order: Vec<_> = locked.waiters().map(|waiter| waiter.tag().addr()).collect();
+            assert_eq!(order, [0, 1, 2], "thread {first_back} came back first");
+            let stamped = locked.waiters().map(Waiter::is_stamped).collect::<Vec<_>>();
+            assert_eq!(stamped, [true, true, false], "thread {first_back} came back first");
+            while locked.pop().is_some() {}
+            locked.unlock();
+        }
     }
 }
