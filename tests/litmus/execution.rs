@@ -4,14 +4,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::program::{Expression, Mode, Program, Statement};
 use super::relation::{MOST, Relation, Set};
+
+/// A memory order, of an access or a fence. `Plain` is no atomic access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Plain,
+    Relaxed,
+    Acquire,
+    Release,
+    AcqRel,
+    SeqCst,
+}
+
+impl Mode {
+    pub(super) fn acquires(self) -> bool {
+        matches!(self, Self::Acquire | Self::AcqRel | Self::SeqCst)
+    }
+
+    pub(super) fn releases(self) -> bool {
+        matches!(self, Self::Release | Self::AcqRel | Self::SeqCst)
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Read,
     Write,
     Fence,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Of no exchange, or its read.
+    Own,
+    /// The write of an exchange, whose read is the event before.
+    Exchange,
+    /// The same, where read and write are instructions of their own.
+    Conditional,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,40 +53,59 @@ pub(super) struct Event {
     pub(super) location: usize,
     pub(super) value: i64,
     pub(super) mode: Mode,
-    /// The write of an exchange whose read is the event before.
-    pub(super) exchanges: bool,
+    pub(super) part: Part,
 }
 
 /// One way through a thread.
-struct Path {
-    events: Vec<Event>,
-    registers: BTreeMap<String, i64>,
+pub(super) struct Path {
+    pub(super) events: Vec<Event>,
+    pub(super) registers: BTreeMap<String, i64>,
 }
 
 /// A path in the making: loads take the values that are given, until there are no more.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     thread: usize,
     given: &'a [i64],
-    path: Path,
+    pub(super) path: Path,
 }
 
 /// The location of the load for which no value was given.
-struct Short(usize);
+pub(super) struct Short(usize);
+
+/// What can be run.
+pub(super) trait Program {
+    fn name(&self) -> &str;
+    /// What the locations have at first.
+    fn initial(&self) -> &[i64];
+    fn threads(&self) -> usize;
+    /// Goes through a thread, as far as values are given.
+    fn run(&self, thread: usize, walk: &mut Walk<'_>) -> Result<(), Short>;
+}
 
 impl Walk<'_> {
-    fn event(&mut self, kind: Kind, location: usize, value: i64, mode: Mode, exchanges: bool) {
-        self.path.events.push(Event { thread: Some(self.thread), kind, location, value, mode, exchanges });
+    /// What the next load, of this location, will find.
+    pub(super) fn next(&self, location: usize) -> Result<i64, Short> {
+        self.given.first().copied().ok_or(Short(location))
     }
 
-    fn load(&mut self, location: usize, mode: Mode) -> Result<i64, Short> {
-        let (value, rest) = self.given.split_first().ok_or(Short(location))?;
-        self.given = rest;
-        self.event(Kind::Read, location, *value, mode, false);
-        Ok(*value)
+    pub(super) fn event(&mut self, kind: Kind, location: usize, value: i64, mode: Mode, part: Part) {
+        self.path.events.push(Event { thread: Some(self.thread), kind, location, value, mode, part });
+    }
+
+    pub(super) fn load(&mut self, location: usize, mode: Mode) -> Result<i64, Short> {
+        let value = self.next(location)?;
+        self.given = &self.given[1..];
+        self.event(Kind::Read, location, value, mode, Part::Own);
+        Ok(value)
     }
 
     /// A read and a write: AcqRel is an Acquire of the one and a Release of the other.
-    fn exchange(&mut self, location: usize, change: impl Fn(i64) -> i64, mode: Mode) -> Result<i64, Short> {
+    pub(super) fn exchange(
+        &mut self,
+        location: usize,
+        change: impl Fn(i64) -> i64,
+        mode: Mode,
+    ) -> Result<i64, Short> {
         let read = match mode {
             Mode::AcqRel => Mode::Acquire,
             Mode::Release => Mode::Relaxed,
@@ -68,70 +117,19 @@ impl Walk<'_> {
             other => other,
         };
         let found = self.load(location, read)?;
-        self.event(Kind::Write, location, change(found), write, true);
+        self.event(Kind::Write, location, change(found), write, Part::Exchange);
         Ok(found)
-    }
-
-    fn evaluate(&mut self, expression: &Expression) -> Result<i64, Short> {
-        Ok(match expression {
-            Expression::Number(number) => *number,
-            Expression::Register(name) => {
-                *self.path.registers.get(name).unwrap_or_else(|| panic!("{name} is read before it is set"))
-            }
-            Expression::Load(location, mode) => self.load(*location, *mode)?,
-            Expression::Exchange(location, change, operand, mode) => {
-                let operand = self.evaluate(operand)?;
-                self.exchange(*location, |found| change(found, operand), *mode)?
-            }
-            Expression::CompareExchange(location, expected, new, success, failure) => {
-                let wanted = self.load(*expected, Mode::Plain)?;
-                let new = self.evaluate(new)?;
-                if *self.given.first().ok_or(Short(*location))? == wanted {
-                    self.exchange(*location, |_| new, *success)?;
-                    return Ok(1);
-                }
-                let found = self.load(*location, *failure)?;
-                self.event(Kind::Write, *expected, found, Mode::Plain, false);
-                0
-            }
-            Expression::Both(make, a, b) => {
-                let a = self.evaluate(a)?;
-                make(a, self.evaluate(b)?)
-            }
-        })
-    }
-
-    fn run(&mut self, statements: &[Statement]) -> Result<(), Short> {
-        for statement in statements {
-            match statement {
-                Statement::Set(name, value) => {
-                    let value = self.evaluate(value)?;
-                    self.path.registers.insert(name.clone(), value);
-                }
-                Statement::Evaluate(value) => _ = self.evaluate(value)?,
-                Statement::Store(location, value, mode) => {
-                    let value = self.evaluate(value)?;
-                    self.event(Kind::Write, *location, value, *mode, false);
-                }
-                Statement::Fence(mode) => self.event(Kind::Fence, 0, 0, *mode, false),
-                Statement::If(condition, then, otherwise) => {
-                    let chosen = if self.evaluate(condition)? != 0 { then } else { otherwise };
-                    self.run(chosen)?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
 /// All paths of a thread whose loads find one of these values.
-fn paths(thread: usize, statements: &[Statement], values: &[BTreeSet<i64>]) -> Vec<Path> {
+fn paths(program: &dyn Program, thread: usize, values: &[BTreeSet<i64>]) -> Vec<Path> {
     let mut whole = Vec::new();
     let mut begun = vec![Vec::new()];
     while let Some(given) = begun.pop() {
         let path = Path { events: Vec::new(), registers: BTreeMap::new() };
         let mut walk = Walk { thread, given: &given, path };
-        match walk.run(statements) {
+        match program.run(thread, &mut walk) {
             Ok(()) => whole.push(walk.path),
             Err(Short(location)) => begun.extend(values[location].iter().map(|value| {
                 let mut longer = given.clone();
@@ -146,14 +144,13 @@ fn paths(thread: usize, statements: &[Statement], values: &[BTreeSet<i64>]) -> V
 /// The paths of all threads. The values that a load may find are those that some path writes: found from
 /// the first values on. Each round is one exchange more behind another, and no execution has more than it
 /// has writes.
-fn all_paths(program: &Program) -> Vec<Vec<Path>> {
+fn all_paths(program: &dyn Program) -> Vec<Vec<Path>> {
     let mut values: Vec<BTreeSet<i64>> =
-        program.initial.iter().map(|value| BTreeSet::from([*value])).collect();
+        program.initial().iter().map(|value| BTreeSet::from([*value])).collect();
     let mut rounds = 0;
     loop {
-        let threads: Vec<Vec<Path>> = (program.threads.iter().enumerate())
-            .map(|(thread, statements)| paths(thread, statements, &values))
-            .collect();
+        let threads: Vec<Vec<Path>> =
+            (0..program.threads()).map(|thread| paths(program, thread, &values)).collect();
         let is_write = |event: &&Event| event.kind == Kind::Write;
         let writes_of = |path: &Path| path.events.iter().filter(is_write).count();
         let most: usize = threads.iter().map(|paths| paths.iter().map(writes_of).max().unwrap_or(0)).sum();
@@ -216,14 +213,14 @@ fn values_of(kind: Kind, events: &[Event], all: &[(usize, i64)]) -> u64 {
 
 /// Hands each execution of the program to `visit`; those in which a read finds a value that follows from it
 /// only if `thin_air` is asked for.
-pub(super) fn executions(program: &Program, thin_air: bool, visit: &mut impl FnMut(&Execution)) {
+pub(super) fn executions(program: &dyn Program, thin_air: bool, visit: &mut impl FnMut(&Execution)) {
     let paths = all_paths(program);
-    let first = program.initial.iter().copied().enumerate();
+    let first = program.initial().iter().copied().enumerate();
     let events = paths.iter().flatten().flat_map(|path| &path.events);
     let events = events.filter(|event| event.kind != Kind::Fence);
     let all: BTreeSet<_> = first.chain(events.map(|event| (event.location, event.value))).collect();
     let all: Vec<(usize, i64)> = all.into_iter().collect();
-    assert!(all.len() <= 64, "{}: too many values", program.name);
+    assert!(all.len() <= 64, "{}: too many values", program.name());
     let found = |path: &Path| values_of(Kind::Read, &path.events, &all);
     let left = |path: &Path| values_of(Kind::Write, &path.events, &all);
     let sets: Vec<Vec<(u64, u64)>> =
@@ -247,23 +244,28 @@ pub(super) fn executions(program: &Program, thin_air: bool, visit: &mut impl FnM
     }
 }
 
-fn first_values(program: &Program) -> Vec<Event> {
+fn first_values(program: &dyn Program) -> Vec<Event> {
     let first = |(location, value): (usize, &i64)| Event {
         thread: None,
         kind: Kind::Write,
         location,
         value: *value,
         mode: Mode::Plain,
-        exchanges: false,
+        part: Part::Own,
     };
-    program.initial.iter().enumerate().map(first).collect()
+    program.initial().iter().enumerate().map(first).collect()
 }
 
-fn of_combination(program: &Program, paths: &[&Path], thin_air: bool, visit: &mut impl FnMut(&Execution)) {
+fn of_combination(
+    program: &dyn Program,
+    paths: &[&Path],
+    thin_air: bool,
+    visit: &mut impl FnMut(&Execution),
+) {
     let mut events = first_values(program);
     events.extend(paths.iter().flat_map(|path| &path.events));
     let size = events.len();
-    assert!(size <= MOST, "{}: too many events", program.name);
+    assert!(size <= MOST, "{}: too many events", program.name());
     let mut sources: Vec<(usize, Vec<usize>)> = Vec::new();
     for (read, event) in events.iter().enumerate().filter(|(_, event)| event.kind == Kind::Read) {
         let is_source = |write: &usize| {
@@ -276,14 +278,14 @@ fn of_combination(program: &Program, paths: &[&Path], thin_air: bool, visit: &mu
         (None, Some(_)) => true,
         (a_thread, b_thread) => a_thread.is_some() && a_thread == b_thread && a < b,
     });
-    let rmw = Relation::of(size, |a, b| events[b].exchanges && a + 1 == b);
+    let rmw = Relation::of(size, |a, b| events[b].part != Part::Own && a + 1 == b);
     let mut execution = Execution {
         sb,
         rf: Relation::none(size),
         mo: Relation::none(size),
         rmw,
         registers: paths.iter().map(|path| path.registers.clone()).collect(),
-        memory: program.initial.clone(),
+        memory: program.initial().to_vec(),
         events,
     };
     let mut source_of = vec![0; sources.len()];
@@ -293,8 +295,8 @@ fn of_combination(program: &Program, paths: &[&Path], thin_air: bool, visit: &mu
             execution.rf.add(writes[*chosen], *read);
         }
         if thin_air || execution.sb.or(&execution.rf).is_acyclic() {
-            let mut orders: Vec<Vec<usize>> = (0..program.initial.len()).map(|first| vec![first]).collect();
-            order_writes(&mut execution, program.initial.len(), &mut orders, visit);
+            let mut orders: Vec<Vec<usize>> = (0..program.initial().len()).map(|first| vec![first]).collect();
+            order_writes(&mut execution, program.initial().len(), &mut orders, visit);
         }
         let Some(next) = (0..sources.len()).find(|read| source_of[*read] + 1 < sources[*read].1.len()) else {
             return;

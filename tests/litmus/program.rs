@@ -3,26 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A memory order, of an access or a fence. `Plain` is no atomic access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    Plain,
-    Relaxed,
-    Acquire,
-    Release,
-    AcqRel,
-    SeqCst,
-}
-
-impl Mode {
-    pub(super) fn acquires(self) -> bool {
-        matches!(self, Self::Acquire | Self::AcqRel | Self::SeqCst)
-    }
-
-    pub(super) fn releases(self) -> bool {
-        matches!(self, Self::Release | Self::AcqRel | Self::SeqCst)
-    }
-}
+use super::execution::{self, Kind, Mode, Part, Short, Walk};
 
 /// A value that a thread comes to.
 #[derive(Clone, Debug)]
@@ -90,8 +71,7 @@ impl Program {
     pub(super) fn parse(text: &str) -> Self {
         let (head, rest) = text.split_once('\n').unwrap_or((text, ""));
         let name = head.strip_prefix("C ").unwrap_or_else(|| panic!("no test in C: {head}")).trim();
-        let mut reader =
-            Reader { tokens: tokens(rest), at: 0, locations: BTreeMap::new(), plain: BTreeSet::new() };
+        let mut reader = Reader::of(rest);
         let mut initial = Vec::new();
         reader.expect("{");
         while !reader.take("}") {
@@ -118,6 +98,75 @@ impl Program {
     }
 }
 
+impl execution::Program for Program {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn initial(&self) -> &[i64] {
+        &self.initial
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    fn run(&self, thread: usize, walk: &mut Walk<'_>) -> Result<(), Short> {
+        run(walk, &self.threads[thread])
+    }
+}
+
+fn evaluate(walk: &mut Walk<'_>, expression: &Expression) -> Result<i64, Short> {
+    Ok(match expression {
+        Expression::Number(number) => *number,
+        Expression::Register(name) => {
+            *walk.path.registers.get(name).unwrap_or_else(|| panic!("{name} is read before it is set"))
+        }
+        Expression::Load(location, mode) => walk.load(*location, *mode)?,
+        Expression::Exchange(location, change, operand, mode) => {
+            let operand = evaluate(walk, operand)?;
+            walk.exchange(*location, |found| change(found, operand), *mode)?
+        }
+        Expression::CompareExchange(location, expected, new, success, failure) => {
+            let wanted = walk.load(*expected, Mode::Plain)?;
+            let new = evaluate(walk, new)?;
+            if walk.next(*location)? == wanted {
+                walk.exchange(*location, |_| new, *success)?;
+                return Ok(1);
+            }
+            let found = walk.load(*location, *failure)?;
+            walk.event(Kind::Write, *expected, found, Mode::Plain, Part::Own);
+            0
+        }
+        Expression::Both(make, a, b) => {
+            let a = evaluate(walk, a)?;
+            make(a, evaluate(walk, b)?)
+        }
+    })
+}
+
+fn run(walk: &mut Walk<'_>, statements: &[Statement]) -> Result<(), Short> {
+    for statement in statements {
+        match statement {
+            Statement::Set(name, value) => {
+                let value = evaluate(walk, value)?;
+                walk.path.registers.insert(name.clone(), value);
+            }
+            Statement::Evaluate(value) => _ = evaluate(walk, value)?,
+            Statement::Store(location, value, mode) => {
+                let value = evaluate(walk, value)?;
+                walk.event(Kind::Write, *location, value, *mode, Part::Own);
+            }
+            Statement::Fence(mode) => walk.event(Kind::Fence, 0, 0, *mode, Part::Own),
+            Statement::If(condition, then, otherwise) => {
+                let chosen = if evaluate(walk, condition)? != 0 { then } else { otherwise };
+                run(walk, chosen)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Words, numbers and signs, without comments: `(* .. *)` before the first brace, `// ..` everywhere.
 fn tokens(text: &str) -> Vec<String> {
     let mut text = text.trim_start();
@@ -142,44 +191,48 @@ fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-struct Reader {
+pub(super) struct Reader {
     tokens: Vec<String>,
     at: usize,
-    locations: BTreeMap<String, usize>,
+    pub(super) locations: BTreeMap<String, usize>,
     /// The parameters of the present thread that are no atomics.
     plain: BTreeSet<usize>,
 }
 
 impl Reader {
-    fn peek(&self) -> &str {
+    pub(super) fn of(text: &str) -> Self {
+        Self { tokens: tokens(text), at: 0, locations: BTreeMap::new(), plain: BTreeSet::new() }
+    }
+
+    pub(super) fn peek(&self) -> &str {
         self.tokens.get(self.at).map_or("", |token| token)
     }
 
-    fn word(&mut self) -> String {
+    pub(super) fn word(&mut self) -> String {
         let word = self.peek().to_owned();
         assert!(word.starts_with(|letter: char| letter.is_alphabetic()), "no name: `{word}`");
         self.at += 1;
         word
     }
 
-    fn number(&mut self) -> i64 {
+    pub(super) fn number(&mut self) -> i64 {
         let number = self.peek().parse().unwrap_or_else(|_| panic!("no number: `{}`", self.peek()));
         self.at += 1;
         number
     }
 
-    fn take(&mut self, token: &str) -> bool {
+    pub(super) fn take(&mut self, token: &str) -> bool {
         let is_next = self.peek() == token;
         self.at += usize::from(is_next);
         is_next
     }
 
-    fn expect(&mut self, token: &str) {
+    pub(super) fn expect(&mut self, token: &str) {
         let before = self.tokens[self.at.saturating_sub(8)..self.at].join(" ");
         assert!(self.take(token), "`{}` instead of `{token}` behind `{before}`", self.peek());
     }
 
-    fn location(&mut self) -> usize {
+    pub(super) fn location(&mut self) -> usize {
         let name = self.word();
         *self.locations.get(&name).unwrap_or_else(|| panic!("{name} has no first value"))
     }
@@ -354,7 +407,7 @@ impl Reader {
     }
 
     /// Either, with `/\` before `\/`.
-    fn condition(&mut self) -> Condition {
+    pub(super) fn condition(&mut self) -> Condition {
         let mut condition = self.conjunction();
         while self.take("\\/") {
             condition = Condition::Or(Box::new(condition), Box::new(self.conjunction()));

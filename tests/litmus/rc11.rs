@@ -1,8 +1,8 @@
 //! RC11, the memory model of Lahav, Vafeiadis, Kang, Hur and Dreyer ("Repairing Sequential Consistency in
 //! C/C++11", PLDI 2017), with the paper's names.
 
-use super::execution::{Execution, Kind, executions};
-use super::program::{Mode, Program};
+use super::execution::{Execution, Kind, Mode, executions};
+use super::program::Program;
 use super::relation::Relation;
 
 /// What an execution has to keep.

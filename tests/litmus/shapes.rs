@@ -39,7 +39,9 @@ fn in_c(statement: &str) -> String {
         ("W", [location, value]) if mode.is_empty() => format!("*{location} = {value};"),
         ("R", [location, register]) if mode.is_empty() => format!("int {register} = *{location};"),
         ("W", [location, value]) => format!("atomic_store_explicit({location}, {value}, {mode});"),
-        ("R", [location, register]) => format!("int {register} = atomic_load_explicit({location}, {mode});"),
+        ("R", [location, register]) => {
+            format!("int {register} = atomic_load_explicit({location}, {mode});")
+        }
         ("A", [location, more, register]) => {
             format!("int {register} = atomic_fetch_add_explicit({location}, {more}, {mode});")
         }
