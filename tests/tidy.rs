@@ -199,7 +199,7 @@ fn files_fit_one_sitting() {
 /// documentation says of each why it is one.
 #[test]
 fn macros_are_few_and_have_reasons() {
-    const MOST: usize = 27;
+    const MOST: usize = 26;
     let table = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
     let mut found = 0;

@@ -13,11 +13,12 @@ pub use source::AnySource;
 use crate::facade::{Deadline, TimeLimit, draw};
 use crate::observe;
 use crate::raw::select::{self, Branch, Source, Sources};
-use sealed::{Handed, Misuse, Waiting};
+use sealed::{Handed, Misuse, SourceSet, Waiting};
 
 /// What stands behind the two traits, which no other crate can implement or call.
 pub(crate) mod sealed {
-    use super::{AnySet, Call, Deadline, Source};
+    use super::{Call, Deadline, Source};
+    use crate::facade::reached;
 
     /// Makes a trait one of this crate's own.
     #[allow(unnameable_types, reason = "that is what it is for")]
@@ -64,10 +65,71 @@ pub(crate) mod sealed {
     /// A call that is about to wait.
     #[allow(unnameable_types, reason = "as above")]
     #[allow(missing_debug_implementations, reason = "as above")]
-    pub struct Waiting<'a, S: AnySet> {
+    pub struct Waiting<'a, S: SourceSet> {
         pub(super) call: &'a mut Call<S>,
         pub(super) start: usize,
         pub(super) deadline: &'a Deadline,
+    }
+
+    /// The sources of a set by place: a tuple of them, or a slice.
+    #[allow(unnameable_types, reason = "as above")]
+    pub trait SourceSet {
+        /// What was taken, and where.
+        type First;
+
+        /// Whether [`any_help`](Self::any_help) ever does something.
+        const ANY_HELPS: bool;
+
+        fn any_len(&self) -> usize;
+
+        fn any_raw(&self, place: usize) -> Raw<'_>;
+
+        /// Returns what diagnosis notes of a wait for the first alone, which there is.
+        #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+        fn any_observed(&self) -> Observed<'_>;
+
+        fn any_attempt(&mut self, place: usize, handed: Handed) -> Option<Self::First>;
+
+        fn any_is_ready(&self, place: usize) -> bool;
+
+        /// Returns whether attempting all is worth its cost, for a thread that looks again and again: advice.
+        fn any_seems_ready(&self) -> bool;
+
+        /// Attempts all in order, from `start` on.
+        #[inline]
+        fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
+            let mut order = (start..self.any_len()).chain(0..start);
+            order.find_map(|place| {
+                let ready = place == start || self.any_is_ready(place);
+                ready.then(|| self.any_attempt_through(start, place))?
+            })
+        }
+
+        /// Attempts those from `start` to `end`, which seems to be ready. One that comes before it and became
+        /// ready before it is found, although it was not when this thread looked there last.
+        fn any_attempt_through(&mut self, start: usize, end: usize) -> Option<Self::First> {
+            let mut order = (start..self.any_len()).chain(0..start);
+            loop {
+                let place = order.next()?;
+                let first = self.any_attempt(place, Handed(false));
+                if first.is_some() || place == end {
+                    if first.is_some() && place != end {
+                        reached("a later one was ready first");
+                    }
+                    return first;
+                }
+            }
+        }
+
+        fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse>;
+
+        fn any_help(&self, place: usize, alone: bool) -> bool;
+
+        /// Waits with as many branches as it needs.
+        #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+        fn any_wait(waiting: Waiting<'_, Self>) -> bool
+        where
+            Self: Sized;
     }
 }
 
@@ -192,7 +254,7 @@ pub(crate) mod sealed {
 #[track_caller]
 #[inline]
 pub fn wait_any<S: AnySet>(set: S) -> S::First {
-    indefinitely(set, |_| 0, "wait_any")
+    indefinitely(set.any_sources(), |_| 0, "wait_any")
 }
 
 /// Blocks as [`wait_any`] does, beginning at a source that is drawn anew at each call and going on in order
@@ -232,7 +294,7 @@ pub fn wait_any<S: AnySet>(set: S) -> S::First {
 #[track_caller]
 #[inline]
 pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
-    indefinitely(set, draw, "wait_any_fair")
+    indefinitely(set.any_sources(), draw, "wait_any_fair")
 }
 
 /// Blocks as [`wait_any`] does, for `timeout` at most. Returns `None` if nothing was done in time.
@@ -273,7 +335,7 @@ pub fn wait_any_fair<S: AnySet>(set: S) -> S::First {
 #[track_caller]
 #[inline]
 pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
-    timed(set, TimeLimit::within(timeout, observe::Call::none()), "wait_any_for")
+    timed(set.any_sources(), TimeLimit::within(timeout, observe::Call::none()), "wait_any_for")
 }
 
 /// Blocks as [`wait_any`] does, until `deadline` at most. Returns `None` if nothing was done in time.
@@ -289,7 +351,7 @@ pub fn wait_any_for<S: AnySet>(set: S, timeout: Duration) -> Option<S::First> {
 #[track_caller]
 #[inline]
 pub fn wait_any_until<S: AnySet>(set: S, deadline: Instant) -> Option<S::First> {
-    timed(set, TimeLimit::until(deadline, observe::Call::none()), "wait_any_until")
+    timed(set.any_sources(), TimeLimit::until(deadline, observe::Call::none()), "wait_any_until")
 }
 
 /// Attempts [`wait_any`], without waiting for a source to become ready. Returns `None` if none is, or if the
@@ -314,7 +376,8 @@ pub fn wait_any_until<S: AnySet>(set: S, deadline: Instant) -> Option<S::First> 
 #[doc(alias = "try_select")]
 #[track_caller]
 #[inline]
-pub fn try_any<S: AnySet>(mut set: S) -> Option<S::First> {
+pub fn try_any<S: AnySet>(set: S) -> Option<S::First> {
+    let mut set = set.any_sources();
     check(&set, false, "try_any");
     set.any_attempt_all(0)
 }
@@ -322,7 +385,11 @@ pub fn try_any<S: AnySet>(mut set: S) -> Option<S::First> {
 /// Waits without a time limit, beginning at the place that `start` gives for the number of sources.
 #[track_caller]
 #[inline]
-fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name: &'static str) -> S::First {
+fn indefinitely<S: SourceSet>(
+    mut set: S,
+    start: impl FnOnce(usize) -> usize,
+    name: &'static str,
+) -> S::First {
     check(&set, false, name);
     let len = set.any_len();
     assert!(len != 0, "{name}: the set is empty");
@@ -343,7 +410,7 @@ fn indefinitely<S: AnySet>(mut set: S, start: impl FnOnce(usize) -> usize, name:
 /// Waits with a time limit.
 #[track_caller]
 #[inline]
-fn timed<S: AnySet>(mut set: S, limit: TimeLimit<'_>, name: &'static str) -> Option<S::First> {
+fn timed<S: SourceSet>(mut set: S, limit: TimeLimit<'_>, name: &'static str) -> Option<S::First> {
     check(&set, false, name);
     // No closure, in which the caller's line would be lost.
     let first = set.any_attempt_all(0);
@@ -358,7 +425,7 @@ fn timed<S: AnySet>(mut set: S, limit: TimeLimit<'_>, name: &'static str) -> Opt
 /// Returns what diagnosis notes of a wait for the set: of a single source also which it is.
 #[inline]
 #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-fn observed<S: AnySet>(set: &S) -> observe::Call<'_> {
+fn observed<S: SourceSet>(set: &S) -> observe::Call<'_> {
     if set.any_len() == 1 {
         return set.any_observed().0.mode(observe::Mode::Any);
     }
@@ -368,7 +435,7 @@ fn observed<S: AnySet>(set: &S) -> observe::Call<'_> {
 /// Panics if something is wrong with a source.
 #[track_caller]
 #[inline]
-fn check<S: AnySet>(set: &S, waits: bool, name: &'static str) {
+fn check<S: SourceSet>(set: &S, waits: bool, name: &'static str) {
     for place in 0..set.any_len() {
         if let Some(misuse) = set.any_misuse(place, waits) {
             misused(name, place, &misuse);
@@ -377,12 +444,12 @@ fn check<S: AnySet>(set: &S, waits: bool, name: &'static str) {
 }
 
 /// A call that has to wait: the set, and what was done.
-pub(crate) struct Call<S: AnySet> {
+pub(crate) struct Call<S: SourceSet> {
     set: S,
     first: Option<S::First>,
 }
 
-impl<S: AnySet> Call<S> {
+impl<S: SourceSet> Call<S> {
     #[cold]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn wait(mut self, start: usize, deadline: &Deadline) -> Option<S::First> {
@@ -407,7 +474,7 @@ fn misused(name: &str, place: usize, misuse: &Misuse) -> ! {
     panic!("{name}: the source at index {place} of the set cannot be waited for: {misuse}")
 }
 
-impl<S: AnySet> Sources for Call<S> {
+impl<S: SourceSet> Sources for Call<S> {
     #[inline]
     fn len(&self) -> usize {
         self.set.any_len()
@@ -433,7 +500,7 @@ impl<S: AnySet> Sources for Call<S> {
     }
 }
 
-impl<S: AnySet> Waiting<'_, S> {
+impl<S: SourceSet> Waiting<'_, S> {
     /// Waits with a set of so many sources, or fewer.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn on_stack<const N: usize>(self) -> bool {

@@ -1,8 +1,7 @@
 //! [`AnySet`]: tuples and slices of sources.
 
-use super::sealed::{Handed, Misuse, Observed, Raw, Sealed, Waiting};
+use super::sealed::{Handed, Misuse, Observed, Raw, Sealed, SourceSet, Waiting};
 use super::source::AnySource;
-use crate::facade::reached;
 
 /// A set of sources for [`wait_any`](crate::wait_any) and its other forms: a tuple of one to eight, or a
 /// slice, an array or a `Vec` of one kind by reference. Sealed: it cannot be implemented elsewhere.
@@ -11,71 +10,11 @@ pub trait AnySet: Sealed {
     /// index and its output for a slice.
     type First;
 
-    /// Whether [`any_help`](Self::any_help) ever does something.
     #[doc(hidden)]
-    const ANY_HELPS: bool;
+    type Sources: SourceSet<First = Self::First>;
 
     #[doc(hidden)]
-    fn any_len(&self) -> usize;
-
-    #[doc(hidden)]
-    fn any_raw(&self, place: usize) -> Raw<'_>;
-
-    /// Returns what diagnosis notes of a wait for the first alone, which there is.
-    #[doc(hidden)]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_observed(&self) -> Observed<'_>;
-
-    #[doc(hidden)]
-    fn any_attempt(&mut self, place: usize, handed: Handed) -> Option<Self::First>;
-
-    #[doc(hidden)]
-    fn any_is_ready(&self, place: usize) -> bool;
-
-    /// Returns whether attempting all is worth its cost, for a thread that looks again and again: advice.
-    #[doc(hidden)]
-    fn any_seems_ready(&self) -> bool;
-
-    /// Attempts all in order, from `start` on.
-    #[doc(hidden)]
-    #[inline]
-    fn any_attempt_all(&mut self, start: usize) -> Option<Self::First> {
-        let mut order = (start..self.any_len()).chain(0..start);
-        order.find_map(|place| {
-            let ready = place == start || self.any_is_ready(place);
-            ready.then(|| self.any_attempt_through(start, place))?
-        })
-    }
-
-    /// Attempts those from `start` to `end`, which seems to be ready. One that comes before it and became
-    /// ready before it is found, although it was not when this thread looked there last.
-    #[doc(hidden)]
-    fn any_attempt_through(&mut self, start: usize, end: usize) -> Option<Self::First> {
-        let mut order = (start..self.any_len()).chain(0..start);
-        loop {
-            let place = order.next()?;
-            let first = self.any_attempt(place, Handed(false));
-            if first.is_some() || place == end {
-                if first.is_some() && place != end {
-                    reached("a later one was ready first");
-                }
-                return first;
-            }
-        }
-    }
-
-    #[doc(hidden)]
-    fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse>;
-
-    #[doc(hidden)]
-    fn any_help(&self, place: usize, alone: bool) -> bool;
-
-    /// Waits with as many branches as it needs.
-    #[doc(hidden)]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    fn any_wait(waiting: Waiting<'_, Self>) -> bool
-    where
-        Self: Sized;
+    fn any_sources(self) -> Self::Sources;
 }
 
 /// A set that is a tuple of so many sources, and what a call for it returns: which source it was, and what
@@ -104,6 +43,16 @@ macro_rules! tuples {
         impl<$($source),+> Sealed for ($($source,)+) {}
 
         impl<$($source: AnySource),+> AnySet for ($($source,)+) {
+            type First = $first<$($source::Output),+>;
+            type Sources = Self;
+
+            #[inline]
+            fn any_sources(self) -> Self {
+                self
+            }
+        }
+
+        impl<$($source: AnySource),+> SourceSet for ($($source,)+) {
             type First = $first<$($source::Output),+>;
 
             const ANY_HELPS: bool = $($source::ANY_HELPS)||+;
@@ -213,62 +162,81 @@ impl<S> Sealed for &[S] {}
 impl<S, const N: usize> Sealed for &[S; N] {}
 impl<S> Sealed for &Vec<S> {}
 
-/// A set that is a slice, or derefs to one.
-macro_rules! slices {
-    ($([$($params:tt)*] $set:ty;)+) => { $(
-        impl<$($params)*> AnySet for $set {
-            type First = (usize, S::Output);
+impl<'a, S: AnySource + Copy> AnySet for &'a [S] {
+    type First = (usize, S::Output);
+    type Sources = &'a [S];
 
-            const ANY_HELPS: bool = S::ANY_HELPS;
-
-            #[inline]
-            fn any_len(&self) -> usize {
-                self.len()
-            }
-
-            fn any_raw(&self, place: usize) -> Raw<'_> {
-                self[place].any_raw()
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn any_observed(&self) -> Observed<'_> {
-                self[0].any_observed()
-            }
-
-            fn any_seems_ready(&self) -> bool {
-                self.iter().any(S::any_seems_ready)
-            }
-
-            #[inline]
-            fn any_is_ready(&self, place: usize) -> bool {
-                self[place].any_is_ready()
-            }
-
-            #[inline]
-            fn any_attempt(&mut self, place: usize, handed: Handed) -> Option<Self::First> {
-                let mut source = self[place];
-                source.any_attempt(handed).map(|output| (place, output))
-            }
-
-            #[inline]
-            fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse> {
-                self[place].any_misuse(waits)
-            }
-
-            fn any_help(&self, place: usize, alone: bool) -> bool {
-                self[place].any_help(alone)
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn any_wait(waiting: Waiting<'_, Self>) -> bool {
-                waiting.of_a_slice()
-            }
-        }
-    )+ };
+    #[inline]
+    fn any_sources(self) -> &'a [S] {
+        self
+    }
 }
 
-slices! {
-    [S: AnySource + Copy] &[S];
-    [S: AnySource + Copy, const N: usize] &[S; N];
-    [S: AnySource + Copy] &Vec<S>;
+impl<'a, S: AnySource + Copy, const N: usize> AnySet for &'a [S; N] {
+    type First = (usize, S::Output);
+    type Sources = &'a [S];
+
+    #[inline]
+    fn any_sources(self) -> &'a [S] {
+        self
+    }
+}
+
+impl<'a, S: AnySource + Copy> AnySet for &'a Vec<S> {
+    type First = (usize, S::Output);
+    type Sources = &'a [S];
+
+    #[inline]
+    fn any_sources(self) -> &'a [S] {
+        self
+    }
+}
+
+impl<S: AnySource + Copy> SourceSet for &[S] {
+    type First = (usize, S::Output);
+
+    const ANY_HELPS: bool = S::ANY_HELPS;
+
+    #[inline]
+    fn any_len(&self) -> usize {
+        self.len()
+    }
+
+    fn any_raw(&self, place: usize) -> Raw<'_> {
+        self[place].any_raw()
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_observed(&self) -> Observed<'_> {
+        self[0].any_observed()
+    }
+
+    fn any_seems_ready(&self) -> bool {
+        self.iter().any(S::any_seems_ready)
+    }
+
+    #[inline]
+    fn any_is_ready(&self, place: usize) -> bool {
+        self[place].any_is_ready()
+    }
+
+    #[inline]
+    fn any_attempt(&mut self, place: usize, handed: Handed) -> Option<Self::First> {
+        let mut source = self[place];
+        source.any_attempt(handed).map(|output| (place, output))
+    }
+
+    #[inline]
+    fn any_misuse(&self, place: usize, waits: bool) -> Option<Misuse> {
+        self[place].any_misuse(waits)
+    }
+
+    fn any_help(&self, place: usize, alone: bool) -> bool {
+        self[place].any_help(alone)
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_wait(waiting: Waiting<'_, Self>) -> bool {
+        waiting.of_a_slice()
+    }
 }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::BoundedBuffer;
 use super::error::{GetError, PutError, TryGetError, TryPutError};
 use super::wait::{Core, Side, Store};
-use crate::any::sealed::{Handed, Misuse, Observed, Raw, Sealed, Waiting};
+use crate::any::sealed::{Handed, Misuse, Observed, Raw, Sealed, SourceSet, Waiting};
 use crate::any::{AnySet, AnySource};
 use crate::facade::Deadline;
 use crate::observe::Mode;
@@ -101,7 +101,9 @@ impl<'a, T, B> Putting<'a, T, B> {
 }
 
 /// What goes into a set by `&mut`, because it has an item until that is put.
-pub(crate) trait Offer {
+#[allow(unnameable_types, reason = "no other crate can implement or call it")]
+pub trait Offer {
+    /// What an attempt fails with.
     type Error;
 
     fn raw(&self) -> Raw<'_>;
@@ -118,6 +120,9 @@ pub(crate) trait Offer {
 
     /// Puts the item, or finds that it never can, if one of the two is so now.
     fn attempt(&mut self) -> Option<Result<(), Self::Error>>;
+
+    /// Returns whether it has no item any more.
+    fn is_spent(&self) -> bool;
 }
 
 impl<T, B: Buffer<Item = T>> Offer for Putting<'_, T, B> {
@@ -151,6 +156,11 @@ impl<T, B: Buffer<Item = T>> Offer for Putting<'_, T, B> {
                 None
             }
         }
+    }
+
+    #[inline]
+    fn is_spent(&self) -> bool {
+        self.item.is_none()
     }
 }
 
@@ -334,54 +344,20 @@ macro_rules! offers {
             }
         }
 
-        offers! { set &mut [$offer], $error; $($params)* }
-        offers! { set &mut [$offer; N], $error; $($params)*, const N: usize }
-        offers! { set &mut Vec<$offer>, $error; $($params)* }
+        offers! { set &'set mut [$offer], $offer, $error; 'set, $($params)* }
+        offers! { set &'set mut [$offer; N], $offer, $error; 'set, $($params)*, const N: usize }
+        offers! { set &'set mut Vec<$offer>, $offer, $error; 'set, $($params)* }
     };
-    (set $set:ty, $error:ty; $($params:tt)*) => {
+    (set $set:ty, $offer:ty, $error:ty; $($params:tt)*) => {
         impl<$($params)*> Sealed for $set {}
 
         impl<$($params)*> AnySet for $set {
             type First = (usize, Result<(), $error>);
+            type Sources = &'set mut [$offer];
 
-            const ANY_HELPS: bool = false;
-
-            fn any_len(&self) -> usize {
-                self.len()
-            }
-
-            fn any_raw(&self, place: usize) -> Raw<'_> {
-                self[place].raw()
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn any_observed(&self) -> Observed<'_> {
-                self[0].observed()
-            }
-
-            fn any_seems_ready(&self) -> bool {
-                self.iter().any(Offer::seems_ready)
-            }
-
-            fn any_is_ready(&self, place: usize) -> bool {
-                self[place].is_ready()
-            }
-
-            fn any_attempt(&mut self, place: usize, _handed: Handed) -> Option<Self::First> {
-                self[place].attempt().map(|output| (place, output))
-            }
-
-            fn any_misuse(&self, place: usize, _waits: bool) -> Option<Misuse> {
-                self[place].is_spent().then_some(Misuse::Spent)
-            }
-
-            fn any_help(&self, _place: usize, _alone: bool) -> bool {
-                false
-            }
-
-            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-            fn any_wait(waiting: Waiting<'_, Self>) -> bool {
-                waiting.of_a_slice()
+            #[inline]
+            fn any_sources(self) -> Self::Sources {
+                self
             }
         }
     };
@@ -390,3 +366,47 @@ macro_rules! offers {
 pub(crate) use offers;
 
 offers! { Putting<'a, T, B>, PutError<T>; 'a, T, B: Buffer<Item = T> }
+
+impl<O: Offer> SourceSet for &mut [O] {
+    type First = (usize, Result<(), O::Error>);
+
+    const ANY_HELPS: bool = false;
+
+    fn any_len(&self) -> usize {
+        self.len()
+    }
+
+    fn any_raw(&self, place: usize) -> Raw<'_> {
+        self[place].raw()
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_observed(&self) -> Observed<'_> {
+        self[0].observed()
+    }
+
+    fn any_seems_ready(&self) -> bool {
+        self.iter().any(Offer::seems_ready)
+    }
+
+    fn any_is_ready(&self, place: usize) -> bool {
+        self[place].is_ready()
+    }
+
+    fn any_attempt(&mut self, place: usize, _handed: Handed) -> Option<Self::First> {
+        self[place].attempt().map(|output| (place, output))
+    }
+
+    fn any_misuse(&self, place: usize, _waits: bool) -> Option<Misuse> {
+        self[place].is_spent().then_some(Misuse::Spent)
+    }
+
+    fn any_help(&self, _place: usize, _alone: bool) -> bool {
+        false
+    }
+
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn any_wait(waiting: Waiting<'_, Self>) -> bool {
+        waiting.of_a_slice()
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::error::{RecvError, SendError};
 use super::{Receiver, Sender};
-use crate::any::sealed::{Handed, Misuse, Observed, Raw, Sealed, Waiting};
+use crate::any::sealed::{Handed, Misuse, Observed, Raw, Sealed};
 use crate::any::{AnySet, AnySource};
 use crate::buffer::{Offer, Putting, offers};
 use crate::observe::Mode;
@@ -104,6 +104,11 @@ impl<T> Offer for Sending<'_, T> {
     #[inline]
     fn attempt(&mut self) -> Option<Result<(), SendError<T>>> {
         self.0.attempt().map(|sent| sent.map_err(|error| SendError(error.into_inner())))
+    }
+
+    #[inline]
+    fn is_spent(&self) -> bool {
+        self.0.is_spent()
     }
 }
 
