@@ -546,8 +546,8 @@ impl<S: Store> Drop for Chunk<'_, S> {
     /// Puts the items that are left, if they can be put now. Only an iterator that panics leaves some, which
     /// came before the panic.
     fn drop(&mut self) {
-        let now = || TimeLimit::within(Duration::ZERO, Call::none());
+        let now = TimeLimit::within(Duration::ZERO, Call::none());
         // Each time as many as lie beside each other in a ring.
-        while !self.items.is_empty() && self.core.put_some(&mut self.items, now()).is_ok() {}
+        while !self.items.is_empty() && self.core.put_some(&mut self.items, now).is_ok() {}
     }
 }

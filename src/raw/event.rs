@@ -318,12 +318,12 @@ mod tests {
     /// What was set between a wait's first look and its deadline is found, however late the wait looks.
     #[test]
     fn set_before_the_deadline_is_found_after_it() {
-        let passed = || TimeLimit::within(Duration::ZERO, Call::none()).deadline();
+        let passed = TimeLimit::within(Duration::ZERO, Call::none()).deadline();
         let (event, signal) = (RawEvent::new(), RawAutoResetEvent::new());
-        assert!(!event.wait_slow(&passed()) && !signal.wait_slow(&passed()));
+        assert!(!event.wait_slow(&passed) && !signal.wait_slow(&passed));
         event.set();
         signal.set();
-        assert!(event.wait_slow(&passed()) && signal.wait_slow(&passed()));
+        assert!(event.wait_slow(&passed) && signal.wait_slow(&passed));
         assert!(event.is_set() && !signal.is_set());
     }
 }
