@@ -2,6 +2,7 @@
 
 use lockwork::{BoundedBuffer, TryGetError};
 
+use super::ring::two_putters_and_a_getter;
 use crate::models::support::{Arc, model, model_bounded, reach, thread};
 
 const THREE: &str = "three threads";
@@ -142,18 +143,7 @@ fn batch_over_segments_takes_neighbours() {
 #[test]
 fn two_putters_and_a_getter_over_the_end() {
     model_bounded(3, THREE, &["sleeper woken", "between two steps"], || {
-        let buffer = Arc::new(BoundedBuffer::new(PLACES));
-        buffer.try_put(0).unwrap();
-        assert_eq!(buffer.try_get(), Ok(0));
-        let putters = [1, 2].map(|item| {
-            let buffer = Arc::clone(&buffer);
-            thread::spawn(move || buffer.try_put(item).unwrap())
-        });
-        let first = buffer.get().unwrap();
-        for putter in putters {
-            putter.join().unwrap();
-        }
-        assert_eq!(first + buffer.try_get().unwrap(), 3);
+        two_putters_and_a_getter(BoundedBuffer::new(PLACES));
     });
 }
 

@@ -82,22 +82,27 @@ fn one_place_is_full_or_empty() {
     });
 }
 
+/// Puts and gets an item, and has two more put by threads of their own while this one gets.
+pub(super) fn two_putters_and_a_getter(buffer: BoundedBuffer<u32>) {
+    let buffer = Arc::new(buffer);
+    buffer.try_put(0).unwrap();
+    assert_eq!(buffer.try_get(), Ok(0));
+    let putters = [1, 2].map(|item| {
+        let buffer = Arc::clone(&buffer);
+        thread::spawn(move || buffer.try_put(item).unwrap())
+    });
+    let first = buffer.get().unwrap();
+    for putter in putters {
+        putter.join().unwrap();
+    }
+    assert_eq!(first + buffer.try_get().unwrap(), 3);
+}
+
 /// Two putters and a getter, over the end of the ring.
 #[test]
 fn two_putters_and_a_getter_around_the_end() {
     model_bounded(3, THREE, &["sleeper woken", "between two steps"], || {
-        let buffer = Arc::new(BoundedBuffer::new(2));
-        buffer.try_put(0).unwrap();
-        assert_eq!(buffer.try_get(), Ok(0));
-        let putters = [1, 2].map(|item| {
-            let buffer = Arc::clone(&buffer);
-            thread::spawn(move || buffer.try_put(item).unwrap())
-        });
-        let first = buffer.get().unwrap();
-        for putter in putters {
-            putter.join().unwrap();
-        }
-        assert_eq!(first + buffer.try_get().unwrap(), 3);
+        two_putters_and_a_getter(BoundedBuffer::new(2));
     });
 }
 

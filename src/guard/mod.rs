@@ -248,10 +248,7 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
     /// Unlocks, and returns the place.
     #[inline]
     pub(crate) fn unlock(self) -> P {
-        let (place, token, mut access, mut held) = self.into_parts();
-        access.end();
-        place.before_unlock();
-        held.release();
+        let (place, token) = self.into_locked();
         // SAFETY: the guard had the lock, and is gone without its drop.
         unsafe { M::unlock(place.raw(), token) };
         place
@@ -259,13 +256,20 @@ impl<P: Place<Raw = M::Raw>, M: Mode> Guard<P, M> {
 
     /// Unlocks, handing the lock over, and returns the place.
     pub(crate) fn unlock_fair(self) -> P {
+        let (place, token) = self.into_locked();
+        // SAFETY: as above.
+        unsafe { M::unlock_fair(place.raw(), token) };
+        place
+    }
+
+    /// Ends all that the guard stands for but the lock, which the caller unlocks.
+    #[inline]
+    fn into_locked(self) -> (P, M::Token) {
         let (place, token, mut access, mut held) = self.into_parts();
         access.end();
         place.before_unlock();
         held.release();
-        // SAFETY: as above.
-        unsafe { M::unlock_fair(place.raw(), token) };
-        place
+        (place, token)
     }
 
     /// Keeps the lock locked.

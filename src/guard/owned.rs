@@ -3,7 +3,7 @@
 
 /// A lock that owns its value, in its fields `raw`, `identity` and `value`, and is made by a function `with`
 /// of its own. What stands before the names is added to their documentation. `try_lock` is what `Debug` looks
-/// through.
+/// through; `values` are the calls by which a lock with a `&mut` to its value copies and replaces that.
 macro_rules! owns_value {
     (
         $lock:ident over $raw:ty;
@@ -11,6 +11,7 @@ macro_rules! owns_value {
         $(#[$named:meta])* named
         $(#[$const_new:meta])* $const_name:ident
         $(#[$shows:meta])* $try_lock:ident
+        $(values $read:ident $write:ident)?
     ) => {
         impl<T> $lock<T> {
             $crate::facade::const_fn! {
@@ -51,6 +52,59 @@ macro_rules! owns_value {
                 self.value.into_inner()
             }
         }
+
+        $(impl<T> $lock<T> {
+            /// Returns a copy of the value, made while the lock is locked.
+            ///
+            /// ```
+            #[doc = concat!("let names = lockwork::", stringify!($lock), "::new(vec![\"ada\"]);")]
+            /// let copy = names.get_cloned();
+            #[doc = concat!("names.", stringify!($write), "().push(\"grace\");")]
+            /// assert_eq!(copy, ["ada"]);
+            /// ```
+            ///
+            /// # Panics
+            ///
+            /// With the panic of [`Clone::clone`], after unlocking.
+            #[must_use]
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            pub fn get_cloned(&self) -> T
+            where
+                T: Clone,
+            {
+                self.$read().clone()
+            }
+
+            /// Puts `value` in the place of the present value, which is dropped after unlocking. So its
+            /// destructor may use this lock.
+            ///
+            /// ```
+            #[doc = concat!("use lockwork::", stringify!($lock), ";")]
+            /// use std::thread;
+            ///
+            #[doc = concat!("let state = ", stringify!($lock), "::new(\"starting\");")]
+            /// thread::scope(|s| {
+            ///     s.spawn(|| state.set("ready"));
+            /// });
+            /// assert_eq!(state.get_cloned(), "ready");
+            /// ```
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            pub fn set(&self, value: T) {
+                drop(self.replace(value));
+            }
+
+            /// Puts `value` in the place of the present value, and returns that.
+            ///
+            /// ```
+            #[doc = concat!("let events = lockwork::", stringify!($lock), "::new(vec![1, 2]);")]
+            /// assert_eq!(events.replace(Vec::new()), [1, 2]);
+            #[doc = concat!("assert_eq!(*events.", stringify!($read), "(), []);")]
+            /// ```
+            #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+            pub fn replace(&self, value: T) -> T {
+                std::mem::replace(&mut *self.$write(), value)
+            }
+        })?
 
         impl<T: ?Sized> $lock<T> {
             /// Returns the value. No locking: the lock is borrowed exclusively.

@@ -2,7 +2,6 @@
 
 mod guards;
 
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -125,6 +124,7 @@ owns_value! {
     const_mutex
     /// Shows the value, or `<locked>`: never blocks.
     try_lock
+    values lock lock
 }
 
 impl<T> Mutex<T> {
@@ -141,57 +141,6 @@ impl<T> Mutex<T> {
         pub(crate) fn hidden(value: T) -> Self {
             Self::with(Identity::HIDDEN, value)
         }
-    }
-
-    /// Returns a copy of the value, made while the mutex is locked.
-    ///
-    /// ```
-    /// let names = lockwork::Mutex::new(vec!["ada"]);
-    /// let copy = names.get_cloned();
-    /// names.lock().push("grace");
-    /// assert_eq!(copy, ["ada"]);
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// With the panic of [`Clone::clone`], after unlocking.
-    #[must_use]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn get_cloned(&self) -> T
-    where
-        T: Clone,
-    {
-        self.lock().clone()
-    }
-
-    /// Puts `value` in the place of the present value, which is dropped after unlocking. So its destructor
-    /// may use this mutex.
-    ///
-    /// ```
-    /// use lockwork::Mutex;
-    /// use std::thread;
-    ///
-    /// let state = Mutex::new("starting");
-    /// thread::scope(|s| {
-    ///     s.spawn(|| state.set("ready"));
-    /// });
-    /// assert_eq!(state.get_cloned(), "ready");
-    /// ```
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn set(&self, value: T) {
-        drop(self.replace(value));
-    }
-
-    /// Puts `value` in the place of the present value, and returns that.
-    ///
-    /// ```
-    /// let events = lockwork::Mutex::new(vec![1, 2]);
-    /// assert_eq!(events.replace(Vec::new()), [1, 2]);
-    /// assert_eq!(*events.lock(), []);
-    /// ```
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn replace(&self, value: T) -> T {
-        mem::replace(&mut *self.lock(), value)
     }
 }
 
@@ -341,7 +290,7 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.is_locked()
     }
 
-    /// Unlocks without a guard, after the guard was given to [`mem::forget`].
+    /// Unlocks without a guard, after the guard was given to [`mem::forget`](std::mem::forget).
     ///
     /// # Safety
     ///

@@ -4,7 +4,6 @@ mod arc;
 mod convert;
 mod guards;
 
-use std::mem;
 use std::time::{Duration, Instant};
 
 pub use self::guards::{
@@ -171,6 +170,7 @@ owns_value! {
     const_rwlock
     /// Shows the value, or `<locked>` if a writer has or waits for the lock: never blocks.
     try_read
+    values read write
 }
 
 impl<T> RwLock<T> {
@@ -179,57 +179,6 @@ impl<T> RwLock<T> {
         fn with(identity: Identity, value: T) -> Self {
             Self { raw: RawRwLock::new(Readers::new()), identity, value: Data::new(value) }
         }
-    }
-
-    /// Returns a copy of the value, made while the lock is locked for reading.
-    ///
-    /// ```
-    /// let names = lockwork::RwLock::new(vec!["ada"]);
-    /// let copy = names.get_cloned();
-    /// names.write().push("grace");
-    /// assert_eq!(copy, ["ada"]);
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// With the panic of [`Clone::clone`], after unlocking.
-    #[must_use]
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn get_cloned(&self) -> T
-    where
-        T: Clone,
-    {
-        self.read().clone()
-    }
-
-    /// Puts `value` in the place of the present value, which is dropped after unlocking. So its destructor
-    /// may use this lock.
-    ///
-    /// ```
-    /// use lockwork::RwLock;
-    /// use std::thread;
-    ///
-    /// let state = RwLock::new("starting");
-    /// thread::scope(|s| {
-    ///     s.spawn(|| state.set("ready"));
-    /// });
-    /// assert_eq!(state.get_cloned(), "ready");
-    /// ```
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn set(&self, value: T) {
-        drop(self.replace(value));
-    }
-
-    /// Puts `value` in the place of the present value, and returns that.
-    ///
-    /// ```
-    /// let events = lockwork::RwLock::new(vec![1, 2]);
-    /// assert_eq!(events.replace(Vec::new()), [1, 2]);
-    /// assert_eq!(*events.read(), []);
-    /// ```
-    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
-    pub fn replace(&self, value: T) -> T {
-        mem::replace(&mut *self.write(), value)
     }
 }
 

@@ -7,10 +7,11 @@ mod misuse;
 mod queues;
 mod waiting;
 
+use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
-use lockwork::{AnySource, Event, First2, wait_any};
+use lockwork::{AnySource, Event, First2, GetError, Mutex, wait_any};
 
 use crate::support::Sleeper;
 
@@ -28,6 +29,32 @@ fn wait_for<S: AnySource + Send>(source: S, fire: impl FnOnce() + Send) -> S::Ou
             First2::Second(output) => output,
         }
     })
+}
+
+type Item = Result<usize, GetError>;
+
+/// Gets items of two buffers as `next` does, until one is closed and empty, and then what is left in both. No
+/// thread that notes what it got in `seen` may have seen an item before.
+fn get_all<'a, B>(
+    buffers: &'a [B; 2],
+    seen: &Mutex<BTreeSet<usize>>,
+    mut next: impl FnMut() -> Option<First2<Item, Item>>,
+) where
+    &'a B: IntoIterator<Item = usize>,
+{
+    let mut mine = Vec::new();
+    loop {
+        match next() {
+            Some(First2::First(Ok(item)) | First2::Second(Ok(item))) => mine.push(item),
+            Some(First2::First(Err(_)) | First2::Second(Err(_))) => break,
+            None => {}
+        }
+    }
+    for buffer in buffers {
+        mine.extend(buffer);
+    }
+    let mut seen = seen.lock();
+    mine.into_iter().for_each(|item| assert!(seen.insert(item), "{item} came twice"));
 }
 
 /// Runs `f`, which panics with this message.

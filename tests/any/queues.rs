@@ -13,7 +13,7 @@ use lockwork::{
     wait_any_fair, wait_any_for,
 };
 
-use super::wait_for;
+use super::{get_all, wait_for};
 use crate::support::{SHORT, Sleeper, parties, repeat, rounds, watchdog};
 
 /// One body for both buffers.
@@ -119,25 +119,14 @@ each_buffer! {
                         }
                     });
                     s.spawn(move || {
-                        let mut mine = Vec::new();
-                        loop {
+                        get_all(buffers, seen, || {
                             let set = (buffers[party % 2].getting(), buffers[1 - party % 2].getting());
-                            let first = if party % 3 == 2 {
+                            if party % 3 == 2 {
                                 wait_any_for(set, Duration::from_micros(50))
                             } else {
                                 Some(wait_any(set))
-                            };
-                            match first {
-                                Some(First2::First(Ok(item)) | First2::Second(Ok(item))) => mine.push(item),
-                                Some(First2::First(Err(_)) | First2::Second(Err(_))) => break,
-                                None => {}
                             }
-                        }
-                        for buffer in buffers {
-                            mine.extend(buffer);
-                        }
-                        let mut seen = seen.lock();
-                        mine.into_iter().for_each(|item| assert!(seen.insert(item), "{item} came twice"));
+                        });
                     });
                 }
             });

@@ -12,6 +12,7 @@ use lockwork::{
     wait_any_for, wait_any_until,
 };
 
+use super::get_all;
 use crate::support::{LIMIT, SHORT, Sleeper, either, parties, repeat, rounds, watchdog};
 
 #[test]
@@ -122,27 +123,14 @@ fn items_come_once_to_all_who_select() {
                         }
                     });
                     s.spawn(move || {
-                        let mut mine = Vec::new();
-                        loop {
-                            let first = match party % 3 {
-                                0 => Some(wait_any((buffers[0].getting(), buffers[1].getting()))),
-                                1 => Some(wait_any_fair((buffers[0].getting(), buffers[1].getting()))),
-                                _ => wait_any_for(
-                                    (buffers[1].getting(), buffers[0].getting()),
-                                    Duration::from_micros(50),
-                                ),
-                            };
-                            match first {
-                                Some(First2::First(Ok(item)) | First2::Second(Ok(item))) => mine.push(item),
-                                Some(First2::First(Err(_)) | First2::Second(Err(_))) => break,
-                                None => {}
-                            }
-                        }
-                        for buffer in buffers {
-                            mine.extend(buffer);
-                        }
-                        let mut seen = seen.lock();
-                        mine.into_iter().for_each(|item| assert!(seen.insert(item), "{item} came twice"));
+                        get_all(buffers, seen, || match party % 3 {
+                            0 => Some(wait_any((buffers[0].getting(), buffers[1].getting()))),
+                            1 => Some(wait_any_fair((buffers[0].getting(), buffers[1].getting()))),
+                            _ => wait_any_for(
+                                (buffers[1].getting(), buffers[0].getting()),
+                                Duration::from_micros(50),
+                            ),
+                        });
                     });
                 }
             });
