@@ -11,7 +11,7 @@ use lockwork::{
     try_lock_all,
 };
 
-use crate::support::{LIMIT, PARTIES, SHORT, Sleeper, allocations_during, repeat, rounds, watchdog};
+use crate::support::{LIMIT, PARTIES, SHORT, Sleeper, allocations_during, repeat, rounds, shown, watchdog};
 
 fn mutexes<const N: usize>() -> [Mutex<usize>; N] {
     array::from_fn(|_| Mutex::new(0))
@@ -115,7 +115,7 @@ fn same_lock_twice_panics_in_every_form_and_locks_nothing() {
         assert_panics("try_lock_all: places 0 and 1 of the set are the same lock", || try_lock_all((&a, &a)));
         drop(held);
         assert!(!a.is_locked() && !b.is_locked());
-        let lock = RwLock::new(0);
+        let lock = shown(RwLock::new(0));
         let message = "lock_all: places 0 and 1 of the set are the same lock";
         assert_panics(message, || lock_all((lock.reading(), lock.reading())));
         assert_panics(message, || lock_all((lock.reading(), lock.writing())));
@@ -344,7 +344,7 @@ fn readers_of_one_do_not_starve_a_writer_of_all() {
 fn tuple_allocates_nothing() {
     watchdog(|| {
         let [a, b] = mutexes();
-        let lock = RwLock::new(0);
+        let lock = shown(RwLock::new(0));
         let _ = thread::current();
         let held = lock.write();
         let count = allocations_during(|| {

@@ -13,7 +13,7 @@ use lockwork::{
 };
 
 use crate::random::Numbers;
-use crate::support::{LIMIT, rounds, watchdog};
+use crate::support::{LIMIT, rounds, shown, watchdog};
 
 const CROWD: usize = 64;
 
@@ -57,7 +57,7 @@ fn crowd(body: impl Fn(usize, &mut Numbers) + Send + Sync + 'static) {
 
 #[test]
 fn mutex_counts_every_section() {
-    let (mutex, sections) = (Arc::new(Mutex::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (mutex, sections) = (shown(Mutex::new(0)), Arc::new(AtomicUsize::new(0)));
     let (shared, counted) = (Arc::clone(&mutex), Arc::clone(&sections));
     crowd(move |_, numbers| {
         for _ in 0..rounds(100) {
@@ -99,7 +99,7 @@ fn written<'a>(
 
 #[test]
 fn rwlock_shows_no_half_written_value() {
-    let (lock, writes) = (Arc::new(RwLock::new([0; 2])), Arc::new(AtomicUsize::new(0)));
+    let (lock, writes) = (shown(RwLock::new([0; 2])), Arc::new(AtomicUsize::new(0)));
     let (shared, counted) = (Arc::clone(&lock), Arc::clone(&writes));
     crowd(move |_, numbers| {
         let write = |guard| written(guard, &counted);
@@ -163,7 +163,7 @@ fn reentrant_mutex_is_free_when_all_have_left() {
 #[test]
 fn condvar_loses_no_token() {
     // Each thread puts tokens down and takes as many, some of them in the last moment before it gives up.
-    let (tokens, there) = (Arc::new(Mutex::new(0_usize)), Arc::new(Condvar::new()));
+    let (tokens, there) = (shown(Mutex::new(0_usize)), shown(Condvar::new()));
     let shared = Arc::clone(&tokens);
     crowd(move |number, numbers| {
         let turns = rounds(40);
@@ -199,7 +199,7 @@ fn condvar_loses_no_token() {
 #[test]
 fn semaphore_has_all_permits_again() {
     const PERMITS: usize = 5;
-    let (semaphore, held) = (Arc::new(Semaphore::bounded(PERMITS)), AtomicUsize::new(0));
+    let (semaphore, held) = (shown(Semaphore::bounded(PERMITS)), AtomicUsize::new(0));
     let shared = Arc::clone(&semaphore);
     crowd(move |_, numbers| {
         for _ in 0..rounds(60) {
@@ -231,7 +231,7 @@ fn semaphore_has_all_permits_again() {
 #[test]
 fn auto_reset_event_lets_one_through_for_each_set() {
     // A signal is on its way or kept, and the thread that got it passes it on: there is always exactly one.
-    let (signal, inside) = (Arc::new(AutoResetEvent::new()), AtomicBool::new(false));
+    let (signal, inside) = (shown(AutoResetEvent::new()), AtomicBool::new(false));
     let shared = Arc::clone(&signal);
     signal.set();
     crowd(move |_, numbers| {
@@ -286,7 +286,7 @@ fn event_releases_all_waiters_at_a_pulse() {
 #[test]
 fn barrier_is_usable_after_any_mess() {
     const PARTIES: usize = 3;
-    let barrier = Arc::new(Barrier::new(PARTIES));
+    let barrier = shown(Barrier::new(PARTIES));
     let (shared, leaders, others) = (Arc::clone(&barrier), AtomicUsize::new(0), AtomicUsize::new(0));
     let leaders = Arc::new([leaders, others]);
     let counts = Arc::clone(&leaders);
@@ -400,8 +400,8 @@ fn buffer_gives_each_item_once() {
 /// Panics with guards, permits and memberships in hand, in a crowd that waits for them.
 #[test]
 fn panics_release_what_their_threads_hold() {
-    let (mutex, lock) = (Arc::new(Mutex::new(())), Arc::new(RwLock::new(())));
-    let (semaphore, condvar) = (Arc::new(Semaphore::bounded(2)), Condvar::new());
+    let (mutex, lock) = (shown(Mutex::new(())), shown(RwLock::new(())));
+    let (semaphore, condvar) = (shown(Semaphore::bounded(2)), Condvar::new());
     let (m, l, p) = (Arc::clone(&mutex), Arc::clone(&lock), Arc::clone(&semaphore));
     crowd(move |_, numbers| {
         for _ in 0..rounds(20) {

@@ -8,7 +8,7 @@ use lockwork::{AutoResetEvent, Event, Mutex};
 
 use crate::support::{
     LIMIT, Plain, SHORT, Sleeper, allocations_during, cases, eventually, gives_up_in_time, parties, repeat,
-    rounds, watchdog,
+    rounds, shown, watchdog,
 };
 
 /// The forms of a wait that ends by a `set`.
@@ -38,7 +38,7 @@ const AUTO_WAITS: [fn(&AutoResetEvent) -> bool; 4] = [
 // CPython: test_is_set.
 #[test]
 fn set_and_clear_are_idempotent() {
-    let event = Event::new();
+    let event = shown(Event::new());
     assert!(!event.is_set());
     event.clear();
     assert!(!event.is_set());
@@ -57,7 +57,7 @@ fn set_and_clear_are_idempotent() {
 #[test]
 fn wait_of_a_set_event_returns_at_once() {
     watchdog(|| {
-        let event = Event::new();
+        let event = shown(Event::new());
         event.set();
         for _ in 0..2 {
             assert!(WAITS.iter().all(|wait| wait(&event)));
@@ -101,7 +101,7 @@ fn set_releases_all_waiters() {
 #[test]
 fn timed_wait_says_whether_it_was_set() {
     watchdog(|| {
-        let event = Event::new();
+        let event = shown(Event::new());
         let past = Instant::now();
         gives_up_in_time(|timeout| event.wait_for(timeout), |deadline| event.wait_until(deadline));
         assert!(!event.is_set());
@@ -123,7 +123,7 @@ fn set_and_clear_at_once_release_all_waiters() {
     }
     watchdog(|| {
         for parties in parties() {
-            let event = Event::new();
+            let event = shown(Event::new());
             for _ in repeat(40) {
                 let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {
@@ -199,7 +199,7 @@ fn many_threads_may_set() {
     watchdog(|| {
         for parties in parties() {
             for _ in repeat(20) {
-                let event = Event::new();
+                let event = shown(Event::new());
                 thread::scope(|s| {
                     for _ in 0..parties {
                         s.spawn(|| event.wait());
@@ -303,7 +303,7 @@ fn wait_sees_what_came_before_the_set() {
 
 #[test]
 fn one_set_lets_one_through() {
-    let event = AutoResetEvent::new();
+    let event = shown(AutoResetEvent::new());
     assert!(!event.is_set());
     assert!(!event.try_wait());
     event.set();
@@ -320,7 +320,7 @@ fn one_set_lets_one_through() {
 
 #[test]
 fn one_set_at_most_is_kept() {
-    let event = AutoResetEvent::new();
+    let event = shown(AutoResetEvent::new());
     for _ in 0..3 {
         event.set();
         event.set();
@@ -335,7 +335,7 @@ fn one_set_at_most_is_kept() {
 #[test]
 fn auto_reset_timed_wait_says_whether_it_got_a_signal() {
     watchdog(|| {
-        let event = AutoResetEvent::new();
+        let event = shown(AutoResetEvent::new());
         let past = Instant::now();
         gives_up_in_time(|timeout| event.wait_for(timeout), |deadline| event.wait_until(deadline));
 

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use crate::random::programs;
 use crate::support::{
-    LIMIT, Plain, SHORT, Sleeper, allocations_during, cases, gives_up_in_time, parties, repeat, watchdog,
+    LIMIT, Plain, SHORT, Sleeper, allocations_during, cases, gives_up_in_time, parties, repeat, shown,
+    watchdog,
 };
 
 /// The forms of a wait whose time does not run out.
@@ -58,7 +59,7 @@ fn waiters_see_what_was_done_before_each_count() {
     watchdog(|| {
         for parties in parties() {
             for _ in repeat(50) {
-                let latch = Latch::new(parties);
+                let latch = shown(Latch::new(parties));
                 let written: Vec<Plain> = (0..parties).map(|_| Plain::default()).collect();
                 thread::scope(|s| {
                     for written in &written {
@@ -81,7 +82,7 @@ fn waiters_see_what_was_done_before_each_count() {
 #[test]
 fn latch_of_zero_is_open_from_the_start() {
     watchdog(|| {
-        let latch = Latch::new(0);
+        let latch = shown(Latch::new(0));
         assert!(latch.is_open());
         assert!(WAITS.iter().all(|wait| wait(&latch)));
         assert!(latch.wait_for(Duration::ZERO));
@@ -94,7 +95,7 @@ fn latch_of_zero_is_open_from_the_start() {
 #[test]
 fn counting_below_zero_leaves_it_open() {
     for n in cases([3, 4, 1000, usize::MAX]) {
-        let latch = Latch::new(3);
+        let latch = shown(Latch::new(3));
         latch.count_down_by(n);
         assert!(latch.is_open());
         latch.count_down_by(n);
@@ -102,7 +103,7 @@ fn counting_below_zero_leaves_it_open() {
         assert_eq!(latch.count(), 0);
         assert!(latch.wait_for(Duration::ZERO));
     }
-    let latch = Latch::new(usize::MAX);
+    let latch = shown(Latch::new(usize::MAX));
     latch.count_down_by(0);
     assert_eq!(latch.count(), usize::MAX);
     latch.count_down_by(usize::MAX - 1);
@@ -113,7 +114,7 @@ fn counting_below_zero_leaves_it_open() {
 #[test]
 fn timed_wait_says_whether_it_is_open() {
     watchdog(|| {
-        let latch = Latch::new(1);
+        let latch = shown(Latch::new(1));
         let past = Instant::now();
         gives_up_in_time(|timeout| latch.wait_for(timeout), |deadline| latch.wait_until(deadline));
         assert_eq!(latch.count(), 1, "a wait that gives up changes nothing");
@@ -148,7 +149,7 @@ fn counts_race_with_waits_that_give_up() {
     watchdog(|| {
         for parties in parties() {
             for round in repeat(100) {
-                let latch = Latch::new(parties);
+                let latch = shown(Latch::new(parties));
                 thread::scope(|s| {
                     for who in 0..parties {
                         let latch = &latch;
@@ -172,7 +173,7 @@ fn counts_race_with_waits_that_give_up() {
 fn waiting_allocates_nothing() {
     watchdog(|| {
         drop(thread::current());
-        let latch = Latch::new(2);
+        let latch = shown(Latch::new(2));
         let allocations = allocations_during(|| {
             latch.count_down();
             assert!(!latch.wait_for(SHORT));
@@ -194,7 +195,7 @@ proptest! {
 
     #[test]
     fn latch_counts_like_a_saturating_number(count in 0_usize..20, steps in prop::collection::vec(0_usize..6, 0..12)) {
-        let latch = Latch::new(count);
+        let latch = shown(Latch::new(count));
         let mut left = count;
         for step in steps {
             latch.count_down_by(step);

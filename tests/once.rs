@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, LazyLock, Once, OnceLock, OnceState};
 
 use crate::support::{
-    Drops, LIMIT, SHORT, Sleeper, allocations_during, message_of, parties, repeat, watchdog,
+    Drops, LIMIT, SHORT, Sleeper, allocations_during, message_of, parties, repeat, shown, watchdog,
 };
 
 /// Runs `f` in a thread that is asleep in it when this returns.
@@ -85,7 +85,7 @@ fn states_follow_one_another() {
 
 #[test]
 fn forced_call_of_a_new_one_is_not_told_of_poison() {
-    let once = Once::new();
+    let once = shown(Once::new());
     once.call_once_force(|state| {
         assert_eq!(*state, OnceState::New);
         assert!(!state.is_poisoned());
@@ -95,7 +95,7 @@ fn forced_call_of_a_new_one_is_not_told_of_poison() {
 
 #[test]
 fn panic_poisons_until_a_forced_call_returns() {
-    let once = Once::new();
+    let once = shown(Once::new());
     for _ in 0..2 {
         assert_eq!(message_of(|| once.call_once_force(|_| panic!("half way"))), "half way");
         for message in [
@@ -183,7 +183,7 @@ fn forced_call_that_waits_runs_after_a_panic() {
 #[test]
 fn timed_wait_ends_in_time_and_leaves_nothing() {
     watchdog(|| {
-        let once = Once::new();
+        let once = shown(Once::new());
         assert!(!once.wait_for(Duration::ZERO));
         assert!(!once.wait_until(Instant::now()));
         let start = Instant::now();
@@ -222,7 +222,7 @@ fn waits_do_not_begin_anything() {
 #[test]
 fn reentrant_call_panics_and_names_itself() {
     watchdog(|| {
-        let once = Once::new();
+        let once = shown(Once::new());
         let again: [(&str, &dyn Fn()); 6] = [
             ("Once::call_once:", &|| once.call_once(|| {})),
             ("Once::call_once_force:", &|| once.call_once_force(|_| {})),
@@ -258,7 +258,7 @@ fn reentrant_call_by_way_of_another_is_noticed() {
 #[test]
 fn another_thread_that_waits_is_not_taken_for_the_initialiser() {
     watchdog(|| {
-        let once = Once::new();
+        let once = shown(Once::new());
         thread::scope(|s| {
             let mut waiting = None;
             once.call_once(|| waiting = Some(asleep(s, || once.wait())));
@@ -322,7 +322,7 @@ fn one_of_many_values_stays_and_the_others_come_back() {
     watchdog(|| {
         for parties in parties() {
             for _ in repeat(100) {
-                let cell = OnceLock::new();
+                let cell = shown(OnceLock::new());
                 let kept: usize = thread::scope(|s| {
                     let setters: Vec<_> = (0..parties)
                         .map(|id| {
@@ -347,7 +347,7 @@ fn one_of_many_values_stays_and_the_others_come_back() {
 
 #[test]
 fn failed_initialisation_leaves_the_cell_empty() {
-    let cell = OnceLock::new();
+    let cell = shown(OnceLock::new());
     assert_eq!(cell.get_or_try_init(|| Err("no")), Err("no"));
     assert_eq!(cell.get(), None);
     assert_eq!(message_of(|| cell.get_or_init(|| panic!("half way"))), "half way");
@@ -402,7 +402,7 @@ fn message_or<R>(f: impl FnOnce() -> R) -> Option<R> {
 #[test]
 fn waits_for_a_value_outlive_failures() {
     watchdog(|| {
-        let cell = OnceLock::new();
+        let cell = shown(OnceLock::new());
         thread::scope(|s| {
             let waiting = [
                 asleep(s, || cell.wait_for(LIMIT)),
@@ -426,7 +426,7 @@ fn waits_for_a_value_outlive_failures() {
 #[test]
 fn timed_wait_for_a_value_ends_in_time() {
     watchdog(|| {
-        let cell = OnceLock::<u8>::new();
+        let cell = shown(OnceLock::<u8>::new());
         assert_eq!(cell.wait_for(Duration::ZERO), None);
         let start = Instant::now();
         assert_eq!(cell.wait_for(SHORT), None);
@@ -438,7 +438,7 @@ fn timed_wait_for_a_value_ends_in_time() {
 #[test]
 fn reentrant_initialisation_panics_and_the_outer_completes() {
     watchdog(|| {
-        let cell = OnceLock::new();
+        let cell = shown(OnceLock::new());
         let again: [(&str, &dyn Fn()); 7] = [
             ("OnceLock::get_or_init:", &|| _ = cell.get_or_init(|| Box::new(1))),
             ("OnceLock::get_or_try_init:", &|| _ = cell.get_or_try_init(|| Ok::<_, ()>(Box::new(1)))),
@@ -672,7 +672,7 @@ fn function_that_uses_its_own_value_panics() {
 fn readers_see_whole_values() {
     watchdog(|| {
         for _ in repeat(200) {
-            let cell = Arc::new(OnceLock::new());
+            let cell = shown(OnceLock::new());
             let (sender, receiver) = mpsc::channel();
             for reader in 0..4 {
                 let (cell, sender) = (Arc::clone(&cell), sender.clone());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lockwork::{BoundedBuffer, Condvar, Event, Mutex, StopGuard, StopSource, StopToken};
 
 use crate::support::{
-    Drops, LIMIT, SHORT, Sleeper, allocations_during, blocks_during, either, parties, repeat, watchdog,
+    Drops, LIMIT, SHORT, Sleeper, allocations_during, blocks_during, either, parties, repeat, shown, watchdog,
 };
 
 /// Counts how often a callback has run.
@@ -34,7 +34,7 @@ fn message(payload: &(dyn std::any::Any + Send)) -> &str {
 
 #[test]
 fn stop_is_once_and_for_good() {
-    let source = StopSource::new();
+    let source = shown(StopSource::new());
     let (token, clone) = (source.token(), source.clone());
     assert!(!source.is_stopped() && !token.is_stopped());
     assert!(!token.wait_for(Duration::ZERO) && !token.wait_until(Instant::now()));
@@ -48,7 +48,7 @@ fn stop_is_once_and_for_good() {
 
 #[test]
 fn stop_of_a_token_stops_its_source() {
-    let source = StopSource::new();
+    let source = shown(StopSource::new());
     assert!(source.token().stop());
     assert!(source.is_stopped());
     let own = StopToken::new();
@@ -58,7 +58,7 @@ fn stop_of_a_token_stops_its_source() {
 
 #[test]
 fn dropped_source_stops_nothing() {
-    let source = StopSource::new();
+    let source = shown(StopSource::new());
     let token = source.token();
     drop(source);
     assert!(!token.wait_for(SHORT));
@@ -67,7 +67,7 @@ fn dropped_source_stops_nothing() {
 
 #[test]
 fn debug_shows_whether_it_is_stopped() {
-    let source = StopSource::new();
+    let source = shown(StopSource::new());
     let token = source.token();
     let guard = token.on_stop(|| ());
     assert_eq!(
@@ -109,7 +109,7 @@ fn stop_wakes_every_sleeper() {
 #[test]
 fn callbacks_run_in_order_in_the_stopping_thread() {
     watchdog(|| {
-        let (source, ran) = (StopSource::new(), Arc::new(Mutex::new(Vec::new())));
+        let (source, ran) = (StopSource::new(), shown(Mutex::new(Vec::new())));
         let register = |n: usize| {
             let (token, ran) = (source.token(), Arc::clone(&ran));
             source.token().on_stop(move || {
@@ -137,7 +137,7 @@ fn callbacks_run_in_order_in_the_stopping_thread() {
 #[test]
 fn sleepers_are_let_go_before_the_callbacks_run() {
     watchdog(|| {
-        let (source, woken) = (StopSource::new(), Arc::new(Event::new()));
+        let (source, woken) = (StopSource::new(), shown(Event::new()));
         let token = source.token();
         let sleeper = thread::spawn({
             let woken = Arc::clone(&woken);
@@ -154,7 +154,7 @@ fn sleepers_are_let_go_before_the_callbacks_run() {
 
 #[test]
 fn callback_after_the_stop_runs_at_once_in_the_calling_thread() {
-    let (source, ran) = (StopSource::new(), Arc::new(Mutex::new(None)));
+    let (source, ran) = (StopSource::new(), shown(Mutex::new(None)));
     source.stop();
     let guard = source.token().on_stop({
         let ran = Arc::clone(&ran);
@@ -168,8 +168,8 @@ fn callback_after_the_stop_runs_at_once_in_the_calling_thread() {
 #[test]
 fn second_stop_returns_at_once_while_callbacks_run() {
     watchdog(|| {
-        let source = StopSource::new();
-        let (begun, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let source = shown(StopSource::new());
+        let (begun, go) = (shown(Event::new()), shown(Event::new()));
         let _guard = source.token().on_stop({
             let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
             move || {
@@ -214,7 +214,7 @@ fn dropped_guard_waits_for_a_callback_in_another_thread() {
     watchdog(|| {
         for _ in repeat(20) {
             let (source, drops) = (StopSource::new(), Drops::new());
-            let (begun, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
+            let (begun, go) = (shown(Event::new()), shown(Event::new()));
             let guard = source.token().on_stop({
                 let (begun, go, value) = (Arc::clone(&begun), Arc::clone(&go), drops.value());
                 move || {
@@ -224,7 +224,7 @@ fn dropped_guard_waits_for_a_callback_in_another_thread() {
                 }
             });
             // Registered later, and still running when the first guard's drop returns.
-            let (last, end) = (Arc::new(Event::new()), Arc::new(Event::new()));
+            let (last, end) = (shown(Event::new()), shown(Event::new()));
             let later = source.token().on_stop({
                 let (last, end) = (Arc::clone(&last), Arc::clone(&end));
                 move || {
@@ -256,8 +256,7 @@ fn dropped_guard_waits_for_a_callback_in_another_thread() {
 #[test]
 fn guard_dropped_inside_its_callback_returns() {
     watchdog(|| {
-        let (source, own, runs) =
-            (StopSource::new(), Arc::new(Mutex::new(None::<StopGuard>)), Runs::default());
+        let (source, own, runs) = (StopSource::new(), shown(Mutex::new(None::<StopGuard>)), Runs::default());
         let guard = source.token().on_stop({
             let (own, run) = (Arc::clone(&own), runs.callback());
             move || {
@@ -294,7 +293,7 @@ fn guard_dropped_after_the_stop_does_nothing() {
 #[test]
 fn callback_may_use_source_tokens_and_guards() {
     watchdog(|| {
-        let (source, others) = (StopSource::new(), Arc::new(Mutex::new(Vec::new())));
+        let (source, others) = (StopSource::new(), shown(Mutex::new(Vec::new())));
         let (before, taken, at_once) = (Runs::default(), Runs::default(), Runs::default());
         let first = source.token().on_stop(before.callback());
         let second = source.token().on_stop({
@@ -343,7 +342,7 @@ fn panic_lets_the_other_callbacks_run() {
 fn dropped_guard_waits_for_a_callback_that_panics() {
     watchdog(|| {
         let (source, sleeper) = (StopSource::new(), Sleeper::new());
-        let (begun, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let (begun, go) = (shown(Event::new()), shown(Event::new()));
         let guard = source.token().on_stop({
             let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
             move || {
@@ -369,7 +368,7 @@ fn dropped_guard_waits_for_a_callback_that_panics() {
 
 #[test]
 fn panic_of_a_callback_after_the_stop_comes_out_of_on_stop() {
-    let source = StopSource::new();
+    let source = shown(StopSource::new());
     source.stop();
     let register = || drop(source.token().on_stop(|| panic!("at once")));
     let payload = panic::catch_unwind(AssertUnwindSafe(register)).unwrap_err();
@@ -544,7 +543,7 @@ fn races_run_each_callback_once_or_take_it_back() {
 fn last_token_and_guard_dropped_at_once() {
     watchdog(|| {
         for _ in repeat(300) {
-            let (token, drops, go) = (StopToken::new(), Drops::new(), Arc::new(Event::new()));
+            let (token, drops, go) = (StopToken::new(), Drops::new(), shown(Event::new()));
             let value = drops.value();
             let guard = token.on_stop(move || drop(value));
             thread::scope(|s| {
@@ -570,7 +569,7 @@ fn condition_variable_is_left_at_the_stop() {
     watchdog(|| {
         for parties in parties() {
             for asleep in either("asleep ") {
-                let source = StopSource::new();
+                let source = shown(StopSource::new());
                 let shared = Arc::new((Mutex::new(0), Condvar::new()));
                 let sleepers = Sleeper::several(parties);
                 thread::scope(|s| {
@@ -603,7 +602,7 @@ fn condition_variable_is_left_at_the_stop() {
 #[test]
 fn buffer_is_closed_by_the_stop() {
     watchdog(|| {
-        let (source, buffer) = (StopSource::new(), Arc::new(BoundedBuffer::new(1)));
+        let (source, buffer) = (StopSource::new(), shown(BoundedBuffer::new(1)));
         let close = Arc::clone(&buffer);
         let _close = source.token().on_stop(move || close.close());
         let sleeper = Sleeper::new();
@@ -647,7 +646,7 @@ fn one_of_many_stops_is_the_first() {
 
 #[test]
 fn waits_and_stops_allocate_nothing() {
-    let source = StopSource::new();
+    let source = shown(StopSource::new());
     let token = source.token();
     let allocations = allocations_during(|| {
         let clone = token.clone();
@@ -717,7 +716,7 @@ fn chain_that_is_dropped_needs_constant_stack() {
         let ran = Arc::default();
         drop(chain(LONG, StopSource::new(), &ran));
         assert_eq!((ran.lock().len(), Arc::strong_count(&ran)), (0, 1), "nothing ran, nothing is left");
-        let source = StopSource::new();
+        let source = shown(StopSource::new());
         let mut guard = None;
         for _ in 0..LONG {
             let (before, ran) = (guard.take(), Arc::clone(&ran));

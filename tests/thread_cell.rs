@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::random::programs;
 use crate::support::{
     Counted, Drops, PARTIES, allocations_during, blocks_during, bytes_during, cases, parties, repeat, rounds,
-    watchdog,
+    shown, watchdog,
 };
 
 /// Runs `body` on a thread of its own, to its very end: destructors included.
@@ -35,7 +35,7 @@ fn value_is_made_once_for_each_thread() {
 
 #[test]
 fn cell_without_initializer_is_unset_until_it_is_set() {
-    let cell = ThreadCell::new();
+    let cell = shown(ThreadCell::new());
     assert!(!cell.is_set());
     assert_eq!(cell.get(), None);
     assert_eq!(cell.take(), None);
@@ -70,7 +70,7 @@ fn set_and_take_run_no_initializer() {
 
 #[test]
 fn debug_shows_the_value_of_this_thread() {
-    let cell = ThreadCell::new();
+    let cell = shown(ThreadCell::new());
     assert_eq!(format!("{cell:?}"), "ThreadCell { .. }");
     cell.set(7);
     assert_eq!(format!("{cell:?}"), "ThreadCell { value: 7, .. }");
@@ -92,7 +92,7 @@ fn value_that_cannot_be_sent_lives_in_one_thread() {
 #[test]
 fn values_die_with_their_threads() {
     for n in cases([20, 50, 100]) {
-        let (cell, drops) = (Arc::new(ThreadCell::new()), Drops::new());
+        let (cell, drops) = (shown(ThreadCell::new()), Drops::new());
         for i in 0..n {
             let (cell, value) = (Arc::clone(&cell), drops.value());
             on_a_thread(move || {
@@ -129,7 +129,7 @@ fn slow_initializer_sets_the_value_of_its_own_thread() {
 /// CPython: another thread sees nothing while the first still has its value.
 #[test]
 fn other_thread_sees_nothing() {
-    let cell = ThreadCell::new();
+    let cell = shown(ThreadCell::new());
     let (set, done) = (Event::new(), Event::new());
     thread::scope(|s| {
         s.spawn(|| {
@@ -179,8 +179,8 @@ fn new_cell_at_a_reused_address_sees_nothing() {
 #[test]
 fn cell_that_goes_drops_the_values_of_threads_that_stay() {
     for parties in parties() {
-        let (cell, drops) = (Arc::new(ThreadCell::new()), Drops::new());
-        let (set, done) = (Arc::new(Barrier::new(parties + 1)), Arc::new(Event::new()));
+        let (cell, drops) = (shown(ThreadCell::new()), Drops::new());
+        let (set, done) = (shown(Barrier::new(parties + 1)), shown(Event::new()));
         let threads: Vec<_> = (0..parties)
             .map(|_| {
                 let (cell, value) = (Arc::clone(&cell), drops.value());
@@ -212,8 +212,8 @@ fn threads_end_while_the_cell_goes() {
     watchdog(|| {
         for round in repeat(200) {
             let parties = PARTIES[round % PARTIES.len()];
-            let (drops, start) = (Drops::new(), Arc::new(Barrier::new(parties + 1)));
-            let cell = Arc::new(ThreadCell::new());
+            let (drops, start) = (Drops::new(), shown(Barrier::new(parties + 1)));
+            let cell = shown(ThreadCell::new());
             let threads: Vec<_> = (0..parties)
                 .map(|_| {
                     let (cell, value, start) = (Arc::clone(&cell), drops.value(), Arc::clone(&start));
@@ -251,7 +251,7 @@ fn cells_come_and_go_while_threads_end() {
             }
         });
         for _ in 0..n {
-            let cell = Arc::new(ThreadCell::new());
+            let cell = shown(ThreadCell::new());
             cell.set(drops.value());
             send.send(cell).unwrap();
         }
@@ -475,7 +475,7 @@ fn destructors_of_thread_variables_get_their_own_value_or_an_error() {
 fn cell_dropped_by_a_thread_without_values() {
     thread_local!(static HELD: RefCell<Option<Arc<ThreadCell<Counted>>>> = const { RefCell::new(None) });
     let drops = Drops::new();
-    let cell = Arc::new(ThreadCell::new());
+    let cell = shown(ThreadCell::new());
     cell.set(drops.value());
     let value = drops.value();
     thread::spawn({
@@ -545,11 +545,11 @@ fn panicking_destructor_in_the_drop_of_the_cell_leaves_none_behind() {
 #[test]
 fn short_lived_cells_leave_nothing() {
     on_a_thread(|| {
-        let keep = ThreadCell::new();
+        let keep = shown(ThreadCell::new());
         keep.set(0);
         let (_, balance) = blocks_during(|| {
             for i in repeat(1_000_000) {
-                let cell = ThreadCell::new();
+                let cell = shown(ThreadCell::new());
                 cell.set(i);
                 assert_eq!(cell.get(), Some(i));
             }
@@ -570,7 +570,7 @@ fn cells_dropped_elsewhere_are_forgotten() {
     let balance = on_a_thread(move || {
         let ((), balance) = blocks_during(|| {
             for value in values {
-                let cell = Arc::new(ThreadCell::new());
+                let cell = shown(ThreadCell::new());
                 cell.set(value);
                 send.send(cell).unwrap();
             }
@@ -644,7 +644,7 @@ fn table_is_not_made_anew_for_one_cell_that_comes_and_goes() {
         for n in repeat(2000) {
             cells.push(ThreadCell::new());
             cells[n].set(n);
-            let cell = ThreadCell::new();
+            let cell = shown(ThreadCell::new());
             let turn = || {
                 cell.set(n);
                 assert_eq!(cell.take(), Some(n));
@@ -662,7 +662,7 @@ fn short_lived_threads_leave_nothing() {
     static CELL: ThreadCell<Cell<usize>> = ThreadCell::with_init(|| Cell::new(0));
     CELL.with(|value| value.set(1));
     let drops = Drops::new();
-    let cell = Arc::new(ThreadCell::new());
+    let cell = shown(ThreadCell::new());
     let n = rounds(20_000) / 8;
     watchdog({
         let (cell, drops) = (Arc::clone(&cell), drops.clone());
@@ -690,7 +690,7 @@ fn short_lived_threads_leave_nothing() {
 fn many_cells_are_told_apart() {
     let mut cells: Vec<_> = (0..1000_usize)
         .map(|i| {
-            let cell = ThreadCell::new();
+            let cell = shown(ThreadCell::new());
             cell.set(i);
             (i, cell)
         })
@@ -700,7 +700,7 @@ fn many_cells_are_told_apart() {
         for (i, cell) in &cells {
             assert_eq!(cell.get(), Some(*i));
         }
-        let fresh = ThreadCell::<usize>::new();
+        let fresh = shown(ThreadCell::<usize>::new());
         assert_eq!(fresh.get(), None);
     }
 }

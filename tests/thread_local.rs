@@ -8,7 +8,7 @@ use std::thread;
 
 use lockwork::ThreadLocal;
 
-use crate::support::{Drops, blocks_during, parties, repeat, watchdog};
+use crate::support::{Drops, blocks_during, parties, repeat, shown, watchdog};
 
 #[test]
 fn same_thread_gets_the_same_value() {
@@ -44,7 +44,7 @@ fn different_threads_get_different_values() {
 
 #[test]
 fn error_inserts_nothing() {
-    let local = ThreadLocal::new();
+    let local = shown(ThreadLocal::new());
     assert_eq!(local.get_or_try(|| Err::<u8, _>("no")), Err("no"));
     assert_eq!(local.get(), None);
     assert_eq!(local.iter().count(), 0);
@@ -95,7 +95,7 @@ fn iterators_give_each_value_once() {
 
 #[test]
 fn values_outlive_their_threads_and_are_never_inherited() {
-    let (local, drops) = (Arc::new(ThreadLocal::new()), Drops::new());
+    let (local, drops) = (shown(ThreadLocal::new()), Drops::new());
     for i in 0..100 {
         let (local, value) = (Arc::clone(&local), drops.value());
         thread::spawn(move || {
@@ -252,11 +252,11 @@ fn destructors_of_thread_variables_find_the_threads_own_value() {
 #[test]
 fn short_lived_objects_leave_nothing() {
     thread::spawn(|| {
-        let keep = ThreadLocal::new();
+        let keep = shown(ThreadLocal::new());
         keep.get_or(|| 0);
         let (_, balance) = blocks_during(|| {
             for i in repeat(1_000_000) {
-                let local = ThreadLocal::new();
+                let local = shown(ThreadLocal::new());
                 assert_eq!(local.get_or(|| i), &i);
             }
         });
@@ -269,7 +269,7 @@ fn short_lived_objects_leave_nothing() {
 
 #[test]
 fn thread_that_asks_and_inserts_nothing_allocates_nothing() {
-    let local = ThreadLocal::<u8>::new();
+    let local = shown(ThreadLocal::<u8>::new());
     thread::scope(|s| {
         s.spawn(|| {
             assert_eq!(crate::support::allocations_during(|| assert!(local.get().is_none())), 0);

@@ -8,7 +8,7 @@ use lockwork::{
     wait_any_fair, wait_any_for, wait_any_until,
 };
 
-use crate::support::{SHORT, Sleeper, watchdog};
+use crate::support::{SHORT, Sleeper, shown, watchdog};
 
 /// Waits for the source and nothing else; `fire` runs when it sleeps.
 fn wait_for<S: AnySource + Send>(source: S, fire: impl FnOnce() + Send) -> S::Output {
@@ -39,13 +39,13 @@ fn each_kind_ends_a_wait_for_it_alone() {
         wait_for(&auto, || auto.set());
         assert!(!auto.is_set());
         wait_for(&token, || assert!(stop.stop()));
-        let semaphore = Semaphore::new(1);
+        let semaphore = shown(Semaphore::new(1));
         let permit = wait_for(semaphore.acquiring_many(3), || semaphore.add_permits(2));
         assert_eq!((permit.num_permits(), semaphore.available_permits()), (3, 0));
         drop(permit);
         assert_eq!(wait_any_fair(&[semaphore.acquiring_many(3)]).1.num_permits(), 3);
         assert_eq!(semaphore.available_permits(), 3);
-        let buffer = BoundedBuffer::new(1);
+        let buffer = shown(BoundedBuffer::new(1));
         assert_eq!(wait_for(buffer.getting(), || buffer.put(5).unwrap()), Ok(5));
     });
 }

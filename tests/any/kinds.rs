@@ -12,7 +12,7 @@ use lockwork::{
 };
 
 use super::wait_for;
-use crate::support::{LIMIT, SHORT, Sleeper, allocations_during, cases, watchdog};
+use crate::support::{LIMIT, SHORT, Sleeper, allocations_during, cases, shown, watchdog};
 
 #[test]
 fn each_kind_is_taken_when_it_is_ready() {
@@ -48,7 +48,7 @@ fn each_kind_is_taken_when_it_is_ready() {
 #[test]
 fn threads_are_taken_when_they_have_ended_and_keep_their_results() {
     watchdog(|| {
-        let (pool, go) = (ThreadPool::new(1), Arc::new(Event::new()));
+        let (pool, go) = (ThreadPool::new(1), shown(Event::new()));
         let task = pool
             .submit({
                 let go = Arc::clone(&go);
@@ -78,7 +78,7 @@ fn threads_are_taken_when_they_have_ended_and_keep_their_results() {
 #[test]
 fn closed_buffer_is_taken_before_a_task_is_run_and_a_misuse_told() {
     watchdog(|| {
-        let pool = Arc::new(ThreadPool::new(1));
+        let pool = shown(ThreadPool::new(1));
         let own = Arc::clone(&pool);
         let outer = pool.submit(move || {
             let (closed, few) = (BoundedBuffer::<u8>::new(1), Semaphore::bounded(1));
@@ -116,7 +116,7 @@ fn task_of_the_same_pool_is_run_by_the_thread_that_waits_for_it() {
 
 #[test]
 fn closed_buffer_is_ready_and_gives_the_item_back() {
-    let buffer = BoundedBuffer::new(1);
+    let buffer = shown(BoundedBuffer::new(1));
     buffer.put(1).unwrap();
     let mut second = buffer.putting(2);
     assert_eq!(try_any((&mut second,)), None);
@@ -131,7 +131,7 @@ fn closed_buffer_is_ready_and_gives_the_item_back() {
 #[test]
 fn item_that_was_not_put_may_be_offered_again() {
     watchdog(|| {
-        let buffer = BoundedBuffer::new(1);
+        let buffer = shown(BoundedBuffer::new(1));
         buffer.put(String::from("a")).unwrap();
         let mut item = buffer.putting(String::from("b"));
         for _ in 0..3 {
@@ -156,10 +156,10 @@ fn each_kind_ends_a_wait() {
         wait_for(&auto, || auto.set());
         assert!(!auto.is_set());
         wait_for(&token, || assert!(stop.stop()));
-        let semaphore = Semaphore::new(1);
+        let semaphore = shown(Semaphore::new(1));
         let permit = wait_for(semaphore.acquiring_many(3), || semaphore.add_permits(2));
         assert_eq!((permit.num_permits(), semaphore.available_permits()), (3, 0));
-        let buffer = BoundedBuffer::new(1);
+        let buffer = shown(BoundedBuffer::new(1));
         assert_eq!(wait_for(buffer.getting(), || buffer.put(5).unwrap()), Ok(5));
         buffer.put(6).unwrap();
         let mut item = buffer.putting(7);
@@ -167,11 +167,11 @@ fn each_kind_ends_a_wait() {
         let mut item = buffer.putting(8);
         assert_eq!(wait_for(&mut item, || buffer.close()), Err(PutError(8)));
         assert_eq!(buffer.get(), Ok(7));
-        let open = BoundedBuffer::<u8>::new(1);
+        let open = shown(BoundedBuffer::<u8>::new(1));
         assert_eq!(wait_for(open.getting(), || open.close()), Err(GetError));
         let worker = Worker::spawn("ends", |stop| stop.wait());
         wait_for(&worker, || worker.stop());
-        let (pool, go) = (ThreadPool::new(1), Arc::new(Event::new()));
+        let (pool, go) = (ThreadPool::new(1), shown(Event::new()));
         let task = pool
             .submit({
                 let go = Arc::clone(&go);
@@ -197,7 +197,7 @@ fn pulse_lets_it_go_and_large_buffers_take_part() {
             assert_eq!(wait_any((&never, &event)), First2::Second(()));
         });
         assert!(!event.is_set());
-        let buffer = BoundedBuffer::new(100_000);
+        let buffer = shown(BoundedBuffer::new(100_000));
         let sleeper = Sleeper::new();
         thread::scope(|s| {
             s.spawn(|| {
@@ -294,7 +294,7 @@ fn slice_of_many_waits() {
 
 #[test]
 fn call_without_time_takes_what_is_ready_and_waits_for_nothing() {
-    let semaphore = Semaphore::new(1);
+    let semaphore = shown(Semaphore::new(1));
     let past = Instant::now() - Duration::from_millis(1);
     let start = Instant::now();
     let permit = wait_any_until((semaphore.acquiring(),), past);

@@ -14,7 +14,7 @@ use lockwork::{
 };
 
 use super::{get_all, wait_for};
-use crate::support::{SHORT, Sleeper, parties, repeat, rounds, watchdog};
+use crate::support::{SHORT, Sleeper, parties, repeat, rounds, shown, watchdog};
 
 /// One body for both buffers.
 macro_rules! each_buffer {
@@ -207,7 +207,7 @@ fn panicking_comparison_in_a_put_that_waited_hands_the_room_on() {
 fn panicking_comparison_in_a_get_loses_no_item() {
     let (buffer, never) = (PriorityBuffer::new(3), Event::new());
     [1, 3, 2].into_iter().for_each(|rank| buffer.put(item(rank)).unwrap());
-    let bad = PriorityBuffer::new(3);
+    let bad = shown(PriorityBuffer::new(3));
     bad.put(Fused { rank: 1, panics: true }).unwrap();
     assert!(panic::catch_unwind(AssertUnwindSafe(|| bad.put(item(1)))).is_err());
     assert_eq!(bad.len(), 1);

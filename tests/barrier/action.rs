@@ -19,7 +19,7 @@ fn action_runs_once_in_a_round_before_any_member_leaves() {
             let runs = Arc::new(Plain::default());
             let counted = Arc::clone(&runs);
             let barrier = Barrier::with_action(parties, move || counted.write(counted.read() + 1));
-            let looked = Barrier::new(parties);
+            let looked = shown(Barrier::new(parties));
             run(parties, |who| {
                 for round in 1..=rounds(100) {
                     WAITS[(who + round) % WAITS.len()](&barrier).expect("it is not broken");
@@ -59,7 +59,7 @@ fn panic_of_the_action_breaks_the_round_and_goes_on_in_the_leader() {
                     resume_unwind(Box::new("a fault"));
                 }
             });
-            let repaired = Barrier::new(parties);
+            let repaired = shown(Barrier::new(parties));
             run(parties, |who| {
                 let wait = WAITS[1..][who % (WAITS.len() - 1)];
                 match catch_unwind(AssertUnwindSafe(|| wait(&barrier))) {

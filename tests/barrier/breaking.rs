@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use lockwork::{Barrier, Event, Mutex};
 
 use super::{WAITS, run};
-use crate::support::{LIMIT, SHORT, cases, eventually, parties, repeat, rounds, watchdog};
+use crate::support::{LIMIT, SHORT, cases, eventually, parties, repeat, rounds, shown, watchdog};
 
 // CPython: test_abort.
 #[test]
 fn abort_breaks_for_members_and_for_later_ones() {
     watchdog(|| {
         for parties in parties() {
-            let barrier = Barrier::new(parties);
+            let barrier = shown(Barrier::new(parties));
             let (passed, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
             run(parties, |_| {
                 if barrier.wait().index() == parties / 2 {
@@ -45,7 +45,7 @@ fn abort_breaks_for_members_and_for_later_ones() {
 fn reset_breaks_for_members_and_leaves_a_usable_barrier() {
     watchdog(|| {
         for parties in parties() {
-            let barrier = Barrier::new(parties);
+            let barrier = shown(Barrier::new(parties));
             let (passed, broken, after) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
             run(parties, |_| {
                 for _ in repeat(20) {
@@ -98,7 +98,7 @@ fn reset_mends_what_abort_broke() {
 
 #[test]
 fn reset_of_an_empty_barrier_changes_nothing() {
-    let barrier = Barrier::new(2);
+    let barrier = shown(Barrier::new(2));
     for _ in 0..2 {
         barrier.reset();
         assert!(!barrier.is_broken());
@@ -145,7 +145,7 @@ fn past_deadline_breaks_the_round_unless_all_are_there() {
     watchdog(|| {
         let past = Instant::now();
         for parties in cases([2, 3, 8]) {
-            let barrier = Barrier::new(parties);
+            let barrier = shown(Barrier::new(parties));
             assert!(barrier.wait_for(Duration::ZERO).is_err());
             assert!(barrier.wait_until(past).is_err());
             thread::scope(|s| {
@@ -260,7 +260,7 @@ fn members_agree_whatever_breaks_their_rounds() {
 #[test]
 #[should_panic(expected = "Barrier::wait: the barrier is broken")]
 fn wait_on_a_broken_barrier_panics() {
-    let barrier = Barrier::new(2);
+    let barrier = shown(Barrier::new(2));
     barrier.abort();
     barrier.wait();
 }

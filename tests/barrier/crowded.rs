@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockwork::Barrier;
 
 use super::{Waited, run};
-use crate::support::{Plain, cases, either, parties, repeat, rounds, watchdog};
+use crate::support::{Plain, cases, either, parties, repeat, rounds, shown, watchdog};
 
 /// What the waits of all threads came to.
 #[derive(Default)]
@@ -63,7 +63,7 @@ fn beside(body: impl Fn() + Sync, n: usize, members: impl Fn(usize) + Sync) {
 fn no_wait_of_one_party_fails_unless_it_is_aborted() {
     watchdog(|| {
         for threads in parties() {
-            let barrier = Barrier::new(1);
+            let barrier = shown(Barrier::new(1));
             beside(
                 || barrier.reset(),
                 threads,
@@ -115,7 +115,7 @@ fn aborts_and_resets_meanwhile_break_whole_rounds() {
     watchdog(|| {
         for parties in cases([1, 2, 3]) {
             for resets in either("resets alone ") {
-                let barrier = Barrier::new(parties);
+                let barrier = shown(Barrier::new(parties));
                 let sum = Sum::default();
                 beside(
                     || {

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use lockwork::{Barrier, BarrierWaitResult, Mutex};
 
 use super::{WAITS, run};
-use crate::support::{Plain, Sleeper, cases, either, eventually, parties, rounds, watchdog};
+use crate::support::{Plain, Sleeper, cases, either, eventually, parties, rounds, shown, watchdog};
 
 // CPython: test_barrier, test_barrier_10.
 #[test]
 fn no_member_goes_on_before_all_have_arrived() {
     watchdog(|| {
         for parties in parties() {
-            let barrier = Barrier::new(parties);
+            let barrier = shown(Barrier::new(parties));
             let written: Vec<Plain> = (0..parties).map(|_| Plain::default()).collect();
             run(parties, |who| {
                 for round in 1..=rounds(150) {
@@ -36,7 +36,7 @@ fn each_round_has_each_index_once_and_one_leader() {
     watchdog(|| {
         for parties in parties() {
             let rounds = rounds(100);
-            let barrier = Barrier::new(parties);
+            let barrier = shown(Barrier::new(parties));
             let results: Vec<Mutex<Vec<BarrierWaitResult>>> =
                 (0..rounds).map(|_| Mutex::new(Vec::new())).collect();
             run(parties, |_| {
@@ -60,7 +60,7 @@ fn each_round_has_each_index_once_and_one_leader() {
 fn index_is_the_order_of_arrival() {
     watchdog(|| {
         for parties in parties() {
-            let barrier = Barrier::new(parties);
+            let barrier = shown(Barrier::new(parties));
             thread::scope(|s| {
                 for who in 0..parties {
                     assert_eq!(barrier.waiting(), who);
@@ -81,7 +81,7 @@ fn index_is_the_order_of_arrival() {
 fn one_party_is_always_alone() {
     watchdog(|| {
         for parties in cases([0, 1]) {
-            let barrier = Barrier::new(parties);
+            let barrier = shown(Barrier::new(parties));
             assert_eq!(barrier.parties(), 1);
             for wait in cases(WAITS) {
                 let result = wait(&barrier).unwrap();
@@ -99,7 +99,7 @@ fn one_party_is_always_alone() {
 fn sleepers_are_released() {
     watchdog(|| {
         for parties in parties() {
-            let barrier = Barrier::new(parties);
+            let barrier = shown(Barrier::new(parties));
             for _ in 0..3 {
                 let sleepers = Sleeper::several(parties - 1);
                 thread::scope(|s| {

@@ -9,13 +9,13 @@ use lockwork::{
 };
 
 use super::{Arrivals, Ledger, full, past};
-use crate::support::{LIMIT, either, parties, watchdog};
+use crate::support::{LIMIT, either, parties, shown, watchdog};
 
 /// CPython: `BaseQueueTestMixin.test_shutdown_empty`.
 #[test]
 fn close_of_an_empty_buffer_ends_puts_and_gets() {
     watchdog(|| {
-        let buffer = BoundedBuffer::new(1);
+        let buffer = shown(BoundedBuffer::new(1));
         buffer.close();
         assert_eq!(buffer.put(1), Err(PutError(1)));
         assert_eq!(buffer.get(), Err(GetError));
@@ -72,7 +72,7 @@ fn closed_and_full_is_closed() {
 #[test]
 fn close_now_returns_what_was_queued() {
     watchdog(|| {
-        let buffer = BoundedBuffer::new(3);
+        let buffer = shown(BoundedBuffer::new(3));
         // Around the end of the storage.
         buffer.put_all([8, 9]).unwrap();
         buffer.get().unwrap();
@@ -180,7 +180,7 @@ fn close_wakes_all_putters_and_gives_their_items_back() {
 #[test]
 fn close_now_drops_nothing_twice() {
     let ledger = Ledger::new(10);
-    let buffer = BoundedBuffer::new(6);
+    let buffer = shown(BoundedBuffer::new(6));
     for item in ledger.items().take(6) {
         buffer.try_put(item).unwrap();
     }

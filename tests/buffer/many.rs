@@ -9,13 +9,13 @@ use std::time::Duration;
 use lockwork::{BoundedBuffer, GetError, PutAllError, PutError};
 
 use super::{Arrivals, Ledger, SHORT, full, pass, past, unannounced};
-use crate::support::{LIMIT, Sleeper, cases, either, eventually, parties, unwinds, watchdog};
+use crate::support::{LIMIT, Sleeper, cases, either, eventually, parties, shown, unwinds, watchdog};
 
 #[test]
 fn put_all_waits_as_often_as_needed() {
     watchdog(|| {
         for capacity in parties() {
-            let buffer = BoundedBuffer::new(capacity);
+            let buffer = shown(BoundedBuffer::new(capacity));
             thread::scope(|s| {
                 let putter = s.spawn(|| {
                     let put = (buffer.put_all(0..100), buffer.put_all(unannounced(100..200)));
@@ -102,7 +102,7 @@ fn put_all_takes_announced_items_in_batches() {
 #[test]
 fn put_all_never_holds_back_unannounced_items() {
     watchdog(|| {
-        let buffer = BoundedBuffer::new(1000);
+        let buffer = shown(BoundedBuffer::new(1000));
         let items = (0..500).inspect(|&i| assert_eq!(buffer.len(), i));
         assert_eq!(buffer.put_all(unannounced(items)), Ok(500));
     });
@@ -157,7 +157,7 @@ fn put_all_asks_no_iterator_beyond_its_end_and_believes_no_promise() {
     watchdog(|| {
         for left in cases([0, 1, 3, 64, 65, 200]) {
             for lower in cases([0, 1, 3, 64, 65, 200, usize::MAX]) {
-                let buffer = BoundedBuffer::new(1000);
+                let buffer = shown(BoundedBuffer::new(1000));
                 assert_eq!(buffer.put_all(Promise { left, lower, ended: false }), Ok(left));
                 assert!(buffer.try_iter().eq((0..left).rev()));
             }
@@ -168,7 +168,7 @@ fn put_all_asks_no_iterator_beyond_its_end_and_believes_no_promise() {
 #[test]
 fn put_all_runs_the_iterator_without_the_lock() {
     watchdog(|| {
-        let buffer = BoundedBuffer::new(3);
+        let buffer = shown(BoundedBuffer::new(3));
         // Makes room for itself: a lock held, or a wait before the iterator had its turn, would be a hang.
         let items = (0..50).inspect(|_| {
             if buffer.is_full() {
@@ -187,7 +187,7 @@ fn put_all_runs_the_iterator_without_the_lock() {
 fn put_all_gives_back_what_was_taken_and_leaves_the_rest() {
     watchdog(|| {
         for announced in either("announced ") {
-            let buffer = BoundedBuffer::new(10);
+            let buffer = shown(BoundedBuffer::new(10));
             let mut numbers = 0..20;
             let mut closing = numbers.by_ref().inspect(|&i| {
                 if i == 5 {
@@ -211,7 +211,7 @@ fn put_all_gives_back_what_was_taken_and_leaves_the_rest() {
 #[test]
 fn put_all_that_waits_ends_when_the_buffer_is_closed() {
     watchdog(|| {
-        let buffer = BoundedBuffer::new(2);
+        let buffer = shown(BoundedBuffer::new(2));
         thread::scope(|s| {
             let putter = s.spawn(|| buffer.put_all(0..10));
             eventually(|| buffer.is_full());
@@ -413,7 +413,7 @@ fn get_many_wakes_others_for_what_it_leaves() {
 fn iter_ends_when_closed_and_empty() {
     watchdog(|| {
         fn assert_fused<I: FusedIterator>(_: &I) {}
-        let buffer = BoundedBuffer::new(3);
+        let buffer = shown(BoundedBuffer::new(3));
         buffer.put_all(0..3).unwrap();
         buffer.close();
         let mut iter = buffer.iter();
@@ -442,7 +442,7 @@ fn iter_waits_for_items() {
 
 #[test]
 fn try_iter_goes_on_when_there_are_items_again() {
-    let buffer = BoundedBuffer::new(3);
+    let buffer = shown(BoundedBuffer::new(3));
     let mut iter = buffer.try_iter();
     assert_eq!(iter.next(), None);
     buffer.put_all([1, 2]).unwrap();

@@ -5,12 +5,12 @@ use std::thread;
 use lockwork::{BoundedBuffer, GetTimeoutError, PutTimeoutError, TryGetError, TryPutError};
 
 use super::{Arrivals, Ledger, TINY, full};
-use crate::support::{parties, watchdog};
+use crate::support::{parties, shown, watchdog};
 
 /// CPython: `SimpleQueueTest.test_order`.
 #[test]
 fn items_leave_in_the_order_in_which_they_came() {
-    let buffer = BoundedBuffer::new(8);
+    let buffer = shown(BoundedBuffer::new(8));
     // Around the end of the storage a few times.
     for round in 0..10 {
         (0..5).for_each(|i| buffer.put((round, i)).unwrap());
@@ -21,7 +21,7 @@ fn items_leave_in_the_order_in_which_they_came() {
 /// CPython: `BaseQueueTestMixin.test_basic`.
 #[test]
 fn queries_follow_puts_and_gets() {
-    let buffer = BoundedBuffer::new(3);
+    let buffer = shown(BoundedBuffer::new(3));
     for _ in 0..2 {
         for n in 0..3 {
             assert_eq!((buffer.len(), buffer.is_empty(), buffer.is_full()), (n, n == 0, false));
@@ -55,7 +55,7 @@ fn try_forms_do_not_wait() {
 #[test]
 fn failed_calls_leave_the_buffer_unchanged() {
     watchdog(|| {
-        let buffer = BoundedBuffer::new(2);
+        let buffer = shown(BoundedBuffer::new(2));
         for _ in 0..3 {
             assert_eq!(buffer.try_get(), Err(TryGetError::Empty));
             assert_eq!(buffer.get_for(TINY), Err(GetTimeoutError::Timeout));
@@ -123,7 +123,7 @@ fn get_waits_for_an_item() {
 #[test]
 fn items_are_dropped_by_their_getters() {
     let ledger = Ledger::new(6);
-    let buffer = BoundedBuffer::new(4);
+    let buffer = shown(BoundedBuffer::new(4));
     for item in ledger.items().take(4) {
         buffer.try_put(item).unwrap();
     }

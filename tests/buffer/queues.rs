@@ -17,7 +17,7 @@ use lockwork::{
 use proptest::prelude::*;
 
 use crate::random::programs;
-use crate::support::{Sleeper, cases, watchdog};
+use crate::support::{Sleeper, cases, shown, watchdog};
 
 const SHORT: Duration = Duration::from_millis(2);
 
@@ -168,7 +168,7 @@ each_buffer! {
 
 #[test]
 fn stack_gives_the_newest_first() {
-    let stack = StackBuffer::new(10);
+    let stack = shown(StackBuffer::new(10));
     stack.put_all(1..=5).unwrap();
     assert_eq!(stack.get(), Ok(5));
     stack.put(6).unwrap();
@@ -212,7 +212,7 @@ impl Eq for Job {}
 
 #[test]
 fn equal_items_leave_in_the_order_in_which_they_came() {
-    let buffer = PriorityBuffer::new(1000);
+    let buffer = shown(PriorityBuffer::new(1000));
     for number in 0..500 {
         let rank = (number * 7 % 5) as u32;
         buffer.put(Job { rank, number, fuse: None }).unwrap();
@@ -235,7 +235,7 @@ fn comparison_that_panics_changes_nothing() {
         for allowed in 0..30 {
             let fuse = Arc::new(AtomicUsize::new(usize::MAX));
             let job = |number: usize| Job { rank: ranks[number], number, fuse: Some(Arc::clone(&fuse)) };
-            let buffer = PriorityBuffer::new(10);
+            let buffer = shown(PriorityBuffer::new(10));
             (0..6).for_each(|number| buffer.put(job(number)).unwrap());
             let (mut expected, mut out): (Vec<u32>, Vec<Job>) = (ranks[..6].to_vec(), Vec::new());
 
@@ -342,7 +342,7 @@ proptest! {
 /// The bound of a chain holds.
 #[test]
 fn large_buffer_is_full_when_it_is() {
-    let buffer = BoundedBuffer::new(1500);
+    let buffer = shown(BoundedBuffer::new(1500));
     assert_eq!(buffer.put_all(0..1500), Ok(1500));
     assert_eq!(buffer.try_put(1500), Err(TryPutError::Full(1500)));
     assert_eq!(buffer.get(), Ok(0));
@@ -356,7 +356,7 @@ fn large_buffer_is_full_when_it_is() {
 #[test]
 fn large_buffer_hands_every_item_on_once() {
     for capacity in cases([1025, usize::MAX]) {
-        let buffer = BoundedBuffer::new(capacity);
+        let buffer = shown(BoundedBuffer::new(capacity));
         let items = if cfg!(miri) { 100 } else { 20_000 };
         let got = thread::scope(|s| {
             let getters: Vec<_> = (0..3)

@@ -10,7 +10,7 @@ use lockwork::{
 };
 
 use super::TINY;
-use crate::support::{PARTIES, bytes_during, cases, rounds, watchdog};
+use crate::support::{PARTIES, bytes_during, cases, rounds, shown, watchdog};
 
 #[test]
 fn static_buffer_is_shared_by_threads() {
@@ -37,12 +37,12 @@ fn static_buffer_is_shared_by_threads() {
 #[test]
 #[should_panic(expected = "BoundedBuffer::new")]
 fn new_panics_on_capacity_zero() {
-    let _ = BoundedBuffer::<u8>::new(0);
+    let _ = shown(BoundedBuffer::<u8>::new(0));
 }
 
 #[test]
 fn new_takes_any_capacity() {
-    let buffer = BoundedBuffer::new(usize::MAX);
+    let buffer = shown(BoundedBuffer::new(usize::MAX));
     assert_eq!(buffer.capacity(), usize::MAX);
     assert_eq!(buffer.put_all(0..200), Ok(200));
     assert_eq!(buffer.len(), 200);
@@ -54,10 +54,10 @@ fn new_takes_any_capacity() {
 #[test]
 fn storage_grows_to_the_capacity_and_no_further() {
     for capacity in cases([1, 3, 5, 70]) {
-        let buffer = BoundedBuffer::new(capacity);
+        let buffer = shown(BoundedBuffer::new(capacity));
         (0..capacity).for_each(|i| buffer.put(i).unwrap());
         assert!(buffer.close_now().capacity() <= capacity);
-        let buffer = BoundedBuffer::new(capacity);
+        let buffer = shown(BoundedBuffer::new(capacity));
         buffer.put_all(0..capacity).unwrap();
         assert!(buffer.close_now().capacity() <= capacity);
     }
@@ -73,7 +73,7 @@ fn memory_is_a_slot_for_each_place_or_item_and_a_few_segments() {
 
     let fill = |buffer: &BoundedBuffer<u64>, n| (0..n).for_each(|i| buffer.put(i).unwrap());
     for capacity in cases([1, 64, 1024]) {
-        let buffer = BoundedBuffer::new(capacity);
+        let buffer = shown(BoundedBuffer::new(capacity));
         let ((), bytes) = bytes_during(|| fill(&buffer, capacity as u64));
         assert_eq!(bytes.unsigned_abs(), capacity * SLOT);
     }
@@ -121,7 +121,7 @@ fn memory_of_a_burst_is_given_back() {
 
 #[test]
 fn zero_sized_items_are_counted() {
-    let buffer = BoundedBuffer::new(3);
+    let buffer = shown(BoundedBuffer::new(3));
     assert_eq!(buffer.put_all([(), ()]), Ok(2));
     buffer.put(()).unwrap();
     assert_eq!(buffer.try_put(()), Err(TryPutError::Full(())));
@@ -133,7 +133,7 @@ fn zero_sized_items_are_counted() {
 #[test]
 fn items_need_not_be_sync() {
     watchdog(|| {
-        let buffer = BoundedBuffer::new(1);
+        let buffer = shown(BoundedBuffer::new(1));
         thread::scope(|s| {
             s.spawn(|| buffer.put(Cell::new(7)).unwrap());
             assert_eq!(buffer.get().unwrap().get(), 7);
@@ -144,7 +144,7 @@ fn items_need_not_be_sync() {
 #[test]
 fn debug_shows_how_full_it_is() {
     struct Opaque;
-    let buffer = BoundedBuffer::new(3);
+    let buffer = shown(BoundedBuffer::new(3));
     buffer.try_put(Opaque).unwrap_or_else(|_| unreachable!());
     let shown = format!("{buffer:?}");
     assert!(

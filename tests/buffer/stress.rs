@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockwork::{BoundedBuffer, GetError, PutAllError, PutError};
 
 use super::{Ledger, SHORT, TINY, pass, unannounced};
-use crate::support::{LIMIT, PARTIES, eventually, parties, watchdog};
+use crate::support::{LIMIT, PARTIES, eventually, parties, shown, watchdog};
 
 /// The number of an item: who put it, as which of its own.
 type Number = (usize, usize);
@@ -83,7 +83,7 @@ fn every_item_arrives_once_and_in_its_producers_order() {
     watchdog(|| {
         for producers in parties() {
             for (consumers, capacity) in PARTIES.into_iter().zip([1, 7, 2, 64, 3, 1]) {
-                let buffer = BoundedBuffer::new(capacity);
+                let buffer = shown(BoundedBuffer::new(capacity));
                 let consumed = thread::scope(|s| {
                     let buffer = &buffer;
                     let consumers: Vec<_> =
@@ -168,7 +168,7 @@ fn no_item_is_dropped_twice_or_never() {
     watchdog(|| {
         for (round, parties) in PARTIES.into_iter().cycle().take(24).enumerate() {
             let ledger = Ledger::new(parties * EACH);
-            let buffer = BoundedBuffer::new(1 + round % 5);
+            let buffer = shown(BoundedBuffer::new(1 + round % 5));
             thread::scope(|s| {
                 let (buffer, ledger) = (&buffer, &ledger);
                 for id in 0..parties {

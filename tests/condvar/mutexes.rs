@@ -15,7 +15,7 @@ fn waiters_with_different_mutexes_share_a_condvar() {
     watchdog(|| {
         for parties in parties() {
             for held in either("held ") {
-                let condvar = Condvar::new();
+                let condvar = shown(Condvar::new());
                 let mutexes: [Mutex<usize>; 3] = [const { Mutex::new(0) }; 3];
                 thread::scope(|s| {
                     for party in 0..parties {
@@ -118,7 +118,7 @@ fn mutex_may_go_as_soon_as_the_wait_is_over() {
 fn guards_of_unsized_values_wait() {
     watchdog(|| {
         let list: Arc<Mutex<[bool]>> = shown(Mutex::new([false; 3]));
-        let condvar = Condvar::new();
+        let condvar = shown(Condvar::new());
         thread::scope(|s| {
             s.spawn(|| {
                 list.lock()[1] = true;

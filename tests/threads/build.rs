@@ -9,7 +9,7 @@ use std::thread;
 use lockwork::{Event, ThreadPool};
 
 use super::{THREADS, counter, panics};
-use crate::support::{cases, watchdog};
+use crate::support::{cases, shown, watchdog};
 
 // CPython: test_max_workers_negative.
 #[test]
@@ -102,7 +102,7 @@ fn on_start_runs_once_in_each_thread_before_its_tasks() {
 fn panicking_on_start_cancels_everything_and_is_resumed_by_join() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let go = Arc::new(Event::new());
+            let go = shown(Event::new());
             let hook = {
                 let go = Arc::clone(&go);
                 move || {

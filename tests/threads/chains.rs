@@ -11,7 +11,7 @@ use lockwork::{
 };
 
 use super::occupied;
-use crate::support::{Drops, LIMIT, cases, either, eventually, rounds, watchdog};
+use crate::support::{Drops, LIMIT, cases, either, eventually, rounds, shown, watchdog};
 
 /// Runs `body` on a thread with a small stack.
 fn on_a_small_stack(body: impl FnOnce() + Send + 'static) {
@@ -150,7 +150,7 @@ fn chain_of_registrations_needs_no_stack() {
             });
         }
 
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         let (task, called) = (Arc::new(pool.submit(|| ()).unwrap()), Arc::new(AtomicUsize::new(0)));
         pool.join();
         register(&task, &called);
@@ -210,7 +210,7 @@ fn scope_in_a_callback_and_in_a_destructor_does_not_wait_for_itself() {
 
     watchdog(|| {
         let (pool, go) = occupied();
-        let (other, ended) = (Arc::new(ThreadPool::new(1)), Arc::new(AtomicUsize::new(0)));
+        let (other, ended) = (shown(ThreadPool::new(1)), Arc::new(AtomicUsize::new(0)));
         let scopes = || Scopes(Arc::clone(&other), Arc::clone(&ended));
         let [in_closure, in_callback] = [scopes(), scopes()];
         let task = pool.submit(move || drop(in_closure)).unwrap();
@@ -225,7 +225,7 @@ fn scope_in_a_callback_and_in_a_destructor_does_not_wait_for_itself() {
 fn callbacks_run_in_order_and_are_not_nested() {
     watchdog(|| {
         let (pool, go) = occupied();
-        let order = Arc::new(Mutex::new(Vec::new()));
+        let order = shown(Mutex::new(Vec::new()));
         let note = |what: &'static str| {
             let order = Arc::clone(&order);
             move || order.lock().push(what)
@@ -292,9 +292,9 @@ fn panic_of_a_callback_keeps_none_of_those_behind_it() {
 fn task_cancelled_in_a_callback_can_be_waited_for_there() {
     watchdog(|| {
         let (pool, go) = occupied();
-        let second = Arc::new(Mutex::new(vec![pool.submit(|| ()).unwrap()]));
+        let second = shown(Mutex::new(vec![pool.submit(|| ()).unwrap()]));
         let other = Arc::clone(&second);
-        let (seen, dropped) = (Arc::new(AtomicBool::new(false)), Arc::new(Event::new()));
+        let (seen, dropped) = (Arc::new(AtomicBool::new(false)), shown(Event::new()));
         let owned = SetsOnDrop(Arc::clone(&dropped));
         let third = pool.submit(move || drop(owned)).unwrap();
         let first = pool.submit(|| ()).unwrap();
@@ -353,7 +353,7 @@ fn callbacks_brought_about_by_a_destructor_run_after_it() {
             note(&shut, "shut down");
             let brings = Brings { queued, done, pool: Arc::clone(&other), order: Arc::clone(&order) };
             if of_a_result {
-                let third = ThreadPool::new(1);
+                let third = shown(ThreadPool::new(1));
                 let task = third.submit(|| brings).unwrap();
                 third.join();
                 drop(task);
@@ -395,7 +395,7 @@ fn workers_dropped_in_callbacks_of_each_other_all_end() {
             for how in cases(["dropped", "stopped and dropped", "stopped and joined", "joined in time"]) {
                 let mut next = None;
                 for _ in 0..40 {
-                    let gate = Arc::new(Event::new());
+                    let gate = shown(Event::new());
                     let (own, source) = (Arc::clone(&gate), StopSource::new());
                     // A guard that goes before a stop that is put off would take the callback back.
                     mem::forget(source.token().on_stop(move || own.set()));

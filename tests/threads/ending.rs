@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, Shutdown, ThreadPool, Worker};
 
 use super::SHORT;
-use crate::support::{LIMIT, Sleeper, cases, either, eventually, watchdog};
+use crate::support::{LIMIT, Sleeper, cases, either, eventually, shown, watchdog};
 
 /// A thread-local value whose destructor takes as long as it is told to.
 #[derive(Clone, Default)]
@@ -113,7 +113,7 @@ fn timed_join_ends_when_the_destructor_waits_for_the_joiner() {
             static LOCKS: RefCell<Option<Locks>> = const { RefCell::new(None) };
         }
 
-        let mutex = Arc::new(Mutex::new(0));
+        let mutex = shown(Mutex::new(0));
         let own = Arc::clone(&mutex);
         let guard = mutex.lock();
         let worker = Worker::spawn("locks", move |_| LOCKS.set(Some(Locks(own))));

@@ -7,14 +7,14 @@ use std::time::Instant;
 use lockwork::{Event, Shutdown, ThreadPool, UnfinishedError};
 
 use super::{SHORT, THREADS, counter, occupy, panics};
-use crate::support::{Drops, LIMIT, cases, eventually, repeat, watchdog};
+use crate::support::{Drops, LIMIT, cases, eventually, repeat, shown, watchdog};
 
 // CPython: test_map, test_map_exception, test_map_timeout.
 #[test]
 fn map_yields_in_order_and_resumes_panics_in_place() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             assert!(pool.map(0..200, |n| n * n).eq((0..200).map(|n| n * n)));
             assert_eq!(pool.map([0; 0], |n| n).next(), None);
             let mut map = pool.map([5, 0, 2], |n| 10 / n);
@@ -30,7 +30,7 @@ fn map_yields_in_order_and_resumes_panics_in_place() {
 #[test]
 fn map_waits_no_longer_than_it_may() {
     watchdog(|| {
-        let (pool, go) = (ThreadPool::new(1), Arc::new(Event::new()));
+        let (pool, go) = (ThreadPool::new(1), shown(Event::new()));
         let wait = {
             let go = Arc::clone(&go);
             move |n: u32| {
@@ -68,7 +68,7 @@ fn map_begins_without_being_asked() {
 fn dropped_map_cancels_the_rest() {
     watchdog(|| {
         let (pool, ran) = (ThreadPool::new(1), counter());
-        let (began, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let (began, go) = (shown(Event::new()), shown(Event::new()));
         let wait = {
             let (began, go, ran) = (Arc::clone(&began), Arc::clone(&go), Arc::clone(&ran));
             move |_| {
@@ -90,7 +90,7 @@ fn dropped_map_cancels_the_rest() {
 #[test]
 fn map_that_was_cut_short_says_so_once() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         pool.shutdown(Shutdown::Drain);
         let mut map = pool.map(0..3, |n| n);
         assert_eq!(map.len(), 1);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use lockwork::{Event, Shutdown, ThreadPool};
 
 use super::{SHORT, occupied};
-use crate::support::{LIMIT, cases, eventually, watchdog};
+use crate::support::{LIMIT, cases, eventually, shown, watchdog};
 
 /// Counts what was pulled, in the thread that takes; not `Send`.
 fn counted(items: impl Iterator<Item = usize>) -> (Rc<Cell<usize>>, impl Iterator<Item = usize>) {
@@ -24,7 +24,7 @@ fn map_ahead_pulls_no_more_than_it_may() {
     watchdog(|| {
         for threads in cases([1, 2, 3, 8]) {
             for ahead in cases([1, 2, 3, 5, 8]) {
-                let pool = ThreadPool::new(threads);
+                let pool = shown(ThreadPool::new(threads));
                 let (pulled, items) = counted(0..);
                 let mut results = pool.map_ahead(ahead, items, |n| n * n);
                 assert_eq!(pulled.get(), 0, "lazy");
@@ -44,7 +44,7 @@ fn map_ahead_pulls_no_more_than_it_may() {
 fn map_ahead_works_ahead() {
     watchdog(|| {
         // Three calls that wait for each other, on three threads.
-        let pool = ThreadPool::new(3);
+        let pool = shown(ThreadPool::new(3));
         let barrier = Arc::new(lockwork::Barrier::new(3));
         let results = pool.map_ahead(3, 0..9, move |n| {
             barrier.wait();
@@ -57,7 +57,7 @@ fn map_ahead_works_ahead() {
 #[test]
 fn map_ahead_ends_with_its_items_and_asks_no_more() {
     watchdog(|| {
-        let pool = ThreadPool::new(2);
+        let pool = shown(ThreadPool::new(2));
         for len in 0..6 {
             let mut ended = false;
             let mut left = 0..len;
@@ -76,7 +76,7 @@ fn map_ahead_ends_with_its_items_and_asks_no_more() {
 
 #[test]
 fn map_ahead_of_nothing_ahead_panics() {
-    let pool = ThreadPool::new(1);
+    let pool = shown(ThreadPool::new(1));
     let payload = panic::catch_unwind(AssertUnwindSafe(|| drop(pool.map_ahead(0, 0..3, |n| n)))).unwrap_err();
     let text = payload.downcast_ref::<&str>().expect("a message");
     assert!(text.starts_with("ThreadPool::map_ahead: "), "{text}");
@@ -85,7 +85,7 @@ fn map_ahead_of_nothing_ahead_panics() {
 #[test]
 fn map_ahead_goes_on_after_a_panic() {
     watchdog(|| {
-        let pool = ThreadPool::new(2);
+        let pool = shown(ThreadPool::new(2));
         let mut results = pool.map_ahead(2, 0..4, |n| if n == 1 { panic!("one") } else { n });
         assert_eq!(results.next(), Some(0));
         let payload = panic::catch_unwind(AssertUnwindSafe(|| results.next())).unwrap_err();
@@ -97,7 +97,7 @@ fn map_ahead_goes_on_after_a_panic() {
 #[test]
 fn map_ahead_survives_a_panic_of_its_items() {
     watchdog(|| {
-        let pool = ThreadPool::new(2);
+        let pool = shown(ThreadPool::new(2));
         let mut n = 0;
         let items = std::iter::from_fn(move || {
             n += 1;
@@ -113,7 +113,7 @@ fn map_ahead_survives_a_panic_of_its_items() {
 #[test]
 fn map_ahead_ends_after_a_shutdown() {
     watchdog(|| {
-        let pool = ThreadPool::new(2);
+        let pool = shown(ThreadPool::new(2));
         let (pulled, items) = counted(0..);
         let mut results = pool.map_ahead(4, items, |n| n);
         assert_eq!(results.next(), Some(0));
@@ -123,8 +123,8 @@ fn map_ahead_ends_after_a_shutdown() {
         assert_eq!(pulled.get(), before, "nothing is taken for a pool that takes nothing");
         assert_eq!(results.next(), None);
 
-        let pool = ThreadPool::new(1);
-        let (go, own) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let pool = shown(ThreadPool::new(1));
+        let (go, own) = (shown(Event::new()), shown(Event::new()));
         let waits = Arc::clone(&go);
         let began = Arc::clone(&own);
         let mut results = pool.map_ahead(3, 0.., move |n| {
@@ -148,7 +148,7 @@ fn map_ahead_ends_after_a_shutdown() {
 fn map_ahead_keeps_its_limit_when_there_is_no_room() {
     watchdog(|| {
         let pool = ThreadPool::builder().threads(1).queue_capacity(1).build();
-        let (go, own) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let (go, own) = (shown(Event::new()), shown(Event::new()));
         let (waits, began) = (Arc::clone(&go), Arc::clone(&own));
         drop(pool.submit(move || {
             began.set();
@@ -172,7 +172,7 @@ fn map_ahead_keeps_its_limit_when_there_is_no_room() {
 #[test]
 fn map_ahead_in_a_thread_of_the_pool_needs_no_other() {
     watchdog(|| {
-        let pool = Arc::new(ThreadPool::builder().threads(1).queue_capacity(1).build());
+        let pool = shown(ThreadPool::builder().threads(1).queue_capacity(1).build());
         let own = Arc::clone(&pool);
         let sum = pool.submit(move || own.map_ahead(3, 1..=100_u32, |n| n).sum::<u32>()).unwrap();
         assert_eq!(sum.join().unwrap(), 5050);

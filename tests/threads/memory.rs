@@ -6,7 +6,7 @@ use std::time::Duration;
 use lockwork::{Task, ThreadPool, Worker, as_completed, wait_first_for};
 
 use super::{add_one, counter};
-use crate::support::{allocations_during, watchdog};
+use crate::support::{allocations_during, shown, watchdog};
 
 /// What the process has in memory, in kilobytes, where the system says.
 fn resident() -> Option<usize> {
@@ -17,7 +17,7 @@ fn resident() -> Option<usize> {
 #[test]
 fn a_task_is_one_allocation() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         // The queue has its room before.
         pool.map(0..100, |n| n).for_each(drop);
         for _ in 0..100 {
@@ -49,7 +49,7 @@ fn memory_is_flat_over_many_tasks() {
     }
     let tasks = std::env::var(TASKS).map_or(200_000, |tasks| tasks.parse().expect("a number"));
     watchdog(move || {
-        let pool = Arc::new(ThreadPool::builder().threads(2).queue_capacity(100).build());
+        let pool = shown(ThreadPool::builder().threads(2).queue_capacity(100).build());
         let called = counter();
         let many = |n: usize| {
             for _ in 0..n / 20 {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::support::shown;
 use lockwork::{Event, Task, TaskError, ThreadPool};
 
 /// Long enough to be measured, short enough to be waited for.
@@ -29,7 +30,7 @@ pub(super) const THREADS: [usize; 4] = [1, 2, 3, 8];
 
 /// A task that has one thread of the pool to itself until the event is set.
 pub(super) fn occupy(pool: &ThreadPool) -> (Arc<Event>, Task<()>) {
-    let (began, go) = (Arc::new(Event::new()), Arc::new(Event::new()));
+    let (began, go) = (shown(Event::new()), shown(Event::new()));
     let task = pool
         .submit({
             let (began, go) = (Arc::clone(&began), Arc::clone(&go));
@@ -76,8 +77,8 @@ impl Drop for Bomb {
 
 /// Occupies the only thread of a pool until the event is set.
 pub(super) fn occupied() -> (Arc<ThreadPool>, Arc<Event>) {
-    let (pool, go) = (Arc::new(ThreadPool::new(1)), Arc::new(Event::new()));
-    let (began, own) = (Arc::new(Event::new()), Arc::clone(&go));
+    let (pool, go) = (shown(ThreadPool::new(1)), shown(Event::new()));
+    let (began, own) = (shown(Event::new()), Arc::clone(&go));
     let begins = Arc::clone(&began);
     drop(pool.submit(move || {
         begins.set();

@@ -10,7 +10,7 @@ use lockwork::{
 };
 
 use super::{SHORT, THREADS, occupy};
-use crate::support::{Sleeper, cases, either, watchdog};
+use crate::support::{Sleeper, cases, either, shown, watchdog};
 
 fn fibonacci(pool: &Arc<ThreadPool>, n: u64) -> u64 {
     if n < 2 {
@@ -26,7 +26,7 @@ fn fibonacci(pool: &Arc<ThreadPool>, n: u64) -> u64 {
 fn tasks_may_join_tasks_of_their_pool() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = Arc::new(ThreadPool::new(threads));
+            let pool = shown(ThreadPool::new(threads));
             let own = Arc::clone(&pool);
             let task = pool.submit(move || fibonacci(&own, 12)).unwrap();
             assert_eq!(task.join().unwrap(), 144);
@@ -40,7 +40,7 @@ fn tasks_may_join_tasks_of_their_pool() {
 fn tasks_may_wait_for_several_of_their_pool() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = Arc::new(ThreadPool::builder().threads(threads).queue_capacity(2).build());
+            let pool = shown(ThreadPool::builder().threads(threads).queue_capacity(2).build());
             let make =
                 |pool: &ThreadPool| -> Vec<_> { (0..10).map(|n| pool.submit(move || n).unwrap()).collect() };
             let own = Arc::clone(&pool);
@@ -82,10 +82,10 @@ fn wait_for_any_leaves_tasks_to_threads_that_are_free() {
     watchdog(|| {
         for slow_is_first in either("slow is first ") {
             for form in cases(0..FIRST_OF.len()) {
-                let pool = Arc::new(ThreadPool::new(3));
+                let pool = shown(ThreadPool::new(3));
                 let own = Arc::clone(&pool);
                 let task = pool.submit(move || {
-                    let go = Arc::new(Event::new());
+                    let go = shown(Event::new());
                     let until = Arc::clone(&go);
                     let slow = || own.submit(move || until.wait()).unwrap();
                     let fast = || own.submit(|| ()).unwrap();
@@ -110,10 +110,10 @@ fn wait_for_any_leaves_tasks_to_threads_that_are_free() {
 fn wait_for_any_runs_what_free_threads_may_not_come_to() {
     watchdog(|| {
         for form in cases(0..FIRST_OF.len()) {
-            let pool = Arc::new(ThreadPool::new(2));
+            let pool = shown(ThreadPool::new(2));
             let own = Arc::clone(&pool);
             let task = pool.submit(move || {
-                let go = Arc::new(Event::new());
+                let go = shown(Event::new());
                 let until = Arc::clone(&go);
                 let slow = own.submit(move || until.wait()).unwrap();
                 let here = thread::current().id();
@@ -132,7 +132,7 @@ fn wait_for_any_runs_the_first_where_no_thread_is_free() {
     watchdog(|| {
         for threads in cases([1, 3]) {
             for form in cases(0..FIRST_OF.len()) {
-                let pool = Arc::new(ThreadPool::new(threads));
+                let pool = shown(ThreadPool::new(threads));
                 let busy: Vec<_> = (1..threads).map(|_| occupy(&pool)).collect();
                 let own = Arc::clone(&pool);
                 let task = pool.submit(move || {
@@ -151,7 +151,7 @@ fn wait_for_any_runs_the_first_where_no_thread_is_free() {
 #[test]
 fn wait_for_any_of_one_runs_it() {
     watchdog(|| {
-        let pool = Arc::new(ThreadPool::new(1));
+        let pool = shown(ThreadPool::new(1));
         let own = Arc::clone(&pool);
         let task = pool.submit(move || {
             let make = || own.submit(|| ()).unwrap();
@@ -179,7 +179,7 @@ fn waits_for_any_nest() {
     watchdog(|| {
         for threads in cases([1, 2, 4]) {
             for form in cases(0..FIRST_OF.len()) {
-                let pool = Arc::new(ThreadPool::new(threads));
+                let pool = shown(ThreadPool::new(threads));
                 let own = Arc::clone(&pool);
                 pool.submit(move || tree(&own, 6, form)).unwrap().join().unwrap();
                 pool.join();
@@ -191,7 +191,7 @@ fn waits_for_any_nest() {
 #[test]
 fn waits_without_limit_are_no_timed_waits() {
     watchdog(|| {
-        let pool = Arc::new(ThreadPool::new(1));
+        let pool = shown(ThreadPool::new(1));
         let own = Arc::clone(&pool);
         let make = move || [0, 1].map(|n| own.submit(move || n).unwrap());
         let task = pool.submit(move || {
@@ -223,7 +223,7 @@ fn waits_without_limit_are_no_timed_waits() {
 fn waits_of_centuries_are_no_timed_waits() {
     watchdog(|| {
         for limit in [100 * 365 * 24 * 60 * 60, u64::MAX / 4, u64::MAX].map(Duration::from_secs) {
-            let pool = Arc::new(ThreadPool::new(1));
+            let pool = shown(ThreadPool::new(1));
             let own = Arc::clone(&pool);
             let task = pool.submit(move || {
                 let make = || [0, 1].map(|n| own.submit(move || n).unwrap());
@@ -248,7 +248,7 @@ fn waits_of_centuries_are_no_timed_waits() {
 #[test]
 fn timed_waits_of_tasks_run_nothing() {
     watchdog(|| {
-        let pool = Arc::new(ThreadPool::new(1));
+        let pool = shown(ThreadPool::new(1));
         let own = Arc::clone(&pool);
         let task = pool
             .submit(move || {
@@ -266,8 +266,7 @@ fn timed_waits_of_tasks_run_nothing() {
 #[test]
 fn joining_a_task_of_another_pool_only_waits() {
     watchdog(|| {
-        let (ours, theirs) =
-            (ThreadPool::new(1), Arc::new(ThreadPool::builder().threads(1).name("b").build()));
+        let (ours, theirs) = (ThreadPool::new(1), shown(ThreadPool::builder().threads(1).name("b").build()));
         let (go, _busy) = occupy(&theirs);
         let name = || thread::current().name().unwrap().to_owned();
         let task = theirs.submit(name).unwrap();

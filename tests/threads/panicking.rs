@@ -6,13 +6,13 @@ use std::sync::Arc;
 use lockwork::{Event, Shutdown, ThreadPool};
 
 use super::{Bomb, THREADS, message, occupy, panics};
-use crate::support::{cases, either, watchdog};
+use crate::support::{cases, either, shown, watchdog};
 
 #[test]
 fn panic_is_carried_to_the_joiner_and_spares_the_thread() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             for _ in 0..2 * threads {
                 let task = pool.submit(|| -> u32 { panic!("of the task") }).unwrap();
                 let error = task.join().unwrap_err();
@@ -32,7 +32,7 @@ fn panic_is_carried_to_the_joiner_and_spares_the_thread() {
 #[test]
 fn panics_of_destructors_do_not_kill_threads() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         // A result that is not taken, a payload that is not taken, a closure that is cancelled, a callback's
         // payload.
         for late in either("late ") {
@@ -74,7 +74,7 @@ fn payloads_of_on_start_may_panic_when_dropped() {
 fn on_start_may_panic_when_dropped() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let (go, bomb) = (Arc::new(Event::new()), Bomb);
+            let (go, bomb) = (shown(Event::new()), Bomb);
             let hook = {
                 let go = Arc::clone(&go);
                 move || {

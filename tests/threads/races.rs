@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{THREADS, add_one, counter, panics};
 use crate::random::programs;
-use crate::support::{Drops, cases, repeat, watchdog};
+use crate::support::{Drops, cases, repeat, shown, watchdog};
 
 /// Submitters, cancellers, panics, time-outs and a shutdown at once: no closure and no result is left over.
 #[test]
@@ -72,7 +72,7 @@ fn every_task_runs_once_or_is_cancelled() {
     watchdog(|| {
         for threads in cases(THREADS) {
             for round in repeat(60) {
-                let pool = ThreadPool::new(threads);
+                let pool = shown(ThreadPool::new(threads));
                 let runs: Arc<Vec<AtomicUsize>> = Arc::new((0..120).map(|_| AtomicUsize::new(0)).collect());
                 let tasks: Vec<_> = (0..120)
                     .map(|n| {

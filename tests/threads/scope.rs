@@ -7,13 +7,13 @@ use std::time::Instant;
 use lockwork::{Event, Shutdown, ThreadPool};
 
 use super::{SHORT, THREADS, counter, message, panics};
-use crate::support::{Drops, LIMIT, cases, either, eventually, repeat, rounds, watchdog};
+use crate::support::{Drops, LIMIT, cases, either, eventually, repeat, rounds, shown, watchdog};
 
 #[test]
 fn scope_lends_and_waits() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             let mut numbers: Vec<usize> = (0..1000).collect();
             let total = AtomicUsize::new(0);
             let returned = pool.scope(|s| {
@@ -36,7 +36,7 @@ fn scope_lends_and_waits() {
 #[test]
 fn scoped_tasks_return_borrows_and_values() {
     watchdog(|| {
-        let pool = ThreadPool::new(2);
+        let pool = shown(ThreadPool::new(2));
         let words = ["a", "bcd", "ef"].map(String::from);
         let longest = pool.scope(|s| {
             let task = s.spawn(|| words.iter().max_by_key(|word| word.len()).unwrap().as_str());
@@ -134,7 +134,7 @@ fn scoped_tasks_may_spawn_more() {
     }
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             let ran = AtomicUsize::new(0);
             pool.scope(|s| spread(s, &ran, 6));
             assert_eq!(ran.load(Relaxed), 127);
@@ -151,7 +151,7 @@ fn scoped_tasks_may_spawn_more() {
 fn scope_waits_although_its_body_panics() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             let (ran, go) = (AtomicUsize::new(0), Event::new());
             let result = panics(|| {
                 pool.scope(|s| {
@@ -175,7 +175,7 @@ fn scope_waits_although_its_body_panics() {
 #[test]
 fn scope_resumes_panics_of_unjoined_tasks() {
     watchdog(|| {
-        let pool = ThreadPool::new(2);
+        let pool = shown(ThreadPool::new(2));
         for keep in either("keep ") {
             let result = panics(|| {
                 pool.scope(|s| {
@@ -208,7 +208,7 @@ impl Drop for Borrows<'_> {
 fn scope_ends_after_everything_that_borrows() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             for round in repeat(200) {
                 // Gone after each round, so that a late drop would be a use after free.
                 let dropped = Box::new(AtomicUsize::new(0));
@@ -239,7 +239,7 @@ fn scope_ends_after_everything_that_borrows() {
 fn forgotten_handles_hold_nothing_up() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             let ran = AtomicUsize::new(0);
             pool.scope(|s| {
                 for _ in 0..50 {
@@ -256,7 +256,7 @@ fn scope_outlives_a_shutdown() {
     watchdog(|| {
         for threads in cases(THREADS) {
             for how in cases([Shutdown::Drain, Shutdown::Cancel]) {
-                let pool = ThreadPool::new(threads);
+                let pool = shown(ThreadPool::new(threads));
                 let ran = AtomicUsize::new(0);
                 let count = || {
                     ran.fetch_add(1, Relaxed);
@@ -280,10 +280,10 @@ fn shutdown_leaves_threads_that_run_scoped_tasks_side_by_side() {
     watchdog(|| {
         for threads in cases([2, 3, 8]) {
             for how in cases([Shutdown::Drain, Shutdown::Cancel]) {
-                let pool = ThreadPool::new(threads);
+                let pool = shown(ThreadPool::new(threads));
                 let (begun, closed) = (Event::new(), Event::new());
                 let beside = |_: usize| {
-                    let go = Event::new();
+                    let go = shown(Event::new());
                     pool.scope(|s| {
                         s.spawn(|| go.set());
                         go.wait();
@@ -313,7 +313,7 @@ fn shutdown_leaves_threads_that_run_scoped_tasks_side_by_side() {
 fn scope_of_a_task_outlives_a_shutdown() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = Arc::new(ThreadPool::new(threads));
+            let pool = shown(ThreadPool::new(threads));
             let ran = counter();
             let task = pool
                 .submit({

@@ -11,7 +11,7 @@ use lockwork::{
 };
 
 use super::{SHORT, THREADS, add_one, counter, occupy};
-use crate::support::{LIMIT, Sleeper, cases, rounds, watchdog};
+use crate::support::{LIMIT, Sleeper, cases, rounds, shown, watchdog};
 
 /// Tasks that end when told, each by its own event, on a pool with a thread for each.
 fn told(n: usize) -> (ThreadPool, Vec<Arc<Event>>, Vec<Task<usize>>) {
@@ -63,7 +63,7 @@ fn as_completed_yields_in_the_order_of_completion() {
 fn as_completed_yields_every_ending() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             let tasks: Vec<_> =
                 (0..60).map(|n| pool.submit(move || assert!(n % 3 != 0, "so")).unwrap()).collect();
             let cancelled = tasks.iter().skip(1).step_by(3).filter(|task| task.cancel()).count();
@@ -102,7 +102,7 @@ fn time_limit_hides_no_task_that_was_done_before() {
     watchdog(|| {
         for round in 0..rounds(400) {
             let (_pool, events, tasks) = told(1);
-            let ready = Barrier::new(JOINERS + 3);
+            let ready = shown(Barrier::new(JOINERS + 3));
             let deadline = Instant::now() + Duration::from_millis(5);
             let (tasks, ready) = (&tasks, &ready);
             let ended = |wait: fn(&[Task<usize>])| {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Shutdown, Task, TaskError, ThreadPool};
 
 use super::{SHORT, THREADS, add_one, counter, message, occupy};
-use crate::support::{Drops, LIMIT, cases, eventually, repeat, watchdog};
+use crate::support::{Drops, LIMIT, cases, eventually, repeat, shown, watchdog};
 
 #[test]
 fn drain_runs_what_is_queued() {
@@ -54,7 +54,7 @@ fn cancel_spares_only_what_has_begun() {
 #[test]
 fn shutdown_may_be_repeated_and_sharpened() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         let (go, busy) = occupy(&pool);
         let queued = pool.submit(|| ()).unwrap();
         pool.shutdown(Shutdown::Drain);
@@ -78,7 +78,7 @@ fn drop_drains_and_waits() {
     watchdog(|| {
         for threads in cases(THREADS) {
             let (ran, drops) = (counter(), Drops::new());
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             for _ in 0..200 {
                 let (count, value) = (add_one(&ran), drops.value());
                 pool.submit(move || {
@@ -107,7 +107,7 @@ fn join_waits_for_threads_to_be_gone() {
     }
     watchdog(|| {
         for by_drop in cases([true, false]) {
-            let pool = ThreadPool::new(1);
+            let pool = shown(ThreadPool::new(1));
             let gone = Arc::new(AtomicBool::new(false));
             let last = Last(Arc::clone(&gone));
             pool.submit(move || LAST.set(Some(last))).unwrap();
@@ -149,7 +149,7 @@ fn join_of_an_open_pool_waits_until_it_is_idle() {
 #[test]
 fn join_of_the_own_pool_panics_and_does_not_hang() {
     watchdog(|| {
-        let pool = Arc::new(ThreadPool::new(1));
+        let pool = shown(ThreadPool::new(1));
         let own = Arc::clone(&pool);
         let text = message(pool.submit(move || own.join()).unwrap().join().unwrap_err());
         assert!(text.starts_with("ThreadPool::join: called by one of the pool's own threads"), "{text}");
@@ -164,8 +164,8 @@ fn pool_dropped_by_its_own_task_drains_and_ends() {
         for threads in cases(THREADS) {
             for _ in repeat(20) {
                 let (ran, drops) = (counter(), Drops::new());
-                let pool = Arc::new(ThreadPool::new(threads));
-                let (own, go) = (Arc::clone(&pool), Arc::new(Event::new()));
+                let pool = shown(ThreadPool::new(threads));
+                let (own, go) = (Arc::clone(&pool), shown(Event::new()));
                 let dropper = {
                     let go = Arc::clone(&go);
                     pool.submit(move || {
@@ -194,9 +194,9 @@ fn pool_dropped_by_its_own_task_drains_and_ends() {
 #[test]
 fn pool_dropped_by_a_callback_does_not_join_itself() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         let (go, busy) = occupy(&pool);
-        let dropped = Arc::new(Event::new());
+        let dropped = shown(Event::new());
         busy.on_done({
             let dropped = Arc::clone(&dropped);
             move || {

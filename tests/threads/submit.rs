@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, Shutdown, SubmitTimeoutError, ThreadPool, TrySubmitError};
 
 use super::{SHORT, THREADS, add_one, counter, occupy};
-use crate::support::{Drops, LIMIT, Sleeper, cases, eventually, repeat, watchdog};
+use crate::support::{Drops, LIMIT, Sleeper, cases, eventually, repeat, shown, watchdog};
 
 #[test]
 fn submit_returns_what_the_closure_returns() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = ThreadPool::new(threads);
+            let pool = shown(ThreadPool::new(threads));
             assert_eq!(pool.threads(), threads);
             let tasks: Vec<_> = (0..100).map(|n| pool.submit(move || n * 2).unwrap()).collect();
             let results: Vec<_> = tasks.into_iter().map(|task| task.join().unwrap()).collect();
@@ -26,8 +26,8 @@ fn submit_returns_what_the_closure_returns() {
 #[test]
 fn tasks_begin_in_the_order_of_submission() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
-        let order = Arc::new(Mutex::new(Vec::new()));
+        let pool = shown(ThreadPool::new(1));
+        let order = shown(Mutex::new(Vec::new()));
         for n in 0..100 {
             let order = Arc::clone(&order);
             pool.submit(move || order.lock().push(n)).unwrap();
@@ -40,7 +40,7 @@ fn tasks_begin_in_the_order_of_submission() {
 #[test]
 fn submitted_tasks_publish_and_are_published() {
     watchdog(|| {
-        let pool = ThreadPool::new(2);
+        let pool = shown(ThreadPool::new(2));
         for n in repeat(500) {
             let boxed = pool.submit(move || Box::new(n)).unwrap().join().unwrap();
             assert_eq!(pool.submit(move || *boxed).unwrap().join().unwrap(), n);
@@ -165,7 +165,7 @@ fn cancelled_task_makes_room_at_once() {
 fn worker_exceeds_its_own_full_queue_and_does_not_wait() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let pool = Arc::new(ThreadPool::builder().threads(threads).queue_capacity(1).build());
+            let pool = shown(ThreadPool::builder().threads(threads).queue_capacity(1).build());
             let ran = counter();
             let submitters: Vec<_> = (0..threads)
                 .map(|_| {
@@ -196,8 +196,8 @@ fn worker_exceeds_its_own_full_queue_and_does_not_wait() {
 fn shutdown_by_a_task_releases_every_kind_of_submitter() {
     watchdog(|| {
         for how in cases([Shutdown::Drain, Shutdown::Cancel]) {
-            let pool = Arc::new(ThreadPool::builder().threads(1).queue_capacity(1).build());
-            let (go, ran) = (Arc::new(Event::new()), counter());
+            let pool = shown(ThreadPool::builder().threads(1).queue_capacity(1).build());
+            let (go, ran) = (shown(Event::new()), counter());
             let shut_down = {
                 let (pool, go) = (Arc::downgrade(&pool), Arc::clone(&go));
                 move || {

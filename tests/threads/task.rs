@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, Shutdown, Task, TaskError, TaskId, ThreadPool, as_completed, wait_all_for};
 
 use super::{SHORT, THREADS, add_one, counter, message, occupy};
-use crate::support::{Drops, LIMIT, cases, eventually, repeat, watchdog};
+use crate::support::{Drops, LIMIT, cases, eventually, repeat, shown, watchdog};
 
 // CPython: test_cancel, test_cancelled.
 #[test]
@@ -71,7 +71,7 @@ fn nothing_is_kept_of_a_task_that_is_done() {
 fn many_more_tasks_than_threads_wait_their_turn() {
     watchdog(|| {
         for threads in cases(THREADS) {
-            let (pool, go) = (ThreadPool::new(threads), Arc::new(Event::new()));
+            let (pool, go) = (ThreadPool::new(threads), shown(Event::new()));
             let at_once = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
             let tasks: Vec<_> = (0..100 * threads)
                 .map(|_| {
@@ -98,7 +98,7 @@ fn many_more_tasks_than_threads_wait_their_turn() {
 #[test]
 fn timed_join_gives_the_result_or_the_task() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         let (go, mut running) = occupy(&pool);
         for timeout in cases([Duration::ZERO, SHORT]) {
             let start = Instant::now();
@@ -124,11 +124,11 @@ fn timed_join_gives_the_result_or_the_task() {
 #[test]
 fn callbacks_run_in_order_or_at_once() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         for ending in 0..3 {
             let (go, busy) = occupy(&pool);
             let task = pool.submit(move || assert!(ending != 1, "so")).unwrap();
-            let order = Arc::new(Mutex::new(Vec::new()));
+            let order = shown(Mutex::new(Vec::new()));
             let push = |n| {
                 let order = Arc::clone(&order);
                 move || order.lock().push(n)
@@ -156,7 +156,7 @@ fn callbacks_run_in_order_or_at_once() {
 #[test]
 fn panicking_callback_is_contained() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         let (go, busy) = occupy(&pool);
         let told = counter();
         busy.on_done(add_one(&told));
@@ -204,9 +204,9 @@ fn dropped_task_runs_and_keeps_its_callbacks() {
 #[test]
 fn callback_may_submit_and_use_the_pool() {
     watchdog(|| {
-        let pool = Arc::new(ThreadPool::new(1));
+        let pool = shown(ThreadPool::new(1));
         let (go, busy) = occupy(&pool);
-        let told = Arc::new(Event::new());
+        let told = shown(Event::new());
         busy.on_done({
             let (pool, told) = (Arc::clone(&pool), Arc::clone(&told));
             move || {
@@ -222,9 +222,9 @@ fn callback_may_submit_and_use_the_pool() {
 #[test]
 fn callback_may_register_callbacks() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         let (go, busy) = occupy(&pool);
-        let (busy, order, told) = (Arc::new(busy), Arc::new(Mutex::new(Vec::new())), Arc::new(Event::new()));
+        let (busy, order, told) = (Arc::new(busy), shown(Mutex::new(Vec::new())), shown(Event::new()));
         for n in 0..3 {
             let (task, order) = (Arc::clone(&busy), Arc::clone(&order));
             busy.on_done(move || {
@@ -253,9 +253,9 @@ fn callbacks_of_many_threads_are_each_called_once_and_in_order() {
     watchdog(|| {
         for parties in cases(THREADS) {
             for _ in repeat(40) {
-                let pool = ThreadPool::new(1);
+                let pool = shown(ThreadPool::new(1));
                 let (go, busy) = occupy(&pool);
-                let called = Arc::new(Mutex::new(vec![Vec::new(); parties]));
+                let called = shown(Mutex::new(vec![Vec::new(); parties]));
                 thread::scope(|s| {
                     for party in 0..parties {
                         let (busy, called) = (&busy, &called);
@@ -313,7 +313,7 @@ fn cancel_keeps_its_word_against_start_shutdown_and_itself() {
 #[test]
 fn a_task_shows_itself() {
     watchdog(|| {
-        let pool = ThreadPool::new(1);
+        let pool = shown(ThreadPool::new(1));
         let (go, busy) = occupy(&pool);
         assert_eq!(format!("{busy:?}"), "Task { is_finished: false, .. }");
         assert_eq!(format!("{pool:?}"), "ThreadPool { threads: 1, queued: 0, is_shutdown: false, .. }");
@@ -345,7 +345,7 @@ fn no_two_tasks_have_the_same_id() {
 #[test]
 fn task_that_panicked_is_traced_to_its_input() {
     watchdog(|| {
-        let pool = ThreadPool::new(3);
+        let pool = shown(ThreadPool::new(3));
         let tasks: Vec<_> = (0..20)
             .map(|n| pool.submit(move || if n % 5 == 0 { panic!("{n}") } else { n }).unwrap())
             .collect();

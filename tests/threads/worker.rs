@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lockwork::{Event, Mutex, StopToken, Worker};
 
 use super::{Bomb, SHORT, THREADS, message};
-use crate::support::{Drops, LIMIT, Sleeper, cases, either, watchdog};
+use crate::support::{Drops, LIMIT, Sleeper, cases, either, shown, watchdog};
 
 #[test]
 fn worker_runs_until_told_to_stop() {
@@ -61,7 +61,7 @@ fn dropped_worker_is_stopped_and_waited_for() {
 #[test]
 fn detached_worker_lives_on() {
     watchdog(|| {
-        let stopped = Arc::new(Event::new());
+        let stopped = shown(Event::new());
         let worker = Worker::spawn("detached", {
             let stopped = Arc::clone(&stopped);
             move |stop| {
@@ -81,8 +81,8 @@ fn detached_worker_lives_on() {
 #[test]
 fn worker_dropped_by_its_own_thread_does_not_join_itself() {
     watchdog(|| {
-        let (own, ended) = (Arc::new(Mutex::new(None::<Worker>)), Arc::new(Event::new()));
-        let go = Arc::new(Event::new());
+        let (own, ended) = (shown(Mutex::new(None::<Worker>)), shown(Event::new()));
+        let go = shown(Event::new());
         let worker = Worker::spawn("suicidal", {
             let (own, ended, go) = (Arc::clone(&own), Arc::clone(&ended), Arc::clone(&go));
             move |stop| {
