@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Formatting, clippy, documentation, and that the crate alone has no dependency.
+# Formatting, clippy, documentation, that the crate alone has no dependency, and the subjects of commits.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # By file: cargo fmt does not reach modules that a macro declares.
 git ls-files '*.rs' | xargs rustfmt --edition 2024 --check
+ci/commits.sh
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo clippy --package lockwork --all-targets --all-features --locked -- -D warnings
 RUSTFLAGS="--cfg loom -D warnings" cargo clippy --locked --package loom-tests --features model --all-targets \
