@@ -1,5 +1,5 @@
-//! A blocking HTTP/1.1 client: one request, one connection. Whatever it waits for has a time limit, and ends soon
-//! after an event is set.
+//! A blocking HTTP/1.1 client: one request, one connection. Whatever it waits for has a time limit, and ends
+//! soon after an event is set.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -337,7 +337,8 @@ pub(crate) const fn may_pass(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// How long to wait before attempt number `attempt`, the first retry being 1: twice as long each time, up to a limit.
+/// How long to wait before attempt number `attempt`, the first retry being 1: twice as long each time, up to
+/// a limit.
 pub(crate) fn back_off(first: Duration, attempt: u32) -> Duration {
     const LONGEST: Duration = Duration::from_secs(10);
     first.saturating_mul(1 << (attempt.saturating_sub(1)).min(16)).min(LONGEST)

@@ -1,7 +1,7 @@
 //! Addresses of things on `http` servers, and references to them from elsewhere (RFC 3986, section 5).
 //!
-//! Two addresses that are equal here are the same thing: the host is in lower case, the path has no dots to climb,
-//! and the fragment, which is no business of the server's, is gone.
+//! Two addresses that are equal here are the same thing: the host is in lower case, the path has no dots to
+//! climb, and the fragment, which is no business of the server's, is gone.
 
 use std::fmt;
 
@@ -50,8 +50,8 @@ impl Url {
         Ok(Self { host: host.to_ascii_lowercase(), port, target: normal(target) })
     }
 
-    /// The address that `reference` stands for on the page with this one. `None` if it is not one to be fetched by
-    /// `http`: mail, a script, another protocol, or nonsense.
+    /// The address that `reference` stands for on the page with this one. `None` if it is not one to be
+    /// fetched by `http`: mail, a script, another protocol, or nonsense.
     pub(crate) fn join(&self, reference: &str) -> Option<Self> {
         // Browsers ignore line ends and tabs wherever they are.
         let reference: String = reference.trim().chars().filter(|c| !"\t\r\n".contains(*c)).collect();

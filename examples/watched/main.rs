@@ -8,8 +8,8 @@
 //!
 //! * **inversion**: two functions take the same two locks in opposite orders. They never run at the same time
 //!   here, so nothing hangs, and a test of them would pass for years.
-//! * **slow**: four threads count words; one of them now and then writes a report while it holds the lock that
-//!   all need. The profile says which.
+//! * **slow**: four threads count words; one of them now and then writes a report while it holds the lock
+//!   that all need. The profile says which.
 //! * **hang**: three threads, each of which holds what the next one wants.
 //!
 //! The exit code is 0 if what is wrong was found, 1 if not, 2 for a bad command line.

@@ -1,7 +1,8 @@
 //! The post room of a small bank: orders come in through a buffer, clerks carry them out, the total is kept.
 //!
-//! Everything waits by lockwork. `cargo test` runs it on `std`, and `RUSTFLAGS="--cfg loom" cargo test --release` the
-//! models at the end of this file. Three features plant a bug each; the models then fail, and say why.
+//! Everything waits by lockwork. `cargo test` runs it on `std`, and
+//! `RUSTFLAGS="--cfg loom" cargo test --release` the models at the end of this file. Three features plant a
+//! bug each; the models then fail, and say why.
 
 use std::sync::Arc;
 
@@ -39,8 +40,8 @@ pub struct Window {
     total: *const Total,
 }
 
-// SAFETY: the tally lives as long as the window, and the total is behind its lock. That `view` keeps to that is what the
-// model finds out.
+// SAFETY: the tally lives as long as the window, and the total is behind its lock. That `view` keeps to that
+// is what the model finds out.
 unsafe impl Send for Window {}
 
 impl Tally {
@@ -101,8 +102,8 @@ impl Bank {
         if !*open || from == to {
             return false;
         }
-        // A thread that needs two accounts locks the one with the smaller number first. The bug: in the order of
-        // the transfer.
+        // A thread that needs two accounts locks the one with the smaller number first. The bug: in the order
+        // of the transfer.
         let in_order = from < to || cfg!(feature = "bug-order");
         let (mut source, mut target);
         if in_order {
@@ -218,7 +219,8 @@ mod tests {
                 s.spawn(|| clerk(&orders, &desks, &bank, &tally));
             }
             for n in 0..300 {
-                // By twos, so that no two transfers go opposite ways at once: on `std` the planted bug would only hang now and then.
+                // By twos, so that no two transfers go opposite ways at once: on `std` the planted bug would
+                // only hang now and then.
                 let (from, to) = if n % 2 == 0 { (0, 1) } else { (1, 2) };
                 orders.put(Order { from, to, amount: 1 }).expect("open");
             }

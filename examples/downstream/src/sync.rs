@@ -1,5 +1,5 @@
-//! What this crate takes from `std` in an ordinary build and from loom in a model: threads, and the one cell of its own.
-//! lockwork's types need nothing here, they change by themselves.
+//! What this crate takes from `std` in an ordinary build and from loom in a model: threads, and the one cell
+//! of its own. lockwork's types need nothing here, they change by themselves.
 
 #[cfg(loom)]
 pub(crate) use loom::cell::UnsafeCell;
