@@ -21,6 +21,13 @@
 //! has seen all others' reads before it lets the segment go (`chain.read`). In a model `life` watches that:
 //! each use of a segment reads it, and it is written where one is made, read to its end, taken into use
 //! again, and freed.
+//!
+//! Promised upward: a thread that has claimed a position finds its segment, and the segment stays until that
+//! thread has said that it has read its slot; one segment that was read to its end is kept to be used again.
+//!
+//! Limits: the putter that claims the last slot of a segment links the next, and those that come meanwhile
+//! wait for it (`MOVING`). A getter that is stopped between its claim and its read keeps its segment, and no
+//! other. Only the queue's drop frees what was never read.
 
 use std::ptr;
 

@@ -13,6 +13,12 @@
 //!    call.
 //!
 //! Ordering: none of its own. What a notifier did before is handed over by the mutex.
+//!
+//! Promised upward: no spurious returns; first in, first out; a notification is for a thread that waited when
+//! it was made, or for none.
+//!
+//! Limits: a notification waits for the queue lock, spinning and yielding, because it counts. A waiter that
+//! was notified competes for the mutex with threads that barge, by the mutex's rules.
 
 use crate::facade::{Deadline, Releasing, const_fn, reached};
 use crate::observe::Call;

@@ -21,6 +21,12 @@
 //! received that with Acquire. A `set` that finds SET set exchanges the word all the same. So a wait that
 //! follows sees what came before that `set`, too. A `clear` either precedes the exchange, and then the event
 //! is set again; or it follows, and then it sees the same as that wait.
+//!
+//! Promised upward: a wait on an event that is set is one load, and on one that resets itself one exchange;
+//! `set` releases all that wait, or the first; no spurious returns, and no signal lost.
+//!
+//! Limits: signals of the event that resets itself do not add up. Its `set` waits for the queue lock,
+//! spinning and yielding.
 
 use std::ptr;
 

@@ -17,6 +17,11 @@
 //! Ordering: `latch.count`: every count down is Release, and seeing 0 is Acquire, be it in the count or by
 //! the event, whose setter has everything that the others released. Read-modify-writes alone change the
 //! count, so each continues the release sequences of those before.
+//!
+//! Promised upward: counting down and a wait that finds it open are one exchange and one load; no thread is
+//! counted after it has opened; no spurious returns.
+//!
+//! Limits: it opens once. A count is a `usize`, and more is a panic.
 
 use crate::facade::atomic::{
     AtomicUsize,

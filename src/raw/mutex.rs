@@ -40,6 +40,10 @@
 //!
 //! Promised upward: exclusion; no lost wake-up; an uncontended lock and unlock are one exchange each; nothing
 //! in the word is touched after the exchange that releases it.
+//!
+//! Limits: a thread that has found the lock taken and has not queued has no place in any order. A fair unlock
+//! that meets a thread which leaves the queue at its deadline is done by that thread, and the lock is taken
+//! until then.
 
 use std::ptr;
 

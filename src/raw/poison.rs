@@ -15,6 +15,8 @@
 //!
 //! Promised upward: a panic that begins between a [`Watch`] and its note is noticed; one that was under way
 //! before is not, because a destructor that locks, changes and unlocks in an orderly way has broken nothing.
+//!
+//! Limits: it says that there was a panic, and not what it left half changed.
 
 use crate::facade::atomic::AtomicU32;
 use crate::facade::atomic::Ordering::Relaxed;

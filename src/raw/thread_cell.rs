@@ -28,6 +28,9 @@
 //! Promised upward: each value is dropped once. The side that has lost does not wait for the other: a
 //! destructor may still be running in a thread that ends when the cell's drop returns, and the other way
 //! round.
+//!
+//! Limits: a thread that has a value keeps a stale slot, and the list a few words, until it tidies its table.
+//! Where no value can be kept, because the thread's own data are gone, none is made.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};

@@ -1,5 +1,8 @@
 //! Waits without a queue: for a few instructions of another thread, and for what that thread may have failed
 //! to tell.
+//!
+//! Limits: a [`Backoff`] knows no deadline, no order and no number of those that wait. Its sleeps are below a
+//! millisecond each, and a thread may lose again and again.
 
 use std::time::Duration;
 

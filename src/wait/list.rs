@@ -7,6 +7,9 @@
 //!
 //! 1. A node is in at most one list.
 //! 2. From any node of a list, `next` leads through all of them and back, and `prev` is its inverse.
+//!
+//! Limits: it does not know how many there are, nor which list a node is in: the caller that takes one out
+//! answers for that.
 
 use std::ptr::{self, NonNull};
 

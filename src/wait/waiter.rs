@@ -22,6 +22,10 @@
 //! Ordering: the outcome is stored with Release and read with Acquire, so what the waker did before the
 //! wake-up is visible to the woken. The node's other fields are written before it is put in a list and
 //! published by that queue's lock.
+//!
+//! Promised upward: a wait returns for an outcome or a deadline, and for nothing else, and leaves the
+//! thread's park token as it was or set. Limits: a thread that is woken at its deadline waits for the store
+//! of its outcome, which is a few instructions away.
 
 use std::fmt;
 use std::ptr::{self, NonNull};

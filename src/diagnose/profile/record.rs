@@ -8,8 +8,8 @@
 //! waits remembers what each place was charged when it began, and at its end the differences say how its own
 //! time is to be divided.
 //!
-//! All of it is Relaxed: each number is right by itself, and two that are read at about the same time may be
-//! an event apart.
+//! Ordering: every operation of this file is Relaxed. Each number is right by itself, nothing is reached
+//! through one, and two that are read at about the same time may be an event apart.
 
 use std::panic::Location;
 use std::ptr;
