@@ -44,26 +44,22 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::facade::{Advice, Deadline, Releasing, const_fn, reached};
+use crate::wait::numbers::SideSpins;
 use crate::wait::select::{Enqueued, Node, Select};
-use crate::wait::{
-    Adaptive, LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word,
-};
+use crate::wait::{LockedQueue, Place, Queue, SpinWait, Stamp, Waiter, WakeList, Wakeup, Woken, Word};
 
 const KEPT: usize = Word::bit(0);
 const HANDED: usize = Word::bit(1);
 
 pub(crate) struct RawSleepers {
     queue: Queue,
-    /// [`Eager`] about spinning before the first yield.
+    /// [`SideSpins`] about spinning before the first yield.
     eager: Advice,
 }
 
 /// No caller's code runs between two steps of a call.
 impl UnwindSafe for RawSleepers {}
 impl RefUnwindSafe for RawSleepers {}
-
-/// One wait in which spinning was of use outweighs two in vain.
-type Eager = Adaptive<2, 1, 8, 8>;
 
 /// How a sleep went.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +170,7 @@ impl RawSleepers {
 
     /// Returns how long a thread spins that waits for several objects.
     pub(crate) fn spin_wait(&self, places: usize) -> SpinWait {
-        SpinWait::for_other_side(places, Eager::wants(&self.eager))
+        SpinWait::for_other_side(places, SideSpins::wants(&self.eager))
     }
 
     /// Returns whether a thread sleeps: a hint.
@@ -274,19 +270,19 @@ impl RawSleepers {
         deadline: &Deadline,
         mut look: impl FnMut(bool) -> Option<R>,
     ) -> Option<R> {
-        let eager = Eager::wants(&self.eager);
+        let eager = SideSpins::wants(&self.eager);
         let mut spin = SpinWait::for_other_side(places, eager);
         let mut spun = eager;
         while spin.spin() {
             let yielding = spin.is_yielding();
             if yielding && spun {
                 spun = false;
-                Eager::learn(&self.eager, false);
+                SideSpins::learn(&self.eager, false);
             }
             if let Some(found) = look(yielding) {
                 spin.succeeded();
                 if spun {
-                    Eager::learn(&self.eager, true);
+                    SideSpins::learn(&self.eager, true);
                 }
                 return Some(found);
             }

@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use super::numbers::{
+    BACKOFF_DOUBLINGS, BACKOFF_SLEEP, BACKOFF_SPINS, BACKOFF_YIELDS, POLL_GROWTH, POLL_SHORTEST,
+};
 use crate::facade::{Deadline, nap, spin_hint, stand_by, yield_now};
 
 /// A wait for a few instructions of another thread, such as those under a queue lock.
@@ -16,16 +19,6 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Doubling pauses up to 64 hints: the other thread is most likely running, and done before the last.
-    const SPINNING: u32 = 7;
-    /// Then its processor may be running this thread: let the other in.
-    const YIELDING: u32 = 16;
-    /// Then this thread may outrank it, so that yielding does nothing: leave the processor for a while.
-    const SHORTEST: Duration = Duration::from_micros(50);
-    /// So often each sleep is twice as long as the one before: up to 0.8 ms, as the other is off its
-    /// processor for a time slice.
-    const DOUBLINGS: u32 = 4;
-
     pub(crate) fn new() -> Self {
         Self { round: 0, sleeps: true }
     }
@@ -38,14 +31,14 @@ impl Backoff {
     #[track_caller]
     pub(crate) fn wait(&mut self) {
         let round = self.round;
-        self.round = (round + 1).min(Self::YIELDING + Self::DOUBLINGS);
+        self.round = (round + 1).min(BACKOFF_YIELDS + BACKOFF_DOUBLINGS);
         stand_by(round, || {
-            if round < Self::SPINNING {
+            if round < BACKOFF_SPINS {
                 (0..1 << round).for_each(|_| spin_hint());
-            } else if round < Self::YIELDING || !self.sleeps {
+            } else if round < BACKOFF_YIELDS || !self.sleeps {
                 yield_now();
             } else {
-                nap(Self::SHORTEST * (1 << (round - Self::YIELDING)));
+                nap(BACKOFF_SLEEP * (1 << (round - BACKOFF_YIELDS)));
             }
         });
     }
@@ -60,14 +53,8 @@ pub(crate) struct PollInterval {
 }
 
 impl PollInterval {
-    /// Each interval is eight times as long as the one before. What can be missed was on its way when the
-    /// wait began, and is there by the first look on any processor of today; the others are for the language,
-    /// which sets no limit. A wait of half a second looks five times, one of a minute seven times.
-    const GROWTH: u32 = 8;
-    const SHORTEST: Duration = Duration::from_micros(50);
-
     pub(crate) fn new() -> Self {
-        Self { round: 0, next: Self::SHORTEST }
+        Self { round: 0, next: POLL_SHORTEST }
     }
 
     /// Returns the end of the next interval, which is `deadline` if that comes first.
@@ -75,14 +62,14 @@ impl PollInterval {
     pub(crate) fn next(&mut self, deadline: &Deadline) -> Deadline {
         let (round, length) = (self.round, self.next);
         self.round = round.saturating_add(1);
-        self.next = length.saturating_mul(Self::GROWTH);
+        self.next = length.saturating_mul(POLL_GROWTH);
         deadline.or_after(length, round).part_of(deadline)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Backoff;
+    use super::{BACKOFF_YIELDS, Backoff};
     use crate::facade::Releasing;
 
     #[test]
@@ -90,7 +77,7 @@ mod tests {
     fn releasing_call_that_would_sleep_is_found() {
         let _releasing = Releasing::begin();
         let mut backoff = Backoff::new();
-        for _ in 0..=Backoff::YIELDING {
+        for _ in 0..=BACKOFF_YIELDS {
             backoff.wait();
         }
     }
@@ -99,7 +86,7 @@ mod tests {
     fn releasing_call_spins_and_yields_for_as_long_as_it_takes() {
         let _releasing = Releasing::begin();
         let mut backoff = Backoff::sleepless();
-        for _ in 0..=2 * Backoff::YIELDING {
+        for _ in 0..=2 * BACKOFF_YIELDS {
             backoff.wait();
         }
     }

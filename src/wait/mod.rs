@@ -30,9 +30,7 @@ mod waiter;
 mod word;
 
 pub(crate) use backoff::{Backoff, PollInterval};
-pub(crate) use policy::{
-    Adaptive, BarrierSpin, Collisions, SpinWait, is_reader_turn, is_turn, yield_at_intervals,
-};
+pub(crate) use policy::{BarrierSpin, Collisions, SpinWait, is_reader_turn, is_turn, yield_at_intervals};
 pub(crate) use queue::{Dequeued, LockedQueue, Place, Queue, WakeList, Woken};
 pub(crate) use waiter::{Stamp, Waiter, Wakeup};
 pub(crate) use word::Word;

@@ -1,7 +1,6 @@
-//! The tuned numbers of waiting that a study can vary (`cargo sim study`), each once. Others stand with what
-//! they belong to: the weights of each `Adaptive` beside its name, in `policy.rs` and `raw/sleepers.rs`, the
-//! barrier's `TRIAL` in `policy.rs`, `BIAS_THRESHOLD` in `raw/rwlock/state.rs`, and the waits without a queue
-//! in `backoff.rs`. What each was measured to be worth stands in `docs/numbers.md`.
+//! The tuned numbers of waiting, each once: those that a study can vary (`cargo sim study`), and at the end
+//! those that are part of a type or a constant. What each was measured to be worth stands in
+//! `docs/numbers.md`.
 //!
 //! In a model budgets are empty, but for the barrier's one look: a look that finds nothing is the same
 //! transition as the first, and advice that is never followed cannot change what is explored. On the
@@ -10,6 +9,7 @@
 
 use std::time::Duration;
 
+use super::policy::Adaptive;
 use crate::facade::{budget, number};
 
 /// A number, as it is and in models. Its name is for the simulated machine.
@@ -98,3 +98,36 @@ pub(crate) const YIELD_REST_DOUBLINGS: Number = Number::of("yield_rest_doublings
 pub(crate) const BARGING_INTERVAL: Number = Number::of("barging_interval", 200, 200);
 /// The hand-off threshold: how long a waiter is the first of its queue until it is starving.
 pub(crate) const STARVING_AFTER: Number = Number::of("starving_after", 500, 500);
+
+/// After so many consecutive reads the reader bias is enabled.
+pub(crate) const BIAS_READS: u32 = budget(3, 1);
+/// One generation of a barrier in this many tries spinning again.
+pub(crate) const BARRIER_TRIAL: u64 = 256;
+
+/// Whether a thread should look often, because the sections it waits for are long. Of the waits for short
+/// ones 8 to 25 in a hundred end [soon](SHORT_SECTION_LOOKS), of those for long ones one.
+pub(crate) type LongSections = Adaptive<1, 32, 32, 120>;
+/// Whether a thread should yield for as long as a wake-up takes, because the signals it waits for come in
+/// that time.
+pub(crate) type SoonAnswers = Adaptive<1, 1, 1, 100>;
+/// Whether a buffer's thread spins before it yields. One wait in which it was of use outweighs two in vain.
+pub(crate) type SideSpins = Adaptive<2, 1, 8, 8>;
+
+/// Doubling pauses of a wait for a few instructions of another thread, up to 64 hints: the other is most
+/// likely running, and done before the last.
+pub(crate) const BACKOFF_SPINS: u32 = 7;
+/// Up to this round it then yields: the other's processor may be running this thread.
+pub(crate) const BACKOFF_YIELDS: u32 = 16;
+/// Then this thread may outrank the other, so that yielding does nothing: it leaves the processor for a
+/// while.
+pub(crate) const BACKOFF_SLEEP: Duration = Duration::from_micros(50);
+/// So often each sleep is twice as long as the one before: up to 0.8 ms, as the other is off its processor
+/// for a time slice.
+pub(crate) const BACKOFF_DOUBLINGS: u32 = 4;
+
+/// The first interval of a thread that looks for itself now and then.
+pub(crate) const POLL_SHORTEST: Duration = Duration::from_micros(50);
+/// Each interval is so many times as long as the one before. What can be missed was on its way when the wait
+/// began, and is there by the first look on any processor of today; the others are for the language, which
+/// sets no limit. A wait of half a second looks five times, one of a minute seven times.
+pub(crate) const POLL_GROWTH: u32 = 8;

@@ -28,7 +28,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::numbers;
+use super::numbers::{self, LongSections, SoonAnswers};
 use crate::facade::{
     Advice, Deadline, Moment, budget, const_fn, per_process, per_thread, spin_hint, turn, yield_now,
 };
@@ -115,7 +115,7 @@ impl SpinWait {
     pub(crate) fn for_lock(deadline: &Deadline) -> Self {
         let yield_time = (!deadline.is_never()).then(|| numbers::LONG_YIELD.micros());
         let few = Self { yield_time, ..Self::few() };
-        if numbers::LEARN_SECTIONS.get() != 0 && OWN.with(|own| Long::wants(&own.long_sections)) {
+        if numbers::LEARN_SECTIONS.get() != 0 && OWN.with(|own| LongSections::wants(&own.long_sections)) {
             let iterations = numbers::LONG_SECTION_LOOKS.get();
             Self { iterations, hints: 1, growing: false, lesson: Lesson::Sections, ..few }
         } else {
@@ -146,7 +146,7 @@ impl SpinWait {
     pub(crate) fn for_answer() -> Self {
         let (iterations, hints) = (numbers::ANSWER_LOOKS.get(), numbers::ANSWER_HINTS.get());
         let looks = Self { iterations, hints, ..Self::NONE };
-        if OWN.with(|own| Soon::wants(&own.late_answers)) { looks.awaiting_answer() } else { looks }
+        if OWN.with(|own| SoonAnswers::wants(&own.late_answers)) { looks.awaiting_answer() } else { looks }
     }
 
     /// Makes the wait of a thread before it parks for what is handed over in turn. With a few others before
@@ -191,7 +191,7 @@ impl SpinWait {
         let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).min(numbers::SIDE_PAUSE.get()).max(1);
         let iterations = if eager { numbers::SIDE_HINTS.get() / hints } else { 0 };
         let looks = Self { iterations, hints, ..Self::NONE };
-        if OWN.with(|own| Soon::wants(&own.late_answers)) {
+        if OWN.with(|own| SoonAnswers::wants(&own.late_answers)) {
             looks.awaiting_answer()
         } else {
             looks.yielding(numbers::SIDE_YIELDS.get(), numbers::LONG_YIELD.micros())
@@ -253,9 +253,11 @@ impl SpinWait {
                 if self.iterations != 0 && self.iterations != numbers::LONG_SECTION_LOOKS.get() =>
             {
                 let looks = numbers::LONG_SECTION_LOOKS.get() - self.iterations;
-                OWN.with(|own| Long::learn(&own.long_sections, looks >= numbers::SHORT_SECTION_LOOKS.get()));
+                OWN.with(|own| {
+                    LongSections::learn(&own.long_sections, looks >= numbers::SHORT_SECTION_LOOKS.get())
+                });
             }
-            Lesson::Answers => OWN.with(|own| Soon::learn(&own.late_answers, true)),
+            Lesson::Answers => OWN.with(|own| SoonAnswers::learn(&own.late_answers, true)),
             _ => {}
         }
     }
@@ -264,7 +266,7 @@ impl SpinWait {
     #[inline]
     pub(crate) fn exhausted(&self) {
         if self.lesson == Lesson::Answers {
-            OWN.with(|own| Soon::learn(&own.late_answers, false));
+            OWN.with(|own| SoonAnswers::learn(&own.late_answers, false));
         }
     }
 }
@@ -298,9 +300,9 @@ per_thread! {
 }
 
 struct Own {
-    /// Of [`Long`].
+    /// Of [`LongSections`].
     long_sections: Cell<i8>,
-    /// Of [`Soon`].
+    /// Of [`SoonAnswers`].
     late_answers: Cell<i8>,
     /// How many [`LongYields`] there were when it last looked.
     long_yields: Cell<i8>,
@@ -327,14 +329,6 @@ impl Own {
         }
     }
 }
-
-/// Whether a thread should look often, because the sections it waits for are long. Of the waits for short
-/// ones 8 to 25 in a hundred end [soon](numbers::SHORT_SECTION_LOOKS), of those for long ones one.
-type Long = Adaptive<1, 32, 32, 120>;
-
-/// Whether a thread should yield for as long as a wake-up takes, because the signals it waits for come in
-/// that time.
-type Soon = Adaptive<1, 1, 1, 100>;
 
 /// A place for the score of an [`Adaptive`].
 pub(crate) trait Score {
@@ -531,9 +525,6 @@ pub(crate) struct BarrierSpin {
 }
 
 impl BarrierSpin {
-    /// Every so many generations spinning is tried again.
-    const TRIAL: u64 = 256;
-
     const_fn! {
         pub(crate) fn new() -> Self {
             Self { helps: Advice::new(1), helps_last_but_one: Advice::new(1), doublings: Advice::new(0) }
@@ -547,7 +538,7 @@ impl BarrierSpin {
     /// Makes the wait of a thread in this generation, for all that are missing or for the last.
     #[inline]
     pub(crate) fn spin(&self, generation: u64, last_but_one: bool) -> SpinWait {
-        let spins = self.helps(last_but_one).get() != 0 || generation % Self::TRIAL == 0;
+        let spins = self.helps(last_but_one).get() != 0 || generation % numbers::BARRIER_TRIAL == 0;
         let iterations = if spins { numbers::BARRIER_LOOKS.get() } else { 0 };
         let doublings = self.doublings.get();
         let turn = generation % (1 << doublings);

@@ -12,7 +12,7 @@
 use std::fmt;
 use std::ptr;
 
-use crate::facade::budget;
+use crate::wait::numbers::BIAS_READS;
 use crate::wait::{Place, Waiter};
 
 pub(super) const WRITER: u32 = 1;
@@ -38,7 +38,7 @@ pub(super) const TOKEN_TAKEN: u32 = TOKEN | DRAINING;
 const BUSY: u32 = TOKEN_TAKEN | QUEUED | WRITER_WAITING | DESIGNATED;
 
 /// After so many consecutive reads the reader bias is enabled.
-const BIAS_THRESHOLD: u32 = budget(3, 1) * CONSECUTIVE_READ;
+const BIAS_THRESHOLD: u32 = BIAS_READS * CONSECUTIVE_READ;
 
 const _: () =
     assert!(BUSY | READER_BIASED | CONSECUTIVE_READS == READER - 1, "the flags fill what is below the count");
