@@ -283,7 +283,7 @@ impl Condvar {
         deadline: &Deadline,
     ) -> bool {
         let (access, place, held) = guard.split();
-        let call = Call::new(Exclusive::KIND, Exclusive::HOW, place.identity()).like(held);
+        let call = Guard::<P, Exclusive>::call(place, Exclusive::HOW);
         call.acquiring_again();
         access.end();
         held.release();

@@ -25,6 +25,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 pub(crate) use self::methods::{gives_value, maps, unlocks};
 pub(crate) use self::owned::owns_value;
@@ -56,6 +57,9 @@ pub(crate) trait Place {
 
 /// A place that is the whole value of a lock: the lock can be given up and taken again.
 pub(crate) trait Whole: Place {
+    /// Whether a guard with it may go to another thread, if its mode does not keep it in its own.
+    const IS_ARC: bool;
+
     fn data(&self) -> &Data<Self::Value>;
     fn identity(&self) -> &Identity;
 }
@@ -83,7 +87,22 @@ impl<P: Deref<Target: Lock>> Place for P {
     }
 }
 
-impl<P: Deref<Target: Lock>> Whole for P {
+/// A reference to a lock.
+pub(crate) trait Reference: Deref {
+    const IS_ARC: bool;
+}
+
+impl<L: ?Sized> Reference for &L {
+    const IS_ARC: bool = false;
+}
+
+impl<L: ?Sized> Reference for Arc<L> {
+    const IS_ARC: bool = true;
+}
+
+impl<P: Reference<Target: Lock>> Whole for P {
+    const IS_ARC: bool = P::IS_ARC;
+
     #[inline]
     fn data(&self) -> &Data<Self::Value> {
         (**self).data()
@@ -347,6 +366,16 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
         Self { access: M::Access::begin(place.data()), token, place, held, marker: PhantomData }
     }
 
+    /// Returns a call about the lock, of a guard of this kind: whether that may go to another thread is known
+    /// by its type. The guard's entry would not do, as there may be none.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    #[inline]
+    pub(crate) fn call(place: &P, how: How) -> Call<'_> {
+        let call = Call::new(M::KIND, how, place.identity());
+        // Those of a `ReentrantMutex` stay in their thread.
+        if P::IS_ARC && M::KIND != Kind::ReentrantMutex { call.shared() } else { call }
+    }
+
     /// Unlocks, runs `f`, and locks again, whatever happens. `name` is what the user called.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     pub(crate) fn unlocked<R>(&mut self, name: &'static str, f: impl FnOnce() -> R) -> R {
@@ -369,7 +398,7 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
         f: impl FnOnce() -> R,
     ) -> R {
         let Self { access, token, place, held, .. } = self;
-        let call = Call::new(M::KIND, M::HOW, place.identity()).like(held);
+        let call = Self::call(place, M::HOW);
         call.acquiring_again();
         access.end();
         held.release();
@@ -410,7 +439,7 @@ impl<P: Whole<Raw = M::Raw>, M: Mode> Guard<P, M> {
         change: impl FnOnce(&P::Raw, Call<'_>) -> Option<N::Token>,
     ) -> Result<Guard<P, N>, Self> {
         self.access.end();
-        let call = Call::new(N::KIND, N::HOW, self.place.identity()).like(&self.held);
+        let call = Self::call(&self.place, N::HOW);
         let Some(token) = change(self.place.raw(), call) else {
             self.access = M::Access::begin(self.place.data());
             return Err(self);

@@ -79,11 +79,6 @@ impl<'a> Call<'a> {
     }
 
     #[inline]
-    pub(crate) fn like(self, _held: &Held) -> Self {
-        self
-    }
-
-    #[inline]
     pub(crate) fn mode(self, _mode: Mode) -> Self {
         self
     }

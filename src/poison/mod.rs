@@ -92,6 +92,8 @@ impl<P: Place> Place for Watched<'_, P> {
 }
 
 impl<P: Whole> Whole for Watched<'_, P> {
+    const IS_ARC: bool = P::IS_ARC;
+
     #[inline]
     fn data(&self) -> &Data<P::Value> {
         self.place.data()

@@ -11,7 +11,7 @@ use super::{
 use crate::RwLock;
 use crate::facade::{ReadAccess, TimeLimit, WriteAccess};
 use crate::guard::{Access, Guard, Whole, run_and_lock};
-use crate::observe::{Call, Held, Kind, Mode as How};
+use crate::observe::{Call, Held, Mode as How};
 use crate::raw::rwlock::{ReadToken, too_many_readers};
 
 impl<P: Whole<Raw = RawRwLock>> Guard<P, Writer> {
@@ -42,8 +42,8 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
     /// Becomes the writer before the deadline, or stays what it is.
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn upgrade(mut self, limit: TimeLimit<'_>) -> Result<Guard<P, Writer>, Self> {
-        let (access, place, held) = self.split();
-        let call = Call::new(Kind::RwLock, How::Upgradable, place.identity()).like(held);
+        let (access, place, _) = self.split();
+        let call = Self::call(place, How::Upgradable);
         let limit = limit.of_call(call.mode(How::Upgrade));
         access.end();
         // SAFETY: the guard has the lock as the upgradable reader, and is turned into the writer's if that
@@ -83,7 +83,7 @@ impl<P: Whole<Raw = RawRwLock>> Guard<P, Upgradable> {
         f: impl FnOnce(&mut P::Value) -> R,
     ) -> Option<R> {
         let (access, place, held) = self.split();
-        let call = Call::new(Kind::RwLock, How::Upgradable, place.identity()).like(held);
+        let call = Self::call(place, How::Upgradable);
         access.end();
         // No closure, in which the caller's line would be lost.
         let upgraded = match limit {

@@ -6,7 +6,8 @@ use std::thread;
 
 use lockwork::diagnose::{Mode, Report, snapshot};
 use lockwork::{
-    Event, Mutex, MutexGuard, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore,
+    ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard, ArcRwLockWriteGuard, Condvar, Event, Mutex,
+    MutexGuard, ReentrantMutex, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore,
     SemaphorePermit, lock_all,
 };
 
@@ -103,6 +104,77 @@ fn guards_come_and_go() {
         assert_eq!(modes(OWN, "a"), [Mode::Lock; 2]);
         drop(guards);
         assert_eq!(modes(OWN, "a"), []);
+    });
+}
+
+/// So many a thread's list has at most.
+const MOST: usize = 1024;
+
+/// Locks one more lock than is noted, and lets the others go: the guard has no entry.
+fn without_entry<G>(lock: impl FnOnce() -> G) -> G {
+    let others: Vec<Mutex<()>> = (0..MOST).map(|_| Mutex::new(())).collect();
+    let _others: Vec<_> = others.iter().map(Mutex::lock).collect();
+    lock()
+}
+
+/// Whether each guard of what has this name is one that may have gone to another thread. It has one at least.
+#[track_caller]
+fn shared(thread: &str, name: &str) -> bool {
+    let holds = state_of(thread).map(|thread| thread.holds).unwrap_or_default();
+    let mut shared = holds.iter().filter(|hold| hold.name == Some(name)).map(|hold| hold.shared);
+    let first = shared.next().expect("it holds none");
+    assert!(shared.all(|other| other == first));
+    first
+}
+
+/// An `Arc` guard of which nothing was noted may go to another thread, too, once something is: it would be
+/// part of deadlocks that there are not.
+#[test]
+fn guard_without_entry_is_entered_as_what_it_is() {
+    const OWN: &str = "notes late";
+    in_thread(OWN, || {
+        let again = Duration::from_millis(1);
+        let (mutex, condvar) = (Arc::new(Mutex::named("m", 0)), Condvar::new());
+        let mut guard = without_entry(|| mutex.lock_arc());
+        assert_eq!(modes(OWN, "m"), []);
+        ArcMutexGuard::unlocked(&mut guard, || ());
+        assert!(shared(OWN, "m"));
+        drop(guard);
+        let mut guard = without_entry(|| mutex.lock());
+        MutexGuard::unlocked(&mut guard, || ());
+        assert!(!shared(OWN, "m"));
+        let _ = condvar.wait_for(&mut guard, again);
+        assert!(!shared(OWN, "m"));
+        drop(guard);
+
+        let lock = Arc::new(RwLock::named("rw", 0));
+        let reader = ArcRwLockWriteGuard::downgrade(without_entry(|| lock.write_arc()));
+        assert!(shared(OWN, "rw"));
+        drop(reader);
+        let mut reader = without_entry(|| lock.read_arc());
+        ArcRwLockReadGuard::unlocked(&mut reader, || ());
+        assert!(shared(OWN, "rw"));
+        drop(reader);
+        let writer = without_entry(|| lock.write_arc());
+        let upgradable = ArcRwLockWriteGuard::downgrade_to_upgradable(writer);
+        assert!(shared(OWN, "rw"));
+        drop(upgradable);
+        let mut upgradable = without_entry(|| lock.upgradable_read_arc());
+        upgradable.with_upgraded(|_| assert!(shared(OWN, "rw")));
+        assert!(shared(OWN, "rw"));
+        drop(upgradable);
+        let writer = without_entry(|| lock.upgradable_read_arc()).upgrade();
+        assert!(shared(OWN, "rw"));
+        drop(writer);
+        let reader = RwLockWriteGuard::downgrade(without_entry(|| lock.write()));
+        assert!(!shared(OWN, "rw"));
+        drop(reader);
+
+        // It stays in its thread.
+        let reentrant = Arc::new(ReentrantMutex::named("re", 0));
+        let mut guard = without_entry(|| reentrant.lock_arc());
+        ArcReentrantMutexGuard::unlocked(&mut guard, || ());
+        assert!(!shared(OWN, "re"));
     });
 }
 

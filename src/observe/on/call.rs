@@ -3,7 +3,6 @@
 use std::fmt;
 use std::panic::Location;
 
-use super::held::Held;
 use super::label::{Identity, Label, LockClass};
 use super::{Kind, Mode};
 
@@ -132,12 +131,6 @@ impl<'a> Call<'a> {
     #[inline]
     pub(crate) const fn shared(self) -> Self {
         Self { shared: true, ..self }
-    }
-
-    /// Makes it one whose guard may go to another thread, if that one may.
-    #[inline]
-    pub(crate) fn like(self, held: &Held) -> Self {
-        Self { shared: held.is_shared(), ..self }
     }
 
     /// Returns the same call in another mode.

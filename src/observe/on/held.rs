@@ -81,12 +81,6 @@ impl Held {
         Self::push(called.id, called.meta(), called.place, || called.label)
     }
 
-    /// Returns whether its guard may go to another thread.
-    pub(super) fn is_shared(&self) -> bool {
-        // An entry that was taken away was one of a thread that has ended: its guard did.
-        self.0.is_some_and(|held| held.holding().is_none_or(|holding| holding.called.shared))
-    }
-
     /// Clears the entry, before the lock is given up.
     #[inline]
     pub(crate) fn release(&mut self) {
