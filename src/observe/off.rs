@@ -117,6 +117,11 @@ impl Subject {
     pub(crate) fn or(self, _other: Self) -> Self {
         self
     }
+
+    #[inline]
+    pub(crate) fn of_answer(self) -> Self {
+        self
+    }
 }
 
 /// Since when a call has waited.

@@ -256,7 +256,7 @@ impl Deadline {
 
     /// Returns the same for a thread that cannot give up any more.
     pub(crate) fn without_end(&self) -> Self {
-        Self { at: None, ..self.clone() }
+        Self { at: None, subject: self.subject.of_answer(), ..self.clone() }
     }
 
     /// Returns the end of an interval of this length, or this deadline if that comes first.

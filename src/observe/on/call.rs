@@ -183,6 +183,13 @@ impl Subject {
     pub(crate) fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0))
     }
+
+    /// Returns what a thread shows whose time is over, and which waits for an answer that is under way. It
+    /// waits for no holder: whatever holds the object now, such an answer comes, and then the call ends. What
+    /// others may end is shown on, as a condition variable's wait, whose answer comes with the mutex.
+    pub(crate) fn of_answer(self) -> Self {
+        Self(self.0.filter(|called| !called.kind.has_holder(called.mode)))
+    }
 }
 
 /// What a call is about: an object by its number, or by its address if it has no [`Identity`].

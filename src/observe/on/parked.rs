@@ -90,3 +90,43 @@ impl Drop for Parked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Call, Identity, threads};
+    use super::{Parked, Subject};
+    use crate::facade::{Deadline, this_thread};
+    use crate::observe::{Kind, Mode};
+    use std::time::Duration;
+
+    /// Whether the calling thread is shown while it sleeps so, and then whether with an end.
+    fn shown(deadline: &Deadline) -> Option<bool> {
+        let mut parked = Parked::NONE;
+        assert_eq!(parked.begin(deadline), deadline.subject().0.is_some());
+        let own = threads().into_iter().find(|thread| thread.number == this_thread().get());
+        own.and_then(|thread| thread.wait).map(|wait| wait.until.is_some())
+    }
+
+    /// A waiter that was taken out of its queue as its time passed, and that no thread has woken yet: another
+    /// may have the lock by then, and wait for what this one holds, which is no deadlock.
+    #[test]
+    fn answer_that_is_under_way_is_no_wait_for_a_holder() {
+        let identity = Identity::NONE;
+        for (kind, mode, after) in [
+            (Kind::Mutex, Mode::Lock, None),
+            (Kind::RwLock, Mode::Read, None),
+            (Kind::RwLock, Mode::Upgrade, None),
+            (Kind::ReentrantMutex, Mode::Lock, None),
+            (Kind::OnceLock, Mode::Init, None),
+            (Kind::Task, Mode::Join, None),
+            (Kind::Condvar, Mode::Wait, Some(false)),
+            (Kind::Barrier, Mode::Wait, Some(false)),
+        ] {
+            let call = Call::new(kind, mode, &identity);
+            let deadline = Deadline::after(Duration::from_secs(60)).of_call(&call);
+            assert_eq!(shown(&deadline), Some(true), "{kind:?}");
+            assert_eq!(shown(&deadline.without_end()), after, "{kind:?}");
+        }
+        assert!(Subject::NONE.of_answer().0.is_none());
+    }
+}
