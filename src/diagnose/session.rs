@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use super::report::{RelockReport, Report, Stall};
 use super::settings::{Order, Relock, Settings};
 use super::tables::{self, Shared};
 use super::view::{about_to_wait, own_state, states};
-use crate::facade::{Ticker, environment, instant_of, nanos, panicking, per_process, print_error};
+use crate::facade::{Ticker, contain, environment, instant_of, nanos, panicking, per_process, print_error};
 use crate::mutex::Mutex;
 use crate::observe::{self, Called, HOLDS, Kind, Mode, ORDER, PROFILE};
 
@@ -170,14 +169,8 @@ fn start_writing(settings: Settings, file: Option<PathBuf>) -> Session {
         return Session { settings, watch: None };
     }
     let file = file.map(ProfileFile::new);
-    let mut watch = Watching {
-        settings: Arc::clone(&settings),
-        file,
-        due: BTreeMap::new(),
-        told: BTreeSet::new(),
-        suspected: BTreeMap::new(),
-    };
-    let watch = Ticker::start(move || watch.step());
+    let mut watch = Watching::new(Arc::clone(&settings), file);
+    let watch = Ticker::start(move || watch.step(Watching::look));
     if watch.is_none() {
         print_error(&"lockwork: the system gives no thread: waits and deadlocks are not reported");
     }
@@ -194,6 +187,8 @@ struct Watching {
     told: BTreeSet<Vec<(u64, Instant)>>,
     /// Cycles that are not certain yet, by their waits: since when they have been seen.
     suspected: BTreeMap<Vec<(u64, u64)>, Instant>,
+    /// How many of its steps have panicked.
+    panics: u32,
 }
 
 impl Watching {
@@ -201,12 +196,37 @@ impl Watching {
     const TICK: Duration = Duration::from_millis(20);
     const SHORTEST: Duration = Duration::from_millis(1);
 
-    fn step(&mut self) -> Duration {
+    fn new(settings: Arc<Settings>, file: Option<ProfileFile>) -> Self {
+        Self {
+            settings,
+            file,
+            due: BTreeMap::new(),
+            told: BTreeSet::new(),
+            suspected: BTreeMap::new(),
+            panics: 0,
+        }
+    }
+
+    /// Looks once, and returns how long to wait for the next look. After a panic, which is told, that is ever
+    /// longer: a fault that stays is not to fill the error stream.
+    fn step(&mut self, look: impl FnOnce(&mut Self, Instant)) -> Duration {
         // Moves the coarse clock on, too.
         let now = instant_of(nanos());
-        observe::inside(|| self.look(now));
-        if self.file.as_mut().is_some_and(|file| !file.write_if_due(now)) {
-            self.file = None;
+        let returned = returns(|| {
+            observe::inside(|| look(self, now));
+            if self.file.as_mut().is_some_and(|file| !file.write_if_due(now)) {
+                self.file = None;
+            }
+        });
+        if !returned {
+            let pause = Duration::from_secs(1 << self.panics.min(12));
+            self.panics += 1;
+            let after = pause.as_secs();
+            print_error(&format_args!(
+                "lockwork: the thread of a diagnosis session has panicked, which is a fault of this crate: \
+                 nothing is reported for {after} s"
+            ));
+            return pause;
         }
         let stall = self.settings.stall_after.unwrap_or(Self::TICK);
         (stall / 8).clamp(Self::SHORTEST, Self::TICK)
@@ -314,9 +334,19 @@ impl ProfileFile {
     }
 }
 
-/// Gives a report to one session. Its panic ends here.
+/// Runs `f`. Its panic ends here, and what that was made with. Returns whether there was none.
+fn returns(f: impl FnOnce()) -> bool {
+    let mut returned = false;
+    contain(|| {
+        f();
+        returned = true;
+    });
+    returned
+}
+
+/// Gives a report to one session.
 fn tell(settings: &Settings, report: &Report) {
-    if catch_unwind(AssertUnwindSafe(|| (settings.sink)(report))).is_err() {
+    if !returns(|| (settings.sink)(report)) {
         print_error(&"lockwork: the sink of a diagnosis session has panicked");
     }
 }
@@ -454,9 +484,10 @@ fn duration(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::sync::Arc;
     use std::time::Duration;
 
-    use super::duration;
+    use super::{Watching, duration};
     use crate::diagnose::{Order, Relock, Settings};
 
     #[test]
@@ -466,6 +497,17 @@ mod tests {
         assert_eq!(duration("1.5"), Some(Duration::from_millis(1500)));
         assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
         assert_eq!((duration("s"), duration("10 h"), duration("-1s")), (None, None, None));
+    }
+
+    /// Each panic of a look is told, and the thread looks again.
+    #[test]
+    fn watch_goes_on_after_a_panic() {
+        let mut watch = Watching::new(Arc::new(Settings::default()), None);
+        let mut step = |panics: bool| watch.step(|_, _| assert!(!panics, "planted"));
+        assert_eq!(step(false), Watching::TICK);
+        assert_eq!(step(true), Duration::from_secs(1));
+        assert_eq!(step(true), Duration::from_secs(2));
+        assert_eq!(step(false), Watching::TICK);
     }
 
     #[test]

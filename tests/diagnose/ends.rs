@@ -131,3 +131,37 @@ fn all_threads_are_known() {
         eventually(|| snapshot().threads.iter().all(|thread| thread.name.as_deref() != Some("does nothing")));
     });
 }
+
+/// What panics once more when it is dropped.
+struct PanicsAgain;
+
+impl Drop for PanicsAgain {
+    fn drop(&mut self) {
+        panic!("planted, by what a sink has panicked with");
+    }
+}
+
+/// Whatever a sink panics with, the session's thread goes on.
+#[test]
+fn watch_survives_what_a_sink_panics_with() {
+    watchdog(|| {
+        let (found, stalls) = std::sync::mpsc::channel();
+        let (_session, _reports) = session(Some(Duration::from_millis(5)), |settings| {
+            settings.sink = Box::new(move |report| match report {
+                Report::Stall(stall) if stall.wait.name == Some("reported in vain") => {
+                    drop(found.send(()));
+                    std::panic::panic_any(PanicsAgain);
+                }
+                _ => {}
+            });
+        });
+        let event = Event::named("reported in vain");
+        thread::scope(|s| {
+            s.spawn(|| event.wait());
+            for _ in 0..3 {
+                stalls.recv().expect("the session's thread runs");
+            }
+            event.set();
+        });
+    });
+}
