@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lockwork::diagnose::{self, Order, Settings};
+use lockwork::diagnose::{self, Order, Settings, ThreadState};
 use lockwork::{Event, Mutex};
 
 use crate::support::Watched;
@@ -51,6 +51,55 @@ fn exit_code(child: i32) -> Option<i32> {
     }
     // As `WIFEXITED` and `WEXITSTATUS` have it.
     (status & 0x7f == 0).then_some(status >> 8 & 0xff)
+}
+
+/// Whether a thread is shown that waits for what has this name.
+fn is_waited_for(name: &str) -> bool {
+    let waits = |thread: &ThreadState| thread.waits.as_ref().is_some_and(|wait| wait.name == Some(name));
+    diagnose::snapshot().threads.iter().any(waits)
+}
+
+/// Returns 0, or what is wrong with what is shown in a child.
+fn check_snapshot() -> i32 {
+    let (lock, event) = (Mutex::named("held in the child", ()), Event::named("in the child"));
+    let _held = lock.lock();
+    let holds = |thread: &ThreadState| thread.holds.iter().any(|hold| hold.name == Some("held in the child"));
+    if !diagnose::snapshot().threads.iter().any(holds) {
+        return 2;
+    }
+    thread::scope(|s| {
+        s.spawn(|| event.wait());
+        while !is_waited_for("in the child") {
+            thread::yield_now();
+        }
+        let shows_parent = is_waited_for("in the parent");
+        event.set();
+        i32::from(shows_parent)
+    })
+}
+
+/// The parent's threads are not there in the child.
+#[test]
+fn snapshot_in_a_child_has_its_own_threads() {
+    let _watched = Watched::order();
+    let event = Event::named("in the parent");
+    thread::scope(|s| {
+        s.spawn(|| event.wait());
+        while !is_waited_for("in the parent") {
+            thread::yield_now();
+        }
+        let child = fork();
+        if child == 0 {
+            _exit(check_snapshot());
+        }
+        let code = exit_code(child);
+        event.set();
+        assert_eq!(
+            code,
+            Some(0),
+            "1: it shows a thread of the parent; 2: it does not show what it holds itself; none: it hung"
+        );
+    });
 }
 
 #[test]

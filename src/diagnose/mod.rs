@@ -49,15 +49,16 @@
 //! Without a session a thread publishes what it is about to sleep for, in a slot of its own; the fast paths
 //! have one more load. In a session each lock and unlock writes some words into the thread's slot. No lock is
 //! taken for that, and none for a [`snapshot`]. Each thread that waits or locks has a slot of about two
-//! kilobytes, which a later thread takes over when it ends.
+//! kilobytes, which a later thread takes over when it ends. A session that watches the order or measures
+//! waits has tables, whose lock is taken for what is new to them, and where a noted lock is dropped.
 //!
 //! # What it cannot see
 //!
 //! What was locked before a session began; locks of other crates, those of `lock_api` but for their waits,
 //! and locks by [`make_guard_unchecked`](crate::Mutex::make_guard_unchecked) but from then on; which thread
 //! has an `Arc` guard, as it may have gone from the one that locked: what it holds is part of no deadlock and
-//! comes before nothing in the order; a thread whose thread-local data are gone; anything in a child of a
-//! `fork`. In models and on the simulated machine there is no such module.
+//! comes before nothing in the order; a thread whose thread-local data are gone; in a child of a `fork`,
+//! which reports nothing, the parent's threads. In models and on the simulated machine there is no such module.
 
 mod cycles;
 mod order;

@@ -149,7 +149,7 @@ fn watch_survives_what_a_sink_panics_with() {
         let (_session, _reports) = session(Some(Duration::from_millis(5)), |settings| {
             settings.sink = Box::new(move |report| match report {
                 Report::Stall(stall) if stall.wait.name == Some("reported in vain") => {
-                    drop(found.send(()));
+                    let _ = found.send(());
                     std::panic::panic_any(PanicsAgain);
                 }
                 _ => {}

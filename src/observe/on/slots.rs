@@ -16,8 +16,8 @@ use super::super::members::{Member, Members};
 use super::super::record::{Disturbed, Record};
 use super::call::{Called, mix};
 use super::label::Label;
-use crate::facade::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
-use crate::facade::{coarse_nanos, nanos, per_process, per_thread, this_thread, thread_name};
+use crate::facade::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::facade::{coarse_nanos, nanos, per_process, per_thread, process, this_thread, thread_name};
 
 /// How many slots ended threads may leave behind.
 const ORPHANS: usize = 256;
@@ -106,6 +106,9 @@ pub(super) struct Slot {
     /// Under the thread's number: the length of its name, and the name.
     pub(super) thread: Record<{ 1 + NAME / 8 }>,
     pub(super) wait: Wait,
+    /// The process in which its thread is, or was: in a child of a `fork` there are the slots of the parent,
+    /// and none of its threads but one.
+    process: AtomicU32,
     /// The newest first.
     holds: Members<Chunk>,
     /// The number that was published last, while no thread has the slot.
@@ -128,6 +131,12 @@ impl Slot {
     fn grow(&'static self) -> Option<&'static Entry> {
         let may = self.holds.iter().count() < MOST / CHUNK;
         may.then(|| &self.holds.add(Chunk::new(self)).value.0[0])
+    }
+
+    /// Returns whether its thread is, or was, one of this process.
+    pub(super) fn is_of(&self, process: u32) -> bool {
+        // Relaxed: written before the thread's number, with which it is read (record.publish).
+        self.process.load(Relaxed) == process
     }
 
     fn is_empty(&self) -> bool {
@@ -159,6 +168,7 @@ fn claim() -> &'static Member<Slot> {
     SLOTS.add(Slot {
         thread: Record::new(),
         wait: Record::new(),
+        process: AtomicU32::new(0),
         holds: Members::new(),
         last: AtomicU64::new(0),
         disturbed: Disturbed::new(),
@@ -247,6 +257,8 @@ impl Local {
             eight[..bytes.len()].copy_from_slice(bytes);
             *word = u64::from_le_bytes(eight);
         }
+        // Relaxed: published with the number.
+        slot.process.store(process(), Relaxed);
         slot.thread.publish(this_thread().get(), words);
         self.slot.set(Some(slot));
         self.member.set(Some(member));
@@ -386,6 +398,17 @@ pub(super) fn with_local<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
 #[inline]
 pub(super) fn may_hold() -> bool {
     LOCAL.with(|local| local.chain.get() != 0) == Some(true)
+}
+
+/// Returns the number of this process, with the calling thread's slot as one of it: the thread may be the one
+/// that has come here by a `fork`.
+pub(super) fn own_process() -> u32 {
+    let process = process();
+    if let Some(slot) = LOCAL.with(|local| local.slot.get()).flatten() {
+        // Relaxed: as that of a new slot; the thread is the same.
+        slot.process.store(process, Relaxed);
+    }
+    process
 }
 
 /// Returns an iterator over the slots, those without a thread among them.

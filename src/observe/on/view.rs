@@ -2,7 +2,7 @@
 
 use super::super::members::Member;
 use super::call::Called;
-use super::slots::{Entry, Slot, own_entries, slots};
+use super::slots::{Entry, Slot, own_entries, own_process, slots};
 
 /// Something that a thread holds.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +46,12 @@ pub(crate) struct ThreadView {
     pub(crate) holds: Vec<Holding>,
 }
 
-fn view(member: &Member<Slot>) -> Option<ThreadView> {
+fn view(member: &Member<Slot>, process: u32) -> Option<ThreadView> {
     let slot = &member.value;
     let (number, [len, name @ ..]) = slot.thread.read()?;
+    if !slot.is_of(process) {
+        return None;
+    }
     let bytes: Vec<u8> = name.iter().flat_map(|word| word.to_le_bytes()).take(len as usize).collect();
     let name = String::from_utf8_lossy(&bytes).into_owned();
     let wait = slot.wait.read().map(|(number, [a, b, c, d, e, since, until])| {
@@ -68,9 +71,10 @@ fn view(member: &Member<Slot>) -> Option<ThreadView> {
     })
 }
 
-/// Returns all threads that have noted something.
+/// Returns all threads of this process that have noted something.
 pub(crate) fn threads() -> Vec<ThreadView> {
-    slots().filter_map(view).collect()
+    let process = own_process();
+    slots().filter_map(|member| view(member, process)).collect()
 }
 
 /// Returns an iterator over what the calling thread holds.
