@@ -58,7 +58,8 @@
 //! and locks by [`make_guard_unchecked`](crate::Mutex::make_guard_unchecked) but from then on; which thread
 //! has an `Arc` guard, as it may have gone from the one that locked: what it holds is part of no deadlock and
 //! comes before nothing in the order; a thread whose thread-local data are gone; in a child of a `fork`,
-//! which reports nothing, the parent's threads. In models and on the simulated machine there is no such module.
+//! which reports nothing, the parent's threads. In models and on the simulated machine there is no such
+//! module.
 
 mod cycles;
 mod order;

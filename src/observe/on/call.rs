@@ -112,11 +112,13 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Makes a call about an object without an [`Identity`], which goes by its address.
+    /// Makes a call about an object without an [`Identity`], which goes by its address. That is even, so it
+    /// is no other object's number.
     #[inline]
     #[track_caller]
     pub(crate) fn at<T: ?Sized>(kind: Kind, mode: Mode, object: *const T) -> Self {
         let address = object.cast::<()>().addr();
+        debug_assert!(address % 2 == 0, "it is a number, or may be");
         Self { which: Which::At(address), kind, mode, shared: false, count: 1, place: Location::caller() }
     }
 
@@ -276,6 +278,24 @@ impl Called {
             label: unsafe { Label::from_words([first, second]) },
             // SAFETY: by this function's contract the address of a location, which is `'static`.
             place: unsafe { &*place },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Call, Identity};
+    use crate::observe::{Kind, Mode};
+
+    /// Where a program is loaded at low addresses, a lock that goes by its address could be taken for
+    /// another.
+    #[test]
+    fn numbers_are_no_addresses() {
+        let id = |call: Call<'_>| call.which.id().expect("it is not hidden");
+        for _ in 0..4 {
+            let (identity, raw) = (Identity::NONE, 0_u32);
+            assert_eq!(id(Call::new(Kind::Mutex, Mode::Lock, &identity)) % 2, 1);
+            assert_eq!(id(Call::at(Kind::Mutex, Mode::Lock, &raw const raw)) % 2, 0);
         }
     }
 }

@@ -150,7 +150,8 @@ impl Identity {
 
     #[cold]
     fn number(&self) -> u64 {
-        let new = unique_number();
+        // Odd, as no address is, see `Call::at`.
+        let new = unique_number() << 1 | 1;
         loop {
             // Relaxed: as above.
             match self.id.compare_exchange_weak(0, new, Relaxed, Relaxed) {

@@ -99,7 +99,7 @@ mod tests {
     use crate::observe::{Kind, Mode};
     use std::time::Duration;
 
-    /// Whether the calling thread is shown while it sleeps so, and then whether with an end.
+    /// Returns whether the calling thread is shown with an end, if it is shown, while it sleeps so.
     fn shown(deadline: &Deadline) -> Option<bool> {
         let mut parked = Parked::NONE;
         assert_eq!(parked.begin(deadline), deadline.subject().0.is_some());
