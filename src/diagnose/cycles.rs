@@ -253,20 +253,55 @@ pub(super) fn cycles() -> Vec<Cycle> {
 #[must_use]
 pub fn deadlocks() -> Vec<Cycle> {
     crate::observe::inside_anyway(|| {
-        let found = cycles();
-        if found.iter().all(Cycle::is_certain) {
-            return found;
+        let mut found = cycles();
+        for _ in 0..LOOKS {
+            if found.iter().all(Cycle::is_certain) {
+                break;
+            }
+            nap(APART / LOOKS);
+            let was_there = |cycle: &Cycle| found.iter().any(|old| old.waits() == cycle.waits());
+            let lasts = |cycle: &Cycle| cycle.is_certain() || was_there(cycle);
+            found = cycles().into_iter().filter(lasts).collect();
         }
-        nap(APART);
-        let lasts =
-            |cycle: &Cycle| cycle.is_certain() || found.iter().any(|old| old.waits() == cycle.waits());
-        cycles().into_iter().filter(lasts).collect()
+        found
     })
 }
 
 /// So long a cycle has to last in which a thread waits behind another that holds nothing: much longer than a
 /// thread that was woken needs until it runs.
-pub(super) const APART: Duration = Duration::from_millis(100);
+const APART: Duration = Duration::from_millis(100);
+/// So many looks there are in that time: when the whole process was stopped meanwhile, its threads have run
+/// in the time between all of them but two.
+const LOOKS: u32 = 5;
+
+/// Cycles that are not certain, by their waits: for how long they have been seen.
+#[derive(Default)]
+pub(super) struct Suspects(BTreeMap<Vec<(u64, u64)>, Duration>);
+
+impl Suspects {
+    /// Notes those that are there at a look, `passed` after the last one, and forgets the others. Of the time
+    /// between two looks no more counts than there is to be: if it is longer, the process was stopped, its
+    /// other threads with it.
+    pub(super) fn look(&mut self, cycles: &[Cycle], passed: Duration) {
+        let passed = passed.min(APART / LOOKS);
+        let uncertain = cycles.iter().filter(|cycle| !cycle.is_certain()).map(Cycle::waits);
+        let seen = uncertain.map(|waits| {
+            let before = self.0.get(&waits);
+            let seen = before.map_or(Duration::ZERO, |&before| before + passed);
+            (waits, seen)
+        });
+        self.0 = seen.collect();
+    }
+
+    /// Returns whether it is one, and not to be reported yet.
+    pub(super) fn is_new(&self, cycle: &Cycle) -> bool {
+        self.0.get(&cycle.waits()).is_some_and(|&seen| seen < APART)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
 
 impl Cycle {
     /// Returns for how long all of its threads have waited.
@@ -278,7 +313,7 @@ impl Cycle {
     /// Returns whether each of its threads waits for what the next one holds, and for nothing that the next
     /// one may since have let go and taken anew: a join of a pool ends with the tasks that were there, and
     /// what a guard waits for is one callback of several.
-    pub(super) fn is_certain(&self) -> bool {
+    fn is_certain(&self) -> bool {
         let anew =
             |link: &Link| matches!((link.wait.kind, link.wait.mode), (Kind::Pool | Kind::Stop, Mode::Join));
         self.links.iter().all(|link| link.hold.is_some() && !anew(link))
@@ -292,7 +327,7 @@ impl Cycle {
     }
 
     /// Returns the numbers of its waits.
-    pub(super) fn waits(&self) -> Vec<(u64, u64)> {
+    fn waits(&self) -> Vec<(u64, u64)> {
         let mut waits: Vec<_> = self.links.iter().map(|link| (link.id, link.wait.number)).collect();
         waits.sort_unstable();
         waits
@@ -347,7 +382,7 @@ impl fmt::Display for Cycle {
 #[cfg(test)]
 mod tests {
     use super::super::place::Place;
-    use super::{Graph, Hold, ThreadState, WRITERS, Wait};
+    use super::{Cycle, Graph, Hold, Link, Suspects, ThreadState, WRITERS, Wait};
     use crate::facade::{instant_of, nanos};
     use crate::observe::{Kind, Mode};
     use std::panic::Location;
@@ -392,6 +427,27 @@ mod tests {
             let found = blockers(1);
             assert_eq!(found, [0], "{mode:?}");
         }
+    }
+
+    /// A process that was stopped between two looks has not run in that time, nor have its threads.
+    #[test]
+    fn time_in_which_the_process_was_stopped_does_not_count() {
+        let wait = thread(1, Vec::new(), Mode::Read, Duration::ZERO).waits.expect("it waits");
+        let cycle = Cycle { links: vec![Link { name: None, id: 1, wait, hold: None }], until: None };
+        let cycles = std::slice::from_ref(&cycle);
+        let (tick, stopped) = (Duration::from_millis(20), Duration::from_secs(3600));
+        let mut suspects = Suspects::default();
+        suspects.look(cycles, stopped);
+        for passed in [stopped, tick, tick, tick] {
+            suspects.look(cycles, passed);
+            assert!(suspects.is_new(&cycle));
+        }
+        suspects.look(cycles, tick);
+        assert!(!suspects.is_new(&cycle));
+        // One that was away begins anew.
+        suspects.look(&[], tick);
+        suspects.look(cycles, tick);
+        assert!(suspects.is_new(&cycle));
     }
 
     fn hold(kind: Kind, id: u64, mode: Mode) -> Hold {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use super::cycles::{APART, Cycle, cycles};
+use super::cycles::{Suspects, cycles};
 use super::order::{self, Inversion};
 use super::profile;
 use super::report::{RelockReport, Report, Stall};
@@ -185,8 +185,9 @@ struct Watching {
     due: BTreeMap<(u64, Instant), Duration>,
     /// The cycles that were reported, by their calls.
     told: BTreeSet<Vec<(u64, Instant)>>,
-    /// Cycles that are not certain yet, by their waits: since when they have been seen.
-    suspected: BTreeMap<Vec<(u64, u64)>, Instant>,
+    suspects: Suspects,
+    /// When it has looked last.
+    last: Option<Instant>,
     /// How many of its steps have panicked.
     panics: u32,
 }
@@ -202,7 +203,8 @@ impl Watching {
             file,
             due: BTreeMap::new(),
             told: BTreeSet::new(),
-            suspected: BTreeMap::new(),
+            suspects: Suspects::default(),
+            last: None,
             panics: 0,
         }
     }
@@ -233,26 +235,21 @@ impl Watching {
     }
 
     fn look(&mut self, now: Instant) {
+        let passed =
+            self.last.replace(now).map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         let threads = states();
         let waiting = || threads.iter().filter(|thread| thread.waits.is_some());
         if waiting().next().is_none() {
             self.due.clear();
             self.told.clear();
-            self.suspected.clear();
+            self.suspects.clear();
             return;
         }
         let cycles = cycles();
         self.told.retain(|told| cycles.iter().any(|cycle| &cycle.calls() == told));
-        let uncertain = cycles.iter().filter(|cycle| !cycle.is_certain()).map(Cycle::waits);
-        self.suspected = uncertain
-            .map(|waits| {
-                let since = self.suspected.get(&waits).copied().unwrap_or(now);
-                (waits, since)
-            })
-            .collect();
+        self.suspects.look(&cycles, passed);
         for cycle in cycles {
-            let suspected = self.suspected.get(&cycle.waits());
-            if suspected.is_some_and(|since| now.saturating_duration_since(*since) < APART) {
+            if self.suspects.is_new(&cycle) {
                 continue;
             }
             // One that a time-out ends is a matter of how long it lasts.
