@@ -7,10 +7,10 @@ use std::{ptr, slice};
 
 use crate::facade::const_fn;
 use crate::raw::chain::{Chain, Detached, Segment};
-use crate::raw::ring::{At, Claim, Cursors, Shape, Slot, Slots, settled, until};
+use crate::raw::ring::{At, Claim, Cursors, Shape, Slot, Slots, retry_while_busy, until};
 pub(crate) use crate::raw::ring::{Look, No};
 pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
-pub(crate) use crate::raw::sleepers::{Due, Owner, RawSleepers as Sleepers, Slept};
+pub(crate) use crate::raw::sleepers::{Owner, RawSleepers as Sleepers, Reason, Slept};
 pub(crate) use crate::raw::{Place, SpinWait, Stamp, Waiter};
 
 /// Whether a call owes the other side a wake-up.
@@ -91,7 +91,7 @@ impl<T> Ring<T> {
             return self.put_to_chain(item, look == Look::Handed);
         }
         let slots = self.ring();
-        let claim = match settled(|| {
+        let claim = match retry_while_busy(|| {
             self.cursors.put_free(look, |at| usize::from(self.slot(slots, at.index).is_free(at.lap)))
         }) {
             Ok(claim) => claim,
@@ -109,7 +109,7 @@ impl<T> Ring<T> {
             return self.get_from_chain(look == Look::Handed);
         }
         let slots = self.ring_to_get_from()?;
-        let claim = settled(|| {
+        let claim = retry_while_busy(|| {
             self.cursors
                 .get_published(look, |at| usize::from(self.slot(slots, at.index).is_published(at.lap)))
         })?;
@@ -149,7 +149,7 @@ impl<T> Ring<T> {
         }
         let slots = self.ring();
         let free = |at| count_while(self.parts(slots, at, wanted), Slot::is_free);
-        let claim = settled(|| self.cursors.put_free(Look::thorough(handed), free))?;
+        let claim = retry_while_busy(|| self.cursors.put_free(Look::thorough(handed), free))?;
         let mut items = items.drain(..claim.count);
         let first = items.next();
         let [(here, lap), (after, next_lap)] = self.parts(slots, claim.at, claim.count);
@@ -176,7 +176,7 @@ impl<T> Ring<T> {
         }
         let slots = self.ring_to_get_from()?;
         let published = |at| count_while(self.parts(slots, at, max), Slot::is_published);
-        let claim = settled(|| self.cursors.get_published(Look::thorough(handed), published))?;
+        let claim = retry_while_busy(|| self.cursors.get_published(Look::thorough(handed), published))?;
         let [(here, lap), (after, next_lap)] = self.parts(slots, claim.at, claim.count);
         let (first, here) = (&here[0], &here[1..]);
         // SAFETY: claimed, and seen published. Read once: nothing between this and the end of the call
@@ -214,7 +214,7 @@ impl<T> Ring<T> {
     ) -> Result<(Claim, usize, [*mut Segment<T>; 2]), No> {
         self.chain.begin();
         let mut detached = None;
-        let claimed = settled(|| {
+        let claimed = retry_while_busy(|| {
             self.cursors.put_many(handed, wanted, |at, count| {
                 if at.index + count >= Shape::SEGMENT && detached.is_none() {
                     detached = Some(self.chain.spare_or_new());
@@ -277,7 +277,8 @@ impl<T> Ring<T> {
     /// Claims items of a chain. With the claim comes the segment in which it begins.
     #[inline(always)]
     fn claim_from_chain(&self, max: usize, handed: bool) -> Result<(Claim, *mut Segment<T>), No> {
-        let (claim, segment) = settled(|| self.cursors.get_many(handed, max, |_, _| self.chain.first()))?;
+        let (claim, segment) =
+            retry_while_busy(|| self.cursors.get_many(handed, max, |_, _| self.chain.first()))?;
         if claim.moving {
             self.go_on_from(&claim, segment);
         }

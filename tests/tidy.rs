@@ -179,6 +179,36 @@ fn file_that_orders_memory_has_a_model() {
     assert_eq!(wrong, [""; 0], "no model in loom-tests");
 }
 
+/// The head of a state machine says, after its states and invariants, which edges order it, what it promises
+/// and where its limits are.
+#[test]
+fn heads_of_state_machines_are_complete() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (name, module, _) in sources() {
+        let parts: Vec<&str> = name.split('/').collect();
+        // A file, or of a folder its `mod.rs`.
+        let is_machine = match parts[..] {
+            ["raw", file] => file != "mod.rs",
+            ["raw", folder, "mod.rs"] => folder != "spec",
+            _ => false,
+        };
+        if module != "raw" || !is_machine {
+            continue;
+        }
+        seen += 1;
+        let text = fs::read_to_string(root().join("src").join(&name)).unwrap();
+        let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        for word in ["Ordering", "Promised upward", "Limits"] {
+            if !head.contains(word) {
+                wrong.push(format!("src/{name}: {word}"));
+            }
+        }
+    }
+    assert!(seen > 10, "found only {seen} state machines");
+    assert_eq!(wrong, [""; 0]);
+}
+
 /// A file is what one takes in at one sitting: about 600 lines of the crate, and 800 of its tests. The
 /// programs' tests are files of their own packages.
 #[test]

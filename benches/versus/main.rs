@@ -74,7 +74,7 @@ struct Options {
 }
 
 impl Options {
-    fn settle(mut self) -> Self {
+    fn resolve(mut self) -> Self {
         let (rounds, millis, warm_up, parked) = match (self.bench, self.quick) {
             (false, _) => (1, 1, 0, 1),
             (true, true) => (3, 20, 2, 100),
@@ -231,7 +231,7 @@ fn arguments() -> impl Iterator<Item = OsString> {
 
 fn main() -> ExitCode {
     leave_the_package();
-    match Options::parse_from(arguments()).settle().run() {
+    match Options::parse_from(arguments()).resolve().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{message}");

@@ -99,10 +99,10 @@ inline remove_at(side) {
   ql[side]--; q[(side) * N + ql[side]] = 0; i = 0
 }
 /* decides who goes on, and who is handed a turn */
-inline settle(side, due) {
+inline hand_off(side, reason) {
   if
-  :: d_step { UNLOCKED(side) && due == WAKE_UP && handed[side] && FAULT != 16 -> i = 0 }
-  :: atomic { UNLOCKED(side) && !(due == WAKE_UP && handed[side] && FAULT != 16) ->
+  :: d_step { UNLOCKED(side) && reason == WAKE_UP && handed[side] && FAULT != 16 -> i = 0 }
+  :: atomic { UNLOCKED(side) && !(reason == WAKE_UP && handed[side] && FAULT != 16) ->
        guard[side] = 1;  /* proof: queue.try_lock */
        if
        :: ql[side] > 0 && STARVES -> keep = 1
@@ -117,9 +117,9 @@ inline settle(side, due) {
         d_step { if :: head == seen && FULL && !closed -> waiting[PUT] = 1; stays = 1 :: else fi; seen = 0 }  /* proof: ring.exchange */
      fi;
      d_step {
-       if :: due == TURN -> handed[side] = 0 :: else fi;  /* proof: queue.unlock */
+       if :: reason == TURN -> handed[side] = 0 :: else fi;  /* proof: queue.unlock */
        if
-       :: ql[side] > 0 && !stays && !(FAULT == 15 && due == TURN) ->
+       :: ql[side] > 0 && !stays && !(FAULT == 15 && reason == TURN) ->
             first = 1 + q[(side) * N]; remove_at(side);
             if :: keep -> assert(!handed[side]); handed[side] = 1; mine[first - 1] = 1 :: else fi  /* proof: queue.unlock */
        :: else
@@ -134,7 +134,7 @@ inline wake_one(side) {
      d_step { out[first] = 1; first = 0 }  /* proof: queue.try_lock, queue.unlock, waiter.wake, waiter.wake_parked */
   :: UNLOCKED(side) && ql[side] == 0 && !kept[side] && !handed[side]
   :: UNLOCKED(side) && handed[side] && FAULT != 16
-  :: UNLOCKED(side) && (!handed[side] || FAULT == 16) && ((ql[side] > 0 && STARVES) || kept[side]) -> settle(side, WAKE_UP)
+  :: UNLOCKED(side) && (!handed[side] || FAULT == 16) && ((ql[side] > 0 && STARVES) || kept[side]) -> hand_off(side, WAKE_UP)
   fi
 }
 inline wake_all(side) {
@@ -236,7 +236,7 @@ proctype T(byte me) {
         if :: !over -> attempt(); assert(!turn || done > 0) :: else fi
      od;
      if
-     :: turn && !over -> settle(s, TURN)
+     :: turn && !over -> hand_off(s, TURN)
      :: !turn && woken && FAULT != 3 && !over && ql[s] > 0 -> /* hands on: announces, or wakes */
         if
         :: d_step { GOES_ON(s) -> again = 0 } if :: FAULT != 4 -> wake_one(s) :: else fi

@@ -6,7 +6,7 @@ use super::wait::{Side, Store};
 use crate::facade::{Deadline, const_fn};
 use crate::mutex::{Mutex, MutexGuard};
 use crate::observe::Kind;
-use crate::ring::{Due, Enqueued, Look, No, Node, Owner, Place, Sleepers, Slept, Stamp, Wake};
+use crate::ring::{Enqueued, Look, No, Node, Owner, Place, Reason, Sleepers, Slept, Stamp, Wake};
 
 /// A collection that decides which item leaves next.
 ///
@@ -291,12 +291,12 @@ impl<C: Collection> Store for Locked<C> {
         }
         sleepers.sleep(again, || true, move || drop(state), deadline)
     }
-    fn settle(&self, side: Side, sleepers: &Sleepers, due: Due) {
+    fn hand_off(&self, side: Side, sleepers: &Sleepers, reason: Reason) {
         let mut state = self.state.lock();
         let mut owner = LockedSide { state: &mut state, side, capacity: self.capacity };
-        let settled = sleepers.settle(due, &mut owner);
+        let hand_off = sleepers.hand_off(reason, &mut owner);
         drop(state);
-        settled.wake();
+        hand_off.wake();
     }
 }
 

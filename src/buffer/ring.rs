@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::wait::{Side, Store};
 use crate::facade::{Deadline, reached};
 use crate::observe::Kind;
-use crate::ring::{Due, Enqueued, Look, No, Node, Owner, Place, Ring, Sleepers, Slept, Stamp, Wake};
+use crate::ring::{Enqueued, Look, No, Node, Owner, Place, Reason, Ring, Sleepers, Slept, Stamp, Wake};
 
 impl<T> Store for Ring<T> {
     type Item = T;
@@ -95,8 +95,8 @@ impl<T> Store for Ring<T> {
         sleepers.sleep(again, || sleeps(self, side), || (), deadline)
     }
 
-    fn settle(&self, side: Side, sleepers: &Sleepers, due: Due) {
-        sleepers.settle(due, &mut RingSide(self, side)).wake();
+    fn hand_off(&self, side: Side, sleepers: &Sleepers, reason: Reason) {
+        sleepers.hand_off(reason, &mut RingSide(self, side)).wake();
     }
 }
 

@@ -9,7 +9,7 @@ use crate::condvar::Condvar;
 use crate::facade::{Deadline, TimeLimit, const_fn, reached};
 use crate::mutex::Mutex;
 use crate::observe::{Call, Identity, Kind, Mode};
-use crate::ring::{Due, Enqueued, Look, No, Node, Place, Sleepers, Slept, Stamp, Wake};
+use crate::ring::{Enqueued, Look, No, Node, Place, Reason, Sleepers, Slept, Stamp, Wake};
 
 /// What holds the items. Waits for nothing but other threads' calls that are under way.
 pub(super) trait Store {
@@ -68,7 +68,7 @@ pub(super) trait Store {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn sleep(&self, side: Side, sleepers: &Sleepers, again: Option<Stamp>, deadline: &Deadline) -> Slept;
     /// Decides which of the `sleepers` goes on.
-    fn settle(&self, side: Side, sleepers: &Sleepers, due: Due);
+    fn hand_off(&self, side: Side, sleepers: &Sleepers, reason: Reason);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +157,7 @@ impl<S: Store> Core<S> {
     fn wake_one(&self, side: Side) {
         let sleepers = self.sleepers(side);
         if !sleepers.wake_one() {
-            self.store.settle(side, sleepers, Due::WakeUp);
+            self.store.hand_off(side, sleepers, Reason::WakeUp);
         }
     }
 
@@ -469,7 +469,7 @@ impl<S: Store> Core<S> {
                     turn.told = Told::Nothing;
                     if sleepers.keeps() {
                         // Perhaps for this thread, which was the first.
-                        self.store.settle(side, sleepers, Due::WakeUp);
+                        self.store.hand_off(side, sleepers, Reason::WakeUp);
                     }
                 }
             }
@@ -522,7 +522,7 @@ impl<S: Store> Drop for Turn<'_, S> {
         match told {
             Told::Nothing => {}
             Told::ToLook => core.hand_on(side),
-            Told::ItsTurn => core.store.settle(side, core.sleepers(side), Due::Turn),
+            Told::ItsTurn => core.store.hand_off(side, core.sleepers(side), Reason::Turn),
         }
     }
 }

@@ -27,19 +27,28 @@
 //! 2. A thread that goes to sleep calls `announce` with the queue lock held. A waker that has cleared the bit
 //!    takes the queue lock afterwards, so it finds the thread that has set it. A thread that hands on calls
 //!    it for those that sleep already, and needs no lock.
-//! 3. While `KEPT` is set the owner's bit is set, or a thread has cleared it and will
-//!    [settle](RawSleepers::settle). So nothing is kept for longer than there is nothing, also if the sleeper
-//!    for which it was kept has left; and one that leaves at its deadline settles itself.
-//! 4. While `HANDED` is set no thread is woken but by closing. The thread that was handed its turn settles
+//! 3. While `KEPT` is set the owner's bit is set, or a thread has cleared it and will [hand
+//!    off](RawSleepers::hand_off). So nothing is kept for longer than there is nothing, also if the sleeper
+//!    for which it was kept has left; and one that leaves at its deadline hands off itself.
+//! 4. While `HANDED` is set no thread is woken but by closing. The thread that was handed its turn hands off
 //!    when it is over.
 //! 5. The owner begins and ends to keep one with the queue lock held, and chooses the next sleeper there; or
-//!    the thread that was handed its turn ends it when it takes what was kept, and settles afterwards. So a
+//!    the thread that was handed its turn ends it when it takes what was kept, and hands off afterwards. So a
 //!    thread that finds under the queue lock that all there is is kept may sleep without the owner's bit.
 //!
 //! A node of a thread that waits for several objects goes into the same queue by the same steps. While that
 //! thread tries elsewhere a wake-up passes it by: it comes here and looks when it has tried in vain. It is
 //! never handed a turn, which it could not take while it tries elsewhere, and nothing is kept while it is the
 //! first.
+//!
+//! Ordering: none of its own. The queue lock orders sections with one another, and the owner's word orders
+//! what there is with the bit that asks for a wake-up.
+//!
+//! Promised upward: first in, first out among those that sleep; no wake-up lost, and one thread woken at a
+//! time; a starving sleeper is handed its turn.
+//!
+//! Limits: threads that are awake take what a sleeper was woken for, until it starves. A releasing call waits
+//! for the queue lock, spinning and yielding.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -69,7 +78,7 @@ pub(crate) enum Slept {
     /// Until it was woken: it hands on when it has looked. With the stamp of its wait, for the next.
     Woken(Stamp),
     /// Until it was handed its turn: there is something for it, unless the owner has been closed. It
-    /// [settles](RawSleepers::settle) when its turn is over.
+    /// [hands off](RawSleepers::hand_off) when its turn is over.
     Handed,
     /// Until the deadline.
     TimedOut,
@@ -87,7 +96,7 @@ pub(crate) trait Owner {
 
 /// The reason for choosing the next sleeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(crate) enum Reason {
     /// A wake-up is owed.
     WakeUp,
     /// The turn that the calling thread was handed is over.
@@ -101,7 +110,7 @@ fn unlock(locked: LockedQueue<'_>) {
 }
 
 /// Returns whether the first is to be handed its turn.
-fn first_is_due(locked: &LockedQueue<'_>) -> bool {
+fn first_is_starving(locked: &LockedQueue<'_>) -> bool {
     locked.waiters().next().is_some_and(|first| first.waits_here_alone() && locked.is_starving(first))
 }
 
@@ -184,7 +193,7 @@ impl RawSleepers {
     }
 
     /// Wakes the one that has slept longest. False if that one is starving, or something is kept: then the
-    /// caller [settles](Self::settle).
+    /// caller [hands off](Self::hand_off).
     #[cold]
     pub(crate) fn wake_one(&self) -> bool {
         let _releasing = Releasing::begin();
@@ -195,7 +204,7 @@ impl RawSleepers {
             locked.unlock();
             return true;
         }
-        if word.has(KEPT) || first_is_due(&locked) {
+        if word.has(KEPT) || first_is_starving(&locked) {
             locked.unlock();
             return false;
         }
@@ -210,16 +219,16 @@ impl RawSleepers {
 
     /// Decides who goes on, and hands the first its turn if it is starving.
     #[cold]
-    pub(crate) fn settle(&self, due: Due, owner: &mut impl Owner) -> Settled {
+    pub(crate) fn hand_off(&self, reason: Reason, owner: &mut impl Owner) -> HandOff {
         let releasing = Releasing::begin();
         let mut locked = self.queue.lock_sleepless();
         let word = locked.word();
-        if due == Due::WakeUp && word.has(HANDED) {
-            reached("settled by the thread that was handed its turn");
+        if reason == Reason::WakeUp && word.has(HANDED) {
+            reached("hand-off left to the thread that was handed its turn");
             locked.unlock();
-            return Settled { woken: WakeList::NONE, outcome: Wakeup::WOKEN };
+            return HandOff { woken: WakeList::NONE, outcome: Wakeup::WOKEN };
         }
-        let keeps = first_is_due(&locked);
+        let keeps = first_is_starving(&locked);
         if keeps || word.has(KEPT | HANDED) {
             owner.keep(keeps);
         }
@@ -246,7 +255,7 @@ impl RawSleepers {
         locked.stamp_first();
         locked.unlock_as(|word, _| word.without(KEPT | HANDED).with(bits));
         drop(releasing);
-        Settled { woken, outcome }
+        HandOff { woken, outcome }
     }
 
     /// Wakes all. The owner is closed: what is kept is nothing to it.
@@ -297,12 +306,12 @@ impl RawSleepers {
 
 /// A thread that goes on, if there is one.
 #[must_use = "it is out of the queue, and not woken"]
-pub(crate) struct Settled {
+pub(crate) struct HandOff {
     woken: WakeList,
     outcome: Wakeup,
 }
 
-impl Settled {
+impl HandOff {
     pub(crate) fn wake(self) {
         self.woken.wake_all(self.outcome);
     }

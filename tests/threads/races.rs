@@ -193,7 +193,7 @@ impl Drop for Fate {
 }
 
 impl Graph {
-    fn settle<T>(&self, result: Result<T, TaskError>) {
+    fn note<T>(&self, result: Result<T, TaskError>) {
         if matches!(result, Err(TaskError::Cancelled)) {
             self.cancelled.fetch_add(1, Relaxed);
         }
@@ -209,7 +209,7 @@ impl Graph {
         let children =
             || -> Vec<_> { (0..node.children).filter_map(|_| pool.submit(child()).ok()).collect() };
         match node.care {
-            Care::Join => children().into_iter().for_each(|task| self.settle(task.join())),
+            Care::Join => children().into_iter().for_each(|task| self.note(task.join())),
             Care::Detach => drop(children()),
             Care::Cancel => {
                 let tasks = children();
@@ -217,10 +217,10 @@ impl Graph {
                 for (task, cancelled) in tasks.into_iter().zip(cancelled) {
                     let result = task.join();
                     assert_eq!(cancelled, matches!(result, Err(TaskError::Cancelled)));
-                    self.settle(result);
+                    self.note(result);
                 }
             }
-            Care::AsCompleted => as_completed(children()).for_each(|task| self.settle(task.join())),
+            Care::AsCompleted => as_completed(children()).for_each(|task| self.note(task.join())),
             Care::Scope => pool.scope(|s| {
                 for _ in 0..node.children {
                     let task = child();
@@ -275,7 +275,7 @@ proptest! {
                 (0..end).for_each(|_| std::hint::spin_loop());
                 pool.shutdown(how);
             }
-            graph.settle(root.join());
+            graph.note(root.join());
             pool.join();
             // What a task was given goes before the task is done, and with the pool idle, all are.
             let load = |count: &AtomicUsize| count.load(Relaxed);

@@ -346,7 +346,7 @@ impl Local {
         let is_full = |first: &Entry| {
             !first.record.is_empty() && self.next.get().is_some_and(|next| ptr::eq(next, first))
         };
-        if first.is_some_and(is_full) && !self.settle() {
+        if first.is_some_and(is_full) && !self.merge_held() {
             return None;
         }
         let found = slot.entries().find(|entry| entry.record.is_empty()).or_else(|| slot.grow());
@@ -373,7 +373,7 @@ impl Local {
     }
 
     /// Sums up anew if another thread has cleared an entry. Returns whether one has.
-    fn settle(&self) -> bool {
+    fn merge_held(&self) -> bool {
         let Some(slot) = self.slot.get().filter(|slot| slot.disturbed.take()) else { return false };
         let held = slot.entries().filter(|entry| !entry.record.is_empty());
         // Relaxed: as above.
@@ -383,7 +383,7 @@ impl Local {
     }
 
     fn chain(&self) -> u64 {
-        self.settle();
+        self.merge_held();
         self.chain.get()
     }
 }

@@ -48,9 +48,12 @@
 //! claim; of a batch the first slot is published, and freed, last. In a chain a get claims by count, and
 //! waits for what is not published yet.
 //!
-//! Limits: no thread waits here but for another that is between two steps ([`settled`], [`until`]). A
-//! position that is claimed and not yet published, or not yet freed, is [`Refusal::Busy`]: it is never taken
-//! for empty or full.
+//! Promised upward: items leave in the order in which they came; each put item is got once, or is left when
+//! the queue is dropped; a claim that fails has changed nothing.
+//!
+//! Limits: no thread waits here but for another that is between two steps ([`retry_while_busy`], [`until`]).
+//! A position that is claimed and not yet published, or not yet freed, is [`Refusal::Busy`]: it is never
+//! taken for empty or full.
 
 mod cursor;
 mod slots;
@@ -120,7 +123,7 @@ pub(crate) enum No {
 /// Asks until the answer is not that another thread is between two steps. In line and in one place, so that a
 /// claim stays in registers.
 #[inline(always)]
-pub(crate) fn settled<R>(mut ask: impl FnMut() -> Result<R, Refusal>) -> Result<R, No> {
+pub(crate) fn retry_while_busy<R>(mut ask: impl FnMut() -> Result<R, Refusal>) -> Result<R, No> {
     let mut backoff = Backoff::new();
     loop {
         match ask() {

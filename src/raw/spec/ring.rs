@@ -10,7 +10,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use crate::facade::spec::{Edge, Gate, Past};
 pub(crate) use crate::raw::ring::{Look, No};
 pub(crate) use crate::raw::select::{Enqueued, Node, Select, Source};
-pub(crate) use crate::raw::sleepers::{Due, Owner, RawSleepers as Sleepers, Slept};
+pub(crate) use crate::raw::sleepers::{Owner, RawSleepers as Sleepers, Reason, Slept};
 pub(crate) use crate::raw::{Place, SpinWait, Stamp, Waiter};
 
 /// Returns whether a call owes the other side a wake-up.

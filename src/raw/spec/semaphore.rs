@@ -103,13 +103,13 @@ impl RawSemaphore {
                 own
             })
         })?;
-        self.settle();
+        self.decide();
         Some(own)
     }
 
     /// Takes the second step of a thread that queues or leaves.
     #[track_caller]
-    fn settle(&self) {
+    fn decide(&self) {
         self.gate.step(|fields| {
             fields.settling -= 1;
             if fields.settling == 0 {
@@ -144,7 +144,7 @@ impl RawSemaphore {
             !left
         });
         if !acquired {
-            self.settle();
+            self.decide();
             deadline.pass();
         }
         acquired
@@ -270,7 +270,7 @@ impl Source for Request<'_> {
             (Enqueued::Queued { first: false }, put)
         });
         if put {
-            semaphore.settle();
+            semaphore.decide();
         }
         enqueued
     }
@@ -285,7 +285,7 @@ impl Source for Request<'_> {
             left
         });
         if left {
-            self.semaphore.settle();
+            self.semaphore.decide();
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) enum Slept {
     Not,
     /// Until it was woken: it hands on when it has looked.
     Woken(Stamp),
-    /// Until it was handed its turn, which it settles when it is over.
+    /// Until it was handed its turn, after which it hands off.
     Handed,
     /// Until the deadline.
     TimedOut,
@@ -53,15 +53,15 @@ pub(crate) trait Owner {
 
 /// Why it is to be decided who goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(crate) enum Reason {
     WakeUp,
     Turn,
 }
 
 /// The thread that goes on is awake already: it goes on later, as loom likes.
-pub(crate) struct Settled(());
+pub(crate) struct HandOff(());
 
-impl Settled {
+impl HandOff {
     pub(crate) fn wake(self) {}
 }
 
@@ -198,10 +198,10 @@ impl RawSleepers {
 
     /// Decides who goes on, and hands the first its turn if it is starving.
     #[track_caller]
-    pub(crate) fn settle(&self, due: Due, owner: &mut impl Owner) -> Settled {
+    pub(crate) fn hand_off(&self, reason: Reason, owner: &mut impl Owner) -> HandOff {
         let starving = self.starving();
         self.gate.step(|queue| {
-            if due == Due::WakeUp && queue.handed.is_some() {
+            if reason == Reason::WakeUp && queue.handed.is_some() {
                 return;
             }
             let keeps = starving.is_some() && queue.first() == starving;
@@ -218,7 +218,7 @@ impl RawSleepers {
                 }
             }
         });
-        Settled(())
+        HandOff(())
     }
 
     #[track_caller]

@@ -132,7 +132,7 @@ impl Fields {
     }
 
     /// Wakes those that may go, and lets those sleep on that may not go any more.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn decide(&mut self) {
         for place in 0..self.queue.len() {
             let may_go = self.may_go(place);
             let waiting = &mut self.queue[place];

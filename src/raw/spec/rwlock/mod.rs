@@ -249,7 +249,7 @@ impl<V> RawRwLock<V> {
     fn enter(&self, fields: &mut Fields, role: Role, slot: Option<&Slot>) {
         self.become_holder(fields, role);
         self.take(fields, role, slot);
-        fields.settle();
+        fields.decide();
     }
 
     /// Returns a writer that waits and may go, and that a thread which tries to read finds before it has
@@ -383,7 +383,7 @@ impl<V> RawRwLock<V> {
             Role::ReadAgain | Role::Upgrade => fields.queue.push_front(waiting),
             _ => fields.queue.push_back(waiting),
         }
-        fields.settle();
+        fields.decide();
         Begun::Queued(sleep)
     }
 
@@ -397,7 +397,7 @@ impl<V> RawRwLock<V> {
         if may_go {
             self.enter(fields, role, None);
         } else {
-            fields.settle();
+            fields.decide();
         }
         may_go
     }
@@ -408,7 +408,7 @@ impl<V> RawRwLock<V> {
         if fair {
             self.hand_over(fields);
         }
-        fields.settle();
+        fields.decide();
     }
 
     #[track_caller]
@@ -504,7 +504,7 @@ impl<V> RawRwLock<V> {
         self.step(|fields| {
             fields.upgradable = false;
             fields.readers += 1;
-            fields.settle();
+            fields.decide();
         });
         true
     }
@@ -522,13 +522,13 @@ impl<V> RawRwLock<V> {
             let entered = self.try_acquire(fields, Role::Write, None);
             let looks = !entered && !fields.writer && !fields.upgradable && fields.looking == 0;
             fields.looking += usize::from(looks);
-            fields.settle();
+            fields.decide();
             (entered, looks)
         });
         if looks {
             self.step(|fields| {
                 fields.looking -= 1;
-                fields.settle();
+                fields.decide();
             });
         }
         entered
