@@ -33,7 +33,7 @@ pub fn set_turns(turns: bool) {
 }
 
 /// Sets whether a thread looks at a word before it exchanges it, in the model that calls this at the
-/// beginning of its body. Otherwise it begins with what it supposes.
+/// beginning of its body. Otherwise it begins with what it expects.
 pub fn set_looks(looks: bool) {
     facade::set_looks(looks);
 }

@@ -40,7 +40,8 @@
 //! | `budget` | the first number | the second | the number itself: `docs/numbers.md` says how each was measured |
 //! | `number` | the number; on the simulated machine what a run has in its place | the number | nothing |
 //! | `draw` | a number drawn anew | the first | that the order of a set begins elsewhere: `tests/any/`, and shuttle, which draws |
-//! | `guess` | a look; of the ring's `see`, a store | what the caller supposes, and no store; as `real`, in a model that asks for looks | nothing: the exchange that follows finds out in both, and a wrong guess is followed by a second exchange |
+//! | `load_or_expected` | a look | what the caller expects; a look, in a model that asks for looks | nothing: the exchange that follows finds out in both, and a wrong expectation is followed by a second exchange |
+//! | `store_hint` | a store that others take as advice | nothing; the store, in a model that asks for looks | that others see it: what they do without it is right as well |
 //! | `Advice` | a relaxed number | its first value | that it changes: it only chooses whether, how long and how often a thread spins before it goes on as if it had not |
 //! | `per_thread!` with `static` | a `thread_local!` without a destructor | one for all threads of a model | that threads have different values: it holds advice of `wait/policy.rs` alone, which a model never follows |
 //! | `spin_hint` | `std::hint::spin_loop` | never reached, spin budgets are zero | spinning reads the state once more: the same transition as the first read |
@@ -240,8 +241,8 @@ pub(crate) use arm::own_thread_local;
 pub(crate) use arm::threads;
 pub(crate) use arm::{
     AbortOnUnwind, Advice, Age, Data, Deadline, Moment, Parker, PerThread, ReadAccess, Releasing, Unparker,
-    UnsafeCell, WriteAccess, atomic, budget, contain, draw, guess, known_thread, lines, nap, panicking,
-    spin_hint, stand_by, this_thread, turn, unique_number, yield_now,
+    UnsafeCell, WriteAccess, atomic, budget, contain, draw, known_thread, lines, load_or_expected, nap,
+    panicking, spin_hint, stand_by, store_hint, this_thread, turn, unique_number, yield_now,
 };
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 pub(crate) use arm::{AtEnd, lazy_static, thread_local as checked_thread_local};

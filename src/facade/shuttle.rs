@@ -65,10 +65,13 @@ pub(crate) fn draw(n: usize) -> usize {
     (0..n).find(|&drawn| one_in((n - drawn) as u32)).unwrap_or(0)
 }
 
-/// Returns what the caller supposes, as in the model.
-pub(crate) fn guess<T>(_look: impl FnOnce() -> T, supposed: T) -> T {
-    supposed
+/// Returns what the caller expects, as in the model.
+pub(crate) fn load_or_expected<T>(_look: impl FnOnce() -> T, expected: T) -> T {
+    expected
 }
+
+/// Leaves a store out that other threads take as advice, as the model does.
+pub(crate) fn store_hint(_store: impl FnOnce()) {}
 
 /// Returns what a random choice says.
 pub(crate) fn turn(_came: bool) -> bool {

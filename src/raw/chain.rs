@@ -103,7 +103,7 @@ impl<T> Chain<T> {
 
     /// Returns a segment for a claim that reaches the end of the last one.
     pub(crate) fn spare_or_new(&self) -> Detached<T> {
-        // Relaxed: a guess, which the exchange decides.
+        // Relaxed: a load_or_expected, which the exchange decides.
         let spare = self.spare.load(Relaxed);
         if !spare.is_null()
             // Acquire (chain.segment): as its last reader left it. Relaxed on failure: another has taken it.

@@ -31,7 +31,7 @@
 use std::ptr;
 
 use crate::facade::atomic::Ordering::{Acquire, Release};
-use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, guess, reached};
+use crate::facade::{Deadline, Releasing, TimeLimit, const_fn, load_or_expected, reached};
 use crate::wait::select::{Enqueued, Node, Select, Source};
 use crate::wait::{LockedQueue, Place, Queue, SpinWait, Waiter, WakeList, Wakeup, Word};
 
@@ -92,8 +92,8 @@ impl RawEvent {
 
     #[inline]
     pub(crate) fn clear(&self) {
-        // A guess, put right by the first exchange: it mostly is set, and a load would fetch the line once
-        // more.
+        // A load_or_expected, put right by the first exchange: it mostly is set, and a load would fetch the
+        // line once more.
         let mut word = Word::of(SET);
         while word.has(SET) {
             // Acquire (event.set): what all setters did whose signals this takes back. A thread that clears
@@ -158,7 +158,7 @@ impl RawAutoResetEvent {
         self.take(self.queue.load())
     }
 
-    /// Takes the signal if there is one. `word` is what the caller last saw, or supposes: the exchange finds
+    /// Takes the signal if there is one. `word` is what the caller last saw, or expects: the exchange finds
     /// out.
     #[inline]
     fn take(&self, mut word: Word) -> bool {
@@ -239,11 +239,11 @@ fn enqueue(queue: &Queue, node: Node<'_>, place: Place, end: impl Fn(LockedQueue
 
 /// Sets SET if no thread waits and no thread has the queue lock, else returns what the word was.
 ///
-/// It may be set already, so this looks before it exchanges: where it is, a supposition costs a second
+/// It may be set already, so this looks before it exchanges: where it is, an expected value costs a second
 /// exchange.
 #[inline]
 fn set_at_once(queue: &Queue) -> Result<(), Word> {
-    let word = guess(|| queue.load(), Word::EMPTY);
+    let word = load_or_expected(|| queue.load(), Word::EMPTY);
     if word.without(SET) != Word::EMPTY {
         return Err(word);
     }

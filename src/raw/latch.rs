@@ -65,7 +65,7 @@ impl RawLatch {
         if n == 0 {
             return;
         }
-        // A guess: the exchange finds out.
+        // An expected value: the exchange finds out.
         let mut count = n;
         while count > 0 {
             let left = count.saturating_sub(n);
@@ -87,7 +87,7 @@ impl RawLatch {
 
     /// Adds one to the count, unless it is 0.
     pub(crate) fn count_up(&self) {
-        // A guess: the exchange finds out.
+        // An expected value: the exchange finds out.
         let mut count: usize = 1;
         while count > 0 {
             let more = count.checked_add(1).expect("WaitGroup::clone: too many members");

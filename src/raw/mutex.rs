@@ -128,7 +128,7 @@ impl RawMutex {
     }
 
     /// Locks within the deadline, and returns whether it has. `word` is what the caller last saw, or
-    /// supposes. `designated` is DESIGNATED for a thread that was woken from the queue, which must clear that
+    /// expects. `designated` is DESIGNATED for a thread that was woken from the queue, which must clear that
     /// bit with its next exchange, and otherwise nothing. `stamp` is that of its last wait.
     #[cold]
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]

@@ -106,8 +106,8 @@ pub(crate) struct RawSemaphore {
     room: AtomicUsize,
     /// How many permits there can ever be, free and held.
     limit: usize,
-    /// How many there were in the beginning: the best guess at the state of a semaphore that no thread uses
-    /// just now.
+    /// How many there were in the beginning: the best expectation of the state of a semaphore that no thread
+    /// uses just now.
     initial: usize,
 }
 
@@ -159,8 +159,8 @@ impl RawSemaphore {
         if n == 0 {
             return true;
         }
-        // A load here would have to wait for the addition that gave the last permit back; a guess does not,
-        // and if it is wrong the exchange says what is right. A guess that offers too little would say
+        // A load here would have to wait for the addition that gave the last permit back; an expected value
+        // does not, and if it is wrong the exchange says what is right. One that offers too little would say
         // nothing.
         self.take(State(if self.initial < n { n } else { self.initial }), n)
     }
@@ -333,7 +333,7 @@ impl RawSemaphore {
         if n == 0 {
             return true;
         }
-        // Relaxed: a guess, which the exchange confirms.
+        // Relaxed: a load_or_expected, which the exchange confirms.
         let mut room = self.room.load(Relaxed);
         while room >= n {
             // Acquire (semaphore.room): what those did whose permits these are; the release hands it on.

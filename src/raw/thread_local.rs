@@ -68,8 +68,8 @@ impl Pushed {
     pub(crate) unsafe fn push(&self, value: NonNull<Link>) {
         // SAFETY: this function's contract.
         let link = unsafe { value.as_ref() };
-        // A guess, put right by the first exchange: a load in front of it would be one more access, and hide
-        // those of other threads from the model.
+        // A load_or_expected, put right by the first exchange: a load in front of it would be one more
+        // access, and hide those of other threads from the model.
         let mut last = ptr::null_mut();
         loop {
             link.next.set(last);

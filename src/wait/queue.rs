@@ -130,7 +130,7 @@ impl Queue {
     /// Takes the queue lock if `condition` holds at that very moment. Waits for the queue lock, but only for
     /// as long as the condition holds; else returns the word for which it does not.
     ///
-    /// `word` is what the caller last saw, or supposes: the exchange finds out. (A load would, too, but it
+    /// `word` is what the caller last saw, or expects: the exchange finds out. (A load would, too, but it
     /// may be outdated again by the time of the exchange.)
     pub(crate) fn lock_if(
         &self,

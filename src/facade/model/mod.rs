@@ -64,13 +64,20 @@ pub(crate) fn take_notes() -> BTreeSet<&'static str> {
     REACHED.take()
 }
 
-/// Returns what the caller supposes. A look just before the exchange would tell nothing that the exchange
+/// Returns what the caller expects. A look just before the exchange would tell nothing that the exchange
 /// does not, and hide those of other threads. A model that is about the looks asks for them.
-pub(crate) fn guess<T>(look: impl FnOnce() -> T, supposed: T) -> T {
-    if LOOKS.get() { look() } else { supposed }
+pub(crate) fn load_or_expected<T>(look: impl FnOnce() -> T, expected: T) -> T {
+    if LOOKS.get() { look() } else { expected }
 }
 
-/// Sets whether [`guess`] looks.
+/// Leaves a store out that other threads take as advice, but in a model that is about the looks.
+pub(crate) fn store_hint(store: impl FnOnce()) {
+    if LOOKS.get() {
+        store();
+    }
+}
+
+/// Sets whether [`load_or_expected`] looks, and [`store_hint`] stores.
 pub(crate) fn set_looks(looks: bool) {
     LOOKS.set(looks);
 }

@@ -99,8 +99,14 @@ pub(crate) const fn budget(real: u32, _model: u32) -> u32 {
 
 /// Returns what to try an exchange from: what a look says. Right or wrong, the exchange finds out.
 #[inline]
-pub(crate) fn guess<T>(look: impl FnOnce() -> T, _supposed: T) -> T {
+pub(crate) fn load_or_expected<T>(look: impl FnOnce() -> T, _expected: T) -> T {
     look()
+}
+
+/// Stores what other threads take as advice.
+#[inline]
+pub(crate) fn store_hint(store: impl FnOnce()) {
+    store();
 }
 
 /// Tells the processor that this thread spins.

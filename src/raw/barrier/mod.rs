@@ -82,7 +82,7 @@ use crate::facade::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Release},
 };
-use crate::facade::{Deadline, TimeLimit, const_fn, guess, reached};
+use crate::facade::{Deadline, TimeLimit, const_fn, load_or_expected, reached};
 use crate::observe::{Call, HeldHere, Mode};
 use crate::wait::{BarrierSpin, Queue, SpinWait};
 use parts::{Arrival, Cause, Left, Seldom, Slept};
@@ -291,7 +291,7 @@ impl RawBarrier {
     fn arrive(&self, call: &'static str) -> Arrival {
         // Where no thread may arrive for a while those that come leave the count alone, else many of them
         // could keep a broken round from its end.
-        if guess(|| self.told() == Seldom::LOOK, false) {
+        if load_or_expected(|| self.told() == Seldom::LOOK, false) {
             let state = self.load();
             if self.is_closed(state) {
                 return Arrival::Closed(state);

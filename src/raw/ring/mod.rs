@@ -62,7 +62,7 @@ use crate::facade::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Release},
 };
-use crate::facade::{const_fn, guess, reached};
+use crate::facade::{const_fn, load_or_expected, reached, store_hint};
 use crate::wait::{Backoff, Collisions};
 
 use cursor::Cursor;
@@ -201,14 +201,14 @@ impl Line {
         // Acquire (ring.seen): what made the position possible, such as the first segment of a chain. However
         // old, it is a lower bound.
         // proof: ring.seen
-        Cursor(guess(|| self.seen.load(Acquire), 0))
+        Cursor(load_or_expected(|| self.seen.load(Acquire), 0))
     }
 
     #[inline]
     fn see(&self, other: Cursor) {
         // Release (ring.seen): what this thread has acquired with the position.
         // proof: ring.see
-        guess(|| self.seen.store(other.0, Release), ());
+        store_hint(|| self.seen.store(other.0, Release));
     }
 }
 

@@ -12,7 +12,7 @@ use super::state::{
 };
 use super::{RawRwLock, Visible};
 use crate::facade::atomic::Ordering::{AcqRel, Release};
-use crate::facade::{Releasing, guess, reached};
+use crate::facade::{Releasing, load_or_expected, reached};
 use crate::wait::{LockedQueue, Place, Waiter, WakeList, Wakeup, Word, is_turn};
 
 /// Why a section under the queue lock ends, beside what has become of the state.
@@ -307,7 +307,7 @@ impl<V: Visible> RawRwLock<V> {
             if concerns_queue {
                 // At once with the decision if that can be: then a starving waiter gets the lock before any
                 // other can.
-                let mut word = guess(|| self.queue.load(), Word::EMPTY);
+                let mut word = load_or_expected(|| self.queue.load(), Word::EMPTY);
                 while !word.is_queue_locked() {
                     match self.queue.try_lock(word) {
                         Ok(queue) => {
@@ -345,7 +345,8 @@ impl<V: Visible> RawRwLock<V> {
 
     /// Lets those go on that can by now, or leaves that to the thread that has the queue lock.
     pub(super) fn look_after_queue(&self, state: State, cause: Cause) {
-        if let Some(queue) = self.queue.lock_or_delegate(guess(|| self.queue.load(), Word::EMPTY)) {
+        if let Some(queue) = self.queue.lock_or_delegate(load_or_expected(|| self.queue.load(), Word::EMPTY))
+        {
             self.unlock_and_wake(queue, state, |state| state, cause);
         }
     }
