@@ -233,7 +233,7 @@ fn is_broken_publishes() {
 /// would take the next round's end for its own.
 #[test]
 fn reset_breaks_the_round_and_the_next_can_begin() {
-    let states = ["broken", "met at once", "barrier entrant waits", "waiter parks"];
+    let states = ["broken", "met at once", "barrier thread waits to enter", "waiter parks"];
     model_bounded(4, "three waits", &states, || {
         let shared = Arc::new((Barrier::new(2), Plain::new(0)));
         let other = Arc::clone(&shared);
@@ -257,7 +257,7 @@ fn reset_breaks_the_round_and_the_next_can_begin() {
 /// The same for `abort` and then `reset`.
 #[test]
 fn abort_and_reset_leave_a_usable_barrier() {
-    let states = ["broken", "met at once", "barrier entrant waits"];
+    let states = ["broken", "met at once", "barrier thread waits to enter"];
     model_bounded(4, "three waits", &states, || {
         let shared = Arc::new((Barrier::new(2), Plain::new(0)));
         let other = Arc::clone(&shared);
@@ -415,7 +415,7 @@ fn abort_reaches_a_member_whose_deadline_passed_during_the_action() {
 /// More threads than parties: one that comes while an action runs waits until it is done, and is then let in.
 #[test]
 fn action_is_alone() {
-    model(&["barrier entrant waits", "waiter parks"], || {
+    model(&["barrier thread waits to enter", "waiter parks"], || {
         let runs = Arc::new(Plain::new(0));
         let counted = Arc::clone(&runs);
         let barrier = Arc::new(Barrier::with_action(1, move || counted.set(counted.get() + 1)));
@@ -447,7 +447,7 @@ fn entering_can_time_out() {
 /// A thread that waits to enter a barrier that is aborted is told so.
 #[test]
 fn abort_reaches_who_waits_to_enter() {
-    model(&["barrier entrant waits", "barrier broken during the action", "waiter parks"], || {
+    model(&["barrier thread waits to enter", "barrier broken during the action", "waiter parks"], || {
         let barrier = Arc::new_cyclic(|weak: &std::sync::Weak<Barrier>| {
             let weak = weak.clone();
             Barrier::with_action(1, move || weak.upgrade().expect("it runs our action").abort())
@@ -500,7 +500,7 @@ fn panic_of_the_action_breaks_the_round() {
 /// An action may break its own round; the other member does not wait for its end, but the next round does.
 #[test]
 fn action_can_reset_its_own_round() {
-    let states = ["barrier broken during the action", "waiter parks", "barrier entrant waits"];
+    let states = ["barrier broken during the action", "waiter parks", "barrier thread waits to enter"];
     model_bounded(3, "two rounds", &states, || {
         let runs = Arc::new(Plain::new(0));
         let barrier = Arc::new_cyclic(|weak: &std::sync::Weak<Barrier>| {
@@ -640,7 +640,7 @@ fn members_see_each_other_by_way_of_a_helper() {
 /// A visitor of a broken round stays on its count until it has left: if it is the last, the round ends then.
 #[test]
 fn visitor_can_be_the_last_of_a_broken_round() {
-    let states = ["barrier visitor ends a broken round", "barrier entrant waits", "waiter parks"];
+    let states = ["barrier visitor ends a broken round", "barrier thread waits to enter", "waiter parks"];
     model_bounded(4, "two rounds with an action", &states, || {
         let barrier = Arc::new_cyclic(|weak: &std::sync::Weak<Barrier>| {
             let (weak, runs) = (weak.clone(), AtomicUsize::new(0));

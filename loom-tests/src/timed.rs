@@ -276,16 +276,21 @@ fn signal_against_a_timed_wait_is_not_lost() {
 /// deadline.
 #[test]
 fn timed_entry_to_a_barrier_outlives_the_wake_up() {
-    model_bounded(4, "two waits of one call", &["entered", "gave up", "barrier entrant waits"], || {
-        lives(2);
-        let barrier = Arc::new(Barrier::with_action(1, || ()));
-        let other = Arc::clone(&barrier);
-        let timed = thread::spawn(move || other.wait_for(SOON).is_ok());
-        assert!(barrier.wait_result().is_ok());
-        reach(if timed.join().unwrap() { "entered" } else { "gave up" });
-        assert!(!barrier.is_broken());
-        assert_eq!(barrier.waiting(), 0);
-    });
+    model_bounded(
+        4,
+        "two waits of one call",
+        &["entered", "gave up", "barrier thread waits to enter"],
+        || {
+            lives(2);
+            let barrier = Arc::new(Barrier::with_action(1, || ()));
+            let other = Arc::clone(&barrier);
+            let timed = thread::spawn(move || other.wait_for(SOON).is_ok());
+            assert!(barrier.wait_result().is_ok());
+            reach(if timed.join().unwrap() { "entered" } else { "gave up" });
+            assert!(!barrier.is_broken());
+            assert_eq!(barrier.waiting(), 0);
+        },
+    );
 }
 
 /// One item for a timed getter and one that barges: the timed one may be woken in vain, waits again, and

@@ -152,7 +152,7 @@ inline pick() {
   fi;
   first = 0
 }
-/* queues as a member or as an entrant for as long as there is something to wait for; out[me] is 0 if it gave up, or did not
+/* queues as a member or to enter for as long as there is something to wait for; out[me] is 0 if it gave up, or did not
    queue: then `notnow` */
 inline sleep(as, must) {
   d_step { !queue_locked -> queue_locked = 1 }  /* proof: queue.try_lock */
@@ -223,7 +223,7 @@ proctype T(byte me) {
      :: d_step { (!broken || FAULT == 13) && count < PARTIES - 1 -> count++; present(past); inround = inround | (1 << me) } goto meet  /* proof: barrier.arrive */
      :: d_step { (!broken || FAULT == 13) && count == PARTIES - 1 -> count++; present(past); inround = inround | (1 << me) }  /* proof: barrier.arrive */
         if /* the action, if there is one */
-        :: d_step { (!PAST(me) || FAULT == 18) && !broken -> help() } wake_sleepers(); done(TRIPPED) /* proof: barrier.tell */
+        :: d_step { (!PAST(me) || FAULT == 18) && !broken -> help() } wake_sleepers(); done(TRIPPED) /* proof: barrier.publish */
         :: d_step { PAST(me) && FAULT != 18 -> assert(!ACTION) } done(TRIPPED) /* it was done for this thread */
         :: atomic { !PAST(me) && ACTION && FAULT != 12 -> d_step { leave(1) } } wake_sleepers(); done(CANCELLED) /* it panics, or was broken meanwhile */
         :: d_step { !PAST(me) && ACTION && FAULT == 12 -> fate[me] = 0 }
@@ -234,7 +234,7 @@ proctype T(byte me) {
 meet:
      do
      :: timed -> passed = 1; goto give_up
-     :: d_step { PAST(me) && !passed } done(TRIPPED); break /* it was told; proof: barrier.told */
+     :: d_step { PAST(me) && !passed } done(TRIPPED); break /* it was told; proof: barrier.published */
      :: !passed ->
         sleep(1, (!PAST(me) && !broken && !OVER));
         if

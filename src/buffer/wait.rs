@@ -15,7 +15,7 @@ use crate::ring::{Enqueued, Look, No, Node, Place, Reason, Sleepers, Slept, Stam
 pub(super) trait Store {
     type Item;
 
-    /// What is told of it.
+    /// What is noted of it.
     const KIND: Kind;
     /// The most items that `put_all` takes from its iterator before it puts them.
     const CHUNK: usize;
@@ -438,7 +438,7 @@ impl<S: Store> Core<S> {
             Err(No::NotNow) => None,
         };
         let sleepers = self.sleepers(side);
-        let mut turn = Turn { core: self, side, told: Told::Nothing };
+        let mut turn = Turn { core: self, side, woken: Woken::Nothing };
         let mut again = None;
         let mut look = true;
         let result = loop {
@@ -456,9 +456,9 @@ impl<S: Store> Core<S> {
             }
             match self.store.sleep(side, sleepers, again, deadline) {
                 Slept::Not => {}
-                Slept::Woken(stamp) => (turn.told, again, look) = (Told::ToLook, Some(stamp), true),
+                Slept::Woken(stamp) => (turn.woken, again, look) = (Woken::ToLook, Some(stamp), true),
                 Slept::Handed => {
-                    turn.told = Told::ItsTurn;
+                    turn.woken = Woken::ItsTurn;
                     let found = attempt(true);
                     debug_assert!(found.is_some(), "what was kept for it is there, or it is closed");
                     if found.is_some() {
@@ -466,7 +466,7 @@ impl<S: Store> Core<S> {
                     }
                 }
                 Slept::TimedOut => {
-                    turn.told = Told::Nothing;
+                    turn.woken = Woken::Nothing;
                     if sleepers.keeps() {
                         // Perhaps for this thread, which was the first.
                         self.store.hand_off(side, sleepers, Reason::WakeUp);
@@ -499,9 +499,9 @@ impl<S: Store> Drop for Owed<'_, S> {
     }
 }
 
-/// What a thread was told by its sleep.
+/// What a thread was woken for.
 #[derive(Clone, Copy)]
-enum Told {
+enum Woken {
     /// Nothing, or it has gone to sleep again since.
     Nothing,
     ToLook,
@@ -513,16 +513,16 @@ enum Told {
 struct Turn<'a, S: Store> {
     core: &'a Core<S>,
     side: Side,
-    told: Told,
+    woken: Woken,
 }
 
 impl<S: Store> Drop for Turn<'_, S> {
     fn drop(&mut self) {
-        let Self { core, side, told } = *self;
-        match told {
-            Told::Nothing => {}
-            Told::ToLook => core.hand_on(side),
-            Told::ItsTurn => core.store.hand_off(side, core.sleepers(side), Reason::Turn),
+        let Self { core, side, woken } = *self;
+        match woken {
+            Woken::Nothing => {}
+            Woken::ToLook => core.hand_on(side),
+            Woken::ItsTurn => core.store.hand_off(side, core.sleepers(side), Reason::Turn),
         }
     }
 }

@@ -144,15 +144,15 @@ impl<T> Drop for Receivers<T> {
         let buffer = &self.0.buffer;
         buffer.close();
         // Nothing is kept for any thread any more.
-        let _rest = Rest(buffer);
+        let _drop_queued = DropQueued(buffer);
         buffer.try_iter().for_each(drop);
     }
 }
 
 /// What is queued behind a message whose destructor panics: a second panic would end the process.
-struct Rest<'a, T>(&'a BoundedBuffer<T>);
+struct DropQueued<'a, T>(&'a BoundedBuffer<T>);
 
-impl<T> Drop for Rest<'_, T> {
+impl<T> Drop for DropQueued<'_, T> {
     fn drop(&mut self) {
         self.0.try_iter().for_each(|message| contain(|| drop(message)));
     }

@@ -184,7 +184,7 @@ struct Watching {
     /// By thread and call: at which age it is reported next.
     due: BTreeMap<(u64, Instant), Duration>,
     /// The cycles that were reported, by their calls.
-    told: BTreeSet<Vec<(u64, Instant)>>,
+    reported: BTreeSet<Vec<(u64, Instant)>>,
     suspects: Suspects,
     /// When it has looked last.
     last: Option<Instant>,
@@ -202,15 +202,15 @@ impl Watching {
             settings,
             file,
             due: BTreeMap::new(),
-            told: BTreeSet::new(),
+            reported: BTreeSet::new(),
             suspects: Suspects::default(),
             last: None,
             panics: 0,
         }
     }
 
-    /// Looks once, and returns how long to wait for the next look. After a panic, which is told, that is ever
-    /// longer: a fault that stays is not to fill the error stream.
+    /// Looks once, and returns how long to wait for the next look. After a panic, which is reported, that is
+    /// ever longer: a fault that stays is not to fill the error stream.
     fn step(&mut self, look: impl FnOnce(&mut Self, Instant)) -> Duration {
         // Moves the coarse clock on, too.
         let now = instant_of(nanos());
@@ -241,12 +241,12 @@ impl Watching {
         let waiting = || threads.iter().filter(|thread| thread.waits.is_some());
         if waiting().next().is_none() {
             self.due.clear();
-            self.told.clear();
+            self.reported.clear();
             self.suspects.clear();
             return;
         }
         let cycles = cycles();
-        self.told.retain(|told| cycles.iter().any(|cycle| &cycle.calls() == told));
+        self.reported.retain(|reported| cycles.iter().any(|cycle| &cycle.calls() == reported));
         self.suspects.look(&cycles, passed);
         for cycle in cycles {
             if self.suspects.is_new(&cycle) {
@@ -256,8 +256,8 @@ impl Watching {
             if cycle.until.is_some() && self.settings.stall_after.is_none_or(|limit| cycle.age(now) < limit) {
                 continue;
             }
-            if self.told.insert(cycle.calls()) {
-                self.tell(&Report::Deadlock(cycle));
+            if self.reported.insert(cycle.calls()) {
+                self.report(&Report::Deadlock(cycle));
             }
         }
         let Some(limit) = self.settings.stall_after else { return };
@@ -273,7 +273,7 @@ impl Watching {
             let mut next = self.due.get(&key).copied().unwrap_or(limit);
             if age >= next {
                 if let Some(stall) = Stall::of(thread, &threads) {
-                    self.tell(&Report::Stall(stall));
+                    self.report(&Report::Stall(stall));
                 }
                 while age >= next {
                     next = next.checked_mul(2).filter(|next| !next.is_zero()).unwrap_or(Duration::MAX);
@@ -284,8 +284,8 @@ impl Watching {
         self.due = due;
     }
 
-    fn tell(&self, report: &Report) {
-        tell(&self.settings, report);
+    fn report(&self, report: &Report) {
+        report_to(&self.settings, report);
     }
 }
 
@@ -342,7 +342,7 @@ fn returns(f: impl FnOnce()) -> bool {
 }
 
 /// Gives a report to one session.
-fn tell(settings: &Settings, report: &Report) {
+fn report_to(settings: &Settings, report: &Report) {
     if !returns(|| (settings.sink)(report)) {
         print_error(&"lockwork: the sink of a diagnosis session has panicked");
     }
@@ -356,7 +356,7 @@ fn sessions() -> Vec<Arc<Settings>> {
 /// Gives a report to the sessions that `want` it.
 pub(super) fn report(report: &Report, want: impl Fn(&Settings) -> bool) {
     for settings in sessions().iter().filter(|settings| want(settings)) {
-        tell(settings, report);
+        report_to(settings, report);
     }
 }
 
@@ -496,7 +496,7 @@ mod tests {
         assert_eq!((duration("s"), duration("10 h"), duration("-1s")), (None, None, None));
     }
 
-    /// Each panic of a look is told, and the thread looks again.
+    /// Each panic of a look is reported, and the thread looks again.
     #[test]
     fn watch_goes_on_after_a_panic() {
         let mut watch = Watching::new(Arc::new(Settings::default()), None);

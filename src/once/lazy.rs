@@ -77,7 +77,7 @@ enum Content<T, F> {
     Function(F),
     Value(T),
     /// The function is running, or has panicked.
-    Gone,
+    Taken,
 }
 
 // SAFETY: it owns a `T` or an `F`, and moves as they do.
@@ -140,7 +140,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
         }
         match this.data.get_mut() {
             Content::Value(value) => value,
-            Content::Function(_) | Content::Gone => unreachable!("it is done"),
+            Content::Function(_) | Content::Taken => unreachable!("it is done"),
         }
     }
 
@@ -167,7 +167,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
         match this.data.into_inner() {
             Content::Value(value) => Ok(value),
             Content::Function(f) => Err(f),
-            Content::Gone => poisoned("LazyLock::into_inner"),
+            Content::Taken => poisoned("LazyLock::into_inner"),
         }
     }
 
@@ -224,7 +224,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
         let mut init = |_| {
             let mut writing = self.data.write();
             // SAFETY: this thread alone is initialising, and no other touches the data before that is done.
-            let function = mem::replace(unsafe { &mut *self.data.as_ptr() }, Content::Gone);
+            let function = mem::replace(unsafe { &mut *self.data.as_ptr() }, Content::Taken);
             writing.end();
             let Content::Function(function) = function else { unreachable!("the function is run once") };
             let value = function();
@@ -262,7 +262,7 @@ impl<T, F> LazyLock<T, F> {
     pub fn get_mut(this: &mut Self) -> Option<&mut T> {
         match this.data.get_mut() {
             Content::Value(value) => Some(value),
-            Content::Function(_) | Content::Gone => None,
+            Content::Function(_) | Content::Taken => None,
         }
     }
 

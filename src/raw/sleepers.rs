@@ -179,7 +179,7 @@ impl RawSleepers {
 
     /// Returns how long a thread spins that waits for several objects.
     pub(crate) fn spin_wait(&self, places: usize) -> SpinWait {
-        SpinWait::for_other_side(places, SideSpins::wants(&self.eager))
+        SpinWait::for_other_side(places, SideSpins::is_on(&self.eager))
     }
 
     /// Returns whether a thread sleeps: a hint.
@@ -279,7 +279,7 @@ impl RawSleepers {
         deadline: &Deadline,
         mut look: impl FnMut(bool) -> Option<R>,
     ) -> Option<R> {
-        let eager = SideSpins::wants(&self.eager);
+        let eager = SideSpins::is_on(&self.eager);
         let mut spin = SpinWait::for_other_side(places, eager);
         let mut spun = eager;
         while spin.spin() {

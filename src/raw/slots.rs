@@ -391,7 +391,7 @@ impl Table {
     }
 
     #[inline]
-    fn home(&self, id: u64) -> usize {
+    fn first_slot(&self, id: u64) -> usize {
         id as usize & self.mask.get()
     }
 
@@ -410,7 +410,7 @@ impl Table {
 
     #[inline]
     fn find(&self, id: u64) -> Option<NonNull<()>> {
-        let slot = self.slot(self.home(id));
+        let slot = self.slot(self.first_slot(id));
         if slot.id.get() == id { Some(slot.value.get()) } else { self.find_further(id) }
     }
 
@@ -421,7 +421,7 @@ impl Table {
 
     /// Returns the offset of an id's slot.
     fn search(&self, id: u64) -> Option<usize> {
-        let mut offset = self.home(id);
+        let mut offset = self.first_slot(id);
         loop {
             match self.slot(offset).id.get() {
                 0 => return None,
@@ -487,7 +487,7 @@ impl Table {
     }
 
     fn place(&self, slot: Slot) {
-        let mut offset = self.home(slot.id.get());
+        let mut offset = self.first_slot(slot.id.get());
         while self.slot(offset).id.get() != 0 {
             offset = self.next(offset);
         }
@@ -508,7 +508,7 @@ impl Table {
         let removed = Slot::empty();
         self.slot(hole).swap(&removed);
         self.len.set(self.len.get() - 1);
-        // A search passes through the hole for whatever lies further from its home than from the hole.
+        // A search passes through the hole for whatever lies further from its first slot than from the hole.
         let mut offset = hole;
         loop {
             offset = self.next(offset);
@@ -516,7 +516,7 @@ impl Table {
             if slot.id.get() == 0 {
                 return removed;
             }
-            if self.distance(self.home(slot.id.get()), offset) >= self.distance(hole, offset) {
+            if self.distance(self.first_slot(slot.id.get()), offset) >= self.distance(hole, offset) {
                 slot.swap(self.slot(hole));
                 hole = offset;
             }

@@ -115,7 +115,7 @@ impl SpinWait {
     pub(crate) fn for_lock(deadline: &Deadline) -> Self {
         let yield_time = (!deadline.is_never()).then(|| numbers::LONG_YIELD.micros());
         let few = Self { yield_time, ..Self::few() };
-        if numbers::LEARN_SECTIONS.get() != 0 && OWN.with(|own| LongSections::wants(&own.long_sections)) {
+        if numbers::LEARN_SECTIONS.get() != 0 && OWN.with(|own| LongSections::is_on(&own.long_sections)) {
             let iterations = numbers::LONG_SECTION_LOOKS.get();
             Self { iterations, hints: 1, growing: false, lesson: Lesson::Sections, ..few }
         } else {
@@ -146,7 +146,7 @@ impl SpinWait {
     pub(crate) fn for_answer() -> Self {
         let (iterations, hints) = (numbers::ANSWER_LOOKS.get(), numbers::ANSWER_HINTS.get());
         let looks = Self { iterations, hints, ..Self::NONE };
-        if OWN.with(|own| SoonAnswers::wants(&own.late_answers)) { looks.awaiting_answer() } else { looks }
+        if OWN.with(|own| SoonAnswers::is_on(&own.late_answers)) { looks.awaiting_answer() } else { looks }
     }
 
     /// Makes the wait of a thread before it parks for what is handed over in turn. With a few others before
@@ -191,7 +191,7 @@ impl SpinWait {
         let hints = u32::try_from(places / 4).unwrap_or(u32::MAX).min(numbers::SIDE_PAUSE.get()).max(1);
         let iterations = if eager { numbers::SIDE_HINTS.get() / hints } else { 0 };
         let looks = Self { iterations, hints, ..Self::NONE };
-        if OWN.with(|own| SoonAnswers::wants(&own.late_answers)) {
+        if OWN.with(|own| SoonAnswers::is_on(&own.late_answers)) {
             looks.awaiting_answer()
         } else {
             looks.yielding(numbers::SIDE_YIELDS.get(), numbers::LONG_YIELD.micros())
@@ -364,7 +364,7 @@ pub(crate) struct Adaptive<const GAIN: i8, const LOSS: i8, const MOST: i8, const
 impl<const GAIN: i8, const LOSS: i8, const MOST: i8, const REST: i8> Adaptive<GAIN, LOSS, MOST, REST> {
     const IN_RANGE: () = assert!(GAIN > 0 && LOSS > 0 && REST > 0 && MOST >= 0 && MOST <= i8::MAX - GAIN);
 
-    pub(crate) fn wants(place: &impl Score) -> bool {
+    pub(crate) fn is_on(place: &impl Score) -> bool {
         let score = place.score();
         place.set_score(score + i8::from(score < 0));
         score >= 0
@@ -505,10 +505,10 @@ fn next_turn(count: &Cell<u32>) -> bool {
 /// waits for; then each processor goes round its threads by their yielding, which is far cheaper than parking
 /// and waking them. Which of the two it is depends on the machine, on what else it does and on the work
 /// between two generations, so it is learnt: a thread that spun tells those after it whether that helped, and
-/// now and then one tries again. The last but one learns for itself: with two threads to each of two
+/// now and then one tries again. The second to last learns for itself: with two threads to each of two
 /// processors, the one before it has just run on this processor, and the one to come is running on the other.
 ///
-/// Where the last to arrive comes so late that the last but one, which waits least, has done all its yields
+/// Where the last to arrive comes so late that the second to last, which waits least, has done all its yields
 /// in vain, yields are left out in all but the first two of 4, 8, 16 and more generations, until a member
 /// that yields is met. Of those two the first brings members together that were parked, and the second tells
 /// whether it helps. All members go by the number of the generation, so they yield in the same ones.
@@ -519,7 +519,7 @@ fn next_turn(count: &Cell<u32>) -> bool {
 #[repr(align(128))]
 pub(crate) struct BarrierSpin {
     helps: Advice,
-    helps_last_but_one: Advice,
+    helps_second_to_last: Advice,
     /// Members yield in the first two generations of two to the power of this many.
     doublings: Advice,
 }
@@ -527,23 +527,23 @@ pub(crate) struct BarrierSpin {
 impl BarrierSpin {
     const_fn! {
         pub(crate) fn new() -> Self {
-            Self { helps: Advice::new(1), helps_last_but_one: Advice::new(1), doublings: Advice::new(0) }
+            Self { helps: Advice::new(1), helps_second_to_last: Advice::new(1), doublings: Advice::new(0) }
         }
     }
 
-    fn helps(&self, last_but_one: bool) -> &Advice {
-        if last_but_one { &self.helps_last_but_one } else { &self.helps }
+    fn helps(&self, second_to_last: bool) -> &Advice {
+        if second_to_last { &self.helps_second_to_last } else { &self.helps }
     }
 
     /// Makes the wait of a thread in this generation, for all that are missing or for the last.
     #[inline]
-    pub(crate) fn spin(&self, generation: u64, last_but_one: bool) -> SpinWait {
-        let spins = self.helps(last_but_one).get() != 0 || generation % numbers::BARRIER_TRIAL == 0;
+    pub(crate) fn spin(&self, generation: u64, second_to_last: bool) -> SpinWait {
+        let spins = self.helps(second_to_last).get() != 0 || generation % numbers::BARRIER_TRIAL == 0;
         let iterations = if spins { numbers::BARRIER_LOOKS.get() } else { 0 };
         let doublings = self.doublings.get();
         let turn = generation % (1 << doublings);
         let yields = if turn < 2 { numbers::BARRIER_YIELDS.get() } else { 0 };
-        let tells = last_but_one && (turn == 1 || doublings == 0);
+        let tells = second_to_last && (turn == 1 || doublings == 0);
         let most = numbers::BARRIER_REST_DOUBLINGS.get() as i8;
         let lesson = Lesson::Barrier { spins, doublings: (doublings + i8::from(tells)).min(most) };
         SpinWait { iterations, hints: numbers::BARRIER_HINTS.get(), lesson, ..SpinWait::NONE }
@@ -552,7 +552,7 @@ impl BarrierSpin {
 
     /// Learns from what is left of a budget when all have met, or when the budget is used up.
     #[inline]
-    pub(crate) fn learn(&self, spin: &SpinWait, met: bool, last_but_one: bool) {
+    pub(crate) fn learn(&self, spin: &SpinWait, met: bool, second_to_last: bool) {
         let Lesson::Barrier { spins, doublings } = spin.lesson else { return };
         // Most members learn what is known, and leave its line alone.
         let set = |place: &Advice, value| {
@@ -561,7 +561,7 @@ impl BarrierSpin {
             }
         };
         if spins {
-            set(self.helps(last_but_one), i8::from(met && spin.iterations > 0));
+            set(self.helps(second_to_last), i8::from(met && spin.iterations > 0));
         }
         if met {
             set(&self.doublings, 0);

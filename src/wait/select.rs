@@ -98,9 +98,9 @@ impl Select {
         }
     }
 
-    /// Makes a node for the queue `home`, with what its object must know of it.
-    pub(crate) fn node(&self, home: *const Queue, tag: *const ()) -> Waiter {
-        Waiter::selecting(home, tag, self, self.lead.parker().stand_in())
+    /// Makes a node for `queue`, with what its object must know of it.
+    pub(crate) fn node(&self, queue: *const Queue, tag: *const ()) -> Waiter {
+        Waiter::selecting(queue, tag, self, self.lead.parker().stand_in())
     }
 
     /// Returns the node in which the outcome is stored.

@@ -93,7 +93,7 @@ pub(crate) struct Waiter {
     links: Links<Waiter>,
     state: AtomicU32,
     /// The queue its thread put it in.
-    home: *const Queue,
+    queue: *const Queue,
     /// Whether it has been in that queue ever since. Read and written under that queue's lock only.
     queued: UnsafeCell<bool>,
     /// Read and written under its queue's lock, and by its thread when it is in none.
@@ -121,11 +121,11 @@ unsafe impl Node for Waiter {
 
 impl Waiter {
     /// Makes a node for the calling thread, in no list.
-    pub(crate) fn new(home: &Queue, tag: *const ()) -> Self {
+    pub(crate) fn new(queue: &Queue, tag: *const ()) -> Self {
         Self {
             links: Links::new(),
             state: AtomicU32::new(WAITING),
-            home,
+            queue,
             queued: UnsafeCell::new(true),
             stamp: UnsafeCell::new(Stamp::NONE),
             age: Age::new(),
@@ -135,10 +135,10 @@ impl Waiter {
         }
     }
 
-    /// Makes one of the nodes of a selecting thread, for the queue `home`, in no list. It is woken through
+    /// Makes one of the nodes of a selecting thread, for `queue`, in no list. It is woken through
     /// `select`.
     pub(super) fn selecting(
-        home: *const Queue,
+        queue: *const Queue,
         tag: *const (),
         select: *const Select,
         parker: Parker,
@@ -146,7 +146,7 @@ impl Waiter {
         Self {
             links: Links::new(),
             state: AtomicU32::new(WAITING),
-            home,
+            queue,
             queued: UnsafeCell::new(false),
             stamp: UnsafeCell::new(Stamp::NONE),
             age: Age::new(),
@@ -162,7 +162,7 @@ impl Waiter {
     }
 
     pub(super) fn is_for(&self, queue: &Queue) -> bool {
-        ptr::eq(self.home, queue)
+        ptr::eq(self.queue, queue)
     }
 
     /// Returns whether its thread waits in this queue alone.
@@ -195,7 +195,7 @@ impl Waiter {
 
     /// Notes that it was taken out of `queue`, whose lock the caller has.
     pub(super) fn taken_out_of(&self, queue: &Queue) {
-        if ptr::eq(self.home, queue) {
+        if ptr::eq(self.queue, queue) {
             // SAFETY: the caller has the lock of its queue, so no other thread reads or writes.
             self.queued.with_mut(|queued| unsafe { *queued = false });
         }
@@ -272,7 +272,7 @@ impl Waiter {
 
     /// Notes that it was put into `queue`, whose lock the caller has and out of which it was taken last.
     pub(super) fn put_into(&self, queue: &Queue) {
-        if ptr::eq(self.home, queue) {
+        if ptr::eq(self.queue, queue) {
             // SAFETY: the caller has the lock of its queue, so no other thread reads or writes.
             self.queued.with_mut(|queued| unsafe { *queued = true });
         }

@@ -62,7 +62,7 @@ impl Batch {
 }
 
 /// One thread submits, and forgets, but that there are never more than two batches: the next one begins when
-/// the last but one is done.
+/// the second to last is done.
 fn detached<P: Pool>(runner: &mut Runner, plan: Plan, threads: usize, task: Duration) -> Round {
     let (pool, spin, size) = (P::new(threads), iterations(task), batch(task));
     let run = runner.run(1, plan, move |worker| {

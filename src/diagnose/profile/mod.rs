@@ -58,14 +58,14 @@ struct Alive {
 unsafe impl Send for Alive {}
 
 /// Locks that are gone: those of one kind and name that were used first in one place.
-struct Gone {
+struct Removed {
     numbers: LockNumbers,
     sites: BTreeMap<Site, Sum>,
 }
 
 struct State {
     alive: BTreeMap<u64, Alive>,
-    gone: BTreeMap<(Kind, Option<&'static str>, Place), Gone>,
+    gone: BTreeMap<(Kind, Option<&'static str>, Place), Removed>,
     waits: VecDeque<Arc<TimedWait>>,
     /// When it began, by the clock on the wall and by [`nanos`].
     began: Option<(SystemTime, u64)>,
@@ -344,7 +344,7 @@ impl State {
                     gone.sites.entry(site).or_default().add(&sum);
                 }
             }
-            None => _ = self.gone.insert(key, Gone { numbers, sites }),
+            None => _ = self.gone.insert(key, Removed { numbers, sites }),
         }
     }
 

@@ -142,7 +142,7 @@ impl RawBarrier {
                 state: AtomicU64::new(State::FRESH.0),
                 queue: Queue::new(),
                 seldom: Seldom {
-                    told: AtomicU64::new(State::FRESH.generation().0),
+                    published: AtomicU64::new(State::FRESH.generation().0),
                     full: if parties as u64 > State::MOST { u64::MAX } else { parties as u64 },
                     parties,
                     action: None,
@@ -205,20 +205,20 @@ impl RawBarrier {
     /// Tells members that spin, and threads that come, that the generation before this one has ended, or that
     /// this one is closed.
     #[inline]
-    fn tell(&self, state: State) {
-        let told = if self.is_closed(state) { Seldom::LOOK } else { state.generation().0 };
+    fn publish(&self, state: State) {
+        let published = if self.is_closed(state) { Seldom::LOOK } else { state.generation().0 };
         // Release (barrier.trip): the exchange that tripped the generation before was made, or seen, by this
         // thread.
-        // proof: barrier.tell
-        self.seldom.told.store(told, Release);
+        // proof: barrier.publish
+        self.seldom.published.store(published, Release);
     }
 
-    /// Returns what was told last.
+    /// Returns what was published last.
     #[inline]
-    fn told(&self) -> u64 {
+    fn published(&self) -> u64 {
         // Acquire (barrier.trip): a member that learns of the trip has what goes with it.
-        // proof: barrier.told
-        self.seldom.told.load(Acquire)
+        // proof: barrier.published
+        self.seldom.published.load(Acquire)
     }
 
     /// Arrives, and waits until all have, within the limit. The last to arrive runs the action before any
@@ -266,7 +266,7 @@ impl RawBarrier {
     fn try_trip(&self, state: State) -> Result<State, State> {
         let next = state.next_generation();
         self.try_change(state, next)?;
-        self.tell(next);
+        self.publish(next);
         if state.has_sleepers() {
             reached("barrier releases a sleeper");
             self.wake_sleepers();
@@ -291,7 +291,7 @@ impl RawBarrier {
     fn arrive(&self, call: &'static str) -> Arrival {
         // Where no thread may arrive for a while those that come leave the count alone, else many of them
         // could keep a broken round from its end.
-        if load_or_expected(|| self.told() == Seldom::LOOK, false) {
+        if load_or_expected(|| self.published() == Seldom::LOOK, false) {
             let state = self.load();
             if self.is_closed(state) {
                 return Arrival::Closed(state);
@@ -312,9 +312,9 @@ impl RawBarrier {
     fn not_arrived(&self, before: State, call: &'static str) -> State {
         reached("barrier visited while no thread may arrive");
         if self.is_closed(before) && !self.is_over(before) {
-            // It was told already, unless what was told before came later. A needless LOOK costs those that
-            // spin a load each, until the next round.
-            self.tell(before);
+            // It was published already, unless what was published before came later. A needless LOOK costs
+            // those that spin a load each, until the next round.
+            self.publish(before);
         }
         self.leave(before.arrived(), 1, Cause::Visit);
         if before.count() >= State::MOST {
@@ -330,7 +330,7 @@ impl RawBarrier {
         let generation = state.generation();
         let inside = Inside { barrier: self, state };
         if let Some(action) = &self.seldom.action {
-            self.tell(state);
+            self.publish(state);
             let _running = HeldHere::new(call.mode(Mode::Run));
             action();
         }
@@ -358,18 +358,18 @@ impl RawBarrier {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn meet(&self, before: State, deadline: &Deadline) -> Result<Completed, Broken> {
         let generation = before.generation();
-        let is_last_but_one = before.count() + 2 == self.seldom.parties as u64;
+        let is_second_to_last = before.count() + 2 == self.seldom.parties as u64;
         let completed = Completed { index: before.count() as usize, last: false };
         let inside = Inside { barrier: self, state: before.arrived() };
         let mut spin = if deadline.has_passed() {
             SpinWait::NONE
         } else {
-            self.spinning.spin(generation.0, is_last_but_one)
+            self.spinning.spin(generation.0, is_second_to_last)
         };
         while spin.spin() {
-            let told = self.told();
-            let tripped = told == generation.next().0
-                || told != generation.0 && {
+            let published = self.published();
+            let tripped = published == generation.next().0
+                || published != generation.0 && {
                     let state = self.load();
                     if state.generation() == generation && state.is_broken() {
                         // Leaves, by its drop.
@@ -379,7 +379,7 @@ impl RawBarrier {
                 };
             if tripped {
                 reached("barrier member released in flight");
-                self.spinning.learn(&spin, true, is_last_but_one);
+                self.spinning.learn(&spin, true, is_second_to_last);
                 inside.released();
                 return Ok(completed);
             }
@@ -387,7 +387,7 @@ impl RawBarrier {
                 break;
             }
         }
-        self.spinning.learn(&spin, false, is_last_but_one);
+        self.spinning.learn(&spin, false, is_second_to_last);
         let mut endless = None;
         loop {
             let deadline = endless.as_ref().unwrap_or(deadline);
@@ -406,7 +406,7 @@ impl RawBarrier {
                 }
             }
             match self.leave(before.arrived(), 1, Cause::Deadline) {
-                Left::Gone => {
+                Left::Departed => {
                     inside.released();
                     return Err(Broken);
                 }
@@ -434,8 +434,8 @@ impl RawBarrier {
             if state.is_aborted() || deadline.has_passed() {
                 return Err(Broken);
             }
-            reached("barrier entrant waits");
-            state = match self.sleep(state, Role::Entrant, deadline) {
+            reached("barrier thread waits to enter");
+            state = match self.sleep(state, Role::Entering, deadline) {
                 Slept::Woken(_) => self.load(),
                 Slept::NotNow(actual) => actual,
                 Slept::TimedOut => return Err(Broken),
@@ -472,7 +472,7 @@ impl RawBarrier {
                     if cause == Cause::Visit {
                         reached("barrier visitor ends a broken round");
                     }
-                    self.tell(next);
+                    self.publish(next);
                     if state.has_sleepers() {
                         self.wake_sleepers();
                     }
@@ -482,7 +482,7 @@ impl RawBarrier {
                     continue;
                 }
             }
-            return Left::Gone;
+            return Left::Departed;
         }
     }
 
@@ -496,7 +496,7 @@ impl RawBarrier {
             let next = state.with(State::BROKEN | State::ABORTED);
             let changed = self.try_change(state, next);
             if changed.is_ok() {
-                self.tell(next);
+                self.publish(next);
             }
             match changed {
                 Ok(()) if state.has_sleepers() => return self.wake_sleepers(),
@@ -522,7 +522,7 @@ impl RawBarrier {
             };
             let changed = self.try_change(state, next);
             if changed.is_ok() {
-                self.tell(next);
+                self.publish(next);
             }
             match changed {
                 Ok(()) if state.has_sleepers() && !state.is_broken() => return self.wake_sleepers(),

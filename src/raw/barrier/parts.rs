@@ -8,10 +8,10 @@ use crate::wait::Wakeup;
 /// What changes once in a round, or never: apart from what changes with each arrival.
 #[repr(align(128))]
 pub(super) struct Seldom {
-    /// The generation that fills, or [`LOOK`](Self::LOOK): those that spin look at this one. What is told
-    /// last may be late, but a generation is told only after the one before it has tripped, or has broken and
-    /// has no members any more.
-    pub(super) told: AtomicU64,
+    /// The generation that fills, or [`LOOK`](Self::LOOK): those that spin look at this one. What is
+    /// published last may be late, but a generation is published only after the one before it has tripped, or
+    /// has broken and has no members any more.
+    pub(super) published: AtomicU64,
     /// The count that completes a generation. More parties than fit inside never complete one.
     pub(super) full: u64,
     pub(super) parties: usize,
@@ -57,7 +57,7 @@ pub(super) enum Cause {
 /// What a member that wanted to leave has found.
 pub(super) enum Left {
     /// It is not counted any more, and its round is broken.
-    Gone,
+    Departed,
     /// Its round has tripped.
     Tripped,
     /// Its round is complete, so it is still a member.

@@ -6,7 +6,8 @@ use super::state::{Role, State, is_member};
 use crate::facade::{Deadline, Releasing, reached};
 use crate::wait::{LockedQueue, Place, SpinWait, Waiter, WakeList, Wakeup};
 
-/// For a member: its round has tripped. (For an entrant either of the two means: look again.)
+/// For a member: its round has tripped. (For a thread that waits to enter either of the two means: look
+/// again.)
 pub(super) const TRIPPED: Wakeup = Wakeup::HANDOFF;
 /// For a member: its round was broken, and it is not counted any more.
 const CANCELLED: Wakeup = Wakeup::WOKEN;
@@ -23,7 +24,7 @@ impl RawBarrier {
                 && !self.is_over(state)
                 && match role {
                     Role::Member => !state.is_broken(),
-                    Role::Entrant => self.is_closed(state) && !state.is_aborted(),
+                    Role::Entering => self.is_closed(state) && !state.is_aborted(),
                 };
             if !must_wait {
                 self.end_section(locked, false);

@@ -111,7 +111,7 @@ pub(super) struct Generation(pub(super) u64);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// That the present round lets a thread in again.
-    Entrant = 0,
+    Entering = 0,
     /// The end of the round that it is a member of.
     Member = 1,
 }
@@ -139,7 +139,7 @@ impl Generation {
     /// 0 if that of the tag is later. All nodes in a queue are close together, in a number that begins anew
     /// when it is used up.
     pub(super) fn distance(self, tag: *const ()) -> isize {
-        let first = self.tag(Role::Entrant).addr();
+        let first = self.tag(Role::Entering).addr();
         first.wrapping_sub(tag.addr() & !(Role::Member as usize)) as isize
     }
 
@@ -164,7 +164,7 @@ mod tests {
         for (earlier, later) in
             [(Generation(0), Generation(1)), (last, Generation(0)), (Generation(last.0 - 1), last)]
         {
-            for role in [Role::Entrant, Role::Member] {
+            for role in [Role::Entering, Role::Member] {
                 assert!(later.distance(earlier.tag(role)) > 0);
                 assert!(earlier.distance(later.tag(role)) < 0);
                 assert_eq!(later.distance(later.tag(role)), 0);

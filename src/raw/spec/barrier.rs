@@ -52,7 +52,7 @@ struct Fields {
     act: Act,
     aborted: bool,
     /// The threads that came while the action runs, and wait for its end.
-    entrants: Vec<Sleep>,
+    entering: Vec<Sleep>,
 }
 
 /// How far an action is.
@@ -98,7 +98,7 @@ impl Fields {
     /// Lets those in that waited for the end of the action.
     fn reopen(&mut self) {
         self.act = Act::None;
-        self.entrants.drain(..).for_each(|entrant| entrant.end());
+        self.entering.drain(..).for_each(|thread| thread.end());
     }
 }
 
@@ -114,7 +114,7 @@ enum Arrived {
 impl RawBarrier {
     #[track_caller]
     pub(crate) fn new(parties: usize) -> Self {
-        let fields = Fields { members: Vec::new(), act: Act::None, aborted: false, entrants: Vec::new() };
+        let fields = Fields { members: Vec::new(), act: Act::None, aborted: false, entering: Vec::new() };
         Self { gate: Gate::new(fields), aborting: Edge::new(), parties: parties.max(1), action: None }
     }
 
@@ -154,7 +154,7 @@ impl RawBarrier {
                         return Arrived::TooLate;
                     }
                     let own = Sleep::new();
-                    fields.entrants.push(own.clone());
+                    fields.entering.push(own.clone());
                     Arrived::Waits(own)
                 } else if fields.members.len() + 1 < self.parties {
                     let own = Own { sleep: Sleep::new(), tripped: Rc::default() };
@@ -175,9 +175,9 @@ impl RawBarrier {
                 Arrived::Waits(own) if deadline.is_never() => own.sleep(),
                 Arrived::Waits(own) => {
                     let left = self.gate.step(|fields| {
-                        let before = fields.entrants.len();
-                        fields.entrants.retain(|other| !other.is(&own));
-                        let left = fields.entrants.len() < before;
+                        let before = fields.entering.len();
+                        fields.entering.retain(|other| !other.is(&own));
+                        let left = fields.entering.len() < before;
                         if !left {
                             own.sleep();
                         }
@@ -254,7 +254,7 @@ impl RawBarrier {
                 self.aborting.release();
                 fields.break_up();
                 // Those that wait to enter are told when they look.
-                fields.entrants.drain(..).for_each(|entrant| entrant.end());
+                fields.entering.drain(..).for_each(|thread| thread.end());
             }
         });
     }

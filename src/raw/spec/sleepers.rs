@@ -85,8 +85,8 @@ impl Queue {
         self.turns.remove(at).map(|(_, turn)| turn)
     }
 
-    /// Returns what a thread has been told that was woken.
-    fn told(&self, own: &Sleep) -> Slept {
+    /// Returns how the sleep of a thread that was woken went.
+    fn outcome(&self, own: &Sleep) -> Slept {
         if self.handed.as_ref().is_some_and(|handed| handed.is(own)) {
             Slept::Handed
         } else {
@@ -126,14 +126,14 @@ impl RawSleepers {
         let Some(own) = own else { return Slept::Not };
         if deadline.is_never() {
             own.sleep();
-            return self.gate.peek(|queue| queue.told(&own));
+            return self.gate.peek(|queue| queue.outcome(&own));
         }
         self.gate.step(|queue| {
             let before = queue.turns.len();
             queue.turns.retain(|(_, turn)| !turn.is(&own));
             if queue.turns.len() == before {
                 own.sleep();
-                queue.told(&own)
+                queue.outcome(&own)
             } else {
                 deadline.pass();
                 Slept::TimedOut

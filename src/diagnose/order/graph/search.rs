@@ -12,7 +12,7 @@ pub(super) struct Visit {
 }
 
 /// So many edges are followed at most where the shortest way crosses itself.
-const PATIENCE: usize = 10_000;
+const STEP_LIMIT: usize = 10_000;
 
 impl<S: Clone> Graph<S> {
     /// Returns the shortest way from `to` to `from` that would be a cycle with the link.
@@ -83,7 +83,7 @@ impl<S: Clone> Graph<S> {
         None
     }
 
-    /// Tries the ways from `to` to `from` that come to no node twice, as many steps as [`PATIENCE`] allows.
+    /// Tries the ways from `to` to `from` that come to no node twice, as many steps as [`STEP_LIMIT`] allows.
     /// Returns the first that would be a cycle with the link.
     fn walk(&self, from: u64, to: u64, link: Link, timed: bool) -> Option<Vec<(u64, u64, Link)>> {
         let onward = |at: u64| {
@@ -94,7 +94,7 @@ impl<S: Clone> Graph<S> {
         let mut steps: Vec<(u64, u64, Link)> = Vec::new();
         let mut on_way = BTreeSet::from([to]);
         let mut untried = vec![onward(to)];
-        let mut patience = PATIENCE;
+        let mut steps_left = STEP_LIMIT;
         while let Some(edges) = untried.last_mut() {
             let Some((next, link_on)) = edges.next() else {
                 untried.pop();
@@ -107,10 +107,10 @@ impl<S: Clone> Graph<S> {
             if on_way.contains(&next) || !arrived.want.waits_for(link_on.hold) {
                 continue;
             }
-            if patience == 0 {
+            if steps_left == 0 {
                 return None;
             }
-            patience -= 1;
+            steps_left -= 1;
             if next != from {
                 steps.push((at, next, link_on));
                 on_way.insert(next);
