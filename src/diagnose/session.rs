@@ -395,16 +395,17 @@ pub(super) fn tell_inversion(inversion: Box<Inversion>) {
 
 /// Reports a thread that is about to wait for itself, or panics.
 pub(super) fn check_relock(new: &Called) {
-    if !new.kind.is_lock() {
+    if !new.kind.is_lock() || new.kind == Kind::ReentrantMutex {
         return;
     }
-    let thread = own_state(None);
-    let blocks = |hold: &&super::view::Hold| {
-        let itself = new.mode == Mode::Upgrade && hold.mode == Mode::Upgradable;
-        let same = hold.kind == new.kind && hold.id == new.id && !hold.shared && !itself;
-        same && new.kind != Kind::ReentrantMutex && hold.mode.excludes(new.mode)
+    let blocks = |held: &Called| {
+        let itself = new.mode == Mode::Upgrade && held.mode == Mode::Upgradable;
+        held.same(new) && !held.shared && !itself && held.mode.excludes(new.mode)
     };
-    let Some(hold) = thread.holds.iter().find(blocks).cloned() else { return };
+    // Each call that waits comes here: what it holds is looked through as it is.
+    let Some(held) = observe::own_holds().find(|hold| blocks(&hold.called)) else { return };
+    let thread = own_state(None);
+    let Some(hold) = thread.holds.iter().find(|hold| hold.number == held.number).cloned() else { return };
     let found = Report::Relock(RelockReport { wait: about_to_wait(new), hold, thread });
     report(&found, |_| true);
     // Also in another panic: the end of the process is better than a wait without end.
