@@ -17,10 +17,28 @@ pub(crate) fn assert_no_report(stderr: &str) {
 
 /// What the first line of a report begins with or has, as the environment's session writes it.
 fn is_report(line: &str) -> bool {
-    let begins = ["inversion: ", "deadlock: ", "stalled until a time-out "];
+    let begins = ["inversion: ", "deadlock: ", "stalled: ", "stalled until a time-out "];
     let has = [" has waited ", " waits for itself: "];
     begins.iter().any(|begin| line.starts_with(begin))
         || line.starts_with("thread ") && has.iter().any(|part| line.contains(part))
+}
+
+/// Each kind of report, as `src/diagnose` writes it, is one; what else a program may say is none.
+#[test]
+fn reports_are_known_by_their_first_lines() {
+    for line in [
+        "inversion: thread \"main\" wants \"accounts\" in `Mutex::lock` at main.rs:1, and holds \"history\"",
+        "deadlock: 2 threads wait for each other",
+        "stalled until a time-out in 3 s: 2 threads wait for each other",
+        "stalled: thread \"main\" has waited 60 s in `Event::wait` at main.rs:1",
+        "thread \"main\" has waited 60 s in `Mutex::lock` at main.rs:1 for \"accounts\"",
+        "thread 7 waits for itself: `Mutex::lock` at main.rs:1, which it has locked by `lock` at main.rs:2",
+    ] {
+        assert!(is_report(line), "{line}");
+    }
+    for line in ["thread 'main' panicked at main.rs:1", "kitchen: order 3 has waited for the oven", ""] {
+        assert!(!is_report(line), "{line}");
+    }
 }
 
 fn run(options: &'static [&'static str]) -> Ended {

@@ -177,6 +177,7 @@ fn guards_show_their_value() {
 }
 
 #[test]
+#[cfg_attr(feature = "diagnose", ignore = "locks have names, and guards entries")]
 fn sizes() {
     const WORD: usize = size_of::<usize>();
     assert_eq!(size_of::<RwLock<()>>(), WORD + 8);
