@@ -10,7 +10,11 @@ compile_error!(
 #[cfg(sim)]
 mod all;
 #[cfg(sim)]
+mod bypass;
+#[cfg(sim)]
 mod costs;
+#[cfg(sim)]
+mod flows;
 #[cfg(sim)]
 mod goals;
 #[cfg(sim)]
@@ -20,6 +24,8 @@ mod locks;
 #[cfg(sim)]
 mod machines;
 #[cfg(sim)]
+mod priority;
+#[cfg(sim)]
 mod report;
 #[cfg(sim)]
 mod select;
@@ -28,13 +34,17 @@ mod study;
 #[cfg(sim)]
 mod workloads;
 
-/// Prints what `cargo sim report`, `cargo sim versus`, `cargo sim ranges` and `cargo sim costs` print.
+/// Prints what `cargo sim report`, `cargo sim goals` and the like print.
 #[cfg(sim)]
 pub fn print(what: &str) {
     match what {
         "report" => report::run(),
+        "bypass" => bypass::print(),
+        "collapse" => goals::print_collapse(),
         "costs" => costs::print(),
+        "flows" => flows::print(),
         "goals" => goals::print(),
+        "priority" => priority::print(),
         "selecting" => select::print(),
         "study" => study::run(),
         "together" => all::print(),

@@ -91,6 +91,33 @@ fn lines_travel_and_are_counted() {
     }
 }
 
+/// How many of all cores but one have a line at least so far from that one.
+fn as_far(machine: &Machine, far: u64) -> usize {
+    let make = || (0..machine.cores).map(|_| Line(AtomicU32::new(0))).collect::<Vec<_>>();
+    let outcome = sim::run(machine, 1, machine.cores, 0, make, |words, number| {
+        if number == 0 {
+            words.iter().for_each(|word| word.0.store(1, SeqCst));
+            sim::work(10 * MS);
+            return 0;
+        }
+        // When each thread has a core.
+        sim::work(5 * MS);
+        let begun = sim::time();
+        words[number].0.load(SeqCst);
+        sim::time() - begun
+    });
+    outcome.results.iter().filter(|&&way| way >= far * 7 / 8).count()
+}
+
+#[test]
+fn line_takes_longer_from_another_socket() {
+    let (one, two, chips) = (machines::mesh(64), machines::sockets(64), machines::chiplets(128));
+    assert_eq!((as_far(&one, one.near), as_far(&one, one.far)), (63, 0));
+    assert_eq!((as_far(&two, two.near), as_far(&two, two.far)), (63, 32));
+    assert_eq!((as_far(&chips, chips.near), as_far(&chips, chips.middle)), (127, 120));
+    assert_eq!(as_far(&chips, chips.far), 64);
+}
+
 #[test]
 fn line_that_all_write_goes_round_and_one_that_all_read_stays() {
     let machine = machines::desktop(16);

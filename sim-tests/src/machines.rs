@@ -15,6 +15,8 @@
 //!   idle core takes an interrupt through a hypervisor.
 //! * [`measured`]: what `cargo sim costs` printed on the computer of `docs/benchmarks.md`.
 
+use std::env;
+
 use lockwork::sim::Machine;
 
 const NS: u64 = Machine::NS;
@@ -51,7 +53,8 @@ pub(crate) fn desktop(cores: usize) -> Machine {
     }
 }
 
-/// A server with two sockets of half the cores each, each a mesh.
+/// A server of one mesh: a line takes as long from any of its cores. The scheduler keeps threads in one
+/// half of them if it can.
 pub(crate) fn mesh(cores: usize) -> Machine {
     Machine {
         name: "mesh",
@@ -63,6 +66,12 @@ pub(crate) fn mesh(cores: usize) -> Machine {
         pause: 40 * NS,
         ..desktop(cores)
     }
+}
+
+/// A server with two sockets of half the cores each, at least 32, each a mesh.
+pub(crate) fn sockets(cores: usize) -> Machine {
+    let mesh = mesh(cores);
+    Machine { name: "two sockets", cluster: mesh.socket, ..mesh }
 }
 
 /// A server of chiplets: complexes of eight cores, sockets of 64.
@@ -110,5 +119,18 @@ pub(crate) fn measured(cores: usize) -> Machine {
         wake_up: 11_800 * NS,
         slice: 3900 * US,
         ..desktop(cores)
+    }
+}
+
+/// The one that `MACHINE` in the environment names, or the mesh.
+pub(crate) fn chosen() -> fn(usize) -> Machine {
+    match env::var("MACHINE").as_deref() {
+        Ok("desktop") => desktop,
+        Ok("chiplets") => chiplets,
+        Ok("arm") => arm,
+        Ok("measured") => measured,
+        Ok("sockets") => sockets,
+        Ok("mesh") | Err(_) => mesh,
+        Ok(other) => panic!("no machine is called {other}"),
     }
 }

@@ -51,7 +51,7 @@ fn mutex_serves_all_threads_about_alike() {
     // Least over most served in so many milliseconds, and how many others one waits for at most: a waiter is
     // handed the lock half a millisecond after it has become the first.
     for (cores, millis, fairness, bypass) in
-        [(2, 10, 0.899, 331.0), (8, 20, 0.489, 2880.0), (32, 50, 0.265, 8440.0)]
+        [(2, 10, 0.927, 250.0), (8, 20, 0.493, 2342.0), (32, 50, 0.328, 7122.0)]
     {
         let figures = |seed| mutex(&Setting { seed, time: millis * MS, ..on(cores) }, 500 * NS);
         let found = over_seeds(|seed| figures(seed).fairness());
@@ -89,25 +89,32 @@ fn mutex_serves_more_threads_than_cores_about_alike() {
 
 #[test]
 fn mutex_is_as_fast_as_it_was() {
-    for (cores, section, rate) in
-        [(2, 20, 8.68), (8, 20, 5.43), (32, 20, 4.07), (2, 500, 1.45), (8, 500, 1.53), (32, 500, 1.53)]
-    {
-        let found = over_seeds(|seed| mutex(&Setting { seed, ..on(cores) }, section * NS).rate());
+    // Of sections of 20 ns some runs go on with the line and some send it round: a run has to be long.
+    for (cores, section, millis, rate) in [
+        (2, 20, 4, 8.73),
+        (8, 20, 24, 4.47),
+        (32, 20, 24, 4.50),
+        (2, 500, 4, 1.44),
+        (8, 500, 4, 1.53),
+        (32, 500, 4, 1.51),
+    ] {
+        let on = |seed| Setting { seed, time: millis * MS, ..on(cores) };
+        let found = over_seeds(|seed| mutex(&on(seed), section * NS).rate());
         at_least(found, rate, &format!("M/s on {cores} cores, sections of {section} ns"));
     }
 }
 
 #[test]
 fn hand_over_wakes_one_thread_at_most() {
-    for (cores, wakes) in [(8, 0.557), (32, 0.557)] {
+    for (cores, wakes) in [(8, 0.538), (32, 0.535)] {
         let found = over_seeds(|seed| mutex(&Setting { seed, time: 20 * MS, ..on(cores) }, 10 * US).wakes());
         at_most(found, wakes, &format!("wake-ups for each section on {cores} cores"));
     }
     // Those that are unparked ahead of their turns are awake when they come.
-    for (cores, hogs) in [(8, 0), (32, 0), (8, 4)] {
+    for (cores, hogs, wakes) in [(8, 0, 1.0), (32, 0, 1.0), (8, 4, 0.887)] {
         let setting = |seed| Setting { seed, hogs, ..on(cores) };
         let found = over_seeds(|seed| permits::<Line<Semaphore>>(&setting(seed), 1).wakes());
-        at_most(found, 1.0, &format!("wake-ups for each permit on {cores} cores beside {hogs} busy loops"));
+        at_most(found, wakes, &format!("wake-ups for each permit on {cores} cores beside {hogs} busy loops"));
     }
 }
 

@@ -93,17 +93,6 @@ fn number(name: &str) -> Option<usize> {
     env::var(name).ok()?.parse().ok()
 }
 
-fn machine() -> fn(usize) -> Machine {
-    match env::var("MACHINE").as_deref() {
-        Ok("desktop") => machines::desktop,
-        Ok("chiplets") => machines::chiplets,
-        Ok("arm") => machines::arm,
-        Ok("measured") => machines::measured,
-        Ok("mesh") | Err(_) => machines::mesh,
-        Ok(other) => panic!("no machine is called {other}"),
-    }
-}
-
 fn row(cores: &str, figures: &Figures) -> String {
     let micros = |time: u64| time as f64 / (1000 * NS) as f64;
     format!(
@@ -166,7 +155,7 @@ pub(crate) fn run() {
     let most = number("CORES").unwrap_or(128);
     let shares = number("THREADS").map_or(vec![1, 4], |each| vec![each]);
     let hogs = number("HOGS").unwrap_or(0);
-    let machine = machine();
+    let machine = machines::chosen();
     let mut outcomes = Vec::new();
     for workload in all().iter().filter(|workload| workload.name.starts_with(&only)) {
         let mut text = format!("\n### {}\n\n{HEAD}\n", workload.title);
@@ -206,7 +195,7 @@ pub(crate) fn run() {
 /// the simulation says of lockwork over each of them, for comparison with what is really so.
 pub(crate) fn compare() {
     use workloads::shared as readers;
-    let two = if env::var_os("MACHINE").is_some() { machine() } else { machines::measured };
+    let two = if env::var_os("MACHINE").is_some() { machines::chosen() } else { machines::measured };
     let on = |threads| Setting { threads, time: 40 * Machine::MS, pause: 0, ..Setting::new(two(2)) };
     let say = |name: String, own: Figures, peers: Vec<Figures>| {
         print!("{name}: {:.3} M/s", own.rate());

@@ -1,6 +1,7 @@
 //! What each tuned number and each heuristic is worth. `cargo sim study` runs the workloads below with it and
 //! without, at 2, 8, 32 and 128 cores, quiet and beside busy loops, with two seeds, and prints a row of
-//! `docs/numbers.md` for each; `cargo sim study -- collision_doublings=8` runs one variant of your own.
+//! `docs/numbers.md` for each; `cargo sim study -- collision_doublings=8` runs one variant of your own,
+//! and `cargo sim study -- wake_batch=2 condvar/all` shows what becomes of each workload with such a name.
 //!
 //! A mechanism stays if without it the geometric mean over all of them falls by 3 %, or one falls by a tenth
 //! and none rises by a tenth, with both seeds; or if it is there for something else than speed, which the
@@ -48,21 +49,27 @@ const WORKLOADS: [(&str, Run); 15] = [
 ];
 
 /// Numbers that are others than the crate's own.
-type Variant = Vec<(&'static str, u32)>;
+pub(crate) type Variant = Vec<(&'static str, u32)>;
 
 /// Without a mechanism each, or with a number twice or half as large.
 fn variants() -> Vec<Variant> {
-    const WITHOUT: [(&str, u32); 31] = [
+    const WITHOUT: [(&str, u32); 43] = [
         ("queue_behind", 0),
         ("collision_doublings", 0),
         ("collision_doublings", 8),
         ("lock_looks", 0),
+        ("lock_hints", 2),
+        ("lock_hints", 8),
         ("lock_yields", 0),
         ("learn_sections", 0),
         ("long_section_looks", 20),
+        ("short_section_looks", 1),
+        ("short_section_looks", 6),
         ("handoff_looks", 0),
         ("handoff_looks", 60),
         ("answer_looks", 0),
+        ("answer_hints", 2),
+        ("answer_hints", 8),
         ("answer_yield_time", 0),
         ("permits_awake", 0),
         ("yield_rest", 0),
@@ -77,13 +84,19 @@ fn variants() -> Vec<Variant> {
         ("barrier_looks", 0),
         ("barrier_rest_doublings", 0),
         ("barrier_hints", 2),
+        ("barrier_hints", 8),
         ("barrier_yields", 0),
         ("barrier_yields", 40),
         ("barging_asks", u32::MAX),
+        ("barging_interval", 50),
+        ("barging_interval", 800),
         ("unlock_turn", u32::MAX),
         ("starving_after", 250),
         ("starving_after", 1000),
         ("wake_batch", 1),
+        ("wake_batch", 8),
+        ("wake_batch", 32),
+        ("wake_batch", 128),
     ];
     let together = [
         vec![("side_pause", 1), ("answer_yield_time", 0)],
@@ -93,7 +106,7 @@ fn variants() -> Vec<Variant> {
 }
 
 /// `name=value,name=value`, of the command line.
-fn parse(argument: String) -> Variant {
+pub(crate) fn parse(argument: String) -> Variant {
     let argument: &'static str = argument.leak();
     let change = |part: &'static str| {
         let (name, value) = part.split_once('=').unwrap_or_else(|| panic!("{part} is no name=value"));
@@ -132,9 +145,11 @@ impl Cell {
     }
 }
 
-fn cells() -> Vec<Cell> {
+/// Those of the workloads whose names contain one of the words, or of all.
+fn cells(words: &[String]) -> Vec<Cell> {
     let mut cells = Vec::new();
-    for (workload, run) in WORKLOADS {
+    let is_wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    for (workload, run) in WORKLOADS.into_iter().filter(|(name, _)| is_wanted(name)) {
         for is_busy in [false, true] {
             for cores in [2, 8, 32, 128] {
                 let millis = match (is_busy, cores) {
@@ -171,9 +186,11 @@ fn ratios(cells: &[Cell], variant: &Variant) -> Vec<[f64; 2]> {
 }
 
 pub(crate) fn run() {
-    let own: Vec<Variant> = env::args().skip(2).map(parse).collect();
+    let (own, words): (Vec<String>, Vec<String>) =
+        env::args().skip(2).partition(|argument| argument.contains('='));
+    let own: Vec<Variant> = own.into_iter().map(parse).collect();
     let variants = if own.is_empty() { variants() } else { own };
-    let cells = cells();
+    let cells = cells(&words);
     println!("| changed | mean, two seeds | workloads that change by a tenth with both |\n|---|--:|---|");
     for variant in variants {
         let ratios = ratios(&cells, &variant);
@@ -187,8 +204,12 @@ pub(crate) fn run() {
             .chain((0..cells.len()).filter(|&at| [0, 1].iter().all(|&seed| ratio(at, seed) > 1.1)))
             .collect();
         moved.sort_by(|&one, &other| ratio(one, 0).total_cmp(&ratio(other, 0)));
+        if !words.is_empty() {
+            moved = (0..cells.len()).collect();
+        }
         // The two that lose most, and the two that gain most.
-        let shown = moved.iter().enumerate().filter(|(at, _)| *at < 2 || *at + 2 >= moved.len());
+        let is_shown = |at: usize| !words.is_empty() || at < 2 || at + 2 >= moved.len();
+        let shown = moved.iter().enumerate().filter(|(at, _)| is_shown(*at));
         let shown: Vec<String> = shown
             .map(|(_, &at)| format!("{} {:.2}, {:.2}", cells[at].name, ratio(at, 0), ratio(at, 1)))
             .collect();

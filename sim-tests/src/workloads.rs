@@ -83,8 +83,7 @@ impl Figures {
 
     /// What the thread with the fewest operations has of the one with the most.
     pub(crate) fn fairness(&self) -> f64 {
-        let (least, most) = (self.each.iter().min(), self.each.iter().max());
-        *least.unwrap_or(&0) as f64 / *most.unwrap_or(&0).max(&1) as f64
+        fairness(&self.each)
     }
 
     /// The wait that so many of a thousand are shorter than.
@@ -98,7 +97,14 @@ impl Figures {
     }
 }
 
+/// What the least served has of the most served.
+fn fairness(each: &[u64]) -> f64 {
+    let (least, most) = (each.iter().min(), each.iter().max());
+    *least.unwrap_or(&0) as f64 / *most.unwrap_or(&0).max(&1) as f64
+}
+
 /// The mean over runs that begin differently: what one run's longest wait is depends on chance.
+#[cfg(test)]
 pub(crate) fn over_seeds(run: impl Fn(u64) -> f64) -> f64 {
     const SEEDS: u64 = 15;
     (1..=SEEDS).map(run).sum::<f64>() / SEEDS as f64
@@ -168,12 +174,22 @@ impl Observer {
     }
 
     pub(crate) fn is_served(&self, number: usize) {
+        self.is_served_with(number, 1);
+    }
+
+    /// Likewise, with so many things at once.
+    fn is_served_with(&self, number: usize, items: u64) {
         let now = sim::time();
         let pending = self.pending.borrow_mut()[number].take().expect("an operation that has begun");
         if self.is_measuring() {
-            self.each.borrow_mut()[number] += 1;
+            self.each.borrow_mut()[number] += items;
             self.note(pending, now);
         }
+        self.served.set(self.served.get() + 1);
+    }
+
+    /// Another was served, of which no more is to be known.
+    fn passes(&self) {
         self.served.set(self.served.get() + 1);
     }
 
@@ -281,6 +297,27 @@ pub(crate) fn shared<L: Shared>(setting: &Setting, write_every: u64) -> Figures 
         } else {
             lock.read(number, || {
                 observer.is_served(number);
+                data.0.load(SeqCst);
+                sim::work(50 * NS);
+            });
+        }
+        setting.pause();
+    })
+}
+
+/// The same of the writers alone: a read is one that was served before them.
+pub(crate) fn writers<L: Shared>(setting: &Setting, write_every: u64) -> Figures {
+    let make = || (L::new(), data());
+    measure(L::NAME, setting, make, |(lock, data), observer, number| {
+        if sim::random(write_every) == 0 {
+            observer.begins(number);
+            lock.write(|| {
+                observer.is_served(number);
+                use_data(data, 50 * NS);
+            });
+        } else {
+            lock.read(number, || {
+                observer.passes();
                 data.0.load(SeqCst);
                 sim::work(50 * NS);
             });
@@ -399,6 +436,76 @@ pub(crate) fn queue<L: Queue>(setting: &Setting, capacity: usize) -> Figures {
             setting.pause();
         },
     )
+}
+
+/// Those at a queue, and what they put into it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sides {
+    pub(crate) putters: usize,
+    pub(crate) getters: usize,
+    /// How many items are put at once, and taken at most.
+    pub(crate) batch: usize,
+    /// Of an item. What does not go into eight of them is the user's to write and to read.
+    pub(crate) bytes: u64,
+}
+
+/// What came of a queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flow {
+    /// Items that were taken, in millions a second.
+    pub(crate) rate: f64,
+    /// Nanoseconds of processor time for each, of both sides without the pauses.
+    pub(crate) cpu: f64,
+    /// Least over most served, of the side where that is less.
+    pub(crate) fairness: f64,
+}
+
+/// So many threads put and so many take, through so many places, with a pause after each batch.
+pub(crate) fn flow<L: Queue>(setting: &Setting, places: usize, sides: Sides) -> Flow {
+    let Sides { putters, getters, batch, bytes } = sides;
+    let machine = &setting.machine;
+    let lines = if bytes > 8 { bytes.div_ceil(64) } else { 0 };
+    let paced = Cell::new(0);
+    let on = Setting { threads: putters + getters, ..setting.clone() };
+    let figures = measure(
+        L::NAME,
+        &on,
+        || L::new(places),
+        |queue, observer, number| {
+            observer.begins(number);
+            let items = if number < putters {
+                sim::work(lines * batch as u64 * machine.hit);
+                if batch == 1 {
+                    queue.put(1)
+                } else {
+                    queue.put_many(batch)
+                }
+                batch
+            } else {
+                let items = if batch == 1 {
+                    queue.take();
+                    1
+                } else {
+                    queue.take_many(batch)
+                };
+                sim::work(lines * items as u64 * machine.near);
+                items
+            };
+            observer.is_served_with(number, items as u64);
+            let pause = sim::random(on.pause + 1);
+            sim::work(pause);
+            if observer.is_measuring() {
+                paced.set(paced.get() + pause);
+            }
+        },
+    );
+    let (put, taken) = figures.each.split_at(putters);
+    let items: u64 = taken.iter().sum();
+    Flow {
+        rate: items as f64 * 1e6 / figures.time as f64,
+        cpu: figures.counts.cpu.saturating_sub(paced.get()) as f64 / (items.max(1) * NS) as f64,
+        fairness: fairness(put).min(fairness(taken)),
+    }
 }
 
 /// One thread sets what all others wait for, each 200 µs, when they have been parked for long.

@@ -29,7 +29,7 @@ fn spin_while(word: &AtomicU32, while_it_is: impl Fn(u32) -> bool) -> u32 {
 pub(crate) struct Mutex(Line<AtomicU32>);
 
 impl Mutex {
-    fn lock(&self) {
+    pub(super) fn lock(&self) {
         let state = &self.0.0;
         if state.compare_exchange(FREE, TAKEN, SeqCst, SeqCst).is_ok() {
             return;
@@ -50,7 +50,7 @@ impl Mutex {
         }
     }
 
-    fn unlock(&self) {
+    pub(super) fn unlock(&self) {
         if self.0.0.swap(FREE, SeqCst) == AWAITED {
             sim::wake(&self.0.0, 1);
         }

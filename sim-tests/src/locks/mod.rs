@@ -13,10 +13,12 @@
 //! | [`futex::Condvar`], [`futex::Semaphore`], [`futex::Event`] | a sequence number, a count, a flag to wait at |
 //! | [`meeting::SenseReversing`], [`meeting::Tree`] | Mellor-Crummey and Scott again; the tree has a fan-in of 4 |
 //! | [`ring::Ring`] | Vyukov's bounded queue, "Bounded MPMC queue", with a sequence number to wait at |
+//! | [`deque::Deque`] | the textbook's: a mutex, a deque and a condition variable for each side, all of words to wait at |
 //!
 //! A thread passes its number where a lock wants to tell threads apart.
 
 pub(crate) mod barging;
+pub(crate) mod deque;
 pub(crate) mod futex;
 pub(crate) mod meeting;
 pub(crate) mod ours;
@@ -83,6 +85,18 @@ pub(crate) trait Queue {
     fn new(capacity: usize) -> Self;
     fn put(&self, item: u64);
     fn take(&self) -> u64;
+
+    /// Puts so many items, in one go if it can.
+    fn put_many(&self, items: usize) {
+        (0..items).for_each(|_| self.put(1));
+    }
+
+    /// Takes as many as there are, at least one and at most so many, and returns how many; one that can take
+    /// only one at a time takes that many.
+    fn take_many(&self, most: usize) -> usize {
+        (0..most).for_each(|_| _ = self.take());
+        most
+    }
 }
 
 /// On lines of its own.

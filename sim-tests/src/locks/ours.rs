@@ -160,4 +160,12 @@ impl Queue for Line<lockwork::BoundedBuffer<u64>> {
     fn take(&self) -> u64 {
         self.0.get().unwrap()
     }
+
+    fn put_many(&self, items: usize) {
+        self.0.put_all(0..items as u64).unwrap();
+    }
+
+    fn take_many(&self, most: usize) -> usize {
+        self.0.get_many(&mut Vec::with_capacity(most), most).unwrap()
+    }
 }
