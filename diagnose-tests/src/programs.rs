@@ -1,8 +1,10 @@
 //! Random programs that cannot deadlock: whatever they do, nothing is reported.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
+use lockwork::diagnose;
 use lockwork::{Condvar, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard};
 use lockwork::{RwLockUpgradableReadGuard, RwLockWriteGuard};
 
@@ -121,6 +123,40 @@ fn run(seed: u64) {
             let (locks, condvars) = (&locks, &condvars);
             s.spawn(move || work(locks, condvars, &mut Numbers(seed << 8 | thread)));
         }
+    });
+}
+
+/// Sets it when it is dropped, also by a panic.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Whoever asks at any moment finds no deadlock: a time-out ends each of the cycles that there are.
+#[test]
+fn programs_that_cannot_deadlock_have_no_deadlock_at_any_moment() {
+    let _watched = Watched::order();
+    let over = AtomicBool::new(false);
+    thread::scope(|s| {
+        let asks = s.spawn(|| {
+            let mut looks = 0;
+            while !over.load(Relaxed) {
+                for cycle in diagnose::deadlocks() {
+                    assert!(cycle.until.is_some(), "{cycle}");
+                }
+                looks += 1;
+            }
+            looks
+        });
+        {
+            let _over = SetAtEnd(&over);
+            (PROGRAMS..10 * PROGRAMS).for_each(run);
+        }
+        let looks: u64 = asks.join().unwrap();
+        assert!(looks > 0);
     });
 }
 

@@ -29,6 +29,24 @@ fn recipes_are_those_of_the_guide() {
     }
 }
 
+/// What the guide shows was written by a program as it is: each place in it is a line that locks, or wants to.
+#[test]
+fn places_in_the_guide_are_calls() {
+    const FILE: &str = "examples/watched/main.rs:";
+    let guide = include_str!("../../docs/guide/diagnose.md");
+    let program: Vec<&str> = include_str!("../../examples/watched/main.rs").lines().collect();
+    let mut places = 0;
+    for (at, _) in guide.match_indices(FILE) {
+        let digits = guide[at + FILE.len()..].split(|c: char| !c.is_ascii_digit()).next();
+        let number: usize = digits.and_then(|digits| digits.parse().ok()).expect("the number of a line");
+        let line = program[number - 1];
+        let locks = [".lock()", ".read()", ".write()"].iter().any(|call| line.contains(call));
+        assert!(locks, "line {number} of the program has no such call: {line}");
+        places += 1;
+    }
+    assert!(places >= 10, "{places}");
+}
+
 fn to_tracing() -> Session {
     // BEGIN tracing
     let session = diagnose::start(Settings {

@@ -107,9 +107,13 @@ locks! {
     writer_behind_reader_is_reported: RwLock::named("w/r", 0), Some("w/r"), |l| l.read(), |l| l.write(), "RwLock::write", "read";
     writer_behind_writer_is_reported: RwLock::named("w/w", 0), Some("w/w"), |l| l.write_arc(), |l| l.write_arc(), "RwLock::write", "write";
     upgrade_behind_reader_is_reported: RwLock::named("up/r", 0), Some("up/r"), |l| l.read(), |l| RwLockUpgradableReadGuard::upgrade(l.upgradable_read()), "RwLockUpgradableReadGuard::upgrade", "read";
+    timed_upgrade_is_reported: RwLock::named("t up/r", 0), Some("t up/r"), |l| l.read(), |l| l.upgradable_read().try_upgrade_for(MINUTE), "RwLockUpgradableReadGuard::upgrade", "read";
+    upgrade_for_a_while_is_reported: RwLock::named("w up/r", 0), Some("w up/r"), |l| l.read(), |l| l.upgradable_read().with_upgraded(|n| n.to_string()), "RwLockUpgradableReadGuard::upgrade", "read";
+    timed_upgrade_for_a_while_is_reported: RwLock::named("t w up/r", 0), Some("t w up/r"), |l| l.read(), |l| l.upgradable_read().try_with_upgraded_for(MINUTE, |n| n.to_string()), "RwLockUpgradableReadGuard::upgrade", "read";
     poison_mutex_is_reported: poison::Mutex::named("std's", 0), Some("std's"), |l| l.lock().unwrap(), |l| l.lock().unwrap(), "Mutex::lock", "lock";
     poison_set_is_reported: [poison::Mutex::named("of std's set", 0), poison::Mutex::named("also std's", 0)], Some("of std's set"), |l| l[0].lock().unwrap(), |l| lock_all((&l[1], &l[0])), "Mutex::lock", "lock";
     poison_rwlock_is_reported: poison::RwLock::named("std's rw", 0), Some("std's rw"), |l| l.write().unwrap(), |l| l.read().unwrap(), "RwLock::read", "write";
+    poison_writer_is_reported: poison::RwLock::named("std's w", 0), Some("std's w"), |l| l.read().unwrap(), |l| l.write().unwrap(), "RwLock::write", "read";
     permits_are_reported: Semaphore::named("permits", 3), Some("permits"), |l| l.acquire_many(2), |l| l.acquire_many(3), "Semaphore::acquire", "acquire";
 }
 
@@ -389,6 +393,9 @@ fn buffers_are_reported() {
         let urgent = PriorityBuffer::named("urgent", 1);
         let found = stall("urgent getter", || _ = urgent.get(), || urgent.put(1).unwrap());
         check(&found, "PriorityBuffer::get", Some("urgent"));
+        urgent.put(1).unwrap();
+        let found = stall("urgent putter", || urgent.put(2).unwrap(), || _ = urgent.get());
+        check(&found, "PriorityBuffer::put", Some("urgent"));
         let (sender, receiver) = lockwork::channel::bounded(1);
         let found = stall("receiver", || _ = receiver.recv(), || sender.send(1).unwrap());
         check(&found, "Receiver::recv", None);
@@ -406,6 +413,9 @@ fn buffers_are_reported() {
         let stack = StackBuffer::named("a stack", 1);
         let found = stall("pops", || _ = stack.get(), || stack.put(1).unwrap());
         check(&found, "StackBuffer::get", Some("a stack"));
+        stack.put(1).unwrap();
+        let found = stall("pushes", || stack.put(2).unwrap(), || _ = stack.get());
+        check(&found, "StackBuffer::put", Some("a stack"));
     });
 }
 
@@ -425,6 +435,14 @@ fn once_says_which_thread_initialises() {
             let found = stall("uninitialised", || _ = once.get_or_init(|| ()), || go.set());
             check(&found, "OnceLock::get_or_init", None);
             assert_eq!(found.holders[0].thread.name.as_deref(), Some("initialiser"), "{found}");
+        });
+        let (once, begun, go) = (OnceLock::new(), Event::new(), Event::new());
+        thread::scope(|s| {
+            spawn(s, "initialises a value", || _ = once.get_or_init(|| (begun.set(), go.wait()).1));
+            begun.wait();
+            let found = stall("waits for a value", || _ = once.wait(), || go.set());
+            check(&found, "OnceLock::wait", None);
+            assert_eq!(found.holders[0].thread.name.as_deref(), Some("initialises a value"), "{found}");
         });
         let (once, begun, go) = (Once::new(), Event::new(), Event::new());
         thread::scope(|s| {

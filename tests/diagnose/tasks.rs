@@ -218,6 +218,34 @@ fn dropped_stop_guard_is_reported() {
     });
 }
 
+/// A wait in the drop of a worker or a pool has no place of the caller's, see the guide.
+#[test]
+fn dropped_worker_and_pool_are_reported() {
+    watchdog(|| {
+        let (_session, _reports) = session(None, |_| ());
+        let go = Arc::new(Event::new());
+        let worker = Worker::spawn("runs on", {
+            let go = Arc::clone(&go);
+            move |_| go.wait()
+        });
+        let found = stall("drops a worker", || drop(worker), || go.set());
+        assert_eq!(found.wait.call(), "Worker::join", "{found}");
+        assert!(found.wait.place.file().ends_with("worker.rs"), "{found}");
+        assert_eq!(found.holders[0].thread.name.as_deref(), Some("runs on"), "{found}");
+
+        let blocked = Blocked::new("drained");
+        let task = blocked.running();
+        let Blocked { pool, go } = blocked;
+        let found = stall("drops a pool", || drop(pool), || go.set());
+        assert_eq!(found.wait.call(), "ThreadPool::join", "{found}");
+        assert!(
+            found.holders[0].thread.name.as_deref().is_some_and(|name| name.starts_with("drained")),
+            "{found}"
+        );
+        task.join().unwrap();
+    });
+}
+
 /// The threads of a pool that does nothing are not told of, and wait for a task.
 #[test]
 fn idle_thread_waits_for_a_task() {
