@@ -3,7 +3,8 @@
 # thread-local, and the instructions of a lock's fast path are those of the same lock written by hand. With the feature
 # the same program has all of that, so that each of these checks is seen to fail. Then what sessions cost: locks without
 # contention, with what threads hold known and with their order watched. The aim is twice what they cost without the feature; it
-# depends on what an uncontended lock costs on the processor, so five times is held.
+# depends on what an uncontended lock costs on the processor (the guide has 3.7 from one), so four times is held, and twice for
+# the feature without a session.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 probe=$PWD/target/diagnose-probe
@@ -141,8 +142,8 @@ done
             for (row in rows) { times = nanos[level, row] / nanos["without", row]; sum += log(times); count++; text = text sprintf(" %s %.2f", row, times) }
             mean = exp(sum / count)
             printf "%s costs %.2f times what it costs without:%s\n", level, mean, text
-            if (count != 6 || mean < 0.5 || mean > 5) wrong = 1
+            if (count != 6 || mean < 0.5 || mean > (level == "stopped" ? 2 : 4)) wrong = 1
         }
-        if (wrong) { print "more than five times, or nothing was measured"; exit 1 }
+        if (wrong) { print "more than four times, or twice without a session, or nothing was measured"; exit 1 }
     }'
 echo "without the feature there is nothing of it; with it, $(traces) traces"

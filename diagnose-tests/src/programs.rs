@@ -135,7 +135,7 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
-/// Whoever asks at any moment finds no deadlock: a time-out ends each of the cycles that there are.
+/// At no moment there is a deadlock: a time-out ends each of the cycles that there are.
 #[test]
 fn programs_that_cannot_deadlock_have_no_deadlock_at_any_moment() {
     let _watched = Watched::order();

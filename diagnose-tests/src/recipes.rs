@@ -29,7 +29,7 @@ fn recipes_are_those_of_the_guide() {
     }
 }
 
-/// What the guide shows was written by a program as it is: each place in it is a line that locks, or wants to.
+/// What the guide shows was written by the program as it is: each place in it is a line with a call.
 #[test]
 fn places_in_the_guide_are_calls() {
     const FILE: &str = "examples/watched/main.rs:";
