@@ -1,6 +1,7 @@
 //! Submitting tasks, and queues that are full or closed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -242,6 +243,54 @@ fn shutdown_by_a_task_releases_every_kind_of_submitter() {
             assert_eq!(drained == 1, how == Shutdown::Drain);
             pool.join();
             assert_eq!(ran.load(Relaxed), 5 + drained);
+        }
+    });
+}
+
+/// A task that submits itself again as soon as it begins takes the place that it has left. A submitter that
+/// waits for that place has it all the same.
+#[test]
+fn submit_succeeds_beside_a_task_that_fills_the_queue_at_once() {
+    struct Again {
+        pool: ThreadPool,
+        over: AtomicBool,
+        runs: AtomicUsize,
+    }
+
+    impl Again {
+        fn run(self: Arc<Self>) {
+            self.runs.fetch_add(1, Relaxed);
+            if !self.over.load(Relaxed) {
+                let again = Arc::clone(&self);
+                drop(self.pool.submit(|| again.run()).unwrap());
+                // Long enough for a thread that is woken to see that the queue is full.
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    watchdog(|| {
+        for capacity in cases([1, 2]) {
+            let pool = ThreadPool::builder().threads(1).queue_capacity(capacity).build();
+            let again = Arc::new(Again { pool, over: AtomicBool::new(false), runs: AtomicUsize::new(0) });
+            for _ in 0..capacity {
+                drop(again.pool.submit({
+                    let again = Arc::clone(&again);
+                    || again.run()
+                }));
+            }
+            for timed in [false, true].repeat(20) {
+                let task = if timed {
+                    again.pool.submit_for(|| (), LIMIT).unwrap()
+                } else {
+                    again.pool.submit(|| ()).unwrap()
+                };
+                task.join().unwrap();
+            }
+            let runs = again.runs.load(Relaxed);
+            assert!(runs <= 40 * 15, "{runs} tasks were begun while 40 were submitted");
+            again.over.store(true, Relaxed);
+            assert!(again.pool.join_for(LIMIT), "tasks are left");
         }
     });
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::ThreadPool;
-use super::shared::{Hook, Shared, State};
+use super::shared::{Hook, Kept, Shared, State};
 use crate::condvar::Condvar;
 use crate::event::{AutoResetEvent, Event};
 use crate::facade::{TimeLimit, threads, unique_number};
@@ -177,6 +177,7 @@ impl ThreadPoolBuilder {
         let state = State {
             queue: Queue::new(),
             closed: false,
+            kept: Kept::None,
             // All of them, so that the pool has something to do until each has looked at the queue.
             alive: threads,
             busy: if self.on_start.is_some() { threads } else { 0 },
@@ -192,6 +193,7 @@ impl ThreadPoolBuilder {
             wake_events: (0..threads).map(|_| AutoResetEvent::new()).collect(),
             state: Mutex::hidden(state),
             room: Condvar::new(),
+            kept_room: Condvar::new(),
             quiescent: Condvar::new(),
         });
         *start.pool.lock() = Some(Arc::clone(&shared));

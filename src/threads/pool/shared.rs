@@ -3,11 +3,12 @@
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::Refusal;
 use crate::condvar::Condvar;
 use crate::event::AutoResetEvent;
-use crate::facade::{TimeLimit, threads};
+use crate::facade::{Deadline, Moment, TimeLimit, budget, reached, threads};
 use crate::mutex::{Mutex, MutexGuard};
 use crate::observe::{Call, HeldHere, Kind, Mode};
 use crate::threads::completion::{Completion, Outcome};
@@ -15,6 +16,10 @@ use crate::threads::error::{Payload, drop_quietly};
 use crate::threads::job::{Executor, Job, Place};
 use crate::threads::queue::Queue;
 use crate::threads::task::{Handle, Task};
+
+/// How long a submitter waits before a place may be kept for it: as long as a lock's first waiter does until
+/// the lock is handed over. In a model each that is notified in vain has waited for long enough.
+const STARVING_AFTER: Duration = Duration::from_micros(budget(500, 0) as u64);
 
 /// What the threads of a pool, its handle and its tasks share.
 pub(in crate::threads) struct Shared {
@@ -27,8 +32,11 @@ pub(in crate::threads) struct Shared {
     /// that are idle.
     pub(super) wake_events: Vec<AutoResetEvent>,
     pub(super) state: Mutex<State>,
-    /// Notified once for each task that left the queue, and all when the pool is shut down. Submitters wait.
+    /// Notified once for each task that left the queue, and all when the pool is shut down. Submitters wait,
+    /// all but one at most.
     pub(super) room: Condvar,
+    /// The same for the submitter for which a place is kept, which is notified before those.
+    pub(super) kept_room: Condvar,
     /// All are notified when there is nothing to do, and when the last thread ends.
     pub(super) quiescent: Condvar,
 }
@@ -47,11 +55,15 @@ pub(in crate::threads) struct Shared {
 /// queue.
 ///
 /// For room: each task that leaves the queue notifies one submitter; one that reports a time-out was not
-/// notified.
+/// notified. Others that submit may be faster than the one that was notified. So one that was notified in
+/// vain, and has waited for [`STARVING_AFTER`], has the next place kept for it. It is notified of that place
+/// alone, and the place is not lost to it if threads of the pool exceed the capacity meanwhile.
 pub(super) struct State {
     pub(super) queue: Queue<Arc<dyn Job>>,
     /// Shut down: takes no tasks but those of scopes, from its own threads.
     pub(super) closed: bool,
+    /// For the submitter that waits for `kept_room`.
+    pub(super) kept: Kept,
     /// How many threads have not ended. They end when the pool is shut down, the queue is empty, and none
     /// runs a task that could queue one.
     pub(super) alive: usize,
@@ -68,7 +80,22 @@ pub(super) struct State {
     pub(super) broken: Option<Payload>,
 }
 
+/// A place that no other submitter takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    None,
+    /// The next one.
+    Next,
+    /// One that is there.
+    Now,
+}
+
 impl State {
+    /// Returns whether submitters for which no place is kept must wait in a queue of that capacity.
+    fn is_full(&self, capacity: usize) -> bool {
+        !self.closed && self.queue.len() + usize::from(self.kept != Kept::None) >= capacity
+    }
+
     /// Returns the number of an idle thread that is to be woken for a task that is queued; none if a wake-up
     /// is pending, or no thread is idle.
     #[must_use]
@@ -100,24 +127,61 @@ impl Shared {
     #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
     fn admit(&self, full: Full, limit: TimeLimit<'_>) -> Result<MutexGuard<'_, State>, Refusal> {
         let mut state = self.state.lock();
-        let blocked = |state: &State| !state.closed && state.queue.len() >= self.capacity;
-        if blocked(&state) && full == Full::Wait {
+        let mut kept = false;
+        if state.is_full(self.capacity) && full == Full::Wait {
             if self.is_worker() {
                 return Ok(state);
             }
             let deadline = limit.deadline();
             if !deadline.has_passed() {
-                // Tests once more when the time is up.
-                let _ = self.room.wait_while_deadline(&mut state, |state| blocked(state), &deadline);
+                kept = self.wait_for_room(&mut state, &deadline);
             }
         }
         if state.closed {
             Err(Refusal::Shutdown)
-        } else if blocked(&state) {
+        } else if !kept && state.is_full(self.capacity) {
             Err(Refusal::Full)
         } else {
             Ok(state)
         }
+    }
+
+    /// Waits for a place, until the deadline. Returns whether one that was kept for this thread is there.
+    #[cfg_attr(any(feature = "diagnose", loom), track_caller)]
+    fn wait_for_room(&self, state: &mut MutexGuard<'_, State>, deadline: &Deadline) -> bool {
+        let start = Moment::now();
+        let (mut notified, mut keeps) = (false, false);
+        let waits = |state: &mut State| {
+            let full = state.is_full(self.capacity);
+            // No place is there that a thread has been notified of.
+            if full && notified && state.kept == Kept::None && Moment::now().since(start) >= STARVING_AFTER {
+                (keeps, state.kept) = (true, Kept::Next);
+            }
+            notified = true;
+            full && !keeps
+        };
+        // Each tests once more when the time is up.
+        let _ = self.room.wait_while_deadline(state, waits, deadline);
+        if !keeps {
+            return false;
+        }
+        let waits = |state: &mut State| !state.closed && state.kept == Kept::Next;
+        let _ = self.kept_room.wait_while_deadline(state, waits, deadline);
+        mem::replace(&mut state.kept, Kept::None) == Kept::Now
+    }
+
+    /// Notifies the submitter whose turn it is of the place of a task that has left the queue, and gives the
+    /// lock back.
+    fn notify_of_room(&self, mut state: MutexGuard<'_, State>) {
+        let notified = if state.kept == Kept::Next && state.queue.len() < self.capacity {
+            reached("submitter has the place that was kept");
+            state.kept = Kept::Now;
+            &self.kept_room
+        } else {
+            &self.room
+        };
+        drop(state);
+        notified.notify_one();
     }
 
     fn push(&self, mut state: MutexGuard<'_, State>, job: Arc<dyn Job>) -> Place {
@@ -183,6 +247,7 @@ impl Shared {
         self.wake(idle);
         if !before {
             self.room.notify_all();
+            self.kept_room.notify_all();
         }
         for job in cancelled {
             job.cancel();
@@ -207,9 +272,8 @@ impl Shared {
             if let Some(job) = state.queue.pop() {
                 state.busy += 1;
                 let notified = if state.queue.len() == 0 { None } else { state.take_idle() };
-                drop(state);
+                self.notify_of_room(state);
                 self.wake(notified);
-                self.room.notify_one();
                 return Some(job);
             }
             // The first to end finds all others idle: no thread is left that could queue a task of a scope.
@@ -268,9 +332,10 @@ impl Executor for Shared {
     }
 
     fn remove(&self, ticket: u64) -> Option<Arc<dyn Job>> {
-        let removed = self.state.lock().queue.remove(ticket);
+        let mut state = self.state.lock();
+        let removed = state.queue.remove(ticket);
         if removed.is_some() {
-            self.room.notify_one();
+            self.notify_of_room(state);
         }
         removed
     }
