@@ -111,6 +111,19 @@ fn submitter_gets_the_room_that_is_made() {
     });
 }
 
+/// A task fills the queue again as soon as it begins, and the submitter is woken in vain: the next place is
+/// kept for it.
+#[test]
+fn submitter_has_the_place_that_is_kept() {
+    model_bounded(3, POOL, &["submitter has the place that was kept"], || {
+        patient();
+        let pool = Arc::new(ThreadPool::builder().threads(1).queue_capacity(1).build());
+        let own = Arc::clone(&pool);
+        drop(pool.submit(move || drop(own.submit(|| ()))));
+        drop(pool.submit(|| ()).unwrap());
+    });
+}
+
 /// A timed join against the end of the task: the result, or the task back.
 #[test]
 fn timed_join_has_the_result_or_the_task() {

@@ -73,7 +73,8 @@ use crate::observe::{Call, Kind, Mode};
 ///
 /// Tasks begin in the order in which they were submitted, except those that a thread of the pool runs while
 /// it waits for them. Submitters that wait for room are woken in the order in which they came; another that
-/// submits at that moment may be faster.
+/// submits at that moment may be faster. One that was woken in vain and has waited for some time has the next
+/// place for itself, so no submitter is passed over without end.
 ///
 /// # Memory ordering
 ///
