@@ -61,8 +61,11 @@
 //! * A call that releases other threads (an unlock, a `set`, permits given back, a buffer's `close`) never
 //!   sleeps. Exceptions are calls that lock a mutex to do it: those of a [`PriorityBuffer`] or a
 //!   [`StackBuffer`], `close_now`, `task_done`, the end of a task, all calls for a pool's queue (`shutdown`
-//!   and `cancel`, too), and [`StopSource::stop`], which runs callbacks as well; and the drop of a channel's
-//!   last receiver, which drops what is queued and waits for a sender that is about to queue more.
+//!   and `cancel`, too), and [`StopSource::stop`], which runs callbacks as well; the drop of a channel's last
+//!   receiver, which drops what is queued and waits for a sender that is about to queue more; and a put into
+//!   or a get from a buffer or a channel, `try_put` and `try_get` too, that meets an item which another
+//!   thread is about to write or to take: it looks again until that is done, and sleeps between looks if that
+//!   thread has been interrupted.
 //!
 //! # Time limits
 //!
@@ -86,6 +89,8 @@
 //!   or looks once. (A [`Condvar`] unlocks and locks again then, and a timed join of a worker or a pool gives
 //!   threads that are about to end some milliseconds.)
 //! * `Duration::MAX`, or any time of a century or more, is no limit.
+//! * Whether the time counts in which a machine was
+//!   [suspended](guide::limits#time-that-a-machine-was-suspended) depends on the system.
 //! * A call whose turn came before its deadline succeeds, and one that timed out leaves nothing behind,
 //!   except that it breaks the round of a [`Barrier`].
 //!

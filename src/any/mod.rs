@@ -150,7 +150,7 @@ pub(crate) mod sealed {
 /// | `&mut` [`sender.sending(message)`](crate::channel::Sender::sending) | there is room, or no receiver | the message is sent | as [`send`](crate::channel::Sender::send) |
 #[cfg_attr(
     feature = "threads",
-    doc = "| `&`[`Task`](crate::Task), `&`[`Worker`](crate::Worker) | it has ended | its result is still there | `()` |"
+    doc = "| `&`[`Task`](crate::Task), `&`[`Worker`](crate::Worker) | its closure has returned | its result is still there | `()` |"
 )]
 ///
 /// Use it where a thread has to react to whichever of several things comes first: work or the order to stop,

@@ -123,7 +123,9 @@ use wait::Core;
 /// given to [`put_all`](Self::put_all). All of them may use the buffer. A thread that puts into a full buffer
 /// from which it alone would get waits indefinitely; so does one that gets from an empty buffer that no
 /// thread fills or closes. Buffers in buffers are dropped [as other values in
-/// values](crate::guide::limits#chains-and-nests-and-the-stack): each level needs stack.
+/// values](crate::guide::limits#chains-and-nests-and-the-stack): each level needs stack. That an item has
+/// come out does not say that its put has returned: [who may free a primitive by raw
+/// pointer](crate::guide::limits#who-may-free-a-primitive-by-raw-pointer).
 ///
 /// # Panics
 ///

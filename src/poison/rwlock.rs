@@ -44,7 +44,9 @@ use crate::rwlock::{self, RawRwLock, Reader, Writer};
 /// # Panics
 ///
 /// As [`lockwork::RwLock`](crate::RwLock#panics). A panic that begins while a write guard is alive poisons
-/// the lock; readers never do.
+/// the lock; readers never do. The [panic
+/// hook](crate::guide::limits#a-panic-hook-runs-before-the-guard-is-dropped) finds it locked and not yet
+/// poisoned.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -88,7 +88,8 @@ use crate::raw::reentrant::RawReentrantMutex;
 ///
 /// A lock, timed or not, panics in a thread that holds the lock `u32::MAX` times, which takes forgotten
 /// guards; nothing has changed then. A panic while a guard is alive unlocks what that guard has locked; there
-/// is no poisoning.
+/// is no poisoning. The [panic hook](crate::guide::limits#a-panic-hook-runs-before-the-guard-is-dropped) runs
+/// before the unlock, and may lock again.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

@@ -122,7 +122,8 @@ pub(crate) type RawRwLock = rwlock::RawRwLock<Readers>;
 /// plain reader panic; each `try_` form, timed ones too, and [`lock_all_for`](crate::lock_all_for) return
 /// `None` at once. A read guard's `unlocked`, `unlocked_fair` and `bump` abort the process then, as they
 /// cannot return without the lock. A panic while a guard is alive unlocks and leaves the value as it is;
-/// there is no poisoning.
+/// there is no poisoning. The [panic
+/// hook](crate::guide::limits#a-panic-hook-runs-before-the-guard-is-dropped) runs before the unlock.
 ///
 /// # Differences from `std` and `parking_lot`
 ///

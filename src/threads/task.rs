@@ -218,8 +218,9 @@ impl fmt::Debug for TaskId {
 ///
 /// A task that joins itself, or two that join each other, wait indefinitely. A task runs while the one that
 /// joins it waits, possibly on the same thread: a lock that is held across a `join` is held while the joined
-/// task runs, and a long chain of tasks each of which joins the next needs stack like a recursion of that
-/// depth.
+/// task runs, and [a `ReentrantMutex` lets it
+/// in](crate::guide::limits#a-reentrantmutex-held-across-taskjoin). A long chain of tasks each of which joins
+/// the next needs stack like a recursion of that depth.
 ///
 /// # Panics
 ///
@@ -337,8 +338,10 @@ impl<T> Task<T> {
     /// Callbacks are not nested. Those of a task that is completed from within a callback run when that
     /// callback returns, on the same thread, before the outermost call returns (of `cancel`, say); and so
     /// does a callback that is registered from within a callback for a task that is done. So a chain of any
-    /// length, each callback of which cancels the next task, needs no more stack than one. A callback must
-    /// not wait for one that it has brought about in this way. Nor must the destructor of what a cancelled
+    /// length, each callback of which cancels the next task, needs no more stack than one. (The exception is
+    /// a [`scope`](crate::ThreadPool::scope) that a callback opens: what is completed inside runs its
+    /// callbacks [there](crate::guide::limits#chains-and-nests-and-the-stack).) A callback must not wait for
+    /// one that it has brought about in this way. Nor must the destructor of what a cancelled
     /// closure has captured, or of a result that is dropped: callbacks that it brings about, and one that it
     /// registers for a task that is done, run when the outermost such drop is over.
     ///

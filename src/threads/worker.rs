@@ -69,7 +69,8 @@ struct Shared<T> {
 ///
 /// A thread that drops its own worker is stopped and detached: it does not wait for itself. One that joins
 /// its own waits indefinitely. A worker in a static is [cut off when `main`
-/// returns](crate::guide::limits#a-process-ends-with-main).
+/// returns](crate::guide::limits#a-process-ends-with-main), and is not there [after
+/// `fork`](crate::guide::limits#fork).
 ///
 /// # Panics
 ///
@@ -192,7 +193,8 @@ impl<T> Worker<T> {
     /// A thread has ended when its thread-local values have been dropped, too. If the limit passes while they
     /// are, the result is `false`, and a later call may succeed. Where [`is_alive`](Self::is_alive) says
     /// `false` already, the first such call may be late by some milliseconds (`docs/numbers.md` says by how
-    /// many).
+    /// many). In the thread's own thread-local destructors, which cannot wait for their own end, it is `true`
+    /// as soon as the closure has returned.
     ///
     /// See [time limits](crate#time-limits).
     ///

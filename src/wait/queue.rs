@@ -27,7 +27,8 @@
 //! 3. The queue lock is held for a handful of instructions, and for a handful more for each waiter that is
 //!    looked at or taken out; never while user code runs or a thread parks. No thread ever has two. Most
 //!    owners look at the first only. A reader-writer lock looks for another writer when one is woken or has
-//!    timed out, past the readers before that: to the end if there is none.
+//!    timed out, past the readers before that: to the end if there is none. An unlock that lets readers in
+//!    looks at all up to the first writer, and so does one of an upgradable reader.
 //! 4. A waiter that has been taken out ([`Dequeued`]) is woken or put in a queue again by the thread that
 //!    took it out.
 //! 5. Work that was delegated is done: the holder of the queue lock cannot give it back while RECHECK is set,
